@@ -1,0 +1,1 @@
+"""What the numbers in README and docs come from; each prints Markdown."""

@@ -1,0 +1,50 @@
+"""Where and with how many threads things are computed, and what memory that took."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from core.errors import RequestError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """CUDA when there is one, else MPS, else CPU; or the device named. Raises RequestError when it is not there."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    have = ["cpu", *["cuda"] * cuda, *["mps"] * mps]
+    if name.split(":")[0] not in have:
+        raise RequestError(f"device {name!r} is not on this machine; there is: auto, {', '.join(have)}")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except RuntimeError as error:
+        raise RequestError(
+            f"device {name!r} cannot be used here; there is: auto, {', '.join(have)}"
+        ) from error
+    return device
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with ``count`` OpenMP threads in this thread of the program; what was set before comes back after."""
+    before = torch.get_num_threads()
+    if before == count:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process so far, in MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

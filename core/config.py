@@ -1,0 +1,151 @@
+"""Settings as frozen dataclasses, checked when made, and the presets that were measured.
+
+Every preset's result stands in docs/presets.md beside the command that prints it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from core.errors import ConfigError, RequestError
+
+TASKS = {"class": "class removal", "data": "data removal"}
+
+
+def _positive(config: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+            raise ConfigError(f"{name} must be a finite number > 0, got {value!r}")
+
+
+def _whole(config: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Supervised training of an original or retrained model: Adam on cross-entropy."""
+
+    net: str = "digits-cnn"
+    epochs: int = 20
+    batch_size: int = 64
+    lr: float = 3e-3
+    weight_decay: float = 1e-4
+    threads: int = 1  # a second OpenMP thread on a busy two-core machine was measured 50 times slower
+
+    def __post_init__(self) -> None:
+        _whole(self, "epochs", "batch_size", "threads")
+        _positive(self, "lr")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ConfigError(f"weight_decay must be a finite number >= 0, got {self.weight_decay!r}")
+
+    @classmethod
+    def preset(cls, dataset: str) -> Self:
+        """The measured training of ``dataset``'s original model. Raises RequestError for an unknown dataset."""
+        found: Self = _preset(_TRAIN, dataset, "training preset")
+        return found
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """One VAE over representations; h and h_f share these settings."""
+
+    latent: int = 8
+    epochs: int = 10
+    batch_size: int = 32
+    lr: float = 1e-3
+    kl_weight: float = 0.025
+    output: str = (
+        "linear"  # the reference ends in a sigmoid, which cannot reproduce unbounded representations
+    )
+
+    def __post_init__(self) -> None:
+        _whole(self, "latent", "epochs", "batch_size")
+        _positive(self, "lr")
+        if not (math.isfinite(self.kl_weight) and self.kl_weight >= 0):
+            raise ConfigError(f"kl_weight must be a finite number >= 0, got {self.kl_weight!r}")
+        if self.output not in ("linear", "sigmoid"):
+            raise ConfigError(f"VAE output must be 'linear' or 'sigmoid', got {self.output!r}")
+
+
+@dataclass(frozen=True)
+class LAFConfig:
+    """Label-Agnostic Forgetting: two VAEs, then alternating steps on L_UE and L_RA. Defaults: the paper's, for its CNN."""
+
+    epochs: int = 20
+    lr_ue: float = 5e-5
+    lr_ra: float = 1e-4  # at least twice lr_ue, or the model is not held together
+    temperature: float = 20.0  # 100 forgets nothing, 1 and below wreck the model
+    batch_size: int = 32  # of D_f and of D_r each
+    bounded: bool = True  # phi(m) as in the reference; False is the plain squared error the paper states
+    vae: VAEConfig = field(default_factory=VAEConfig)
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        _whole(self, "epochs", "batch_size", "threads")
+        _positive(self, "lr_ue", "lr_ra", "temperature")
+
+    @classmethod
+    def preset(cls, dataset: str, task: str) -> Self:
+        """The measured settings for (dataset, task). Raises RequestError when there are none."""
+        found: Self = _preset(_LAF, (dataset, task), "LAF preset")
+        return found
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """How much is measured, and how often a run is looked at."""
+
+    batch_size: int = 1024
+    max_points: int = 2000  # fixed ids on the map, at most half of them forgotten
+    max_test: int = 1000  # test images measured at each frame; the final report always measures all
+    frames: int = (
+        100  # a frame at every 1/frames of a run, or at every step where a run is shorter than max_steps
+    )
+    every_step_below: int = 400
+
+    def __post_init__(self) -> None:
+        _whole(self, "batch_size", "max_points", "max_test", "frames", "every_step_below")
+
+    def cadence(self, total_steps: int) -> int:
+        """Steps from one frame to the next."""
+        return 1 if total_steps <= self.every_step_below else max(1, round(total_steps / self.frames))
+
+
+_TRAIN: dict[Any, TrainConfig] = {
+    "digits": TrainConfig("digits-cnn", epochs=20, batch_size=64, lr=3e-3),
+    "mnist": TrainConfig("cnn", epochs=4, batch_size=128, lr=1e-3),
+}
+_DIGITS_VAE = VAEConfig(latent=8, epochs=30, batch_size=128, lr=3e-3)
+_MNIST_VAE = VAEConfig(latent=8, epochs=10, batch_size=256, lr=1e-3)
+_LAF: dict[Any, LAFConfig] = {
+    ("digits", "class"): LAFConfig(epochs=14, lr_ue=5e-4, lr_ra=6e-3, temperature=10, vae=_DIGITS_VAE),
+    ("digits", "data"): LAFConfig(epochs=8, lr_ue=4e-3, lr_ra=8e-3, temperature=20, vae=_DIGITS_VAE),
+    ("mnist", "class"): LAFConfig(epochs=1, lr_ue=5e-5, lr_ra=1e-4, temperature=20, vae=_MNIST_VAE),
+    ("mnist", "data"): LAFConfig(epochs=1, lr_ue=5e-5, lr_ra=1e-4, temperature=5, vae=_MNIST_VAE),
+}
+
+
+def _preset(table: dict[Any, Any], key: Any, what: str) -> Any:
+    if key not in table:
+        names = sorted({" ".join(k) if isinstance(k, tuple) else k for k in table})
+        asked = " ".join(key) if isinstance(key, tuple) else key
+        raise RequestError(f"there is no {what} for {asked!r}; there is one for: {', '.join(names)}")
+    return table[key]
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """A config as plain nested values, in field order: for keys, records and json."""
+    return {
+        f.name: as_dict(v) if hasattr(v := getattr(config, f.name), "__dataclass_fields__") else v
+        for f in fields(config)
+    }
+
+
+__all__ = ["TASKS", "EvalConfig", "LAFConfig", "TrainConfig", "VAEConfig", "as_dict", "replace"]

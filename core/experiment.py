@@ -1,0 +1,342 @@
+"""Everything behind one Lab: a Setup, the original model, its map, a run of LAF, and the retrained reference beside it.
+
+All work is done by a Runner in slices; whoever shows it polls the attributes, which only ever grow or are replaced whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from core.compute import pick_device
+from core.config import EvalConfig, LAFConfig, TrainConfig, as_dict
+from core.data.datasets import load
+from core.data.images import Dataset
+from core.data.split import Split, forget_classes, forget_fraction
+from core.errors import LabError, RequestError
+from core.methods.laf import LAF
+from core.methods.retrain import Retrain
+from core.metrics import Report, evaluate
+from core.models import Net, Provenance, build
+from core.observer import Observer
+from core.projection import Projection, UmapBackend
+from core.records import Frame, Progress
+from core.run import Phase, Run
+from core.runner import Runner
+from core.shelf import content_key, maps, models
+from core.training import Training
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a person chose: enough to make the same Experiment again."""
+
+    dataset: str = "digits"
+    task: str = "class"
+    classes: tuple[int | str, ...] = (0,)
+    fraction: float | None = None  # for task "data"
+    seed: int = 0
+    data_dir: str | None = None
+    device: str = "auto"
+
+    def split(self, dataset: Dataset) -> Split:
+        """The Split this asks for. Raises RequestError when the request is wrong."""
+        if self.task == "class":
+            return forget_classes(dataset, self.classes, seed=self.seed)
+        if self.task == "data":
+            return forget_fraction(
+                dataset, self.classes, 0.4 if self.fraction is None else self.fraction, seed=self.seed
+            )
+        raise RequestError(f"unknown task {self.task!r}; there are: class, data")
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A retrained model, looked at through the same Observer as the run."""
+
+    model: Net
+    frame: Frame
+    seconds: float  # retraining took, when it was done
+
+
+class Sliced:
+    """A generator as a Task: each ``yield`` ends a slice. An error goes to ``on_error`` and ends it."""
+
+    def __init__(self, work: Iterator[None], on_error: Callable[[LabError], None]) -> None:
+        self._work = work
+        self._on_error = on_error
+        self.alive = True
+
+    def tick(self) -> bool:
+        """Run to the next ``yield``."""
+        try:
+            next(self._work)
+            return True
+        except StopIteration:
+            pass
+        except LabError as error:
+            self._on_error(error)
+        except Exception as error:
+            log.exception("work behind an experiment failed")
+            self._on_error(LabError(f"{type(error).__name__}: {error}".splitlines()[0]))
+        self.alive = False
+        return False
+
+
+class Drive:
+    """A Run as a Task. One object for the life of the run, so that the Runner never has it in two threads."""
+
+    def __init__(self, run: Run, when_done: Callable[[Run], None]) -> None:
+        self._run = run
+        self._when_done = when_done
+        self._told = False
+
+    def tick(self) -> bool:
+        """A slice of the run; after its last one, ``when_done``."""
+        more = self._run.tick()
+        if self._run.phase is Phase.DONE and not self._told:
+            self._told = True
+            self._when_done(self._run)
+        return more
+
+
+class Follow:
+    """The follow map: each frame laid out from the one before, in order, as frames come."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        self.positions: list[np.ndarray] = [projection.positions]  # one (N, 2) for each frame, from frame 0
+        self.retrained: np.ndarray | None = None
+
+    def extend(self, run: Run, reference: Reference | None) -> bool:
+        """Lay out one more frame, or the retrained model; whether there is more to do now."""
+        if len(self.positions) < len(run.frames):
+            e = run.frames[len(self.positions)].representations.astype(np.float32)
+            self.positions.append(self._projection.follow(self.positions[-1], e))
+        elif reference is not None and self.retrained is None:
+            e = reference.frame.representations.astype(np.float32)
+            now = self._projection.positions
+            for _ in range(5):  # one short layout does not settle a jump as large as another model
+                now = self._projection.follow(now, e)
+            self.retrained = now
+        return len(self.positions) < len(run.frames) or (reference is not None and self.retrained is None)
+
+
+@dataclass(eq=False)
+class Experiment:
+    """Prepared in the background from ``setup``; ``run`` appears when the original model's map is there.
+
+    ``life`` counts resets, ``revision`` changes of the references. ``close`` gives back all threads.
+    """
+
+    setup: Setup
+    runner: Runner
+    umap: UmapBackend | None = None
+    config: LAFConfig | None = None
+    eval_config: EvalConfig = field(default_factory=EvalConfig)
+
+    def __post_init__(self) -> None:
+        self.dataset: Dataset | None = None
+        self.split: Split | None = None
+        self.model: Net | None = None
+        self.observer: Observer | None = None
+        self.projection: Projection | None = None
+        self.run: Run | None = None
+        self.references: list[Reference] = []
+        self.report: Report | None = None  # of the finished run, on all images
+        self.work: dict[str, Progress] = {}  # what goes on behind, by stage; gone when finished
+        self.error: LabError | None = None  # preparing failed
+        self.retrain_error: LabError | None = None
+        self.life = 0
+        self.revision = 0
+        self.closed = False
+        self._follow: Follow | None = None
+        self._follow_task: Sliced | None = None
+        self._drive: Drive | None = None
+        self._tasks: list[Sliced | Drive] = []
+
+    # moves
+
+    def start(self) -> None:
+        """Begin to prepare."""
+        self._give(Sliced(self._prepare(), self._prepare_failed))
+
+    def play(self, steps: int | None = None) -> None:
+        """Play the run to its end or for ``steps`` steps. Raises IllegalMoveError when it cannot."""
+        self._ready_run().play(steps)
+        assert self._drive is not None
+        self._give(self._drive)
+
+    def pause(self) -> None:
+        """Pause the run. Raises IllegalMoveError unless it is running."""
+        self._ready_run().pause()
+
+    def reset(self) -> None:
+        """A fresh run of the same setup; the references stay."""
+        run = self._ready_run()
+        if not run.phase.over:
+            run.cancel()
+        self._follow = None
+        self.report = None
+        self._new_run()
+        self.life += 1
+
+    def want_follow(self) -> None:
+        """Lay out the follow map for all frames there are; call again as frames come."""
+        if self.projection is None or self.run is None or self.closed:
+            return
+        if self._follow is None:
+            self._follow = Follow(self.projection)
+        follow, run = self._follow, self.run
+
+        def work() -> Iterator[None]:
+            while follow is self._follow and follow.extend(run, next(iter(self.references), None)):
+                yield
+
+        pending = len(follow.positions) < len(run.frames) or (self.references and follow.retrained is None)
+        if pending and (self._follow_task is None or not self._follow_task.alive):
+            self._follow_task = Sliced(work(), self._follow_failed)
+            self._give(self._follow_task)
+
+    @property
+    def follow(self) -> Follow | None:
+        """The follow map, once it was wanted."""
+        return self._follow
+
+    def close(self) -> None:
+        """Stop all work, at the end of the slices in progress."""
+        self.closed = True
+        for task in self._tasks:
+            self.runner.discard(task)
+        self._tasks.clear()
+        if self.run is not None and not self.run.phase.over:
+            self.run.cancel()
+
+    # work behind
+
+    def _give(self, task: Sliced | Drive) -> None:
+        if self.closed:
+            return
+        kept = [t for t in self._tasks if t is not task and getattr(t, "alive", True)]
+        self._tasks = [*kept, task]
+        self.runner.submit(task)
+
+    def _ready_run(self) -> Run:
+        if self.run is None:
+            raise RequestError("the original model is still being prepared; wait for its map")
+        return self.run
+
+    def _new_run(self) -> None:
+        assert self.model is not None
+        assert self.split is not None
+        run = Run(LAF(self.config), self.model, self.split, seed=self.setup.seed, observer=self.observer)
+        self._drive = Drive(run, self._finished)
+        self.run = run
+
+    def _prepare_failed(self, error: LabError) -> None:
+        self.error = error
+        self.work.clear()
+
+    def _retrain_failed(self, error: LabError) -> None:
+        self.retrain_error = error
+        self.work.pop("retrain", None)
+
+    def _follow_failed(self, error: LabError) -> None:
+        log.warning("the follow map failed: %s", error)
+
+    def _prepare(self) -> Iterator[None]:
+        self.work["load"] = Progress("load", 0, 1)
+        yield
+        dataset = load(self.setup.dataset, data_dir=self.setup.data_dir)
+        split = self.setup.split(dataset)
+        self.config = self.config or LAFConfig.preset(dataset.name, split.task)
+        device = pick_device(self.setup.device)
+        self.dataset, self.split = dataset, split
+        self.work.pop("load")
+        yield
+        model = yield from self._original(split, str(device))
+        yield
+        observer = Observer(split, model, self.eval_config, seed=self.setup.seed)
+        yield
+        self.projection = observer.projection = self._map(observer)
+        self.work.pop("map", None)
+        self.model, self.observer = model, observer
+        self._new_run()
+        self._give(Sliced(self._retrain(split, model, observer), self._retrain_failed))
+
+    def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
+        """Trained here, or taken from the shelf."""
+        config = TrainConfig.preset(split.dataset.name)
+        seed = self.setup.seed
+        key = content_key("original", split.dataset.fingerprint, as_dict(config), seed, device.split(":")[0])
+        kept = models.get(key)
+        if kept is not None:
+            return _net(split, config, seed, kept, device)
+        training = Training(split, seed=seed, config=config, device=device)
+        while (now := training.tick()) is not None:
+            self.work["train"] = now
+            yield
+        models.put(key, {"weights": training.result.state_dict(), "seconds": training.seconds})
+        self.work.pop("train", None)
+        return training.result
+
+    def _map(self, observer: Observer) -> Projection:
+        e0 = observer.original.train.representations
+        key = content_key("map", e0, self.setup.seed)
+        kept = maps.get(key)
+        if kept is not None:
+            return Projection.from_state(kept)
+        self.work["map"] = Progress("map", 0, 1)
+        projection = Projection.fit(e0, seed=self.setup.seed, umap=self.umap)
+        maps.put(key, projection.state())
+        return projection
+
+    def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:
+        run = Run(Retrain(), model, split, seed=self.setup.seed)
+        device = str(next(model.parameters()).device.type)
+        provenance = model.provenance
+        key = content_key(
+            "retrained", split.dataset.fingerprint, split.remain_rows, as_dict(run.config),
+            self.setup.seed, provenance.seed if provenance else None, device,
+        )  # fmt: skip
+        kept = models.get(key)
+        if kept is None:
+            self.work["retrain"] = Progress("retrain", 0, 1)
+            run.play()
+            while run.tick():
+                self.work["retrain"] = run.progress["retrain"]
+                yield
+            if run.error is not None:
+                raise LabError(f"retraining failed: {run.error}")
+            if run.phase is not Phase.DONE:
+                return
+            kept = {"weights": run.result.state_dict(), "seconds": run.seconds["retrain"]}
+            models.put(key, kept)
+        gold = _net(split, run.config, self.setup.seed, kept, device)
+        self.references = [*self.references, Reference(gold, observer.look(gold), kept["seconds"])]
+        self.revision += 1
+        self.work.pop("retrain", None)
+        if self.run is not None and self.run.phase is Phase.DONE:
+            yield
+            self._finished(self.run)
+
+    def _finished(self, run: Run) -> None:
+        """Measure on all images, where frames were measured on a share of them."""
+        if self.observer is None or self.split is None or self.observer.evaluator.is_everything:
+            return
+        report = evaluate(run.result, self.split, references=[r.model for r in self.references])
+        if run is self.run:
+            self.report = report
+
+
+def _net(split: Split, config: TrainConfig, seed: int, kept: dict[str, Any], device: str) -> Net:
+    model = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
+    model.load_state_dict(kept["weights"])
+    model.provenance = Provenance(config.net, seed, config, kept["seconds"])
+    return model.to(device).eval()

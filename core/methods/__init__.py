@@ -1,0 +1,27 @@
+"""The methods by name. A new one is one small file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from core.methods.base import Unlearner
+from core.methods.laf import LAF
+from core.methods.retrain import Retrain
+
+METHODS: dict[str, Callable[..., Unlearner]] = {
+    "laf": LAF,
+    "retrain": Retrain,
+}
+
+
+def method(name: str, *args: Any) -> Unlearner:
+    """The method ``name``. Raises RequestError for an unknown one."""
+    from core.errors import RequestError
+
+    if name not in METHODS:
+        raise RequestError(f"unknown method {name!r}; there are: {', '.join(METHODS)}")
+    return METHODS[name](*args)
+
+
+__all__ = ["LAF", "METHODS", "Retrain", "Unlearner", "method"]

@@ -1,0 +1,58 @@
+"""The gold standard: the same net trained from scratch on what remains."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from core.config import TrainConfig
+from core.data.split import Split
+from core.models import Net, build, device_of
+from core.records import Progress, Stage, Step
+from core.training import Supervised
+
+
+class Retrain:
+    """Supervised training on D_r from the original's initial weights, so that its map is comparable (trap 5)."""
+
+    name = "retrain"
+    title = "Retrained from scratch"
+    needs_labels = True
+
+    def __init__(self, config: TrainConfig | None = None) -> None:
+        self.config = config
+
+    def configure(self, model: Net, split: Split) -> None:
+        """Train as the original was trained; by the dataset's preset where that is not known."""
+        if self.config is None:
+            known = model.provenance
+            self.config = known.config if known else TrainConfig.preset(split.dataset.name)
+
+    def stages(self, split: Split, config: TrainConfig) -> tuple[Stage, ...]:
+        """One step a minibatch of D_r."""
+        batches = math.ceil(len(split.remain_rows) / config.batch_size)
+        return (Stage("retrain", "retraining", config.epochs * batches),)
+
+    def start(self, model: Net, split: Split, *, seed: int) -> Supervised:
+        """Fresh weights: those the original began with, or those of ``seed`` where its beginning is not known."""
+        config = self.config
+        assert config is not None
+        begin = model.provenance.seed if model.provenance and model.provenance.net == config.net else seed
+        fresh = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=begin)
+        return Supervised.start(fresh.to(device_of(model)), split.remain, config, seed=seed, stage="retrain")
+
+    def prepare(self, state: Supervised, config: TrainConfig) -> Progress | None:
+        """Nothing to prepare."""
+        return None
+
+    def step(self, state: Supervised, config: TrainConfig) -> Step:
+        """One minibatch of D_r."""
+        start = time.perf_counter()
+        loss = state.step()
+        epoch = (state.number - 1) // len(state.batches) + 1
+        seconds = time.perf_counter() - start
+        return Step(state.number, state.total, epoch, "retrain", {"cross_entropy": loss}, {}, None, seconds)
+
+    def result(self, state: Supervised) -> Net:
+        """The model so far, in eval mode."""
+        return state.model.eval()

@@ -1,0 +1,66 @@
+"""Turns a moment of a run into a Frame: one forward pass for the measurements and for the map together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from core.config import EvalConfig
+from core.data.split import Split
+from core.metrics import Evaluator, Measurement, angles
+from core.models import Net
+from core.records import Frame, Step
+
+if TYPE_CHECKING:
+    from core.projection import Projection
+
+
+class Observer:
+    """Looks at models of one Split through one fixed choice of images and one map; immutable, safe to share."""
+
+    def __init__(
+        self, split: Split, original: Net, config: EvalConfig | None = None, *, seed: int = 0
+    ) -> None:
+        self.config = config or EvalConfig()
+        self.evaluator = Evaluator(split, self.config, seed=seed)
+        self.original: Measurement = self.evaluator.measure(original)
+        self.projection: Projection | None = None
+
+    @property
+    def rows(self) -> Tensor:
+        """(N,) rows of split.train: the points on the map."""
+        return self.evaluator.train_rows
+
+    def cadence(self, total_steps: int) -> int:
+        """Steps from one frame to the next."""
+        return self.config.cadence(total_steps)
+
+    def look(
+        self,
+        model: Net,
+        *,
+        number: int = 0,
+        step: int = 0,
+        record: Step | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> Frame:
+        """A Frame of ``model``."""
+        measured = self.evaluator.measure(model)
+        out = measured.train
+        placed = self.projection.place(out.representations) if self.projection is not None else None
+        return Frame(
+            number=number,
+            step=step,
+            record=record,
+            reading=measured.reading,
+            positions=placed.positions if placed is not None else None,
+            off_map=placed.off_map if placed is not None else None,
+            predictions=out.predictions.numpy().astype(np.uint8),
+            confidences=out.probabilities.max(1).values.numpy(),
+            angles=angles(out.representations, self.original.train.representations).numpy(),
+            representations=out.representations.numpy().astype(np.float16),
+            seconds=dict(seconds or {}),
+        )

@@ -1,0 +1,242 @@
+"""A Run: one method on one model and one Split, from READY to its end, with everything it left on the way.
+
+READY -> RUNNING <-> PAUSED -> DONE | FAILED | CANCELLED
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+from core.compute import threads
+from core.config import as_dict
+from core.data.split import Split
+from core.errors import CancelledError, DataError, IllegalMoveError, LabError
+from core.methods.base import Unlearner
+from core.models import Net
+from core.observer import Observer
+from core.records import Frame, Progress, Step
+from core.training import copy_of
+
+log = logging.getLogger(__name__)
+
+
+class Phase(enum.StrEnum):
+    """Where a Run stands."""
+
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Nothing can follow."""
+        return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
+
+
+class Run:
+    """Drives an Unlearner in slices and keeps its Steps and Frames.
+
+    One thread at a time calls ``tick`` or ``advance``; any thread may call ``play``, ``pause`` and ``cancel`` and read the lists,
+    which only grow. The model is copied, never changed. Labels reach a method only if it says that it needs them.
+    """
+
+    def __init__(
+        self,
+        unlearner: Unlearner,
+        model: Net,
+        split: Split,
+        *,
+        seed: int = 0,
+        observer: Observer | None = None,
+    ) -> None:
+        unlearner.configure(model, split)
+        self.unlearner = unlearner
+        self.config = unlearner.config
+        self.seed = seed
+        self.observer = observer
+        self.phase = Phase.READY
+        self.steps: list[Step] = []
+        self.frames: list[Frame] = []
+        self.progress: dict[str, Progress] = {}
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.error: BaseException | None = None
+        self._model = model
+        self._split = split if unlearner.needs_labels else split.unlabelled()
+        self.stages = unlearner.stages(self._split, self.config)
+        self.total_steps = self.stages[-1].total
+        self._state: Any = None
+        self._left: int | None = None  # steps to take before pausing by itself
+        self._lock = threading.RLock()
+        if observer is not None:
+            self.frames.append(observer.look(model))
+
+    # moves
+
+    def play(self, steps: int | None = None) -> None:
+        """Start or go on, to the end or for ``steps`` steps. Raises IllegalMoveError unless READY or PAUSED."""
+        with self._lock:
+            self._require("play", Phase.READY, Phase.PAUSED)
+            if steps is not None and steps < 1:
+                raise IllegalMoveError(f"a run plays for at least 1 step, not {steps}")
+            self._left = steps
+            self.phase = Phase.RUNNING
+
+    def pause(self) -> None:
+        """Stop after the slice in progress. Raises IllegalMoveError unless RUNNING."""
+        with self._lock:
+            self._require("pause", Phase.RUNNING)
+            self.phase = Phase.PAUSED
+
+    def cancel(self) -> None:
+        """Stop for good; what was recorded stays. Raises IllegalMoveError when the run is over."""
+        with self._lock:
+            self._require("cancel", Phase.READY, Phase.RUNNING, Phase.PAUSED)
+            self.phase = Phase.CANCELLED
+
+    def advance(self) -> tuple[Step, ...]:
+        """The next Step, preparing first where there is something to prepare; () once finished.
+
+        Raises what the method raised, and IllegalMoveError when the run has failed or was cancelled.
+        """
+        if self.phase is Phase.DONE:
+            return ()
+        self._require("advance", Phase.READY, Phase.RUNNING, Phase.PAUSED)
+        before = len(self.steps)
+        if self.phase is Phase.READY:
+            self.play()
+        while len(self.steps) == before and not self.phase.over:
+            self._slice()
+        if self.phase is Phase.FAILED:
+            assert self.error is not None
+            raise self.error
+        return tuple(self.steps[before:])
+
+    def tick(self) -> bool:
+        """One slice of work, if RUNNING: some preparation, or one step and its frame. Whether another is wanted."""
+        if self.phase is Phase.RUNNING:
+            self._slice()
+        return self.phase is Phase.RUNNING
+
+    # what there is
+
+    @property
+    def result(self) -> Net:
+        """A copy of the model as it stands. Raises IllegalMoveError before the first step has begun."""
+        if self._state is None:
+            raise IllegalMoveError("the run has not started, so it has no result; advance it first")
+        model: Net = copy_of(self.unlearner.result(self._state)).eval()
+        return model
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to continue in another process, but for model and split; plain values and tensors."""
+        return {
+            "method": self.unlearner.name,
+            "config": as_dict(self.config),
+            "seed": self.seed,
+            "phase": str(self.phase),
+            "steps": [step.as_dict() for step in self.steps],
+            "seconds": dict(self.seconds),
+            "state": None if self._state is None else self._state.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take over what ``state_dict`` gave; a run that was RUNNING comes back PAUSED.
+
+        Raises IllegalMoveError unless READY, DataError when it was saved with another method, config or seed.
+        """
+        self._require("load", Phase.READY)
+        mine = (self.unlearner.name, as_dict(self.config), self.seed)
+        if (saved["method"], saved["config"], saved["seed"]) != mine:
+            raise DataError(
+                "the saved state belongs to another method, config or seed; make the Run with the same ones"
+            )
+        if saved["state"] is not None:
+            self._begin()
+            self._state.load_state_dict(saved["state"])
+        self.steps = [Step.from_dict(values) for values in saved["steps"]]
+        self.seconds = defaultdict(float, saved["seconds"])
+        phase = Phase(saved["phase"])
+        self.phase = Phase.PAUSED if phase is Phase.RUNNING else phase
+
+    # inside
+
+    def _require(self, move: str, *allowed: Phase) -> None:
+        if self.phase not in allowed:
+            names = " or ".join(str(p) for p in allowed)
+            raise IllegalMoveError(f"cannot {move} a run that is {self.phase}; it must be {names}")
+
+    def _begin(self) -> None:
+        self._state = self.unlearner.start(self._model, self._split, seed=self.seed)
+
+    def _slice(self) -> None:
+        try:
+            with threads(self.config.threads):
+                if self._state is None:
+                    self._begin()
+                prepared = self.unlearner.prepare(self._state, self.config)
+                if prepared is not None:
+                    self.progress[prepared.stage] = prepared
+                    self.seconds[prepared.stage] = prepared.seconds
+                    return
+                self._step()
+        except LabError as error:
+            self._fail(error)
+        except Exception as error:
+            log.exception("a run failed")
+            self._fail(
+                LabError(f"{self.unlearner.title} failed: {type(error).__name__}: {error}".splitlines()[0])
+            )
+
+    def _step(self) -> None:
+        step = self.unlearner.step(self._state, self.config)
+        self.steps.append(step)
+        self.seconds[step.stage] += step.seconds
+        self.progress[step.stage] = Progress(
+            step.stage, step.number, self.total_steps, self.seconds[step.stage]
+        )
+        finished = step.number >= self.total_steps
+        if self.observer is not None and (
+            finished or step.number % self.observer.cadence(self.total_steps) == 0
+        ):
+            start = time.perf_counter()
+            model = self.unlearner.result(self._state)
+            seconds = dict(self.seconds)
+            self.frames.append(
+                self.observer.look(
+                    model, number=len(self.frames), step=step.number, record=step, seconds=seconds
+                )
+            )
+            self.seconds["evaluate"] += time.perf_counter() - start
+        with self._lock:
+            if self._left is not None:
+                self._left -= 1
+            if self.phase.over:
+                return
+            if finished:
+                self.phase = Phase.DONE
+            elif self._left == 0:
+                self._left = None
+                self.phase = Phase.PAUSED
+
+    def _fail(self, error: LabError) -> None:
+        with self._lock:
+            self.error = error
+            if not self.phase.over:
+                self.phase = Phase.FAILED
+
+
+def finish(run: Run) -> Net:
+    """Drive ``run`` to its end and give its result. Raises what the method raised, CancelledError when it was cancelled."""
+    while run.advance():
+        pass
+    if run.phase is not Phase.DONE:
+        raise CancelledError("the run was cancelled before it had a result")
+    return run.result

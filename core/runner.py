@@ -1,0 +1,81 @@
+"""Worker threads that drive Runs and other sliced work, taking turns, so that many sessions share few cores fairly."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import threading
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """Work in slices of well under a second."""
+
+    def tick(self) -> bool:
+        """One slice; whether another is wanted."""
+        ...
+
+
+class Runner:
+    """``workers`` threads (default: one for each core) that take tasks in turn, a slice each.
+
+    A task that wants no more turns is dropped; submit it again to go on. A task is never in two threads at once.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or max(1, os.cpu_count() or 1)
+        self._waiting: collections.deque[Task] = collections.deque()
+        self._known: dict[int, str] = {}  # id(task) -> "waiting" | "running" | "again" | "dropped"
+        self._change = threading.Condition()
+        self._started = 0
+
+    def submit(self, task: Task) -> None:
+        """Give ``task`` turns until it wants no more; does nothing when it has them already."""
+        with self._change:
+            state = self._known.get(id(task))
+            if state in ("running", "dropped"):
+                self._known[id(task)] = "again"
+            elif state is None:
+                self._known[id(task)] = "waiting"
+                self._waiting.append(task)
+                if self._started < self.workers:
+                    threading.Thread(target=self._work, name=f"runner-{self._started}", daemon=True).start()
+                    self._started += 1
+                self._change.notify()
+
+    def discard(self, task: Task) -> None:
+        """No more turns for ``task``; the slice in progress ends by itself."""
+        with self._change:
+            state = self._known.get(id(task))
+            if state == "waiting":
+                self._waiting.remove(task)
+                del self._known[id(task)]
+            elif state is not None:
+                self._known[id(task)] = "dropped"
+
+    def __len__(self) -> int:
+        """Tasks that wait or run."""
+        with self._change:
+            return len(self._known)
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                while not self._waiting:
+                    self._change.wait()
+                task = self._waiting.popleft()
+                self._known[id(task)] = "running"
+            try:
+                more = task.tick()
+            except Exception:
+                log.exception("a task raised")
+                more = False
+            with self._change:
+                state = self._known.pop(id(task))
+                if state == "again" or (more and state == "running"):
+                    self._known[id(task)] = "waiting"
+                    self._waiting.append(task)
+                    self._change.notify()

@@ -1,0 +1,164 @@
+"""The one supervised loop: original models, retrained models and every method that reads labels share it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from core import seeds
+from core.batches import Batches
+from core.compute import pick_device, threads
+from core.config import TrainConfig
+from core.data.images import LabelledImages
+from core.data.split import Split
+from core.errors import CancelledError, DivergedError
+from core.models import Net, Provenance, build, device_of
+from core.records import Progress
+
+
+@dataclass
+class Supervised:
+    """Explicit state of Adam on cross-entropy over ``images``: save it at any step and it continues to the bit."""
+
+    model: Net
+    images: LabelledImages
+    config: TrainConfig
+    batches: Batches
+    optimiser: torch.optim.Adam
+    stage: str
+    number: int = 0  # steps taken
+
+    @classmethod
+    def start(
+        cls, model: Net, images: LabelledImages, config: TrainConfig, *, seed: int, stage: str
+    ) -> Supervised:
+        """Ready for step 1; ``model`` is trained in place, so hand in a copy."""
+        device = device_of(model)
+        return cls(
+            model,
+            images.to(device),
+            config,
+            Batches(len(images), config.batch_size, seeds.derive(seed, stage), "order"),
+            adam(model.parameters(), config.lr, device, config.weight_decay),
+            stage,
+        )
+
+    @property
+    def total(self) -> int:
+        """Steps in all."""
+        return self.config.epochs * len(self.batches)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return self.number // len(self.batches)
+
+    def step(self) -> float:
+        """One minibatch; the mean cross-entropy before the update. Raises DivergedError when it is no number."""
+        self.model.train()
+        rows = self.batches.draw().to(self.images.x.device)
+        loss = functional.cross_entropy(self.model(self.images.floats(rows)), self.images.y[rows])
+        value = float(loss.detach())
+        self.number += 1
+        if not value < float("inf"):
+            raise DivergedError("the cross-entropy", stage=self.stage, step=self.number, advice="lower lr")
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return value
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "batches": self.batches.state_dict(),
+            "number": self.number,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.batches.load_state_dict(state["batches"])
+        self.number = state["number"]
+
+
+def adam(parameters: Any, lr: float, device: torch.device, weight_decay: float = 0.0) -> torch.optim.Adam:
+    """Adam, in its fused form where the device has one."""
+    return torch.optim.Adam(
+        parameters, lr=lr, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda")
+    )
+
+
+class Training:
+    """Training an original model in slices: ``tick`` until it says there is nothing left, then ``result``."""
+
+    def __init__(
+        self, split: Split, *, seed: int = 0, config: TrainConfig | None = None, device: str = "cpu"
+    ) -> None:
+        self.config = config or TrainConfig.preset(split.dataset.name)
+        self.seed = seed
+        self.seconds = 0.0
+        model = build(self.config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
+        self._state = Supervised.start(
+            model.to(pick_device(device)), split.train, self.config, seed=seed, stage="train"
+        )
+
+    def tick(self, budget_s: float = 0.05) -> Progress | None:
+        """Steps for about ``budget_s``; None when there was nothing left to do."""
+        state = self._state
+        if state.number >= state.total:
+            return None
+        start = time.perf_counter()
+        with threads(self.config.threads):
+            while state.number < state.total and time.perf_counter() - start < budget_s:
+                state.step()
+        self.seconds += time.perf_counter() - start
+        return Progress("train", state.number, state.total, self.seconds)
+
+    @property
+    def result(self) -> Net:
+        """The trained model, in eval mode, carrying its Provenance. Raises CancelledError when it is not finished."""
+        if self._state.number < self._state.total:
+            raise CancelledError("training was stopped before it was finished")
+        model = self._state.model.eval()
+        model.provenance = Provenance(self.config.net, self.seed, self.config, self.seconds)
+        return model
+
+
+def train(
+    split: Split,
+    *,
+    seed: int = 0,
+    config: TrainConfig | None = None,
+    net: str | None = None,
+    device: str = "cpu",
+    progress: Callable[[Progress], object] | None = None,
+) -> Net:
+    """Train the original model g_D on all training images of ``split``.
+
+    The dataset's preset net and TrainConfig unless given. Raises RequestError for an unknown net or device.
+    """
+    if net is not None:
+        config = replace(config or TrainConfig.preset(split.dataset.name), net=net)
+    training = Training(split, seed=seed, config=config, device=device)
+    while (now := training.tick()) is not None:
+        if progress is not None:
+            progress(now)
+    return training.result
+
+
+def copy_of(model: nn.Module) -> Any:
+    """A deep copy whose weights are its own and which is on the same device."""
+    import copy
+
+    twin = copy.deepcopy(model)
+    for parameter in twin.parameters():
+        parameter.requires_grad_(True)
+        parameter.grad = None
+    return twin

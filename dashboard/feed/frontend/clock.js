@@ -1,0 +1,110 @@
+/** Which frame is shown: live behind the newest, held by hand, or played back; between two frames it is a fraction. */
+
+const PLAY_RATE = 12; // frames a second at 1×
+const LEAP = 40; // frames behind which the newest is shown at once
+const [FASTEST, SLOWEST] = [60, 1200]; // ms between arrivals that the pace adapts to
+
+export const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Clock {
+  constructor(store) {
+    this.store = store;
+    this.reset();
+  }
+
+  reset() {
+    this.position = 0;
+    this.live = true;
+    this.playing = 0; // speed, or 0
+    this.motion = null;
+    this.pace = 150; // ms between arrivals, smoothed
+    this.lastArrival = 0;
+    this.lastShown = -1;
+  }
+
+  get cursor() { return Math.max(0, Math.round(this.position)); }
+
+  /** New frames came: glide to the newest in about the time until the next ones. */
+  arrived() {
+    const now = performance.now();
+    if (this.lastArrival) {
+      const gap = Math.min(SLOWEST, Math.max(FASTEST, now - this.lastArrival));
+      this.pace += 0.3 * (gap - this.pace);
+    }
+    this.lastArrival = now;
+    if (!this.live) return;
+    const { newest } = this.store;
+    if (newest - this.position > LEAP || calm.matches || document.hidden) this.#moveTo(newest);
+    else {
+      this.motion = { from: this.position, to: newest, start: now, span: this.pace * 1.15 };
+      this.#run();
+    }
+  }
+
+  /** Shows one frame and stays there. */
+  show(seq) {
+    const target = Math.max(0, Math.min(this.store.newest, Math.round(seq)));
+    this.#set(false, 0);
+    this.motion = null;
+    this.#moveTo(target);
+  }
+
+  goLive() {
+    this.#set(true, 0);
+    this.motion = null;
+    this.#moveTo(Math.max(0, this.store.newest));
+  }
+
+  playBack(speed = 1) {
+    if (this.store.newest < 1) return;
+    if (!this.playing && this.position >= this.store.newest - 0.01) this.#moveTo(0);
+    this.motion = null;
+    this.#set(false, speed);
+    this.#run();
+  }
+
+  stop() {
+    this.#set(this.live, 0);
+  }
+
+  #set(live, playing) {
+    const changed = live !== this.live || playing !== this.playing;
+    this.live = live;
+    this.playing = playing;
+    if (changed) this.store.emit("live");
+  }
+
+  #moveTo(position) {
+    this.position = position;
+    this.store.emit("position");
+    if (this.cursor === this.lastShown) return;
+    this.lastShown = this.cursor;
+    this.store.stats.framesShown += 1;
+    this.store.emit("cursor");
+  }
+
+  #run() {
+    if (this.running) return;
+    this.running = true;
+    this.lastTick = 0;
+    requestAnimationFrame((now) => this.#tick(now));
+  }
+
+  #tick(now) {
+    const elapsed = this.lastTick ? Math.min(100, now - this.lastTick) : 16;
+    this.lastTick = now;
+    const { newest } = this.store;
+    if (this.playing) {
+      const next = this.position + (this.playing * PLAY_RATE * elapsed) / 1000;
+      this.#moveTo(Math.min(newest, next));
+      if (next >= newest) this.#set(true, 0);
+    } else if (this.motion) {
+      const { from, to, start, span } = this.motion;
+      const share = Math.max(0, Math.min(1, (performance.now() - start) / span));
+      if (share === 1) this.motion = null;
+      this.#moveTo(from + (to - from) * share);
+    }
+    this.running = Boolean(this.playing || this.motion);
+    if (this.running) requestAnimationFrame((next) => this.#tick(next));
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * What the browser holds of one run. The four components share it through window.lafLab, so that scrubbing, playing back
+ * and hovering ask nobody.
+ *
+ * Events: "scene", "frames" (frames, readings or references came), "status", "cursor" (another frame is shown),
+ * "position" (the shown place moved between two frames), "view" (a setting of the picture), "live", "life" (a Reset).
+ */
+import { Clock } from "./clock.js";
+
+const KEPT_RUNS = 5;
+const FRAME_FIELDS = ["position", "off_map", "prediction", "confidence", "angle"];
+const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, isolate: null, zoom: 1, x: 0, y: 0 };
+
+export class RunStore extends EventTarget {
+  /** @param {string} run the token that the server gave this run */
+  constructor(run, view) {
+    super();
+    this.run = run;
+    this.view = { ...VIEW, ...view };
+    this.scene = null;
+    this.status = null;
+    this.rows = [];
+    this.life = -1;
+    this.rev = 0;
+    this.retrained = null; // {rev, position, prediction, confidence, off_map, angle, follow}
+    this.stats = { framesReceived: 0, framesShown: 0, draws: 0, lost: 0 };
+    this.clock = new Clock(this);
+    this.#empty();
+  }
+
+  #empty() {
+    this.frames = []; // by number; each {position, off_map, prediction, confidence, angle}
+    this.follow = []; // by number; each an Int16Array of positions
+    this.readings = []; // by number
+    this.total = 0;
+    this.held = 0;
+    this.newest = -1;
+    this.clock.reset();
+  }
+
+  /** Takes the scene, once. @returns {boolean} whether it was new */
+  setScene(header, arrays) {
+    if (this.scene?.n === header.n) return false;
+    this.scene = { ...header, ...arrays, sprite: header.sprite, atlas: arrays.sprite }; // both are called sprite
+    this.emit("scene");
+    return true;
+  }
+
+  /** Takes one packet of the feed; what it repeats is ignored. @returns {boolean} false when it is of the past */
+  accept({ header, arrays }) {
+    if (header.run !== this.run || header.life < this.life) return false;
+    if (header.life > this.life) {
+      const reset = this.life >= 0;
+      this.life = header.life;
+      this.#empty();
+      if (reset) this.emit("life");
+    }
+    this.total = header.total;
+    this.rev = header.rev;
+    this.status = header.status;
+    this.rows = header.rows;
+    const newest = this.newest;
+    let changed = this.#takeRetrained(header, arrays);
+    header.seqs.forEach((seq, i) => { changed = this.#takeFrame(seq, i, header, arrays) || changed; });
+    (header.follow_seqs || []).forEach((seq, i) => { changed = this.#takeFollow(seq, i, header, arrays) || changed; });
+    for (const reading of header.readings) {
+      const old = this.readings[reading.seq];
+      if (old && old.rev >= reading.rev) continue;
+      this.readings[reading.seq] = reading;
+      changed = true;
+    }
+    this.stats.lost = this.total - this.held;
+    if (this.newest > newest) this.clock.arrived();
+    if (changed) this.emit("frames");
+    this.emit("status");
+    return true;
+  }
+
+  #takeFrame(seq, i, header, arrays) {
+    if (this.frames[seq]) return false;
+    const count = header.seqs.length;
+    const frame = {};
+    for (const name of FRAME_FIELDS) {
+      const size = arrays[name].length / count;
+      frame[name] = arrays[name].slice(i * size, (i + 1) * size); // a copy: a view would keep the whole packet
+    }
+    this.frames[seq] = frame;
+    this.held += 1;
+    this.stats.framesReceived += 1;
+    this.newest = Math.max(this.newest, seq);
+    return true;
+  }
+
+  #takeFollow(seq, i, header, arrays) {
+    if (this.follow[seq]) return false;
+    const size = arrays.follow.length / header.follow_seqs.length;
+    this.follow[seq] = arrays.follow.slice(i * size, (i + 1) * size);
+    return true;
+  }
+
+  #takeRetrained(header, arrays) {
+    const rev = header.retrained_rev ?? header.rev;
+    let changed = false;
+    if (header.retrained && !(this.retrained?.rev >= rev)) {
+      this.retrained = { rev, follow: this.retrained?.follow };
+      for (const name of FRAME_FIELDS) this.retrained[name] = arrays[`retrained_${name}`]?.slice();
+      changed = true;
+    }
+    if (header.retrained_follow && this.retrained && this.retrained.followRev !== rev) {
+      this.retrained.follow = arrays.retrained_follow.slice();
+      this.retrained.followRev = rev;
+      changed = true;
+    }
+    this.retrainedRev = header.retrained_rev ?? this.retrained?.rev ?? 0;
+    return changed;
+  }
+
+  /** What the server should send again, or null. `from` and `follow` are the first missing ones. */
+  lack() {
+    const firstGap = (list) => { for (let i = 0; i < this.total; i++) if (!list[i]) return i; return this.total; };
+    let rev = this.rev;
+    for (const reading of this.readings) if (reading && reading.rev < rev) rev = reading.rev;
+    if ((this.retrained?.rev ?? 0) < this.retrainedRev) rev = 0;
+    const from = Math.min(firstGap(this.frames), firstGap(this.readings));
+    const follow = firstGap(this.follow);
+    // A missing follow frame is asked for only while one is looked at, and only behind those that came: it may not be computed yet.
+    const hole = this.view.map === "follow" && follow < this.follow.length;
+    return from < this.total || rev < this.rev || hole ? { life: this.life, from, rev, follow } : null;
+  }
+
+  /** The number of the shown frame. */
+  get cursor() { return this.clock.cursor; }
+  get live() { return this.clock.live; }
+  get playing() { return this.clock.playing; }
+  /** The reading beside the shown frame, or the nearest earlier one. */
+  get reading() { return this.readingAt(this.cursor); }
+
+  readingAt(seq) {
+    for (let i = Math.min(seq, this.readings.length - 1); i >= 0; i--) if (this.readings[i]) return this.readings[i];
+    return null;
+  }
+
+  /** The nearest held frame at or before seq. */
+  frameAt(seq) {
+    for (let i = Math.min(seq, this.newest); i >= 0; i--) if (this.frames[i]) return this.frames[i];
+    return null;
+  }
+
+  followAt(seq) {
+    for (let i = Math.min(seq, this.follow.length - 1); i >= 0; i--) if (this.follow[i]) return this.follow[i];
+    return null;
+  }
+
+  get followHeld() { return this.follow.reduce((count) => count + 1, 0); }
+
+  /** Steps in the whole run, as far as anybody knows. */
+  get steps() {
+    const stage = this.status?.stages?.at(-1);
+    return stage?.total || this.readings.at(-1)?.steps || Math.max(1, this.newest);
+  }
+
+  stepOf(seq) { return this.readings[seq]?.step ?? seq; }
+
+  /** The held frame whose step is nearest. */
+  seqAtStep(step) {
+    let best = 0;
+    for (let seq = 0; seq <= this.newest; seq++) {
+      if (this.frames[seq] && Math.abs(this.stepOf(seq) - step) < Math.abs(this.stepOf(best) - step)) best = seq;
+    }
+    return best;
+  }
+
+  setCursor(seq) { this.clock.show(seq); }
+  goLive() { this.clock.goLive(); }
+  playBack(speed) { this.clock.playBack(speed); }
+  stop() { this.clock.stop(); }
+
+  /** Changes settings of the picture, for every component that shows this run. */
+  setView(patch) {
+    Object.assign(this.view, patch);
+    const { show, map, colour, trails } = this.view;
+    window.lafLab.lastView = { show, map, colour, trails };
+    this.emit("view");
+  }
+
+  emit(type) { this.dispatchEvent(new Event(type)); }
+
+  /** Listens until the returned function is called. */
+  on(types, listener) {
+    for (const type of types.split(" ")) this.addEventListener(type, listener);
+    return () => { for (const type of types.split(" ")) this.removeEventListener(type, listener); };
+  }
+}
+
+/** The store of one run: the same object for everybody on the page, also after the page was left and came back. */
+export function storeOf(run) {
+  const lab = (window.lafLab ??= {});
+  lab.stores ??= new Map();
+  lab.store ??= storeOf;
+  let store = lab.stores.get(run);
+  if (!store) store = new RunStore(run, lab.lastView);
+  lab.stores.delete(run); // last used goes last
+  lab.stores.set(run, store);
+  if (lab.stores.size > KEPT_RUNS) lab.stores.delete(lab.stores.keys().next().value);
+  return store;
+}

@@ -1,0 +1,70 @@
+/** The theatre's buttons: which model, which map, which colour, trails, fit. */
+import { h, keepKeys } from "../laf-lab.feed/dom.js";
+
+const ARROWS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+/**
+ * A segmented group in which one is chosen; arrow keys move the choice, as in any radio group.
+ * @param {string} label accessible name
+ * @param {[string, string, string][]} options value, text, title
+ */
+export function segmented(label, options, choose) {
+  const buttons = options.map(([value, text, title]) => h("button", {
+    type: "button", role: "radio", "data-value": value, "data-text": text, title, onclick: () => choose(value),
+  }, text));
+  const group = h("div", { class: "segmented", role: "radiogroup", "aria-label": label }, ...buttons);
+  keepKeys(group, [" ", "Enter", ...Object.keys(ARROWS)]);
+  group.addEventListener("keydown", (event) => {
+    const way = ARROWS[event.key];
+    if (!way) return;
+    event.preventDefault();
+    const open = buttons.filter((button) => !button.disabled);
+    const next = open[(open.indexOf(event.target) + way + open.length) % open.length];
+    next.focus();
+    choose(next.dataset.value);
+  });
+  const update = (chosen, disabled = {}) => {
+    for (const button of buttons) {
+      const on = button.dataset.value === chosen;
+      button.setAttribute("aria-checked", on);
+      button.tabIndex = on ? 0 : -1;
+      const why = disabled[button.dataset.value];
+      button.disabled = Boolean(why);
+      button.title = why || options.find(([value]) => value === button.dataset.value)[2];
+    }
+  };
+  return { group, update };
+}
+
+/** The header of the theatre. `act` gets {show}, {map}, {colour}, {trails} or "fit". */
+export function controls(act) {
+  const show = segmented("Show", [
+    ["original", "original", "the model before anything was forgotten"],
+    ["now", "now", "the model at the shown step"],
+    ["retrained", "retrained", "a model that never saw the forgotten images"],
+  ], (value) => act({ show: value }));
+  const map = segmented("Map", [
+    ["fixed", "fixed map", "Where does the original model's map put each image now?"],
+    ["follow", "follow", "Who is whose neighbour now? The map itself is laid out again at each frame"],
+  ], (value) => act({ map: value }));
+  const colour = segmented("Colour by", [
+    ["forget", "forget", "colour: what is forgotten and what remains"],
+    ["class", "class", "colour: the true class"],
+    ["moved", "moved", "colour: by how many degrees the representation turned away from the original's"],
+    ["prediction", "prediction", "colour: what the shown model says it is"],
+    ["confidence", "confidence", "colour: how sure the shown model is"],
+  ], (value) => act({ colour: value }));
+  const trails = h("button", {
+    type: "button", class: "toggle", title: "the way the forgotten images went", onclick: () => act("trails"),
+  }, "trails");
+  const fit = h("button", { type: "button", class: "toggle", title: "show the whole map (0)", onclick: () => act("fit") }, "fit");
+  for (const button of [trails, fit]) keepKeys(button, [" ", "Enter"]);
+  const header = h("header", {}, h("h2", {}, "Representations"), show.group, map.group, colour.group, trails, fit);
+  const update = (view, why) => {
+    show.update(view.show, why ? { retrained: why } : {});
+    map.update(view.map);
+    colour.update(view.colour);
+    trails.setAttribute("aria-pressed", view.trails);
+  };
+  return { header, update };
+}

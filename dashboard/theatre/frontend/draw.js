@@ -1,0 +1,133 @@
+/** Draws one picture of the theatre: ghosts, trails, points, piles, the ring of the point that is looked at. */
+import { inside, piles } from "./marks.js";
+
+const MOST_TRAILS = 240;
+const KNOTS = 14; // kept places along one trail
+const UNIT = 1 / 32767;
+
+/** The dashed outline of where a forgotten class was. */
+function drawGhosts(context, camera, theme, ghosts) {
+  context.save();
+  context.setLineDash([4, 4]);
+  context.lineWidth = 1.2;
+  context.strokeStyle = theme.original;
+  context.fillStyle = theme.original;
+  for (const ghost of ghosts) {
+    const [x, y] = camera.toScreen(ghost.x, ghost.y);
+    context.beginPath();
+    context.ellipse(x, y, ghost.long * camera.scale + 6, ghost.short * camera.scale + 6, -ghost.angle, 0, 7);
+    context.globalAlpha = 0.07;
+    context.fill();
+    context.globalAlpha = 0.9;
+    context.stroke();
+  }
+  context.restore();
+}
+
+/** The frames through which trails pass: the first, the last, and some between. */
+function knots(store) {
+  const last = Math.floor(store.clock.position);
+  const count = Math.min(KNOTS, last);
+  const list = [];
+  for (let k = 0; k <= count; k++) {
+    const seq = Math.round((k * last) / Math.max(1, count));
+    const place = store.view.map === "follow" ? store.followAt(seq) : store.frameAt(seq)?.position;
+    if (place) list.push(place);
+  }
+  return list;
+}
+
+/** Paths of the forgotten points from where they were to where they are. */
+export function drawTrails(context, { store, camera, theme, marks, xy }) {
+  const every = Math.max(1, Math.ceil(marks.forgotten.length / MOST_TRAILS));
+  const path = store.view.show === "now" ? knots(store) : [store.scene.position];
+  context.strokeStyle = theme.forget;
+  context.lineWidth = 1;
+  context.lineJoin = "round";
+  const faint = theme.dark ? 0.2 : 0.17;
+  for (let k = 0; k < marks.forgotten.length; k += every) {
+    const i = marks.forgotten[k];
+    context.globalAlpha = faint * Math.min(1, marks.alpha[i] * 1.4);
+    context.beginPath();
+    let [px, py] = camera.toScreen(path[0][2 * i] * UNIT, path[0][2 * i + 1] * UNIT);
+    context.moveTo(px, py);
+    for (let step = 1; step < path.length; step++) {
+      const [x, y] = camera.toScreen(path[step][2 * i] * UNIT, path[step][2 * i + 1] * UNIT);
+      context.quadraticCurveTo(px, py, (px + x) / 2, (py + y) / 2);
+      [px, py] = [x, y];
+    }
+    const [x, y] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
+    context.quadraticCurveTo(px, py, x, y);
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+function drawPoints(context, { camera, marks, xy }) {
+  const { scale, originX, originY, width, height } = camera;
+  for (const i of marks.order) {
+    const [x, y] = [originX + xy[2 * i] * scale, originY - xy[2 * i + 1] * scale];
+    if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
+    const dot = marks.stamps[i];
+    context.globalAlpha = marks.alpha[i];
+    context.drawImage(dot, x - dot.half, y - dot.half, dot.half * 2, dot.half * 2);
+    if (!marks.off[i]) continue;
+    context.globalAlpha = Math.min(0.75, marks.alpha[i] * 2);
+    context.drawImage(marks.ring, x - marks.ring.half, y - marks.ring.half, marks.ring.half * 2, marks.ring.half * 2);
+  }
+  context.globalAlpha = 1;
+}
+
+/** How many forgotten images lie on one spot: a heap of dots hides its own size. */
+function drawPiles(context, { store, camera, theme, marks, xy, ghosts }) {
+  if (store.view.show === "original" || (store.view.show === "now" && store.cursor < 1)) return;
+  const all = marks.forgotten.length;
+  const points = [];
+  for (const i of marks.forgotten) {
+    const [wx, wy] = [xy[2 * i], xy[2 * i + 1]];
+    if (marks.alpha[i] > 0.11 && !ghosts.some((ghost) => inside(ghost, wx, wy))) points.push(camera.toScreen(wx, wy));
+  }
+  context.font = `600 11px ${theme.font}`;
+  context.textBaseline = "middle";
+  for (const pile of piles(points, { least: Math.max(10, Math.ceil(0.08 * all)) })) {
+    const text = `${pile.count} of ${all}`;
+    const width = context.measureText(text).width + 14;
+    const left = pile.x + 18 + width > camera.width ? pile.x - 18 - width : pile.x + 18;
+    context.fillStyle = theme.raised;
+    context.strokeStyle = theme.forget;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.roundRect(left, pile.y - 9, width, 18, 9);
+    context.globalAlpha = 0.92;
+    context.fill();
+    context.globalAlpha = 1;
+    context.stroke();
+    context.fillStyle = theme.text;
+    context.fillText(text, left + 7, pile.y + 0.5);
+  }
+}
+
+function drawFocus(context, { camera, theme, xy, focus }) {
+  if (focus === null) return;
+  const [x, y] = camera.toScreen(xy[2 * focus], xy[2 * focus + 1]);
+  context.lineWidth = 2;
+  context.strokeStyle = theme.text;
+  context.beginPath();
+  context.arc(x, y, 8, 0, 7);
+  context.stroke();
+}
+
+/**
+ * The whole picture.
+ * @param {CanvasRenderingContext2D} context in CSS pixels
+ * @param {object} stage {store, camera, theme, marks, xy, ghosts, focus, trails: canvas | null}
+ */
+export function drawStage(context, stage) {
+  const { camera, theme } = stage;
+  context.clearRect(0, 0, camera.width, camera.height);
+  drawGhosts(context, camera, theme, stage.ghosts);
+  if (stage.trails) context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
+  drawPoints(context, stage);
+  drawPiles(context, stage);
+  drawFocus(context, stage);
+}

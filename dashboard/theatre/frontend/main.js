@@ -1,0 +1,18 @@
+/** The theatre: a live scatter of representations. Streamlit calls this at each scene, rerun and theme change. */
+import { unpack } from "../laf-lab.feed/decode.js";
+import { keepInstance } from "../laf-lab.feed/dom.js";
+import { storeOf } from "../laf-lab.feed/store.js";
+import { Theatre } from "./theatre.js";
+
+export default function theatre({ data, parentElement, setStateValue }) {
+  const { instance, cleanUp } = keepInstance(parentElement, () => new Theatre(parentElement));
+  instance.onMode = (mode) => setStateValue("mode", mode);
+  if (data?.byteLength) {
+    const { header, arrays } = unpack(data);
+    const store = storeOf(header.run);
+    if (header.n) store.setScene(header, arrays);
+    instance.show(store);
+  }
+  instance.retheme();
+  return cleanUp;
+}

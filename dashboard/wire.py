@@ -1,0 +1,52 @@
+"""The container in which numbers travel to the browser: a JSON header and arrays in one bytes object.
+
+Layout (little-endian): uint32 length of the header, the header padded with spaces so that the data starts at a multiple
+of 8, then the arrays, each at a multiple of 8 from the start of the data. `header["arrays"]` says where each one lies:
+`{name: {"dtype": "int16", "shape": [2000, 2], "offset": 0}}`. A typed array in the browser can then look at the bytes
+without copying them. docs/wire.md says what is sent in it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALIGN = 8
+DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")  # those with a typed array in the browser
+
+
+def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
+    """Header and arrays as one bytes object; raises ValueError for what the browser could not read."""
+    if "arrays" in header:
+        raise ValueError("the header's 'arrays' is written by pack; name the arrays in the second argument")
+    table: dict[str, dict[str, Any]] = {}
+    parts: list[bytes] = []
+    offset = 0
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        if array.dtype.name not in DTYPES:
+            raise ValueError(f"array {name!r} has dtype {array.dtype.name}; the browser reads {', '.join(DTYPES)}")
+        raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        table[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset}
+        parts += [raw, bytes(-len(raw) % ALIGN)]
+        offset += len(raw) + -len(raw) % ALIGN
+    # No NaN: JSON.parse refuses it, so it must fail here, where the name of the field is still known.
+    text = json.dumps({**header, "arrays": table}, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text += b" " * (-(4 + len(text)) % ALIGN)
+    return b"".join([len(text).to_bytes(4, "little"), text, *parts])
+
+
+def unpack(packet: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What `pack` was given: the header without its table, and read-only arrays that share the packet's memory."""
+    start = 4 + int.from_bytes(packet[:4], "little")
+    header = json.loads(packet[4:start])
+    arrays = {}
+    for name, entry in header.pop("arrays").items():
+        count = int(np.prod(entry["shape"], dtype=np.int64))
+        dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+        array = np.frombuffer(packet, dtype, count, start + entry["offset"]) if count else np.zeros(0, dtype)
+        arrays[name] = array.reshape(entry["shape"])
+    return header, arrays

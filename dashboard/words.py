@@ -1,0 +1,204 @@
+"""What readings mean, in a sentence and in rows a student can read; pure functions, no screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.metrics import Reading, jensen_shannon
+
+
+@dataclass(frozen=True)
+class Row:
+    """One read-out. ``count`` is how many images stand behind it: what they cannot tell apart is called near."""
+
+    key: str
+    label: str
+    symbol: str
+    role: str  # "remain", "forget" or "neutral"
+    help: str
+    value: Callable[[Reading], float | None]
+    unit: str = "%"
+    digits: int = 1
+    range: tuple[float, float] = (0.0, 1.0)
+
+
+def rows_for(task: str) -> list[Row]:
+    """The read-outs of a task, the ones that decide first."""
+    one_class = task == "class"
+    rest = "test images of the other classes" if one_class else "test images of the classes left alone"
+    rows = [
+        Row("remain_train", "remaining, train", "Train_r", "remain", "Accuracy on the training images that stay.", lambda r: r.train_r),
+        Row("forget_train", "forgotten, train", "Train_f", "forget", "Accuracy on the images to forget.", lambda r: r.train_f),
+    ]
+    if one_class:
+        rows += [
+            Row("remain_test", "remaining, test", "Test_r", "remain", f"Accuracy on {rest}.", lambda r: r.test_r),
+            Row("forget_test", "forgotten, test", "Test_f", "forget", "Accuracy on test images of the forgotten class.", lambda r: r.test_f),
+        ]
+    else:
+        rows += [Row("test", "test", "Test", "remain", "Accuracy on all test images.", lambda r: r.test)]
+    return [
+        *rows,
+        Row("one_answer", "forgotten, one answer", "max share", "forget",
+            "Share of the forgotten images that get the commonest answer. Retrained models, too, have to call them something.",
+            lambda r: r.commonest_share),
+        Row("auc", "attack AUC", "AUC", "neutral",
+            "Membership attack: 50 % cannot tell forgotten training images from test images of the same classes. "
+            "Nearer to the retrained model is better, not lower.", lambda r: r.attack.auc, unit="", digits=2),
+    ]  # fmt: skip
+
+
+JS = Row(
+    "js", "distance to retrained", "JS", "forget",
+    "Jensen-Shannon divergence, in nats, between what this model and the retrained one answer for each forgotten image: "
+    "0 the same answers, 0.69 none in common.", lambda r: None, unit=" nats", digits=2, range=(0.0, math.log(2)),
+)  # fmt: skip
+
+
+def row_specs(task: str, references: Sequence[Reading]) -> list[dict[str, Any]]:
+    """The rows as docs/wire.md wants them."""
+    specs = []
+    for row in [*rows_for(task), JS]:
+        reference = [v for r in references if (v := row.value(r)) is not None]
+        spec = {"key": row.key, "label": row.label, "symbol": row.symbol, "unit": row.unit, "digits": row.digits}
+        spec |= {"role": row.role, "help": row.help, "range": list(row.range), "reference": reference or None}
+        if row is JS:
+            spec["reference"] = [0.0] if references else None
+        specs.append(spec)
+    return specs
+
+
+def values(task: str, reading: Reading, references: Sequence[Reading]) -> dict[str, float | None]:
+    """A value for each row; JS only where there is a retrained model."""
+    found = {row.key: row.value(reading) for row in rows_for(task)}
+    found["js"] = distance(reading, references)
+    return found
+
+
+def distance(reading: Reading, references: Sequence[Reading]) -> float | None:
+    """Mean Jensen-Shannon divergence to the references on D_f, nats; None without any."""
+    if not references:
+        return None
+    found = [jensen_shannon(reading.forget_probabilities, r.forget_probabilities) for r in references]
+    return sum(found) / len(found)
+
+
+def gaps(
+    task: str, reading: Reading, original: Reading, references: Sequence[Reading], counts: dict[str, int]
+) -> dict[str, dict[str, str]]:
+    """How far each value is from the retrained model's, in words; "near" only where so few images cannot tell them apart."""
+    if not references:
+        return {}
+    found = {}
+    for row in rows_for(task):
+        mine = row.value(reading)
+        theirs = [v for r in references if (v := row.value(r)) is not None]
+        if mine is None or not theirs:
+            continue
+        low, high = min(theirs), max(theirs)
+        gap = mine - high if mine > high else mine - low if mine < low else 0.0
+        if row.key == "auc":
+            interval = reading.attack
+            near = interval.auc_low is not None and interval.auc_high is not None
+            near = near and interval.auc_low <= high and low <= interval.auc_high  # type: ignore[operator]
+            text = "cannot tell" if near else f"{abs(gap):.2f} {'above' if gap > 0 else 'below'}"
+        else:
+            near = abs(gap) <= _resolution(sum(theirs) / len(theirs), counts[row.key])
+            points = f"{100 * abs(gap):.1f}"
+            text = "the same" if points == "0.0" else f"{points} {'above' if gap > 0 else 'below'}"
+        found[row.key] = {"text": text, "tone": "near" if near else "far"}
+    nothing = distance(original, references)
+    mine = distance(reading, references)
+    if nothing is not None and mine is not None:
+        text = f"untouched {nothing:.2f}"
+        found["js"] = {"text": text, "tone": "far" if mine > nothing + 0.005 else "none"}
+    return found
+
+
+def _resolution(p: float, n: int) -> float:
+    """Two standard errors of a share p among n images, and at least one image."""
+    return max(2 * math.sqrt(p * (1 - p) / max(1, n)), 1 / max(1, n))
+
+
+def sentence(
+    task: str, reading: Reading, original: Reading, references: Sequence[Reading], classes: Sequence[str], waiting: str | None = None
+) -> dict[str, str]:
+    """Where things stand: ``head`` and ``more``, and a tone."""
+    answer = f"{100 * reading.commonest_share:.0f} % of them are called {classes[reading.commonest]}"
+    if not references:
+        more = waiting or "There is no retrained model to compare with yet."
+        return {"head": _accuracy_head(task, reading, original), "more": more, "tone": "neutral"}
+    gold = references[0]
+    far_f = reading.train_f - max(r.train_f for r in references)
+    hurt = _harm(task, reading, references)
+    if task == "class":
+        if far_f > 0.01 + 1e-9:
+            more = f"{100 * reading.train_f:.0f} % of the images to forget are still recognised; after retraining {100 * gold.train_f:.0f} %."
+            begun = reading.train_f < original.train_f - 0.05
+            head = "Being forgotten." if begun else "Not forgotten yet."
+            return {"head": head, "more": f"{hurt} {more}".strip(), "tone": "alarm" if hurt else "forget"}
+        theirs = f"{100 * gold.commonest_share:.0f} % are called {classes[gold.commonest]}"
+        more = f"{answer}; by the retrained model {theirs}."
+        if hurt:
+            return {"head": "Forgotten, at a price.", "more": f"{hurt} {more}", "tone": "alarm"}
+        js = distance(reading, references) or 0.0
+        if js <= 0.1:
+            return {"head": "Forgotten, and nearly as retraining would.", "more": more[0].upper() + more[1:], "tone": "good"}
+        return {"head": "Forgotten in accuracy; not yet like retraining.", "more": more[0].upper() + more[1:], "tone": "forget"}
+    return _data_sentence(reading, original, references, hurt)
+
+
+def _data_sentence(reading: Reading, original: Reading, references: Sequence[Reading], hurt: str) -> dict[str, str]:
+    """Data removal: retrained models still recognise most of D_f, so nearness is what counts."""
+
+    def apart(r: Reading) -> float:
+        pairs = [(r.train_r, "train_r"), (r.train_f, "train_f"), (r.test, "test")]
+        return sum(abs(v - sum(getattr(g, name) for g in references) / len(references)) for v, name in pairs) / len(pairs)
+
+    mine, nothing = apart(reading), apart(original)
+    more = f"Accuracies are {100 * mine:.1f} points from retraining on average; the untouched model is {100 * nothing:.1f} away."
+    if hurt:
+        return {"head": "The model is worse for it.", "more": f"{hurt} {more}", "tone": "alarm"}
+    if mine > nothing + 0.0005:
+        return {"head": "Doing nothing is nearer to retraining than this.", "more": more, "tone": "alarm"}
+    if mine < nothing - 0.0005:
+        return {"head": "Nearer to retraining than doing nothing.", "more": more, "tone": "good"}
+    return {"head": "As near to retraining as doing nothing.", "more": more, "tone": "neutral"}
+
+
+def _accuracy_head(task: str, reading: Reading, original: Reading) -> str:
+    if task == "class":
+        if reading.train_f <= 0.01:
+            return "Forgotten in accuracy."
+        return "Being forgotten." if reading.train_f < original.train_f - 0.05 else "Not forgotten yet."
+    return f"{100 * reading.train_f:.1f} % of the images to forget are recognised."
+
+
+def _harm(task: str, reading: Reading, references: Sequence[Reading]) -> str:
+    """A sentence when what remains has suffered by more than two points on test images."""
+    mine = reading.test_r if task == "class" else reading.test
+    theirs = [v for r in references if (v := r.test_r if task == "class" else r.test) is not None]
+    if mine is None or not theirs or mine >= min(theirs) - 0.02:
+        return ""
+    what = "remaining classes" if task == "class" else "test images"
+    return f"On {what} it is {100 * (min(theirs) - mine):.1f} points worse than retrained."
+
+
+def clock(spent_s: float, retrain_s: float | None, *, done: bool) -> str:
+    """LAF's seconds beside retraining's."""
+    if retrain_s is None:
+        return "Retraining from scratch, to compare with, is still running."
+    if spent_s == 0:
+        return f"Retraining took {_seconds(retrain_s)} on this data."
+    if spent_s >= retrain_s:
+        return f"Retraining took {_seconds(retrain_s)} on this data: unlearning is not the cheaper way here."
+    if done:
+        return f"Retraining took {_seconds(retrain_s)} on this data: {retrain_s / spent_s:.1f} times as long."
+    return f"Retraining took {_seconds(retrain_s)} on this data."
+
+
+def _seconds(s: float) -> str:
+    return f"{s:.1f} s" if s < 60 else f"{s / 60:.1f} min"
