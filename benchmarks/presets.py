@@ -1,233 +1,208 @@
-"""The report behind docs/presets.md: the presets of core/config.py against retraining, as a Markdown table.
+"""The report behind docs/presets.md: the presets of core/config.py beside retraining, as Markdown tables.
 
-python -m benchmarks.presets [--dataset digits|mnist] [--task class|data] [--classes 0-9] [--seeds 0-2] [--tune]
+python -m benchmarks.presets [--dataset digits|mnist] [--task class data] [--classes 0-9] [--seeds 0-2] [--tune]
 
-The presets were chosen by ``--tune``, with labels and retrained models at hand, on other seeds than those reported here.
+The presets were chosen with --tune, which looks at labels and at retrained models, on other seeds than are reported.
 """
 
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from statistics import mean, stdev
 
 import torch
 
-from core import LAF, METHODS, LAFConfig, Run, Split, VAEConfig, finish, forget_classes, forget_fraction, load, train
+from core import LAF, METHODS, LAFConfig, Run, Split, finish, forget_classes, forget_fraction, load, train
 from core.config import TASKS
 from core.metrics import Evaluator, Reading, jensen_shannon
 from core.models import Net
 
 FRACTION = 0.4  # of each class in data removal, as in the paper
-ROWS = {"original": "original = do nothing", "retrained": "retrained", "laf": "LAF"}
+ROWS = {"original": "original (do nothing)", "retrained": "retrained", "laf": "LAF"}
 ACCURACIES = ("train_r", "train_f", "test", "test_r", "test_f")
-DIGITS, MNIST = (LAFConfig.preset(name, "class").vae for name in ("digits", "mnist"))
-
-
-def _digits_class() -> list[LAFConfig]:
-    settings = product((14, 20), (2.5e-4, 5e-4, 1e-3), (3e-3, 6e-3), (10, 20), ("linear", "sigmoid"))
-    return [LAFConfig(e, ue, ra, t, vae=replace(DIGITS, output=out)) for e, ue, ra, t, out in settings]
-
-
-def _digits_data() -> list[LAFConfig]:
-    settings = product((4, 8), (1e-3, 2e-3, 4e-3), (2, 4), (5, 20))
-    return [LAFConfig(e, ue, ue * ratio, t, vae=DIGITS) for e, ue, ratio, t in settings]
-
-
-def _mnist(task: str) -> list[LAFConfig]:
-    settings = product((5e-5, 1e-4, 2e-4), (2, 4), (5, 20), (32, 64))
-    return [LAFConfig(1, ue, ue * ratio, t, batch_size=b, vae=MNIST) for ue, ratio, t, b in settings]
-
-
 GRIDS = {
-    ("digits", "class"): _digits_class,
-    ("digits", "data"): _digits_data,
-    ("mnist", "class"): lambda: _mnist("class"),
-    ("mnist", "data"): lambda: _mnist("data"),
+    ("digits", "class"): {"epochs": (10, 14, 20), "lr_ue": (5e-4, 1e-3, 2e-3), "lr_ra": (3e-3, 6e-3), "temperature": (10, 20)},
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Measured:
-    """One model on one split: what was read off it, and how long it took to make, by stage."""
+    """One model on one split, and the CPU seconds it took to make: wall-clock would count who else was busy."""
 
     reading: Reading
     js: float | None  # mean nats on D_f to the models retrained with other seeds
-    seconds: dict[str, float] = field(default_factory=dict)
+    train: float | None = None
+    vae: float | None = None
+    unlearn: float | None = None
     steps: int = 0
 
+    def figure(self, name: str) -> float | None:
+        """One number by its name; accuracies and shares in percent."""
+        if name in (*ACCURACIES, "commonest_share"):
+            value = getattr(self.reading, name)
+            return None if value is None else 100 * value
+        return getattr(self.reading.attack if name.startswith("auc") else self, name)
 
-@dataclass(frozen=True)
+
+Case = tuple[tuple[int, ...], int]  # (classes, seed)
+Cases = dict[Case, dict[str, Measured]]  # by the row of the table
+
+
+@cache
+def original(dataset: str, data_dir: str | None, seed: int) -> tuple[Net, float]:
+    """g_D and the seconds it took; one for all requests of a seed, since D is the same."""
+    say(f"{dataset}: original, seed {seed}")
+    split, start = forget_classes(load(dataset, data_dir=data_dir), [0]), time.process_time()
+    return train(split, seed=seed), time.process_time() - start
+
+
 class Bench:
-    """Everything of one (dataset, task) that LAF is compared with, computed once per process."""
+    """One (dataset, task): all that LAF is compared with, computed once."""
 
-    dataset: str
-    task: str
-    seeds: tuple[int, ...]
-    references: int
-    data_dir: str | None
+    def __init__(self, dataset: str, task: str, seeds: tuple[int, ...], references: int, data_dir: str | None) -> None:
+        self.dataset, self.task, self.seeds, self.references, self.data_dir = dataset, task, seeds, references, data_dir
+        self._retrained: dict[tuple[tuple[int, ...], int, int], tuple[Reading, float]] = {}
 
     def split(self, classes: tuple[int, ...], seed: int) -> Split:
-        """Class removal draws nothing, so all seeds share its split, and with it the retrained models."""
+        """What is forgotten; in data removal each seed draws its own images."""
         data = load(self.dataset, data_dir=self.data_dir)
-        if self.task == "class":
-            return forget_classes(data, classes)
-        return forget_fraction(data, classes, FRACTION, seed=seed)
+        return forget_classes(data, classes) if self.task == "class" else forget_fraction(data, classes, FRACTION, seed=seed)
 
-    @cache  # noqa: B019 - as long as the process
-    def original(self, seed: int) -> tuple[Net, float]:
-        """g_D and the seconds it took. One for all splits of a seed, since D is the same."""
-        say(f"original, seed {seed}")
-        start = time.perf_counter()
-        return train(self.split((0,), seed), seed=seed), time.perf_counter() - start
+    def retrained(self, classes: tuple[int, ...], split_seed: int, seed: int) -> tuple[Reading, float]:
+        """A model retrained with ``seed`` (its weights and batches) on the split of ``split_seed``, and its seconds."""
+        key = (classes, 0 if self.task == "class" else split_seed, seed)  # class removal draws nothing
+        if key not in self._retrained:
+            split, model = self.split(classes, split_seed), original(self.dataset, self.data_dir, seed)[0]
+            say(f"{self.dataset} {self.task}: retrained, classes {classes}, seed {seed}")
+            start = time.process_time()
+            gold = finish(Run(METHODS["retrain"](), model, split, seed=seed))
+            seconds = time.process_time() - start
+            self._retrained[key] = Evaluator(split, full=True).measure(gold).reading, seconds
+        return self._retrained[key]
 
-    @cache  # noqa: B019
-    def retrained(self, classes: tuple[int, ...], split_seed: int | None, seed: int) -> tuple[Reading, float]:
-        """The reading of a model retrained with ``seed`` (weights and batches) on the split of ``split_seed``."""
-        say(f"retrained, classes {classes}, seed {seed}")
-        split = self.split(classes, split_seed or 0)
-        run = Run(METHODS["retrain"](), self.original(seed)[0], split, seed=seed)
-        model = finish(run)
-        return Evaluator(split, full=True).measure(model).reading, run.seconds["retrain"]
-
-    def others(self, classes: tuple[int, ...], seed: int) -> list[Reading]:
-        """Models retrained on the split of ``seed`` with other seeds: nobody may share initial weights with his yardstick."""
+    def js(self, reading: Reading, classes: tuple[int, ...], seed: int) -> float | None:
+        """To models retrained with other seeds only, so that no row shares initial weights with its yardstick."""
         at = self.seeds.index(seed)
-        wanted = (self.seeds[at + 1 :] + self.seeds[:at])[: self.references - 1]
-        return [self.retrained(classes, self._split_seed(seed), other)[0] for other in wanted]
+        others = (self.seeds[at + 1 :] + self.seeds[:at])[: self.references - 1]
+        p = [self.retrained(classes, seed, other)[0].forget_probabilities for other in others]
+        return mean(jensen_shannon(reading.forget_probabilities, q) for q in p) if p else None
 
-    def _split_seed(self, seed: int) -> int | None:
-        return None if self.task == "class" else seed
-
-    def measured(self, reading: Reading, classes: tuple[int, ...], seed: int, **rest: object) -> Measured:
-        """``reading`` beside the other seeds' retrained models."""
-        p = reading.forget_probabilities
-        js = [jensen_shannon(p, r.forget_probabilities) for r in self.others(classes, seed)]
-        return Measured(reading, mean(js) if js else None, **rest)  # type: ignore[arg-type]
-
-    def baseline(self, classes: tuple[int, ...], seed: int) -> dict[str, Measured]:
-        """The rows that do not depend on LAF."""
-        model, seconds = self.original(seed)
-        reading = Evaluator(self.split(classes, seed), full=True).measure(model).reading
-        gold, gold_s = self.retrained(classes, self._split_seed(seed), seed)
+    def baselines(self, classes: tuple[int, ...], seed: int) -> dict[str, Measured]:
+        """The rows that do not depend on LAF's settings."""
+        model, seconds = original(self.dataset, self.data_dir, seed)
+        before = Evaluator(self.split(classes, seed), full=True).measure(model).reading
+        gold, gold_seconds = self.retrained(classes, seed, seed)
         return {
-            "original": self.measured(reading, classes, seed, seconds={"train": seconds}),
-            "retrained": self.measured(gold, classes, seed, seconds={"train": gold_s}),
+            "original": Measured(before, self.js(before, classes, seed), train=seconds),
+            "retrained": Measured(gold, self.js(gold, classes, seed), train=gold_seconds),
         }
 
     def laf(self, classes: tuple[int, ...], seed: int, config: LAFConfig) -> Measured:
-        """One LAF run to its end."""
+        """One LAF run to its end; its first step comes with the two VAEs."""
         split = self.split(classes, seed)
-        run = Run(LAF(config), self.original(seed)[0], split, seed=seed)
-        reading = Evaluator(split, full=True).measure(finish(run)).reading
-        seconds = {"vae": run.seconds["vae"] + run.seconds["vae_f"], "unlearn": run.seconds["unlearn"]}
-        return self.measured(reading, classes, seed, seconds=seconds, steps=len(run.steps))
+        run = Run(LAF(config), original(self.dataset, self.data_dir, seed)[0], split, seed=seed)
+        start = time.process_time()
+        run.advance()
+        prepared = time.process_time()
+        model, end = finish(run), time.process_time()
+        reading = Evaluator(split, full=True).measure(model).reading
+        return Measured(reading, self.js(reading, classes, seed), None, prepared - start, end - prepared, len(run.steps))
 
-
-Cases = dict[tuple[tuple[int, ...], int], dict[str, Measured]]  # (classes, seed) -> row name -> what was measured
-
-
-def report(bench: Bench, requests: list[tuple[int, ...]], config: LAFConfig) -> Cases:
-    """Every request with every seed."""
-    cases: Cases = {}
-    for classes, seed in product(requests, bench.seeds):
-        cases[classes, seed] = bench.baseline(classes, seed)
-        say(f"LAF, classes {classes}, seed {seed}")
-        cases[classes, seed]["laf"] = bench.laf(classes, seed, config)
-    return cases
-
-
-def read(one: Measured, name: str) -> float | None:
-    """One figure of one model by its name; accuracies and shares in percent."""
-    if name in ACCURACIES or name == "commonest_share":
-        value = getattr(one.reading, name)
-        return None if value is None else 100 * value
-    if name == "js":
-        return one.js
-    if name.startswith("auc"):
-        return getattr(one.reading.attack, name)
-    return one.seconds.get(name)
+    def measure(self, requests: list[tuple[int, ...]], config: LAFConfig) -> Cases:
+        """Every request with every seed."""
+        cases: Cases = {}
+        for classes, seed in product(requests, self.seeds):
+            cases[classes, seed] = self.baselines(classes, seed)
+            say(f"{self.dataset} {self.task}: LAF, classes {classes}, seed {seed}")
+            cases[classes, seed]["laf"] = self.laf(classes, seed, config)
+        return cases
 
 
 def average(cases: Cases, row: str, name: str) -> float | None:
     """Mean over requests and seeds; None where nothing was measured."""
-    values = [v for case in cases.values() if (v := read(case[row], name)) is not None]
+    values = [v for case in cases.values() if (v := case[row].figure(name)) is not None]
     return mean(values) if values else None
 
 
-def spread(cases: Cases, row: str, name: str) -> float | None:
-    """Standard deviation over seeds of the mean over requests."""
-    seeds = sorted({seed for _, seed in cases})
+def worst(cases: Cases) -> float:
+    """The largest Train_f that LAF left in a single run, in percent."""
+    return max(case["laf"].figure("train_f") or 0.0 for case in cases.values())
+
+
+def cell(cases: Cases, row: str, name: str, digits: int = 1) -> str:
+    """Mean, ± the standard deviation over seeds of the mean over requests."""
+    seeds = {seed for _, seed in cases}
     means = [average({k: v for k, v in cases.items() if k[1] == seed}, row, name) for seed in seeds]
     known = [m for m in means if m is not None]
-    return stdev(known) if len(known) > 1 else None
+    return show(average(cases, row, name), digits) + (f" ± {stdev(known):.{digits}f}" if len(known) > 1 else "")
 
 
-def table(cases: Cases) -> str:
-    """One line a model: mean ± spread over seeds, and the largest Train_f of a single run."""
+def overview(cases: Cases) -> str:
+    """One line a model."""
     head = ["", "Train_r", "Train_f", "worst", "Test", "Test_r", "Test_f", "commonest answer", "JS to retrained"]
-    lines = [[*head, "attack AUC (95 %)", "train s", "VAE s", "unlearn s"]]
+    lines = [[*head, "attack AUC (95 % of one run)", "train", "VAEs", "unlearn, CPU s"]]
     for row, title in ROWS.items():
-        def cell(name: str, digits: int = 1, row: str = row) -> str:
-            return show(average(cases, row, name), digits, spread(cases, row, name))
-
-        low, high = (show(average(cases, row, n), 2) for n in ("auc_low", "auc_high"))
-        worst = max(read(case[row], "train_f") or 0.0 for case in cases.values())
-        line = [title, cell("train_r"), cell("train_f"), f"{worst:.1f}", *(cell(n) for n in ACCURACIES[2:])]
-        line += [cell("commonest_share"), cell("js", 3), f"{show(average(cases, row, 'auc'), 2)} ({low}–{high})"]
-        lines.append([*line, *(show(average(cases, row, n), 2) for n in ("train", "vae", "unlearn"))])
+        largest = max(case[row].figure("train_f") or 0.0 for case in cases.values())
+        line = [title, cell(cases, row, "train_r"), cell(cases, row, "train_f"), f"{largest:.1f}"]
+        line += [cell(cases, row, name) for name in ("test", "test_r", "test_f", "commonest_share")]
+        auc, low, high = (show(average(cases, row, name), 2) for name in ("auc", "auc_low", "auc_high"))
+        line += [cell(cases, row, "js", 3), f"{auc} ({low}–{high})"]
+        lines.append(line + [show(average(cases, row, name), 2) for name in ("train", "vae", "unlearn")])
     return markdown(lines)
 
 
 def by_class(cases: Cases) -> str:
     """Class removal, class by class: does the preset hold for each of them?"""
-    lines = [["class", "LAF Train_f", "worst", "Test_r: LAF", "retrained", "commonest: LAF", "retrained", "JS: LAF", "retrained"]]
+    lines = [["class", "Train_f", "worst", "Test_r", "retrained", "commonest answer", "retrained", "JS", "retrained"]]
     for classes in sorted({classes for classes, _ in cases}):
         mine = {k: v for k, v in cases.items() if k[0] == classes}
-        worst = max(read(case["laf"], "train_f") or 0.0 for case in mine.values())
-        line = [", ".join(map(str, classes)), show(average(mine, "laf", "train_f"), 1), f"{worst:.1f}"]
+        line = [", ".join(map(str, classes)), show(average(mine, "laf", "train_f"), 1), f"{worst(mine):.1f}"]
         for name, digits in (("test_r", 1), ("commonest_share", 1), ("js", 3)):
             line += [show(average(mine, row, name), digits) for row in ("laf", "retrained")]
         lines.append(line)
     return markdown(lines)
 
 
-def nearer_by_doing_nothing(cases: Cases) -> str:
+def doing_nothing(cases: Cases) -> str:
     """The figures in which the untouched original is nearer to retraining than LAF is."""
-    names = {n: n.capitalize() for n in ACCURACIES} | {"commonest_share": "commonest answer", "js": "JS", "auc": "attack AUC"}
     said = []
-    for name, title in names.items():
-        original, gold, laf = (average(cases, row, name) for row in ROWS)
-        if original is not None and gold is not None and laf is not None and abs(original - gold) < abs(laf - gold):
-            said.append(f"{title} ({original:.3g} against {laf:.3g}, retrained {gold:.3g})")
-    return "Doing nothing is nearer to retraining than LAF in: " + (", ".join(said) or "nothing") + "."
+    for name in (*ACCURACIES, "commonest_share", "js", "auc"):
+        before, gold, laf = (average(cases, row, name) for row in ROWS)
+        if before is None or gold is None or laf is None:
+            continue
+        if (before < laf) if name == "js" else (abs(before - gold) < abs(laf - gold)):
+            said.append(f"{name} ({before:.3g}; LAF {laf:.3g}, retrained {gold:.3g})")
+    return "Doing nothing is nearer to retraining than LAF in: " + ("; ".join(said) or "none of these") + "."
 
 
 def tune(bench: Bench, requests: list[tuple[int, ...]]) -> str:
-    """The grid, ranked: the mean distance of Train_r, Train_f and Test_r (or Test) to the retrained ones, then JS."""
-    base = report_baselines = {(c, s): bench.baseline(c, s) for c, s in product(requests, bench.seeds)}
+    """The grid around the preset, ranked by the largest gap of an accuracy to retraining, in whole points, then by JS."""
+    preset, grid = LAFConfig.preset(bench.dataset, bench.task), GRIDS[bench.dataset, bench.task]
     names = ("train_r", "train_f", "test_r" if bench.task == "class" else "test")
+    base = {(c, s): bench.baselines(c, s) for c, s in product(requests, bench.seeds)}
     ranked = []
-    for number, config in enumerate(grid := GRIDS[bench.dataset, bench.task]()):
-        say(f"setting {number + 1} of {len(grid)}")
-        cases = {k: {**v, "laf": bench.laf(*k, config)} for k, v in base.items()}
-        gaps = [abs((average(cases, "laf", n) or 0) - (average(cases, "retrained", n) or 0)) for n in names]
-        worst = max(read(case["laf"], "train_f") or 0.0 for case in cases.values())
+    for values in product(*grid.values()):
+        setting = dict(zip(grid, values, strict=True))
+        say(str(setting))
+        config = replace(preset, **setting)
+        cases = {case: {**rows, "laf": bench.laf(*case, config)} for case, rows in base.items()}
+        gap = max(abs((average(cases, "laf", n) or 0) - (average(cases, "retrained", n) or 0)) for n in names)
         figures = [show(average(cases, "laf", n), 1) for n in (*names, "commonest_share")]
-        line = [f"{config.epochs}, {config.lr_ue:g}, {config.lr_ra:g}, {config.temperature:g}, {config.batch_size}, {config.vae.output}"]
-        ranked.append((max(gaps), [*line, *figures, f"{worst:.1f}", show(average(cases, "laf", "js"), 3), f"{max(gaps):.1f}"]))
-    head = ["epochs, lr_UE, lr_RA, τ, batch, decoder", *(n.capitalize() for n in names), "commonest", "worst Train_f", "JS", "largest gap"]
-    return markdown([head, *(line for _, line in sorted(ranked, key=lambda pair: pair[0]))])
+        line = [*(f"{v:g}" for v in values), *figures, f"{worst(cases):.1f}", cell(cases, "laf", "js", 3), f"{gap:.1f}"]
+        ranked.append((round(gap), average(cases, "laf", "js") or 0.0, line))
+    head = [*grid, *names, "commonest_share", "worst train_f", "JS", "largest gap"]
+    return markdown([head, *(line for _, _, line in sorted(ranked))])
 
 
-def show(value: float | None, digits: int, plus_minus: float | None = None) -> str:
+def show(value: float | None, digits: int) -> str:
     """A figure, or a dash where there is none."""
-    text = "–" if value is None else f"{value:.{digits}f}"
-    return text if plus_minus is None else f"{text} ± {plus_minus:.{digits}f}"
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def markdown(lines: list[list[str]]) -> str:
@@ -243,8 +218,36 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def say(text: str) -> None:
+    """Progress, out of the way of the tables."""
     print(text, file=sys.stderr, flush=True)
 
 
+def main() -> None:
+    """Read the command line, print the tables."""
+    parser = argparse.ArgumentParser(description="the measured presets beside retraining, as Markdown")
+    parser.add_argument("--dataset", choices=("digits", "mnist"), default="digits")
+    parser.add_argument("--task", choices=tuple(TASKS), nargs="+", default=["class"])
+    parser.add_argument("--classes", type=numbers, help="class removal: each in turn (default all); data removal: 5-9")
+    parser.add_argument("--seeds", type=numbers, help="default 0-2; with --tune 100-101")
+    parser.add_argument("--references", type=int, default=3, help="models retrained on each split, one of them its seed's own")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--tune", action="store_true", help="run the grid around the preset and rank it")
+    args = parser.parse_args()
+    torch.set_num_threads(1)  # as in the presets
+    seeds = args.seeds or ((100, 101) if args.tune else (0, 1, 2))
+    for task in args.task:
+        requests = [(c,) for c in args.classes or range(10)] if task == "class" else [(5, 6, 7, 8, 9)]
+        bench = Bench(args.dataset, task, seeds, args.references, args.data_dir)
+        print(f"\n{args.dataset}, {TASKS[task]}, seeds {', '.join(map(str, seeds))}; one thread of {platform.machine()}\n")
+        if args.tune:
+            print(tune(bench, requests))
+            continue
+        cases = bench.measure(requests, LAFConfig.preset(args.dataset, task))
+        steps = sorted(case["laf"].steps for case in cases.values())
+        print(overview(cases), f"{steps[0]} to {steps[-1]} steps. {doing_nothing(cases)}", sep="\n\n", flush=True)
+        if len(requests) > 1:
+            print("\n" + by_class(cases), flush=True)
+
+
 if __name__ == "__main__":
-    pass
+    main()

@@ -16,7 +16,7 @@ from core.compute import pick_device
 from core.config import EvalConfig, LAFConfig, TrainConfig, as_dict
 from core.data.datasets import load
 from core.data.images import Dataset
-from core.data.split import Split, forget_classes, forget_fraction
+from core.data.split import Split
 from core.errors import LabError, RequestError
 from core.methods.laf import LAF
 from core.methods.retrain import Retrain
@@ -27,33 +27,11 @@ from core.projection import Projection, UmapBackend
 from core.records import Frame, Progress
 from core.run import Phase, Run
 from core.runner import Runner
+from core.setup import Setup
 from core.shelf import content_key, maps, models
 from core.training import Training
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a person chose: enough to make the same Experiment again."""
-
-    dataset: str = "digits"
-    task: str = "class"
-    classes: tuple[int | str, ...] = (0,)
-    fraction: float | None = None  # for task "data"
-    seed: int = 0
-    data_dir: str | None = None
-    device: str = "auto"
-
-    def split(self, dataset: Dataset) -> Split:
-        """The Split this asks for. Raises RequestError when the request is wrong."""
-        if self.task == "class":
-            return forget_classes(dataset, self.classes, seed=self.seed)
-        if self.task == "data":
-            return forget_fraction(
-                dataset, self.classes, 0.4 if self.fraction is None else self.fraction, seed=self.seed
-            )
-        raise RequestError(f"unknown task {self.task!r}; there are: class, data")
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +269,7 @@ class Experiment:
         key = content_key("map", e0, self.setup.seed)
         kept = maps.get(key)
         if kept is not None:
-            return Projection.from_state(kept)
+            return Projection.from_state(kept, umap=self.umap)
         self.work["map"] = Progress("map", 0, 1)
         projection = Projection.fit(e0, seed=self.setup.seed, umap=self.umap)
         maps.put(key, projection.state())

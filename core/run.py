@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from core.compute import threads
@@ -68,6 +69,9 @@ class Run:
         self.progress: dict[str, Progress] = {}
         self.seconds: dict[str, float] = defaultdict(float)
         self.error: BaseException | None = None
+        self.on_progress: Callable[[Progress], object] | None = (
+            None  # told of each slice, in the working thread
+        )
         self._model = model
         self._split = split if unlearner.needs_labels else split.unlabelled()
         self.stages = unlearner.stages(self._split, self.config)
@@ -183,8 +187,8 @@ class Run:
                     self._begin()
                 prepared = self.unlearner.prepare(self._state, self.config)
                 if prepared is not None:
-                    self.progress[prepared.stage] = prepared
                     self.seconds[prepared.stage] = prepared.seconds
+                    self._tell(prepared)
                     return
                 self._step()
         except LabError as error:
@@ -225,6 +229,11 @@ class Run:
             elif self._left == 0:
                 self._left = None
                 self.phase = Phase.PAUSED
+
+    def _tell(self, progress: Progress) -> None:
+        self.progress[progress.stage] = progress
+        if self.on_progress is not None:
+            self.on_progress(progress)
 
     def _fail(self, error: LabError) -> None:
         with self._lock:

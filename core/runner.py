@@ -8,6 +8,8 @@ import os
 import threading
 from typing import Protocol
 
+import torch
+
 log = logging.getLogger(__name__)
 
 
@@ -62,6 +64,7 @@ class Runner:
             return len(self._known)
 
     def _work(self) -> None:
+        torch.set_num_threads(1)  # of this worker; a config that wants more asks for them around its own slices
         while True:
             with self._change:
                 while not self._waiting:

@@ -9,7 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
+import torch
 from torch import Tensor
 
 from core.errors import DataError
@@ -24,7 +26,7 @@ def home() -> Path:
 
 
 def save_state(path: str | Path, state: dict[str, Any]) -> None:
-    """Write nested dicts and lists of tensors and JSON values to ``path``; a reader sees the old file or the new one.
+    """Write nested dicts and lists of tensors, arrays and JSON values to ``path``; a reader sees the old file or the new one.
 
     Raises DataError when the folder cannot be written or the disk is full.
     """
@@ -63,6 +65,9 @@ def _strip(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"$tensor": name}
+    if isinstance(value, np.ndarray):
+        tensors[name] = torch.from_numpy(np.ascontiguousarray(value))
+        return {"$array": name}
     if isinstance(value, dict):
         return {"$dict": [[k, _strip(v, f"{name}/{k}", tensors)] for k, v in value.items()]}
     if isinstance(value, (list, tuple)):
@@ -74,6 +79,8 @@ def _fill(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, dict):
         if "$tensor" in value:
             return tensors[value["$tensor"]]
+        if "$array" in value:
+            return tensors[value["$array"]].numpy()
         return {k: _fill(v, tensors) for k, v in value["$dict"]}
     if isinstance(value, list):
         return [_fill(v, tensors) for v in value]

@@ -108,7 +108,16 @@ class Outbox:
         run = experiment.run
         header: dict[str, Any] = {"kind": "feed", "run": token, "status": status(experiment)}
         if run is None:
-            empty = {"life": 0, "rev": 0, "total": 0, "rows": [], "readings": [], "seqs": [], "follow_seqs": [], "retrained": False}
+            empty = {
+                "life": 0,
+                "rev": 0,
+                "total": 0,
+                "rows": [],
+                "readings": [],
+                "seqs": [],
+                "follow_seqs": [],
+                "retrained": False,
+            }
             return pack({**header, **empty}, {})
         if experiment.life != self.life:
             self.frames, self.follow, self.life = 0, 0, experiment.life
@@ -182,7 +191,11 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
     attack = now.attack
     loss = None
     if record is not None:
-        loss = {**record.losses, **{f"grad_{k}": v for k, v in record.grad_norms.items()}, "cosine": record.grad_cosine}
+        loss = {
+            **record.losses,
+            **{f"grad_{k}": v for k, v in record.grad_norms.items()},
+            "cosine": record.grad_cosine,
+        }
     return {
         "seq": frame.number,
         "rev": revision,
@@ -197,7 +210,10 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
         "distance": words.gaps(task, now, original, references, counts(experiment)),
         "loss": loss,
         "seconds": sum(v for k, v in frame.seconds.items() if k != "evaluate"),
-        "angle": {"remain": float(np.median(frame.angles[~forget])), "forget": float(np.median(frame.angles[forget]))},
+        "angle": {
+            "remain": float(np.median(frame.angles[~forget])),
+            "forget": float(np.median(frame.angles[forget])),
+        },
     }
 
 
@@ -205,7 +221,9 @@ def too_few(now: Reading) -> dict[str, str]:
     """Why there is no AUC, where there is none."""
     if now.attack.auc is not None:
         return {}
-    return {"auc": f"too few images to attack: {now.attack.members} members, {now.attack.non_members} non-members"}
+    return {
+        "auc": f"too few images to attack: {now.attack.members} members, {now.attack.non_members} non-members"
+    }
 
 
 def counts(experiment: Experiment) -> dict[str, int]:
@@ -231,7 +249,12 @@ def status(experiment: Experiment) -> dict[str, Any]:
     run = experiment.run
     work = dict(experiment.work)
     error = experiment.error or (run.error if run else None)
-    found: dict[str, Any] = {"phase": "preparing", "sentence": None, "error": str(error) if error else None, "stages": []}
+    found: dict[str, Any] = {
+        "phase": "preparing",
+        "sentence": None,
+        "error": str(error) if error else None,
+        "stages": [],
+    }
     if run is None:
         found["phase"] = "failed" if error else "preparing"
         found["sentence"] = None if error else preparing(work)
@@ -239,7 +262,12 @@ def status(experiment: Experiment) -> dict[str, Any]:
         found["phase"] = str(run.phase)
         done = run.progress
         found["stages"] = [
-            {"key": s.key, "label": s.title, "done": done[s.key].done if s.key in done else 0, "total": s.total}
+            {
+                "key": s.key,
+                "label": s.title,
+                "done": done[s.key].done if s.key in done else 0,
+                "total": s.total,
+            }
             for s in run.stages
         ]
         found["sentence"] = doing(run)
@@ -250,7 +278,9 @@ def status(experiment: Experiment) -> dict[str, Any]:
         "method": "LAF",
         "seconds": spent,
         "retrain": reference.seconds if reference else None,
-        "sentence": words.clock(spent, reference.seconds if reference else None, done=run is not None and run.phase is Phase.DONE),
+        "sentence": words.clock(
+            spent, reference.seconds if reference else None, done=run is not None and run.phase is Phase.DONE
+        ),
     }
     return found
 

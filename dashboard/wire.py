@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGN = 8
-DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")  # those with a typed array in the browser
+DTYPES = (
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "float32",
+    "float64",
+)  # those with a typed array in the browser
 
 
 def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
@@ -28,13 +37,17 @@ def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
     for name, array in arrays.items():
         array = np.asarray(array)
         if array.dtype.name not in DTYPES:
-            raise ValueError(f"array {name!r} has dtype {array.dtype.name}; the browser reads {', '.join(DTYPES)}")
+            raise ValueError(
+                f"array {name!r} has dtype {array.dtype.name}; the browser reads {', '.join(DTYPES)}"
+            )
         raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
         table[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset}
         parts += [raw, bytes(-len(raw) % ALIGN)]
         offset += len(raw) + -len(raw) % ALIGN
     # No NaN: JSON.parse refuses it, so it must fail here, where the name of the field is still known.
-    text = json.dumps({**header, "arrays": table}, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(
+        {**header, "arrays": table}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
     text += b" " * (-(4 + len(text)) % ALIGN)
     return b"".join([len(text).to_bytes(4, "little"), text, *parts])
 

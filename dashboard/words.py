@@ -30,13 +30,41 @@ def rows_for(task: str) -> list[Row]:
     one_class = task == "class"
     rest = "test images of the other classes" if one_class else "test images of the classes left alone"
     rows = [
-        Row("remain_train", "remaining, train", "Train_r", "remain", "Accuracy on the training images that stay.", lambda r: r.train_r),
-        Row("forget_train", "forgotten, train", "Train_f", "forget", "Accuracy on the images to forget.", lambda r: r.train_f),
+        Row(
+            "remain_train",
+            "remaining, train",
+            "Train_r",
+            "remain",
+            "Accuracy on the training images that stay.",
+            lambda r: r.train_r,
+        ),
+        Row(
+            "forget_train",
+            "forgotten, train",
+            "Train_f",
+            "forget",
+            "Accuracy on the images to forget.",
+            lambda r: r.train_f,
+        ),
     ]
     if one_class:
         rows += [
-            Row("remain_test", "remaining, test", "Test_r", "remain", f"Accuracy on {rest}.", lambda r: r.test_r),
-            Row("forget_test", "forgotten, test", "Test_f", "forget", "Accuracy on test images of the forgotten class.", lambda r: r.test_f),
+            Row(
+                "remain_test",
+                "remaining, test",
+                "Test_r",
+                "remain",
+                f"Accuracy on {rest}.",
+                lambda r: r.test_r,
+            ),
+            Row(
+                "forget_test",
+                "forgotten, test",
+                "Test_f",
+                "forget",
+                "Accuracy on test images of the forgotten class.",
+                lambda r: r.test_f,
+            ),
         ]
     else:
         rows += [Row("test", "test", "Test", "remain", "Accuracy on all test images.", lambda r: r.test)]
@@ -63,7 +91,13 @@ def row_specs(task: str, references: Sequence[Reading]) -> list[dict[str, Any]]:
     specs = []
     for row in [*rows_for(task), JS]:
         reference = [v for r in references if (v := row.value(r)) is not None]
-        spec = {"key": row.key, "label": row.label, "symbol": row.symbol, "unit": row.unit, "digits": row.digits}
+        spec = {
+            "key": row.key,
+            "label": row.label,
+            "symbol": row.symbol,
+            "unit": row.unit,
+            "digits": row.digits,
+        }
         spec |= {"role": row.role, "help": row.help, "range": list(row.range), "reference": reference or None}
         if row is JS:
             spec["reference"] = [0.0] if references else None
@@ -124,7 +158,12 @@ def _resolution(p: float, n: int) -> float:
 
 
 def sentence(
-    task: str, reading: Reading, original: Reading, references: Sequence[Reading], classes: Sequence[str], waiting: str | None = None
+    task: str,
+    reading: Reading,
+    original: Reading,
+    references: Sequence[Reading],
+    classes: Sequence[str],
+    waiting: str | None = None,
 ) -> dict[str, str]:
     """Where things stand: ``head`` and ``more``, and a tone."""
     answer = f"{100 * reading.commonest_share:.0f} % of them are called {classes[reading.commonest]}"
@@ -146,17 +185,29 @@ def sentence(
             return {"head": "Forgotten, at a price.", "more": f"{hurt} {more}", "tone": "alarm"}
         js = distance(reading, references) or 0.0
         if js <= 0.1:
-            return {"head": "Forgotten, and nearly as retraining would.", "more": more[0].upper() + more[1:], "tone": "good"}
-        return {"head": "Forgotten in accuracy; not yet like retraining.", "more": more[0].upper() + more[1:], "tone": "forget"}
+            return {
+                "head": "Forgotten, and nearly as retraining would.",
+                "more": more[0].upper() + more[1:],
+                "tone": "good",
+            }
+        return {
+            "head": "Forgotten in accuracy; not yet like retraining.",
+            "more": more[0].upper() + more[1:],
+            "tone": "forget",
+        }
     return _data_sentence(reading, original, references, hurt)
 
 
-def _data_sentence(reading: Reading, original: Reading, references: Sequence[Reading], hurt: str) -> dict[str, str]:
+def _data_sentence(
+    reading: Reading, original: Reading, references: Sequence[Reading], hurt: str
+) -> dict[str, str]:
     """Data removal: retrained models still recognise most of D_f, so nearness is what counts."""
 
     def apart(r: Reading) -> float:
         pairs = [(r.train_r, "train_r"), (r.train_f, "train_f"), (r.test, "test")]
-        return sum(abs(v - sum(getattr(g, name) for g in references) / len(references)) for v, name in pairs) / len(pairs)
+        return sum(
+            abs(v - sum(getattr(g, name) for g in references) / len(references)) for v, name in pairs
+        ) / len(pairs)
 
     mine, nothing = apart(reading), apart(original)
     more = f"Accuracies are {100 * mine:.1f} points from retraining on average; the untouched model is {100 * nothing:.1f} away."

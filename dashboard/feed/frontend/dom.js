@@ -23,11 +23,11 @@ export function keepKeys(element, keys) {
 }
 
 /** Fits a canvas to its box on the screen. @returns {CanvasRenderingContext2D} in CSS pixels */
-export function fitCanvas(canvas, width, height) {
+export function fitCanvas(canvas, width, height, { alpha = true } = {}) {
   const ratio = window.devicePixelRatio || 1;
   const [w, h2] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
   if (canvas.width !== w || canvas.height !== h2) Object.assign(canvas, { width: w, height: h2 });
-  const context = canvas.getContext("2d", { willReadFrequently: true }); // much faster where there is no GPU
+  const context = canvas.getContext("2d", { alpha, willReadFrequently: true }); // much faster where there is no GPU
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   return context;
 }

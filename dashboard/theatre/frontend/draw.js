@@ -4,6 +4,7 @@ import { inside, piles } from "./marks.js";
 const MOST_TRAILS = 240;
 const KNOTS = 14; // kept places along one trail
 const UNIT = 1 / 32767;
+const TRAIL = 0.16; // how strong one trail is; they add up
 
 /** The dashed outline of where a forgotten class was. */
 function drawGhosts(context, camera, theme, ghosts) {
@@ -24,30 +25,33 @@ function drawGhosts(context, camera, theme, ghosts) {
   context.restore();
 }
 
+/** Where the points of one frame lie on the chosen map; the original's places while nothing better is held. */
+function placed(store, seq) {
+  return (store.view.map === "follow" && store.followAt(seq)) || store.frameAt(seq)?.position || store.scene.position;
+}
+
 /** The frames through which trails pass: the first, the last, and some between. */
 function knots(store) {
-  const last = Math.floor(store.clock.position);
+  const last = store.cursor;
   const count = Math.min(KNOTS, last);
   const list = [];
   for (let k = 0; k <= count; k++) {
     const seq = Math.round((k * last) / Math.max(1, count));
-    const place = store.view.map === "follow" ? store.followAt(seq) : store.frameAt(seq)?.position;
-    if (place) list.push(place);
+    list.push(placed(store, seq));
   }
   return list;
 }
 
-/** Paths of the forgotten points from where they were to where they are. */
-export function drawTrails(context, { store, camera, theme, marks, xy }) {
+/** Paths of the forgotten points from where they were to the shown frame, or to `xy` where that is given. */
+export function drawTrails(context, { store, camera, theme, marks }, xy = null) {
   const every = Math.max(1, Math.ceil(marks.forgotten.length / MOST_TRAILS));
   const path = store.view.show === "now" ? knots(store) : [store.scene.position];
   context.strokeStyle = theme.forget;
   context.lineWidth = 1;
   context.lineJoin = "round";
-  const faint = theme.dark ? 0.2 : 0.17;
   for (let k = 0; k < marks.forgotten.length; k += every) {
     const i = marks.forgotten[k];
-    context.globalAlpha = faint * Math.min(1, marks.alpha[i] * 1.4);
+    context.globalAlpha = TRAIL * Math.min(1, marks.alpha[i] * 1.4);
     context.beginPath();
     let [px, py] = camera.toScreen(path[0][2 * i] * UNIT, path[0][2 * i + 1] * UNIT);
     context.moveTo(px, py);
@@ -56,10 +60,29 @@ export function drawTrails(context, { store, camera, theme, marks, xy }) {
       context.quadraticCurveTo(px, py, (px + x) / 2, (py + y) / 2);
       [px, py] = [x, y];
     }
-    const [x, y] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
-    context.quadraticCurveTo(px, py, x, y);
+    if (xy) [px, py] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
+    context.lineTo(px, py);
     context.stroke();
   }
+  context.globalAlpha = 1;
+}
+
+/** The last bit of the trails, between the kept frame and where the points are at this moment: cheap enough for each draw. */
+function drawTips(context, { store, camera, theme, marks, xy }) {
+  if (store.view.show !== "now") return;
+  const place = placed(store, store.cursor);
+  const every = Math.max(1, Math.ceil(marks.forgotten.length / MOST_TRAILS));
+  context.strokeStyle = theme.forget;
+  context.lineWidth = 1;
+  context.globalAlpha = TRAIL;
+  context.beginPath();
+  for (let k = 0; k < marks.forgotten.length; k += every) {
+    const i = marks.forgotten[k];
+    if (marks.alpha[i] < 0.11) continue;
+    context.moveTo(...camera.toScreen(place[2 * i] * UNIT, place[2 * i + 1] * UNIT));
+    context.lineTo(...camera.toScreen(xy[2 * i], xy[2 * i + 1]));
+  }
+  context.stroke();
   context.globalAlpha = 1;
 }
 
@@ -124,9 +147,13 @@ function drawFocus(context, { camera, theme, xy, focus }) {
  */
 export function drawStage(context, stage) {
   const { camera, theme } = stage;
-  context.clearRect(0, 0, camera.width, camera.height);
+  context.fillStyle = theme.panel;
+  context.fillRect(0, 0, camera.width, camera.height);
   drawGhosts(context, camera, theme, stage.ghosts);
-  if (stage.trails) context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
+  if (stage.trails) {
+    context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
+    if (!stage.moving) drawTips(context, stage);
+  }
   drawPoints(context, stage);
   drawPiles(context, stage);
   drawFocus(context, stage);

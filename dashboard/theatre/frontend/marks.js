@@ -17,8 +17,8 @@ export function byClass(scene) {
 export function anchor(indices, xy, unit = 1) {
   const xs = indices.map((i) => xy[2 * i] * unit).sort((a, b) => a - b);
   const ys = indices.map((i) => xy[2 * i + 1] * unit).sort((a, b) => a - b);
-  const [low, middle, high] = [0.1, 0.5, 0.9].map((share) => quantile(ys, share));
-  return { x: quantile(xs, 0.5), y: Math.min(high, middle + 1.6 * (middle - low) + 0.02) };
+  const [low, middle, high] = [0.15, 0.5, 0.88].map((share) => quantile(ys, share));
+  return { x: quantile(xs, 0.5), y: Math.min(high, middle + 1.5 * (middle - low) + 0.02) };
 }
 
 /** A covariance ellipse (two standard deviations, strays left out) of points on the original's map. */

@@ -80,14 +80,13 @@ export class Theatre {
   }
 
   #status() {
-    const { scene, status, total, held } = this.store;
+    const { scene, status, held } = this.store;
     this.root.dataset.frames = held;
     const preparing = !scene || status?.phase === "preparing";
     setText(this.notice, preparing ? status?.sentence || "Preparing the model and its map …" : "");
     this.notice.hidden = !preparing;
     this.notice.classList.toggle("over", Boolean(scene));
     if (scene) this.legend.tell(this.store);
-    return total;
   }
 
   /** Something about the picture changed: a setting, the theme, the references. */
@@ -147,9 +146,9 @@ export class Theatre {
     const moving = places.update(performance.now());
     this.marks ??= prepare(theme, store.view, store.scene, places.says());
     const { xy } = places;
-    const context = fitCanvas(this.canvas, camera.width, camera.height);
-    const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, trails: null };
-    if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage, moving);
+    const context = fitCanvas(this.canvas, camera.width, camera.height, { alpha: false });
+    const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, moving, trails: null };
+    if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
     drawStage(context, stage);
     const follow = store.view.map === "follow" && store.view.show !== "original";
     const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${moving && follow}`;
@@ -162,14 +161,15 @@ export class Theatre {
   }
 
   /** Trails have a canvas of their own, drawn anew only when they changed. */
-  #trails(stage, moving) {
-    const { store, camera, theme } = stage;
-    const key = [camera.key, store.clock.position, store.view.map, store.view.show, store.view.isolate, theme.dark, window.devicePixelRatio].join();
+  #trails(stage) {
+    const { store, camera, theme, moving, xy } = stage;
+    const fixed = moving || store.view.show !== "now"; // then they lead to where the points are drawn
+    const key = [camera.key, store.cursor, store.view.map, store.view.show, store.view.isolate, theme.dark, window.devicePixelRatio].join();
     if (key !== this.trailsKey || moving) {
       const context = fitCanvas(this.trails, camera.width, camera.height);
       context.clearRect(0, 0, camera.width, camera.height);
-      drawTrails(context, stage);
-      this.trailsKey = key;
+      drawTrails(context, stage, fixed ? xy : null);
+      this.trailsKey = moving ? "" : key;
     }
     return this.trails;
   }

@@ -1,0 +1,195 @@
+"""Transport buttons and the forms that choose what the Lab plays."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.data.datasets import DATASETS
+from core.errors import LabError
+from core.run import Phase
+from core.setup import Setup
+from dashboard import state
+from dashboard.state import Lab
+
+TASKS = {"class": "Class removal", "data": "Data removal"}
+WAIT = "The original model is still being prepared"
+OVER = "The run is at its end; Reset starts it anew"
+
+
+def transport(lab: Lab) -> None:
+    """Reset, Play or Pause, Step, Step ×10; disabled with the reason where they would be illegal."""
+    phase = lab.phase
+    stopped = _why_not(phase)
+    waiting = WAIT if phase is None else None
+    untouched = "The run has not begun" if phase is Phase.READY else None
+    playing = "The run is playing; pause it first" if phase is Phase.RUNNING else None
+    with st.container(horizontal=True, gap="small", key="transport"):
+        _button("Reset", lab, "reset", waiting or untouched, "Back to the original model (home key)", "Home")
+        if playing:
+            _button(
+                "Pause", lab, "pause", None, "Stop after the step in progress (space)", "Space", primary=True
+            )
+        else:
+            _button("Play", lab, "play", stopped, "Play to the end (space)", "Space", primary=True)
+        _button("Step", lab, "step", stopped or playing, "One step on L_UE, then one on L_RA (→)", "Right")
+        _button("Step ×10", lab, "ten", stopped or playing, "Ten steps (shift →)", "Shift+Right")
+
+
+def _why_not(phase: Phase | None) -> str | None:
+    if phase is None:
+        return WAIT
+    if phase is Phase.FAILED:
+        return "The run failed; Reset starts it anew"
+    return OVER if phase.over else None
+
+
+def _button(
+    label: str, lab: Lab, move: str, why_not: str | None, help: str, key: str, *, primary: bool = False
+) -> None:
+    st.button(
+        label,
+        key=f"transport-{move}",
+        on_click=_move,
+        args=(lab, move),
+        disabled=why_not is not None,
+        help=why_not or help,
+        shortcut=key,
+        type="primary" if primary else "secondary",
+    )
+
+
+def _move(lab: Lab, move: str) -> None:
+    e = lab.experiment
+    moves = {
+        "play": e.play,
+        "pause": e.pause,
+        "reset": e.reset,
+        "step": lambda: e.play(1),
+        "ten": lambda: e.play(10),
+    }
+    try:
+        moves[move]()
+    except LabError as error:  # the run reached its end between the click and now
+        st.toast(str(error))
+
+
+def setup_bar(lab: Lab) -> None:
+    """What is played, and the form that changes it."""
+    e = lab.experiment
+    split = e.split
+    source = DATASETS[e.setup.dataset]
+    data, forget, facts = st.columns([1.6, 3.2, 7], gap="small")
+    with (
+        data,
+        st.popover(f"Data **{source.title}**", width="stretch", help="Choose a dataset and what to forget"),
+    ):
+        _form(lab)
+    with forget:
+        what = "…"
+        if split is not None:
+            what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
+        with st.popover(f"Forget **{what}**", width="stretch", help="Choose which images must be forgotten"):
+            _request(lab)
+    with facts:
+        st.html(_facts(lab))
+
+
+def _form(lab: Lab) -> None:
+    """Another dataset, seed or data folder; what to forget keeps its preset."""
+    setup = lab.experiment.setup
+    names = list(DATASETS)
+    name = st.radio("Dataset", names, index=names.index(setup.dataset), format_func=lambda n: DATASETS[n].title,
+                    captions=[DATASETS[n].note for n in names], key=f"dataset-{lab.token}")  # fmt: skip
+    folder = None
+    if DATASETS[name].needs_files:
+        folder = st.text_input(
+            "Folder with its files (empty: the Lab's own)",
+            value=setup.data_dir or "",
+            key=f"folder-{lab.token}",
+        )
+    seed = st.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        setup.seed,
+        key=f"seed-{lab.token}",
+        help="Decides initial weights, batches and noise",
+    )
+    if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
+        same = name == setup.dataset
+        chosen = Setup(
+            name, setup.task, setup.classes if same else (0,) if setup.task == "class" else (5, 6, 7, 8, 9),
+            setup.fraction, int(seed), folder or None, setup.device,
+        )  # fmt: skip
+        _apply(lab, chosen)
+    _problem()
+
+
+def _request(lab: Lab) -> None:
+    """Task, classes, fraction."""
+    setup, dataset = lab.experiment.setup, lab.experiment.dataset
+    if dataset is None:
+        st.caption("The images are being read.")
+        return
+    task = st.radio("Task", list(TASKS), index=list(TASKS).index(setup.task), format_func=TASKS.__getitem__, horizontal=True,
+                    key=f"task-{lab.token}")  # fmt: skip
+    names = list(dataset.classes)
+    picked = [names[c] if isinstance(c, int) else c for c in setup.classes]
+    default = picked if task == setup.task else names[:1] if task == "class" else names[5:]
+    classes = st.pills(
+        "Classes", names, selection_mode="multi", default=default, key=f"classes-{task}-{lab.token}"
+    )
+    fraction = None
+    if task == "data":
+        fraction = (
+            st.slider(
+                "Share of each of them, %",
+                1,
+                99,
+                round(100 * (setup.fraction or 0.4)),
+                key=f"fraction-{lab.token}",
+            )
+            / 100
+        )
+    if st.button("Forget these", key=f"use-request-{lab.token}", type="primary", width="stretch"):
+        numbers = tuple(names.index(c) for c in classes)
+        _apply(lab, Setup(setup.dataset, task, numbers, fraction, setup.seed, setup.data_dir, setup.device))
+    _problem()
+
+
+def _apply(lab: Lab, setup: Setup) -> None:
+    with st.spinner(f"Reading {DATASETS[setup.dataset].title}"):
+        problem = lab.change(setup)
+    if problem is None:
+        st.rerun()
+    state.remember("problem", problem)
+
+
+def _problem() -> None:
+    problem = state.recall_and_forget("problem")
+    if problem:
+        st.error(problem)
+
+
+def _facts(lab: Lab) -> str:
+    """The settings of the run and what was made for it, in one line."""
+    e = lab.experiment
+    parts: list[tuple[str, str]] = []
+    config = e.config
+    if config is not None:
+        parts += [
+            ("Method", "LAF"),
+            ("τ", f"{config.temperature:g}"),
+            ("lr UE", f"{config.lr_ue:g}"),
+            ("lr RA", f"{config.lr_ra:g}"),
+        ]
+    if e.model is not None and e.model.provenance is not None:
+        parts += [("Model", f"trained {e.model.provenance.seconds:.1f} s")]
+    if e.references:
+        parts += [("Retrained", f"ready {e.references[0].seconds:.1f} s")]
+    if e.model is not None:
+        device = next(e.model.parameters()).device.type
+        threads = f" · {config.threads} thread" if config is not None and device == "cpu" else ""
+        parts += [("Device", f"{device.upper()}{threads} · seed {e.setup.seed}")]
+    cells = "".join(f"<span class='fact'>{k} <b>{v}</b></span>" for k, v in parts)
+    return f"<div class='facts'>{cells}</div>"

@@ -1,0 +1,130 @@
+/** Draws one chart of the loss balance on its canvas. */
+import { fitCanvas } from "../laf-lab.feed/dom.js";
+
+const [LEFT, RIGHT, TOP] = [36, 6, 5];
+const FOOT = 15; // px under the last chart for the steps
+
+/** From steps to pixels and back, the same for all four charts. */
+export function scaleOf(store, width) {
+  const room = width - LEFT - RIGHT;
+  return {
+    x: (step) => LEFT + (step / store.steps) * room,
+    step: (px) => Math.max(0, Math.min(store.steps, ((px - LEFT) / room) * store.steps)),
+  };
+}
+
+/** The next round number (1, 2, 5 × a power of ten) away from zero, so that the axis moves seldom. */
+function round(value) {
+  if (!value) return 0;
+  const power = 10 ** Math.floor(Math.log10(Math.abs(value)));
+  const lead = Math.abs(value) / power;
+  return Math.sign(value) * power * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((stop) => stop >= lead - 1e-9);
+}
+
+/** An axis label: as few figures as the round number has. */
+function tick(value) {
+  return Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(3)));
+}
+
+function extent(chart, readings) {
+  if (chart.range) return chart.range;
+  let [low, high] = [Infinity, -Infinity];
+  for (const reading of readings) {
+    for (const [key] of chart.lines) {
+      const value = reading?.loss?.[key];
+      if (typeof value !== "number" || (chart.log && value <= 0)) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  if (low > high) return [chart.log ? 0.1 : 0, 1];
+  if (chart.log) return [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high * 1.0001))];
+  return [Math.min(0, round(low)), Math.max(0, round(high)) || 1];
+}
+
+function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
+  if (chart.range) {
+    context.fillStyle = theme.alarm;
+    context.globalAlpha = theme.dark ? 0.16 : 0.12;
+    context.fillRect(LEFT, y(0), width - LEFT - RIGHT, bottom - y(0));
+    context.globalAlpha = 0.9;
+    context.font = `10px ${theme.font}`;
+    context.textAlign = "right";
+    context.textBaseline = "alphabetic";
+    context.fillText("conflict", width - RIGHT - 4, bottom - 4);
+    context.globalAlpha = 1;
+  }
+  context.strokeStyle = theme.border;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (const value of chart.range ? [0] : [low]) {
+    context.moveTo(LEFT, Math.round(y(value)) + 0.5);
+    context.lineTo(width - RIGHT, Math.round(y(value)) + 0.5);
+  }
+  context.stroke();
+  context.fillStyle = theme.muted;
+  context.font = `10px ${theme.font}`;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  context.fillText(tick(high), LEFT - 5, y(high) + 3);
+  context.fillText(tick(low), LEFT - 5, bottom - 4);
+}
+
+function drawLines(context, chart, store, theme, { x, y }) {
+  context.lineWidth = 1.6;
+  context.lineJoin = "round";
+  for (const [key, , colour] of chart.lines) {
+    context.strokeStyle = theme[colour];
+    context.beginPath();
+    let pen = false;
+    for (const reading of store.readings) {
+      const value = reading?.loss?.[key];
+      if (typeof value !== "number") { pen = false; continue; }
+      if (pen) context.lineTo(x(reading.step), y(value));
+      else context.moveTo(x(reading.step), y(value));
+      pen = true;
+    }
+    context.stroke();
+  }
+}
+
+/**
+ * Puts the line and the dots of one frame over a chart. They are elements, not paint: moving them draws no canvas anew.
+ * @param {{line: HTMLElement, dots: HTMLElement[]}} marks
+ */
+export function placeCursor(chart, marks, store, seq) {
+  const reading = seq === null || !chart.frame ? null : store.readingAt(seq);
+  marks.line.hidden = !reading;
+  if (reading) marks.line.style.transform = `translateX(${Math.round(chart.frame.x(reading.step))}px)`;
+  chart.lines.forEach(([key], k) => {
+    const value = reading?.loss?.[key];
+    const dot = marks.dots[k];
+    dot.hidden = typeof value !== "number";
+    if (!dot.hidden) dot.style.transform = `translate(${chart.frame.x(reading.step).toFixed(1)}px, ${chart.frame.y(value).toFixed(1)}px)`;
+  });
+}
+
+/** Draws the curves and remembers the scale in `chart.frame`. @param {boolean} last whether it carries the axis of steps */
+export function drawChart(chart, store, theme, last) {
+  const { canvas } = chart;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  if (width < 60 || height < 20) return;
+  const context = fitCanvas(canvas, width, height);
+  context.clearRect(0, 0, width, height);
+  const bottom = height - (last ? FOOT : 3);
+  const [low, high] = extent(chart, store.readings);
+  const tone = chart.log ? Math.log10 : (value) => value;
+  const y = (value) => bottom - ((tone(Math.max(chart.log ? low : -Infinity, value)) - tone(low)) / (tone(high) - tone(low))) * (bottom - TOP);
+  const { x } = scaleOf(store, width);
+  const frame = { low, high, x, y, width, bottom };
+  drawFrame(context, chart, theme, frame);
+  drawLines(context, chart, store, theme, frame);
+  chart.frame = frame;
+  if (!last) return;
+  context.fillStyle = theme.muted;
+  context.textBaseline = "alphabetic";
+  for (const [text, align, step] of [["0", "left", 0], ["step", "center", store.steps / 2], [String(store.steps), "right", store.steps]]) {
+    context.textAlign = align;
+    context.fillText(text, x(step), height - 3);
+  }
+}

@@ -1,0 +1,89 @@
+/** One mounted column of read-outs: the table, the loss balance and the clock, redrawn when the store says so. */
+import { h, setText } from "../laf-lab.feed/dom.js";
+import { applyTheme } from "../laf-lab.feed/theme.js";
+import { Balance } from "./balance.js";
+import { Table } from "./table.js";
+
+const CURVES = 200; // ms between two drawings of the curves
+const seconds = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
+
+export class Readouts {
+  constructor(parent) {
+    this.table = new Table();
+    this.balance = new Balance((seq) => this.store?.setCursor(seq));
+    this.spent = h("b", { "data-key": "clock.seconds" });
+    this.other = h("b", { class: "retrained", "data-key": "clock.retrain" });
+    this.verdict = h("p", { class: "verdict" });
+    this.clock = h("section", { class: "panel clock", "aria-label": "Clock" }, h("p", {}, this.spent, " so far · ", this.other), this.verdict);
+    this.root = h("div", { class: "readouts" }, this.table.element, this.balance.element, this.clock);
+    parent.append(this.root);
+    this.sizes = new ResizeObserver(() => this.#later(true));
+    this.sizes.observe(this.root);
+    this.retheme();
+  }
+
+  destroy() {
+    this.sizes.disconnect();
+    this.off?.();
+    cancelAnimationFrame(this.request);
+    clearTimeout(this.timer);
+    this.root.remove();
+  }
+
+  show(store) {
+    if (store === this.store) return;
+    this.off?.();
+    this.store = store;
+    const listeners = [store.on("frames life", () => this.#later(true)), store.on("status cursor", () => this.#later())];
+    this.off = () => listeners.forEach((off) => off());
+    this.#later(true);
+  }
+
+  retheme() {
+    this.theme = applyTheme(this.root);
+    this.drawn = 0;
+    this.#later(true);
+  }
+
+  /** @param {boolean} curves whether the curves changed, too */
+  #later(curves = false) {
+    this.stale ||= curves;
+    this.request ??= requestAnimationFrame(() => {
+      this.request = null;
+      if (this.store && this.root.isConnected) this.#update();
+    });
+  }
+
+  /** Curves are drawn a few times a second at most; words and cursors at once. */
+  #curves() {
+    const wait = CURVES - (performance.now() - this.drawn);
+    if (wait > 0) {
+      this.timer ??= setTimeout(() => { this.timer = null; this.#later(); }, wait);
+      return;
+    }
+    this.drawn = performance.now();
+    this.stale = false;
+    this.table.draw(this.store, this.theme);
+    this.balance.draw(this.store, this.theme);
+  }
+
+  #update() {
+    const { store } = this;
+    Object.assign(this.root.dataset, { frame: store.cursor, frames: store.held, ready: store.newest >= 0 });
+    const key = `${store.steps},${store.rev},${store.rows.length}`;
+    this.stale ||= key !== this.key;
+    this.key = key;
+    this.table.rowsOf(store);
+    if (this.stale) this.#curves();
+    this.table.update(store);
+    this.balance.update(store);
+    const clock = store.status?.clock;
+    this.clock.classList.toggle("empty", !clock);
+    setText(this.spent, clock ? `${clock.method} ${seconds(clock.seconds)} s` : "0 s");
+    setText(this.other, typeof clock?.retrain === "number" ? `retraining ${seconds(clock.retrain)} s` : "retraining …");
+    setText(this.verdict, clock?.sentence ?? "");
+    this.verdict.title = this.verdict.textContent;
+    this.spent.dataset.value = clock?.seconds ?? "";
+    this.other.dataset.value = clock?.retrain ?? "";
+  }
+}

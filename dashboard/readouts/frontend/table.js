@@ -1,0 +1,138 @@
+/** The sentence that says where things stand, and one row per number: its curve, its value, retraining's, and how far apart. */
+import { fitCanvas, h, setText } from "../laf-lab.feed/dom.js";
+
+const RUNNING = "retraining from scratch is running";
+
+/** A number as the row wants it, with its unit only where asked. */
+export function format(row, value, unit = true) {
+  if (typeof value !== "number") return "–";
+  if (row.unit === "%") return (value * 100).toFixed(row.digits) + (unit ? " %" : "");
+  return value.toFixed(row.digits);
+}
+
+/** "98.9", or "97.5 – 99.1" when several retrained models differ. */
+function band(row) {
+  const { reference } = row;
+  if (!reference?.length) return null;
+  const [low, high] = [format(row, Math.min(...reference), false), format(row, Math.max(...reference), false)];
+  return low === high ? low : `${low} – ${high}`;
+}
+
+/** A curve of one number over the whole run, with retraining's band behind it. @returns its scale */
+function drawSpark(canvas, store, row, theme) {
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  if (!width) return null;
+  const context = fitCanvas(canvas, width, height);
+  context.clearRect(0, 0, width, height);
+  const [low, high] = row.range ?? [0, 1];
+  const x = (step) => 3 + (step / store.steps) * (width - 6);
+  const y = (value) => height - 2.5 - ((Math.min(high, Math.max(low, value)) - low) / (high - low || 1)) * (height - 5);
+  if (row.reference?.length) {
+    const [top, bottom] = [y(Math.max(...row.reference)), y(Math.min(...row.reference))];
+    context.fillStyle = theme.retrained;
+    context.globalAlpha = 0.32;
+    context.fillRect(0, top - 0.75, width, Math.max(1.5, bottom - top + 1.5));
+    context.globalAlpha = 1;
+  }
+  context.strokeStyle = theme[row.role] ?? theme.text;
+  context.lineWidth = 1.4;
+  context.lineJoin = "round";
+  context.beginPath();
+  let pen = false;
+  for (const reading of store.readings) {
+    const value = reading?.values?.[row.key];
+    if (typeof value !== "number") continue;
+    if (pen) context.lineTo(x(reading.step), y(value));
+    else context.moveTo(x(reading.step), y(value));
+    pen = true;
+  }
+  context.stroke();
+  return { x, y };
+}
+
+export class Table {
+  constructor() {
+    this.head = h("b", {});
+    this.more = h("span", {});
+    this.sentence = h("p", { class: "sentence", role: "status" }, this.head, " ", this.more);
+    this.count = h("span", { role: "columnheader" }, "retrained");
+    this.header = h("div", { class: "row titles", role: "row" },
+      h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, "now"), this.count,
+      h("span", { role: "columnheader", title: "distance to the retrained models" }, "distance"));
+    this.body = h("div", { class: "rows", role: "table", "aria-label": "Read-outs" }, this.header);
+    this.element = h("section", { class: "panel table", "aria-label": "Where things stand" }, this.sentence, this.body);
+    this.rows = new Map();
+  }
+
+  #row(row) {
+    const parts = {
+      name: h("span", { class: "name" }), note: h("small", {}), canvas: h("canvas", { "aria-hidden": "true" }), dot: h("i", { class: "dot", hidden: true }),
+      value: h("b", {}), interval: h("small", { class: "interval" }), reference: h("span", { class: "reference", role: "cell", "data-key": `${row.key}.reference` }),
+      distance: h("span", { class: "distance" }),
+    };
+    parts.cell = h("span", { class: "value", role: "cell", "data-key": row.key }, parts.value, parts.interval);
+    parts.label = h("span", { class: "label", role: "rowheader" }, parts.name, parts.note);
+    parts.line = h("div", { class: "row", role: "row" }, parts.label, h("span", { class: "spark" }, parts.canvas, parts.dot), parts.cell, parts.reference, h("span", { class: "place", role: "cell" }, parts.distance));
+    this.body.append(parts.line);
+    return parts;
+  }
+
+  /** One line for each row that the server knows. */
+  rowsOf({ rows }) {
+    for (const [key, parts] of this.rows) if (!rows.some((row) => row.key === key)) { parts.line.remove(); this.rows.delete(key); }
+    for (const row of rows) if (!this.rows.has(row.key)) this.rows.set(row.key, this.#row(row));
+  }
+
+  /** Draws the curves anew: only when there are new ones. */
+  draw(store, theme) {
+    for (const row of store.rows) {
+      const parts = this.rows.get(row.key);
+      if (parts) parts.scale = drawSpark(parts.canvas, store, row, theme);
+    }
+  }
+
+  /** Words, values and dots. */
+  update(store) {
+    const { reading, rows } = store;
+    const sentence = reading?.sentence;
+    setText(this.head, sentence?.head ?? "The original model.");
+    setText(this.more, sentence?.more ?? (sentence ? "" : "Nothing is forgotten yet."));
+    this.sentence.dataset.tone = sentence?.tone ?? "neutral";
+    this.sentence.title = `${this.head.textContent} ${this.more.textContent}`;
+    const references = Math.max(0, ...rows.map((row) => row.reference?.length ?? 0));
+    setText(this.count, references > 1 ? `${references} retrained` : "retrained");
+    for (const row of rows) this.#fill(this.rows.get(row.key), row, reading);
+  }
+
+  /** "Train_r" with its index set lower. */
+  #note(element, text) {
+    if (element.dataset.text === text) return;
+    element.dataset.text = text;
+    const [, stem, index] = text.match(/^(\w+)_(\w)$/) ?? [null, text, ""];
+    element.replaceChildren(stem, ...(index ? [h("sub", {}, index)] : []));
+  }
+
+  #fill(parts, row, reading) {
+    const value = reading?.values?.[row.key];
+    const interval = reading?.interval?.[row.key];
+    const note = reading?.note?.[row.key];
+    setText(parts.name, row.label);
+    this.#note(parts.note, note ?? row.symbol ?? "");
+    parts.label.title = [row.label, row.symbol, row.help, note].filter(Boolean).join(" · ");
+    setText(parts.value, format(row, value));
+    setText(parts.interval, interval ? `${format(row, interval[0], false)} – ${format(row, interval[1], false)}` : "");
+    parts.cell.title = interval ? `between ${format(row, interval[0])} and ${format(row, interval[1])} with 95 % confidence` : "";
+    parts.cell.dataset.value = value ?? "";
+    const reference = band(row);
+    setText(parts.reference, reference ?? "…");
+    parts.reference.title = reference ? "" : RUNNING;
+    parts.reference.dataset.value = row.reference?.join(" ") ?? "";
+    const distance = reading?.distance?.[row.key];
+    setText(parts.distance, distance?.text ?? "");
+    parts.distance.dataset.tone = distance?.tone ?? "none";
+    parts.dot.hidden = !parts.scale || typeof value !== "number";
+    if (parts.dot.hidden) return;
+    parts.dot.style.background = `var(--${row.role === "neutral" ? "text" : row.role})`;
+    parts.dot.style.transform = `translate(${parts.scale.x(reading.step).toFixed(1)}px, ${parts.scale.y(value).toFixed(1)}px)`;
+  }
+}

@@ -1,0 +1,99 @@
+"""What one browser tab holds; the only module that touches session_state."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import streamlit as st
+
+from core.config import LAFConfig
+from core.data.datasets import load
+from core.errors import LabError
+from core.experiment import Experiment
+from core.projection import UmapBackend
+from core.run import Phase
+from core.runner import Runner
+from core.setup import Setup
+from dashboard.stream import Outbox
+
+
+class Lab:
+    """One tab's experiment and what of it the tab has been sent. Never shared with another tab."""
+
+    def __init__(self, runner: Runner, umap: UmapBackend) -> None:
+        self._runner = runner
+        self._umap = umap
+        self.mode = "fixed"
+        self.open(Setup())
+
+    def open(self, setup: Setup) -> None:
+        """Replace the experiment; the old one's work stops."""
+        if hasattr(self, "experiment"):
+            self.experiment.close()
+        self.token = secrets.token_hex(6)
+        self.outbox = Outbox()
+        self.experiment = Experiment(setup, self._runner, self._umap)
+        self.experiment.start()
+
+    def change(self, setup: Setup) -> str | None:
+        """Open ``setup`` if it can be; else leave everything as it is and say in a sentence why not."""
+        try:
+            split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
+            LAFConfig.preset(split.dataset.name, split.task)
+        except LabError as error:
+            return str(error)
+        self.open(setup)
+        return None
+
+    def close(self) -> None:
+        """The tab is gone."""
+        self.experiment.close()
+
+    @property
+    def phase(self) -> Phase | None:
+        """The run's phase; None while the experiment is being prepared."""
+        run = self.experiment.run
+        return run.phase if run is not None else None
+
+    def pulse(self) -> tuple[Any, ...]:
+        """What the buttons and the stage depend on: when it changes, the whole page is drawn again."""
+        e = self.experiment
+        return (self.token, e.life, self.phase, e.error is not None, self.busy)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something happens that the page must poll for."""
+        e = self.experiment
+        if e.error is not None and e.run is None:
+            return False
+        if e.run is None or e.work or e.run.phase is Phase.RUNNING:
+            return True
+        behind = self.outbox.frames < len(e.run.frames) or self.outbox.repeats > 0
+        return behind or self.outbox.revision != e.revision or self.follow_is_behind
+
+    @property
+    def follow_is_behind(self) -> bool:
+        """Whether the follow map is wanted and not there for all frames."""
+        e = self.experiment
+        if self.mode != "follow" or e.run is None or e.closed:
+            return False
+        if e.follow is None:
+            return True
+        waits = bool(e.references) and e.follow.retrained is None
+        return len(e.follow.positions) < len(e.run.frames) or self.outbox.follow < len(e.run.frames) or waits
+
+
+def remember(key: str, value: Any) -> None:
+    """Keep ``value`` for this tab under ``key``."""
+    st.session_state[key] = value
+
+
+def recall(key: str, default: Any = None) -> Any:
+    """What was kept under ``key``."""
+    return st.session_state.get(key, default)
+
+
+def recall_and_forget(key: str) -> Any:
+    """What was kept under ``key``, once."""
+    return st.session_state.pop(key, None)

@@ -1,0 +1,110 @@
+/** One mounted timeline: the track, the counter, replay, and the line that says what runs. */
+import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
+import { applyTheme } from "../laf-lab.feed/theme.js";
+import { Track } from "./track.js";
+
+const SPEEDS = [0.5, 1, 2, 4];
+const PHASES = {
+  preparing: "Preparing", ready: "Ready: Play starts forgetting", running: "Running", paused: "Paused", done: "Done",
+  failed: "It failed", cancelled: "Cancelled",
+};
+const seconds = (value) => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
+const digits = (value) => String(value).padStart(4, "0");
+
+export class Timeline {
+  constructor(parent) {
+    this.track = new Track();
+    this.now = h("b", {});
+    this.all = h("span", {});
+    this.counter = h("output", { class: "counter", "aria-label": "Step shown of all" }, this.now, this.all);
+    this.replay = h("button", { type: "button", onclick: () => this.#replay() }, "Replay");
+    this.speed = h("select", { "aria-label": "Speed", title: "speed of the replay", onchange: () => this.#speed() },
+      ...SPEEDS.map((value) => h("option", { value, selected: value === 1 }, `${value}×`)));
+    this.live = h("button", { type: "button", class: "live", onclick: () => this.store?.goLive() }, "Go live");
+    this.stage = h("span", { class: "stage" });
+    this.work = h("span", { class: "work" });
+    this.line = h("div", { class: "line", role: "status" }, this.stage, this.work);
+    this.root = h("section", { class: "timeline", "aria-label": "Timeline" },
+      h("div", { class: "top" }, this.track.element, this.counter, h("div", { class: "buttons" }, this.replay, this.speed, this.live)), this.line);
+    for (const button of [this.replay, this.live]) keepKeys(button, [" ", "Enter"]);
+    keepKeys(this.speed, [" ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
+    parent.append(this.root);
+    this.retheme();
+  }
+
+  destroy() {
+    this.off?.();
+    this.root.remove();
+  }
+
+  show(store) {
+    if (store === this.store) return;
+    this.off?.();
+    this.store = store;
+    this.track.clear();
+    const listeners = [
+      store.on("position", () => this.track.move()),
+      store.on("cursor live", () => this.#cursor()),
+      store.on("frames status life", () => this.#all()),
+    ];
+    this.off = () => listeners.forEach((off) => off());
+    this.#all();
+  }
+
+  retheme() { applyTheme(this.root); }
+
+  #replay() {
+    const { store } = this;
+    if (store?.playing) store.stop();
+    else store?.playBack(Number(this.speed.value));
+  }
+
+  #speed() {
+    if (this.store?.playing) this.store.playBack(Number(this.speed.value));
+  }
+
+  #all() {
+    this.track.update(this.store);
+    this.#cursor();
+    this.#words();
+  }
+
+  #cursor() {
+    const { store } = this;
+    this.track.move();
+    setText(this.now, digits(store.stepOf(store.cursor)));
+    setText(this.all, ` / ${digits(store.steps)}`);
+    this.root.dataset.frame = store.cursor;
+    this.root.dataset.frames = store.held;
+    this.root.dataset.ready = store.newest >= 0;
+    this.live.disabled = store.live || store.newest < 0;
+    this.live.title = this.live.disabled ? "the newest step is shown" : "show the newest step again";
+    this.replay.disabled = store.newest < 1;
+    this.replay.title = this.replay.disabled ? "nothing to replay yet" : "play the kept frames again; nothing is computed";
+    setText(this.replay, store.playing ? "Stop" : "Replay");
+    this.replay.setAttribute("aria-pressed", Boolean(store.playing));
+  }
+
+  #words() {
+    const { status } = this.store;
+    const stages = status?.stages ?? [];
+    const wrong = status?.error || (status?.phase === "failed" && status.sentence);
+    this.stage.classList.toggle("alarm", Boolean(wrong));
+    const busy = Track.busy(stages);
+    const parts = [PHASES[status?.phase] ?? "Waiting for the server"];
+    if (busy && !["done", "cancelled"].includes(status.phase)) parts.push(`${busy.label}, ${busy.done} of ${busy.total}`);
+    if (busy && typeof busy.left_s === "number" && status.phase === "running") parts.push(`about ${seconds(busy.left_s)} s left`);
+    if (status?.sentence) parts.splice(0, status.phase === "preparing" ? 1 : 0, status.sentence);
+    setText(this.stage, wrong || parts.join(" · "));
+    this.stage.title = this.stage.textContent;
+    const work = status?.work ?? [];
+    while (this.work.children.length > work.length) this.work.lastChild.remove();
+    work.forEach(({ label, done, total, left_s: left }, k) => {
+      const row = this.work.children[k] ?? this.work.appendChild(h("span", { class: "job" }, h("span", {}), h("progress", { max: 1 })));
+      setText(row.firstChild, `${label}${typeof left === "number" ? ` · ${seconds(left)} s left` : ""}`);
+      row.lastChild.setAttribute("aria-label", label);
+      if (total) row.lastChild.value = done / total;
+      else row.lastChild.removeAttribute("value");
+    });
+  }
+}

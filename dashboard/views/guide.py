@@ -1,0 +1,66 @@
+"""How to read the Lab: what each picture answers, what each number means, and what not to read into them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+st.title("How to read the Lab", anchor=False)
+what, how = st.columns(2, gap="large")
+with what:
+    st.markdown(
+        r"""
+#### What is played
+A classifier $g_D = g_D^c \circ g_D^e$ was trained on data $D$. Some of it, $D_f$, must be **forgotten**; the rest, $D_r$, must
+**remain**. The honest way is to train again without $D_f$. *Label-Agnostic Forgetting* (LAF, arXiv 2404.00506) changes only
+the extractor $g^e$, without reading a single label:
+
+1. Two variational autoencoders learn what representations look like: $h$ those of all of $D$, $h_f$ those of $D_f$.
+2. Each **step** takes a batch $B_r$ of $D_r$ and one $B_f$ of $D_f$, and makes two moves:
+"""
+    )
+    st.latex(
+        r"L_{UE} = \sum_{x\in B_r}\varphi\big(m(e,h(e))\big) - \sum_{x\in B_f}\varphi\big(m(e,h_f(e))\big)"
+    )
+    st.latex(r"L_{RA} = \sum_{x\in B_r} d(x) \;-\; |B_r|\,\log\!\sum_{x'\in B_f}\exp\big(d(x')/\tau\big)")
+    st.markdown(
+        r"""
+$m$ is the squared error of a reconstruction, $\varphi(m)=e^{\,m/(m+1)}$ bounds it, and $d(x) = 1-\cos(e_U(x), e_D(x))$ is how far a
+representation has turned away from where the original model had it. $L_{UE}$ makes $h_f$ fail on what must go; $L_{RA}$ holds
+what must stay and pushes away what must go. The two can cancel: watch the **cosine** between their gradients.
+
+#### What "forgotten" means
+Not a low number, but **nearness to retraining, in both directions**. The Lab retrains the same network from the same initial weights
+on $D_r$ in the background, and puts every read-out beside it. A class can be gone in accuracy while the forgotten
+images still all get one answer where a retrained model would spread them: that is what *one answer* and *distance to retrained* show.
+Sometimes doing nothing is nearer to retraining than unlearning is. The page says so when it is.
+"""
+    )
+with how:
+    st.markdown(
+        r"""
+#### Two maps, two questions
+**Fixed map**: where would the *original* model's map put this representation? Each point is placed among its nearest neighbours by angle,
+so a point moves only if the model moved it. Faded, ringed points are far from anything the original ever said.
+**Follow**: what is the neighbourhood structure *now*? A short UMAP layout starts from the frame before. It shows new clusters, but
+has a noise floor: points drift a little although nothing moved.
+
+Distances on either map have no unit. Movement is therefore given as an **angle**, beside the angle by which the remaining
+images turned meanwhile. A tight group is not a memory: the retrained model, which never saw the class, groups it too. Switch to
+*retrained* before you conclude anything from a picture.
+
+#### The read-outs
+| name | symbol | is |
+|---|---|---|
+| remaining, train / test | Train_r, Test_r | accuracy on what stays |
+| forgotten, train / test | Train_f, Test_f | accuracy on what must go, by its true labels |
+| forgotten, one answer | max share | share of the forgotten images with the commonest answer |
+| distance to retrained | JS | Jensen-Shannon divergence on the forgotten images: 0 the same answers, 0.69 none in common |
+| attack AUC | AUC | can an attacker tell forgotten training images from test images of the same classes? 0.5: no |
+
+With few images an AUC is uncertain by ± 0.1; where its interval covers the retrained model's value the page says *cannot tell*.
+
+#### Keys
+space: play or pause · → : one step · shift → : ten steps · home: reset. On the timeline: arrows, page keys, home and end scrub.
+On the map: + − zoom, 0 fits, [ and ] walk through the forgotten images.
+"""
+    )

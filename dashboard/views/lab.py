@@ -1,0 +1,50 @@
+"""The front page: watch a model forget, one step at a time."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import cache, controls, stream
+from dashboard.feed import feed
+from dashboard.readouts import readouts
+from dashboard.state import Lab
+from dashboard.theatre import theatre
+from dashboard.timeline import timeline
+
+STAGE_HEIGHT = 690  # what 900 px leave below header, setup and transport
+
+
+def page(lab: Lab) -> None:
+    controls.setup_bar(lab)
+    buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
+    with buttons:
+        controls.transport(lab)
+    with line:
+        timeline("timeline", lab.token)
+    stage, side = st.columns([2, 1.08], gap="small")
+    with stage:
+        theatre(
+            "theatre",
+            stream.scene(lab.experiment, lab.token),
+            height=STAGE_HEIGHT,
+            on_mode=lambda m: setattr(lab, "mode", m),
+        )
+    with side:
+        readouts("readouts", lab.token, height=STAGE_HEIGHT)
+    pulse = lab.pulse()
+    every = 0.1 if lab.busy else None
+
+    @st.fragment(run_every=every)
+    def poll() -> None:
+        if lab.mode == "follow":
+            lab.experiment.want_follow()
+        packet = lab.outbox.packet(lab.experiment, lab.token)
+        with st.container(key="feed-frame"):
+            feed("feed", packet, on_lack=lab.outbox.rewind)
+        if lab.pulse() != pulse:
+            st.rerun()
+
+    poll()
+
+
+page(cache.lab())

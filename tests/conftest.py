@@ -1,0 +1,70 @@
+"""What all tests share: a home of their own, one thread, and models trained once."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+import toys
+from core import METHODS, LAF, Run, finish, forget_classes, forget_fraction, load, train
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory):
+    """No test touches the user's own folder, and none waits for a second thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAF_HOME", str(tmp_path_factory.mktemp("laf-home")))
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return load("digits")
+
+
+@pytest.fixture(scope="session")
+def class_split(digits):
+    """Digits, class 0 to be forgotten."""
+    return forget_classes(digits, [0], seed=0)
+
+
+@pytest.fixture(scope="session")
+def data_split(digits):
+    """Digits, 40 % of classes 5 to 9 to be forgotten."""
+    return forget_fraction(digits, range(5, 10), 0.4, seed=0)
+
+
+@pytest.fixture(scope="session")
+def digits_model(class_split):
+    """The preset's original model of digits; shared, so never change it."""
+    return train(class_split, seed=0)
+
+
+@pytest.fixture(scope="session")
+def unlearned(digits_model, class_split):
+    """The finished run of LAF's preset on class 0."""
+    run = Run(LAF(), digits_model, class_split, seed=0)
+    finish(run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def retrained(digits_model, class_split):
+    """The gold standard for class 0."""
+    return finish(Run(METHODS["retrain"](), digits_model, class_split, seed=0))
+
+
+@pytest.fixture(scope="session")
+def toy_split():
+    return toys.split()
+
+
+@pytest.fixture(scope="session")
+def toy_model(toy_split):
+    """A model of the toy data, trained in a fraction of a second; shared, so never change it."""
+    return toys.model(toy_split)

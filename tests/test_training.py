@@ -1,0 +1,179 @@
+"""The one supervised loop, and retraining by it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+import toys
+from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig
+from core.data import Dataset, LabelledImages, Split
+from core.errors import CancelledError, ConfigError, DivergedError, RequestError
+from core.methods import METHODS, method
+from core.models import build
+from core.run import Run, finish
+from core.store import load_state, save_state
+from core.training import Supervised, Training, train
+
+
+def disturb():
+    torch.manual_seed(random.randrange(10**6))
+    np.random.seed(5)  # noqa: NPY002
+    torch.rand(3)
+    random.random()
+
+
+def test_training_repeats_to_the_bit_whatever_the_global_generators_do(toy_split, toy_model):
+    training = Training(toy_split, seed=0, config=toys.TRAIN)
+    while training.tick(budget_s=1e-9):
+        disturb()
+    assert toys.same(training.result.state_dict(), toy_model.state_dict())
+    other = train(toy_split, seed=1, config=toys.TRAIN)
+    assert not toys.same(other.state_dict(), toy_model.state_dict())
+
+
+def test_training_learns(toy_split, toy_model):
+    with torch.no_grad():
+        predicted = toy_model(toy_split.test.floats(slice(None))).argmax(1)
+    assert (predicted == toy_split.test.y).float().mean() > 0.95
+
+
+def test_training_moves_no_global_generator(toy_split):
+    torch.manual_seed(1)
+    train(toy_split, seed=0, config=replace(toys.TRAIN, epochs=1))
+    after = torch.rand(3)
+    torch.manual_seed(1)
+    assert torch.equal(after, torch.rand(3))
+
+
+def test_a_saved_state_continues_to_the_bit(toy_split, tmp_path):
+    def start() -> Supervised:
+        shape, n = toy_split.dataset.shape, len(toy_split.dataset.classes)
+        net = build("digits-cnn", shape, n, seed=0)
+        return Supervised.start(net, toy_split.train, toys.TRAIN, seed=0, stage="train")
+
+    straight, first, second = start(), start(), start()
+    losses = [straight.step() for _ in range(9)]
+    head = [first.step() for _ in range(4)]
+    save_state(tmp_path / "s", first.state_dict())
+    second.load_state_dict(load_state(tmp_path / "s"))
+    assert head + [second.step() for _ in range(5)] == losses
+    assert toys.same(second.model.state_dict(), straight.model.state_dict())
+    assert second.epoch == straight.epoch == 9 // 5
+
+
+def test_a_model_knows_how_it_came_to_be(toy_model):
+    provenance = toy_model.provenance
+    assert (provenance.net, provenance.seed, provenance.config) == ("digits-cnn", 0, toys.TRAIN)
+    assert provenance.seconds > 0
+    assert not toy_model.training
+
+
+def test_progress_is_told_to_its_end(toy_split):
+    seen = []
+    train(toy_split, config=toys.TRAIN, progress=seen.append)
+    assert [p.done for p in seen] == sorted(p.done for p in seen)
+    assert (seen[-1].stage, seen[-1].done, seen[-1].total) == ("train", 20, 20)
+
+
+def test_an_unfinished_training_has_no_result(toy_split):
+    training = Training(toy_split, config=toys.TRAIN)
+    training.tick(budget_s=1e-9)
+    with pytest.raises(CancelledError, match="stopped before"):
+        _ = training.result
+
+
+def test_a_loss_that_is_no_number_names_stage_and_step(toy_split):
+    with pytest.raises(DivergedError, match="of train") as caught:
+        train(toy_split, config=replace(toys.TRAIN, lr=1e30))
+    assert caught.value.stage == "train"
+    assert caught.value.step >= 2
+
+
+# retraining
+
+
+def with_forgotten(split: Split, change) -> Split:
+    """The same split with the images of D_f changed."""
+    t, d = split.train, split.dataset
+    x, y = t.x.clone(), t.y.clone()
+    change(x, y, split.forget_rows)
+    return Split(Dataset(d.name, d.title, d.classes, LabelledImages(x, t.ids, t.white, y), d.test), split.request, split.remain_rows, split.forget_rows)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["zero the images", "permute the labels"])
+def test_retraining_never_sees_what_is_forgotten(toy_split, toy_model, change):
+    def touch(x, y, rows):
+        if change == "zero the images":
+            x[rows] = 0
+        else:
+            y[rows] = (y[rows] + 1) % 4
+
+    plain = finish(Run(METHODS["retrain"](), toy_model, toy_split, seed=0))
+    blind = finish(Run(METHODS["retrain"](), toy_model, with_forgotten(toy_split, touch), seed=0))
+    assert toys.same(plain.state_dict(), blind.state_dict())
+
+
+def test_retraining_starts_from_the_originals_initial_weights(toy_split, toy_model):
+    """Whatever the seed of the run: only the order of the batches comes from that."""
+    for seed in (0, 9):
+        unlearner = method("retrain")
+        unlearner.configure(toy_model, toy_split)
+        state = unlearner.start(toy_model, toy_split, seed=seed)
+        assert toys.same(state.model.state_dict(), build("digits-cnn", (1, 8, 8), 4, seed=0).state_dict())
+    assert unlearner.config == toys.TRAIN
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(RequestError, match=r"unknown method 'sisa'.*laf, retrain"):
+        method("sisa")
+
+
+# settings are checked when made
+
+WRONG = [
+    (TrainConfig, {"epochs": 0}, "epochs"),
+    (TrainConfig, {"epochs": 1.5}, "epochs"),
+    (TrainConfig, {"batch_size": True}, "batch_size"),
+    (TrainConfig, {"lr": 0}, "lr"),
+    (TrainConfig, {"lr": float("nan")}, "lr"),
+    (TrainConfig, {"weight_decay": -1}, "weight_decay"),
+    (TrainConfig, {"threads": 0}, "threads"),
+    (VAEConfig, {"latent": 0}, "latent"),
+    (VAEConfig, {"kl_weight": float("inf")}, "kl_weight"),
+    (VAEConfig, {"output": "tanh"}, "tanh"),
+    (LAFConfig, {"lr_ue": float("inf")}, "lr_ue"),
+    (LAFConfig, {"lr_ra": -1}, "lr_ra"),
+    (LAFConfig, {"temperature": 0}, "temperature"),
+    (LAFConfig, {"batch_size": -3}, "batch_size"),
+    (EvalConfig, {"max_points": 0}, "max_points"),
+]
+
+
+@pytest.mark.parametrize(("config", "values", "word"), WRONG)
+def test_a_setting_out_of_range_is_refused_and_quoted(config, values, word):
+    with pytest.raises(ConfigError, match=word) as caught:
+        config(**values)
+    assert repr(next(iter(values.values()))) in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [TrainConfig, VAEConfig, LAFConfig, EvalConfig])
+def test_settings_are_frozen(config):
+    made = config()
+    with pytest.raises(AttributeError):
+        setattr(made, fields(made)[0].name, 1)
+
+
+@pytest.mark.parametrize("ask", [lambda: TrainConfig.preset("svhn"), lambda: LAFConfig.preset("digits", "noise"), lambda: LAFConfig.preset("svhn", "class")])
+def test_a_preset_that_is_not_there_says_which_are(ask):
+    with pytest.raises(RequestError, match="there is one for: .*digits"):
+        ask()
+
+
+@pytest.mark.parametrize(("total", "cadence"), [(1, 1), (71, 1), (400, 1), (401, 4), (1000, 10), (12345, 123)])
+def test_frames_come_at_every_step_of_a_short_run_and_a_hundred_times_in_a_long_one(total, cadence):
+    assert EvalConfig().cadence(total) == cadence

@@ -1,0 +1,60 @@
+"""Small data and quick settings that tests share; fresh processes that tests start import it too."""
+
+from __future__ import annotations
+
+import torch
+
+from core.config import LAFConfig, TrainConfig, VAEConfig
+from core.data import Dataset, LabelledImages, Split, forget_classes
+from core.methods import LAF
+from core.models import Net
+from core.run import Run
+from core.training import train
+
+TRAIN = TrainConfig("digits-cnn", epochs=4, batch_size=32, lr=3e-3)
+QUICK = LAFConfig(
+    epochs=2,
+    lr_ue=1e-3,
+    lr_ra=3e-3,
+    temperature=20,
+    batch_size=8,
+    vae=VAEConfig(latent=4, epochs=3, batch_size=32, lr=3e-3),
+)  # 10 steps on the toy
+
+
+def dataset(*, per_class: int = 40, per_class_test: int = 20, classes: int = 4, noise: int = 5) -> Dataset:
+    """8x8 images of ``classes`` fixed patterns under noise; pixels in 0..16 as in digits."""
+    g = torch.Generator().manual_seed(7)
+    patterns = torch.randint(0, 17, (classes, 1, 8, 8), generator=g)
+
+    def part(n: int, start: int) -> LabelledImages:
+        y = torch.arange(classes).repeat(n)
+        shake = torch.randint(-noise, noise + 1, (len(y), 1, 8, 8), generator=g)
+        x = (patterns[y] + shake).clamp(0, 16).to(torch.uint8)
+        return LabelledImages(x, torch.arange(start, start + len(y)), 16, y)
+
+    names = tuple("abcdefghij"[:classes])
+    return Dataset("toy", "Toy", names, part(per_class, 0), part(per_class_test, 10_000))
+
+
+def split() -> Split:
+    return forget_classes(dataset(), [1])
+
+
+def model(of: Split) -> Net:
+    return train(of, seed=0, config=TRAIN)
+
+
+def laf_run(config: LAFConfig = QUICK, *, seed: int = 0) -> Run:
+    """A LAF run made from nothing: data, model and all."""
+    of = split()
+    return Run(LAF(config), model(of), of, seed=seed)
+
+
+def weights(net: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in net.state_dict().items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Equal to the bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
