@@ -102,7 +102,7 @@ class LAFConfig:
 class EvalConfig:
     """How much is measured, and how often a run is looked at."""
 
-    batch_size: int = 1024
+    batch_size: int = 256
     max_points: int = 2000  # fixed ids on the map, at most half of them forgotten
     max_test: int = 1000  # test images measured at each frame; the final report always measures all
     frames: int = (

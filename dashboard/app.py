@@ -1,16 +1,16 @@
-"""The page's frame: settings of the whole app and the navigation between its pages."""
+"""The page: its frame and the navigation between its views."""
 
 from pathlib import Path
 
 import streamlit as st
 
-HERE = Path(__file__).parent
+from dashboard.app_frame import frame
 
-st.set_page_config("LAF Lab", "◐", layout="wide", initial_sidebar_state="collapsed")
-st.html(HERE / "static" / "lab.css")
-st.logo(str(HERE / "static" / "logo.svg"), size="medium")
+VIEWS = Path(__file__).parent / "views"
+
+frame()
 pages = [
-    st.Page(HERE / "views" / "lab.py", title="Lab", default=True),
-    st.Page(HERE / "views" / "guide.py", title="Guide", url_path="guide"),
+    st.Page(VIEWS / "lab.py", title="Lab", default=True),
+    st.Page(VIEWS / "guide.py", title="Guide", url_path="guide"),
 ]
 st.navigation(pages, position="top").run()

@@ -1,9 +1,9 @@
 """The container in which numbers travel to the browser: a JSON header and arrays in one bytes object.
 
-Layout (little-endian): uint32 length of the header, the header padded with spaces so that the data starts at a multiple
-of 8, then the arrays, each at a multiple of 8 from the start of the data. `header["arrays"]` says where each one lies:
-`{name: {"dtype": "int16", "shape": [2000, 2], "offset": 0}}`. A typed array in the browser can then look at the bytes
-without copying them. docs/wire.md says what is sent in it.
+Layout (little-endian): uint32 length of the header, the header padded with spaces so that the data starts at a
+multiple of 8, then the arrays, each at a multiple of 8 from the start of the data. `header["arrays"]` says where each
+one lies: `{name: {"dtype": "int16", "shape": [2000, 2], "offset": 0}}`. A typed array in the browser can then look at
+the bytes without copying them. docs/wire.md says what is sent in it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
 
 
 def unpack(packet: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What `pack` was given: the header without its table, and read-only arrays that share the packet's memory."""
+    """What `pack` was given: the header, and read-only arrays that share the packet's memory."""
     start = 4 + int.from_bytes(packet[:4], "little")
     header = json.loads(packet[4:start])
     arrays = {}

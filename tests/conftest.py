@@ -8,9 +8,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
-
 import toys
-from core import METHODS, LAF, Run, finish, forget_classes, forget_fraction, load, train
+
+from core import LAF, METHODS, Run, finish, forget_classes, forget_fraction, load, train
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""The invisible component that hands packets to the browser's store and says what is missing there (docs/wire.md)."""
+"""The invisible component that hands packets to the browser's store and says what is missing there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _component = st.components.v2.component("laf-lab.feed", js="main.js")
 
 
 def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> None:
-    """Mount inside the polled fragment; `on_lack` gets `{"life", "from", "rev", "follow", "nonce"}` before the fragment runs again."""
+    """Mount inside the polled fragment.
+
+    `on_lack` gets `{"life", "from", "rev", "follow", "nonce"}` (docs/wire.md) before the fragment runs again.
+    """
 
     def answer() -> None:
         state = st.session_state.get(key)

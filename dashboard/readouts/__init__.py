@@ -1,4 +1,4 @@
-"""Where things stand: one sentence, the read-outs beside retraining's, the balance of the losses, and the clock."""
+"""Where things stand: a sentence, the read-outs beside retraining's, the balance of the losses, the clock."""
 
 from __future__ import annotations
 

@@ -10,7 +10,11 @@ _component = st.components.v2.component("laf-lab.theatre", js="main.js", css="th
 
 
 def theatre(key: str, scene: bytes, *, height: int, on_mode: Callable[[str], None]) -> None:
-    """Mount outside of the polled fragment. `on_mode` gets "fixed" or "follow" when somebody chooses a map, before the rerun."""
+    """Mount outside of the polled fragment.
+
+    `scene` is a packet of docs/wire.md; with `n` = 0 it only names the run, and the theatre shows the status's sentence.
+    `on_mode` gets "fixed" or "follow" when somebody chooses a map, before the rerun.
+    """
 
     def answer() -> None:
         state = st.session_state.get(key)

@@ -47,4 +47,5 @@ def page(lab: Lab) -> None:
     poll()
 
 
-page(cache.lab())
+if __name__ == "__main__":
+    page(cache.lab())

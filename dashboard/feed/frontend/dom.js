@@ -16,6 +16,11 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** The same for the text that shows when the pointer rests. */
+export function setTitle(element, text) {
+  if (element.title !== text) element.title = text;
+}
+
 /** Keys that a component handles itself must not reach the page's shortcuts (space plays, → steps). */
 export function keepKeys(element, keys) {
   element.addEventListener("keydown", (event) => { if (keys.includes(event.key)) event.stopPropagation(); });

@@ -17,10 +17,12 @@ function ask(mount, store) {
 /** Streamlit calls this with each packet. */
 export default function feed({ data, parentElement, setTriggerValue }) {
   const host = parentElement.host ?? parentElement;
-  const box = host.closest('[data-testid="stElementContainer"]');
-  if (box) Object.assign(box.style, { position: "absolute", height: "0", overflow: "hidden" }); // no gap in the page
-  if (!data?.byteLength) return undefined;
   const mount = (parentElement.lafFeed ??= { packets: 0, asked: -1e9 });
+  if (!mount.hidden) {
+    mount.hidden = host.closest('[data-testid="stElementContainer"]');
+    Object.assign(mount.hidden?.style ?? {}, { position: "absolute", height: "0", overflow: "hidden" }); // no gap in the page
+  }
+  if (!data?.byteLength) return undefined;
   mount.setTriggerValue = setTriggerValue;
   const packet = unpack(data);
   const store = storeOf(packet.header.run);

@@ -57,6 +57,7 @@ export class RunStore extends EventTarget {
     }
     this.total = header.total;
     this.rev = header.rev;
+    const told = JSON.stringify([header.status, header.rows, header.total, header.rev]);
     this.status = header.status;
     this.rows = header.rows;
     const newest = this.newest;
@@ -72,7 +73,8 @@ export class RunStore extends EventTarget {
     this.stats.lost = this.total - this.held;
     if (this.newest > newest) this.clock.arrived();
     if (changed) this.emit("frames");
-    this.emit("status");
+    if (changed || told !== this.told) this.emit("status"); // most polls bring nothing new
+    this.told = told;
     return true;
   }
 
@@ -159,6 +161,12 @@ export class RunStore extends EventTarget {
     return stage?.total || this.readings.at(-1)?.steps || Math.max(1, this.newest);
   }
 
+  /** The readings at which an alarm begins. */
+  get alarms() {
+    const alarmed = (reading) => reading?.sentence?.tone === "alarm";
+    return this.readings.filter((reading, k) => alarmed(reading) && !alarmed(this.readings[k - 1]));
+  }
+
   stepOf(seq) { return this.readings[seq]?.step ?? seq; }
 
   /** The held frame whose step is nearest. */
@@ -178,8 +186,8 @@ export class RunStore extends EventTarget {
   /** Changes settings of the picture, for every component that shows this run. */
   setView(patch) {
     Object.assign(this.view, patch);
-    const { show, map, colour, trails } = this.view;
-    window.lafLab.lastView = { show, map, colour, trails };
+    const { colour, trails } = this.view;
+    window.lafLab.lastView = { colour, trails };
     this.emit("view");
   }
 
@@ -198,7 +206,7 @@ export function storeOf(run) {
   lab.stores ??= new Map();
   lab.store ??= storeOf;
   let store = lab.stores.get(run);
-  if (!store) store = new RunStore(run, lab.lastView);
+  if (!store) store = new RunStore(run, lab.lastView); // colour and trails are kept from the run before
   lab.stores.delete(run); // last used goes last
   lab.stores.set(run, store);
   if (lab.stores.size > KEPT_RUNS) lab.stores.delete(lab.stores.keys().next().value);

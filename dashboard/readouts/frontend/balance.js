@@ -7,7 +7,7 @@ const CHARTS = [
     lines: [["ue_remain", "remain", "remain"], ["ue_forget", "forget", "forget"]] },
   { name: "L_RA", symbol: ["L", "RA"], help: "representation alignment: remaining ones held where they were, forgotten ones pushed away; sum over the mini-batch",
     lines: [["ra_align", "align", "remain"], ["ra_repel", "repel", "forget"]] },
-  { name: "gradients", help: "length of each loss's gradient, on a logarithmic axis", log: true,
+  { name: "gradients, log", help: "length of each loss's gradient, on a logarithmic axis", log: true,
     lines: [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]] },
   { name: "cosine", help: "cosine between the two gradients: below 0 the two losses pull against one another", range: [-1, 1],
     lines: [["cosine", "of the two", "text"]] },
@@ -17,6 +17,7 @@ const CHARTS = [
 export function short(value) {
   if (typeof value !== "number" || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
+  if (value < 0) return `−${short(size)}`;
   if (size !== 0 && (size >= 1e5 || size < 1e-3)) return value.toExponential(0);
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(size >= 1 ? 2 : 3);
 }

@@ -23,7 +23,8 @@ function round(value) {
 
 /** An axis label: as few figures as the round number has. */
 function tick(value) {
-  return Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(3)));
+  if (value < 0) return `−${tick(-value)}`;
+  return value >= 1e5 || (value && value < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(3)));
 }
 
 function extent(chart, readings) {
@@ -68,6 +69,18 @@ function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
   context.textBaseline = "middle";
   context.fillText(tick(high), LEFT - 5, y(high) + 3);
   context.fillText(tick(low), LEFT - 5, bottom - 4);
+}
+
+/** The alarm's mark: where a failure began to show. */
+function drawAlarms(context, store, theme, { x }) {
+  context.fillStyle = theme.alarm;
+  for (const { step } of store.alarms) {
+    context.beginPath();
+    context.moveTo(x(step) - 4, 0);
+    context.lineTo(x(step) + 4, 0);
+    context.lineTo(x(step), 5);
+    context.fill();
+  }
 }
 
 function drawLines(context, chart, store, theme, { x, y }) {
@@ -119,6 +132,7 @@ export function drawChart(chart, store, theme, last) {
   const frame = { low, high, x, y, width, bottom };
   drawFrame(context, chart, theme, frame);
   drawLines(context, chart, store, theme, frame);
+  drawAlarms(context, store, theme, frame);
   chart.frame = frame;
   if (!last) return;
   context.fillStyle = theme.muted;

@@ -1,5 +1,5 @@
 /** One mounted column of read-outs: the table, the loss balance and the clock, redrawn when the store says so. */
-import { h, setText } from "../laf-lab.feed/dom.js";
+import { h, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Balance } from "./balance.js";
 import { Table } from "./table.js";
@@ -82,7 +82,7 @@ export class Readouts {
     setText(this.spent, clock ? `${clock.method} ${seconds(clock.seconds)} s` : "0 s");
     setText(this.other, typeof clock?.retrain === "number" ? `retraining ${seconds(clock.retrain)} s` : "retraining …");
     setText(this.verdict, clock?.sentence ?? "");
-    this.verdict.title = this.verdict.textContent;
+    setTitle(this.verdict, this.verdict.textContent);
     this.spent.dataset.value = clock?.seconds ?? "";
     this.other.dataset.value = clock?.retrain ?? "";
   }

@@ -1,5 +1,5 @@
 /** The sentence that says where things stand, and one row per number: its curve, its value, retraining's, and how far apart. */
-import { fitCanvas, h, setText } from "../laf-lab.feed/dom.js";
+import { fitCanvas, h, setText, setTitle } from "../laf-lab.feed/dom.js";
 
 const RUNNING = "retraining from scratch is running";
 
@@ -95,10 +95,10 @@ export class Table {
   update(store) {
     const { reading, rows } = store;
     const sentence = reading?.sentence;
-    setText(this.head, sentence?.head ?? "The original model.");
-    setText(this.more, sentence?.more ?? (sentence ? "" : "Nothing is forgotten yet."));
+    setText(this.head, sentence?.head ?? "No model yet.");
+    setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
-    this.sentence.title = `${this.head.textContent} ${this.more.textContent}`;
+    setTitle(this.sentence, `${this.head.textContent} ${this.more.textContent}`);
     const references = Math.max(0, ...rows.map((row) => row.reference?.length ?? 0));
     setText(this.count, references > 1 ? `${references} retrained` : "retrained");
     for (const row of rows) this.#fill(this.rows.get(row.key), row, reading);
@@ -118,14 +118,14 @@ export class Table {
     const note = reading?.note?.[row.key];
     setText(parts.name, row.label);
     this.#note(parts.note, note ?? row.symbol ?? "");
-    parts.label.title = [row.label, row.symbol, row.help, note].filter(Boolean).join(" · ");
+    setTitle(parts.label, [row.label, row.symbol, row.help, note].filter(Boolean).join(" · "));
     setText(parts.value, format(row, value));
     setText(parts.interval, interval ? `${format(row, interval[0], false)} – ${format(row, interval[1], false)}` : "");
-    parts.cell.title = interval ? `between ${format(row, interval[0])} and ${format(row, interval[1])} with 95 % confidence` : "";
+    setTitle(parts.cell, interval ? `between ${format(row, interval[0])} and ${format(row, interval[1])} with 95 % confidence` : "");
     parts.cell.dataset.value = value ?? "";
     const reference = band(row);
     setText(parts.reference, reference ?? "…");
-    parts.reference.title = reference ? "" : RUNNING;
+    setTitle(parts.reference, reference ? "" : RUNNING);
     parts.reference.dataset.value = row.reference?.join(" ") ?? "";
     const distance = reading?.distance?.[row.key];
     setText(parts.distance, distance?.text ?? "");

@@ -77,7 +77,7 @@ export class Card {
       h("p", {}, frame ? `confidence ${before} → ${(frame.confidence[i] / 255).toFixed(2)}` : `confidence ${before}`),
     ];
     if (frame) rows.push(h("p", {}, `turned by ${frame.angle[i]}° (remaining images: ${still(store, frame).toFixed(0)}°)`));
-    const strange = frame && store.view.show === "now" && frame.off_map[i] > 128;
+    const strange = frame && store.view.show === "now" && store.view.map === "fixed" && frame.off_map[i] > 128;
     if (strange) rows.push(h("p", { class: "strange" }, "nowhere near anything on the original's map"));
     this.lines.replaceChildren(...rows);
     this.#draw(i);

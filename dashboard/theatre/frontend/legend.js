@@ -44,10 +44,10 @@ export class Legend {
     keepKeys(this.element, [" ", "Enter"]);
   }
 
-  #button(what, text, colour, className = "dot") {
+  #button(what, text, colour, className = "dot", words = [text]) {
     const swatch = h("i", { class: className, "aria-hidden": "true" });
     swatch.style.setProperty("--swatch", colour);
-    return h("button", { type: "button", "data-isolate": what, title: `show only ${text}`, onclick: () => this.isolate(what) }, swatch, text);
+    return h("button", { type: "button", "data-isolate": what, title: `show only ${text}`, onclick: () => this.isolate(what) }, swatch, h("span", {}, ...words));
   }
 
   #ramp(theme, low, high, what) {
@@ -69,13 +69,15 @@ export class Legend {
     if (view.colour === "moved") list.push(this.#ramp(theme, "turned by 0°", "90° and more", "angle between the representation now and the original's"));
     if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", "how sure the shown model is of its answer"));
     const forgotten = scene.forget.reduce((sum, value) => sum + value, 0);
-    list.push(this.#button("forget", ring ? "forgotten" : `forgotten D_f · ${forgotten}`, theme.forget, ring ? "rim" : "dot"));
-    if (!ring) list.push(this.#button("remain", `remaining D_r · ${scene.n - forgotten}`, theme.remain));
+    const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count}`];
+    list.push(this.#button("forget", "forgotten", theme.forget, ring ? "rim" : "dot", ring ? ["forgotten"] : set("forgotten", "f", forgotten)));
+    if (!ring) list.push(this.#button("remain", "remaining", theme.remain, "dot", set("remaining", "r", scene.n - forgotten)));
     if (ghosts.length) {
-      const names = ghosts.map(({ label }) => scene.classes[label]).join(", ");
-      list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), `where ${names} was`));
+      const names = ghosts.map(({ label }) => scene.classes[label]);
+      const was = names.length > 1 ? `where classes ${names.join(", ")} were` : `where class ${names[0]} was`;
+      list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), was));
     }
-    list.push(h("span", { class: "key", title: "a faded dot with a ring lies nowhere near anything on the original's map" }, h("i", { class: "off" }), "off the map"));
+    if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring lies nowhere near anything on the original's map" }, h("i", { class: "off" }), "off the map"));
     this.entries.replaceChildren(...list);
     this.mark(view);
   }

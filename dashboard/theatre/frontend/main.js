@@ -4,9 +4,9 @@ import { keepInstance } from "../laf-lab.feed/dom.js";
 import { storeOf } from "../laf-lab.feed/store.js";
 import { Theatre } from "./theatre.js";
 
-export default function theatre({ data, parentElement, setStateValue }) {
+export default function theatre({ data, parentElement, setTriggerValue }) {
   const { instance, cleanUp } = keepInstance(parentElement, () => new Theatre(parentElement));
-  instance.onMode = (mode) => setStateValue("mode", mode);
+  instance.onMode = (mode) => setTriggerValue("mode", mode); // a trigger: choosing the same again is told again
   if (data?.byteLength) {
     const { header, arrays } = unpack(data);
     const store = storeOf(header.run);

@@ -1,36 +1,7 @@
-/** Which colour and how strong each point is, and the little stamps they are drawn with. */
+/** Which colour, how large and how strong each point is. */
 import { classColour, mix } from "../laf-lab.feed/theme.js";
 
 const SHADES = 24;
-const stamps = new Map();
-
-/** A round dot (or a ring) of one colour, drawn once and stamped thousands of times. */
-export function stamp(colour, radius, rim = null, hollow = false) {
-  const ratio = window.devicePixelRatio || 1;
-  const key = `${colour},${radius},${rim},${hollow},${ratio}`;
-  let canvas = stamps.get(key);
-  if (canvas) return canvas;
-  const side = Math.ceil((radius + 2.5) * 2 * ratio);
-  canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
-  const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
-  context.beginPath();
-  context.arc(side / ratio / 2, side / ratio / 2, radius, 0, 7);
-  if (!hollow) {
-    context.fillStyle = colour;
-    context.fill();
-  }
-  if (rim || hollow) {
-    context.strokeStyle = rim || colour;
-    context.lineWidth = hollow ? 1.1 : 1.4;
-    context.stroke();
-  }
-  canvas.half = side / ratio / 2;
-  if (stamps.size > 600) stamps.clear();
-  stamps.set(key, canvas);
-  return canvas;
-}
-
 /** Whether a point belongs to what somebody isolated ("forget", "remain", "class:3", "prediction:1"); everything, if nothing. */
 export function picked(isolate, scene, says, i) {
   if (!isolate) return true;
@@ -57,25 +28,26 @@ export function colourOf(theme, colour, scene, says) {
   }
 }
 
-/** The stamps, strengths and order of all points for one frame, until something else is shown. */
+/** Colours, strengths and order of all points for one frame, until something else is shown. */
 export function prepare(theme, view, scene, says) {
   const { n } = scene;
   const colour = colourOf(theme, view.colour, scene, says);
   const grow = Math.min(2.2, Math.max(0.8, view.zoom ** 0.4));
-  const [small, large] = [2.5 * grow, 3.5 * grow];
-  const plain = view.colour === "forget";
-  const marks = { stamps: new Array(n), alpha: new Float32Array(n), off: new Uint8Array(n), order: new Uint32Array(n) };
+  const marks = {
+    colour: new Array(n), alpha: new Float32Array(n), off: new Uint8Array(n), order: new Uint32Array(n),
+    small: 2.5 * grow, large: 3.5 * grow, rim: view.colour === "forget" ? theme.panel : theme.forget,
+  };
   let [front, back] = [n, 0];
   for (let i = 0; i < n; i++) {
     const forgotten = scene.forget[i] === 1;
-    const strange = says.off_map ? says.off_map[i] : 0;
-    marks.stamps[i] = stamp(colour(i), forgotten ? large : small, forgotten ? (plain ? theme.panel : theme.forget) : null);
+    const strange = says.off_map && view.map === "fixed" ? says.off_map[i] : 0; // a follow map has no outside
+    marks.colour[i] = colour(i);
     marks.alpha[i] = (picked(view.isolate, scene, says, i) ? (forgotten ? 1 : 0.78) : 0.1) * (1 - (0.6 * strange) / 255);
     marks.off[i] = strange > 128 ? 1 : 0;
     if (forgotten) marks.order[--front] = i;
     else marks.order[back++] = i;
   }
-  marks.ring = stamp(theme.muted, large + 1.8, null, true);
-  marks.forgotten = marks.order.slice(front);
+  marks.remaining = marks.order.subarray(0, front);
+  marks.forgotten = marks.order.subarray(front);
   return marks;
 }

@@ -49,6 +49,7 @@ export class Theatre {
     this.places = new Places(store);
     this.card.hide();
     this.focus = null;
+    this.groups = null;
     const listeners = [
       store.on("scene", () => this.#scene()),
       store.on("view", () => this.#changed()),
@@ -58,6 +59,7 @@ export class Theatre {
       store.on("status", () => this.#status()),
     ];
     this.off = () => listeners.forEach((off) => off());
+    this.#changed();
     if (store.scene) this.#scene();
     this.#status();
     this.#resize();
@@ -65,7 +67,7 @@ export class Theatre {
 
   retheme() {
     this.theme = applyTheme(this.root);
-    if (this.store?.scene) this.#changed();
+    if (this.store?.scene && this.groups) this.#changed();
   }
 
   #scene() {
@@ -86,6 +88,8 @@ export class Theatre {
     setText(this.notice, preparing ? status?.sentence || "Preparing the model and its map …" : "");
     this.notice.hidden = !preparing;
     this.notice.classList.toggle("over", Boolean(scene));
+    this.root.classList.toggle("waiting", !scene);
+    if (!scene) this.root.dataset.ready = "false";
     if (scene) this.legend.tell(this.store);
   }
 
@@ -94,7 +98,7 @@ export class Theatre {
     const { store } = this;
     this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet");
     this.root.dataset.frames = store.held;
-    if (!store.scene) return;
+    if (!store.scene || !this.groups) return;
     if (rebuild) this.legend.build(store, this.theme, this.ghosts);
     this.legend.tell(store);
     this.#stale();

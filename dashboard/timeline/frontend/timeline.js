@@ -71,7 +71,7 @@ export class Timeline {
 
   #cursor() {
     const { store } = this;
-    this.track.move();
+    this.track.tell();
     setText(this.now, digits(store.stepOf(store.cursor)));
     setText(this.all, ` / ${digits(store.steps)}`);
     this.root.dataset.frame = store.cursor;

@@ -58,6 +58,7 @@ export class Track {
       label.title = total ? `${done} of ${total}` : "";
     });
     this.move();
+    this.tell();
     this.#mark();
   }
 
@@ -72,6 +73,11 @@ export class Track {
     this.slide.style.transform = `translateX(${(place * 100).toFixed(3)}%)`;
     const past = this.fills?.at(-1)?.past;
     if (past) past.style.transform = `scaleX(${share})`;
+  }
+
+  /** Says the shown step to whoever does not see the thumb. */
+  tell() {
+    const { store } = this;
     const shown = store.stepOf(store.cursor);
     this.rail.setAttribute("aria-valuemax", store.stepOf(Math.max(0, store.newest)));
     this.rail.setAttribute("aria-valuenow", shown);
@@ -81,7 +87,7 @@ export class Track {
   /** A mark where an alarm begins. */
   #mark() {
     const { store } = this;
-    const begins = store.readings.filter((reading, k) => reading?.sentence?.tone === "alarm" && store.readings[k - 1]?.sentence?.tone !== "alarm");
+    const begins = store.alarms;
     const key = begins.map(({ seq }) => seq).join() + store.steps;
     if (key === this.marked) return;
     this.marked = key;

@@ -1,0 +1,118 @@
+"""Frames a second shown, answers to clicks, and what a replay costs the server: python -m benchmarks.theatre
+
+A real server plays a recorded run of 2,000 points at ten frames a second, in a real Chromium; then the browser replays it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from benchmarks.machine import machine
+from dashboard.cli import settings
+from tests.browser.conftest import FLAGS, _chromium
+
+STATS_OF_PAGE = """() => {
+  const find = (root) => {
+    for (const e of root.querySelectorAll('*')) {
+      if (e.matches('.theatre')) return e;
+      const inside = e.shadowRoot && find(e.shadowRoot);
+      if (inside) return inside;
+    }
+    return null;
+  };
+  return {...window.lafLab.store(find(document).dataset.run).stats};
+}"""
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def serve(home: str) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    flags = [f"--{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in settings().items() if not k.startswith("theme")]
+    app = str(Path(__file__).with_name("theatre_app.py"))
+    command = [sys.executable, "-m", "streamlit", "run", app, "--server.port", str(port), "--server.headless", "true", *flags]
+    server = subprocess.Popen(command, env={**os.environ, "LAF_HOME": home, "PYTHONPATH": os.getcwd()}, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).read()
+            return server, url
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server does not answer")
+
+
+def measure(page, pid: int) -> list[tuple[str, str]]:  # type: ignore[no-untyped-def]
+    stats = lambda: page.evaluate(STATS_OF_PAGE)  # noqa: E731
+    play = page.get_by_role("button", name=re.compile("^Play"))
+    play.click()
+    page.wait_for_timeout(1500)
+    before, cpu, start = stats(), cpu_seconds(pid), time.perf_counter()
+    page.wait_for_timeout(4000)
+    after, seconds = stats(), time.perf_counter() - start
+    rows = [
+        ("new frames a second shown, playing", f"{(after['framesShown'] - before['framesShown']) / seconds:.1f} (made: 10)"),
+        ("drawn a second", f"{(after['draws'] - before['draws']) / seconds:.0f}"),
+        ("server CPU, playing", f"{100 * (cpu_seconds(pid) - cpu) / seconds:.0f} %"),
+    ]
+    waits = []
+    for name in ("Pause", "Play", "Pause", "Play"):
+        other = "Play" if name == "Pause" else "Pause"
+        start = time.perf_counter()
+        page.get_by_role("button", name=re.compile(f"^{name}")).click()
+        page.get_by_role("button", name=re.compile(f"^{other}")).wait_for()
+        waits.append(time.perf_counter() - start)
+    rows.append(("a click answered, median (worst)", f"{sorted(waits)[2]:.2f} s ({max(waits):.2f} s)"))
+    page.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    page.wait_for_timeout(1500)
+    rows.append(("frames lost", str(stats()["lost"])))
+    page.get_by_role("button", name=re.compile("^Replay")).click()
+    page.wait_for_timeout(500)
+    before, cpu, start = stats(), cpu_seconds(pid), time.perf_counter()
+    page.wait_for_timeout(4000)
+    after, seconds = stats(), time.perf_counter() - start
+    rows += [
+        ("drawn a second, replaying", f"{(after['draws'] - before['draws']) / seconds:.0f}"),
+        ("server CPU, replaying with no worker", f"{100 * (cpu_seconds(pid) - cpu) / seconds:.1f} %"),
+    ]
+    return rows
+
+
+def main() -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    path = _chromium()
+    if path is None:
+        raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        server, url = serve(home)
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(url)
+            expect(page.get_by_role("button", name=re.compile("^Play"))).to_be_enabled(timeout=180_000)
+            page.wait_for_timeout(1000)
+            rows = measure(page, server.pid)
+            browser.close()
+        finally:
+            server.terminate()
+    print(f"The theatre, 2,000 points, {machine()}\n\n| what | value |\n|---|---|")
+    for name, value in rows:
+        print(f"| {name} | {value} |")
+
+
+if __name__ == "__main__":
+    main()

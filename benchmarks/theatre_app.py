@@ -1,0 +1,20 @@
+"""The Lab's own page over a recorded run; started by benchmarks/theatre.py."""
+
+import streamlit as st
+
+from benchmarks.recorded import recording
+from dashboard import app_frame, cache
+from dashboard.state import Lab
+from dashboard.views.lab import page
+
+
+@st.cache_resource(show_spinner=False)
+def lab() -> Lab:
+    made = Lab(cache.runner(), cache.umap())
+    made.experiment.close()
+    made.experiment = recording(cache.umap())
+    return made
+
+
+app_frame.frame()
+page(lab())

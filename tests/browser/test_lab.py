@@ -1,0 +1,168 @@
+"""What a person does in the Lab, in a real Chromium: open, play, watch, scrub, hover, switch, close."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+REMAINING = "remain_train"
+FORGOTTEN = "forget_train"
+
+
+def play_to_end(page) -> None:
+    page.wait_ready()
+    page.button("Play").click()
+    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+
+
+def frames(page) -> int:
+    return int(page.tab.locator(".theatre").get_attribute("data-frames"))
+
+
+def wait_for_frames(page, count: int) -> None:
+    end = time.monotonic() + 60
+    while frames(page) < count:
+        assert time.monotonic() < end, f"{frames(page)} frames, wanted {count}"
+        time.sleep(0.05)
+
+
+def server_cpu_seconds(server) -> float:
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    assert page.value(FORGOTTEN) == pytest.approx(1.0, abs=0.02)
+    play_to_end(page)
+    page.tab.wait_for_function("() => document.querySelector('body') !== null")
+    page.tab.wait_for_timeout(500)
+    assert page.value(FORGOTTEN) <= 0.05
+    assert page.value(REMAINING) >= 0.95
+    page.tab.get_by_text(re.compile("^Forgotten")).first.wait_for()
+    assert page.tab.evaluate("() => [...window.lafLab.stores?.values?.() ?? []].every(s => s.stats.lost === 0)")
+    assert not page.problems
+    assert all(r.startswith((server.url, "data:", "blob:", server.url.replace("http", "ws"))) for r in page.requests)
+    log = server.log.read_text()
+    assert "Traceback" not in log
+    assert "Error" not in log
+
+
+def test_scrubbing_back_shows_the_untouched_model_and_go_live_returns(server, open_page):
+    page = open_page(server.url)
+    play_to_end(page)
+    page.tab.wait_for_timeout(500)
+    end = page.value(FORGOTTEN)
+    slider = page.tab.get_by_role("slider", name="Step")
+    slider.focus()
+    page.tab.keyboard.press("Home")
+    page.tab.wait_for_selector(".theatre[data-frame='0']")
+    assert page.value(FORGOTTEN) == pytest.approx(1.0, abs=0.02)
+    page.tab.keyboard.press("ArrowRight")
+    page.tab.wait_for_selector(".theatre[data-frame='1']")
+    page.button("Go live").click()
+    page.tab.wait_for_selector(f".theatre[data-frame='{frames(page) - 1}']")
+    assert page.value(FORGOTTEN) == end
+
+
+def test_hovering_a_point_shows_its_image_and_what_became_of_it(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    canvas = page.tab.locator(".theatre canvas").first
+    canvas.focus()
+    page.tab.keyboard.press("]")
+    card = page.tab.locator(".theatre .card")
+    card.wait_for()
+    text = card.inner_text()
+    assert "digit" in text.lower() or "class" in text.lower() or "id" in text
+    assert card.locator("canvas, img").count() >= 1
+
+
+def test_one_step_makes_one_frame_and_ten_make_ten(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    assert frames(page) == 1
+    page.tab.get_by_role("button", name=re.compile("^Step(?! ×)")).click()
+    wait_for_frames(page, 2)
+    page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
+    wait_for_frames(page, 12)
+    page.tab.wait_for_timeout(700)
+    assert frames(page) == 12
+    page.button("Reset").click()
+    page.tab.wait_for_selector(".theatre[data-frames='1']")
+
+
+def test_the_space_bar_plays_and_pauses(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    page.tab.keyboard.press("Space")
+    wait_for_frames(page, 5)
+    page.tab.keyboard.press("Space")
+    page.button("Play").wait_for()
+    page.tab.wait_for_timeout(500)
+    held = frames(page)
+    page.tab.wait_for_timeout(500)
+    assert frames(page) == held
+
+
+def test_a_second_tab_has_its_own_run(server, open_page):
+    first = open_page(server.url)
+    play_to_end(first)
+    second = open_page(server.url)
+    second.wait_ready()
+    assert frames(second) == 1
+    assert frames(first) > 1
+
+
+def test_switching_pages_stops_nothing(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    page.button("Play").click()
+    wait_for_frames(page, 2)
+    page.tab.get_by_role("link", name="Guide").first.click()
+    page.tab.get_by_role("heading", name="How to read the Lab").wait_for()
+    page.tab.wait_for_timeout(1500)
+    page.tab.get_by_role("link", name="Lab", exact=True).first.click()
+    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    assert frames(page) > 50
+    assert not page.problems
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the server's CPU time from /proc")
+def test_closing_the_tab_stops_its_work(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    page.button("Play").click()
+    wait_for_frames(page, 2)
+    page.close()
+    time.sleep(1.0)
+    before = server_cpu_seconds(server)
+    time.sleep(2.0)
+    assert server_cpu_seconds(server) - before < 0.5
+
+
+def test_a_wrong_request_says_what_would_be_right_and_leaves_the_lab_alone(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    run = page.tab.locator(".theatre").get_attribute("data-run")
+    page.button("Forget").click()
+    for name in "123456789":
+        page.tab.get_by_role("button", name=name, exact=True).click()
+    page.tab.get_by_role("button", name="Forget these").click()
+    page.tab.get_by_text("leave at least one out").wait_for()
+    assert page.tab.locator(".theatre").get_attribute("data-run") == run
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_lab_fits_one_screen_without_scrolling(server, open_page, scheme):
+    page = open_page(server.url, scheme)
+    page.wait_ready()
+    box = page.tab.locator("[data-testid=stMain]")
+    assert box.evaluate("e => e.scrollHeight - e.clientHeight") <= 1

@@ -1,0 +1,247 @@
+"""Worker threads that take turns; no wait here is longer than a few seconds, and none decides a result."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import toys
+
+from core.methods import LAF
+from core.run import Phase, Run
+from core.runner import Runner
+
+PATIENCE_S = 20
+
+
+class Counted:
+    """A task of ``slices`` slices that notes each, and whether two threads ever met in it."""
+
+    def __init__(self, name, slices, log, *, fail_at=None, gate=None):
+        self.name, self.left, self.log, self.fail_at, self.gate = name, slices, log, fail_at, gate
+        self.done = threading.Event()
+        self.inside = threading.Semaphore(1)
+        self.met = False
+        self.started = threading.Event()
+
+    def tick(self):
+        if not self.inside.acquire(blocking=False):
+            self.met = True
+        self.started.set()
+        try:
+            if self.gate is not None:
+                assert self.gate.wait(PATIENCE_S)
+            self.log.append(self.name)
+            self.left -= 1
+            if self.left == self.fail_at:
+                self.done.set()
+                raise RuntimeError("a task's own bug")
+            return self.left > 0
+        finally:
+            self.inside.release()
+            if self.left == 0:
+                self.done.set()
+
+
+def wait(*tasks):
+    for task in tasks:
+        assert task.done.wait(PATIENCE_S), task.name
+
+
+def until(condition):
+    for _ in range(PATIENCE_S * 100):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("waited in vain")
+
+
+def test_turns_are_taken_one_slice_each():
+    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    first = Counted("first", 1, log, gate=gate)
+    tasks = [Counted(name, 4, log) for name in "abc"]
+    for task in (first, *tasks):
+        runner.submit(task)
+    gate.set()
+    wait(first, *tasks)
+    assert log == ["first", *"abc" * 4]
+
+
+def test_a_late_task_has_its_turn_after_one_slice_of_each():
+    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    long, late = Counted("long", 50, log, gate=gate), Counted("late", 1, log)
+    runner.submit(long)
+    assert long.started.wait(PATIENCE_S)
+    runner.submit(late)
+    gate.set()
+    wait(long, late)
+    assert log.index("late") <= 2
+
+
+def test_a_task_is_never_in_two_threads_however_often_it_is_submitted():
+    log, runner = [], Runner(workers=4)
+    tasks = [Counted(str(i), 200, log) for i in range(3)]
+    for _ in range(100):
+        for task in tasks:
+            runner.submit(task)
+    wait(*tasks)
+    until(lambda: len(runner) == 0)
+    assert not any(task.met for task in tasks)
+    assert all(log.count(task.name) >= 200 for task in tasks)
+
+
+def test_submitted_while_its_last_slice_runs_it_has_another_turn():
+    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    task = Counted("a", 1, log, gate=gate)
+    runner.submit(task)
+    assert task.started.wait(PATIENCE_S)
+    runner.submit(task)
+    gate.set()
+    until(lambda: len(log) >= 2)
+    assert log[:2] == ["a", "a"]
+
+
+def test_discarded_it_has_no_more_turns_and_submitted_again_it_has():
+    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    running, waiting, other = (
+        Counted("running", 9, log, gate=gate),
+        Counted("waiting", 9, log),
+        Counted("other", 3, log),
+    )
+    for task in (running, waiting, other):
+        runner.submit(task)
+    assert running.started.wait(PATIENCE_S)
+    runner.discard(running)
+    runner.discard(waiting)
+    runner.discard(Counted("never submitted", 1, log))
+    gate.set()
+    wait(other)
+    until(lambda: len(runner) == 0)
+    assert log == ["running", "other", "other", "other"]
+    runner.submit(waiting)
+    wait(waiting)
+    assert log.count("waiting") == 9
+
+
+def test_an_error_in_one_task_leaves_the_others(caplog):
+    log, runner = [], Runner(workers=1)
+    bad, good = Counted("bad", 5, log, fail_at=3), Counted("good", 20, log)
+    runner.submit(bad)
+    runner.submit(good)
+    wait(bad, good)
+    until(lambda: len(runner) == 0)
+    assert log.count("good") == 20
+    assert log.count("bad") == 2
+    assert "a task raised" in caplog.text
+
+
+def test_no_more_threads_than_workers():
+    before = threading.active_count()
+    log, gate, runner = [], threading.Event(), Runner(workers=2)
+    tasks = [Counted(str(i), 1, log, gate=gate) for i in range(8)]
+    for task in tasks:
+        runner.submit(task)
+    until(lambda: sum(task.started.is_set() for task in tasks) == 2)
+    assert threading.active_count() - before == 2
+    gate.set()
+    wait(*tasks)
+
+
+def test_a_run_in_the_runner_ends_and_a_paused_one_gives_its_turns_back(toy_split, toy_model):
+    runner = Runner(workers=1)
+    done, paused = (Run(LAF(toys.QUICK), toy_model, toy_split) for _ in "ab")
+    done.play()
+    paused.play(3)
+    runner.submit(done)
+    runner.submit(paused)
+    until(lambda: len(runner) == 0)
+    assert (done.phase, len(done.steps)) == (Phase.DONE, 10)
+    assert (paused.phase, len(paused.steps)) == (Phase.PAUSED, 3)
+
+
+# an Experiment and its work
+
+
+@pytest.fixture
+def experiment(monkeypatch, toy_split, toy_model):
+    """An Experiment on the toy data, without a map, that a test may start; its Runner has one thread."""
+    module = pytest.importorskip("core.experiment")
+
+    class Setup:
+        dataset, data_dir, device, seed = "toy", None, "cpu", 0
+
+        def split(self, dataset):
+            return toy_split
+
+    monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
+    monkeypatch.setattr(module.TrainConfig, "preset", lambda name: toys.TRAIN)
+    monkeypatch.setattr(module.Experiment, "_map", lambda self, observer: None)
+    made = module.Experiment(Setup(), Runner(workers=1), config=toys.QUICK)
+    yield made
+    made.close()
+
+
+def test_an_experiment_prepares_plays_and_retrains(experiment):
+    experiment.start()
+    until(lambda: experiment.run is not None or experiment.error)
+    assert experiment.error is None
+    experiment.play()
+    until(lambda: experiment.run.phase is Phase.DONE and experiment.references)
+    assert len(experiment.run.frames) == 11
+    assert experiment.revision == 1
+    assert experiment.references[0].frame.reading.train_f == 0
+    until(lambda: not experiment.work)
+
+
+def test_closing_an_experiment_stops_its_work(experiment):
+    experiment.start()
+    until(lambda: experiment.run is not None)
+    experiment.play()
+    until(lambda: experiment.run.steps)
+    experiment.close()
+    until(lambda: len(experiment.runner) == 0)
+    count = len(experiment.run.steps)
+    assert experiment.run.phase in (Phase.CANCELLED, Phase.DONE)
+    threading.Event().wait(0.1)
+    assert len(experiment.run.steps) == count
+    assert len(experiment.runner) == 0
+
+
+def test_closing_while_preparing_leaves_nothing_behind(experiment):
+    experiment.start()
+    experiment.close()
+    until(lambda: len(experiment.runner) == 0)
+    assert experiment.run is None or not experiment.run.steps
+    assert experiment.references == []
+
+
+def test_a_reset_gives_a_fresh_run_and_keeps_the_references(experiment):
+    experiment.start()
+    until(lambda: experiment.references)
+    experiment.play(3)
+    until(lambda: experiment.run.phase is Phase.PAUSED)
+    old = experiment.run
+    experiment.reset()
+    assert experiment.run is not old
+    assert (experiment.run.phase, experiment.run.steps, experiment.life) == (Phase.READY, [], 1)
+    assert (old.phase, len(old.steps)) == (Phase.CANCELLED, 3)
+    assert len(experiment.references) == 1
+    experiment.play()
+    until(lambda: experiment.run.phase is Phase.DONE)
+    assert experiment.run.steps[:3] == old.steps
+
+
+def test_preparing_that_fails_is_one_sentence(experiment, monkeypatch):
+    import core.experiment
+    from core.errors import DataError, RequestError
+
+    def broken(*args, **kwargs):
+        raise DataError("the file is broken")
+
+    monkeypatch.setattr(core.experiment, "load", broken)
+    experiment.start()
+    until(lambda: experiment.error)
+    assert str(experiment.error) == "the file is broken"
+    with pytest.raises(RequestError, match="still being prepared"):
+        experiment.play()
+    assert experiment.work == {}
