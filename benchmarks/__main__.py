@@ -10,7 +10,9 @@ PARTS = {"steps": True, "projection": True, "theatre": False}  # name -> whether
 
 def main() -> None:
     for name, takes_mnist in PARTS.items():
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *(sys.argv[1:] if takes_mnist else [])], check=True)
+        subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *(sys.argv[1:] if takes_mnist else [])], check=True
+        )
         print()
 
 

@@ -40,7 +40,13 @@ def fit_vae(model: Net, x: torch.Tensor, config: LAFConfig, generator: torch.Gen
 
 
 def plain_laf(
-    model: Net, split: Split, config: LAFConfig, *, seed: int = 0, most_steps: int | None = None, vae_epochs: int | None = None
+    model: Net,
+    split: Split,
+    config: LAFConfig,
+    *,
+    seed: int = 0,
+    most_steps: int | None = None,
+    vae_epochs: int | None = None,
 ) -> tuple[nn.Module, dict[str, float]]:
     """The unlearned model, and seconds and steps of each stage; stops after ``most_steps`` pairs of batches where given."""
     generator = torch.Generator().manual_seed(seed)
@@ -48,7 +54,9 @@ def plain_laf(
     x_r, x_f = x_all[split.remain_rows], x_all[split.forget_rows]
     start = time.perf_counter()
     if vae_epochs is not None:
-        config = LAFConfig(**{**config.__dict__, "vae": type(config.vae)(**{**config.vae.__dict__, "epochs": vae_epochs})})
+        config = LAFConfig(
+            **{**config.__dict__, "vae": type(config.vae)(**{**config.vae.__dict__, "epochs": vae_epochs})}
+        )
     h, h_f = fit_vae(model, x_all, config, generator), fit_vae(model, x_f, config, generator)
     seconds = {"vae": time.perf_counter() - start}
     start, steps = time.perf_counter(), 0

@@ -8,16 +8,16 @@ The presets were chosen with --tune, which looks at labels and at retrained mode
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 import time
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from itertools import product
 from statistics import mean, stdev
 
 import torch
 
+from benchmarks.machine import machine
 from core import LAF, METHODS, LAFConfig, Run, Split, finish, forget_classes, forget_fraction, load, train
 from core.config import TASKS
 from core.metrics import Evaluator, Reading, jensen_shannon
@@ -26,8 +26,12 @@ from core.models import Net
 FRACTION = 0.4  # of each class in data removal, as in the paper
 ROWS = {"original": "original (do nothing)", "retrained": "retrained", "laf": "LAF"}
 ACCURACIES = ("train_r", "train_f", "test", "test_r", "test_f")
-GRIDS = {
-    ("digits", "class"): {"epochs": (10, 14, 20), "lr_ue": (5e-4, 1e-3, 2e-3), "lr_ra": (3e-3, 6e-3), "temperature": (10, 20)},
+SWEPT = ("epochs", "lr_ue", "lr_ra", "temperature")
+GRIDS = {  # around each preset; the rest of it stays
+    ("digits", "class"): ((11, 14), (5e-4, 1e-3), (4e-3, 6e-3), (10, 15, 20)),
+    ("digits", "data"): ((6, 8), (1e-3, 3e-3), (4e-3, 9e-3), (7, 20)),
+    ("mnist", "class"): ((1,), (5e-5, 1e-4), (1e-4, 2e-4, 3e-4), (20,)),
+    ("mnist", "data"): ((1,), (5e-5, 1e-4), (1e-4, 2e-4), (5, 20)),
 }
 
 
@@ -62,29 +66,35 @@ def original(dataset: str, data_dir: str | None, seed: int) -> tuple[Net, float]
     return train(split, seed=seed), time.process_time() - start
 
 
+@dataclass
 class Bench:
     """One (dataset, task): all that LAF is compared with, computed once."""
 
-    def __init__(self, dataset: str, task: str, seeds: tuple[int, ...], references: int, data_dir: str | None) -> None:
-        self.dataset, self.task, self.seeds, self.references, self.data_dir = dataset, task, seeds, references, data_dir
-        self._retrained: dict[tuple[tuple[int, ...], int, int], tuple[Reading, float]] = {}
+    dataset: str
+    task: str
+    seeds: tuple[int, ...]
+    references: int
+    data_dir: str | None
+    kept: dict[tuple[object, ...], tuple[Reading, float]] = field(default_factory=dict)
 
     def split(self, classes: tuple[int, ...], seed: int) -> Split:
         """What is forgotten; in data removal each seed draws its own images."""
         data = load(self.dataset, data_dir=self.data_dir)
-        return forget_classes(data, classes) if self.task == "class" else forget_fraction(data, classes, FRACTION, seed=seed)
+        if self.task == "class":
+            return forget_classes(data, classes)
+        return forget_fraction(data, classes, FRACTION, seed=seed)
 
     def retrained(self, classes: tuple[int, ...], split_seed: int, seed: int) -> tuple[Reading, float]:
         """A model retrained with ``seed`` (its weights and batches) on the split of ``split_seed``, and its seconds."""
         key = (classes, 0 if self.task == "class" else split_seed, seed)  # class removal draws nothing
-        if key not in self._retrained:
+        if key not in self.kept:
             split, model = self.split(classes, split_seed), original(self.dataset, self.data_dir, seed)[0]
             say(f"{self.dataset} {self.task}: retrained, classes {classes}, seed {seed}")
             start = time.process_time()
             gold = finish(Run(METHODS["retrain"](), model, split, seed=seed))
             seconds = time.process_time() - start
-            self._retrained[key] = Evaluator(split, full=True).measure(gold).reading, seconds
-        return self._retrained[key]
+            self.kept[key] = Evaluator(split, full=True).measure(gold).reading, seconds
+        return self.kept[key]
 
     def js(self, reading: Reading, classes: tuple[int, ...], seed: int) -> float | None:
         """To models retrained with other seeds only, so that no row shares initial weights with its yardstick."""
@@ -107,21 +117,14 @@ class Bench:
         """One LAF run to its end; its first step comes with the two VAEs."""
         split = self.split(classes, seed)
         run = Run(LAF(config), original(self.dataset, self.data_dir, seed)[0], split, seed=seed)
+        say(f"{self.dataset} {self.task}: LAF, classes {classes}, seed {seed}")
         start = time.process_time()
         run.advance()
         prepared = time.process_time()
         model, end = finish(run), time.process_time()
         reading = Evaluator(split, full=True).measure(model).reading
-        return Measured(reading, self.js(reading, classes, seed), None, prepared - start, end - prepared, len(run.steps))
-
-    def measure(self, requests: list[tuple[int, ...]], config: LAFConfig) -> Cases:
-        """Every request with every seed."""
-        cases: Cases = {}
-        for classes, seed in product(requests, self.seeds):
-            cases[classes, seed] = self.baselines(classes, seed)
-            say(f"{self.dataset} {self.task}: LAF, classes {classes}, seed {seed}")
-            cases[classes, seed]["laf"] = self.laf(classes, seed, config)
-        return cases
+        js, steps = self.js(reading, classes, seed), len(run.steps)
+        return Measured(reading, js, None, prepared - start, end - prepared, steps)
 
 
 def average(cases: Cases, row: str, name: str) -> float | None:
@@ -130,9 +133,9 @@ def average(cases: Cases, row: str, name: str) -> float | None:
     return mean(values) if values else None
 
 
-def worst(cases: Cases) -> float:
-    """The largest Train_f that LAF left in a single run, in percent."""
-    return max(case["laf"].figure("train_f") or 0.0 for case in cases.values())
+def worst(cases: Cases, row: str) -> str:
+    """The largest Train_f that a single run left, in percent."""
+    return show(max(case[row].figure("train_f") or 0.0 for case in cases.values()), 1)
 
 
 def cell(cases: Cases, row: str, name: str, digits: int = 1) -> str:
@@ -140,29 +143,30 @@ def cell(cases: Cases, row: str, name: str, digits: int = 1) -> str:
     seeds = {seed for _, seed in cases}
     means = [average({k: v for k, v in cases.items() if k[1] == seed}, row, name) for seed in seeds]
     known = [m for m in means if m is not None]
-    return show(average(cases, row, name), digits) + (f" ± {stdev(known):.{digits}f}" if len(known) > 1 else "")
+    spread = f" ± {stdev(known):.{digits}f}" if len(known) > 1 else ""
+    return show(average(cases, row, name), digits) + spread
 
 
 def overview(cases: Cases) -> str:
     """One line a model."""
-    head = ["", "Train_r", "Train_f", "worst", "Test", "Test_r", "Test_f", "commonest answer", "JS to retrained"]
-    lines = [[*head, "attack AUC (95 % of one run)", "train", "VAEs", "unlearn, CPU s"]]
+    head = "|Train_r|Train_f|worst|Test|Test_r|Test_f|commonest answer|JS to retrained|attack AUC (95 % of one run)"
+    lines = [[*head.split("|"), "train, CPU s", "VAEs", "unlearn"]]
     for row, title in ROWS.items():
-        largest = max(case[row].figure("train_f") or 0.0 for case in cases.values())
-        line = [title, cell(cases, row, "train_r"), cell(cases, row, "train_f"), f"{largest:.1f}"]
+        line = [title, cell(cases, row, "train_r"), cell(cases, row, "train_f"), worst(cases, row)]
         line += [cell(cases, row, name) for name in ("test", "test_r", "test_f", "commonest_share")]
         auc, low, high = (show(average(cases, row, name), 2) for name in ("auc", "auc_low", "auc_high"))
         line += [cell(cases, row, "js", 3), f"{auc} ({low}–{high})"]
-        lines.append(line + [show(average(cases, row, name), 2) for name in ("train", "vae", "unlearn")])
+        lines.append(line + [show(average(cases, row, name), 1) for name in ("train", "vae", "unlearn")])
     return markdown(lines)
 
 
 def by_class(cases: Cases) -> str:
     """Class removal, class by class: does the preset hold for each of them?"""
-    lines = [["class", "Train_f", "worst", "Test_r", "retrained", "commonest answer", "retrained", "JS", "retrained"]]
+    head = "class|Train_f|worst|Test_r|retrained|commonest answer|retrained|JS|retrained"
+    lines = [head.split("|")]
     for classes in sorted({classes for classes, _ in cases}):
         mine = {k: v for k, v in cases.items() if k[0] == classes}
-        line = [", ".join(map(str, classes)), show(average(mine, "laf", "train_f"), 1), f"{worst(mine):.1f}"]
+        line = [str(classes[0]), show(average(mine, "laf", "train_f"), 1), worst(mine, "laf")]
         for name, digits in (("test_r", 1), ("commonest_share", 1), ("js", 3)):
             line += [show(average(mine, row, name), digits) for row in ("laf", "retrained")]
         lines.append(line)
@@ -182,21 +186,20 @@ def doing_nothing(cases: Cases) -> str:
 
 
 def tune(bench: Bench, requests: list[tuple[int, ...]]) -> str:
-    """The grid around the preset, ranked by the largest gap of an accuracy to retraining, in whole points, then by JS."""
-    preset, grid = LAFConfig.preset(bench.dataset, bench.task), GRIDS[bench.dataset, bench.task]
+    """The grid, ranked by the largest gap of an accuracy to retraining in whole points, then by JS."""
+    preset = LAFConfig.preset(bench.dataset, bench.task)
     names = ("train_r", "train_f", "test_r" if bench.task == "class" else "test")
     base = {(c, s): bench.baselines(c, s) for c, s in product(requests, bench.seeds)}
     ranked = []
-    for values in product(*grid.values()):
-        setting = dict(zip(grid, values, strict=True))
-        say(str(setting))
-        config = replace(preset, **setting)
+    for values in product(*GRIDS[bench.dataset, bench.task]):
+        say(f"epochs, lr_ue, lr_ra, temperature = {values}")
+        config = replace(preset, **dict(zip(SWEPT, values, strict=True)))
         cases = {case: {**rows, "laf": bench.laf(*case, config)} for case, rows in base.items()}
-        gap = max(abs((average(cases, "laf", n) or 0) - (average(cases, "retrained", n) or 0)) for n in names)
+        gaps = [abs((average(cases, "laf", n) or 0) - (average(cases, "retrained", n) or 0)) for n in names]
         figures = [show(average(cases, "laf", n), 1) for n in (*names, "commonest_share")]
-        line = [*(f"{v:g}" for v in values), *figures, f"{worst(cases):.1f}", cell(cases, "laf", "js", 3), f"{gap:.1f}"]
-        ranked.append((round(gap), average(cases, "laf", "js") or 0.0, line))
-    head = [*grid, *names, "commonest_share", "worst train_f", "JS", "largest gap"]
+        line = [*(f"{v:g}" for v in values), *figures, worst(cases, "laf"), cell(cases, "laf", "js", 3)]
+        ranked.append((round(max(gaps)), average(cases, "laf", "js") or 0.0, [*line, show(max(gaps), 1)]))
+    head = [*SWEPT, *names, "commonest answer, %", "worst train_f", "JS", "largest gap"]
     return markdown([head, *(line for _, _, line in sorted(ranked))])
 
 
@@ -212,14 +215,12 @@ def markdown(lines: list[list[str]]) -> str:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """"0-2,5" -> (0, 1, 2, 5)."""
+    """Read "0-2,5" as (0, 1, 2, 5)."""
     parts = [part.split("-") for part in text.split(",")]
     return tuple(n for part in parts for n in range(int(part[0]), int(part[-1]) + 1))
 
 
-def say(text: str) -> None:
-    """Progress, out of the way of the tables."""
-    print(text, file=sys.stderr, flush=True)
+say = partial(print, file=sys.stderr, flush=True)  # progress, out of the way of the tables
 
 
 def main() -> None:
@@ -227,24 +228,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="the measured presets beside retraining, as Markdown")
     parser.add_argument("--dataset", choices=("digits", "mnist"), default="digits")
     parser.add_argument("--task", choices=tuple(TASKS), nargs="+", default=["class"])
-    parser.add_argument("--classes", type=numbers, help="class removal: each in turn (default all); data removal: 5-9")
+    parser.add_argument(
+        "--classes", type=numbers, default=tuple(range(10)), help="class removal: each in turn"
+    )
     parser.add_argument("--seeds", type=numbers, help="default 0-2; with --tune 100-101")
-    parser.add_argument("--references", type=int, default=3, help="models retrained on each split, one of them its seed's own")
+    parser.add_argument("--references", type=int, default=3, help="models retrained on each split")
     parser.add_argument("--data-dir")
     parser.add_argument("--tune", action="store_true", help="run the grid around the preset and rank it")
     args = parser.parse_args()
     torch.set_num_threads(1)  # as in the presets
     seeds = args.seeds or ((100, 101) if args.tune else (0, 1, 2))
     for task in args.task:
-        requests = [(c,) for c in args.classes or range(10)] if task == "class" else [(5, 6, 7, 8, 9)]
+        requests = [(c,) for c in args.classes] if task == "class" else [(5, 6, 7, 8, 9)]
         bench = Bench(args.dataset, task, seeds, args.references, args.data_dir)
-        print(f"\n{args.dataset}, {TASKS[task]}, seeds {', '.join(map(str, seeds))}; one thread of {platform.machine()}\n")
+        print(f"\n{args.dataset}, {TASKS[task]}, seeds {seeds}; one thread of {machine()}\n")
         if args.tune:
             print(tune(bench, requests))
             continue
-        cases = bench.measure(requests, LAFConfig.preset(args.dataset, task))
+        config = LAFConfig.preset(args.dataset, task)
+        cases = {k: {**bench.baselines(*k), "laf": bench.laf(*k, config)} for k in product(requests, seeds)}
         steps = sorted(case["laf"].steps for case in cases.values())
-        print(overview(cases), f"{steps[0]} to {steps[-1]} steps. {doing_nothing(cases)}", sep="\n\n", flush=True)
+        print(
+            overview(cases),
+            f"{steps[0]} to {steps[-1]} steps. {doing_nothing(cases)}",
+            sep="\n\n",
+            flush=True,
+        )
         if len(requests) > 1:
             print("\n" + by_class(cases), flush=True)
 

@@ -65,7 +65,10 @@ def recording(umap: Any) -> Recording:
     from core.data import datasets
 
     made = two_thousand()
-    original, datasets.DATASETS["digits"] = datasets.DATASETS["digits"], replace(datasets.DATASETS["digits"], load=lambda _: made)
+    original, datasets.DATASETS["digits"] = (
+        datasets.DATASETS["digits"],
+        replace(datasets.DATASETS["digits"], load=lambda _: made),
+    )
     datasets._load.cache_clear()
     try:
         found = Recording(Setup(), Runner(), umap, eval_config=EvalConfig(max_points=2000))

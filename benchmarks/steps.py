@@ -34,10 +34,14 @@ def main() -> None:
     a = arguments.parse_args()
     torch.set_num_threads(1)
     print(f"Step cost, one thread, {machine()}\n")
-    print("| dataset | plain ms a step | ours | ratio | plain ms a VAE batch | ours | ratio |\n|---|---|---|---|---|---|---|")
+    print(
+        "| dataset | plain ms a step | ours | ratio | plain ms a VAE batch | ours | ratio |\n|---|---|---|---|---|---|---|"
+    )
     for name in ["digits", *["mnist"] * bool(a.mnist)]:
         name, plain, ours, plain_vae, vae = measure(name, a.mnist if name == "mnist" else None, a.steps)
-        print(f"| {name} | {plain:.1f} | {ours:.1f} | {plain / ours:.2f}× | {plain_vae:.2f} | {vae:.2f} | {plain_vae / vae:.2f}× |")
+        print(
+            f"| {name} | {plain:.1f} | {ours:.1f} | {plain / ours:.2f}× | {plain_vae:.2f} | {vae:.2f} | {plain_vae / vae:.2f}× |"
+        )
 
 
 if __name__ == "__main__":

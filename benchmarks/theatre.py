@@ -41,10 +41,27 @@ def serve(home: str) -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    flags = [f"--{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in settings().items() if not k.startswith("theme")]
+    flags = [
+        f"--{k}={str(v).lower() if isinstance(v, bool) else v}"
+        for k, v in settings().items()
+        if not k.startswith("theme")
+    ]
     app = str(Path(__file__).with_name("theatre_app.py"))
-    command = [sys.executable, "-m", "streamlit", "run", app, "--server.port", str(port), "--server.headless", "true", *flags]
-    server = subprocess.Popen(command, env={**os.environ, "LAF_HOME": home, "PYTHONPATH": os.getcwd()}, stdout=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        app,
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+        *flags,
+    ]
+    server = subprocess.Popen(
+        command, env={**os.environ, "LAF_HOME": home, "PYTHONPATH": os.getcwd()}, stdout=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):
         try:
@@ -64,7 +81,10 @@ def measure(page, pid: int) -> list[tuple[str, str]]:  # type: ignore[no-untyped
     page.wait_for_timeout(4000)
     after, seconds = stats(), time.perf_counter() - start
     rows = [
-        ("new frames a second shown, playing", f"{(after['framesShown'] - before['framesShown']) / seconds:.1f} (made: 10)"),
+        (
+            "new frames a second shown, playing",
+            f"{(after['framesShown'] - before['framesShown']) / seconds:.1f} (made: 10)",
+        ),
         ("drawn a second", f"{(after['draws'] - before['draws']) / seconds:.0f}"),
         ("server CPU, playing", f"{100 * (cpu_seconds(pid) - cpu) / seconds:.0f} %"),
     ]

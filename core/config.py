@@ -120,15 +120,15 @@ class EvalConfig:
 
 _TRAIN: dict[Any, TrainConfig] = {
     "digits": TrainConfig("digits-cnn", epochs=20, batch_size=64, lr=3e-3),
-    "mnist": TrainConfig("cnn", epochs=4, batch_size=128, lr=1e-3),
+    "mnist": TrainConfig("cnn", epochs=2, batch_size=64, lr=1.5e-3),
 }
 _DIGITS_VAE = VAEConfig(latent=8, epochs=30, batch_size=128, lr=3e-3)
-_MNIST_VAE = VAEConfig(latent=8, epochs=10, batch_size=256, lr=1e-3)
+_MNIST_VAE = VAEConfig(latent=8, epochs=3, batch_size=256, lr=2e-3)
 _LAF: dict[Any, LAFConfig] = {
-    ("digits", "class"): LAFConfig(epochs=14, lr_ue=5e-4, lr_ra=6e-3, temperature=10, vae=_DIGITS_VAE),
-    ("digits", "data"): LAFConfig(epochs=8, lr_ue=4e-3, lr_ra=8e-3, temperature=20, vae=_DIGITS_VAE),
-    ("mnist", "class"): LAFConfig(epochs=1, lr_ue=5e-5, lr_ra=1e-4, temperature=20, vae=_MNIST_VAE),
-    ("mnist", "data"): LAFConfig(epochs=1, lr_ue=5e-5, lr_ra=1e-4, temperature=5, vae=_MNIST_VAE),
+    ("digits", "class"): LAFConfig(epochs=11, lr_ue=1e-3, lr_ra=6e-3, temperature=15, vae=_DIGITS_VAE),
+    ("digits", "data"): LAFConfig(epochs=6, lr_ue=3e-3, lr_ra=9e-3, temperature=7, vae=_DIGITS_VAE),
+    ("mnist", "class"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=3e-4, temperature=20, vae=_MNIST_VAE),
+    ("mnist", "data"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=2e-4, temperature=5, vae=_MNIST_VAE),
 }
 
 

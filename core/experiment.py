@@ -199,11 +199,11 @@ class Experiment:
     # work behind
 
     def _give(self, task: Sliced | Drive) -> None:
-        if self.closed:
-            return
         kept = [t for t in self._tasks if t is not task and getattr(t, "alive", True)]
         self._tasks = [*kept, task]
         self.runner.submit(task)
+        if self.closed:  # perhaps by another thread, just now
+            self.runner.discard(task)
 
     def _ready_run(self) -> Run:
         if self.run is None:

@@ -49,7 +49,13 @@ def extractor_unlearning_loss(
 
 def cosine_distance(e: Tensor, e0: Tensor) -> Tensor:
     """d(x) = 1 − cos(e_U(x), e_D(x)); (B, d), (B, d) -> (B,) in [0, 2]."""
-    return 1 - functional.cosine_similarity(e, e0, dim=1)
+    return 1 - functional.cosine_similarity(_scaled(e), _scaled(e0), dim=1)
+
+
+def _scaled(e: Tensor) -> Tensor:
+    """Rows divided by their largest entry: the direction and its gradient stay, squares neither overflow nor vanish."""
+    largest = e.detach().abs().amax(1, keepdim=True)
+    return e / torch.where(largest > 0, largest, 1)
 
 
 def representation_alignment_terms(

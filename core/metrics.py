@@ -14,6 +14,7 @@ from core import seeds
 from core.attacks import AttackReport, attack, draw_sets
 from core.config import EvalConfig
 from core.data.split import Split
+from core.errors import DivergedError
 from core.models import Net, Outputs, outputs
 
 
@@ -95,10 +96,18 @@ class Evaluator:
         """Whether no image was left out."""
         return len(self.train_rows) == len(self.split.train) and len(self.test_rows) == len(self.split.test)
 
-    def measure(self, model: Net) -> Measurement:
-        """One forward pass over the chosen images, and all that is read off it."""
+    def measure(self, model: Net, *, stage: str = "evaluate", step: int = 0) -> Measurement:
+        """One forward pass over the chosen images, and all that is read off it.
+
+        Raises DivergedError, naming ``stage`` and ``step``, when the model answers with what is no number.
+        """
         train = outputs(model, self._train, batch_size=self.config.batch_size)
         test = outputs(model, self._test, batch_size=self.config.batch_size)
+        if not all(
+            bool(t.isfinite().all()) for o in (train, test) for t in (o.representations, o.probabilities)
+        ):
+            advice = "lower lr_UE and lr_RA" if stage == "unlearn" else "lower lr"
+            raise DivergedError("the output of the model", stage=stage, step=step, advice=advice)
         right = train.predictions == self._train.y.cpu()
         right_test = test.predictions == self._test.y.cpu()
         test_f, test_r = _mean(right_test[self._is_touched]), _mean(right_test[~self._is_touched])
@@ -154,7 +163,7 @@ def jensen_shannon(p: Tensor, q: Tensor) -> float:
     p, q = p.double(), q.double()
     m = (p + q) / 2
     kl = [torch.xlogy(a, a).sum(1) - torch.xlogy(a, m).sum(1) for a in (p, q)]
-    return min(max(0.0, float((kl[0] + kl[1]).mean() / 2)), math.log(2))
+    return float(((kl[0] + kl[1]).mean() / 2).clamp(0, math.log(2)))
 
 
 def angles(e: Tensor, e0: Tensor) -> Tensor:

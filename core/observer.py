@@ -17,6 +17,8 @@ from core.records import Frame, Step
 if TYPE_CHECKING:
     from core.projection import Projection
 
+HALF_MAX = 65504  # the largest float16
+
 
 class Observer:
     """Looks at models of one Split through one fixed choice of images and one map; immutable, safe to share."""
@@ -48,7 +50,7 @@ class Observer:
         seconds: Mapping[str, float] | None = None,
     ) -> Frame:
         """A Frame of ``model``."""
-        measured = self.evaluator.measure(model)
+        measured = self.evaluator.measure(model, stage=record.stage if record else "evaluate", step=step)
         out = measured.train
         placed = self.projection.place(out.representations) if self.projection is not None else None
         return Frame(
@@ -61,6 +63,6 @@ class Observer:
             predictions=out.predictions.numpy().astype(np.uint8),
             confidences=out.probabilities.max(1).values.numpy(),
             angles=angles(out.representations, self.original.train.representations).numpy(),
-            representations=out.representations.numpy().astype(np.float16),
+            representations=np.clip(out.representations.numpy(), -HALF_MAX, HALF_MAX).astype(np.float16),
             seconds=dict(seconds or {}),
         )

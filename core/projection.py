@@ -164,7 +164,7 @@ class Projection:
         """The next map (N, 2), after ``previous`` (N, 2), for representations e (N, d') of the same N images.
 
         A short layout that starts from ``previous``; see ``umap_layout.follow_layout``. The same inputs give the
-        same bits, and neither is written to. After a jump (another model) call it some 20 times to let it settle.
+        same bits, and neither is written to. After a jump (another model) call it some 10 times to let it settle.
         Raises: ConfigError for another shape than the map's or numbers that are not finite; LabError when the
         layout fails.
         """

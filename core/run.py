@@ -5,6 +5,7 @@ READY -> RUNNING <-> PAUSED -> DONE | FAILED | CANCELLED
 
 from __future__ import annotations
 
+import copy
 import enum
 import logging
 import threading
@@ -148,7 +149,8 @@ class Run:
             "phase": str(self.phase),
             "steps": [step.as_dict() for step in self.steps],
             "seconds": dict(self.seconds),
-            "state": None if self._state is None else self._state.state_dict(),
+            # a copy: what is kept in memory must not go on with the run
+            "state": None if self._state is None else copy.deepcopy(self._state.state_dict()),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -203,9 +205,7 @@ class Run:
         step = self.unlearner.step(self._state, self.config)
         self.steps.append(step)
         self.seconds[step.stage] += step.seconds
-        self.progress[step.stage] = Progress(
-            step.stage, step.number, self.total_steps, self.seconds[step.stage]
-        )
+        self._tell(Progress(step.stage, step.number, self.total_steps, self.seconds[step.stage]))
         finished = step.number >= self.total_steps
         if self.observer is not None and (
             finished or step.number % self.observer.cadence(self.total_steps) == 0
@@ -244,8 +244,8 @@ class Run:
 
 def finish(run: Run) -> Net:
     """Drive ``run`` to its end and give its result. Raises what the method raised, CancelledError when it was cancelled."""
-    while run.advance():
+    while run.phase is not Phase.CANCELLED and run.advance():
         pass
-    if run.phase is not Phase.DONE:
+    if run.phase is Phase.CANCELLED:
         raise CancelledError("the run was cancelled before it had a result")
     return run.result

@@ -64,7 +64,9 @@ class Runner:
             return len(self._known)
 
     def _work(self) -> None:
-        torch.set_num_threads(1)  # of this worker; a config that wants more asks for them around its own slices
+        torch.set_num_threads(
+            1
+        )  # of this worker; a config that wants more asks for them around its own slices
         while True:
             with self._change:
                 while not self._waiting:

@@ -33,9 +33,9 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
-    plain = _strip(state, "", tensors)
+    plain = _strip(state, tensors)
     header = {"laf": json.dumps({"format": FORMAT, "state": plain})}
-    _write(Path(path), save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata=header))
+    _write(Path(path), save(tensors, metadata=header))
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
@@ -50,28 +50,29 @@ def load_state(path: str | Path) -> dict[str, Any]:
                     f"{path} was written by a newer version (format {header['format']}); update the Lab to read it"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        restored: dict[str, Any] = _fill(header["state"], tensors)
+        restored = _fill(header["state"], tensors)
+        if not isinstance(restored, dict):
+            raise ValueError("not a dict")
         return restored
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError, OSError) as error:
         raise DataError(
             f"{path} is not a readable state file ({type(error).__name__}); delete it or write it again"
         ) from error
 
 
-def _strip(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """``value`` with every tensor replaced by a reference, the tensors collected under their path."""
-    if isinstance(value, Tensor):
-        tensors[name] = value
-        return {"$tensor": name}
-    if isinstance(value, np.ndarray):
-        tensors[name] = torch.from_numpy(np.ascontiguousarray(value))
-        return {"$array": name}
+def _strip(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """``value`` with every tensor replaced by its number, the tensors collected under it; each a copy of its own memory."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        name = str(len(tensors))
+        tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
+        tensors[name] = tensor.detach().cpu().contiguous().clone()
+        return {"$tensor" if isinstance(value, Tensor) else "$array": name}
     if isinstance(value, dict):
-        return {"$dict": [[k, _strip(v, f"{name}/{k}", tensors)] for k, v in value.items()]}
+        return {"$dict": [[k, _strip(v, tensors)] for k, v in value.items()]}
     if isinstance(value, (list, tuple)):
-        return [_strip(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]
+        return [_strip(v, tensors) for v in value]
     return value
 
 

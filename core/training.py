@@ -71,6 +71,9 @@ class Supervised:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        ends_epoch = self.number % len(self.batches) == 0
+        if ends_epoch and not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            raise DivergedError("a weight", stage=self.stage, step=self.number, advice="lower lr")
         return value
 
     def state_dict(self) -> dict[str, Any]:
@@ -116,6 +119,7 @@ class Training:
             return None
         start = time.perf_counter()
         with threads(self.config.threads):
+            state.step()
             while state.number < state.total and time.perf_counter() - start < budget_s:
                 state.step()
         self.seconds += time.perf_counter() - start

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +41,7 @@ class UmapProcess:
     def __init__(self) -> None:
         self._turn = threading.Lock()  # held for one question and its answer
         self._child: subprocess.Popen[bytes] | None = None
+        self._ending: weakref.finalize[..., UmapProcess] | None = None  # ends the child when this object goes
         self._closed = False
 
     @property
@@ -96,6 +98,7 @@ class UmapProcess:
         """One question and its answer; None when the child died over it."""
         if self._child is None:
             self._child = _start()
+            self._ending = weakref.finalize(self, _end, self._child)
         if self._closed:  # looked at after the start, so that close() cannot slip in between
             self._discard()
             raise LabError("the process that lays out the map was closed")
@@ -114,15 +117,9 @@ class UmapProcess:
             raise
 
     def _discard(self) -> None:
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            with suppress(OSError):  # closing flushes, into a pipe that nobody reads any more
-                if pipe is not None:
-                    pipe.close()
+        if self._ending is not None:
+            self._ending()
+        self._child = self._ending = None
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -147,6 +144,15 @@ def _start() -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise LabError(f"the process that lays out the map could not be started: {error}") from error
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with suppress(OSError):  # closing flushes, into a pipe that nobody reads any more
+            if pipe is not None:
+                pipe.close()
 
 
 def _send(stream: IO[bytes], message: Message) -> None:

@@ -105,8 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(a: argparse.Namespace) -> None:
-    if a.json and a.json != "-":
-        _require_writable(Path(a.json))
+    target = None if a.json in (None, "-") else Path(a.json).expanduser()
+    if target is not None:
+        _require_writable(target)
     from core.config import TASKS
     from core.data.datasets import load
     from core.methods import METHODS, method
@@ -125,8 +126,8 @@ def _run(a: argparse.Namespace) -> None:
     result = _play(split, method(a.method), a)
     if a.json == "-":
         print(json.dumps(result))
-    elif a.json:
-        _write(Path(a.json), json.dumps(result, indent=1) + "\n")
+    elif target is not None:
+        _write(target, json.dumps(result, indent=1) + "\n")
     if not a.quiet and a.json != "-":
         print(_table(result, split))
 
@@ -230,14 +231,24 @@ def _percent(share: float | None) -> str:
 def parse_classes(text: str, names: Sequence[str]) -> tuple[int, ...]:
     """ "0", "5-9", "1,4,cat" as class numbers; a class name wins over a number. Raises RequestError for what is neither."""
     found: list[int] = []
+
+    def number(digits: str) -> int | None:
+        known = digits.isdecimal() and digits.isascii() and len(digits) <= 9 and int(digits) < len(names)
+        return int(digits) if known else None
+
     for part in (p.strip() for p in text.split(",")):
         low, dash, high = part.partition("-")
         if part in names:
             found.append(list(names).index(part))
-        elif dash and low.isdecimal() and high.isdecimal() and int(low) <= int(high) < len(names):
-            found.extend(range(int(low), int(high) + 1))
-        elif part.isdecimal() and int(part) < len(names):
-            found.append(int(part))
+        elif (
+            (first := number(low)) is not None
+            and dash
+            and (last := number(high)) is not None
+            and first <= last
+        ):
+            found.extend(range(first, last + 1))
+        elif (one := number(part)) is not None:
+            found.append(one)
         else:
             raise RequestError(
                 f"unknown class {part!r}; classes are numbers, ranges like 5-9, or names of: {', '.join(names)}"
@@ -284,7 +295,7 @@ class _Progress:
 
 def _require_writable(path: Path) -> None:
     """Refuse before the work, not after it."""
-    folder = path.expanduser().resolve().parent
+    folder = path.resolve().parent
     if not folder.is_dir():
         raise RequestError(
             f"the folder {folder} for --json does not exist; make it, or name a file elsewhere"

@@ -24,7 +24,6 @@ class Lab:
     def __init__(self, runner: Runner, umap: UmapBackend) -> None:
         self._runner = runner
         self._umap = umap
-        self.mode = "fixed"
         self.open(Setup())
 
     def open(self, setup: Setup) -> None:
@@ -32,6 +31,7 @@ class Lab:
         if hasattr(self, "experiment"):
             self.experiment.close()
         self.token = secrets.token_hex(6)
+        self.mode = "fixed"  # which map the browser shows: a new token begins on the fixed one
         self.outbox = Outbox()
         self.experiment = Experiment(setup, self._runner, self._umap)
         self.experiment.start()

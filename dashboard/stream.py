@@ -141,6 +141,7 @@ class Outbox:
             "seqs": list(window),
             "follow_seqs": [],
             "retrained": False,
+            "retrained_rev": revision if references else 0,
         }
         if references and self.repeats:
             header["retrained"] = True

@@ -79,7 +79,7 @@ def test_the_draw_repeats_per_seed(data_split):
 scores = st.lists(st.integers(-5, 5).map(lambda i: i / 4), min_size=1, max_size=40).map(np.array)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(positive=scores, negative=scores)
 def test_auc_is_scikit_learns(positive, negative):
     truth = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
@@ -87,7 +87,7 @@ def test_auc_is_scikit_learns(positive, negative):
     assert attacks.area_under_roc(positive, negative) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(positive=scores, negative=scores, fpr=st.sampled_from([0.0, 0.01, 0.1, 0.3]))
 def test_tpr_at_an_fpr_is_read_off_scikit_learns_curve(positive, negative, fpr):
     truth = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
@@ -148,6 +148,7 @@ def test_on_exchangeable_data_the_interval_covers_a_half():
     assert covered >= 88  # 95 expected; fewer than 88 of 100 would be 3 deviations off
 
 
+@pytest.mark.slow
 def test_an_overfitted_model_gives_its_members_away():
     g = torch.Generator().manual_seed(0)
 

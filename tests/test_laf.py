@@ -221,7 +221,21 @@ def test_a_diverging_run_fails_with_stage_and_step_and_keeps_what_came_before(to
     assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize("lr", [1e3, 1e6, 1e9, 1e12, 1e25, 1e37])
+def test_a_run_that_fails_on_the_way_keeps_every_step_and_frame_before(toy_split, toy_model):
+    run = Run(LAF(toys.QUICK), toy_model, toy_split, observer=Observer(toy_split, toy_model, EvalConfig()))
+    for _ in range(4):
+        run.advance()
+    kept = list(run.steps), list(run.frames)
+    with torch.no_grad():
+        run._state.model.extractor[0].weight[0, 0, 0, 0] = torch.nan
+    with pytest.raises(DivergedError, match="step 5 of") as caught:
+        run.advance()
+    assert (caught.value.step, run.phase) == (5, Phase.FAILED)
+    assert (run.steps, run.frames) == kept
+    assert [f.step for f in run.frames] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("lr", [1e3, 1e9, 1e25])
 @pytest.mark.parametrize("which", ["lr_ue", "lr_ra"])
 def test_a_wrecked_model_ends_as_done_or_as_diverged_never_otherwise(toy_split, toy_model, which, lr):
     observer = Observer(toy_split, toy_model, EvalConfig())

@@ -74,7 +74,7 @@ def equal(a, b) -> bool:
     return type(a) is type(b) and a == b
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(state=states)
 def test_what_is_saved_is_loaded(tmp_path_factory, state):
     path = tmp_path_factory.getbasetemp() / "round-trip.safetensors"

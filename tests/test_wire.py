@@ -15,7 +15,9 @@ from dashboard.wire import DTYPES, pack, unpack
 floats = st.floats(allow_nan=False, allow_infinity=False)
 plain = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | floats | st.text(max_size=9)
 names = st.text(max_size=9)
-headers = st.dictionaries(names.filter(lambda name: name != "arrays"), plain | st.lists(plain, max_size=3), max_size=4)
+headers = st.dictionaries(
+    names.filter(lambda name: name != "arrays"), plain | st.lists(plain, max_size=3), max_size=4
+)
 shapes = npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 arrays_of = st.sampled_from(DTYPES).flatmap(lambda dtype: npst.arrays(np.dtype(dtype), shapes))
 tables = st.dictionaries(names, arrays_of, max_size=4)

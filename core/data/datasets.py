@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from core.data.images import Dataset, LabelledImages
-from core.errors import DataError, RequestError
+from core.data.mnist import RAW, WANTED, load_mnist
+from core.errors import RequestError
 from core.store import home
 
 
@@ -23,7 +24,13 @@ class Source:
     title: str
     note: str
     load: Callable[[Path], Dataset]
-    needs_files: bool = True
+    files: str = ""  # what must be in a folder; "" when it needs none
+    place: Path = Path()  # where in the folder
+
+    @property
+    def needs_files(self) -> bool:
+        """Whether it is read from a folder."""
+        return bool(self.files)
 
 
 def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
@@ -48,8 +55,9 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
     folder = Path(data_dir).expanduser().resolve()
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
+        source = DATASETS[name]
         raise RequestError(
-            f"the data folder {folder} {what}; make it, and put {_FILES[name]} in {folder / _RAW[name]}"
+            f"the data folder {folder} {what}; make it, and put {source.files} in {folder / source.place}"
         )
     if not os.access(folder, os.R_OK | os.X_OK):
         raise RequestError(
@@ -76,68 +84,9 @@ def _digits(_: Path) -> Dataset:
     return Dataset("digits", "Digits", tuple(map(str, range(10))), part(train), part(test))
 
 
-_RAW = {"mnist": Path("MNIST/raw")}
-_FILES = {
-    "mnist": "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte "
-    "(or the same names ending in .gz)"
-}
-
-
-def _mnist(folder: Path) -> Dataset:
-    """MNIST through torchvision; ids 0-59,999 in training order, 60,000-69,999 in test order."""
-    from torchvision.datasets import MNIST  # imported here: digits must not wait for torchvision
-
-    raw = folder / _RAW["mnist"]
-    _unpack(raw)
-    try:
-        parts = [MNIST(str(folder), train=train, download=True) for train in (True, False)]
-    except OSError as error:  # URLError and a full disk are both OSErrors
-        raise DataError(_unavailable("mnist", raw, error)) from error
-    except (RuntimeError, ValueError, EOFError) as error:
-        raise DataError(_unavailable("mnist", raw, error)) from error
-    sizes = [len(part.data) for part in parts]
-    sets = [
-        LabelledImages(
-            part.data[:, None].contiguous(), torch.arange(len(part.data)) + start, 255, part.targets.long()
-        )
-        for part, start in zip(parts, (0, sizes[0]), strict=True)
-    ]
-    return Dataset("mnist", "MNIST", tuple(map(str, range(10))), sets[0], sets[1])
-
-
-def _unpack(raw: Path) -> None:
-    """Unpack .gz files that somebody put there by hand; torchvision itself only looks for the unpacked names."""
-    import gzip
-    import shutil
-
-    for packed in sorted(raw.glob("*-ubyte.gz")) if raw.is_dir() else ():
-        target = packed.with_suffix("")
-        if target.exists():
-            continue
-        part = target.with_suffix(".part")
-        try:
-            with gzip.open(packed) as source, open(part, "wb") as sink:
-                shutil.copyfileobj(source, sink)
-            part.replace(target)
-        except (OSError, EOFError) as error:
-            part.unlink(missing_ok=True)
-            raise DataError(
-                f"{packed} cannot be unpacked ({error}); fetch it again, or free space on the disk"
-            ) from error
-
-
-def _unavailable(name: str, raw: Path, error: BaseException) -> str:
-    import errno
-
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the disk that holds {raw} is full; free some space, or name another folder with --data-dir"
-    if isinstance(error, PermissionError):
-        return f"{error.filename or raw} cannot be read or written; allow it, or name another folder with --data-dir"
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"{DATASETS[name].title} is not in {raw} and could not be downloaded ({reason}); put {_FILES[name]} there"
-
-
 DATASETS: dict[str, Source] = {
-    "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits, needs_files=False),
-    "mnist": Source("MNIST", "70,000 images, 28x28, downloaded once (12 MB)", _mnist),
+    "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),
+    "mnist": Source(
+        "MNIST", "70,000 images, 28x28, downloaded once (12 MB)", load_mnist, files=WANTED, place=RAW
+    ),
 }

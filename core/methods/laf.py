@@ -210,6 +210,7 @@ class LAF:
         for fit, rows in ((state.vae, None), (state.vae_f, state.split.forget_rows)):
             if fit.number < fit.total:
                 e = state.representations if rows is None else state.representations[rows]
+                fit.step(e)
                 while fit.number < fit.total and time.perf_counter() - start < SLICE_S:
                     fit.step(e)
                 fit.seconds += time.perf_counter() - start
@@ -218,10 +219,12 @@ class LAF:
 
     def _fill(self, state: LAFState, start: float, chunk: int = 1024) -> None:
         with torch.no_grad():
-            while state.filled < len(state.representations) and time.perf_counter() - start < SLICE_S:
+            while state.filled < len(state.representations):
                 rows = slice(state.filled, state.filled + chunk)
                 state.representations[rows] = state.original.extract(state.split.train.floats(rows))
                 state.filled += chunk
+                if time.perf_counter() - start > SLICE_S:
+                    break
 
     def step(self, state: LAFState, config: LAFConfig) -> Step:
         """One pair of batches: a step on L_UE, then one on L_RA with fresh forward passes."""
@@ -254,6 +257,11 @@ class LAF:
         grad_ra = self._apply(state, align - repel, state.optimiser_ra, config.lr_ra, "L_RA")
 
         norm_ue, norm_ra = float(grad_ue.norm()), float(grad_ra.norm())
+        finite = math.isfinite(norm_ue + norm_ra) and all(bool(p.isfinite().all()) for p in state.extractor)
+        if not finite:
+            raise DivergedError(
+                "a weight or gradient", stage="unlearn", step=state.number, advice="lower lr_UE and lr_RA"
+            )
         product = norm_ue * norm_ra
         terms = {"ue_remain": remain, "ue_forget": forget, "ra_align": align, "ra_repel": repel}
         values = {name: float(value.detach()) for name, value in terms.items()}
@@ -276,7 +284,7 @@ class LAF:
         """One optimiser step on ``loss``; the gradient over the extractor as one flat vector."""
         if not math.isfinite(float(loss.detach())):
             raise DivergedError(
-                name, stage="unlearning", step=state.number, advice="lower lr_UE and lr_RA, or raise τ"
+                name, stage="unlearn", step=state.number, advice="lower lr_UE and lr_RA, or raise τ"
             )
         parameters = state.extractor
         gradients = torch.autograd.grad(loss, parameters)

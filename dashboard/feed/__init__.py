@@ -1,4 +1,4 @@
-"""The invisible component that hands packets to the browser's store and says what is missing there."""
+"""The invisible component that hands packets to the browser's store and says what is missing there (docs/wire.md)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,8 @@ _component = st.components.v2.component("laf-lab.feed", js="main.js")
 def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> None:
     """Mount inside the polled fragment.
 
-    `on_lack` gets `{"life", "from", "rev", "follow", "nonce"}` (docs/wire.md) before the fragment runs again.
+    `on_lack` gets `{"life", "from", "rev", "follow", "nonce"}` (docs/wire.md) in the run that the browser asked for.
     """
-
-    def answer() -> None:
-        state = st.session_state.get(key)
-        lack = state.get("lack") if state else None
-        if lack:
-            on_lack(dict(lack))
-
-    _component(key=key, data=packet, on_lack_change=answer)
+    lack = _component(key=key, data=packet, on_lack_change=lambda: None).get("lack")
+    if lack:
+        on_lack(dict(lack))

@@ -13,13 +13,8 @@ def theatre(key: str, scene: bytes, *, height: int, on_mode: Callable[[str], Non
     """Mount outside of the polled fragment.
 
     `scene` is a packet of docs/wire.md; with `n` = 0 it only names the run, and the theatre shows the status's sentence.
-    `on_mode` gets "fixed" or "follow" when somebody chooses a map, before the rerun.
+    `on_mode` gets "fixed" or "follow" in the run that somebody's choice of a map brings about.
     """
-
-    def answer() -> None:
-        state = st.session_state.get(key)
-        mode = state.get("mode") if state else None
-        if mode:
-            on_mode(mode)
-
-    _component(key=key, data=scene, height=height, on_mode_change=answer)
+    mode = _component(key=key, data=scene, height=height, on_mode_change=lambda: None).get("mode")
+    if mode:
+        on_mode(mode)

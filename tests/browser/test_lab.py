@@ -47,9 +47,13 @@ def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten
     assert page.value(FORGOTTEN) <= 0.05
     assert page.value(REMAINING) >= 0.95
     page.tab.get_by_text(re.compile("^Forgotten")).first.wait_for()
-    assert page.tab.evaluate("() => [...window.lafLab.stores?.values?.() ?? []].every(s => s.stats.lost === 0)")
+    assert page.tab.evaluate(
+        "() => [...window.lafLab.stores?.values?.() ?? []].every(s => s.stats.lost === 0)"
+    )
     assert not page.problems
-    assert all(r.startswith((server.url, "data:", "blob:", server.url.replace("http", "ws"))) for r in page.requests)
+    assert all(
+        r.startswith((server.url, "data:", "blob:", server.url.replace("http", "ws"))) for r in page.requests
+    )
     log = server.log.read_text()
     assert "Traceback" not in log
     assert "Error" not in log

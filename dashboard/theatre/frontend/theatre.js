@@ -45,6 +45,7 @@ export class Theatre {
     if (store === this.store) return;
     this.off?.();
     this.store = store;
+    this.root.dataset.run = store.run;
     this.camera = new Camera(store.view);
     this.places = new Places(store);
     this.card.hide();
@@ -84,6 +85,7 @@ export class Theatre {
   #status() {
     const { scene, status, held } = this.store;
     this.root.dataset.frames = held;
+    this.root.dataset.phase = status?.phase ?? "preparing";
     const preparing = !scene || status?.phase === "preparing";
     setText(this.notice, preparing ? status?.sentence || "Preparing the model and its map …" : "");
     this.notice.hidden = !preparing;
