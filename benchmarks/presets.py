@@ -99,7 +99,10 @@ class Bench:
     def js(self, reading: Reading, classes: tuple[int, ...], seed: int) -> float | None:
         """To models retrained with other seeds only, so that no row shares initial weights with its yardstick."""
         at = self.seeds.index(seed)
-        others = (self.seeds[at + 1 :] + self.seeds[:at])[: self.references - 1]
+        most = (
+            None if self.task == "class" else self.references - 1
+        )  # class removal has them all for its rows
+        others = (self.seeds[at + 1 :] + self.seeds[:at])[:most]
         p = [self.retrained(classes, seed, other)[0].forget_probabilities for other in others]
         return mean(jensen_shannon(reading.forget_probabilities, q) for q in p) if p else None
 
@@ -232,7 +235,7 @@ def main() -> None:
         "--classes", type=numbers, default=tuple(range(10)), help="class removal: each in turn"
     )
     parser.add_argument("--seeds", type=numbers, help="default 0-2; with --tune 100-101")
-    parser.add_argument("--references", type=int, default=3, help="models retrained on each split")
+    parser.add_argument("--references", type=int, default=3, help="in data removal, retrained on each split")
     parser.add_argument("--data-dir")
     parser.add_argument("--tune", action="store_true", help="run the grid around the preset and rank it")
     args = parser.parse_args()

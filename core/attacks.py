@@ -110,7 +110,7 @@ def attack(
     fit = _features(torch.cat([fit_members, fit_non_members]))
     mean, scale = fit.mean(0), fit.std(0) + 1e-9
     is_member = np.r_[np.ones(len(fit_members)), np.zeros(len(fit_non_members))]
-    model = LogisticRegression(max_iter=200).fit((fit - mean) / scale, is_member)
+    model = LogisticRegression(solver="newton-cholesky").fit((fit - mean) / scale, is_member)
     positive = model.decision_function((_features(members) - mean) / scale)
     negative = model.decision_function((_features(non_members) - mean) / scale)
     auc = area_under_roc(positive, negative)

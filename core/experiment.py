@@ -23,7 +23,7 @@ from core.methods.retrain import Retrain
 from core.metrics import Report, evaluate
 from core.models import Net, Provenance, build
 from core.observer import Observer
-from core.projection import Projection, UmapBackend
+from core.projection import NoiseFloor, Projection, UmapBackend
 from core.records import Frame, Progress
 from core.run import Phase, Run
 from core.runner import Runner
@@ -127,6 +127,7 @@ class Experiment:
         self.projection: Projection | None = None
         self.run: Run | None = None
         self.references: list[Reference] = []
+        self.noise: NoiseFloor | None = None  # of the two maps, once measured
         self.report: Report | None = None  # of the finished run, on all images
         self.work: dict[str, Progress] = {}  # what goes on behind, by stage; gone when finished
         self.error: LabError | None = None  # preparing failed
@@ -303,6 +304,9 @@ class Experiment:
         if self.run is not None and self.run.phase is Phase.DONE:
             yield
             self._finished(self.run)
+        yield
+        if self.projection is not None:
+            self.noise = self.projection.noise_floor()
 
     def _finished(self, run: Run) -> None:
         """Measure on all images, where frames were measured on a share of them."""

@@ -107,7 +107,8 @@ def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> 
         raise RequestError(f"unknown net {net!r}; there are: {', '.join(NETS)}")
     with torch.device("meta"):  # no memory and no draw from the global generator
         model = NETS[net](shape, classes)
-    model = model.to_empty(device="cpu")
+    # channels last: convolution and pooling on a CPU took half the time
+    model = model.to_empty(device="cpu").to(memory_format=torch.channels_last)
     initialise(model, seeds.generator(seed, "init", net))
     return model
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from core import seeds
@@ -86,7 +86,7 @@ class Supervised:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
         self.batches.load_state_dict(state["batches"])
         self.number = state["number"]
 
@@ -96,6 +96,18 @@ def adam(parameters: Any, lr: float, device: torch.device, weight_decay: float =
     return torch.optim.Adam(
         parameters, lr=lr, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda")
     )
+
+
+def load_optimiser(optimiser: torch.optim.Adam, state: dict[str, Any]) -> None:
+    """``optimiser.load_state_dict``, with each moment laid out in memory as its parameter is.
+
+    Files hold plain layouts; fused Adam walks the memory of both side by side and would pair the wrong numbers.
+    """
+    optimiser.load_state_dict(state)
+    for parameter, moments in optimiser.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 class Training:

@@ -45,7 +45,7 @@ FOLLOW_RATE = 0.1
 STILL = 0.15  # map units; 0.1 leaves 2.3 %
 
 TWIN = 1e-5  # chord under which two rows are one: the float32 noise of a unit vector, with room
-_BLOCK = 512  # rows of the distance matrix held at once; more would leave the processor's cache
+_BLOCK = 4096  # rows of the distance matrix held at once
 _SPARE = 8  # candidates beyond k, so that rounding in the matrix product cannot cost a true neighbour
 
 # numba's default threading layer aborts the process when two threads enter it at once.
@@ -68,19 +68,17 @@ def nearest(unit: Array, k: int) -> Neighbours:
     """
     n = len(unit)
     half_square = 0.5 * np.einsum("ij,ij->i", unit, unit)
+    wanted = min(k + _SPARE, n)
     indices = np.empty((n, k), dtype=np.int32)
     distances = np.empty((n, k), dtype=np.float32)
     for start in range(0, n, _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, n))
-        score = half_square - unit[rows] @ unit.T  # (B, N), orders as the distance does
-        score[np.arange(len(rows)), rows] = -np.inf
-        wanted = min(k + _SPARE, n)
+        score = unit[start : start + _BLOCK] @ unit.T  # (B, N); one block, and numpy computes only half of it
+        np.subtract(half_square, score, out=score)  # orders as the distance does
+        score[rows - start, rows] = -np.inf
         candidate = np.argpartition(score, wanted - 1, axis=1)[:, :wanted]
         candidate.sort(axis=1)
-        difference = unit[candidate]  # (B, wanted, d)
-        difference -= unit[rows, None]
-        # |a - b| from the product a.b has an error of 3e-4, which would swap near neighbours: taken afresh here.
-        exact = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
+        exact = _chords(unit, rows, candidate)
         exact[candidate == rows[:, None]] = -1.0
         order = np.argsort(exact, axis=1, kind="stable")[:, :k]
         indices[rows] = np.take_along_axis(candidate, order, axis=1)
@@ -89,13 +87,27 @@ def nearest(unit: Array, k: int) -> Neighbours:
     return indices, distances
 
 
+def _chords(unit: Array, rows: npt.NDArray[np.intp], others: npt.NDArray[np.intp]) -> Array:
+    """Distance (B, k) of each of ``rows`` (B,) to ``others`` (B, k), entry by entry.
+
+    Taken from the product a.b instead, |a - b| has an error of 3e-4, which would swap near neighbours.
+    """
+    square = np.empty(others.shape, dtype=np.float32)
+    for start in range(0, len(rows), 128):  # what fits the processor's cache
+        part = slice(start, start + 128)
+        difference = unit[others[part]]  # (128, k, d)
+        difference -= unit[rows[part], None]
+        square[part] = np.einsum("ijk,ijk->ij", difference, difference)
+    return np.sqrt(square)
+
+
 def twin_groups(unit: Array) -> npt.NDArray[np.intp]:
     """Number of the group (N,) that each row of unit (N, d) belongs to; rows less than TWIN apart share one."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    _, once, group = np.unique(unit, axis=0, return_index=True, return_inverse=True)
-    exact = unit[once].astype(np.float64)  # in float64 the product resolves distances down to 1e-8
+    distinct, group = np.unique(unit, axis=0, return_inverse=True)
+    exact = distinct.astype(np.float64)  # in float64 the product resolves distances down to 1e-8
     square = np.einsum("ij,ij->i", exact, exact)
     pairs: list[npt.NDArray[np.intp]] = []
     for start in range(0, len(exact), _BLOCK):
@@ -103,7 +115,7 @@ def twin_groups(unit: Array) -> npt.NDArray[np.intp]:
         close = square[block, None] + square - 2 * exact[block] @ exact.T < TWIN**2
         pairs.append(np.argwhere(close) + np.array([start, 0]))
     first, second = np.concatenate(pairs).T
-    graph = coo_matrix((np.ones(len(first), dtype=bool), (first, second)), shape=(len(exact), len(exact)))
+    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(exact), len(exact)))
     labels: npt.NDArray[np.intp] = connected_components(graph, directed=False)[1][group.reshape(-1)]
     return labels
 
@@ -152,7 +164,7 @@ def follow_layout(previous: Array, e: Array) -> Array:
         a, b = _curve()
         start = np.array(previous, dtype=np.float32, order="C")
         moved = start.copy()
-        moved = optimize_layout_euclidean(
+        optimize_layout_euclidean(  # in place
             moved,
             moved,
             graph.row,
@@ -212,20 +224,20 @@ def _umap(unit: Array, neighbours: Neighbours, seed: int) -> Array:
     positions, _ = simplicial_set_embedding(
         unit,
         _graph(*neighbours),
-        2,  # dimensions
-        1.0,  # learning rate
-        a,
-        b,
-        1.0,  # weight of the repulsion
-        5,  # negative samples per edge
-        FIT_EPOCHS,
-        start,
-        random,
-        "euclidean",
-        {},
-        False,  # densmap
-        {},
-        False,
+        n_components=2,
+        initial_alpha=1.0,
+        a=a,
+        b=b,
+        gamma=1.0,
+        negative_sample_rate=5,
+        n_epochs=FIT_EPOCHS,
+        init=start,
+        random_state=random,
+        metric="euclidean",
+        metric_kwds={},
+        densmap=False,
+        densmap_kwds={},
+        output_dens=False,
         tqdm_kwds={"disable": True},
     )
     return np.asarray(positions, dtype=np.float32)
@@ -262,26 +274,27 @@ def _curve() -> tuple[float, float]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Hold the numba lock, with numba and BLAS on one thread, and umap's warnings silenced.
+    """Hold the numba lock, with numba, BLAS and OpenMP on one thread, and umap's warnings silenced.
 
     One thread because sums over several come out in another order: the map would depend on the machine's cores.
     """
     with _numba_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import numba
+        # Around numba, since numba's first use sets OpenMP, and so torch, to all cores.
+        with _thread_pools().limit(limits=1):
+            import numba
 
-        threads = numba.get_num_threads()
-        numba.set_num_threads(1)
-        try:
-            with _blas().limit(limits=1, user_api="blas"):
+            threads = numba.get_num_threads()
+            numba.set_num_threads(1)
+            try:
                 yield
-        finally:
-            numba.set_num_threads(threads)
+            finally:
+                numba.set_num_threads(threads)
 
 
 @functools.cache
-def _blas() -> Any:
-    """The BLAS libraries of this process; looking for them takes milliseconds, so only once."""
+def _thread_pools() -> Any:
+    """The BLAS and OpenMP libraries of this process; looking for them takes milliseconds, so only once."""
     import umap.umap_  # noqa: F401  (brings scipy's BLAS in, so that it is found)
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 

@@ -18,6 +18,11 @@ from core.errors import LabError, RequestError
 
 DONE, FAILED, WRONG = 0, 1, 2
 
+# One compute thread each, unless the caller says otherwise: BLAS and OpenMP threads that wait for one another on a busy
+# machine were measured ten times slower than none. torch's own count comes from each config.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""

@@ -59,7 +59,7 @@ class Lab:
     def pulse(self) -> tuple[Any, ...]:
         """What the buttons and the stage depend on: when it changes, the whole page is drawn again."""
         e = self.experiment
-        return (self.token, e.life, self.phase, e.error is not None, self.busy)
+        return (self.token, e.life, self.phase, e.error is not None, len(e.references), self.busy)
 
     @property
     def busy(self) -> bool:
@@ -68,6 +68,8 @@ class Lab:
         if e.error is not None and e.run is None:
             return False
         if e.run is None or e.work or e.run.phase is Phase.RUNNING:
+            return True
+        if e.noise is None and e.references:
             return True
         behind = self.outbox.frames < len(e.run.frames) or self.outbox.repeats > 0
         return behind or self.outbox.revision != e.revision or self.follow_is_behind

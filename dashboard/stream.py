@@ -13,7 +13,7 @@ from PIL import Image
 from core.data.images import Images
 from core.experiment import Experiment, Reference
 from core.metrics import Reading
-from core.records import Frame, Progress
+from core.records import Frame, Progress, Step
 from core.run import Phase, Run
 from dashboard import words
 from dashboard.wire import pack
@@ -51,7 +51,6 @@ def scene(experiment: Experiment, token: str) -> bytes:
         "n": len(rows),
         "n_all": len(split.train),
         "span": float(projection.span),
-        "noise": None,
         "sprite": tiles,
     }
     return pack(
@@ -142,6 +141,7 @@ class Outbox:
             "follow_seqs": [],
             "retrained": False,
             "retrained_rev": revision if references else 0,
+            "noise": None if experiment.noise is None else experiment.noise._asdict(),
         }
         if references and self.repeats:
             header["retrained"] = True
@@ -190,13 +190,6 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
     if experiment.retrain_error is not None:
         waiting = str(experiment.retrain_error)
     attack = now.attack
-    loss = None
-    if record is not None:
-        loss = {
-            **record.losses,
-            **{f"grad_{k}": v for k, v in record.grad_norms.items()},
-            "cosine": record.grad_cosine,
-        }
     return {
         "seq": frame.number,
         "rev": revision,
@@ -209,13 +202,29 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
         "interval": {} if attack.auc is None else {"auc": [attack.auc_low, attack.auc_high]},
         "note": {"one_answer": f"called {split.dataset.classes[now.commonest]}", **too_few(now)},
         "distance": words.gaps(task, now, original, references, counts(experiment)),
-        "loss": loss,
+        "loss": loss_terms(record) if record else None,
         "seconds": sum(v for k, v in frame.seconds.items() if k != "evaluate"),
         "angle": {
             "remain": float(np.median(frame.angles[~forget])),
             "forget": float(np.median(frame.angles[forget])),
         },
     }
+
+
+def loss_terms(record: Step) -> dict[str, float | None]:
+    """The terms of both losses per image, so that a smaller last batch does not show as a dip; gradient norms and cosine."""
+    sizes = record.images
+    found: dict[str, float | None] = {}
+    for name, images in (
+        ("ue_remain", "remain"),
+        ("ue_forget", "forget"),
+        ("ra_align", "remain"),
+        ("ra_repel", "remain"),
+    ):
+        if name in record.losses:
+            found[name] = record.losses[name] / sizes[images]
+    found |= {f"grad_{k}": v for k, v in record.grad_norms.items()}
+    return {**found, "cosine": record.grad_cosine}
 
 
 def too_few(now: Reading) -> dict[str, str]:

@@ -147,7 +147,7 @@ def gaps(
     nothing = distance(original, references)
     mine = distance(reading, references)
     if nothing is not None and mine is not None:
-        text = f"untouched {nothing:.2f}"
+        text = f"was {nothing:.2f}"
         found["js"] = {"text": text, "tone": "far" if mine > nothing + 0.005 else "none"}
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -194,6 +195,18 @@ def test_global_generators_neither_change_the_map_nor_are_changed_by_it():
     assert torch.equal(torch.get_rng_state(), torch_state)
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has nothing to change")
+def test_laying_out_a_map_leaves_the_number_of_threads_alone():
+    """In a fresh process: numba's first use is what sets OpenMP, and with it torch, to all cores."""
+    code = (
+        "import numpy as np, torch, core.umap_layout as layout; torch.set_num_threads(1);"
+        "layout.fit_layout(np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32), 0);"
+        "print(torch.get_num_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]
+
+
 @pytest.mark.parametrize("n", [3, 4, 5, 8, 14, 15, 16, 17, 40])
 def test_small_maps_work(n):
     e = blobs(n)
@@ -246,7 +259,8 @@ def test_neighbours_are_the_exact_ones(e, data):
     assert all(len(set(row)) == k for row in index.tolist())
 
 
-def test_neighbours_are_exact_across_blocks(digits):
+def test_neighbours_are_exact_across_blocks(digits, monkeypatch):
+    monkeypatch.setattr(umap_layout, "_BLOCK", 500)
     rows = umap_layout.unit_rows(digits)
     index, _ = umap_layout.nearest(rows, 15)
     true = 2 - 2 * rows.astype(np.float64) @ rows.astype(np.float64).T

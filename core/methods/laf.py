@@ -20,7 +20,7 @@ from core.data.split import Split, UnlabelledSplit
 from core.errors import DivergedError
 from core.models import Net, device_of
 from core.records import Progress, Stage, Step
-from core.training import adam, copy_of
+from core.training import adam, copy_of, load_optimiser
 from core.vae import VAE
 
 SLICE_S = 0.05
@@ -84,7 +84,7 @@ class VAEFit:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.vae.load_state_dict(state["vae"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
         self.batches.load_state_dict(state["batches"])
         self.noise.set_state(state["noise"])
         self.number = state["number"]
@@ -137,8 +137,10 @@ class LAFState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The original's representations are not kept: they are computed again, to the same bits."""
         self.model.load_state_dict(state["model"])
-        for name in ("vae", "vae_f", "optimiser_ue", "optimiser_ra", "remain", "forget"):
+        for name in ("vae", "vae_f", "remain", "forget"):
             getattr(self, name).load_state_dict(state[name])
+        for name in ("optimiser_ue", "optimiser_ra"):
+            load_optimiser(getattr(self, name), state[name])
         self.noise.set_state(state["noise"])
         self.number = state["number"]
 
@@ -275,6 +277,7 @@ class LAF:
             losses=values,
             grad_norms={"ue": norm_ue, "ra": norm_ra},
             grad_cosine=float(grad_ue @ grad_ra) / product if product > 0 else None,
+            images={"remain": n_r, "forget": len(rows_f)},
             seconds=time.perf_counter() - start,
         )
 
@@ -287,13 +290,13 @@ class LAF:
                 name, stage="unlearn", step=state.number, advice="lower lr_UE and lr_RA, or raise τ"
             )
         parameters = state.extractor
-        gradients = torch.autograd.grad(loss, parameters)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+        for parameter in parameters:
+            parameter.grad = None
+        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
         for group in optimiser.param_groups:
             group["lr"] = lr
         optimiser.step()
-        return torch.cat([g.flatten() for g in gradients])
+        return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
 
     def result(self, state: LAFState) -> Net:
         """The model as it stands."""

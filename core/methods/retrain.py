@@ -51,7 +51,7 @@ class Retrain:
         loss = state.step()
         epoch = (state.number - 1) // len(state.batches) + 1
         seconds = time.perf_counter() - start
-        return Step(state.number, state.total, epoch, "retrain", {"cross_entropy": loss}, {}, None, seconds)
+        return Step(state.number, state.total, epoch, "retrain", {"cross_entropy": loss}, {}, seconds=seconds)
 
     def result(self, state: Supervised) -> Net:
         """The model so far, in eval mode."""

@@ -57,9 +57,10 @@ export class RunStore extends EventTarget {
     }
     this.total = header.total;
     this.rev = header.rev;
-    const told = JSON.stringify([header.status, header.rows, header.total, header.rev]);
+    const told = JSON.stringify([header.status, header.rows, header.total, header.rev, header.noise]);
     this.status = header.status;
     this.rows = header.rows;
+    this.noise = header.noise;
     const newest = this.newest;
     let changed = this.#takeRetrained(header, arrays);
     header.seqs.forEach((seq, i) => { changed = this.#takeFrame(seq, i, header, arrays) || changed; });

@@ -3,9 +3,9 @@ import { h, setText } from "../laf-lab.feed/dom.js";
 import { drawChart, placeCursor, scaleOf } from "./chart.js";
 
 const CHARTS = [
-  { name: "L_UE", symbol: ["L", "UE"], help: "extractor unlearning: how well the two VAEs explain the representations; sum over the mini-batch",
+  { name: "L_UE", symbol: ["L", "UE"], help: "extractor unlearning: how well the two VAEs explain the representations; mean per image of the mini-batch",
     lines: [["ue_remain", "remain", "remain"], ["ue_forget", "forget", "forget"]] },
-  { name: "L_RA", symbol: ["L", "RA"], help: "representation alignment: remaining ones held where they were, forgotten ones pushed away; sum over the mini-batch",
+  { name: "L_RA", symbol: ["L", "RA"], help: "representation alignment: remaining ones held where they were, forgotten ones pushed away; mean per image of the mini-batch",
     lines: [["ra_align", "align", "remain"], ["ra_repel", "repel", "forget"]] },
   { name: "gradients, log", help: "length of each loss's gradient, on a logarithmic axis", log: true,
     lines: [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]] },
@@ -31,7 +31,7 @@ export class Balance {
     this.empty = h("p", { class: "nothing" }, "Play to see the losses");
     this.grid = h("div", { class: "charts" }, ...this.charts.map(({ element }) => element));
     this.element = h("section", { class: "panel balance", "aria-label": "Loss balance" },
-      h("header", {}, h("h3", {}, "Loss balance"), h("span", {}, "mini-batch sum"), this.when), this.grid, this.empty);
+      h("header", {}, h("h3", {}, "Loss balance"), h("span", {}, "mean per image of the mini-batch"), this.when), this.grid, this.empty);
   }
 
   #chart(chart) {

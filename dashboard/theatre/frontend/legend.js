@@ -21,7 +21,7 @@ function share(value) {
 /** What the shown map answers, and how far a point that did not move seems to move on it. */
 export function modeText(store) {
   const { map } = store.view;
-  const noise = store.scene?.noise?.[map];
+  const noise = store.noise?.[map];
   const [short, long] = MAPS[map];
   const floor = typeof noise === "number" ? `a still image seems to move ${share(noise)} of the map` : "noise floor not measured yet";
   let missing = "";
