@@ -243,7 +243,7 @@ class Experiment:
         yield
         observer = Observer(split, model, self.eval_config, seed=self.setup.seed)
         yield
-        self.projection = observer.projection = self._map(observer)
+        self.projection = observer.projection = self._map(model, observer)
         self.work.pop("map", None)
         self.model, self.observer = model, observer
         self._new_run()
@@ -265,15 +265,20 @@ class Experiment:
         self.work.pop("train", None)
         return training.result
 
-    def _map(self, observer: Observer) -> Projection:
+    def _map(self, model: Net, observer: Observer) -> Projection:
+        """Laid out here, or taken from the shelf: the same model and images give the same map."""
         e0 = observer.original.train.representations
-        key = content_key("map", e0, self.setup.seed)
+        weights = [value for _, value in sorted(model.state_dict().items())]
+        assert self.split is not None
+        key = content_key("map", self.split.dataset.fingerprint, observer.rows, self.setup.seed, *weights)
         kept = maps.get(key)
         if kept is not None:
-            return Projection.from_state(kept, umap=self.umap)
+            return Projection.from_state(
+                {"representations": e0, "positions": kept["positions"]}, umap=self.umap
+            )
         self.work["map"] = Progress("map", 0, 1)
         projection = Projection.fit(e0, seed=self.setup.seed, umap=self.umap)
-        maps.put(key, projection.state())
+        maps.put(key, {"positions": projection.positions})
         return projection
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 from collections import OrderedDict
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -19,6 +20,9 @@ from core.store import home, load_state, save_state
 
 log = logging.getLogger(__name__)
 
+SHIPPED = (
+    Path(__file__).parent.parent / "assets" / "shelf"
+)  # the default's model and map; assets/make_default.py makes them
 VERSION = 1  # raise it when training, initialisation or the map gives other results than before
 
 
@@ -53,8 +57,9 @@ class Shelf:
             if key in self._memory:
                 self._memory.move_to_end(key)
                 return self._memory[key]
-        path = home() / self._kind / f"{key}.safetensors"
-        if not path.exists():
+        name = Path(self._kind) / f"{key}.safetensors"
+        path = next((p for p in (home() / name, SHIPPED / name) if p.exists()), None)
+        if path is None:
             return None
         try:
             value = load_state(path)

@@ -32,16 +32,15 @@ FIT_EPOCHS = 200
 
 # A follow frame is a short layout that starts from the previous map, with both ends of an edge moving. Chosen on 70
 # frames of a run that forgets a class of MNIST, on a class of digits walking into another, and on 70 frames of rest:
-# * one end fixed (the others' previous positions): drifts little, but a class that walks 38 % of the span gets 6 %
-#   of the way, since its own previous place holds it back;
-# * rate 0.2: local structure is lost (0.51 of the neighbours kept, for 0.54) at any STILL that holds it still;
-# * rate 0.05: lags by half the way; 30 epochs: no better, half as slow again, drifts twice as far.
+# * one end fixed where it was: drifts little, but a class that should walk 38 % of the span gets 6 % of the way;
+# * rate 0.2 is still enough only with STILL at 0.3, and keeps 0.51 of a point's neighbours where 0.1 keeps 0.54;
+# * rate 0.05 lags by half the way; 30 epochs are no better, half as slow again, and drift twice as far.
 FOLLOW_EPOCHS = 20
 FOLLOW_RATE = 0.1
 # Negative sampling shakes every point by about this much in each frame, whether or not its representation moved, and
 # over 70 frames whole clusters wander by 5 to 10 % of the span. A proposed shift d is therefore shortened to
 # d * max(0, 1 - (STILL / |d|)^2): within the noise nothing moves, and a long shift passes nearly whole. That leaves a
-# drift below 1 % over 70 frames, and a map that still moves wherever the neighbours really changed.
+# drift of about 1 %, and a map that still moves wherever the neighbours really changed.
 STILL = 0.15  # map units; 0.1 leaves 2.3 %
 
 TWIN = 1e-5  # chord under which two rows are one: the float32 noise of a unit vector, with room
@@ -280,8 +279,9 @@ def _one_thread() -> Iterator[None]:
     """
     with _numba_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Around numba, since numba's first use sets OpenMP, and so torch, to all cores.
-        with _thread_pools().limit(limits=1):
+        with _thread_pools().limit(
+            limits=1
+        ):  # outside, since numba's first use sets OpenMP, so torch, to all cores
             import numba
 
             threads = numba.get_num_threads()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from dashboard.state import Lab
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def runner() -> Runner:
     """The worker threads of the process."""
     # A step of a small net is hundreds of short torch calls, each of which gives the interpreter's lock back. At the
@@ -23,12 +24,22 @@ def runner() -> Runner:
     return Runner()
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def umap() -> UmapProcess:
     """The process that lays out maps: UMAP holds the interpreter's lock, so it must not live in this one."""
     process = UmapProcess()
     process.warm()
     return process
+
+
+def warm() -> None:
+    """Import and compile what the first page will need; called beside the server's start."""
+    umap()
+    import sklearn.linear_model  # noqa: F401 - the attack needs it at the first frame
+
+    from core.data.datasets import load
+
+    load("digits")
 
 
 def _release(lab: Lab) -> None:

@@ -348,11 +348,16 @@ def _dashboard(a: argparse.Namespace) -> None:
             raise RequestError(
                 f"cannot listen on {a.host}: {error}; choose another address with --host"
             ) from error
+    import threading
+
     from streamlit.web import bootstrap
+
+    from dashboard import cache
 
     options = {**settings(), "server.address": a.host, "server.port": a.port}
     app = str(Path(__file__).with_name("app.py"))
     bootstrap.load_config_options(flag_options=options)
+    threading.Thread(target=cache.warm, name="warm", daemon=True).start()
     bootstrap.run(app, False, [], options)
 
 
