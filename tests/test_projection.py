@@ -285,7 +285,7 @@ def test_follow_repeats_to_the_bit_and_writes_to_nothing(fitted, digits):
 
 @pytest.mark.slow
 def test_still_points_do_not_wander_over_70_frames(fitted, digits):
-    """Half of them rest; the others tremble by a tenth of a neighbour distance, and so make the graph change."""
+    """Half of them rest; the others tremble by a sixth of a neighbour distance, and so make the graph change."""
     rng = np.random.default_rng(0)
     tremble = np.zeros_like(digits)
     now, steps = fitted.positions, []

@@ -124,6 +124,11 @@ class Page:
         """A read-out as a number, from the page."""
         return float(self.tab.locator(f"[data-key='{key}'][data-value]").first.get_attribute("data-value"))
 
+    def stats(self) -> dict[str, int]:
+        """What the browser counted of this run: frames received, shown, lost; draws."""
+        run = self.tab.locator(".theatre").get_attribute("data-run")
+        return self.tab.evaluate("run => ({...window.lafLab.store(run).stats})", run)
+
     def close(self) -> None:
         self.context.close()
 

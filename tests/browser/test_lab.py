@@ -42,7 +42,6 @@ def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten
     page.wait_ready()
     assert page.value(FORGOTTEN) == pytest.approx(1.0, abs=0.02)
     play_to_end(page)
-    page.tab.wait_for_function("() => document.querySelector('body') !== null")
     page.tab.wait_for_timeout(500)
     assert page.value(FORGOTTEN) <= 0.05
     assert page.value(REMAINING) >= 0.95
@@ -87,6 +86,32 @@ def test_hovering_a_point_shows_its_image_and_what_became_of_it(server, open_pag
     text = card.inner_text()
     assert "digit" in text.lower() or "class" in text.lower() or "id" in text
     assert card.locator("canvas, img").count() >= 1
+
+
+def test_the_mouse_over_a_point_shows_the_same_card(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    box = page.tab.locator(".theatre .stage canvas").first.bounding_box()
+    card = page.tab.locator(".theatre .card")
+    for row in range(5, 95, 2):  # a scan meets a point soon
+        for column in range(10, 95, 4):
+            page.tab.mouse.move(box["x"] + box["width"] * column / 100, box["y"] + box["height"] * row / 100)
+            if card.is_visible():
+                assert "id" in card.inner_text()
+                return
+    raise AssertionError("no point under the mouse on the whole map")
+
+
+def test_the_retrained_model_can_be_shown_when_it_is_there(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    from playwright.sync_api import expect
+
+    shown = page.tab.get_by_role("radio", name="retrained")
+    expect(shown).to_be_enabled(timeout=120_000)
+    shown.click()
+    expect(shown).to_have_attribute("aria-checked", "true")
+    assert page.tab.locator("[data-key='remain_train.reference']").get_attribute("data-value")
 
 
 def test_one_step_makes_one_frame_and_ten_make_ten(server, open_page):

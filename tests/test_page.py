@@ -1,0 +1,248 @@
+"""The page's script without a browser: what the buttons do to the run, and what is sent."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.experiment import Experiment
+from core.run import Phase
+from core.runner import Runner
+from core.setup import Setup
+from dashboard import cache, stream, words
+from dashboard.wire import unpack
+
+APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
+
+
+@pytest.fixture
+def app():
+    st.cache_resource.clear()
+    made = AppTest.from_file(APP, default_timeout=120)
+    yield made.run()
+    st.cache_resource.clear()  # releases the tab's Lab, which stops its work
+    end = time.monotonic() + 60
+    while len(cache.runner()):
+        assert time.monotonic() < end, "a closed tab's work goes on"
+        time.sleep(0.05)
+
+
+def until(app, wanted, seconds=120):
+    end = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < end, [b.label for b in app.button]
+        time.sleep(0.1)
+        app.run()
+
+
+def button(app, label):
+    return next((b for b in app.button if b.label == label), None)
+
+
+def enabled(app, label):
+    found = button(app, label)
+    return found is not None and not found.disabled
+
+
+def test_buttons_are_disabled_with_the_reason_until_there_is_a_map(app):
+    play = button(app, "Play")
+    if play.disabled:
+        assert "prepared" in play.help
+    until(app, lambda: enabled(app, "Play"))
+    assert button(app, "Reset").disabled
+    assert not app.exception
+
+
+def test_ten_steps_then_reset(app):
+    until(app, lambda: enabled(app, "Step ×10"))
+    button(app, "Step ×10").click().run()
+    until(app, lambda: enabled(app, "Step ×10") and enabled(app, "Reset"))
+    button(app, "Reset").click().run()
+    until(app, lambda: enabled(app, "Play") and button(app, "Reset").disabled)
+    assert not app.exception
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    made = Experiment(Setup(), Runner(1))
+    made.start()
+    end = time.monotonic() + 240
+    while made.run is None or not made.references:
+        assert made.error is None, made.error
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    yield made
+    made.close()
+
+
+def wait_for(experiment, *phases):
+    end = time.monotonic() + 120
+    while experiment.run.phase not in phases:
+        assert time.monotonic() < end, experiment.run.phase
+        time.sleep(0.02)
+
+
+def test_the_scene_holds_every_point_once_with_its_image(experiment):
+    header, arrays = unpack(stream.scene(experiment, "t"))
+    n = header["n"]
+    assert n == len(experiment.split.train)
+    assert sorted(arrays["ids"].tolist()) == sorted(experiment.split.train.ids.tolist())
+    assert arrays["forget"].sum() == len(experiment.split.forget_rows)
+    assert np.abs(arrays["position"]).max() == round(stream.UNIT)
+
+
+def test_sprites_give_back_each_image(experiment):
+    from io import BytesIO
+
+    from PIL import Image
+
+    images = experiment.split.train.take(experiment.observer.rows).unlabelled()
+    sheet, tiles = stream.sprites(images)
+    pixels = np.asarray(Image.open(BytesIO(sheet)))
+    for i in (0, 7, len(images) - 1):
+        row, column = divmod(i, tiles["columns"])
+        tile = pixels[row * 8 : row * 8 + 8, column * 8 : column * 8 + 8]
+        np.testing.assert_array_equal(tile, (images.x[i, 0].numpy() * (255 / 16)).astype(np.uint8))
+
+
+def test_packets_overlap_and_together_lose_nothing_even_when_some_are_dropped(experiment):
+    experiment.reset()
+    outbox = stream.Outbox()
+    experiment.play(25)
+    got, number = {}, 0
+    while experiment.run.phase is not Phase.PAUSED or outbox.frames < len(experiment.run.frames):
+        header, arrays = unpack(outbox.packet(experiment, "t"))
+        number += 1
+        if number % 4:  # each fourth packet is lost on the way
+            got |= {s: arrays["position"][i] for i, s in enumerate(header["seqs"])}
+        time.sleep(0.01)
+    header, arrays = unpack(outbox.packet(experiment, "t"))
+    got |= {s: arrays["position"][i] for i, s in enumerate(header["seqs"])}
+    missing = sorted(set(range(26)) - set(got))
+    if missing:  # what the browser does then
+        outbox.rewind({"life": header["life"], "from": missing[0], "rev": header["rev"], "follow": 0})
+        header, arrays = unpack(outbox.packet(experiment, "t"))
+        got |= {s: arrays["position"][i] for i, s in enumerate(header["seqs"])}
+    assert sorted(got) == list(range(26))
+    for number, position in got.items():
+        expected = experiment.run.frames[number].positions
+        half = np.abs(experiment.projection.positions).max()
+        np.testing.assert_allclose(position / stream.UNIT * half, expected, atol=half / stream.UNIT)
+
+
+def test_a_reading_is_the_frame_measured_and_its_losses_are_means_per_image(experiment):
+    experiment.reset()
+    experiment.play(5)
+    wait_for(experiment, Phase.PAUSED)
+    frame = experiment.run.frames[-1]
+    shown = stream.reading(experiment, experiment.run, frame, 1)
+    assert shown["values"]["forget_train"] == frame.reading.train_f
+    record = frame.record
+    assert shown["loss"]["ue_forget"] == record.losses["ue_forget"] / record.images["forget"]
+    assert shown["loss"]["cosine"] == record.grad_cosine
+
+
+def test_a_reset_begins_a_new_life_and_the_references_stay(experiment):
+    references, life = experiment.references, experiment.life
+    experiment.reset()
+    assert experiment.life == life + 1
+    assert experiment.references == references
+    header, _ = unpack(stream.Outbox().packet(experiment, "t"))
+    assert (header["life"], header["total"]) == (life + 1, 1)
+
+
+def test_the_untouched_model_is_said_to_be_not_forgotten_and_never_called_good(experiment):
+    original = experiment.observer.original.reading
+    gold = experiment.references[0].frame.reading
+    told = words.sentence("class", original, original, [gold], list("0123456789"))
+    assert told["head"].startswith("Not forgotten")
+    assert told["tone"] != "good"
+    told = words.sentence("class", gold, original, [gold], list("0123456789"))
+    assert told["tone"] == "good"
+
+
+def test_doing_nothing_is_named_where_it_is_nearer(experiment):
+    from dataclasses import replace
+
+    original = experiment.observer.original.reading
+    worse = replace(original, train_r=0.9, test=0.93, train_f=0.9)
+    told = words.sentence("data", worse, original, [replace(original, train_f=0.97)], list("0123456789"))
+    assert "Doing nothing is nearer" in told["head"] or "worse" in told["head"]
+    assert told["tone"] == "alarm"
+
+
+def test_a_few_images_apart_is_near_and_an_auc_whose_interval_covers_it_cannot_tell(experiment):
+    original = experiment.observer.original.reading
+    gold = experiment.references[0].frame.reading
+    counts = stream.counts(experiment)
+    gaps = words.gaps("class", gold, original, [gold], counts)
+    assert {g["tone"] for k, g in gaps.items() if k != "js"} == {"near"}
+    assert gaps["auc"]["text"] == "cannot tell"
+    assert words.gaps("class", original, original, [gold], counts)["forget_train"] == {
+        "text": "100.0 above",
+        "tone": "far",
+    }
+
+
+def test_a_run_that_fails_names_stage_and_step_and_keeps_its_frames(experiment):
+    from core.config import replace
+
+    before = experiment.config
+    try:
+        experiment.config = replace(before, lr_ue=1e30, lr_ra=1e30)
+        experiment.reset()
+        experiment.play()
+        wait_for(experiment, Phase.FAILED)
+        told = stream.status(experiment)
+        assert told["phase"] == "failed"
+        assert "step" in told["error"]
+        assert "unlearn" in told["error"]
+        assert len(experiment.run.frames) >= 1
+    finally:
+        experiment.config = before
+        experiment.reset()
+
+
+def test_the_default_ships_so_nothing_is_trained_for_the_first_picture(tmp_path, monkeypatch):
+    """After a change to training or the preset, run assets/make_default.py."""
+    from core import shelf
+
+    monkeypatch.setenv("LAF_HOME", str(tmp_path))
+    for kept in (shelf.models, shelf.maps):
+        monkeypatch.setattr(kept, "_memory", type(kept._memory)())
+    monkeypatch.setattr("core.experiment.Training", None)
+    monkeypatch.setattr("core.projection.Projection.fit", None)
+    made = Experiment(Setup(device="cpu"), Runner(1))
+    made.start()
+    end = time.monotonic() + 60
+    while made.run is None and made.error is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert made.error is None
+    made.close()
+
+
+def test_closing_one_lab_leaves_the_other_running():
+    runner = Runner(1)
+    first, second = (Experiment(Setup(classes=(c,)), runner) for c in (0, 1))
+    for e in (first, second):
+        e.start()
+    end = time.monotonic() + 120
+    while first.run is None or second.run is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    first.play()
+    second.play(3)
+    first.close()
+    wait_for(second, Phase.PAUSED, Phase.DONE)
+    assert len(second.run.steps) == 3
+    assert first.run.phase is Phase.CANCELLED
+    taken = len(first.run.steps)
+    time.sleep(0.3)
+    assert len(first.run.steps) == taken
+    second.close()
