@@ -100,7 +100,7 @@ class Follow:
         elif reference is not None and self.retrained is None:
             e = reference.frame.representations.astype(np.float32)
             now = self._projection.positions
-            for _ in range(5):  # one short layout does not settle a jump as large as another model
+            for _ in range(10):  # one short layout does not settle a jump as large as another model
                 now = self._projection.follow(now, e)
             self.retrained = now
         return len(self.positions) < len(run.frames) or (reference is not None and self.retrained is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import collections
 import logging
 import os
@@ -32,7 +33,9 @@ class Runner:
         self._waiting: collections.deque[Task] = collections.deque()
         self._known: dict[int, str] = {}  # id(task) -> "waiting" | "running" | "again" | "dropped"
         self._change = threading.Condition()
-        self._started = 0
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        atexit.register(self.close)  # a thread inside a torch call when the interpreter goes ends in an abort
 
     def submit(self, task: Task) -> None:
         """Give ``task`` turns until it wants no more; does nothing when it has them already."""
@@ -43,9 +46,10 @@ class Runner:
             elif state is None:
                 self._known[id(task)] = "waiting"
                 self._waiting.append(task)
-                if self._started < self.workers:
-                    threading.Thread(target=self._work, name=f"runner-{self._started}", daemon=True).start()
-                    self._started += 1
+                if len(self._threads) < self.workers:
+                    name = f"runner-{len(self._threads)}"
+                    self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                    self._threads[-1].start()
                 self._change.notify()
 
     def discard(self, task: Task) -> None:
@@ -58,6 +62,14 @@ class Runner:
             elif state is not None:
                 self._known[id(task)] = "dropped"
 
+    def close(self, wait_s: float = 2.0) -> None:
+        """No more turns for anybody; waits for the slices in progress."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        for thread in self._threads:
+            thread.join(wait_s)
+
     def __len__(self) -> int:
         """Tasks that wait or run."""
         with self._change:
@@ -69,8 +81,10 @@ class Runner:
         )  # of this worker; a config that wants more asks for them around its own slices
         while True:
             with self._change:
-                while not self._waiting:
+                while not self._waiting and not self._closing:
                     self._change.wait()
+                if self._closing:
+                    return
                 task = self._waiting.popleft()
                 self._known[id(task)] = "running"
             try:

@@ -192,6 +192,8 @@ def _answer(request: Message) -> Message:
 
 def _serve() -> None:
     """The child: answer requests from stdin on stdout until stdin ends, as it does when the parent is gone."""
+    if hasattr(os, "nice"):
+        os.nice(5)  # compiling takes ten seconds, and what plays meanwhile matters more
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
     # Keep both pipes for messages alone: whatever prints or reads from here on meets stderr and nothing.
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")

@@ -15,6 +15,7 @@ from core.projection import UmapBackend
 from core.run import Phase
 from core.runner import Runner
 from core.setup import Setup
+from dashboard import stream
 from dashboard.stream import Outbox
 
 
@@ -31,6 +32,7 @@ class Lab:
         if hasattr(self, "experiment"):
             self.experiment.close()
         self.token = secrets.token_hex(6)
+        self._scene: bytes | None = None
         self.mode = "fixed"  # which map the browser shows: a new token begins on the fixed one
         self.outbox = Outbox()
         self.experiment = Experiment(setup, self._runner, self._umap)
@@ -49,6 +51,14 @@ class Lab:
     def close(self) -> None:
         """The tab is gone."""
         self.experiment.close()
+
+    def scene(self) -> bytes:
+        """What does not move; packed once."""
+        if self.experiment.run is None:
+            return stream.scene(self.experiment, self.token)
+        if self._scene is None:
+            self._scene = stream.scene(self.experiment, self.token)
+        return self._scene
 
     @property
     def phase(self) -> Phase | None:

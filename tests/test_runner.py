@@ -175,7 +175,7 @@ def experiment(monkeypatch, toy_split, toy_model):
 
     monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr(module.TrainConfig, "preset", lambda name: toys.TRAIN)
-    monkeypatch.setattr(module.Experiment, "_map", lambda self, observer: None)
+    monkeypatch.setattr(module.Experiment, "_map", lambda self, model, observer: None)
     made = module.Experiment(Setup(), Runner(workers=1), config=toys.QUICK)
     yield made
     made.close()

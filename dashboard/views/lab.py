@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import cache, controls, stream
+from dashboard import cache, controls
 from dashboard.feed import feed
 from dashboard.readouts import readouts
 from dashboard.state import Lab
@@ -25,7 +25,7 @@ def page(lab: Lab) -> None:
     with stage:
         theatre(
             "theatre",
-            stream.scene(lab.experiment, lab.token),
+            lab.scene(),
             height=STAGE_HEIGHT,
             on_mode=lambda m: setattr(lab, "mode", m),
         )
