@@ -2,7 +2,7 @@
 
 python -m benchmarks.presets [--dataset digits|mnist] [--task class data] [--classes 0-9] [--seeds 0-2] [--tune]
 
-The presets were chosen with --tune, which looks at labels and at retrained models, on other seeds than are reported.
+The presets were chosen by looking at labels and at retrained models, as --tune does, on other seeds than reported.
 """
 
 from __future__ import annotations

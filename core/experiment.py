@@ -6,8 +6,9 @@ All work is done by a Runner in slices; whoever shows it polls the attributes, w
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,8 @@ class Experiment:
     runner: Runner
     umap: UmapBackend | None = None
     config: LAFConfig | None = None
-    eval_config: EvalConfig = field(default_factory=EvalConfig)
+    eval_config: EvalConfig | None = None  # the dataset's preset
+    map_runner: Runner | None = None  # for what waits for UMAP; default ``runner``
 
     def __post_init__(self) -> None:
         self.dataset: Dataset | None = None
@@ -181,7 +183,7 @@ class Experiment:
         pending = len(follow.positions) < len(run.frames) or (self.references and follow.retrained is None)
         if pending and (self._follow_task is None or not self._follow_task.alive):
             self._follow_task = Sliced(work(), self._follow_failed)
-            self._give(self._follow_task)
+            self._give(self._follow_task, self.map_runner)
 
     @property
     def follow(self) -> Follow | None:
@@ -192,19 +194,22 @@ class Experiment:
         """Stop all work, at the end of the slices in progress."""
         self.closed = True
         for task in self._tasks:
-            self.runner.discard(task)
+            for runner in (self.runner, self.map_runner):
+                if runner is not None:
+                    runner.discard(task)
         self._tasks.clear()
         if self.run is not None and not self.run.phase.over:
             self.run.cancel()
 
     # work behind
 
-    def _give(self, task: Sliced | Drive) -> None:
+    def _give(self, task: Sliced | Drive, runner: Runner | None = None) -> None:
+        runner = self.runner if runner is None else runner  # not `or`: an idle Runner has length 0
         kept = [t for t in self._tasks if t is not task and getattr(t, "alive", True)]
         self._tasks = [*kept, task]
-        self.runner.submit(task)
+        runner.submit(task)
         if self.closed:  # perhaps by another thread, just now
-            self.runner.discard(task)
+            runner.discard(task)
 
     def _ready_run(self) -> Run:
         if self.run is None:
@@ -241,10 +246,14 @@ class Experiment:
         yield
         model = yield from self._original(split, str(device))
         yield
-        observer = Observer(split, model, self.eval_config, seed=self.setup.seed)
+        observer = Observer(
+            split, model, self.eval_config or EvalConfig.preset(dataset.name), seed=self.setup.seed
+        )
         yield
-        self.projection = observer.projection = self._map(model, observer)
-        self.work.pop("map", None)
+        projection = yield from self._map(model, observer)
+        if projection is None:
+            return
+        self.projection = observer.projection = projection
         self.model, self.observer = model, observer
         self._new_run()
         self._give(Sliced(self._retrain(split, model, observer), self._retrain_failed))
@@ -265,21 +274,37 @@ class Experiment:
         self.work.pop("train", None)
         return training.result
 
-    def _map(self, model: Net, observer: Observer) -> Projection:
-        """Laid out here, or taken from the shelf: the same model and images give the same map."""
+    def _map(self, model: Net, observer: Observer) -> Generator[None, None, Projection | None]:
+        """Laid out here, or taken from the shelf: the same model and images give the same map. None when it failed."""
         e0 = observer.original.train.representations
         weights = [value for _, value in sorted(model.state_dict().items())]
         assert self.split is not None
         key = content_key("map", self.split.dataset.fingerprint, observer.rows, self.setup.seed, *weights)
         kept = maps.get(key)
         if kept is not None:
-            return Projection.from_state(
-                {"representations": e0, "positions": kept["positions"]}, umap=self.umap
-            )
+            state = {"representations": e0, "positions": kept["positions"]}
+            return Projection.from_state(state, umap=self.umap)
         self.work["map"] = Progress("map", 0, 1)
-        projection = Projection.fit(e0, seed=self.setup.seed, umap=self.umap)
-        maps.put(key, {"positions": projection.positions})
-        return projection
+        made: list[Projection] = []
+
+        def fit() -> Iterator[None]:
+            made.append(Projection.fit(e0, seed=self.setup.seed, umap=self.umap))
+            yield
+
+        self._give(Sliced(fit(), self._prepare_failed), self.map_runner)
+        while not made:
+            if self.error is not None:
+                return None
+            time.sleep(0.02)
+            yield
+        maps.put(key, {"positions": made[0].positions})
+        self.work.pop("map")
+        return made[0]
+
+    def _measure_noise(self) -> Iterator[None]:
+        if self.projection is not None:
+            self.noise = self.projection.noise_floor()
+        yield
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:
         run = Run(Retrain(), model, split, seed=self.setup.seed)
@@ -309,9 +334,7 @@ class Experiment:
         if self.run is not None and self.run.phase is Phase.DONE:
             yield
             self._finished(self.run)
-        yield
-        if self.projection is not None:
-            self.noise = self.projection.noise_floor()
+        self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
 
     def _finished(self, run: Run) -> None:
         """Measure on all images, where frames were measured on a share of them."""

@@ -25,6 +25,12 @@ def runner() -> Runner:
 
 
 @functools.cache
+def map_runner() -> Runner:
+    """One thread for what waits for UMAP; the others never do."""
+    return Runner(1)
+
+
+@functools.cache
 def umap() -> UmapProcess:
     """The process that lays out maps: UMAP holds the interpreter's lock, so it must not live in this one."""
     process = UmapProcess()
@@ -51,4 +57,4 @@ def lab() -> Lab:
     """This browser tab's Lab; its work stops when the tab closes."""
     from dashboard.state import Lab
 
-    return Lab(runner(), umap())
+    return Lab(runner(), umap(), map_runner())

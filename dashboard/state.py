@@ -22,9 +22,10 @@ from dashboard.stream import Outbox
 class Lab:
     """One tab's experiment and what of it the tab has been sent. Never shared with another tab."""
 
-    def __init__(self, runner: Runner, umap: UmapBackend) -> None:
+    def __init__(self, runner: Runner, umap: UmapBackend, map_runner: Runner) -> None:
         self._runner = runner
         self._umap = umap
+        self._map_runner = map_runner
         self.open(Setup())
 
     def open(self, setup: Setup) -> None:
@@ -35,7 +36,7 @@ class Lab:
         self._scene: bytes | None = None
         self.mode = "fixed"  # which map the browser shows: a new token begins on the fixed one
         self.outbox = Outbox()
-        self.experiment = Experiment(setup, self._runner, self._umap)
+        self.experiment = Experiment(setup, self._runner, self._umap, map_runner=self._map_runner)
         self.experiment.start()
 
     def change(self, setup: Setup) -> str | None:

@@ -13,7 +13,7 @@ from PIL import Image
 from core.data.images import Images
 from core.experiment import Experiment, Reference
 from core.metrics import Reading
-from core.records import Frame, Progress, Step
+from core.records import Frame, Progress, Stage, Step
 from core.run import Phase, Run
 from dashboard import words
 from dashboard.wire import pack
@@ -271,19 +271,10 @@ def status(experiment: Experiment) -> dict[str, Any]:
     else:
         found["phase"] = str(run.phase)
         done = run.progress
-        found["stages"] = [
-            {
-                "key": s.key,
-                "label": s.title,
-                "done": done[s.key].done if s.key in done else 0,
-                "total": s.total,
-            }
-            for s in run.stages
-        ]
-        found["sentence"] = doing(run)
+        found["stages"] = [stage_bar(s, done.get(s.key)) for s in run.stages]
     found["work"] = [_bar(p) for p in work.values()] if run is not None else []
     reference = next(iter(experiment.references), None)
-    spent = sum(v for k, v in run.seconds.items() if k != "evaluate") if run else 0.0
+    spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
     found["clock"] = {
         "method": "LAF",
         "seconds": spent,
@@ -305,15 +296,16 @@ def preparing(work: dict[str, Progress]) -> str:
     return "Preparing"
 
 
-def doing(run: Run) -> str | None:
-    """The stage a running run is in, with the seconds left at the measured rate."""
-    if run.phase is not Phase.RUNNING:
-        return None
-    for stage in reversed(run.stages):
-        p = run.progress.get(stage.key)
-        if p is not None:
-            return f"{stage.title}: {p.done:,} of {p.total:,}{_left(p)}"
-    return "starting"
+def stage_bar(stage: Stage, progress: Progress | None) -> dict[str, Any]:
+    """One stage of the run on the timeline."""
+    found: dict[str, Any] = {
+        "key": stage.key,
+        "label": stage.title,
+        "done": 0,
+        "total": stage.total,
+        "left_s": None,
+    }
+    return found if progress is None else {**found, "done": progress.done, "left_s": progress.left_s}
 
 
 def _bar(p: Progress) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def app():
     yield made.run()
     st.cache_resource.clear()  # releases the tab's Lab, which stops its work
     end = time.monotonic() + 60
-    while len(cache.runner()):
+    while len(cache.runner()) or len(cache.map_runner()):
         assert time.monotonic() < end, "a closed tab's work goes on"
         time.sleep(0.05)
 

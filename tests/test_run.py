@@ -312,7 +312,7 @@ def test_a_state_of_other_settings_is_refused(run, toy_split, toy_model):
 
 
 def test_frames_come_at_the_cadence_and_always_at_the_end(toy_split, toy_model):
-    config = EvalConfig(frames=3, every_step_below=5)
+    config = EvalConfig(frames=3)
     run = Run(LAF(toys.QUICK), toy_model, toy_split, observer=Observer(toy_split, toy_model, config))
     finish(run)
     assert [f.step for f in run.frames] == [0, 3, 6, 9, 10]

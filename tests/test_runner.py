@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import toys
 
 from core.methods import LAF
+from core.projection import NoiseFloor, Placement
 from core.run import Phase, Run
 from core.runner import Runner
 
@@ -162,6 +165,18 @@ def test_a_run_in_the_runner_ends_and_a_paused_one_gives_its_turns_back(toy_spli
 # an Experiment and its work
 
 
+def flat_map(experiment, model, observer):
+    """A map without UMAP: every point at the origin."""
+    yield
+    nothing = np.zeros((len(observer.rows), 2), np.float32)
+    return SimpleNamespace(
+        positions=nothing,
+        span=1.0,
+        place=lambda e: Placement(nothing, nothing[:, 0]),
+        noise_floor=lambda: NoiseFloor(0.0, 0.0),
+    )
+
+
 @pytest.fixture
 def experiment(monkeypatch, toy_split, toy_model):
     """An Experiment on the toy data, without a map, that a test may start; its Runner has one thread."""
@@ -175,7 +190,7 @@ def experiment(monkeypatch, toy_split, toy_model):
 
     monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr(module.TrainConfig, "preset", lambda name: toys.TRAIN)
-    monkeypatch.setattr(module.Experiment, "_map", lambda self, model, observer: None)
+    monkeypatch.setattr(module.Experiment, "_map", flat_map)
     made = module.Experiment(Setup(), Runner(workers=1), config=toys.QUICK)
     yield made
     made.close()
@@ -245,3 +260,24 @@ def test_preparing_that_fails_is_one_sentence(experiment, monkeypatch):
     with pytest.raises(RequestError, match="still being prepared"):
         experiment.play()
     assert experiment.work == {}
+
+
+def test_what_waits_for_umap_holds_up_no_run(experiment):
+    """A slow map process once took all worker threads, and a page opened meanwhile stayed empty."""
+    gate, runner, waiting = threading.Event(), Runner(1), Runner(1)
+    experiment.runner, experiment.map_runner = runner, waiting
+
+    def blocked():
+        gate.wait(60)
+        yield
+
+    experiment._measure_noise = blocked
+    try:
+        experiment.start()
+        until(lambda: experiment.references)
+        until(lambda: len(waiting) == 0 or len(runner) == 0)
+        experiment.play(2)
+        until(lambda: len(experiment.run.steps) == 2)
+    finally:
+        gate.set()
+        experiment.close()

@@ -11,6 +11,8 @@ from dashboard.state import Lab
 from dashboard.theatre import theatre
 from dashboard.timeline import timeline
 
+FAST_S = 0.1
+SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
 STAGE_HEIGHT = 690  # what 900 px leave below header, setup and transport
 
 
@@ -32,7 +34,7 @@ def page(lab: Lab) -> None:
     with side:
         readouts("readouts", lab.token, height=STAGE_HEIGHT)
     pulse = lab.pulse()
-    every = 0.1 if lab.busy else None
+    every = FAST_S if lab.busy else SLOW_S
 
     @st.fragment(run_every=every)
     def poll() -> None:

@@ -78,6 +78,7 @@ export class Theatre {
     this.camera.frame(scene.position);
     this.card.load(scene).then(() => this.#refreshCard());
     this.names.build(scene, this.groups, this.ghosts);
+    this.namesKey = this.trailsKey = ""; // another map under the same camera
     this.#changed();
     this.root.dataset.ready = "true";
   }
