@@ -127,7 +127,7 @@ _TRAIN: dict[Any, TrainConfig] = {
 _DIGITS_VAE = VAEConfig(latent=8, epochs=30, batch_size=128, lr=3e-3)
 _MNIST_VAE = VAEConfig(latent=8, epochs=3, batch_size=256, lr=2e-3)
 _LAF: dict[Any, LAFConfig] = {
-    ("digits", "class"): LAFConfig(epochs=9, lr_ue=1e-3, lr_ra=6e-3, temperature=15, vae=_DIGITS_VAE),
+    ("digits", "class"): LAFConfig(epochs=11, lr_ue=1e-3, lr_ra=6e-3, temperature=15, vae=_DIGITS_VAE),
     ("digits", "data"): LAFConfig(epochs=8, lr_ue=3e-3, lr_ra=9e-3, temperature=7, vae=_DIGITS_VAE),
     ("mnist", "class"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=5e-4, temperature=10, vae=_MNIST_VAE),
     ("mnist", "data"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=2e-4, temperature=5, vae=_MNIST_VAE),
