@@ -1,12 +1,20 @@
-"""The one VAE of the library: over representations, not images."""
+"""The one VAE of the library, over representations, not images; and fitting it as explicit state."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from core import seeds
+from core import losses, seeds
+from core.batches import Batches
+from core.config import VAEConfig
+from core.errors import DivergedError
 from core.models import initialise
+from core.training import adam, load_optimiser
 
 
 class VAE(nn.Module):
@@ -41,3 +49,70 @@ class VAE(nn.Module):
         mu, log_var = self.mu(hidden), self.log_var(hidden)
         noise = torch.randn(mu.shape, generator=generator, device=generator.device).to(mu.device)
         return self.decoder(mu + noise * (0.5 * log_var).exp()), mu, log_var
+
+
+@dataclass
+class VAEFit:
+    """Explicit state of fitting one VAE to representations (N, width)."""
+
+    vae: VAE
+    config: VAEConfig
+    batches: Batches
+    optimiser: torch.optim.Adam
+    noise: torch.Generator
+    stage: str
+    title: str
+    number: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def start(
+        cls, n: int, width: int, config: VAEConfig, device: torch.device, *, seed: int, stage: str, title: str
+    ) -> VAEFit:
+        vae = VAE.build(width, config.latent, config.output, seed=seed, name=stage).to(device)
+        batches = Batches(n, config.batch_size, seeds.derive(seed, stage), "order")
+        noise = seeds.generator(seed, stage, "noise")
+        return cls(vae, config, batches, adam(vae.parameters(), config.lr, device), noise, stage, title)
+
+    @property
+    def total(self) -> int:
+        return self.config.epochs * len(self.batches)
+
+    def step(self, e: Tensor) -> None:
+        """One minibatch of representations ``e`` (N, width). Raises DivergedError."""
+        batch = e[self.batches.draw().to(e.device)]
+        reconstruction, kl = losses.vae_terms(batch, *self.vae(batch, self.noise))
+        loss = reconstruction + self.config.kl_weight * kl
+        self.number += 1
+        if not math.isfinite(float(loss.detach())):
+            raise DivergedError(
+                f"the loss of the {self.title}",
+                stage=self.stage,
+                step=self.number,
+                advice="lower the VAE's lr",
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        if self.number == self.total:
+            self.vae.eval().requires_grad_(False)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "vae": self.vae.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "batches": self.batches.state_dict(),
+            "noise": self.noise.get_state(),
+            "number": self.number,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.vae.load_state_dict(state["vae"])
+        load_optimiser(self.optimiser, state["optimiser"])
+        self.batches.load_state_dict(state["batches"])
+        self.noise.set_state(state["noise"])
+        self.number = state["number"]
+        self.seconds = state["seconds"]
+        if self.number == self.total:
+            self.vae.eval().requires_grad_(False)

@@ -81,7 +81,7 @@ def setup_bar(lab: Lab) -> None:
     data, forget, facts = st.columns([1.6, 3.2, 7], gap="small")
     with (
         data,
-        st.popover(f"Data **{source.title}**", width="stretch", help="Choose a dataset and what to forget"),
+        st.popover(f"Data **{source.title}**", width="stretch", help="Choose a dataset and a seed"),
     ):
         _form(lab)
     with forget:

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from core.data.images import Images
-from core.experiment import Experiment, Reference
+from core.experiment import Experiment
 from core.metrics import Reading
 from core.records import Frame, Progress, Stage, Step
 from core.run import Phase, Run
+from core.tasks import Reference
 from dashboard import words
 from dashboard.wire import pack
 

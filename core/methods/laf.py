@@ -15,82 +15,15 @@ from torch import Tensor
 
 from core import losses, seeds
 from core.batches import Batches
-from core.config import LAFConfig, VAEConfig
+from core.config import LAFConfig
 from core.data.split import Split, UnlabelledSplit
 from core.errors import DivergedError
 from core.models import Net, device_of
 from core.records import Progress, Stage, Step
 from core.training import adam, copy_of, load_optimiser
-from core.vae import VAE
+from core.vae import VAEFit
 
 SLICE_S = 0.05
-
-
-@dataclass
-class VAEFit:
-    """Explicit state of fitting one VAE to representations (N, width)."""
-
-    vae: VAE
-    config: VAEConfig
-    batches: Batches
-    optimiser: torch.optim.Adam
-    noise: torch.Generator
-    stage: str
-    title: str
-    number: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def start(
-        cls, n: int, width: int, config: VAEConfig, device: torch.device, *, seed: int, stage: str, title: str
-    ) -> VAEFit:
-        vae = VAE.build(width, config.latent, config.output, seed=seed, name=stage).to(device)
-        batches = Batches(n, config.batch_size, seeds.derive(seed, stage), "order")
-        noise = seeds.generator(seed, stage, "noise")
-        return cls(vae, config, batches, adam(vae.parameters(), config.lr, device), noise, stage, title)
-
-    @property
-    def total(self) -> int:
-        return self.config.epochs * len(self.batches)
-
-    def step(self, e: Tensor) -> None:
-        """One minibatch of representations ``e`` (N, width). Raises DivergedError."""
-        batch = e[self.batches.draw().to(e.device)]
-        reconstruction, kl = losses.vae_terms(batch, *self.vae(batch, self.noise))
-        loss = reconstruction + self.config.kl_weight * kl
-        self.number += 1
-        if not math.isfinite(float(loss.detach())):
-            raise DivergedError(
-                f"the loss of the {self.title}",
-                stage=self.stage,
-                step=self.number,
-                advice="lower the VAE's lr",
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        if self.number == self.total:
-            self.vae.eval().requires_grad_(False)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "vae": self.vae.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "batches": self.batches.state_dict(),
-            "noise": self.noise.get_state(),
-            "number": self.number,
-            "seconds": self.seconds,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.vae.load_state_dict(state["vae"])
-        load_optimiser(self.optimiser, state["optimiser"])
-        self.batches.load_state_dict(state["batches"])
-        self.noise.set_state(state["noise"])
-        self.number = state["number"]
-        self.seconds = state["seconds"]
-        if self.number == self.total:
-            self.vae.eval().requires_grad_(False)
 
 
 @dataclass
