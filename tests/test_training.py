@@ -188,7 +188,15 @@ def test_a_preset_that_is_not_there_says_which_are(ask):
 
 
 @pytest.mark.parametrize(
-    ("total", "cadence"), [(1, 1), (71, 1), (400, 1), (401, 4), (1000, 10), (12345, 123)]
+    ("dataset", "total", "cadence"),
+    [
+        ("digits", 55, 1),
+        ("digits", 2000, 1),
+        ("mnist", 1, 1),
+        ("mnist", 186, 2),
+        ("mnist", 1000, 10),
+        ("mnist", 12345, 123),
+    ],
 )
-def test_frames_come_at_every_step_of_a_short_run_and_a_hundred_times_in_a_long_one(total, cadence):
-    assert EvalConfig().cadence(total) == cadence
+def test_frames_come_at_every_step_on_digits_and_a_hundred_times_in_a_run_elsewhere(dataset, total, cadence):
+    assert EvalConfig.preset(dataset).cadence(total) == cadence
