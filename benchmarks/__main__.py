@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = {"steps": True, "projection": True, "theatre": False}  # name -> whether it takes --mnist
+PARTS = {
+    "steps": True,
+    "projection": True,
+    "theatre": False,
+    "first_picture": False,
+}  # name -> whether it takes --mnist
 
 
 def main() -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
-from core.config import EvalConfig
+from core.config import EvalConfig, LAFConfig
 from core.data.datasets import load
 from core.data.images import Dataset, LabelledImages
 from core.experiment import Experiment
 from core.runner import Runner
 from core.setup import Setup
+
+LONG = replace(LAFConfig.preset("digits", "class"), epochs=40)  # 200 frames
 
 
 def two_thousand() -> Dataset:
@@ -71,7 +73,7 @@ def recording(umap: Any) -> Recording:
     )
     datasets._load.cache_clear()
     try:
-        found = Recording(Setup(), Runner(), umap, eval_config=EvalConfig(max_points=2000))
+        found = Recording(Setup(), Runner(), umap, config=LONG, eval_config=EvalConfig.preset("digits"))
         found.record()
     finally:
         datasets.DATASETS["digits"] = original

@@ -64,6 +64,7 @@ class Experiment:
         self.life = 0
         self.revision = 0
         self.closed = False
+        self._map_key = ""
         self._follow: Follow | None = None
         self._follow_task: Sliced | None = None
         self._drive: Drive | None = None
@@ -209,8 +210,8 @@ class Experiment:
         key = content_key("map", self.split.dataset.fingerprint, observer.rows, self.setup.seed, *weights)
         kept = maps.get(key)
         if kept is not None:
-            state = {"representations": e0, "positions": kept["positions"]}
-            return Projection.from_state(state, umap=self.umap)
+            self._map_key = key
+            return Projection.from_state({**kept, "representations": e0}, umap=self.umap)
         self.work["map"] = Progress("map", 0, 1)
         made: list[Projection] = []
 
@@ -224,6 +225,7 @@ class Experiment:
                 return None
             time.sleep(0.02)
             yield
+        self._map_key = key
         maps.put(key, {"positions": made[0].positions})
         self.work.pop("map")
         return made[0]
@@ -231,6 +233,8 @@ class Experiment:
     def _measure_noise(self) -> Iterator[None]:
         if self.projection is not None:
             self.noise = self.projection.noise_floor()
+            state = self.projection.state()
+            maps.put(self._map_key, {k: state[k] for k in ("positions", "noise_floor")})
         yield
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:

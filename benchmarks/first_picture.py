@@ -1,0 +1,56 @@
+"""Seconds to the first picture, cold and warm: python -m benchmarks.first_picture"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.machine import machine
+from tests.browser.conftest import FLAGS, Server, _chromium
+
+READY = ".theatre[data-ready=true]"
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    path = _chromium()
+    if path is None:
+        raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        start = time.perf_counter()
+        server = Server(Path(home))
+        server.wait()
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        page = context.new_page()
+        page.goto(server.url)
+        page.wait_for_selector(READY, timeout=120_000)
+        cold = time.perf_counter() - start
+        page.wait_for_timeout(25_000)  # retraining and compiling behind the first page end
+        page.close()
+        warm, own = [], []
+        for _ in range(5):
+            page = context.new_page()
+            start = time.perf_counter()
+            page.goto(server.url, wait_until="commit")
+            page.wait_for_selector("[data-testid=stApp]")
+            own.append(time.perf_counter() - start)
+            page.wait_for_selector(READY, timeout=60_000)
+            warm.append(time.perf_counter() - start)
+            page.close()
+            time.sleep(1)
+        browser.close()
+        server.stop()
+    print(f"The first picture, {machine()}\n\n| what | seconds |\n|---|---|")
+    print(f"| cold: from the start of the process | {cold:.1f} |")
+    print(
+        f"| warm: from the navigation, median of 5 (best) | {statistics.median(warm):.2f} ({min(warm):.2f}) |"
+    )
+    print(f"| of which Streamlit's own start, median | {statistics.median(own):.2f} |")
+
+
+if __name__ == "__main__":
+    main()
