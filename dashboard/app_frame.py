@@ -14,7 +14,8 @@ def frame() -> None:
     """Call first in a script."""
     st.set_page_config("LAF Lab", "🌗", layout="wide", initial_sidebar_state="collapsed")
     st.html(STATIC / "lab.css")
-    st.html(_preload(), unsafe_allow_javascript=True)
+    with st.container(key="preload-frame"):
+        st.html(_preload(), unsafe_allow_javascript=True)
     st.logo(str(STATIC / "logo.svg"), size="medium")
 
 

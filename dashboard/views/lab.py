@@ -13,7 +13,7 @@ from dashboard.timeline import timeline
 
 FAST_S = 0.1
 SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
-STAGE_HEIGHT = 690  # what 900 px leave below header, setup and transport
+STAGE_HEIGHT = 680  # what 900 px leave below header, setup and transport
 
 
 def page(lab: Lab) -> None:
