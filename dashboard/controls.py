@@ -81,14 +81,24 @@ def setup_bar(lab: Lab) -> None:
     data, forget, facts = st.columns([1.6, 3.2, 7], gap="small")
     with (
         data,
-        st.popover(f"Data **{source.title}**", width="stretch", help="Choose a dataset and a seed"),
+        st.popover(
+            f"Data **{source.title}**",
+            width="stretch",
+            help="Choose a dataset and a seed",
+            key=f"data-{lab.token}",
+        ),
     ):
         _form(lab)
     with forget:
         what = "…"
         if split is not None:
             what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
-        with st.popover(f"Forget **{what}**", width="stretch", help="Choose which images must be forgotten"):
+        with st.popover(
+            f"Forget **{what}**",
+            width="stretch",
+            help="Choose which images must be forgotten",
+            key=f"forget-{lab.token}",
+        ):
             _request(lab)
     with facts:
         st.html(_facts(lab))
