@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 from core.compute import pick_device
@@ -34,6 +36,44 @@ from core.training import Training
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a Setup leads to before anybody plays. Immutable, so that the Experiments of a process may share it."""
+
+    dataset: Dataset
+    split: Split
+    config: LAFConfig
+    model: Net
+    observer: Observer
+    projection: Projection
+    map_key: str
+    references: tuple[Reference, ...] = ()
+
+
+class Kept:
+    """The last few Setups that were prepared: a second page of the same one shows its map at once."""
+
+    def __init__(self, most: int = 4) -> None:
+        self._most = most
+        self._found: OrderedDict[Setup, Prepared] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, setup: Setup) -> Prepared | None:
+        """What was prepared for ``setup``, or None."""
+        with self._lock:
+            if setup in self._found:
+                self._found.move_to_end(setup)
+            return self._found.get(setup)
+
+    def put(self, setup: Setup, prepared: Prepared) -> None:
+        """Keep ``prepared``; the one asked for longest ago goes."""
+        with self._lock:
+            self._found[setup] = prepared
+            self._found.move_to_end(setup)
+            while len(self._found) > self._most:
+                self._found.popitem(last=False)
+
+
 @dataclass(eq=False)
 class Experiment:
     """Prepared in the background from ``setup``; ``run`` appears when the original model's map is there.
@@ -47,6 +87,7 @@ class Experiment:
     config: LAFConfig | None = None
     eval_config: EvalConfig | None = None  # the dataset's preset
     map_runner: Runner | None = None  # for what waits for UMAP; default ``runner``
+    kept: Kept | None = None  # shared with other Experiments; not asked when a config is given
 
     def __post_init__(self) -> None:
         self.dataset: Dataset | None = None
@@ -64,7 +105,7 @@ class Experiment:
         self.life = 0
         self.revision = 0
         self.closed = False
-        self._map_key = ""
+        self._prepared: Prepared | None = None
         self._follow: Follow | None = None
         self._follow_task: Sliced | None = None
         self._drive: Drive | None = None
@@ -73,8 +114,12 @@ class Experiment:
     # moves
 
     def start(self) -> None:
-        """Begin to prepare."""
-        self._give(Sliced(self._prepare(), self._prepare_failed))
+        """Begin to prepare; done on return where ``kept`` has it already."""
+        found = self.kept.get(self.setup) if self.kept is not None else None
+        if found is None or self.config is not None or self.eval_config is not None:
+            self._give(Sliced(self._prepare(), self._prepare_failed))
+            return
+        self._adopt(found)
 
     def play(self, steps: int | None = None) -> None:
         """Play the run to its end or for ``steps`` steps. Raises IllegalMoveError when it cannot."""
@@ -178,13 +223,26 @@ class Experiment:
             split, model, self.eval_config or EvalConfig.preset(dataset.name), seed=self.setup.seed
         )
         yield
-        projection = yield from self._map(model, observer)
-        if projection is None:
+        placed = yield from self._map(model, observer)
+        if placed is None:
             return
-        self.projection = observer.projection = projection
-        self.model, self.observer = model, observer
+        observer.projection, map_key = placed
+        self._adopt(Prepared(dataset, split, self.config, model, observer, placed[0], map_key))
+
+    def _adopt(self, prepared: Prepared) -> None:
+        """The run appears last: whoever sees it finds the rest."""
+        self._prepared = prepared
+        self.dataset, self.split, self.config = prepared.dataset, prepared.split, prepared.config
+        self.model, self.observer, self.projection = prepared.model, prepared.observer, prepared.projection
+        self.references = list(prepared.references)
+        self.revision = len(self.references)
         self._new_run()
-        self._give(Sliced(self._retrain(split, model, observer), self._retrain_failed))
+        if not self.references:
+            self._give(
+                Sliced(self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed)
+            )
+        else:
+            self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
 
     def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
         """Trained here, or taken from the shelf."""
@@ -202,16 +260,15 @@ class Experiment:
         self.work.pop("train", None)
         return training.result
 
-    def _map(self, model: Net, observer: Observer) -> Generator[None, None, Projection | None]:
-        """Laid out here, or taken from the shelf: the same model and images give the same map. None when it failed."""
+    def _map(self, model: Net, observer: Observer) -> Generator[None, None, tuple[Projection, str] | None]:
+        """Laid out here, or taken from the shelf by its key: the same model and images give the same map. None when it failed."""
         e0 = observer.original.train.representations
         weights = [value for _, value in sorted(model.state_dict().items())]
         assert self.split is not None
         key = content_key("map", self.split.dataset.fingerprint, observer.rows, self.setup.seed, *weights)
         kept = maps.get(key)
         if kept is not None:
-            self._map_key = key
-            return Projection.from_state({**kept, "representations": e0}, umap=self.umap)
+            return Projection.from_state({**kept, "representations": e0}, umap=self.umap), key
         self.work["map"] = Progress("map", 0, 1)
         made: list[Projection] = []
 
@@ -225,16 +282,18 @@ class Experiment:
                 return None
             time.sleep(0.02)
             yield
-        self._map_key = key
         maps.put(key, {"positions": made[0].positions})
         self.work.pop("map")
-        return made[0]
+        return made[0], key
 
     def _measure_noise(self) -> Iterator[None]:
-        if self.projection is not None:
-            self.noise = self.projection.noise_floor()
-            state = self.projection.state()
-            maps.put(self._map_key, {k: state[k] for k in ("positions", "noise_floor")})
+        assert self._prepared is not None
+        projection = self._prepared.projection
+        known = "noise_floor" in projection.state()
+        self.noise = projection.noise_floor()
+        if not known:
+            state = projection.state()
+            maps.put(self._prepared.map_key, {k: state[k] for k in ("positions", "noise_floor")})
         yield
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:
@@ -262,6 +321,8 @@ class Experiment:
         self.references = [*self.references, Reference(gold, observer.look(gold), kept["seconds"])]
         self.revision += 1
         self.work.pop("retrain", None)
+        if self.kept is not None and self._prepared is not None:
+            self.kept.put(self.setup, replace(self._prepared, references=tuple(self.references)))
         if self.run is not None and self.run.phase is Phase.DONE:
             yield
             self._finished(self.run)

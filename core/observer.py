@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,22 @@ class Observer:
         self.config = config or EvalConfig()
         self.evaluator = Evaluator(split, self.config, seed=seed)
         self.original: Measurement = self.evaluator.measure(original)
+        self._original = original
         self.projection: Projection | None = None
 
     @property
     def rows(self) -> Tensor:
         """(N,) rows of split.train: the points on the map."""
         return self.evaluator.train_rows
+
+    @functools.cached_property
+    def first(self) -> Frame:
+        """Frame 0 of every run of the original; ask for it once the map is there."""
+        return self.look(self._original)
+
+    def begins_with(self, model: Net) -> bool:
+        """Whether ``model`` is the original itself."""
+        return model is self._original
 
     def cadence(self, total_steps: int) -> int:
         """Steps from one frame to the next."""

@@ -81,7 +81,7 @@ class Run:
         self._left: int | None = None  # steps to take before pausing by itself
         self._lock = threading.RLock()
         if observer is not None:
-            self.frames.append(observer.look(model))
+            self.frames.append(observer.first if observer.begins_with(model) else observer.look(model))
 
     # moves
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.experiment import Kept
 from core.runner import Runner
 from core.umap_process import UmapProcess
 
@@ -28,6 +29,12 @@ def runner() -> Runner:
 def map_runner() -> Runner:
     """One thread for what waits for UMAP; the others never do."""
     return Runner(1)
+
+
+@functools.cache
+def kept() -> Kept:
+    """What was prepared for any page of the process; immutable."""
+    return Kept()
 
 
 @functools.cache
@@ -57,4 +64,4 @@ def lab() -> Lab:
     """This browser tab's Lab; its work stops when the tab closes."""
     from dashboard.state import Lab
 
-    return Lab(runner(), umap(), map_runner())
+    return Lab(runner(), umap(), map_runner(), kept())

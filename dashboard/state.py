@@ -10,7 +10,7 @@ import streamlit as st
 from core.config import LAFConfig
 from core.data.datasets import load
 from core.errors import LabError
-from core.experiment import Experiment
+from core.experiment import Experiment, Kept
 from core.projection import UmapBackend
 from core.run import Phase
 from core.runner import Runner
@@ -22,10 +22,11 @@ from dashboard.stream import Outbox
 class Lab:
     """One tab's experiment and what of it the tab has been sent. Never shared with another tab."""
 
-    def __init__(self, runner: Runner, umap: UmapBackend, map_runner: Runner) -> None:
+    def __init__(self, runner: Runner, umap: UmapBackend, map_runner: Runner, kept: Kept) -> None:
         self._runner = runner
         self._umap = umap
         self._map_runner = map_runner
+        self._kept = kept
         self.open(Setup())
 
     def open(self, setup: Setup) -> None:
@@ -36,7 +37,9 @@ class Lab:
         self._scene: bytes | None = None
         self.mode = "fixed"  # which map the browser shows: a new token begins on the fixed one
         self.outbox = Outbox()
-        self.experiment = Experiment(setup, self._runner, self._umap, map_runner=self._map_runner)
+        self.experiment = Experiment(
+            setup, self._runner, self._umap, map_runner=self._map_runner, kept=self._kept
+        )
         self.experiment.start()
 
     def change(self, setup: Setup) -> str | None:

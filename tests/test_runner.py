@@ -169,12 +169,14 @@ def flat_map(experiment, model, observer):
     """A map without UMAP: every point at the origin."""
     yield
     nothing = np.zeros((len(observer.rows), 2), np.float32)
-    return SimpleNamespace(
+    made = SimpleNamespace(
         positions=nothing,
         span=1.0,
         place=lambda e: Placement(nothing, nothing[:, 0]),
         noise_floor=lambda: NoiseFloor(0.0, 0.0),
+        state=lambda: {"positions": nothing, "noise_floor": np.zeros(2)},
     )
+    return made, "no key"
 
 
 @pytest.fixture
@@ -206,6 +208,41 @@ def test_an_experiment_prepares_plays_and_retrains(experiment):
     assert experiment.revision == 1
     assert experiment.references[0].frame.reading.train_f == 0
     until(lambda: not experiment.work)
+
+
+def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(experiment, monkeypatch):
+    import core.experiment as module
+
+    monkeypatch.setattr(module.LAFConfig, "preset", lambda *a: toys.QUICK)
+    monkeypatch.setattr(module.EvalConfig, "preset", lambda *a: module.EvalConfig())
+    kept, setup = module.Kept(), experiment.setup
+    first = module.Experiment(setup, experiment.runner, kept=kept)
+    first.start()
+    until(lambda: first.references and kept.get(setup))
+    second = module.Experiment(setup, experiment.runner, kept=kept)
+    second.start()
+    assert second.run is not None
+    assert second.run is not first.run
+    assert second.references == first.references
+    assert second.run.frames[0] is first.run.frames[0]
+    first.play()
+    until(lambda: first.run.phase is Phase.DONE)
+    assert (second.run.phase, len(second.run.frames)) == (Phase.READY, 1)
+    second.play()
+    until(lambda: second.run.phase is Phase.DONE)
+    assert second.run.steps == first.run.steps
+    for made in (first, second):
+        made.close()
+
+
+def test_only_the_last_few_setups_are_kept():
+    from core.experiment import Kept
+
+    kept = Kept(most=2)
+    for name in "aba":
+        kept.put(name, name.upper())
+    kept.put("c", "C")
+    assert [kept.get(name) for name in "abc"] == ["A", None, "C"]
 
 
 def test_closing_an_experiment_stops_its_work(experiment):
