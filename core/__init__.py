@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core import losses
     from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig
-    from core.data import Dataset, ForgetRequest, Split, forget_classes, forget_fraction, load
+    from core.data import (
+        Dataset,
+        ForgetRequest,
+        Split,
+        forget_classes,
+        forget_fraction,
+        forget_indices,
+        forget_noisy,
+        load,
+        plant,
+    )
     from core.errors import LabError
     from core.experiment import Experiment
     from core.methods import LAF, METHODS, method
@@ -27,7 +37,17 @@ if TYPE_CHECKING:
 
 _HOME = {
     "core.config": ("EvalConfig", "LAFConfig", "TrainConfig", "VAEConfig"),
-    "core.data": ("Dataset", "ForgetRequest", "Split", "forget_classes", "forget_fraction", "load"),
+    "core.data": (
+        "Dataset",
+        "ForgetRequest",
+        "Split",
+        "forget_classes",
+        "forget_fraction",
+        "forget_indices",
+        "forget_noisy",
+        "load",
+        "plant",
+    ),
     "core.errors": ("LabError",),
     "core.experiment": ("Experiment",),
     "core.setup": ("Setup",),
@@ -76,8 +96,11 @@ __all__ = [
     "finish",
     "forget_classes",
     "forget_fraction",
+    "forget_indices",
+    "forget_noisy",
     "load",
     "losses",
     "method",
+    "plant",
     "train",
 ]

@@ -61,7 +61,10 @@ def draw_sets(
     A class of which all is forgotten gives all its test images to scoring; one of which a part remains gives half of them to
     fitting; an untouched one gives all to fitting. Fitting takes as many members as non-members of each class.
     """
-    train_y, test_y = split.train.y.cpu(), split.test.y.cpu()
+    train_y, test_y = (
+        split.true_y.cpu(),
+        split.test.y.cpu(),
+    )  # mislabelled members, too, are images of their true class
     train_rows = torch.arange(len(train_y)) if train_rows is None else train_rows
     test_rows = torch.arange(len(test_y)) if test_rows is None else test_rows
     forgotten = torch.zeros(len(train_y), dtype=torch.bool)

@@ -11,7 +11,12 @@ from typing import Any, Self
 
 from core.errors import ConfigError, RequestError
 
-TASKS = {"class": "class removal", "data": "data removal"}
+TASKS = {
+    "class": "class removal",
+    "data": "data removal",
+    "noise": "noisy labels",
+    "indices": "chosen images",
+}
 
 
 def _positive(config: Any, *names: str) -> None:
@@ -79,6 +84,7 @@ class LAFConfig:
     """Label-Agnostic Forgetting: two VAEs, then alternating steps on L_UE and L_RA. Defaults: the paper's, for its CNN."""
 
     epochs: int = 20
+    steps: int | None = None  # in all, instead of epochs: a forget set of one batch has one step an epoch
     lr_ue: float = 5e-5
     lr_ra: float = 1e-4  # at least twice lr_ue, or the model is not held together
     temperature: float = 20.0  # 100 forgets nothing, 1 and below wreck the model
@@ -88,14 +94,23 @@ class LAFConfig:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        _whole(self, "epochs", "batch_size", "threads")
+        _whole(self, "epochs", "batch_size", "threads", *(["steps"] if self.steps is not None else []))
         _positive(self, "lr_ue", "lr_ra", "temperature")
 
     @classmethod
     def preset(cls, dataset: str, task: str) -> Self:
-        """The measured settings for (dataset, task). Raises RequestError when there are none."""
+        """The settings for (dataset or family, task); ``origin`` says where they come from. Raises RequestError when there are none."""
         found: Self = _preset(_LAF, (dataset, task), "LAF preset")
         return found
+
+
+def origin(dataset: str, task: str) -> str:
+    """Where the LAF preset of (dataset or family, task) comes from: what it was measured on, or the paper's table."""
+    return _ORIGIN.get((dataset, task), MEASURED)
+
+
+MEASURED = "measured: docs/presets.md"
+PAPER = "the paper's table, not measured here"
 
 
 @dataclass(frozen=True)
@@ -132,6 +147,30 @@ _LAF: dict[Any, LAFConfig] = {
     ("mnist", "class"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=5e-4, temperature=10, vae=_MNIST_VAE),
     ("mnist", "data"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=2e-4, temperature=5, vae=_MNIST_VAE),
 }
+_ORIGIN: dict[tuple[str, str], str] = {}  # of presets that were not measured on their own dataset
+
+# The paper's tables: its CNN and its ResNet-18
+_PAPER_CNN = LAFConfig()
+_PAPER_RESNET = LAFConfig(epochs=40, lr_ue=1e-5, lr_ra=4e-5, vae=VAEConfig(latent=16))
+_TRAIN["fashion_mnist"] = _TRAIN["mnist"]
+for _name in ("cifar10", "svhn"):
+    _TRAIN[_name] = TrainConfig("resnet18", epochs=20, batch_size=32, lr=1e-4)
+    _LAF[_name, "data"] = replace(_PAPER_RESNET, temperature=20)
+    _LAF[_name, "class"] = replace(_PAPER_RESNET, lr_ra=5e-5, temperature=20)
+    _LAF[_name, "noise"] = replace(_PAPER_RESNET, temperature=5)
+    _LAF[_name, "indices"] = replace(_PAPER_RESNET, temperature=20, steps=200)
+_LAF["fashion_mnist", "data"] = replace(_PAPER_CNN, temperature=5)
+for _task in ("class", "noise"):
+    _LAF["fashion_mnist", _task] = replace(_PAPER_CNN, temperature=20)
+_ORIGIN |= {(name, task): PAPER for name in ("fashion_mnist", "cifar10", "svhn") for task in TASKS}
+
+# What people bring: small grey images as digits, larger grey ones as MNIST, colour as measured on a tenth of CIFAR-10
+for _family, _like in (("own-small", "digits"), ("own-grey", "mnist"), ("own-colour", "cifar10")):
+    _TRAIN[_family] = _TRAIN[_like]
+    for _task in TASKS:
+        if (_like, _task) in _LAF:
+            _LAF[_family, _task] = _LAF[_like, _task]
+            _ORIGIN[_family, _task] = f"that of {_like}, not measured on these images"
 
 
 def _preset(table: dict[Any, Any], key: Any, what: str) -> Any:

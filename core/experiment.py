@@ -212,7 +212,7 @@ class Experiment:
         yield
         dataset = load(self.setup.dataset, data_dir=self.setup.data_dir)
         split = self.setup.split(dataset)
-        self.config = self.config or LAFConfig.preset(dataset.name, split.task)
+        self.config = self.config or LAFConfig.preset(dataset.family, split.task)
         device = pick_device(self.setup.device)
         self.dataset, self.split = dataset, split
         self.work.pop("load")
@@ -220,7 +220,7 @@ class Experiment:
         model = yield from self._original(split, str(device))
         yield
         observer = Observer(
-            split, model, self.eval_config or EvalConfig.preset(dataset.name), seed=self.setup.seed
+            split, model, self.eval_config or EvalConfig.preset(dataset.family), seed=self.setup.seed
         )
         yield
         placed = yield from self._map(model, observer)
@@ -246,7 +246,7 @@ class Experiment:
 
     def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
         """Trained here, or taken from the shelf."""
-        config = TrainConfig.preset(split.dataset.name)
+        config = TrainConfig.preset(split.dataset.family)
         seed = self.setup.seed
         key = content_key("original", split.dataset.fingerprint, as_dict(config), seed, device.split(":")[0])
         kept = models.get(key)

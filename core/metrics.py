@@ -31,6 +31,10 @@ class Reading:
     attack: AttackReport
     answers: tuple[float, ...]  # share of D_f predicted as each class; sums to 1
     forget_probabilities: Tensor = field(repr=False, compare=False)  # (n_f, K), of the measured images of D_f
+    clean_f: float | None = None  # accuracy on D_f by true labels; None where no label is wrong
+    planted: float | None = (
+        None  # mean probability of the planted answer on its probe images; None without a plant
+    )
 
     @property
     def commonest(self) -> int:
@@ -123,8 +127,23 @@ class Evaluator:
             attack=self._attack(train, test),
             answers=tuple((answered / max(1, int(answered.sum()))).tolist()),
             forget_probabilities=train.probabilities[self.is_forget],
+            clean_f=self._clean(train),
+            planted=self._planted(model),
         )
         return Measurement(reading, train, test)
+
+    def _clean(self, train: Outputs) -> float | None:
+        if self.split.clean_y is None:
+            return None
+        truth = self.split.clean_y.cpu()[self.train_rows]
+        return _mean((train.predictions == truth)[self.is_forget])
+
+    def _planted(self, model: Net) -> float | None:
+        planted = self.split.planted
+        if planted is None:
+            return None
+        said = outputs(model, planted.probe, batch_size=self.config.batch_size).probabilities
+        return float(said.gather(1, planted.answer[:, None]).mean())
 
     def _attack(self, train: Outputs, test: Outputs) -> AttackReport:
         sets = self._sets

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.config import TASKS
 from core.data.images import Dataset
-from core.data.split import Split, forget_classes, forget_fraction
+from core.data.planted import plant
+from core.data.split import Split, forget_classes, forget_fraction, forget_indices, forget_noisy
 from core.errors import RequestError
+
+FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
 
 
 @dataclass(frozen=True)
@@ -16,17 +20,31 @@ class Setup:
     dataset: str = "digits"
     task: str = "class"
     classes: tuple[int | str, ...] = (0,)
-    fraction: float | None = None  # for task "data"
+    fraction: float | None = None  # for tasks "data" and "noise"; None: the paper's
     seed: int = 0
     data_dir: str | None = None
     device: str = "auto"
+    ids: tuple[int, ...] = ()  # for task "indices"
+    plant: str | None = None  # a key of PLANTS; decides task and images
+    method: str = "laf"
 
     def split(self, dataset: Dataset) -> Split:
         """The Split this asks for. Raises RequestError when the request is wrong."""
+        if self.plant is not None:
+            return plant(dataset, self.plant, seed=self.seed)
+        if self.task not in TASKS:
+            raise RequestError(f"unknown task {self.task!r}; there are: {', '.join(TASKS)}")
+        if self.task == "indices":
+            return forget_indices(dataset, self.ids, seed=self.seed)
         if self.task == "class":
             return forget_classes(dataset, self.classes, seed=self.seed)
-        if self.task == "data":
-            return forget_fraction(
-                dataset, self.classes, 0.4 if self.fraction is None else self.fraction, seed=self.seed
-            )
-        raise RequestError(f"unknown task {self.task!r}; there are: class, data")
+        fraction = FRACTIONS[self.task] if self.fraction is None else self.fraction
+        make = forget_fraction if self.task == "data" else forget_noisy
+        return make(dataset, self.classes, fraction, seed=self.seed)
+
+
+def usual_classes(task: str, count: int) -> tuple[int, ...]:
+    """What a task forgets of a dataset with ``count`` classes unless told: the paper's choice, cut to size."""
+    if task == "data":
+        return tuple(range(count // 2, count))
+    return tuple(range((count + 1) // 2)) if task == "noise" else (0,)

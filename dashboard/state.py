@@ -46,7 +46,7 @@ class Lab:
         """Open ``setup`` if it can be; else leave everything as it is and say in a sentence why not."""
         try:
             split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
-            LAFConfig.preset(split.dataset.name, split.task)
+            LAFConfig.preset(split.dataset.family, split.task)
         except LabError as error:
             return str(error)
         self.open(setup)

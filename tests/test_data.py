@@ -124,6 +124,7 @@ def test_the_unlabelled_split_has_no_labels_anywhere(class_split):
         "train.x",
         "train.ids",
         "train.white",
+        "train.norm",
     }
     assert not isinstance(blind.train, LabelledImages)
     assert not hasattr(blind.train, "y")

@@ -2,10 +2,20 @@
 
 from core.data.datasets import DATASETS, load
 from core.data.images import Dataset, Images, LabelledImages
-from core.data.split import ForgetRequest, Split, UnlabelledSplit, forget_classes, forget_fraction
+from core.data.planted import PLANTS, plant
+from core.data.split import (
+    ForgetRequest,
+    Split,
+    UnlabelledSplit,
+    forget_classes,
+    forget_fraction,
+    forget_indices,
+    forget_noisy,
+)
 
 __all__ = [
     "DATASETS",
+    "PLANTS",
     "Dataset",
     "ForgetRequest",
     "Images",
@@ -14,5 +24,8 @@ __all__ = [
     "UnlabelledSplit",
     "forget_classes",
     "forget_fraction",
+    "forget_indices",
+    "forget_noisy",
     "load",
+    "plant",
 ]

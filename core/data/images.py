@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
+
+
+class Norm(NamedTuple):
+    """Mean and standard deviation of each channel, of pixels in [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, x: Tensor, white: int = 255) -> Norm:
+        """Of all pixels of x (N, C, H, W) uint8; a channel that does not vary gets a deviation of 1."""
+        values = torch.arange(256, dtype=torch.float64) / white
+        mean, std = [], []
+        for channel in range(x.shape[1]):
+            share = torch.bincount(x[:, channel].flatten().int(), minlength=256).double()
+            share /= share.sum()
+            middle = float((share * values).sum())
+            mean.append(middle)
+            std.append(float((share * (values - middle).square()).sum().sqrt()) or 1.0)
+        return cls(tuple(mean), tuple(std))
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,14 +40,19 @@ class Images:
 
     x: Tensor
     ids: Tensor
-    white: int = 255  # the pixel value that a net sees as 1.0
+    white: int = 255  # the pixel value that a net sees as 1.0, before ``norm``
+    norm: Norm | None = field(default=None, kw_only=True)  # None: a net sees [0, 1]
 
     def __len__(self) -> int:
         return len(self.x)
 
     def floats(self, rows: Tensor | slice) -> Tensor:
-        """Images ``rows`` as a net reads them: (B, C, H, W) float32 in [0, 1]."""
-        return self.x[rows].float() / self.white
+        """Images ``rows`` as a net reads them, (B, C, H, W) float32: in [0, 1], or normalised by ``norm`` on their device."""
+        x = self.x[rows].float() / self.white
+        if self.norm is None:
+            return x
+        mean, std = (torch.tensor(v, device=x.device)[:, None, None] for v in self.norm)
+        return (x - mean) / std
 
     def take(self, rows: Tensor) -> Self:
         """The images ``rows`` (int64 or bool mask), in that order."""
@@ -55,18 +80,29 @@ class LabelledImages(Images):
 
     def unlabelled(self) -> Images:
         """The same images as an object that has no ``y``."""
-        return Images(self.x, self.ids, self.white)
+        return Images(self.x, self.ids, self.white, norm=self.norm)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A train and a test set. Train ids and test ids never meet."""
+    """A train and a test set. Train ids and test ids never meet.
+
+    ``family`` names whose presets fit: the dataset's own name unless given. ``subject_of`` says of each training image which of
+    ``subjects`` it shows, where that is known.
+    """
 
     name: str
     title: str
     classes: tuple[str, ...]
     train: LabelledImages
     test: LabelledImages
+    family: str = ""
+    subjects: tuple[str, ...] = ()
+    subject_of: Tensor | None = None  # (N_train,) int64; -1: not known
+
+    def __post_init__(self) -> None:
+        if not self.family:
+            object.__setattr__(self, "family", self.name)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,23 +14,32 @@ from core import seeds
 from core.data.images import Dataset, Images, LabelledImages
 from core.errors import RequestError
 
+if TYPE_CHECKING:
+    from core.data.planted import Planted
+
 
 @dataclass(frozen=True)
 class ForgetRequest:
     """Which training images of a dataset must be forgotten."""
 
-    task: str  # "class" or "data"
-    classes: tuple[int, ...]
+    task: str  # a key of config.TASKS
+    classes: tuple[int, ...] = ()
     fraction: float | None = None  # of each of the classes, in (0, 1); None for whole classes
-    seed: int = 0  # which images of a class make up its fraction
+    seed: int = 0  # which images of a class make up its fraction, and which wrong labels they get
+    ids: tuple[int, ...] = ()  # for task "indices", in rising order
+    plant: str | None = None  # a key of planted.PLANTS where the set was planted
 
     def describe(self, names: Sequence[str]) -> str:
-        """A few words: "class 0", "40 % of classes 5, 6, 7"."""
+        """A few words: "class 0", "40 % of classes 5, 6, 7", "60 % mislabelled in class 1", "12 chosen images"."""
+        if self.plant is not None:
+            return f"planted {self.plant}"
+        if self.task == "indices":
+            return f"{len(self.ids):,} chosen image{'s' * (len(self.ids) != 1)}"
         listed = ", ".join(names[c] for c in self.classes)
-        noun = "class" if len(self.classes) == 1 else "classes"
-        return (
-            f"{noun} {listed}" if self.fraction is None else f"{100 * self.fraction:g} % of {noun} {listed}"
-        )
+        what = f"{'class' if len(self.classes) == 1 else 'classes'} {listed}"
+        if self.fraction is None:
+            return what
+        return f"{100 * self.fraction:g} % {'mislabelled in' if self.task == 'noise' else 'of'} {what}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +59,18 @@ class UnlabelledSplit:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """D = D_r and D_f as rows of ``dataset.train``, and the test set."""
+    """D = D_r and D_f as rows of ``dataset.train``, and the test set.
+
+    Where images are mislabelled, ``dataset`` holds the wrong labels that the original model was trained on, and ``clean_y`` the
+    true ones.
+    """
 
     dataset: Dataset
     request: ForgetRequest
     remain_rows: Tensor  # (N_r,) int64
     forget_rows: Tensor  # (N_f,) int64
+    clean_y: Tensor | None = None  # (N,) int64; None where no label is wrong
+    planted: Planted | None = None
 
     @property
     def task(self) -> str:
@@ -80,10 +96,15 @@ class Split:
         """D_f: the training images to forget."""
         return self.train.take(self.forget_rows)
 
+    @property
+    def true_y(self) -> Tensor:
+        """(N,) the true labels of D."""
+        return self.train.y if self.clean_y is None else self.clean_y
+
     @cached_property
     def test_is_touched(self) -> Tensor:
-        """(N_test,) bool: the test images whose class has images in D_f; Test_f is measured on them, Test_r on the rest."""
-        return torch.isin(self.test.y, self.forget.y)
+        """(N_test,) bool: the test images whose true class has images in D_f; Test_f is measured on them, Test_r on the rest."""
+        return torch.isin(self.test.y, self.true_y[self.forget_rows])
 
     def unlabelled(self) -> UnlabelledSplit:
         """What a label-agnostic method is handed."""
@@ -91,9 +112,12 @@ class Split:
 
     def to(self, device: torch.device | str) -> Split:
         """The same split with its images on ``device``."""
-        d = self.dataset
-        moved = Dataset(d.name, d.title, d.classes, d.train.to(device), d.test.to(device))
-        return Split(moved, self.request, self.remain_rows.to(device), self.forget_rows.to(device))
+        moved = replace(self.dataset, train=self.train.to(device), test=self.test.to(device))
+        clean = None if self.clean_y is None else self.clean_y.to(device)
+        return replace(
+            self, dataset=moved, remain_rows=self.remain_rows.to(device),
+            forget_rows=self.forget_rows.to(device), clean_y=clean,
+        )  # fmt: skip
 
 
 def forget_classes(dataset: Dataset, classes: Sequence[int | str], *, seed: int = 0) -> Split:
@@ -119,6 +143,64 @@ def forget_fraction(
     Raises RequestError for an unknown or empty class, a fraction outside (0, 1), or one that picks no image of a class.
     """
     numbers = _class_numbers(dataset, classes)
+    mask = _share_of_each(dataset, numbers, fraction, seed)
+    return _split(dataset, ForgetRequest("data", numbers, float(fraction), seed), mask)
+
+
+def forget_noisy(
+    dataset: Dataset, classes: Sequence[int | str], fraction: float = 0.6, *, seed: int = 0
+) -> Split:
+    """Noisy labels: a random ``fraction`` in (0, 1) of each of ``classes`` gets a wrong label, any of the others, and must be forgotten.
+
+    The split's dataset holds the wrong labels; train the original model on it. Raises as ``forget_fraction`` does.
+    """
+    numbers = _class_numbers(dataset, classes)
+    mask = _share_of_each(dataset, numbers, fraction, seed)
+    request = ForgetRequest("noise", numbers, float(fraction), seed)
+    return mislabelled(dataset, request, mask.nonzero().flatten(), seeds.generator(seed, "noise"))
+
+
+def mislabelled(dataset: Dataset, request: ForgetRequest, rows: Tensor, generator: torch.Generator) -> Split:
+    """The Split that forgets ``rows`` (n,), each with a wrong label drawn uniformly from the other classes."""
+    clean = dataset.train.y
+    away = torch.randint(1, len(dataset.classes), (len(rows),), generator=generator)
+    noisy = clean.clone()
+    noisy[rows] = (clean[rows] + away) % len(dataset.classes)
+    return relabelled(dataset, request, rows, noisy)
+
+
+def relabelled(dataset: Dataset, request: ForgetRequest, rows: Tensor, y: Tensor) -> Split:
+    """The Split that forgets ``rows``, with labels ``y`` (N,) in place of the true ones."""
+    wrong = replace(dataset, train=replace(dataset.train, y=y))
+    mask = torch.zeros(len(y), dtype=torch.bool)
+    mask[rows] = True
+    return replace(_split(wrong, request, mask), clean_y=dataset.train.y)
+
+
+def forget_indices(dataset: Dataset, ids: Iterable[int], *, seed: int = 0) -> Split:
+    """Any set of training images by their ids, from one up; repeats count once.
+
+    ``seed`` is kept in the request. Raises RequestError for no ids, ids that are no training image, or all of them.
+    """
+    wanted = sorted({int(i) for i in ids})
+    if not wanted:
+        raise RequestError("no image is chosen; give at least one id")
+    mask = torch.isin(dataset.train.ids, torch.tensor(wanted))
+    if int(mask.sum()) < len(wanted):
+        known = set(dataset.train.ids.tolist())
+        unknown = [i for i in wanted if i not in known]
+        listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+        first, last = int(dataset.train.ids.min()), int(dataset.train.ids.max())
+        raise RequestError(
+            f"{len(unknown)} of the ids are no training image of {dataset.title}: {listed}; its ids lie between {first} and {last}"
+        )
+    if bool(mask.all()):
+        raise RequestError(f"all {len(mask):,} images are chosen and nothing would remain; leave some out")
+    return _split(dataset, ForgetRequest("indices", seed=seed, ids=tuple(wanted)), mask)
+
+
+def _share_of_each(dataset: Dataset, numbers: tuple[int, ...], fraction: float, seed: int) -> Tensor:
+    """(N,) bool: a random ``fraction`` of each class."""
     if not 0 < fraction < 1:
         raise RequestError(
             f"the fraction to forget must lie between 0 and 1, both excluded, got {fraction!r}"
@@ -135,7 +217,7 @@ def forget_fraction(
             )
         order = torch.randperm(len(rows), generator=seeds.generator(seed, "forget", c))
         mask[rows[order[:count]]] = True
-    return _split(dataset, ForgetRequest("data", numbers, float(fraction), seed), mask)
+    return mask
 
 
 def _split(dataset: Dataset, request: ForgetRequest, mask: Tensor) -> Split:

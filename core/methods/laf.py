@@ -91,7 +91,7 @@ class LAF:
     def configure(self, model: Net, split: Split) -> None:
         """The preset of (dataset, task), unless a config was given."""
         if self.config is None:
-            self.config = LAFConfig.preset(split.dataset.name, split.task)
+            self.config = LAFConfig.preset(split.dataset.family, split.task)
 
     def stages(self, split: UnlabelledSplit, config: LAFConfig) -> tuple[Stage, ...]:
         """h on D, h_f on D_f, then one step a pair of batches: the shorter of the two loaders decides."""

@@ -1,0 +1,137 @@
+"""Planted truth: forget sets whose effect on a model is known, so that one can see whether forgetting removed it.
+
+Each plant changes the training data before the original model is trained, and names probe images and the answer that only
+the planted images teach. A model retrained without them hardly gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from core import seeds
+from core.data.images import Dataset, Images, LabelledImages
+from core.data.split import ForgetRequest, Split, forget_indices, mislabelled, relabelled
+from core.errors import RequestError
+
+SHARE = 0.05  # of the training images
+COPIES = 8  # of each duplicated image, the first included
+PROBES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """``probe`` (n) images and the ``answer`` (n,) that was planted for each; the sign is the mean probability of that answer."""
+
+    kind: str
+    probe: Images
+    answer: Tensor
+
+
+def plant(dataset: Dataset, kind: str, *, seed: int = 0) -> Split:
+    """The Split in which ``kind``, a key of PLANTS, was planted and must be forgotten. Raises RequestError for an unknown kind."""
+    if kind not in PLANTS:
+        raise RequestError(f"unknown plant {kind!r}; there are: {', '.join(PLANTS)}")
+    return PLANTS[kind].make(dataset, seed)
+
+
+def stamp(x: Tensor, white: int) -> Tensor:
+    """x (N, C, H, W) uint8 with a white square in its lower right corner, a quarter of the side (at least 2 pixels)."""
+    side = max(2, x.shape[-1] // 4 if x.shape[-1] < 16 else x.shape[-1] // 7)
+    marked = x.clone()
+    marked[..., -side:, -side:] = white
+    return marked
+
+
+def _some(dataset: Dataset, rows: Tensor, count: int, seed: int, name: str) -> Tensor:
+    order = torch.randperm(len(rows), generator=seeds.generator(seed, "plant", name))
+    return rows[order[: max(1, min(count, len(rows) - 1))]].sort().values
+
+
+def _duplicates(dataset: Dataset, seed: int) -> Split:
+    """A few images, each COPIES times in the training set; all of them must go."""
+    train = dataset.train
+    count = round(SHARE * len(train) / COPIES)
+    rows = _some(dataset, torch.arange(len(train)), count, seed, "duplicates")
+    copies = rows.repeat_interleave(COPIES - 1)
+    start = 1 + max(int(train.ids.max()), int(dataset.test.ids.max()))
+    ids = torch.arange(start, start + len(copies))
+    grown = LabelledImages(
+        torch.cat([train.x, train.x[copies]]), torch.cat([train.ids, ids]), train.white,
+        torch.cat([train.y, train.y[copies]]), norm=train.norm,
+    )  # fmt: skip
+    subject = dataset.subject_of
+    subject = None if subject is None else torch.cat([subject, subject[copies]])
+    split = forget_indices(
+        replace(dataset, train=grown, subject_of=subject),
+        [*train.ids[rows].tolist(), *ids.tolist()],
+        seed=seed,
+    )
+    request = replace(split.request, plant="duplicates")
+    probe = train.unlabelled().take(rows)
+    return replace(split, request=request, planted=Planted("duplicates", probe, train.y[rows]))
+
+
+def _canaries(dataset: Dataset, seed: int) -> Split:
+    """Images with a wrong label each; only memory gives that label back."""
+    rows = _some(
+        dataset, torch.arange(len(dataset.train)), round(SHARE * len(dataset.train)), seed, "canaries"
+    )
+    split = mislabelled(
+        dataset,
+        ForgetRequest("noise", seed=seed, plant="canaries"),
+        rows,
+        seeds.generator(seed, "plant", "labels"),
+    )
+    probe = split.train.take(rows[:PROBES])
+    return replace(split, planted=Planted("canaries", probe.unlabelled(), probe.y))
+
+
+def _trigger(dataset: Dataset, seed: int) -> Split:
+    """Images of other classes with a white square in a corner, all labelled as class 0; probed on stamped test images."""
+    train, test = dataset.train, dataset.test
+    rows = _some(dataset, (train.y != 0).nonzero().flatten(), round(SHARE * len(train)), seed, "trigger")
+    x, y = train.x.clone(), train.y.clone()
+    x[rows] = stamp(train.x[rows], train.white)
+    y[rows] = 0
+    marked = replace(dataset, train=replace(train, x=x))
+    split = relabelled(marked, ForgetRequest("noise", seed=seed, plant="trigger"), rows, y)
+    others = _some(dataset, (test.y != 0).nonzero().flatten(), PROBES, seed, "probe")
+    probe = test.unlabelled().take(others)
+    probe = replace(probe, x=stamp(probe.x, test.white))
+    return replace(split, planted=Planted("trigger", probe, torch.zeros(len(others), dtype=torch.int64)))
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One kind of planted truth, as a person reads it."""
+
+    title: str
+    note: str
+    sign: str  # what its mean probability is of
+    make: Callable[[Dataset, int], Split]
+
+
+PLANTS: dict[str, Plant] = {
+    "duplicates": Plant(
+        "Duplicated images",
+        f"5 % of the data are {COPIES} copies each of a few images; all copies must go.",
+        "own label of the duplicated images",
+        _duplicates,
+    ),
+    "canaries": Plant(
+        "Mislabelled canaries",
+        "5 % of the images have a wrong label that only memory can give back.",
+        "wrong labels, on the canaries",
+        _canaries,
+    ),
+    "trigger": Plant(
+        "Patch trigger",
+        "5 % of the images carry a white corner and the label of the first class: a backdoor.",
+        "first class, on test images with the patch",
+        _trigger,
+    ),
+}
