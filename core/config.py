@@ -104,6 +104,39 @@ class LAFConfig:
         return found
 
 
+@dataclass(frozen=True)
+class RepairConfig:
+    """Supervised repair of the head on labelled remaining data, after LAF."""
+
+    share: float = 1.0  # of D_r that has labels, in (0, 1]
+    epochs: int = 1
+    batch_size: int = 64
+    lr: float = 3e-3
+
+    def __post_init__(self) -> None:
+        _whole(self, "epochs", "batch_size")
+        _positive(self, "lr")
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"share must lie in (0, 1], got {self.share!r}")
+
+
+@dataclass(frozen=True)
+class LAFRConfig:
+    """LAF+R: LAF, then repair."""
+
+    laf: LAFConfig = field(default_factory=LAFConfig)
+    repair: RepairConfig = field(default_factory=RepairConfig)
+
+    @property
+    def threads(self) -> int:
+        return self.laf.threads
+
+    @classmethod
+    def preset(cls, dataset: str, task: str) -> Self:
+        """LAF's preset, and the dataset's repair. Raises RequestError when there is no LAF preset."""
+        return cls(LAFConfig.preset(dataset, task), _REPAIR.get(dataset, RepairConfig(lr=1e-3)))
+
+
 def origin(dataset: str, task: str) -> str:
     """Where the LAF preset of (dataset or family, task) comes from: what it was measured on, or the paper's table."""
     return _ORIGIN.get((dataset, task), MEASURED)
@@ -147,6 +180,7 @@ _LAF: dict[Any, LAFConfig] = {
     ("mnist", "class"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=5e-4, temperature=10, vae=_MNIST_VAE),
     ("mnist", "data"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=2e-4, temperature=5, vae=_MNIST_VAE),
 }
+_REPAIR = {"digits": RepairConfig(lr=3e-3), "own-small": RepairConfig(lr=3e-3)}
 _ORIGIN: dict[tuple[str, str], str] = {}  # of presets that were not measured on their own dataset
 
 # The paper's tables: its CNN and its ResNet-18
@@ -189,4 +223,14 @@ def as_dict(config: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["TASKS", "EvalConfig", "LAFConfig", "TrainConfig", "VAEConfig", "as_dict", "replace"]
+__all__ = [
+    "TASKS",
+    "EvalConfig",
+    "LAFConfig",
+    "LAFRConfig",
+    "RepairConfig",
+    "TrainConfig",
+    "VAEConfig",
+    "as_dict",
+    "replace",
+]

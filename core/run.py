@@ -205,7 +205,10 @@ class Run:
         step = self.unlearner.step(self._state, self.config)
         self.steps.append(step)
         self.seconds[step.stage] += step.seconds
-        self._tell(Progress(step.stage, step.number, self.total_steps, self.seconds[step.stage]))
+        # one line of progress for all steps, though a method may have more than one kind of them
+        before = {"evaluate", *(s.key for s in self.stages[:-1])}
+        spent = sum(v for k, v in self.seconds.items() if k not in before)
+        self._tell(Progress(self.stages[-1].key, step.number, self.total_steps, spent))
         finished = step.number >= self.total_steps
         if self.observer is not None and (
             finished or step.number % self.observer.cadence(self.total_steps) == 0

@@ -33,20 +33,30 @@ class Supervised:
     optimiser: torch.optim.Adam
     stage: str
     number: int = 0  # steps taken
+    part: nn.Module | None = None  # what learns; None: all of the model
 
     @classmethod
     def start(
-        cls, model: Net, images: LabelledImages, config: TrainConfig, *, seed: int, stage: str
+        cls,
+        model: Net,
+        images: LabelledImages,
+        config: TrainConfig,
+        *,
+        seed: int,
+        stage: str,
+        part: nn.Module | None = None,
     ) -> Supervised:
-        """Ready for step 1; ``model`` is trained in place, so hand in a copy."""
+        """Ready for step 1; ``model`` is trained in place, so hand in a copy. Where only a ``part`` learns, batch statistics of
+        the whole are left alone."""
         device = device_of(model)
         return cls(
             model,
             images.to(device),
             config,
             Batches(len(images), config.batch_size, seeds.derive(seed, stage), "order"),
-            adam(model.parameters(), config.lr, device, config.weight_decay),
+            adam((part or model).parameters(), config.lr, device, config.weight_decay),
             stage,
+            part=part,
         )
 
     @property
@@ -61,7 +71,7 @@ class Supervised:
 
     def step(self) -> float:
         """One minibatch; the mean cross-entropy before the update. Raises DivergedError when it is no number."""
-        self.model.train()
+        self.model.train(self.part is None)
         rows = self.batches.draw().to(self.images.x.device)
         loss = functional.cross_entropy(self.model(self.images.floats(rows)), self.images.y[rows])
         value = float(loss.detach())
@@ -69,7 +79,8 @@ class Supervised:
         if not value < float("inf"):
             raise DivergedError("the cross-entropy", stage=self.stage, step=self.number, advice="lower lr")
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        learning = None if self.part is None else list(self.part.parameters())
+        loss.backward(inputs=learning)  # type: ignore[no-untyped-call]
         self.optimiser.step()
         ends_epoch = self.number % len(self.batches) == 0
         if ends_epoch and not all(bool(p.isfinite().all()) for p in self.model.parameters()):

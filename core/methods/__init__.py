@@ -7,10 +7,12 @@ from typing import Any
 
 from core.methods.base import Unlearner
 from core.methods.laf import LAF
+from core.methods.laf_r import LAFR
 from core.methods.retrain import Retrain
 
 METHODS: dict[str, Callable[..., Unlearner]] = {
     "laf": LAF,
+    "laf+r": LAFR,
     "retrain": Retrain,
 }
 
@@ -24,4 +26,4 @@ def method(name: str, *args: Any) -> Unlearner:
     return METHODS[name](*args)
 
 
-__all__ = ["LAF", "METHODS", "Retrain", "Unlearner", "method"]
+__all__ = ["LAF", "LAFR", "METHODS", "Retrain", "Unlearner", "method"]

@@ -105,7 +105,7 @@ class LAF:
         return (
             Stage("vae", "VAE of D", vae.epochs * batches(n_r + n_f, vae.batch_size)),
             Stage("vae_f", "VAE of D_f", vae.epochs * batches(n_f, vae.batch_size)),
-            Stage("unlearn", "unlearning", config.epochs * pairs),
+            Stage("unlearn", "unlearning", config.steps or config.epochs * pairs),
         )
 
     def start(self, model: Net, split: UnlabelledSplit, *, seed: int) -> LAFState:
@@ -204,7 +204,7 @@ class LAF:
         values["ra"] = float((align - repel).detach())
         return Step(
             number=state.number,
-            total=config.epochs * state.steps_per_epoch,
+            total=config.steps or config.epochs * state.steps_per_epoch,
             epoch=(state.number - 1) // state.steps_per_epoch + 1,
             stage="unlearn",
             losses=values,
