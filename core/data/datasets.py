@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist
 from core.data.images import Dataset, LabelledImages
-from core.data.mnist import RAW, WANTED, load_mnist
+from core.data.torchvision_files import CIFAR10_FILES, SVHN_FILES, load_cifar10, load_svhn
 from core.errors import RequestError
 from core.store import home
 
@@ -87,6 +88,16 @@ def _digits(_: Path) -> Dataset:
 DATASETS: dict[str, Source] = {
     "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),
     "mnist": Source(
-        "MNIST", "70,000 images, 28x28, downloaded once (12 MB)", load_mnist, files=WANTED, place=RAW
+        "MNIST", "70,000 images, 28x28, downloaded once (12 MB)", load_mnist, files=WANTED, place=MNIST_RAW
     ),
-}
+    "fashion_mnist": Source(
+        "Fashion-MNIST", "70,000 images of clothes, 28x28, downloaded once (30 MB)", load_fashion_mnist,
+        files=WANTED, place=FASHION_RAW,
+    ),
+    "cifar10": Source(
+        "CIFAR-10", "60,000 colour images, 32x32, downloaded once (170 MB)", load_cifar10, files=CIFAR10_FILES
+    ),
+    "svhn": Source(
+        "SVHN", "99,289 house numbers in colour, 32x32, downloaded once (246 MB)", load_svhn, files=SVHN_FILES
+    ),
+}  # fmt: skip

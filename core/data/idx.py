@@ -1,8 +1,7 @@
-"""MNIST: its IDX files checked before anything trusts them, then read (or fetched) through torchvision."""
+"""MNIST and Fashion-MNIST: their IDX files checked before anything trusts them, then read (or fetched) through torchvision."""
 
 from __future__ import annotations
 
-import errno
 import gzip
 import shutil
 import struct
@@ -12,9 +11,9 @@ from pathlib import Path
 import torch
 
 from core.data.images import Dataset, LabelledImages
+from core.data.torchvision_files import sentence
 from core.errors import DataError
 
-RAW = Path("MNIST/raw")
 FILES = {  # name -> IDX magic number, dimensions after the first
     "train-images-idx3-ubyte": (2051, (28, 28)),
     "train-labels-idx1-ubyte": (2049, ()),
@@ -22,6 +21,8 @@ FILES = {  # name -> IDX magic number, dimensions after the first
     "t10k-labels-idx1-ubyte": (2049, ()),
 }
 WANTED = ", ".join(FILES) + " (or the same names ending in .gz)"
+MNIST_RAW = Path("MNIST/raw")
+FASHION_RAW = Path("FashionMNIST/raw")
 
 
 def load_mnist(folder: Path) -> Dataset:
@@ -31,18 +32,32 @@ def load_mnist(folder: Path) -> Dataset:
     """
     from torchvision.datasets import MNIST  # imported here: digits must not wait for torchvision
 
-    raw = folder / RAW
+    train, test = _load(MNIST, folder, MNIST_RAW, "MNIST")
+    return Dataset("mnist", "MNIST", tuple(map(str, range(10))), train, test)
+
+
+def load_fashion_mnist(folder: Path) -> Dataset:
+    """Fashion-MNIST from ``folder``/FashionMNIST/raw; ids and errors as MNIST's."""
+    from torchvision.datasets import FashionMNIST
+
+    train, test = _load(FashionMNIST, folder, FASHION_RAW, "Fashion-MNIST")
+    return Dataset("fashion_mnist", "Fashion-MNIST", tuple(FashionMNIST.classes), train, test)
+
+
+def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]:  # type: ignore[no-untyped-def]
+    """Train and test images of one of torchvision's MNIST classes."""
+    raw = folder / place
     try:
         _unpack(raw)
         counts = {name: _check(raw / name) for name in FILES if (raw / name).exists()}
-        parts = [MNIST(str(folder), train=train, download=True) for train in (True, False)]
+        parts = [kind(str(folder), train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError, ValueError, EOFError) as error:  # URLError and a full disk are OSErrors
-        raise DataError(_sentence(raw, error)) from error
-    for kind in ("train", "t10k"):
-        images, labels = (counts.get(name) for name in FILES if name.startswith(kind))
+        raise DataError(sentence(title, raw, WANTED, error)) from error
+    for part in ("train", "t10k"):
+        images, labels = (counts.get(name) for name in FILES if name.startswith(part))
         if images is not None and labels is not None and images != labels:
             raise DataError(
-                f"{raw / f'{kind}-labels-idx1-ubyte'} holds {labels} labels for {images} images; fetch both files again"
+                f"{raw / f'{part}-labels-idx1-ubyte'} holds {labels} labels for {images} images; fetch both files again"
             )
     sets, start = [], 0
     for part, name in zip(parts, ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"), strict=True):
@@ -51,7 +66,7 @@ def load_mnist(folder: Path) -> Dataset:
             raise DataError(f"{raw / name} is broken (a label is not 0 to 9); fetch it again")
         sets.append(LabelledImages(x, torch.arange(len(x)) + start, 255, y))
         start += len(x)
-    return Dataset("mnist", "MNIST", tuple(map(str, range(10))), sets[0], sets[1])
+    return sets
 
 
 def _check(path: Path) -> int:
@@ -88,12 +103,3 @@ def _unpack(raw: Path) -> None:
                 part.unlink(missing_ok=True)
                 raise
         part.replace(target)
-
-
-def _sentence(raw: Path, error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the disk that holds {raw} is full; free some space, or name another folder with --data-dir"
-    if isinstance(error, PermissionError):
-        return f"{error.filename or raw} cannot be read or written; allow it, or name another folder with --data-dir"
-    reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
-    return f"MNIST is not in {raw} and could not be downloaded ({reason}); put {WANTED} there"

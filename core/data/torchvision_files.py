@@ -1,0 +1,104 @@
+"""CIFAR-10 and SVHN, read (or fetched) through torchvision, and the sentence for any of its datasets that cannot be had.
+
+No pickle from a user: CIFAR-10's batches are pickles, and torchvision opens them only after the md5 of every one agrees with
+the published one that it carries.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.data.images import Dataset, LabelledImages, Norm
+from core.errors import DataError
+
+CIFAR10_FILES = "cifar-10-python.tar.gz"
+SVHN_FILES = "train_32x32.mat and test_32x32.mat"
+
+
+def load_cifar10(folder: Path) -> Dataset:
+    """CIFAR-10 from ``folder``/cifar-10-batches-py; ids 0-49,999 in the order of the batches, then the test images.
+
+    Raises DataError naming file and folder: missing where there is no network, broken, unreadable, or the disk full.
+    """
+    from torchvision.datasets import CIFAR10  # imported here: digits must not wait for torchvision
+
+    def read(train: bool) -> Any:
+        return CIFAR10(str(folder), train=train, download=True)
+
+    batches = folder / CIFAR10.base_folder
+    names = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    files = [(batches / name, md5) for name, md5 in names] + [(folder / CIFAR10.filename, CIFAR10.tgz_md5)]
+    parts = _read(read, "CIFAR-10", folder, CIFAR10_FILES, files)
+    images = [(p.data.transpose(0, 3, 1, 2), p.targets) for p in parts]
+    return _dataset("cifar10", "CIFAR-10", tuple(parts[0].classes), images, batches)
+
+
+def load_svhn(folder: Path) -> Dataset:
+    """SVHN (cropped digits, without its extra set) from ``folder``; ids in the order of train_32x32.mat, then the test images.
+
+    Raises DataError as ``load_cifar10``.
+    """
+    from torchvision.datasets import SVHN
+
+    def read(train: bool) -> Any:
+        return SVHN(str(folder), split="train" if train else "test", download=True)
+
+    files = [(folder / name, md5) for _, name, md5 in (SVHN.split_list["train"], SVHN.split_list["test"])]
+    parts = _read(read, "SVHN", folder, SVHN_FILES, files)
+    images = [(p.data, p.labels) for p in parts]
+    return _dataset("svhn", "SVHN", tuple(map(str, range(10))), images, folder)
+
+
+def _read(read: Any, title: str, folder: Path, wanted: str, files: list[tuple[Path, str]]) -> list[Any]:
+    """The train and the test part; where they cannot be had, the file at fault is named."""
+    from torchvision.datasets.utils import check_md5
+
+    try:
+        return [read(True), read(False)]
+    except Exception as error:  # what a damaged archive, .mat or batch raises is the reader's own choice
+        try:
+            broken = next((path for path, md5 in files if path.is_file() and not check_md5(path, md5)), None)
+        except OSError:  # unreadable: the sentence below says so
+            broken = None
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if broken is not None and not full:
+            raise DataError(
+                f"{broken} is broken (its md5 is not the published one); delete it and put {wanted} in {folder}"
+            ) from error
+        raise DataError(sentence(title, folder, wanted, error)) from error
+
+
+def _dataset(
+    name: str, title: str, classes: tuple[str, ...], parts: list[tuple[Any, Any]], place: Path
+) -> Dataset:
+    """Both parts in memory, normalised by the training images."""
+    sets: list[LabelledImages] = []
+    start = 0
+    norm = None
+    for images, labels in parts:
+        x = torch.from_numpy(np.ascontiguousarray(images))
+        y = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
+        right = x.dtype == torch.uint8 and x.ndim == 4 and x.shape[1] == 3 and y.shape == x.shape[:1]
+        if not right or not len(y) or int(y.min()) < 0 or int(y.max()) >= len(classes):
+            raise DataError(f"the files of {title} in {place} are not those of {title}; fetch them again")
+        norm = norm or Norm.of(x)
+        sets.append(LabelledImages(x, torch.arange(len(x)) + start, 255, y, norm=norm))
+        start += len(x)
+    return Dataset(name, title, classes, sets[0], sets[1])
+
+
+def sentence(title: str, folder: Path, wanted: str, error: BaseException) -> str:
+    """Why ``title`` cannot be had from ``folder``, and which file to put there."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return (
+            f"the disk that holds {folder} is full; free some space, or name another folder with --data-dir"
+        )
+    if isinstance(error, PermissionError):
+        return f"{error.filename or folder} cannot be read or written; allow it, or name another folder with --data-dir"
+    reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
+    return f"{title} is not in {folder} and could not be downloaded ({reason}); put {wanted} there"
