@@ -35,7 +35,7 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     plain = _strip(state, tensors)
     header = {"laf": json.dumps({"format": FORMAT, "state": plain})}
-    _write(Path(path), save(tensors, metadata=header))
+    write_bytes(Path(path), save(tensors, metadata=header))
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
@@ -88,7 +88,8 @@ def _fill(value: Any, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` atomically, making its folder. Raises DataError when it cannot be written or the disk is full."""
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
