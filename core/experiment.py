@@ -14,12 +14,12 @@ from threading import Lock
 from typing import Any
 
 from core.compute import pick_device
-from core.config import EvalConfig, LAFConfig, TrainConfig, as_dict
+from core.config import EvalConfig, TrainConfig, as_dict
 from core.data.datasets import load
 from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError, RequestError
-from core.methods.laf import LAF
+from core.methods import method, preset_of
 from core.methods.retrain import Retrain
 from core.metrics import Report, evaluate
 from core.models import Net, Provenance, build
@@ -42,7 +42,7 @@ class Prepared:
 
     dataset: Dataset
     split: Split
-    config: LAFConfig
+    config: Any  # of the method
     model: Net
     observer: Observer
     projection: Projection
@@ -84,7 +84,7 @@ class Experiment:
     setup: Setup
     runner: Runner
     umap: UmapBackend | None = None
-    config: LAFConfig | None = None
+    config: Any = None  # of the method; default its preset
     eval_config: EvalConfig | None = None  # the dataset's preset
     map_runner: Runner | None = None  # for what waits for UMAP; default ``runner``
     kept: Kept | None = None  # shared with other Experiments; not asked when a config is given
@@ -192,7 +192,8 @@ class Experiment:
     def _new_run(self) -> None:
         assert self.model is not None
         assert self.split is not None
-        run = Run(LAF(self.config), self.model, self.split, seed=self.setup.seed, observer=self.observer)
+        unlearner = method(self.setup.method, self.config)
+        run = Run(unlearner, self.model, self.split, seed=self.setup.seed, observer=self.observer)
         self._drive = Drive(run, self._finished)
         self.run = run
 
@@ -212,7 +213,7 @@ class Experiment:
         yield
         dataset = load(self.setup.dataset, data_dir=self.setup.data_dir)
         split = self.setup.split(dataset)
-        self.config = self.config or LAFConfig.preset(dataset.family, split.task)
+        self.config = self.config or preset_of(self.setup.method, split)
         device = pick_device(self.setup.device)
         self.dataset, self.split = dataset, split
         self.work.pop("load")

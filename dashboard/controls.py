@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.data.datasets import DATASETS
+from core.data.planted import PLANTS
 from core.errors import LabError
 from core.run import Phase
-from core.setup import Setup
+from core.setup import FRACTIONS, Setup, usual_classes
 from dashboard import state
 from dashboard.state import Lab
 
-TASKS = {"class": "Class removal", "data": "Data removal"}
+PLANTED = "planted"
+TASKS = {
+    "class": "Class removal",
+    "data": "Data removal",
+    "noise": "Noisy labels",
+    PLANTED: "Planted truth",
+}
 WAIT = "The original model is still being prepared"
 OVER = "The run is at its end; Reset starts it anew"
 
@@ -126,50 +135,66 @@ def _form(lab: Lab) -> None:
         help="Decides initial weights, batches and noise",
     )
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
-        same = name == setup.dataset
-        chosen = Setup(
-            name, setup.task, setup.classes if same else (0,) if setup.task == "class" else (5, 6, 7, 8, 9),
-            setup.fraction, int(seed), folder or None, setup.device,
-        )  # fmt: skip
-        _apply(lab, chosen)
+        chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None)
+        if name != setup.dataset:
+            task = "class" if setup.task == "indices" else setup.task  # ids are of one dataset
+            chosen = replace(chosen, task=task, ids=())
+        _apply(lab, chosen, usual=name != setup.dataset)
     _problem()
 
 
 def _request(lab: Lab) -> None:
-    """Task, classes, fraction."""
+    """Task, classes, fraction, or what to plant; and by which method."""
     setup, dataset = lab.experiment.setup, lab.experiment.dataset
     if dataset is None:
         st.caption("The images are being read.")
         return
-    task = st.radio("Task", list(TASKS), index=list(TASKS).index(setup.task), format_func=TASKS.__getitem__, horizontal=True,
+    now = PLANTED if setup.plant else setup.task if setup.task in TASKS else "class"
+    task = st.radio("Task", list(TASKS), index=list(TASKS).index(now), format_func=TASKS.__getitem__, horizontal=True,
                     key=f"task-{lab.token}")  # fmt: skip
-    names = list(dataset.classes)
-    picked = [names[c] if isinstance(c, int) else c for c in setup.classes]
-    default = picked if task == setup.task else names[:1] if task == "class" else names[5:]
-    classes = st.pills(
-        "Classes", names, selection_mode="multi", default=default, key=f"classes-{task}-{lab.token}"
-    )
-    fraction = None
-    if task == "data":
-        fraction = (
-            st.slider(
-                "Share of each of them, %",
-                1,
-                99,
-                round(100 * (setup.fraction or 0.4)),
-                key=f"fraction-{lab.token}",
-            )
-            / 100
+    chosen = replace(setup, task=task, plant=None, ids=())
+    if task == PLANTED:
+        kinds = list(PLANTS)
+        at = kinds.index(setup.plant) if setup.plant else 0
+        kind = st.radio("What is planted", kinds, index=at, format_func=lambda k: PLANTS[k].title,
+                        captions=[PLANTS[k].note for k in kinds], key=f"plant-{lab.token}")  # fmt: skip
+        st.caption(
+            "The original model is trained on data with the plant in it; forgetting must remove what only the plant teaches."
         )
+        chosen = replace(chosen, task=setup.task, plant=kind)
+    else:
+        chosen = _classes(lab, chosen, list(dataset.classes), same=task == now)
+    methods = {"laf": "LAF", "laf+r": "LAF + repair"}
+    method = st.segmented_control(
+        "Method", list(methods), default=setup.method, format_func=methods.__getitem__, required=True, key=f"method-{lab.token}",
+        help="LAF reads no label. Repair then trains the head on the labelled images that remain, for one epoch.",
+    )  # fmt: skip
     if st.button("Forget these", key=f"use-request-{lab.token}", type="primary", width="stretch"):
-        numbers = tuple(names.index(c) for c in classes)
-        _apply(lab, Setup(setup.dataset, task, numbers, fraction, setup.seed, setup.data_dir, setup.device))
+        _apply(lab, replace(chosen, method=method))
     _problem()
 
 
-def _apply(lab: Lab, setup: Setup) -> None:
-    with st.spinner(f"Reading {DATASETS[setup.dataset].title}"):
-        problem = lab.change(setup)
+def _classes(lab: Lab, setup: Setup, names: list[str], *, same: bool) -> Setup:
+    """``setup`` with the classes and the share that are picked; ``same`` keeps what it has as the first choice."""
+    task = setup.task
+    numbers = setup.classes if same else usual_classes(task, len(names))
+    picked = [names[c] if isinstance(c, int) else c for c in numbers]
+    classes = st.pills(
+        "Classes", names, selection_mode="multi", default=picked, key=f"classes-{task}-{lab.token}"
+    )
+    fraction = None
+    if task in FRACTIONS:
+        label = "Share of each that is mislabelled, %" if task == "noise" else "Share of each of them, %"
+        share = round(100 * ((same and setup.fraction) or FRACTIONS[task]))
+        fraction = st.slider(label, 1, 99, share, key=f"fraction-{task}-{lab.token}") / 100
+    if task == "noise":
+        st.caption("Each gets a wrong label, any of the others; the original model is trained on them.")
+    return replace(setup, classes=tuple(names.index(c) for c in classes), fraction=fraction)
+
+
+def _apply(lab: Lab, setup: Setup, *, usual: bool = False) -> None:
+    with st.spinner("Reading the images"):
+        problem = lab.change(setup, usual=usual)
     if problem is None:
         st.rerun()
     state.remember("problem", problem)
@@ -185,10 +210,10 @@ def _facts(lab: Lab) -> str:
     """The settings of the run and what was made for it, in one line."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
-    config = e.config
+    config = getattr(e.config, "laf", e.config)
     if config is not None:
         parts += [
-            ("Method", "LAF"),
+            ("Method", "LAF+R" if e.setup.method == "laf+r" else "LAF"),
             ("τ", f"{config.temperature:g}"),
             ("lr UE", f"{config.lr_ue:g}"),
             ("lr RA", f"{config.lr_ra:g}"),

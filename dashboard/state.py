@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from core.config import LAFConfig
 from core.data.datasets import load
 from core.errors import LabError
 from core.experiment import Experiment, Kept
+from core.methods import preset_of
 from core.projection import UmapBackend
 from core.run import Phase
 from core.runner import Runner
-from core.setup import Setup
+from core.setup import Setup, usual_classes
 from dashboard import stream
 from dashboard.stream import Outbox
 
@@ -42,11 +43,17 @@ class Lab:
         )
         self.experiment.start()
 
-    def change(self, setup: Setup) -> str | None:
-        """Open ``setup`` if it can be; else leave everything as it is and say in a sentence why not."""
+    def change(self, setup: Setup, *, usual: bool = False) -> str | None:
+        """Open ``setup`` if it can be; else leave everything as it is and say in a sentence why not.
+
+        ``usual``: with the classes that its task forgets of this dataset unless told.
+        """
         try:
-            split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
-            LAFConfig.preset(split.dataset.family, split.task)
+            dataset = load(setup.dataset, data_dir=setup.data_dir)
+            if usual:
+                setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))
+            split = setup.split(dataset)
+            preset_of(setup.method, split)
         except LabError as error:
             return str(error)
         self.open(setup)

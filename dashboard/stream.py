@@ -122,7 +122,8 @@ class Outbox:
         if experiment.life != self.life:
             self.frames, self.follow, self.life = 0, 0, experiment.life
             self.readings.clear()
-        total, revision = len(run.frames), experiment.revision
+        total, revision, split = len(run.frames), experiment.revision, experiment.split
+        assert split is not None
         references = list(experiment.references)
         window = range(max(0, self.frames - OVERLAP), min(total, self.frames + WINDOW))
         told = window
@@ -136,7 +137,7 @@ class Outbox:
             "life": self.life,
             "rev": revision,
             "total": total,
-            "rows": words.row_specs(run_task(experiment), [r.frame.reading for r in references]),
+            "rows": words.row_specs(split.task, [r.frame.reading for r in references], split.request.plant),
             "readings": [self._reading(experiment, run, run.frames[i], revision) for i in told],
             "seqs": list(window),
             "follow_seqs": [],
@@ -172,18 +173,12 @@ class Outbox:
         return self.readings[key]
 
 
-def run_task(experiment: Experiment) -> str:
-    """The task as the words know it."""
-    assert experiment.split is not None
-    return experiment.split.task
-
-
 def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> dict[str, Any]:
     """One frame's numbers and its sentence."""
     split, observer = experiment.split, experiment.observer
     assert split is not None
     assert observer is not None
-    task, now, record = split.task, frame.reading, frame.record
+    task, plant, now, record = split.task, split.request.plant, frame.reading, frame.record
     references = [r.frame.reading for r in experiment.references]
     original = observer.original.reading
     forget = observer.evaluator.is_forget.numpy()
@@ -199,10 +194,10 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
         "epoch": record.epoch if record else 0,
         "stage": record.stage if record else "original",
         "sentence": words.sentence(task, now, original, references, split.dataset.classes, waiting),
-        "values": words.values(task, now, references),
+        "values": words.values(task, now, references, plant),
         "interval": {} if attack.auc is None else {"auc": [attack.auc_low, attack.auc_high]},
         "note": {"one_answer": f"called {split.dataset.classes[now.commonest]}", **too_few(now)},
-        "distance": words.gaps(task, now, original, references, counts(experiment)),
+        "distance": words.gaps(task, now, original, references, counts(experiment), plant),
         "loss": loss_terms(record) if record else None,
         "seconds": sum(v for k, v in frame.seconds.items() if k != "evaluate"),
         "angle": {
@@ -249,6 +244,8 @@ def counts(experiment: Experiment) -> dict[str, int]:
         "remain_train": len(e.train_rows) - n_f,
         "forget_train": n_f,
         "one_answer": n_f,
+        "clean_f": n_f,
+        "planted": 0 if e.split.planted is None else len(e.split.planted.probe),
         "remain_test": n_test - touched,
         "forget_test": touched,
         "test": n_test,
@@ -277,7 +274,7 @@ def status(experiment: Experiment) -> dict[str, Any]:
     reference = next(iter(experiment.references), None)
     spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
     found["clock"] = {
-        "method": "LAF",
+        "method": experiment.setup.method.upper(),
         "seconds": spent,
         "retrain": reference.seconds if reference else None,
         "sentence": words.clock(

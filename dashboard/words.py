@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.planted import PLANTS
 from core.metrics import Reading, jensen_shannon
 
 
@@ -25,49 +26,40 @@ class Row:
     range: tuple[float, float] = (0.0, 1.0)
 
 
-def rows_for(task: str) -> list[Row]:
+def rows_for(task: str, plant: str | None = None) -> list[Row]:
     """The read-outs of a task, the ones that decide first."""
-    one_class = task == "class"
-    rest = "test images of the other classes" if one_class else "test images of the classes left alone"
-    rows = [
-        Row(
-            "remain_train",
-            "remaining, train",
-            "Train_r",
-            "remain",
-            "Accuracy on the training images that stay.",
-            lambda r: r.train_r,
-        ),
-        Row(
-            "forget_train",
-            "forgotten, train",
-            "Train_f",
-            "forget",
-            "Accuracy on the images to forget.",
-            lambda r: r.train_f,
-        ),
-    ]
-    if one_class:
-        rows += [
-            Row(
-                "remain_test",
-                "remaining, test",
-                "Test_r",
-                "remain",
-                f"Accuracy on {rest}.",
-                lambda r: r.test_r,
-            ),
-            Row(
-                "forget_test",
-                "forgotten, test",
-                "Test_f",
-                "forget",
-                "Accuracy on test images of the forgotten class.",
-                lambda r: r.test_f,
-            ),
-        ]
+    remain_train = Row(
+        "remain_train", "remaining, train", "Train_r", "remain", "Accuracy on the training images that stay.", lambda r: r.train_r
+    )  # fmt: skip
+    by_label = ", by their wrong labels: lower is better" if task == "noise" else ""
+    forget_train = Row(
+        "forget_train", "wrong labels, train" if task == "noise" else "forgotten, train", "Train_f", "forget",
+        f"Accuracy on the images to forget{by_label}.", lambda r: r.train_f,
+    )  # fmt: skip
+    test = Row("test", "test", "Test", "remain", "Accuracy on all test images.", lambda r: r.test)
+    if task == "class":
+        rows = [
+            remain_train,
+            forget_train,
+            Row("remain_test", "remaining, test", "Test_r", "remain", "Accuracy on test images of the other classes.",
+                lambda r: r.test_r),
+            Row("forget_test", "forgotten, test", "Test_f", "forget", "Accuracy on test images of the forgotten class.",
+                lambda r: r.test_f),
+        ]  # fmt: skip
+    elif task == "noise":
+        clean = Row(
+            "clean_f", "true labels, train", "clean_f", "remain",
+            "Accuracy on the mislabelled images by their true labels: what unlearning wrong labels is for.", lambda r: r.clean_f,
+        )  # fmt: skip
+        rows = [clean, forget_train, remain_train, test]
     else:
-        rows += [Row("test", "test", "Test", "remain", "Accuracy on all test images.", lambda r: r.test)]
+        rows = [remain_train, forget_train, test]
+    if plant is not None:
+        rows.insert(0, Row(
+            "planted", "planted sign", "", "forget",
+            f"Mean probability of the planted answer: {PLANTS[plant].sign}. A model that never saw the plant hardly gives it.",
+            lambda r: r.planted,
+        ))  # fmt: skip
     return [
         *rows,
         Row("one_answer", "forgotten, one answer", "max share", "forget",
@@ -86,10 +78,10 @@ JS = Row(
 )  # fmt: skip
 
 
-def row_specs(task: str, references: Sequence[Reading]) -> list[dict[str, Any]]:
+def row_specs(task: str, references: Sequence[Reading], plant: str | None = None) -> list[dict[str, Any]]:
     """The rows as docs/wire.md wants them."""
     specs = []
-    for row in [*rows_for(task), JS]:
+    for row in [*rows_for(task, plant), JS]:
         reference = [v for r in references if (v := row.value(r)) is not None]
         spec = {
             "key": row.key,
@@ -105,9 +97,11 @@ def row_specs(task: str, references: Sequence[Reading]) -> list[dict[str, Any]]:
     return specs
 
 
-def values(task: str, reading: Reading, references: Sequence[Reading]) -> dict[str, float | None]:
+def values(
+    task: str, reading: Reading, references: Sequence[Reading], plant: str | None = None
+) -> dict[str, float | None]:
     """A value for each row; JS only where there is a retrained model."""
-    found = {row.key: row.value(reading) for row in rows_for(task)}
+    found = {row.key: row.value(reading) for row in rows_for(task, plant)}
     found["js"] = distance(reading, references)
     return found
 
@@ -121,13 +115,18 @@ def distance(reading: Reading, references: Sequence[Reading]) -> float | None:
 
 
 def gaps(
-    task: str, reading: Reading, original: Reading, references: Sequence[Reading], counts: dict[str, int]
+    task: str,
+    reading: Reading,
+    original: Reading,
+    references: Sequence[Reading],
+    counts: dict[str, int],
+    plant: str | None = None,
 ) -> dict[str, dict[str, str]]:
     """How far each value is from the retrained model's, in words; "near" only where so few images cannot tell them apart."""
     if not references:
         return {}
     found = {}
-    for row in rows_for(task):
+    for row in rows_for(task, plant):
         mine = row.value(reading)
         theirs = [v for r in references if (v := row.value(r)) is not None]
         if mine is None or not theirs:
@@ -173,6 +172,10 @@ def sentence(
     gold = references[0]
     far_f = reading.train_f - max(r.train_f for r in references)
     hurt = _harm(task, reading, references)
+    if reading.planted is not None:
+        return _planted_sentence(reading, original, references, hurt)
+    if task == "noise":
+        return _noise_sentence(reading, original, references, hurt)
     if task == "class":
         if far_f > 0.01 + 1e-9:
             more = f"{100 * reading.train_f:.0f} % of the images to forget are still recognised; after retraining {100 * gold.train_f:.0f} %."
@@ -220,7 +223,56 @@ def _data_sentence(
     return {"head": "As near to retraining as doing nothing.", "more": more, "tone": "neutral"}
 
 
+def _noise_sentence(
+    reading: Reading, original: Reading, references: Sequence[Reading], hurt: str
+) -> dict[str, str]:
+    """Noisy labels: the true labels should come back; Train_f may be near zero before anything is unlearned (trap 8)."""
+    mine, nothing = reading.clean_f or 0.0, original.clean_f or 0.0
+    gold = sum(r.clean_f or 0.0 for r in references) / len(references)
+    more = (
+        f"{100 * mine:.0f} % of the mislabelled images get their true label; {100 * nothing:.0f} % before, "
+        f"{100 * gold:.0f} % after retraining."
+    )
+    if mine < nothing - 0.02:
+        return {"head": "The model is worse for it.", "more": f"{hurt} {more}".strip(), "tone": "alarm"}
+    if mine < nothing + 0.25 * max(0.0, gold - nothing):
+        return {"head": "The wrong labels still hold.", "more": more, "tone": "forget"}
+    if mine < gold - 0.05:
+        head = "True labels are coming back."
+        return {"head": head, "more": f"{hurt} {more}".strip(), "tone": "forget"}
+    if hurt:
+        return {"head": "True labels are back, at a price.", "more": f"{hurt} {more}", "tone": "alarm"}
+    return {"head": "True labels are back.", "more": more, "tone": "good"}
+
+
+def _planted_sentence(
+    reading: Reading, original: Reading, references: Sequence[Reading], hurt: str
+) -> dict[str, str]:
+    """Planted truth: is the planted answer gone, as it is in a model that never saw the plant?"""
+    mine, before = reading.planted or 0.0, original.planted or 0.0
+    gold = sum(r.planted or 0.0 for r in references) / len(references)
+    more = (
+        f"The planted answer has a probability of {100 * mine:.0f} % on its probes; {100 * before:.0f} % before, "
+        f"{100 * gold:.0f} % in the retrained model."
+    )
+    if before - gold < 0.05:
+        head = "This plant leaves no trace to remove."
+        return {"head": head, "more": f"{hurt} {more}".strip(), "tone": "alarm" if hurt else "neutral"}
+    left = (mine - gold) / (before - gold)
+    if left > 0.5:
+        head, tone = "The planted thing is still there.", "forget"
+    elif left > 0.1:
+        head, tone = "The planted thing is fading.", "forget"
+    else:
+        head, tone = ("Gone, at a price.", "alarm") if hurt else ("The planted thing is gone.", "good")
+    return {"head": head, "more": f"{hurt} {more}".strip(), "tone": "alarm" if hurt else tone}
+
+
 def _accuracy_head(task: str, reading: Reading, original: Reading) -> str:
+    if reading.planted is not None:
+        return f"The planted answer has a probability of {100 * reading.planted:.0f} % on its probes."
+    if reading.clean_f is not None:
+        return f"{100 * reading.clean_f:.0f} % of the mislabelled images get their true label."
     if task == "class":
         if reading.train_f <= 0.01:
             return "Forgotten in accuracy."

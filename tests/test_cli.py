@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import config
+from core.data import load
 from core.errors import DataError, RequestError
-from dashboard import cli
+from dashboard import cli, run_command
 
 
 def laf(*argv: str) -> int:
@@ -31,7 +32,7 @@ def quick(monkeypatch):
     """Presets so short that a whole run takes a second; what it finds means nothing."""
     laf_class = config._LAF["digits", "class"]
     monkeypatch.setitem(config._TRAIN, "digits", replace(config._TRAIN["digits"], epochs=1))
-    for task in ("class", "data"):
+    for task in ("class", "data", "noise", "indices"):
         short = replace(laf_class, epochs=1, vae=replace(laf_class.vae, epochs=1))
         monkeypatch.setitem(config._LAF, ("digits", task), short)
 
@@ -41,7 +42,7 @@ def quick(monkeypatch):
 WRONG = [
     (["run", "--dataset", "mnst"], ["'mnst'", "digits, mnist"]),
     (["run", "--task", "klass"], ["'klass'", "class, data"]),
-    (["run", "--method", "sisa"], ["'sisa'", "laf, retrain"]),
+    (["run", "--method", "sisa"], ["'sisa'", "laf, laf+r, retrain"]),
     (["run", "--classes", "11"], ["'11'", "numbers, ranges"]),
     (["run", "--classes", "zero"], ["'zero'", "names of"]),
     (["run", "--classes", "-1"], ["'-1'"]),
@@ -52,6 +53,13 @@ WRONG = [
     *[(["run", "--task", "data", "--fraction", f], ["between 0 and 1"]) for f in ("0", "1", "1.5", "-0.2", "nan", "inf")],
     (["run", "--task", "data", "--fraction", "0.0001"], ["at least one"]),
     (["run", "--fraction", "0.4"], ["--fraction", "--task data"]),
+    (["run", "--task", "indices"], ["--indices FILE"]),
+    (["run", "--task", "noise", "--fraction", "1"], ["between 0 and 1"]),
+    (["run", "--task", "class", "--indices", "a.txt"], ["--task indices"]),
+    (["run", "--indices", "/nowhere/ids.txt"], ["/nowhere/ids.txt", "ids"]),
+    (["run", "--indices", __file__], ["line 1"]),
+    (["run", "--plant", "tulips"], ["'tulips'", "canaries"]),
+    (["run", "--plant", "canaries", "--task", "data"], ["--plant", "leave out"]),
     (["run", "--fraction", "half"], ["--fraction", "half"]),
     (["run", "--seed", "x"], ["--seed"]),
     (["run", "--device", "tpu"], ["'tpu'", "auto, cpu"]),
@@ -100,7 +108,7 @@ def test_a_file_for_json_is_refused_before_the_work_not_after(capsys, monkeypatc
     def work(*args):
         pytest.fail("it worked first")
 
-    monkeypatch.setattr(cli, "_play", work)
+    monkeypatch.setattr(run_command, "_play", work)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert laf("run", "--json", str(tmp_path / "a.json")) == 2
     assert "cannot be written" in capsys.readouterr().err
@@ -125,7 +133,7 @@ def raising(error):
 
 @pytest.mark.parametrize(("error", "line"), FAILURES, ids=lambda v: type(v).__name__)
 def test_a_failure_is_one_line_and_1(capsys, monkeypatch, error, line):
-    monkeypatch.setattr(cli, "_play", raising(error))
+    monkeypatch.setattr(run_command, "_play", raising(error))
     assert laf("run") == 1
     assert capsys.readouterr() == ("", line)
 
@@ -147,7 +155,7 @@ def test_a_loss_that_is_no_number_is_one_line_and_1(capsys, monkeypatch, quick):
     ids=lambda e: type(e).__name__,
 )
 def test_debug_adds_the_traceback(capsys, monkeypatch, error, place):
-    monkeypatch.setattr(cli, "_play", raising(error))
+    monkeypatch.setattr(run_command, "_play", raising(error))
     argv = ["--debug", "run"] if place == "before" else ["run", "--debug"]
     assert laf(*argv) == (2 if isinstance(error, RequestError) else 1)
     err = capsys.readouterr().err
@@ -211,6 +219,27 @@ def test_json_to_standard_output_is_all_there_is(capsys, quick):
     assert again["metrics"] == json.loads(out)["metrics"]  # the same seed, the same numbers
 
 
+def test_ids_come_from_a_file(capsys, quick, tmp_path):
+    ids = tmp_path / "ids.txt"
+    chosen = sorted(load("digits").train.ids.tolist())[:40]
+    ids.write_text("# mine\n" + "\n".join(map(str, chosen)))
+    assert laf("run", "--indices", str(ids)) == 0
+    assert "forget 40 chosen images (40 of 1,437 images)" in capsys.readouterr().out
+
+
+def test_noisy_labels_lead_with_the_true_ones(capsys, quick):
+    assert laf("run", "--task", "noise", "--method", "laf+r", "--json", "-") == 0
+    result = json.loads(capsys.readouterr().out)
+    check_contract(result, task="noise", method="laf+r")
+    assert result["metrics"]["original"]["clean_f"] < 1
+
+
+def test_a_plant_is_reported(capsys, quick):
+    assert laf("run", "--plant", "trigger", "--json", "-") == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    assert all(0 <= model["planted"] <= 1 for model in found.values())
+
+
 def test_quiet_is_silent(capsys, quick):
     assert laf("run", "--quiet", "--method", "retrain") == 0
     assert capsys.readouterr() == ("", "")
@@ -260,14 +289,14 @@ NAMES = ("cat", "dog", "3", "0-1", "sea lion")
     ],
 )
 def test_classes_are_numbers_ranges_and_names_and_a_name_wins(text, found):
-    assert cli.parse_classes(text, NAMES) == found
+    assert run_command.parse_classes(text, NAMES) == found
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="0123456789-, catdog", max_size=12) | st.text(max_size=8))
 def test_any_text_is_classes_or_a_wrong_request(text):
     try:
-        found = cli.parse_classes(text, NAMES)
+        found = run_command.parse_classes(text, NAMES)
     except RequestError:
         return
     assert found
@@ -279,7 +308,7 @@ def test_any_text_is_classes_or_a_wrong_request(text):
 def test_ranges_and_numbers_are_what_they_say(ranges):
     names = tuple("abcdefghij")
     text = ",".join(f"{a}-{b}" if a != b else str(a) for a, b in ranges)
-    assert cli.parse_classes(text, names) == tuple(c for a, b in ranges for c in range(a, b + 1))
+    assert run_command.parse_classes(text, names) == tuple(c for a, b in ranges for c in range(a, b + 1))
 
 
 # help and settings
@@ -306,7 +335,7 @@ def test_the_module_runs_as_the_command_does():
         [sys.executable, "-m", "dashboard.cli", "run", "--task", "x"], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "laf: unknown task 'x'; there are: class, data\n"
+    assert done.stderr == "laf: unknown task 'x'; there are: class, data, noise, indices\n"
 
 
 def test_the_dashboard_is_started_with_the_settings_host_and_port(monkeypatch):

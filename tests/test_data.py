@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data import ForgetRequest, LabelledImages, forget_classes, forget_fraction, load
+from core.data import ForgetRequest, LabelledImages, forget_classes, forget_fraction, forget_indices, load
 from core.errors import DataError, RequestError
 from core.setup import Setup
 
@@ -324,3 +324,31 @@ def test_the_real_mnist_has_its_published_counts(tmp_path, no_network):
         5949,
     ]
     assert (len(mnist.train), len(mnist.test)) == (60_000, 10_000)
+
+
+# chosen images
+
+
+def test_any_set_of_ids_can_be_forgotten_from_one_up(digits):
+    ids = digits.train.ids.tolist()
+    for chosen in ([ids[5]], ids[::3], ids[:-1]):
+        split = forget_indices(digits, [*chosen, chosen[0]])
+        assert sorted(split.forget.ids.tolist()) == sorted(chosen)
+        assert len(split.remain) + len(split.forget) == len(ids)
+    assert forget_indices(digits, [ids[5]]).request.describe(digits.classes) == "1 chosen image"
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ([], ["no image", "at least one"]),
+        ([-1], ["-1", "no training image"]),
+        (lambda d: [d.test.ids[0].item()], ["no training image"]),
+        (lambda d: d.train.ids.tolist(), ["nothing would remain"]),
+        (range(10**6, 10**6 + 9), ["9 of the ids", "…"]),
+    ],
+)
+def test_ids_that_cannot_be_forgotten_are_named(digits, ids, words):
+    with pytest.raises(RequestError) as caught:
+        forget_indices(digits, ids(digits) if callable(ids) else ids)
+    assert all(word in str(caught.value) for word in words)

@@ -62,6 +62,7 @@ LOWER = {  # module -> what of dashboard it must not import
     "wire.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit", "core"},
     "words.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "controls.py": PAGE,
+    "run_command.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "cli.py": {*PAGE, "dashboard.controls", "dashboard.state"},  # it warms the cache while the server starts
 }
 

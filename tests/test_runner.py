@@ -185,7 +185,7 @@ def experiment(monkeypatch, toy_split, toy_model):
     module = pytest.importorskip("core.experiment")
 
     class Setup:
-        dataset, data_dir, device, seed = "toy", None, "cpu", 0
+        dataset, data_dir, device, seed, method = "toy", None, "cpu", 0, "laf"
 
         def split(self, dataset):
             return toy_split
@@ -213,7 +213,7 @@ def test_an_experiment_prepares_plays_and_retrains(experiment):
 def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(experiment, monkeypatch):
     import core.experiment as module
 
-    monkeypatch.setattr(module.LAFConfig, "preset", lambda *a: toys.QUICK)
+    monkeypatch.setattr(module, "preset_of", lambda *a: toys.QUICK)
     monkeypatch.setattr(module.EvalConfig, "preset", lambda *a: module.EvalConfig())
     kept, setup = module.Kept(), experiment.setup
     first = module.Experiment(setup, experiment.runner, kept=kept)

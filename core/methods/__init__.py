@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from core.config import LAFConfig, LAFRConfig, TrainConfig
+from core.data.split import Split
 from core.methods.base import Unlearner
 from core.methods.laf import LAF
 from core.methods.laf_r import LAFR
@@ -26,4 +28,12 @@ def method(name: str, *args: Any) -> Unlearner:
     return METHODS[name](*args)
 
 
-__all__ = ["LAF", "LAFR", "METHODS", "Retrain", "Unlearner", "method"]
+def preset_of(name: str, split: Split) -> Any:
+    """The preset of the method ``name`` for the dataset and task of ``split``. Raises RequestError where there is none."""
+    kinds: dict[str, Any] = {"laf": LAFConfig, "laf+r": LAFRConfig}
+    if name in kinds:
+        return kinds[name].preset(split.dataset.family, split.task)
+    return TrainConfig.preset(split.dataset.family)
+
+
+__all__ = ["LAF", "LAFR", "METHODS", "Retrain", "Unlearner", "method", "preset_of"]
