@@ -58,7 +58,8 @@ def scene(experiment: Experiment, token: str) -> bytes:
         header,
         {
             "ids": images.ids.numpy().astype(np.int32),
-            "label": split.train.y[rows].numpy().astype(np.uint8),
+            "label": split.true_y[rows].numpy().astype(np.uint8),
+            "given": split.train.y[rows].numpy().astype(np.uint8),
             "forget": observer.evaluator.is_forget.numpy().astype(np.uint8),
             "position": _positions(projection.positions, _half(experiment)),
             "prediction": out.predictions.numpy().astype(np.uint8),

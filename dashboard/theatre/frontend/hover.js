@@ -34,6 +34,13 @@ function still(store, frame) {
   return count ? sum / count : 0;
 }
 
+/** What becomes of an image: a word in its colour. */
+function fate({ scene, picks }, i) {
+  const picked = picks.ids.has(scene.ids[i]);
+  if (scene.stage === "pick") return picked ? h("em", { class: "forget" }, "picked") : null;
+  return h("em", { class: scene.forget[i] ? "forget" : "remain" }, scene.forget[i] ? "forgotten" : "remains", picked ? ", picked" : "");
+}
+
 export class Card {
   constructor() {
     this.picture = h("canvas", { class: "picture", width: 64, height: 64 });
@@ -66,13 +73,14 @@ export class Card {
     const frame = store.frameAt(store.cursor);
     const name = (k) => scene.classes[k] ?? "?";
     const kind = scene.classes.every((text) => /^\d$/.test(text)) ? `digit ${name(scene.label[i])}` : name(scene.label[i]);
+    const wrong = scene.given && scene.given[i] !== scene.label[i] ? `, mislabelled ${name(scene.given[i])}` : "";
     const now = frame ? name(frame.prediction[i]) : null;
     const retrained = store.retrained ? name(store.retrained.prediction[i]) : null;
     const part = (word, value) => (value === null ? [] : [`${word} `, h("b", {}, value)]);
     const said = [["was", name(scene.prediction[i])], ["now", now], ["retrained", retrained]].filter(([, value]) => value !== null);
     const before = (scene.confidence[i] / 255).toFixed(2);
     const rows = [
-      h("p", { class: "head" }, h("b", {}, kind), ` · id ${scene.ids[i]}`, h("em", { class: scene.forget[i] ? "forget" : "remain" }, scene.forget[i] ? "forgotten" : "remains")),
+      h("p", { class: "head" }, h("b", {}, kind), `${wrong} · id ${scene.ids[i]}`, fate(store, i)),
       h("p", {}, ...said.flatMap(([word, value], k) => [k ? ", " : "", ...part(word, value)])),
       h("p", {}, frame ? `confidence ${before} → ${(frame.confidence[i] / 255).toFixed(2)}` : `confidence ${before}`),
     ];
