@@ -34,15 +34,43 @@ class Source:
         return bool(self.files)
 
 
-def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
-    """The dataset ``name``, in memory; read once per process.
+def load(name: str | Path, *, data_dir: str | Path | None = None) -> Dataset:
+    """The dataset ``name``, in memory; read once per process. A path to a zip or npz is imported first, see core.data.custom.
 
     ``data_dir`` holds (or receives, where there is a network) downloaded files; default ``$LAF_HOME/data``.
     Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError when files cannot be had.
     """
+    name = _imported(name)
+    if name.startswith(OWN):
+        return source(name).load(Path())
+    if name not in DATASETS:
+        raise RequestError(
+            f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}; or give a path to a zip or npz"
+        )
+    return _load(name, _folder(name, data_dir) if DATASETS[name].needs_files else Path())
+
+
+def source(name: str) -> Source:
+    """How the dataset ``name`` is called, also where it is somebody's own. Raises RequestError for an unknown name."""
+    if name.startswith(OWN):
+        from core.data import custom  # imported here: digits must not wait for PIL
+
+        data = custom.about(name)
+        return Source(data.title, data.note, lambda _: custom.load_own(name))
     if name not in DATASETS:
         raise RequestError(f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}")
-    return _load(name, _folder(name, data_dir) if DATASETS[name].needs_files else Path())
+    return DATASETS[name]
+
+
+def _imported(name: str | Path) -> str:
+    """The key of the data at a path; any other name as it is."""
+    path = Path(name)
+    is_path = isinstance(name, Path) or len(path.parts) > 1 or path.suffix.casefold() in (".zip", ".npz")
+    if str(name) in DATASETS or not (is_path or path.is_file()):
+        return str(name)
+    from core.data import custom
+
+    return custom.keep(custom.inspect(path.expanduser(), name=path.name))
 
 
 @lru_cache(maxsize=4)
@@ -84,6 +112,8 @@ def _digits(_: Path) -> Dataset:
 
     return Dataset("digits", "Digits", tuple(map(str, range(10))), part(train), part(test))
 
+
+OWN = "own-"  # how the names of data begin that somebody brought
 
 DATASETS: dict[str, Source] = {
     "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),

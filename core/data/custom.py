@@ -1,0 +1,226 @@
+"""Data that people bring: looked at by ``inspect``, then kept under ``$LAF_HOME/datasets``, each under a hash of its content."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from core.data.images import Dataset, LabelledImages, Norm
+from core.data.own.archives import UPLOAD_BYTES
+from core.data.own.proposal import Proposal, inspect, own_dataset, titled
+from core.errors import DataError, RequestError
+from core.store import home, load_state, save_state
+
+log = logging.getLogger(__name__)
+
+_KEY = re.compile(r"own-[0-9a-f]{12}")
+_IMAGES, _ABOUT = (
+    "images.safetensors",
+    "about.safetensors",
+)  # apart: a list or a new title must not touch the pixels
+_STALE_S = 3600.0  # a half-made folder this old belongs to an import that was killed
+
+__all__ = ["UPLOAD_BYTES", "OwnData", "Proposal", "inspect", "keep", "kept", "load_own", "remove", "rename"]
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """What is known of kept data without reading its images."""
+
+    key: str
+    title: str
+    images: int  # training and test
+    classes: int
+    shape: tuple[int, int, int]  # (C, H, W)
+    bytes: int  # on disk
+    imported: datetime
+
+    @property
+    def note(self) -> str:
+        """A few words: "12,000 images, 32x32 in colour, 10 classes"."""
+        c, h, w = self.shape
+        return f"{self.images:,} images, {w}x{h} {'in colour' if c == 3 else 'grey'}, {self.classes} classes, yours"
+
+
+def keep(proposal: Proposal) -> str:
+    """Keep it; its key, under which ``load`` finds it. The same content again is there already, with the title it has.
+
+    What is half-written is never seen under a key. Raises DataError when the folder cannot be written or the disk is full.
+    """
+    place = _folder() / proposal.key
+    if _is_whole(place):
+        return proposal.key
+    _sweep()
+    part = place.with_name(f".{proposal.key}-{secrets.token_hex(4)}")
+    try:
+        save_state(part / _IMAGES, _state(proposal))
+        about = {
+            "title": proposal.title,
+            "images": len(proposal.train) + len(proposal.test),
+            "classes": len(proposal.classes),
+            "shape": proposal.shape,
+            "bytes": (part / _IMAGES).stat().st_size,
+            "imported": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        save_state(part / _ABOUT, about)
+        if place.exists():  # damaged, or it would have been found above
+            _discard(place)
+        try:
+            part.rename(place)
+        except OSError:
+            if not _is_whole(place):  # else somebody kept the same just now
+                raise
+        _sync(place.parent)
+    except OSError as error:
+        raise DataError(
+            f"{place} cannot be written ({error.strerror}); allow it, or set LAF_HOME to another folder"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return proposal.key
+
+
+def kept() -> list[OwnData]:
+    """All that is kept, newest first; what cannot be read is left out."""
+    folder = _folder()
+    if not folder.is_dir():
+        return []
+    found = []
+    for place in folder.iterdir():
+        if _KEY.fullmatch(place.name):
+            try:
+                found.append(_about(place))
+            except DataError as error:
+                log.warning("%s", error)
+    return sorted(found, key=lambda d: (d.imported, d.key), reverse=True)
+
+
+def about(key: str) -> OwnData:
+    """What is known of ``key``. Raises RequestError when nothing is kept under it, DataError when it is broken."""
+    return _about(_place(key))
+
+
+def rename(key: str, title: str) -> None:
+    """Give kept data another title. Raises RequestError for an empty one."""
+    place = _place(key)
+    short = titled(title)
+    if not short:
+        raise RequestError("a title needs at least one letter or digit")
+    save_state(place / _ABOUT, {**load_state(place / _ABOUT), "title": short})
+
+
+def remove(key: str) -> None:
+    """Delete kept data for good. Models that were trained on it stay in ``$LAF_HOME/models``."""
+    _discard(_place(key))
+
+
+def load_own(key: str) -> Dataset:
+    """Kept data as a Dataset; read once per process. Raises as ``about``."""
+    place = _place(key)
+    return _loaded(place, _about(place).title)
+
+
+@lru_cache(maxsize=2)
+def _loaded(place: Path, title: str) -> Dataset:
+    state = load_state(place / _IMAGES)
+    try:
+        train, test = (LabelledImages(p["x"], p["ids"], 255, p["y"]) for p in (state["train"], state["test"]))
+        if train.x.shape[1] == 3:
+            norm = Norm.of(train.x)
+            train, test = (LabelledImages(p.x, p.ids, 255, p.y, norm=norm) for p in (train, test))
+        subject_of: Tensor | None = state["subject_of"]
+        return own_dataset(
+            place.name, title, tuple(state["classes"]), train, test, tuple(state["subjects"]), subject_of
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise DataError(f"{place} is broken; remove it and import the data again") from error
+
+
+def _state(proposal: Proposal) -> dict[str, Any]:
+    parts = {"train": proposal.train, "test": proposal.test}
+    return {
+        **{name: {"x": p.x, "y": p.y, "ids": p.ids} for name, p in parts.items()},
+        "classes": list(proposal.classes),
+        "subjects": list(proposal.subjects),
+        "subject_of": proposal.subject_of,
+    }
+
+
+def _about(place: Path) -> OwnData:
+    state = load_state(place / _ABOUT)
+    try:
+        c, h, w = map(int, state["shape"])
+        return OwnData(
+            place.name, str(state["title"]), int(state["images"]), int(state["classes"]), (c, h, w),
+            int(state["bytes"]), datetime.fromisoformat(state["imported"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{place} is broken; remove it and import the data again") from error
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether data is kept there, as far as a look without reading its images tells."""
+    try:
+        return _about(place).bytes == (place / _IMAGES).stat().st_size
+    except (DataError, OSError):
+        return False
+
+
+def _folder() -> Path:
+    return home() / "datasets"
+
+
+def _place(key: str) -> Path:
+    """The folder of ``key``. Raises RequestError when there is none; a key is checked before it is part of a path."""
+    place = _folder() / key
+    if not _KEY.fullmatch(key) or not place.is_dir():
+        raise RequestError(f"no data is kept as {key!r}; import it again")
+    return place
+
+
+def _discard(place: Path) -> None:
+    """Out of sight at once, then deleted."""
+    gone = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+    try:
+        place.rename(gone)
+    except OSError as error:
+        raise DataError(
+            f"{place} cannot be removed ({error.strerror}); allow it, or delete it by hand"
+        ) from error
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Delete what imports that were killed left behind."""
+    folder = _folder()
+    for part in folder.glob(".own-*") if folder.is_dir() else ():
+        try:
+            if time.time() - part.stat().st_mtime > _STALE_S:
+                shutil.rmtree(part, ignore_errors=True)
+        except OSError:  # somebody else was faster
+            continue
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename last: on systems that let folders be opened."""
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        log.debug("%s cannot be synced: %s", folder, error)
+    finally:
+        os.close(number)
