@@ -47,6 +47,7 @@ class Net(nn.Module):
     width: int
     extractor: nn.Module
     head: nn.Module
+    draws = False  # whether training draws random numbers in the forward pass, as dropout does
     provenance: Provenance | None = None
 
     def extract(self, x: Tensor) -> Tensor:
@@ -95,22 +96,54 @@ class CNN(Net):
         self.head = nn.Sequential(nn.Linear(self.width, 128), nn.Linear(128, classes))
 
 
-NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {"digits-cnn": DigitsCNN, "cnn": CNN}
+def _resnet(name: str) -> Callable[[tuple[int, int, int], int], Net]:
+    def make(shape: tuple[int, int, int], classes: int) -> Net:
+        from core import resnet  # digits must not wait for torchvision
+
+        net: Net = getattr(resnet, name)(shape, classes)
+        return net
+
+    return make
+
+
+NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
+    "digits-cnn": DigitsCNN,
+    "cnn": CNN,
+    "resnet18": _resnet("ResNet18"),
+    "resnet18-224": _resnet("LargeResNet18"),
+}
+_PLAIN = ("digits-cnn", "cnn")  # initialised here; the others as torchvision does
 
 
 def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> Net:
     """A net with the initial weights of ``seed``; the global random state is neither read nor moved.
 
-    Raises RequestError for an unknown net.
+    ``net`` is one of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see ``core.own_model``).
+    Raises RequestError for an unknown net, architecture or layer.
     """
-    if net not in NETS:
-        raise RequestError(f"unknown net {net!r}; there are: {', '.join(NETS)}")
-    with torch.device("meta"):  # no memory and no draw from the global generator
-        model = NETS[net](shape, classes)
+    generator = seeds.generator(seed, "init", net)
+    if net in _PLAIN:
+        with torch.device("meta"):  # no memory and no draw from the global generator
+            model = NETS[net](shape, classes)
+        model = model.to_empty(device="cpu")
+    elif net in NETS or net.startswith("tv:"):
+        with seeds.Drawing(generator):
+            model = NETS[net](shape, classes) if net in NETS else _torchvision(net, shape, classes)
+    else:
+        raise RequestError(
+            f"unknown net {net!r}; there are: {', '.join(NETS)}, and tv:ARCHITECTURE@LAYER for torchvision's"
+        )
     # channels last: convolution and pooling on a CPU took half the time
-    model = model.to_empty(device="cpu").to(memory_format=torch.channels_last)
-    initialise(model, seeds.generator(seed, "init", net))
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if net in _PLAIN:
+        initialise(model, generator)
     return model
+
+
+def _torchvision(net: str, shape: tuple[int, int, int], classes: int) -> Net:
+    from core.own_model import TorchvisionNet
+
+    return TorchvisionNet.named(net, shape, classes)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -16,3 +18,24 @@ def derive(seed: int, *names: str | int) -> int:
 def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
     """A fresh local generator for one stream."""
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
+
+
+class Drawing(TorchDispatchMode):
+    """Within it, in this thread, whatever draws without a generator of its own draws from ``generator``.
+
+    For code that knows no generators: torchvision's initialisations, dropout. The global random state is neither read nor moved.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        super().__init__()
+        self._generator = generator
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.ops.aten.native_dropout.default:  # of a GPU; it takes no generator
+            x, p = args[:2]
+            mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - p, generator=self._generator)
+            return x * mask / (1 - p), mask
+        if any(a.name == "generator" for a in func._schema.arguments) and kwargs.get("generator") is None:
+            kwargs["generator"] = self._generator
+        return func(*args, **kwargs)

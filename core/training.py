@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core import seeds
+from core.augment import crop_and_flip
 from core.batches import Batches
 from core.compute import pick_device, threads
 from core.config import TrainConfig
@@ -32,6 +34,7 @@ class Supervised:
     batches: Batches
     optimiser: torch.optim.Adam
     stage: str
+    chance: torch.Generator  # on the images' device: crops, mirror images, dropout
     number: int = 0  # steps taken
     part: nn.Module | None = None  # what learns; None: all of the model
 
@@ -56,6 +59,7 @@ class Supervised:
             Batches(len(images), config.batch_size, seeds.derive(seed, stage), "order"),
             adam((part or model).parameters(), config.lr, device, config.weight_decay),
             stage,
+            seeds.generator(seed, stage, "chance", device=device),
             part=part,
         )
 
@@ -71,9 +75,14 @@ class Supervised:
 
     def step(self) -> float:
         """One minibatch; the mean cross-entropy before the update. Raises DivergedError when it is no number."""
-        self.model.train(self.part is None)
         rows = self.batches.draw().to(self.images.x.device)
-        loss = functional.cross_entropy(self.model(self.images.floats(rows)), self.images.y[rows])
+        self.model.train(self.part is None and len(rows) > 1)  # one image has no batch statistics
+        x = self.images.floats(rows)
+        if self.config.augment:
+            x = crop_and_flip(x, self.chance)
+        with seeds.Drawing(self.chance) if self.model.draws else nullcontext():
+            logits = self.model(x)
+        loss = functional.cross_entropy(logits, self.images.y[rows])
         value = float(loss.detach())
         self.number += 1
         if not value < float("inf"):
@@ -92,6 +101,7 @@ class Supervised:
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "batches": self.batches.state_dict(),
+            "chance": self.chance.get_state(),
             "number": self.number,
         }
 
@@ -99,6 +109,7 @@ class Supervised:
         self.model.load_state_dict(state["model"])
         load_optimiser(self.optimiser, state["optimiser"])
         self.batches.load_state_dict(state["batches"])
+        self.chance.set_state(state["chance"])
         self.number = state["number"]
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 import toys
+from torch import nn
 from torch.nn import functional
 
 from core.compute import pick_device
 from core.errors import RequestError
 from core.models import NETS, Classifier, build, outputs
+from core.resnet import CHUNK, Resized
 from core.vae import VAE
 
-SHAPES = {"digits-cnn": (1, 8, 8), "cnn": (1, 28, 28)}
+SHAPES = {"digits-cnn": (1, 8, 8), "cnn": (1, 28, 28), "resnet18": (3, 32, 32), "resnet18-224": (3, 32, 32)}
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -37,7 +41,7 @@ def test_the_global_generator_is_neither_read_nor_moved(net):
     assert toys.same(vae.state_dict(), VAE.build(16, 4, "linear", seed=0, name="vae").state_dict())
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", ["digits-cnn", "cnn"])
 def test_initial_weights_are_distributed_as_pytorchs(net):
     for layer in build(net, SHAPES[net], 10, seed=0).modules():
         if hasattr(layer, "weight"):
@@ -47,10 +51,55 @@ def test_initial_weights_are_distributed_as_pytorchs(net):
                 assert float(layer.weight.detach().std()) == pytest.approx(bound / math.sqrt(3), rel=0.05)
 
 
-@pytest.mark.parametrize(("net", "width"), [("digits-cnn", 128), ("cnn", 256)])
-def test_a_net_is_an_extractor_and_a_head(net, width):
-    model = build(net, SHAPES[net], 7, seed=0)
-    x = torch.rand(5, *SHAPES[net])
+@pytest.mark.parametrize("net", ["resnet18", "resnet18-224"])
+def test_a_resnet_begins_as_torchvision_begins_one(net):
+    """Kaiming normal by fan out in convolutions, and normalisation that passes everything through."""
+    for layer in build(net, SHAPES[net], 10, seed=0).modules():
+        if isinstance(layer, nn.Conv2d):
+            std = math.sqrt(2 / (layer.out_channels * layer.weight[0, 0].numel()))
+            assert float(layer.weight.detach().std()) == pytest.approx(std, rel=0.05)
+        if isinstance(layer, nn.BatchNorm2d):
+            assert bool((layer.weight == 1).all() and (layer.running_var == 1).all())
+            assert not bool((layer.bias != 0).any() or (layer.running_mean != 0).any())
+            assert layer.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_papers_resnet_sees_images_at_224_pixels(channels):
+    model = build("resnet18-224", (channels, 32, 32), 10, seed=0).eval()
+    seen = []
+    model.extractor.body.conv1.register_forward_hook(
+        lambda _, given, made: seen.append((given[0], made.shape))
+    )
+    x = torch.rand(2, channels, 32, 32)
+    with torch.no_grad():
+        e = model.extract(x)
+    torch.testing.assert_close(seen[0][0], functional.interpolate(x, (224, 224), mode="bilinear"))
+    assert seen[0][1] == (2, 64, 112, 112)
+    assert e.shape == (2, 256)
+
+
+def test_enlarging_a_few_images_at_a_time_changes_nothing():
+    body = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 14 * 14, 4))
+    x = torch.rand(2 * CHUNK + 3, 1, 8, 8)
+    net = Resized(body, 16)
+    with torch.no_grad():
+        apart = net(x)
+    torch.testing.assert_close(apart, net(x).detach())
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "width"),
+    [
+        ("digits-cnn", (1, 8, 8), 128),
+        ("cnn", (1, 28, 28), 256),
+        ("resnet18", (3, 32, 32), 256),
+        ("resnet18", (1, 28, 28), 256),
+    ],
+)
+def test_a_net_is_an_extractor_and_a_head(net, shape, width):
+    model = build(net, shape, 7, seed=0).eval()
+    x = torch.rand(5, *shape)
     e = model.extract(x)
     assert isinstance(model, Classifier)
     assert e.shape == (5, width) == (5, model.width)
@@ -78,6 +127,15 @@ def test_outputs_leave_mode_and_weights_as_they_were(toy_split, toy_model):
     outputs(toy_model, toy_split.test)
     assert toys.same(before, toy_model.state_dict())
     assert toy_model.training is mode
+
+
+def test_digits_never_wait_for_torchvision():
+    code = (
+        "import sys, core.models, core.data.datasets; core.models.build('digits-cnn', (1, 8, 8), 10, seed=0);"
+        "core.data.datasets.load('digits'); print('torchvision' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_an_unknown_net_is_refused():
