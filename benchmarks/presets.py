@@ -1,6 +1,6 @@
 """The report behind docs/presets.md: the presets of core/config.py beside retraining, as Markdown tables.
 
-python -m benchmarks.presets [--dataset digits|mnist] [--task class data] [--classes 0-9] [--seeds 0-2] [--tune]
+python -m benchmarks.presets [--dataset digits] [--task class data noise indices planted] [--classes 0-9] [--seeds 0-2] [--tune]
 
 The presets were chosen by looking at labels and at retrained models, as --tune does, on other seeds than reported.
 """
@@ -11,21 +11,31 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from itertools import product
 from statistics import mean, stdev
+from typing import Any
 
 import torch
 
 from benchmarks.machine import machine
-from core import LAF, METHODS, LAFConfig, Run, Split, finish, forget_classes, forget_fraction, load, train
-from core.config import TASKS
+from core import METHODS, LAFConfig, Run, Setup, Split, finish, load, seeds, train
+from core.config import TASKS, TrainConfig
+from core.data import PLANTS
+from core.methods import method, preset_of
 from core.metrics import Evaluator, Reading, jensen_shannon
-from core.models import Net
+from core.models import Net, Provenance, build
+from core.setup import usual_classes
 
-FRACTION = 0.4  # of each class in data removal, as in the paper
-ROWS = {"original": "original (do nothing)", "retrained": "retrained", "laf": "LAF"}
-ACCURACIES = ("train_r", "train_f", "test", "test_r", "test_f")
+ROWS = {
+    "original": "original (do nothing)",
+    "retrained": "retrained",
+    "laf": "LAF",
+    "laf+r": "LAF+R, all labels",
+}
+ACCURACIES = ("train_r", "train_f", "clean_f", "test", "test_r", "test_f", "planted")
+TITLES = {**TASKS, "planted": "planted truth"}
+CHOSEN = (1, 10, 50)  # images, in the task of chosen images
 SWEPT = ("epochs", "lr_ue", "lr_ra", "temperature")
 GRIDS = {  # around each preset; the rest of it stays
     ("digits", "class"): ((11, 14), (5e-4, 1e-3), (4e-3, 6e-3), (10, 15, 20)),
@@ -48,22 +58,15 @@ class Measured:
 
     def figure(self, name: str) -> float | None:
         """One number by its name; accuracies and shares in percent."""
-        if name in (*ACCURACIES, "commonest_share"):
+        if name in (*ACCURACIES, "commonest_share"):  # planted is a probability
             value = getattr(self.reading, name)
             return None if value is None else 100 * value
         return getattr(self.reading.attack if name.startswith("auc") else self, name)
 
 
-Case = tuple[tuple[int, ...], int]  # (classes, seed)
+Request = tuple[int, ...]  # classes; the number of chosen images; the number of the plant
+Case = tuple[Request, int]  # (request, seed)
 Cases = dict[Case, dict[str, Measured]]  # by the row of the table
-
-
-@cache
-def original(dataset: str, data_dir: str | None, seed: int) -> tuple[Net, float]:
-    """g_D and the seconds it took; one for all requests of a seed, since D is the same."""
-    say(f"{dataset}: original, seed {seed}")
-    split, start = forget_classes(load(dataset, data_dir=data_dir), [0]), time.process_time()
-    return train(split, seed=seed), time.process_time() - start
 
 
 @dataclass
@@ -76,57 +79,81 @@ class Bench:
     references: int
     data_dir: str | None
     kept: dict[tuple[object, ...], tuple[Reading, float]] = field(default_factory=dict)
+    originals: dict[tuple[str, int], tuple[Net, float]] = field(default_factory=dict)
 
-    def split(self, classes: tuple[int, ...], seed: int) -> Split:
-        """What is forgotten; in data removal each seed draws its own images."""
+    def split(self, request: Request, seed: int) -> Split:
+        """What is forgotten; but for class removal each seed draws its own images."""
         data = load(self.dataset, data_dir=self.data_dir)
-        if self.task == "class":
-            return forget_classes(data, classes)
-        return forget_fraction(data, classes, FRACTION, seed=seed)
+        if self.task == "planted":
+            return Setup(plant=list(PLANTS)[request[0]], seed=seed).split(data)
+        if self.task == "indices":
+            ids = data.train.ids
+            order = torch.randperm(len(ids), generator=seeds.generator(seed, "chosen"))
+            return Setup(task="indices", ids=tuple(ids[order[: request[0]]].tolist())).split(data)
+        return Setup(task=self.task, classes=request, seed=0 if self.task == "class" else seed).split(data)
 
-    def retrained(self, classes: tuple[int, ...], split_seed: int, seed: int) -> tuple[Reading, float]:
-        """A model retrained with ``seed`` (its weights and batches) on the split of ``split_seed``, and its seconds."""
-        key = (classes, 0 if self.task == "class" else split_seed, seed)  # class removal draws nothing
-        if key not in self.kept:
-            split, model = self.split(classes, split_seed), original(self.dataset, self.data_dir, seed)[0]
-            say(f"{self.dataset} {self.task}: retrained, classes {classes}, seed {seed}")
+    def original(self, request: Request, seed: int) -> tuple[Net, float]:
+        """g_D and the seconds it took; one for all requests of a seed that leave D as it is."""
+        split = self.split(request, seed)
+        key = (split.dataset.fingerprint, seed)
+        if key not in self.originals:
+            say(f"{self.dataset}: original, seed {seed}")
             start = time.process_time()
-            gold = finish(Run(METHODS["retrain"](), model, split, seed=seed))
+            self.originals[key] = train(split, seed=seed), time.process_time() - start
+        return self.originals[key]
+
+    def retrained(self, request: Request, split_seed: int, seed: int) -> tuple[Reading, float]:
+        """A model retrained with ``seed`` (its weights and batches) on the split of ``split_seed``, and its seconds."""
+        key = (request, 0 if self.task == "class" else split_seed, seed)  # class removal draws nothing
+        if key not in self.kept:
+            split = self.split(request, split_seed)
+            say(f"{self.dataset} {self.task}: retrained, {request}, seed {seed}")
+            start = time.process_time()
+            gold = finish(Run(METHODS["retrain"](), self.begin(seed), split, seed=seed))
             seconds = time.process_time() - start
             self.kept[key] = Evaluator(split, full=True).measure(gold).reading, seconds
         return self.kept[key]
 
-    def js(self, reading: Reading, classes: tuple[int, ...], seed: int) -> float | None:
+    def begin(self, seed: int) -> Net:
+        """The initial weights of ``seed``: all that retraining takes from an original."""
+        data = load(self.dataset, data_dir=self.data_dir)
+        config = TrainConfig.preset(data.family)
+        model = build(config.net, data.shape, len(data.classes), seed=seed)
+        model.provenance = Provenance(config.net, seed, config, 0.0)
+        return model
+
+    def js(self, reading: Reading, request: Request, seed: int) -> float | None:
         """To models retrained with other seeds only, so that no row shares initial weights with its yardstick."""
         at = self.seeds.index(seed)
         most = (
             None if self.task == "class" else self.references - 1
         )  # class removal has them all for its rows
         others = (self.seeds[at + 1 :] + self.seeds[:at])[:most]
-        p = [self.retrained(classes, seed, other)[0].forget_probabilities for other in others]
+        p = [self.retrained(request, seed, other)[0].forget_probabilities for other in others]
         return mean(jensen_shannon(reading.forget_probabilities, q) for q in p) if p else None
 
-    def baselines(self, classes: tuple[int, ...], seed: int) -> dict[str, Measured]:
+    def baselines(self, request: Request, seed: int) -> dict[str, Measured]:
         """The rows that do not depend on LAF's settings."""
-        model, seconds = original(self.dataset, self.data_dir, seed)
-        before = Evaluator(self.split(classes, seed), full=True).measure(model).reading
-        gold, gold_seconds = self.retrained(classes, seed, seed)
+        model, seconds = self.original(request, seed)
+        before = Evaluator(self.split(request, seed), full=True).measure(model).reading
+        gold, gold_seconds = self.retrained(request, seed, seed)
         return {
-            "original": Measured(before, self.js(before, classes, seed), train=seconds),
-            "retrained": Measured(gold, self.js(gold, classes, seed), train=gold_seconds),
+            "original": Measured(before, self.js(before, request, seed), train=seconds),
+            "retrained": Measured(gold, self.js(gold, request, seed), train=gold_seconds),
         }
 
-    def laf(self, classes: tuple[int, ...], seed: int, config: LAFConfig) -> Measured:
-        """One LAF run to its end; its first step comes with the two VAEs."""
-        split = self.split(classes, seed)
-        run = Run(LAF(config), original(self.dataset, self.data_dir, seed)[0], split, seed=seed)
-        say(f"{self.dataset} {self.task}: LAF, classes {classes}, seed {seed}")
+    def run(self, name: str, request: Request, seed: int, config: Any = None) -> Measured:
+        """One run of LAF or LAF+R to its end, by its preset unless told; its first step comes with the two VAEs."""
+        split = self.split(request, seed)
+        config = config or preset_of(name, split)
+        run = Run(method(name, config), self.original(request, seed)[0], split, seed=seed)
+        say(f"{self.dataset} {self.task}: {name}, {request}, seed {seed}")
         start = time.process_time()
         run.advance()
         prepared = time.process_time()
         model, end = finish(run), time.process_time()
         reading = Evaluator(split, full=True).measure(model).reading
-        js, steps = self.js(reading, classes, seed), len(run.steps)
+        js, steps = self.js(reading, request, seed), len(run.steps)
         return Measured(reading, js, None, prepared - start, end - prepared, steps)
 
 
@@ -150,28 +177,41 @@ def cell(cases: Cases, row: str, name: str, digits: int = 1) -> str:
     return show(average(cases, row, name), digits) + spread
 
 
+COLUMNS = {
+    "train_r": "Train_r", "train_f": "Train_f", "worst": "worst", "clean_f": "true labels of D_f", "planted": "planted sign",
+    "test": "Test", "test_r": "Test_r", "test_f": "Test_f", "commonest_share": "commonest answer",
+}  # fmt: skip
+
+
 def overview(cases: Cases) -> str:
-    """One line a model."""
-    head = "|Train_r|Train_f|worst|Test|Test_r|Test_f|commonest answer|JS to retrained|attack AUC (95 % of one run)"
-    lines = [[*head.split("|"), "train, CPU s", "VAEs", "unlearn"]]
-    for row, title in ROWS.items():
-        line = [title, cell(cases, row, "train_r"), cell(cases, row, "train_f"), worst(cases, row)]
-        line += [cell(cases, row, name) for name in ("test", "test_r", "test_f", "commonest_share")]
+    """One line a model; columns that nothing was measured for are left out."""
+    some = [k for k in COLUMNS if k == "worst" or average(cases, "original", k) is not None]
+    head = [*(COLUMNS[k] for k in some), "JS to retrained", "attack AUC (95 % of one run)"]
+    lines = [["", *head, "train, CPU s", "VAEs", "unlearn"]]
+    for row in rows(cases):
+        line = [ROWS[row], *(worst(cases, row) if k == "worst" else cell(cases, row, k) for k in some)]
         auc, low, high = (show(average(cases, row, name), 2) for name in ("auc", "auc_low", "auc_high"))
         line += [cell(cases, row, "js", 3), f"{auc} ({low}–{high})"]
         lines.append(line + [show(average(cases, row, name), 1) for name in ("train", "vae", "unlearn")])
     return markdown(lines)
 
 
-def by_class(cases: Cases) -> str:
-    """Class removal, class by class: does the preset hold for each of them?"""
-    head = "class|Train_f|worst|Test_r|retrained|commonest answer|retrained|JS|retrained"
-    lines = [head.split("|")]
-    for classes in sorted({classes for classes, _ in cases}):
-        mine = {k: v for k, v in cases.items() if k[0] == classes}
-        line = [str(classes[0]), show(average(mine, "laf", "train_f"), 1), worst(mine, "laf")]
-        for name, digits in (("test_r", 1), ("commonest_share", 1), ("js", 3)):
-            line += [show(average(mine, row, name), digits) for row in ("laf", "retrained")]
+def rows(cases: Cases) -> list[str]:
+    """The rows that were measured."""
+    return [row for row in ROWS if all(row in case for case in cases.values())]
+
+
+def by_request(cases: Cases, names: dict[Request, str], first: str) -> str:
+    """Request by request (class by class): does the preset hold for each of them?"""
+    head = f"{first}|Train_f|worst|Test_r|retrained|commonest answer|retrained|JS|retrained"
+    planted = any(case["laf"].reading.planted is not None for case in cases.values())
+    lines = [head.split("|") + ["planted sign: before", "LAF", "retrained"] * planted]
+    for request, name in names.items():
+        mine = {k: v for k, v in cases.items() if k[0] == request}
+        line = [name, show(average(mine, "laf", "train_f"), 1), worst(mine, "laf")]
+        for figure, digits in (("test_r", 1), ("commonest_share", 1), ("js", 3)):
+            line += [show(average(mine, row, figure), digits) for row in ("laf", "retrained")]
+        line += [show(average(mine, row, "planted"), 1) for row in ("original", "laf", "retrained")] * planted
         lines.append(line)
     return markdown(lines)
 
@@ -180,7 +220,7 @@ def doing_nothing(cases: Cases) -> str:
     """The figures in which the untouched original is nearer to retraining than LAF is."""
     said = []
     for name in (*ACCURACIES, "commonest_share", "js", "auc"):
-        before, gold, laf = (average(cases, row, name) for row in ROWS)
+        before, gold, laf = (average(cases, row, name) for row in ("original", "retrained", "laf"))
         if before is None or gold is None or laf is None:
             continue
         if (before < laf) if name == "js" else (abs(before - gold) < abs(laf - gold)):
@@ -205,7 +245,7 @@ def tune(bench: Bench, requests: list[tuple[int, ...]]) -> str:
     for values in product(*GRIDS[bench.dataset, bench.task]):
         say(f"epochs, lr_ue, lr_ra, temperature = {values}")
         config = replace(preset, **dict(zip(SWEPT, values, strict=True)))
-        cases = {case: {**rows, "laf": bench.laf(*case, config)} for case, rows in base.items()}
+        cases = {case: {**rows, "laf": bench.run("laf", *case, config)} for case, rows in base.items()}
         gaps = [abs((average(cases, "laf", n) or 0) - (average(cases, "retrained", n) or 0)) for n in names]
         figures = [show(average(cases, "laf", n), 1) for n in (*names, "commonest_share")]
         line = [*(f"{v:g}" for v in values), *figures, worst(cases, "laf"), cell(cases, "laf", "js", 3)]
@@ -237,36 +277,48 @@ say = partial(print, file=sys.stderr, flush=True)  # progress, out of the way of
 def main() -> None:
     """Read the command line, print the tables."""
     parser = argparse.ArgumentParser(description="the measured presets beside retraining, as Markdown")
-    parser.add_argument("--dataset", choices=("digits", "mnist"), default="digits")
-    parser.add_argument("--task", choices=tuple(TASKS), nargs="+", default=["class"])
-    parser.add_argument(
-        "--classes", type=numbers, default=tuple(range(10)), help="class removal: each in turn"
-    )
+    parser.add_argument("--dataset", default="digits", help="a name, or a zip of folders or an npz")
+    parser.add_argument("--task", choices=tuple(TITLES), nargs="+", default=["class"])
+    parser.add_argument("--classes", type=numbers, help="class removal: each in turn (default: all)")
     parser.add_argument("--seeds", type=numbers, help="default 0-2; with --tune 100-101")
-    parser.add_argument("--references", type=int, default=3, help="in data removal, retrained on each split")
+    parser.add_argument(
+        "--references", type=int, default=3, help="but in class removal, retrained on each split"
+    )
     parser.add_argument("--data-dir")
     parser.add_argument("--tune", action="store_true", help="run the grid around the preset and rank it")
     args = parser.parse_args()
     torch.set_num_threads(1)  # as in the presets
-    seeds = args.seeds or ((100, 101) if args.tune else (0, 1, 2))
+    chosen_seeds = args.seeds or ((100, 101) if args.tune else (0, 1, 2))
+    data = load(args.dataset, data_dir=args.data_dir)
     for task in args.task:
-        requests = [(c,) for c in args.classes] if task == "class" else [(5, 6, 7, 8, 9)]
-        bench = Bench(args.dataset, task, seeds, args.references, args.data_dir)
-        print(f"\n{args.dataset}, {TASKS[task]}, seeds {seeds}; one thread of {machine()}\n")
+        names = requests(task, data.classes, args.classes)
+        bench = Bench(args.dataset, task, chosen_seeds, args.references, args.data_dir)
+        print(f"\n{data.title}, {TITLES[task]}, seeds {chosen_seeds}; one thread of {machine()}\n")
         if args.tune:
-            print(tune(bench, requests))
+            print(tune(bench, list(names)))
             continue
-        config = LAFConfig.preset(args.dataset, task)
-        cases = {k: {**bench.baselines(*k), "laf": bench.laf(*k, config)} for k in product(requests, seeds)}
+        methods = ("laf", "laf+r") if task == "noise" else ("laf",)
+        cases = {
+            k: {**bench.baselines(*k), **{m: bench.run(m, *k) for m in methods}}
+            for k in product(names, chosen_seeds)
+        }
         steps = sorted(case["laf"].steps for case in cases.values())
-        print(
-            overview(cases),
-            f"{steps[0]} to {steps[-1]} steps. {gaps(cases)}. {doing_nothing(cases)}",
-            sep="\n\n",
-            flush=True,
-        )
-        if len(requests) > 1:
-            print("\n" + by_class(cases), flush=True)
+        said = f"{steps[0]} to {steps[-1]} steps. {gaps(cases)}. {doing_nothing(cases)}"
+        print(overview(cases), said, sep="\n\n", flush=True)
+        if len(names) > 1:
+            first = {"class": "class", "indices": "images", "planted": "plant"}[task]
+            print("\n" + by_request(cases, names, first), flush=True)
+
+
+def requests(task: str, classes: tuple[str, ...], wanted: tuple[int, ...] | None) -> dict[Request, str]:
+    """What is asked for, one after the other, and its name."""
+    if task == "class":
+        return {(c,): classes[c] for c in (wanted or range(len(classes)))}
+    if task == "planted":
+        return {(k,): name for k, name in enumerate(PLANTS)}
+    if task == "indices":
+        return {(count,): str(count) for count in CHOSEN}
+    return {usual_classes(task, len(classes)): ""}
 
 
 if __name__ == "__main__":
