@@ -180,5 +180,7 @@ def _tensor(xs: list[NDArray[np.uint8]]) -> Tensor:
     target = target_size((width, height))
     if target != (width, height):
         xs = [np.stack([scaled(np.ascontiguousarray(one), target) for one in x]) for x in xs]
-    parts = [torch.from_numpy(np.ascontiguousarray(x if x.ndim == 4 else x[..., None])) for x in xs]
+    parts = [
+        torch.from_numpy(np.require(x if x.ndim == 4 else x[..., None], requirements=["C", "W"])) for x in xs
+    ]
     return torch.cat([p.permute(0, 3, 1, 2) for p in parts]).contiguous()
