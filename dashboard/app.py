@@ -11,6 +11,7 @@ VIEWS = Path(__file__).parent / "views"
 frame()
 pages = [
     st.Page(VIEWS / "lab.py", title="Lab", default=True),
+    st.Page(VIEWS / "forget.py", title="Forget set", url_path="forget"),
     st.Page(VIEWS / "guide.py", title="Guide", url_path="guide"),
 ]
 st.navigation(pages, position="top").run()

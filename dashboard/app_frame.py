@@ -7,7 +7,7 @@ import streamlit as st
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-COMPONENTS = ("feed", "theatre", "timeline", "readouts")
+COMPONENTS = ("feed", "theatre", "timeline", "readouts", "gallery")
 
 
 def frame() -> None:

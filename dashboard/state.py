@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from core.data.datasets import load
@@ -15,8 +17,11 @@ from core.methods import preset_of
 from core.projection import UmapBackend
 from core.run import Phase
 from core.runner import Runner
+from core.selection import Ids
 from core.setup import Setup, usual_classes
 from dashboard import stream
+from dashboard.advice import Advice
+from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
 
 
@@ -36,12 +41,18 @@ class Lab:
             self.experiment.close()
         self.token = secrets.token_hex(6)
         self._scene: bytes | None = None
+        self._pick_scene: tuple[bytes, bytes] | None = None  # what it was made of, and it
+        self._page: tuple[object, bytes] | None = None
+        self.picked = Picks()  # on the Lab's map
+        if not hasattr(self, "forget_set") or self.experiment.setup.dataset != setup.dataset:
+            self.forget_set = Picks()  # of the page Forget set; ids of another dataset mean other images
         self.mode = "fixed"  # which map the browser shows: a new token begins on the fixed one
         self.outbox = Outbox()
         self.experiment = Experiment(
             setup, self._runner, self._umap, map_runner=self._map_runner, kept=self._kept
         )
         self.experiment.start()
+        self.advice: Advice = getattr(self, "advice", None) or Advice(self._runner)
 
     def change(self, setup: Setup, *, usual: bool = False) -> str | None:
         """Open ``setup`` if it can be; else leave everything as it is and say in a sentence why not.
@@ -59,9 +70,17 @@ class Lab:
         self.open(setup)
         return None
 
+    def forget_these(self, ids: Iterable[int]) -> str | None:
+        """Open the same data with these images to forget; as ``change``."""
+        chosen = tuple(int(i) for i in ids)
+        return self.change(
+            replace(self.experiment.setup, task="indices", ids=chosen, classes=(), fraction=None, plant=None)
+        )
+
     def close(self) -> None:
         """The tab is gone."""
         self.experiment.close()
+        self.advice.close()
 
     def scene(self) -> bytes:
         """What does not move; packed once."""
@@ -70,6 +89,29 @@ class Lab:
         if self._scene is None:
             self._scene = stream.scene(self.experiment, self.token)
         return self._scene
+
+    def pick_scene(self) -> bytes:
+        """The same as a map to pick from; packed once."""
+        scene = self.scene()
+        if self._pick_scene is None or self._pick_scene[0] is not scene:
+            self._pick_scene = (scene, pick_scene(scene))
+        return self._pick_scene[1]
+
+    def keep_page(self, key: object, make: Callable[[], bytes]) -> bytes:
+        """The gallery's page called ``key``; made when it is another than last time."""
+        key = (self.token, key)
+        if self._page is None or self._page[0] != key:
+            self._page = (key, make())
+        return self._page[1]
+
+    @property
+    def map_ids(self) -> Ids:
+        """(N,) the ids of the points on the map; none before there is one."""
+        observer, split = self.experiment.observer, self.experiment.split
+        if self.experiment.run is None or observer is None or split is None:
+            return np.zeros(0, np.int64)
+        ids: Ids = split.train.ids[observer.rows].cpu().numpy()
+        return ids
 
     @property
     def phase(self) -> Phase | None:

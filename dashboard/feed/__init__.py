@@ -18,3 +18,9 @@ def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> 
     lack = _component(key=key, data=packet, on_lack_change=lambda: None).get("lack")
     if lack:
         on_lack(dict(lack))
+
+
+def picks_feed(key: str, packet: bytes) -> None:
+    """Tell the browser what is picked (docs/wire.md, "Picks"); takes no room on the page."""
+    with st.container(key="picks-frame"):
+        _component(key=key, data=packet, on_lack_change=lambda: None)

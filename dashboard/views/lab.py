@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard import cache, controls
-from dashboard.feed import feed
+from dashboard.feed import feed, picks_feed
 from dashboard.readouts import readouts
 from dashboard.state import Lab
 from dashboard.theatre import theatre
@@ -14,6 +16,20 @@ from dashboard.timeline import timeline
 FAST_S = 0.1
 SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
 STAGE_HEIGHT = 680  # what 900 px leave below header, setup and transport
+
+
+def picked(lab: Lab, value: dict[str, Any]) -> None:
+    """What a lasso took up, and what is to happen with it."""
+    act = lab.picked.take(value, lab.map_ids)
+    if act == "forget":
+        problem = lab.forget_these(lab.picked.now)
+        if problem is None:
+            st.rerun()
+        st.toast(problem, icon="⚠️")
+    elif act == "add":
+        lab.forget_set.do("add", lab.picked.now)
+        lab.picked.do("replace", ())
+        st.switch_page("views/forget.py")
 
 
 def page(lab: Lab) -> None:
@@ -29,8 +45,10 @@ def page(lab: Lab) -> None:
             "theatre",
             lab.scene(),
             height=STAGE_HEIGHT,
+            on_pick=lambda value: picked(lab, value),
             on_mode=lambda m: setattr(lab, "mode", m),
         )
+    picks_feed("picks", lab.picked.packet(lab.token, lab.map_ids, tell_operation=False))
     with side:
         readouts("readouts", lab.token, height=STAGE_HEIGHT)
     pulse = lab.pulse()

@@ -26,6 +26,10 @@ export default function feed({ data, parentElement, setTriggerValue }) {
   mount.setTriggerValue = setTriggerValue;
   const packet = unpack(data);
   const store = storeOf(packet.header.run);
+  if (packet.header.kind === "picks") {
+    store.picks.told(packet.header, packet.arrays);
+    return undefined;
+  }
   if (!store.accept(packet)) return undefined;
   clearTimeout(mount.timer);
   if (!store.lack()) mount.packets = 0;

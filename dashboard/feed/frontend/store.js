@@ -3,9 +3,11 @@
  * and hovering ask nobody.
  *
  * Events: "scene", "frames" (frames, readings or references came), "status", "cursor" (another frame is shown),
- * "position" (the shown place moved between two frames), "view" (a setting of the picture), "live", "life" (a Reset).
+ * "position" (the shown place moved between two frames), "view" (a setting of the picture), "live", "life" (a Reset),
+ * "picks" (other images are picked).
  */
 import { Clock } from "./clock.js";
+import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
 const FRAME_FIELDS = ["position", "off_map", "prediction", "confidence", "angle"];
@@ -25,6 +27,7 @@ export class RunStore extends EventTarget {
     this.retrained = null; // {rev, position, prediction, confidence, off_map, angle, follow}
     this.stats = { framesReceived: 0, framesShown: 0, draws: 0, lost: 0 };
     this.clock = new Clock(this);
+    this.picks = new Picks(() => this.emit("picks"));
     this.#empty();
   }
 
@@ -188,7 +191,7 @@ export class RunStore extends EventTarget {
   setView(patch) {
     Object.assign(this.view, patch);
     const { colour, trails } = this.view;
-    window.lafLab.lastView = { colour, trails };
+    if (this.scene?.stage !== "pick") window.lafLab.lastView = { colour, trails };
     this.emit("view");
   }
 

@@ -18,18 +18,19 @@ export function segmented(label, options, choose) {
     const way = ARROWS[event.key];
     if (!way) return;
     event.preventDefault();
-    const open = buttons.filter((button) => !button.disabled);
+    const open = buttons.filter((button) => !button.disabled && !button.hidden);
     const next = open[(open.indexOf(event.target) + way + open.length) % open.length];
     next.focus();
     choose(next.dataset.value);
   });
-  const update = (chosen, disabled = {}) => {
+  const update = (chosen, disabled = {}, absent = []) => {
     for (const button of buttons) {
       const on = button.dataset.value === chosen;
       button.setAttribute("aria-checked", on);
       button.tabIndex = on ? 0 : -1;
       const why = disabled[button.dataset.value];
       button.disabled = Boolean(why);
+      button.hidden = absent.includes(button.dataset.value);
       button.title = why || options.find(([value]) => value === button.dataset.value)[2];
     }
   };
@@ -60,10 +61,11 @@ export function controls(act) {
   const fit = h("button", { type: "button", class: "toggle", title: "show the whole map (0)", onclick: () => act("fit") }, "fit");
   for (const button of [trails, fit]) keepKeys(button, [" ", "Enter"]);
   const header = h("header", {}, h("h2", {}, "Representations"), show.group, map.group, colour.group, trails, fit);
-  const update = (view, why) => {
+  const update = (view, why, pick) => {
+    for (const one of [show.group, map.group, trails]) one.hidden = pick; // one model, one map, nothing moves
     show.update(view.show, why ? { retrained: why } : {});
     map.update(view.map);
-    colour.update(view.colour);
+    colour.update(view.colour, {}, pick ? ["forget", "moved"] : []);
     trails.setAttribute("aria-pressed", view.trails);
   };
   return { header, update };

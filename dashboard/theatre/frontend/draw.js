@@ -88,6 +88,18 @@ function drawTips(context, { store, camera, theme, marks, xy }) {
 
 const TURN = 2 * Math.PI;
 
+/** A halo under what is picked; where many lie together it becomes their outline, and their colours stay. */
+function drawPicked(context, { camera, marks, xy }) {
+  context.fillStyle = marks.ring;
+  for (const i of marks.picked) {
+    const [x, y] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
+    if (x < -9 || y < -9 || x > camera.width + 9 || y > camera.height + 9) continue;
+    context.beginPath();
+    context.arc(x, y, marks.large + 1.4, 0, TURN);
+    context.fill();
+  }
+}
+
 /** Remaining points: plain dots. (One filled arc each: twice as fast as stamping little images.) */
 function drawRemaining(context, { camera, marks, xy }) {
   const { scale, originX, originY, width, height } = camera;
@@ -181,6 +193,7 @@ export function drawStage(context, stage) {
     context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
     if (!stage.moving) drawTips(context, stage);
   }
+  drawPicked(context, stage);
   drawRemaining(context, stage);
   drawForgotten(context, stage);
   drawPiles(context, stage);

@@ -68,6 +68,11 @@ export class Legend {
     }
     if (view.colour === "moved") list.push(this.#ramp(theme, "turned by 0°", "90° and more", "angle between the representation now and the original's"));
     if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", "how sure the shown model is of its answer"));
+    if (scene.stage === "pick") {
+      list.push(h("span", { class: "key" }, h("i", { class: "ringed" }), "picked"));
+      this.entries.replaceChildren(...list);
+      return;
+    }
     const forgotten = scene.forget.reduce((sum, value) => sum + value, 0);
     const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count}`];
     list.push(this.#button("forget", "forgotten", theme.forget, ring ? "rim" : "dot", ring ? ["forgotten"] : set("forgotten", "f", forgotten)));
@@ -87,6 +92,11 @@ export class Legend {
   }
 
   tell(store) {
+    if (store.scene?.stage === "pick") {
+      setText(this.question, "What the original model sees as alike lies together");
+      setText(this.floor, "drag around points to pick them; shift adds, alt takes away");
+      return;
+    }
     const { short, floor, missing, long } = modeText(store);
     setText(this.missing, missing);
     setText(this.question, short);

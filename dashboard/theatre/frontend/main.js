@@ -6,11 +6,12 @@ import { Theatre } from "./theatre.js";
 
 export default function theatre({ data, parentElement, setTriggerValue }) {
   const { instance, cleanUp } = keepInstance(parentElement, () => new Theatre(parentElement));
+  instance.onPick = (value) => setTriggerValue("pick", value);
   instance.onMode = (mode) => setTriggerValue("mode", mode); // a trigger: choosing the same again is told again
   if (data?.byteLength) {
     const { header, arrays } = unpack(data);
     const store = storeOf(header.run);
-    if (header.n) store.setScene(header, arrays);
+    if (header.n && store.setScene(header, arrays) && header.stage === "pick") store.view.colour = "class"; // nothing is forgotten there
     instance.show(store);
   }
   instance.retheme();

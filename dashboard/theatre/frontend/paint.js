@@ -2,6 +2,8 @@
 import { classColour, mix } from "../laf-lab.feed/theme.js";
 
 const SHADES = 24;
+const UNPICKED = 0.32; // strength of the others while some are picked
+
 /** Whether a point belongs to what somebody isolated ("forget", "remain", "class:3", "prediction:1"); everything, if nothing. */
 export function picked(isolate, scene, says, i) {
   if (!isolate) return true;
@@ -28,14 +30,14 @@ export function colourOf(theme, colour, scene, says) {
   }
 }
 
-/** Colours, strengths and order of all points for one frame, until something else is shown. */
-export function prepare(theme, view, scene, says) {
+/** Colours, strengths and order of all points for one frame, until something else is shown. `picks` is a set of ids. */
+export function prepare(theme, view, scene, says, picks) {
   const { n } = scene;
   const colour = colourOf(theme, view.colour, scene, says);
   const grow = Math.min(2.2, Math.max(0.8, view.zoom ** 0.4));
   const marks = {
     colour: new Array(n), alpha: new Float32Array(n), off: new Uint8Array(n), order: new Uint32Array(n),
-    small: 2.5 * grow, large: 3.5 * grow, rim: view.colour === "forget" ? theme.panel : theme.forget,
+    picked: [], ring: scene.stage === "pick" ? theme.forget : theme.text, small: 2.5 * grow, large: 3.5 * grow, rim: view.colour === "forget" ? theme.panel : theme.forget,
   };
   let [front, back] = [n, 0];
   for (let i = 0; i < n; i++) {
@@ -43,6 +45,10 @@ export function prepare(theme, view, scene, says) {
     const strange = says.off_map && view.map === "fixed" ? says.off_map[i] : 0; // a follow map has no outside
     marks.colour[i] = colour(i);
     marks.alpha[i] = (picked(view.isolate, scene, says, i) ? (forgotten ? 1 : 0.78) : 0.1) * (1 - (0.6 * strange) / 255);
+    if (picks.has(scene.ids[i])) {
+      marks.picked.push(i);
+      marks.alpha[i] = 1;
+    } else if (picks.size) marks.alpha[i] *= UNPICKED;
     marks.off[i] = strange > 128 ? 1 : 0;
     if (forgotten) marks.order[--front] = i;
     else marks.order[back++] = i;

@@ -8,10 +8,11 @@ import { Card, nearest, neighbour } from "./hover.js";
 import { Legend, Names } from "./legend.js";
 import { byClass, ghosts } from "./marks.js";
 import { prepare } from "./paint.js";
+import { Picking } from "./picking.js";
 import { Places } from "./places.js";
 
 const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map, W A S D move it, "
-  + "[ and ] step through the forgotten images, Escape clears.";
+  + "[ and ] step through the forgotten images; L, B and P choose lasso, box and pan; Escape clears.";
 
 export class Theatre {
   constructor(parent) {
@@ -22,7 +23,8 @@ export class Theatre {
     this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
     this.trails = document.createElement("canvas");
     this.notice = h("div", { class: "notice", role: "status" });
-    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, this.notice, this.card.element);
+    this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
+    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.notice, this.card.element);
     this.root = h("section", { class: "theatre", "aria-label": "Theatre", "data-ready": "false" },
       this.controls.header, this.stage, this.legend.element, this.card.spoken);
     parent.append(this.root);
@@ -48,6 +50,7 @@ export class Theatre {
     this.root.dataset.run = store.run;
     this.camera = new Camera(store.view);
     this.places = new Places(store);
+    this.seen = null;
     this.card.hide();
     this.focus = null;
     this.groups = null;
@@ -58,6 +61,7 @@ export class Theatre {
       store.on("position", () => this.#draw()),
       store.on("frames life", () => this.#changed(false)),
       store.on("status", () => this.#status()),
+      store.on("picks", () => { this.picking.update(); this.#stale(); this.#refreshCard(); }),
     ];
     this.off = () => listeners.forEach((off) => off());
     this.#changed();
@@ -79,6 +83,7 @@ export class Theatre {
     this.card.load(scene).then(() => this.#refreshCard());
     this.names.build(scene, this.groups, this.ghosts);
     this.namesKey = this.trailsKey = ""; // another map under the same camera
+    this.picking.begin(scene);
     this.#changed();
     this.root.dataset.ready = "true";
   }
@@ -99,7 +104,7 @@ export class Theatre {
   /** Something about the picture changed: a setting, the theme, the references. */
   #changed(rebuild = true) {
     const { store } = this;
-    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet");
+    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick");
     this.root.dataset.frames = store.held;
     if (!store.scene || !this.groups) return;
     if (rebuild) this.legend.build(store, this.theme, this.ghosts);
@@ -151,12 +156,13 @@ export class Theatre {
   #paint() {
     const { store, camera, theme, places } = this;
     const moving = places.update(performance.now());
-    this.marks ??= prepare(theme, store.view, store.scene, places.says());
+    this.marks ??= prepare(theme, store.view, store.scene, places.says(), store.picks.ids);
     const { xy } = places;
     const context = fitCanvas(this.canvas, camera.width, camera.height, { alpha: false });
     const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, moving, trails: null };
     if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
     drawStage(context, stage);
+    this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // a zoom that is not drawn yet must not count
     const follow = store.view.map === "follow" && store.view.show !== "original";
     const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${moving && follow}`;
     if (key !== this.namesKey || (follow && moving)) this.names.place(camera, store.view.isolate, follow ? xy : null);
@@ -228,10 +234,11 @@ export class Theatre {
       this.#stale();
       this.#refreshCard();
     }, { passive: false });
-    canvas.addEventListener("dblclick", () => this.#act("fit"));
+    canvas.addEventListener("dblclick", () => { if (this.picking.panning) this.#act("fit"); });
     canvas.addEventListener("blur", () => { if (this.pinned) this.#look(null); });
     this.root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.store?.view.isolate) this.store.setView({ isolate: null });
+      if (!this.store?.scene || event.ctrlKey || event.metaKey || event.altKey || this.picking.key(event)) return;
+      if (event.key === "Escape" && !this.picking.escape() && this.store.view.isolate) this.store.setView({ isolate: null });
     });
     canvas.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -249,8 +256,7 @@ export class Theatre {
     } else if (event.key === "Escape") this.#look(null);
     else return;
     event.preventDefault();
-    event.stopPropagation();
-    if (event.key === "Escape") this.store.setView({ isolate: null });
+    if (event.key !== "Escape") event.stopPropagation(); // the root clears
     this.#stale();
     this.#refreshCard();
   }

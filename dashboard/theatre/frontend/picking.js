@@ -1,0 +1,84 @@
+/** Picking on the map: the tools, the bar that shows what is picked, and what is told to the server. */
+import { Lasso } from "./lasso.js";
+import { PickBar } from "./pickbar.js";
+
+const KEYS = { l: "lasso", b: "box", p: "pan" };
+
+export class Picking {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {() => {store, xy, seen}} stage what is shown; seen: {scale, x, y} of the camera when it was drawn last
+   * @param {(value: object) => void} tell the server (docs/wire.md, "Picks")
+   */
+  constructor(canvas, stage, tell) {
+    this.stage = stage;
+    this.tell = tell;
+    this.lasso = new Lasso(canvas, {
+      points: () => this.#drawn(), operation: () => stage().store.picks.operation, changed: () => this.update(),
+      picked: (operation, points, record) => this.#pick(operation, points, record),
+    });
+    this.bar = new PickBar({
+      tool: (tool) => this.lasso.choose(tool), operation: (operation) => this.#operation(operation), act: (what) => this.#act(what),
+    });
+    this.elements = [this.lasso.element, this.bar.tools, this.bar.panel];
+  }
+
+  get panning() { return this.lasso.tool === "pan"; }
+
+  /** A scene came. On the page where one came to pick, the lasso is at hand. */
+  begin(scene) {
+    if (!this.begun) this.lasso.choose(scene.stage === "pick" ? "lasso" : "pan");
+    this.begun = true;
+    this.update();
+  }
+
+  update() {
+    const { store } = this.stage();
+    if (store?.scene) this.bar.update({ scene: store.scene, picks: store.picks, tool: this.lasso.tool, operation: this.lasso.operation });
+  }
+
+  /** A key that nothing else took. @returns {boolean} whether it was one of these */
+  key(event) {
+    const tool = KEYS[event.key.toLowerCase()];
+    if (tool) this.lasso.choose(tool);
+    return Boolean(tool);
+  }
+
+  /** Escape. @returns {boolean} whether there was something to drop */
+  escape() {
+    if (this.lasso.cancel()) return true;
+    const { picks, scene } = this.stage().store;
+    if (!picks.ids.size || scene.stage === "pick") return false; // there, undo and clear are at hand, and much would be lost
+    this.#act("clear");
+    return true;
+  }
+
+  /** Where each point is on the screen, in pixels of the canvas, as it was drawn last; null before there is a picture. */
+  #drawn() {
+    const { store, xy, seen } = this.stage();
+    const n = store?.scene?.n;
+    if (!seen || !n || xy.length !== 2 * n) return null;
+    return {
+      x: Float64Array.from({ length: n }, (_, i) => seen.x + xy[2 * i] * seen.scale),
+      y: Float64Array.from({ length: n }, (_, i) => seen.y - xy[2 * i + 1] * seen.scale),
+    };
+  }
+
+  #pick(operation, points, record = null) {
+    const { picks, scene } = this.stage().store;
+    const ids = points.map((i) => scene.ids[i]);
+    if (record) picks.last = { ...record, ids };
+    picks.change(operation, ids, (moves) => this.tell({ moves }));
+  }
+
+  /** A button of the bar; the server gets with it the moves that it may not have seen. */
+  #act(what) {
+    if (what === "clear") this.#pick("replace", []);
+    else this.tell({ moves: this.stage().store.picks.pending, act: what, nonce: Date.now() });
+  }
+
+  #operation(operation) {
+    this.stage().store.picks.operation = operation;
+    this.update();
+  }
+}
