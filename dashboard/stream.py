@@ -16,7 +16,7 @@ from core.metrics import Reading
 from core.records import Frame, Progress, Stage, Step
 from core.run import Phase, Run
 from core.tasks import Reference
-from dashboard import words
+from dashboard import rows, words
 from dashboard.wire import pack
 
 OVERLAP = 10  # frames sent again: a payload in thirty never reaches the browser
@@ -38,8 +38,8 @@ def scene(experiment: Experiment, token: str) -> bytes:
     observer, projection, split = experiment.observer, experiment.projection, experiment.split
     if experiment.run is None or observer is None or projection is None or split is None:
         return pack({**header, "n": 0, "classes": [], "dataset": "", "net": "", "forget": ""}, {})
-    rows = observer.rows
-    images = split.train.unlabelled().take(rows)
+    shown = observer.rows
+    images = split.train.unlabelled().take(shown)
     out = observer.original.train
     sheet, tiles = sprites(images)
     net = type(experiment.model).__name__
@@ -49,7 +49,7 @@ def scene(experiment: Experiment, token: str) -> bytes:
         "classes": list(split.dataset.classes),
         "task": split.task,
         "forget": split.request.describe(split.dataset.classes),
-        "n": len(rows),
+        "n": len(shown),
         "n_all": len(split.train),
         "span": float(projection.span),
         "sprite": tiles,
@@ -58,8 +58,8 @@ def scene(experiment: Experiment, token: str) -> bytes:
         header,
         {
             "ids": images.ids.numpy().astype(np.int32),
-            "label": split.true_y[rows].numpy().astype(np.uint8),
-            "given": split.train.y[rows].numpy().astype(np.uint8),
+            "label": split.true_y[shown].numpy().astype(np.uint8),
+            "given": split.train.y[shown].numpy().astype(np.uint8),
             "forget": observer.evaluator.is_forget.numpy().astype(np.uint8),
             "position": _positions(projection.positions, _half(experiment)),
             "prediction": out.predictions.numpy().astype(np.uint8),
@@ -138,7 +138,7 @@ class Outbox:
             "life": self.life,
             "rev": revision,
             "total": total,
-            "rows": words.row_specs(split.task, [r.frame.reading for r in references], split.request.plant),
+            "rows": rows.row_specs(split.task, [r.frame.reading for r in references], split.request.plant),
             "readings": [self._reading(experiment, run, run.frames[i], revision) for i in told],
             "seqs": list(window),
             "follow_seqs": [],
@@ -195,10 +195,10 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
         "epoch": record.epoch if record else 0,
         "stage": record.stage if record else "original",
         "sentence": words.sentence(task, now, original, references, split.dataset.classes, waiting),
-        "values": words.values(task, now, references, plant),
+        "values": rows.values(task, now, references, plant),
         "interval": {} if attack.auc is None else {"auc": [attack.auc_low, attack.auc_high]},
         "note": {"one_answer": f"called {split.dataset.classes[now.commonest]}", **too_few(now)},
-        "distance": words.gaps(task, now, original, references, counts(experiment), plant),
+        "distance": rows.gaps(task, now, original, references, counts(experiment), plant),
         "loss": loss_terms(record) if record else None,
         "seconds": sum(v for k, v in frame.seconds.items() if k != "evaluate"),
         "angle": {

@@ -14,7 +14,7 @@ from core.experiment import Experiment
 from core.run import Phase
 from core.runner import Runner
 from core.setup import Setup
-from dashboard import cache, stream, words
+from dashboard import cache, rows, stream, words
 from dashboard.wire import unpack
 
 APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
@@ -65,6 +65,25 @@ def test_ten_steps_then_reset(app):
     button(app, "Reset").click().run()
     until(app, lambda: enabled(app, "Play") and button(app, "Reset").disabled)
     assert not app.exception
+
+
+def choose(app, label, value):
+    next(r for r in app.radio if r.label == label).set_value(value).run()
+
+
+@pytest.mark.parametrize("plant", [None, "trigger"])
+def test_noisy_labels_and_plants_are_chosen_in_the_form_and_play(app, plant):
+    until(app, lambda: enabled(app, "Step"))
+    choose(app, "Task", "planted" if plant else "noise")
+    if plant:
+        choose(app, "What is planted", plant)
+    button(app, "Forget these").click().run()
+    until(app, lambda: enabled(app, "Step ×10"))
+    button(app, "Step ×10").click().run()
+    until(app, lambda: enabled(app, "Reset") and enabled(app, "Step ×10"))
+    assert not app.exception
+    told = " ".join(block.proto.popover.label for block in app.get("popover"))
+    assert ("planted trigger" if plant else "60 % mislabelled in classes 0, 1, 2, 3, 4") in told
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +185,49 @@ def test_the_untouched_model_is_said_to_be_not_forgotten_and_never_called_good(e
     assert told["tone"] == "good"
 
 
+def noisy(experiment, **values):
+    from dataclasses import replace
+
+    original = experiment.observer.original.reading
+    return replace(original, **{"clean_f": 0.4, "train_f": 0.5, "test": 0.8, **values})
+
+
+def test_wrong_labels_are_judged_by_the_true_ones(experiment):
+    original, gold = noisy(experiment), noisy(experiment, clean_f=0.97, train_f=0.0, test=0.97)
+    tones = {}
+    for share, test in ((0.4, 0.8), (0.7, 0.97), (0.96, 0.97), (0.96, 0.9), (0.2, 0.97)):
+        told = words.sentence(
+            "noise", noisy(experiment, clean_f=share, test=test), original, [gold], list("0123456789")
+        )
+        assert f"{100 * share:.0f} %" in told["more"]
+        tones[share, test] = told["tone"]
+    assert tones == {
+        (0.4, 0.8): "forget",
+        (0.7, 0.97): "forget",
+        (0.96, 0.97): "good",
+        (0.96, 0.9): "alarm",
+        (0.2, 0.97): "alarm",
+    }
+    first = rows.row_specs("noise", [gold])[0]
+    assert (first["key"], first["reference"]) == ("clean_f", [0.97])
+
+
+def test_a_plant_is_gone_only_where_retraining_has_it(experiment):
+    original, gold = noisy(experiment, planted=0.9), noisy(experiment, planted=0.1)
+    said = {
+        p: words.sentence("noise", noisy(experiment, planted=p), original, [gold], list("0123456789"))["head"]
+        for p in (0.9, 0.3, 0.12)
+    }
+    assert said == {
+        0.9: "The planted thing is still there.",
+        0.3: "The planted thing is fading.",
+        0.12: "The planted thing is gone.",
+    }
+    same = words.sentence("noise", gold, gold, [gold], list("0123456789"))
+    assert "no trace" in same["head"]
+    assert rows.row_specs("noise", [gold], "trigger")[0]["key"] == "planted"
+
+
 def test_doing_nothing_is_named_where_it_is_nearer(experiment):
     from dataclasses import replace
 
@@ -180,10 +242,10 @@ def test_a_few_images_apart_is_near_and_an_auc_whose_interval_covers_it_cannot_t
     original = experiment.observer.original.reading
     gold = experiment.references[0].frame.reading
     counts = stream.counts(experiment)
-    gaps = words.gaps("class", gold, original, [gold], counts)
+    gaps = rows.gaps("class", gold, original, [gold], counts)
     assert {g["tone"] for k, g in gaps.items() if k != "js"} == {"near"}
     assert gaps["auc"]["text"] == "cannot tell"
-    assert words.gaps("class", original, original, [gold], counts)["forget_train"] == {
+    assert rows.gaps("class", original, original, [gold], counts)["forget_train"] == {
         "text": "100.0 above",
         "tone": "far",
     }
