@@ -118,7 +118,7 @@ _PLAIN = ("digits-cnn", "cnn")  # initialised here; the others as torchvision do
 def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> Net:
     """A net with the initial weights of ``seed``; the global random state is neither read nor moved.
 
-    ``net`` is one of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see ``core.own_model``).
+    ``net`` is one of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see ``core.torchvision_net``).
     Raises RequestError for an unknown net, architecture or layer.
     """
     generator = seeds.generator(seed, "init", net)
@@ -134,16 +134,17 @@ def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> 
             f"unknown net {net!r}; there are: {', '.join(NETS)}, and tv:ARCHITECTURE@LAYER for torchvision's"
         )
     # channels last: convolution and pooling on a CPU took half the time
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last)
     if net in _PLAIN:
         initialise(model, generator)
     return model
 
 
 def _torchvision(net: str, shape: tuple[int, int, int], classes: int) -> Net:
-    from core.own_model import TorchvisionNet
+    from core.torchvision_net import TorchvisionNet
 
-    return TorchvisionNet.named(net, shape, classes)
+    made: Net = TorchvisionNet.named(net, shape, classes)
+    return made
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
