@@ -186,7 +186,7 @@ _LAF: dict[Any, LAFConfig] = {
     ("mnist", "class"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=5e-4, temperature=10, vae=_MNIST_VAE),
     ("mnist", "data"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=2e-4, temperature=5, vae=_MNIST_VAE),
 }
-_REPAIR = {"digits": RepairConfig(lr=3e-3), "own-small": RepairConfig(lr=3e-3)}
+_REPAIR = {name: RepairConfig(epochs=10, lr=1e-2) for name in ("digits", "own-small")}
 _LAF["mnist", "noise"] = replace(_LAF["mnist", "class"], temperature=20)
 _LAF["mnist", "indices"] = replace(_LAF["mnist", "class"], steps=100)
 _ORIGIN: dict[tuple[str, str], str] = {}  # of presets that were not measured on their own dataset

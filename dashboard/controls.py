@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.data.datasets import DATASETS
+from core.config import origin
 from core.data.planted import PLANTS
 from core.errors import LabError
 from core.run import Phase
 from core.setup import FRACTIONS, Setup, usual_classes
-from dashboard import state
+from dashboard import imports, state
 from dashboard.state import Lab
 
 PLANTED = "planted"
@@ -86,7 +86,7 @@ def setup_bar(lab: Lab) -> None:
     """What is played, and the form that changes it."""
     e = lab.experiment
     split = e.split
-    source = DATASETS[e.setup.dataset]
+    source = imports.source_of(lab, e.setup.dataset)
     data, forget, facts = st.columns([1.6, 3.2, 7], gap="small")
     with (
         data,
@@ -94,7 +94,7 @@ def setup_bar(lab: Lab) -> None:
             f"Data **{source.title}**",
             width="stretch",
             help="Choose a dataset and a seed",
-            key=f"data-{lab.token}",
+            key=f"data-{lab.token}-{imports.asked()}",
         ),
     ):
         _form(lab)
@@ -111,16 +111,19 @@ def setup_bar(lab: Lab) -> None:
             _request(lab)
     with facts:
         st.html(_facts(lab))
+    imports.show(lab)
 
 
 def _form(lab: Lab) -> None:
     """Another dataset, seed or data folder; what to forget keeps its preset."""
     setup = lab.experiment.setup
-    names = list(DATASETS)
-    name = st.radio("Dataset", names, index=names.index(setup.dataset), format_func=lambda n: DATASETS[n].title,
-                    captions=[DATASETS[n].note for n in names], key=f"dataset-{lab.token}")  # fmt: skip
+    sources = {name: imports.source_of(lab, name) for name in imports.names(lab)}
+    names = list(sources)
+    name = st.radio("Dataset", names, index=names.index(setup.dataset), format_func=lambda n: sources[n].title,
+                    captions=[source.note for source in sources.values()], key=f"dataset-{lab.token}")  # fmt: skip
+    imports.buttons(lab, name)
     folder = None
-    if DATASETS[name].needs_files:
+    if sources[name].needs_files:
         folder = st.text_input(
             "Folder with its files (empty: the Lab's own)",
             value=setup.data_dir or "",
@@ -169,9 +172,18 @@ def _request(lab: Lab) -> None:
         "Method", list(methods), default=setup.method, format_func=methods.__getitem__, required=True, key=f"method-{lab.token}",
         help="LAF reads no label. Repair then trains the head on the labelled images that remain, for one epoch.",
     )  # fmt: skip
+    preset = origin(dataset.family, _preset_task(chosen))
+    st.caption(f"Settings of the run: {preset}.")
     if st.button("Forget these", key=f"use-request-{lab.token}", type="primary", width="stretch"):
         _apply(lab, replace(chosen, method=method))
     _problem()
+
+
+def _preset_task(setup: Setup) -> str:
+    """Whose preset a request is played with: planted images are mislabelled ones, or copies."""
+    if setup.plant is None:
+        return setup.task
+    return "indices" if setup.plant == "duplicates" else "noise"
 
 
 def _classes(lab: Lab, setup: Setup, names: list[str], *, same: bool) -> Setup:

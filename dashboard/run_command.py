@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.config import origin
 from core.errors import RequestError
 
 
@@ -179,6 +180,7 @@ def _table(result: dict[str, Any], split: Any) -> str:
         f"seconds: train {s['train']:.1f}, VAEs {s['vae']:.1f}, unlearn {s['unlearn']:.1f}, retrain {s['retrain']:.1f}, "
         f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
+    lines.append(f"settings: {origin(split.dataset.family, split.task)}")
     lines.append(
         "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
     )

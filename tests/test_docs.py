@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig
+from core.config import EvalConfig, LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig
 from core.data import DATASETS
 from core.methods import METHODS
 from dashboard.cli import parser
@@ -20,6 +20,9 @@ from dashboard.cli import parser
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "\n".join(p.read_text() for p in sorted((ROOT / "docs").glob("**/*.md")))
+
+
+CONFIGS = (TrainConfig, VAEConfig, LAFConfig, LAFRConfig, RepairConfig, EvalConfig)
 
 
 def options() -> list[str]:
@@ -35,7 +38,7 @@ def options() -> list[str]:
 
 def settings() -> list[str]:
     return sorted(
-        {f.name for config in (TrainConfig, VAEConfig, LAFConfig, EvalConfig) for f in fields(config)}
+        {f.name for config in CONFIGS for f in fields(config)}
     )
 
 

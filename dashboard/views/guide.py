@@ -53,6 +53,8 @@ images turned meanwhile. A tight group is not a memory: the retrained model, whi
 |---|---|---|
 | remaining, train / test | Train_r, Test_r | accuracy on what stays |
 | forgotten, train / test | Train_f, Test_f | accuracy on what must go, by its true labels |
+| true labels, train | clean_f | noisy labels: accuracy on the mislabelled images by their true labels; it leads, since wrong labels should be undone |
+| planted sign | | planted truth: mean probability of the answer that only the plant teaches |
 | forgotten, one answer | max share | share of the forgotten images with the commonest answer |
 | distance to retrained | JS | Jensen-Shannon divergence on the forgotten images: 0 the same answers, 0.69 none in common |
 | attack AUC | AUC | can an attacker tell forgotten training images from test images of the same classes? 0.5: no |
