@@ -15,6 +15,7 @@ from PIL import Image
 from core.data import custom
 from core.data.custom import Proposal
 from core.data.datasets import DATASETS, Source, source
+from core.data.own.subjects import CSV_BYTES
 from core.errors import LabError, RequestError
 from core.setup import Setup, usual_classes
 from dashboard import state
@@ -75,8 +76,14 @@ def show(lab: Lab) -> None:
         st.dialog("Remove", on_dismiss=_close)(_remove)(lab, key)
 
 
+def asked() -> int:
+    """How often a dialog was opened: part of the popover's key, which closes it when one opens."""
+    return int(state.recall("dialogs", 0))
+
+
 def _ask(kind: str, key: str) -> None:
     state.remember("dialog", (kind, key))
+    state.remember("dialogs", asked() + 1)
 
 
 def _close() -> None:
@@ -88,10 +95,10 @@ def _close() -> None:
 
 
 def _import(lab: Lab) -> None:
-    images, table = st.columns([1.6, 1], gap="medium")
+    images, table = st.columns([1.3, 1], gap="medium")
     file = images.file_uploader("Images: a zip of class folders, or an npz", ["zip", "npz"], key="own-file")
     subjects = table.file_uploader(
-        "Who is on which image: a CSV, optional", ["csv"], key="own-subjects",
+        "Who is on which image: a CSV, optional", ["csv"], key="own-subjects", max_upload_size=CSV_BYTES // 2**20,
         help="Columns file (as in the zip) or id (row of the npz), and subject: everything of one subject is then one choice",
     )  # fmt: skip
     if file is None:
@@ -206,8 +213,11 @@ def _table(proposal: Proposal) -> str:
         f".own-strip{{width:{width * COLUMNS}px;height:{height}px;background-image:url(data:image/webp;base64,{picture});"
         f"background-size:{width * COLUMNS}px {height * len(shown)}px}}"
     )
-    head = "<div class='own-row own-head' role='row'><span>class</span><span>train</span><span>test</span><span>examples</span></div>"
-    return f"<style>{style}</style><div class='own-table' role='table' aria-label='Classes' tabindex='0'>{head}{''.join(rows)}</div>"
+    head = "".join(f"<span role='columnheader'>{n}</span>" for n in ("class", "train", "test", "examples"))
+    return (
+        f"<style>{style}</style><div class='own-table' role='table' aria-label='Classes'><div class='own-row own-head' role='row'>{head}</div>"
+        f"<div class='own-rows' role='rowgroup' tabindex='0'>{''.join(rows)}</div></div>"
+    )
 
 
 def sheet(proposal: Proposal) -> bytes:

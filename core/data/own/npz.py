@@ -156,8 +156,8 @@ def _classes(archive: Archive, arrays: dict[str, str], labels: list[tuple[str, A
         )
     try:
         names = [n.decode() if isinstance(n, bytes) else str(n) for n in given.tolist()]
-    except UnicodeError as error:
-        raise DataError(f"{where} with text that is not UTF-8; write it with numpy.savez again") from error
+    except (ValueError, SystemError) as error:  # bytes that are no characters; numpy lets them through
+        raise DataError(f"{where} with text that is no text; write it with numpy.savez again") from error
     if not all(n.strip() and n.isprintable() for n in names) or len({n.casefold() for n in names}) < len(
         names
     ):
