@@ -182,13 +182,13 @@ _LAF: dict[Any, LAFConfig] = {
         epochs=20, lr_ue=1.2e-3, lr_ra=2.4e-3, temperature=10, batch_size=16,
         vae=VAEConfig(latent=4, epochs=10, batch_size=128, lr=3e-3, output="sigmoid"),
     ),
-    ("digits", "indices"): LAFConfig(steps=40, lr_ue=1e-3, lr_ra=6e-3, temperature=15, vae=_DIGITS_VAE),
+    ("digits", "indices"): LAFConfig(steps=20, lr_ue=1e-3, lr_ra=3e-3, temperature=15, vae=_DIGITS_VAE),
     ("mnist", "class"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=5e-4, temperature=10, vae=_MNIST_VAE),
     ("mnist", "data"): LAFConfig(epochs=1, lr_ue=1e-4, lr_ra=2e-4, temperature=5, vae=_MNIST_VAE),
 }
 _REPAIR = {name: RepairConfig(epochs=10, lr=1e-2) for name in ("digits", "own-small")}
 _LAF["mnist", "noise"] = replace(_LAF["mnist", "class"], temperature=20)
-_LAF["mnist", "indices"] = replace(_LAF["mnist", "class"], steps=100)
+_LAF["mnist", "indices"] = replace(_LAF["mnist", "data"], steps=100)
 _ORIGIN: dict[tuple[str, str], str] = {}  # of presets that were not measured on their own dataset
 
 # The paper's tables: its CNN and its ResNet-18
