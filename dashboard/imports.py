@@ -21,8 +21,8 @@ from core.setup import Setup, usual_classes
 from dashboard import state
 from dashboard.state import Lab
 
-ROWS, COLUMNS = 100, 10  # classes and images of each on the sheet
-TILE = 30  # pixels of the screen that an image is high
+ROWS = 100  # classes on the sheet
+TILE, STRIP = 30, 330  # pixels of the screen: the height of an image, the width of a row of them
 HOW = (
     "A zip with a folder for each class, `train/CLASS/…` and `test/CLASS/…` or just `CLASS/…`; or an npz with `x_train`, `y_train`, "
     f"`x_test`, `y_test` or just `x`, `y`. Up to {custom.UPLOAD_BYTES // 2**20} MB. It stays on the machine that the Lab runs on."
@@ -193,45 +193,46 @@ def _sizes(proposal: Proposal) -> str:
 def _table(proposal: Proposal) -> str:
     """Name, counts and thumbnails of each class; each row shows its strip of the one sheet."""
     _, h, w = proposal.shape
-    zoom = TILE / h
-    width, height = round(w * zoom), TILE
-    rows = []
+    width = max(1, round(w * TILE / h))
+    columns = max(1, min(10, STRIP // width))
     shown = list(zip(proposal.classes, proposal.counts, strict=True))[:ROWS]
+    rows = []
     for i, (label, (train, test)) in enumerate(shown):
         name = html.escape(label)
         rows.append(
             f"<div class='own-row' role='row'><span class='own-name' role='cell' title='{name}'>{name}</span>"
             f"<span role='cell'>{train:,}</span><span role='cell'>{test:,}</span>"
-            f"<i class='own-strip' style='background-position:0 {-height * i}px'></i></div>"
+            f"<i class='own-strip' role='cell' style='background-position:0 {-TILE * i}px'></i></div>"
         )
     if len(proposal.classes) > ROWS:
         rows.append(
             f"<div class='own-row'><span class='own-name'>and {len(proposal.classes) - ROWS:,} more</span></div>"
         )
-    picture = base64.b64encode(sheet(proposal)).decode()
+    picture = base64.b64encode(sheet(proposal, columns)).decode()
     style = (
-        f".own-strip{{width:{width * COLUMNS}px;height:{height}px;background-image:url(data:image/webp;base64,{picture});"
-        f"background-size:{width * COLUMNS}px {height * len(shown)}px}}"
+        f".own-strip{{width:{width * columns}px;height:{TILE}px;background-image:url(data:image/webp;base64,{picture});"
+        f"background-size:{width * columns}px {TILE * len(shown)}px;image-rendering:{'pixelated' if h < TILE else 'auto'}}}"
     )
     head = "".join(f"<span role='columnheader'>{n}</span>" for n in ("class", "train", "test", "examples"))
     return (
-        f"<style>{style}</style><div class='own-table' role='table' aria-label='Classes'><div class='own-row own-head' role='row'>{head}</div>"
+        f"<style>{style}</style><div class='own-table' role='table' aria-label='Classes'>"
+        f"<div class='own-row own-head' role='row'>{head}</div>"
         f"<div class='own-rows' role='rowgroup' tabindex='0'>{''.join(rows)}</div></div>"
     )
 
 
-def sheet(proposal: Proposal) -> bytes:
-    """A WebP with a row of up to COLUMNS training images for each of the first ROWS classes; clear where there are fewer."""
+def sheet(proposal: Proposal, columns: int) -> bytes:
+    """A WebP with a row of up to ``columns`` training images for each of the first ROWS classes; clear where there are fewer."""
     _, h, w = proposal.shape
-    strips = proposal.thumbnails(COLUMNS)[:ROWS]
-    pixels = np.zeros((len(strips) * h, COLUMNS * w, 4), np.uint8)
+    strips = proposal.thumbnails(columns)[:ROWS]
+    pixels = np.zeros((len(strips) * h, columns * w, 4), np.uint8)
     for row, strip in enumerate(strips):
         for column, x in enumerate(strip):
             tile = pixels[row * h : (row + 1) * h, column * w : (column + 1) * w]
             tile[..., :3] = x.permute(1, 2, 0).numpy()
             tile[..., 3] = 255
     file = io.BytesIO()
-    Image.fromarray(pixels, "RGBA").save(file, "WEBP", quality=85)
+    Image.fromarray(pixels).save(file, "WEBP", quality=85)
     return file.getvalue()
 
 

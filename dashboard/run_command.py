@@ -27,6 +27,7 @@ def run(a: argparse.Namespace) -> None:
         raise RequestError(f"unknown method {a.method!r}; there are: {', '.join(METHODS)}")
     setup = _setup(a)
     dataset = load(a.dataset, data_dir=a.data_dir)
+    setup = replace(setup, dataset=dataset.name)  # the key that a path was kept under
     if setup.task in ("class", "data", "noise") and setup.plant is None:
         setup = replace(setup, classes=_classes(a, setup.task, dataset.classes))
     split = setup.split(dataset)
