@@ -182,7 +182,10 @@ def _suggestion(kind: str, label: str, count: int, disabled: bool) -> None:
 def fulfil(picks: Picks, advice: Advice) -> None:
     """Pick what was asked for once it is known."""
     wanted = state.recall("forget-wanted")
-    if wanted is None or advice.error is not None:
+    if wanted is None:
+        return
+    if advice.error is not None:  # the page shows it
+        state.recall_and_forget("forget-wanted")
         return
     kind, count = wanted
     advice.want(scores=kind == "memorised", twins_of=picks.now if kind == "twins" else None)

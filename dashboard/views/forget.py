@@ -28,6 +28,7 @@ def page(lab: Lab) -> None:
         advice.about(lab.experiment)
         advice.want()
         forget_set.fulfil(picks, advice)
+    drawn_of = _stage_of(lab)
     # each is filled below, when all moves of this run are made
     counts, moves = st.columns([7, 5], gap="medium", vertical_alignment="center")
     tools, forms = st.columns([1, 1], gap="small", vertical_alignment="center")
@@ -46,7 +47,7 @@ def page(lab: Lab) -> None:
             st.html(forget_set.counts(picks, dataset))
         with moves:
             _moves(lab, dataset)
-    _poll(lab, shown)
+    _poll(lab, shown, drawn_of)
 
 
 def _take(picks: Picks, value: dict, dataset: Dataset | None) -> None:  # type: ignore[type-arg]
@@ -148,16 +149,21 @@ def _moves(lab: Lab, dataset: Dataset) -> None:
             st.toast(problem, icon="⚠️")
 
 
-def _poll(lab: Lab, shown: Ids) -> None:
-    """What is picked, told again and again; and how far the work behind is."""
+def _stage_of(lab: Lab) -> tuple[bool, ...]:
+    """What the page looks different by: when it changes, all of it is drawn again."""
     advice = lab.advice
-    before = (lab.experiment.run is None, advice.busy)
+    return lab.experiment.run is None, advice.facts is None, advice.busy, advice.error is None
 
-    @st.fragment(run_every=BUSY_S if any(before) else SLOW_S)
+
+def _poll(lab: Lab, shown: Ids, drawn_of: tuple[bool, ...]) -> None:
+    """What is picked, told again and again; and how far the work behind is."""
+    waits = lab.experiment.run is None or lab.advice.busy
+
+    @st.fragment(run_every=BUSY_S if waits else SLOW_S)
     def poll() -> None:
         picks_feed("picks", lab.forget_set.packet(pick_run(lab.token), shown, tell_operation=True))
         st.html(f"<div class='hint' role='status'>{_hint(lab)}</div>")
-        if before != (lab.experiment.run is None, advice.busy):
+        if drawn_of != _stage_of(lab):
             st.rerun()
 
     poll()
