@@ -24,6 +24,7 @@ from core.methods.retrain import Retrain
 from core.metrics import Report, evaluate
 from core.models import Net, Provenance, build
 from core.observer import Observer
+from core.own_model import load_own_model
 from core.projection import NoiseFloor, Projection, UmapBackend
 from core.records import Progress
 from core.run import Phase, Run
@@ -246,7 +247,9 @@ class Experiment:
             self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
 
     def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
-        """Trained here, or taken from the shelf."""
+        """Brought by somebody, taken from the shelf, or trained here."""
+        if self.setup.model is not None:
+            return load_own_model(self.setup.model, split.dataset).to(device)
         config = TrainConfig.preset(split.dataset.family)
         seed = self.setup.seed
         key = content_key("original", split.dataset.fingerprint, as_dict(config), seed, device.split(":")[0])
@@ -301,9 +304,10 @@ class Experiment:
         run = Run(Retrain(), model, split, seed=self.setup.seed)
         device = str(next(model.parameters()).device.type)
         provenance = model.provenance
+        given = provenance is not None and provenance.given is not None
         key = content_key(
             "retrained", split.dataset.fingerprint, split.remain_rows, as_dict(run.config),
-            self.setup.seed, provenance.seed if provenance else None, device,
+            self.setup.seed, provenance.seed if provenance and not given else None, device,
         )  # fmt: skip
         kept = models.get(key)
         if kept is None:
@@ -319,7 +323,8 @@ class Experiment:
             kept = {"weights": run.result.state_dict(), "seconds": run.seconds["retrain"]}
             models.put(key, kept)
         gold = _net(split, run.config, self.setup.seed, kept, device)
-        self.references = [*self.references, Reference(gold, observer.look(gold), kept["seconds"])]
+        frame, fit = observer.look_turned(gold) if given else (observer.look(gold), None)
+        self.references = [*self.references, Reference(gold, frame, kept["seconds"], fit)]
         self.revision += 1
         self.work.pop("retrain", None)
         if self.kept is not None and self._prepared is not None:

@@ -39,6 +39,7 @@ class Provenance:
     seed: int
     config: TrainConfig
     seconds: float
+    given: str | None = None  # key of the brought model it is; then nobody knows its initial weights
 
 
 class Net(nn.Module):

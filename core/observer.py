@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from core.config import EvalConfig
 from core.data.split import Split
 from core.metrics import Evaluator, Measurement, angles
 from core.models import Net
+from core.projection import orthogonal_align
 from core.records import Frame, Step
 
 if TYPE_CHECKING:
@@ -62,6 +65,29 @@ class Observer:
     ) -> Frame:
         """A Frame of ``model``."""
         measured = self.evaluator.measure(model, stage=record.stage if record else "evaluate", step=step)
+        return self._frame(measured, number, step, record, seconds)
+
+    def look_turned(self, model: Net) -> tuple[Frame, float]:
+        """A Frame of a model that began with other weights, its representations turned into the original's coordinates.
+
+        The second value is how well that fits: fitted on every other remaining image, it is the mean cosine on the rest.
+        """
+        measured = self.evaluator.measure(model)
+        remain = (~self.evaluator.is_forget).nonzero().flatten()
+        turned, fit = orthogonal_align(
+            measured.train.representations, self.original.train.representations, remain[::2], remain[1::2]
+        )
+        out = replace(measured.train, representations=torch.from_numpy(turned))
+        return self._frame(replace(measured, train=out), 0, 0, None, None), fit
+
+    def _frame(
+        self,
+        measured: Measurement,
+        number: int,
+        step: int,
+        record: Step | None,
+        seconds: Mapping[str, float] | None,
+    ) -> Frame:
         out = measured.train
         placed = self.projection.place(out.representations) if self.projection is not None else None
         return Frame(

@@ -27,9 +27,18 @@ class Setup:
     ids: tuple[int, ...] = ()  # for task "indices"
     plant: str | None = None  # a key of PLANTS; decides task and images
     method: str = "laf"
+    model: str | None = None  # key of a brought model, as original; None: one is trained
 
     def split(self, dataset: Dataset) -> Split:
         """The Split this asks for. Raises RequestError when the request is wrong."""
+        split = self._split(dataset)
+        if self.model is not None:
+            from core.own_model import require_fit
+
+            require_fit(self.model, dataset, split)
+        return split
+
+    def _split(self, dataset: Dataset) -> Split:
         if self.plant is not None:
             return plant(dataset, self.plant, seed=self.seed)
         if self.task not in TASKS:

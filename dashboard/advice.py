@@ -49,7 +49,7 @@ class Advice:
         made = model.provenance
         about = (
             split.dataset.fingerprint,
-            (made.seed, as_dict(made.config)) if made is not None else id(model),
+            (made.given, made.seed, as_dict(made.config)) if made is not None else id(model),
         )
         if about != self._about:
             self.close()

@@ -37,7 +37,8 @@ class Retrain:
         """Fresh weights: those the original began with, or those of ``seed`` where its beginning is not known."""
         config = self.config
         assert config is not None
-        begin = model.provenance.seed if model.provenance and model.provenance.net == config.net else seed
+        made = model.provenance
+        begin = made.seed if made and made.net == config.net and made.given is None else seed
         fresh = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=begin)
         return Supervised.start(fresh.to(device_of(model)), split.remain, config, seed=seed, stage="retrain")
 

@@ -1,0 +1,335 @@
+"""A trained model that somebody brings: an architecture, the layer that is the representation, and a safetensors file.
+
+``check`` reads and measures it and changes nothing; ``keep`` puts it under ``$LAF_HOME/own-models``; ``load_own_model`` gives it
+back as a Net. No pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core import seeds
+from core.config import TrainConfig
+from core.data.images import Dataset, LabelledImages
+from core.data.split import Split
+from core.errors import DataError, RequestError
+from core.models import NETS, Net, Provenance, build, outputs
+from core.store import home, load_state, save_state
+
+BUDGET_S = 10.0  # of measuring accuracy, for each of train and test
+LAYER = "extractor"  # what the representation of the Lab's own nets is called
+_KEY = re.compile(r"[0-9a-f]{16}")
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """On a fixed random choice of images, as many as were measured in the time there was."""
+
+    share: float  # right answers, in [0, 1]
+    by_class: tuple[float | None, ...]  # None where no image of a class was measured
+    images: int
+    of: int
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a brought model without its weights; kept beside them."""
+
+    title: str  # the file's name
+    net: str  # as ``core.models.build`` calls it
+    dataset: str  # title of the one it was checked on
+    classes: int
+    shape: tuple[int, int, int]  # of an image
+    parameters: int
+    width: int  # of the representation
+    size: int | None  # images are scaled to this; None: as they are
+    head: str
+    train: Accuracy
+    test: Accuracy
+
+    @property
+    def guessing(self) -> float:
+        """The accuracy of a model that knows nothing."""
+        return 1 / self.classes
+
+
+@dataclass(frozen=True, eq=False)
+class OwnModel:
+    """A model that fits its dataset, measured."""
+
+    key: str
+    about: About
+    model: Net
+    weights: dict[str, Tensor]
+
+
+def layer_names(arch: str, dataset: Dataset, *, size: int | None = None) -> list[str]:
+    """The layers of ``arch`` that can be the representation, in the order of computing; the last one is the usual choice.
+
+    Raises RequestError for an architecture that is not there or cannot take the images.
+    """
+    if arch in NETS:
+        return [LAYER]
+    from core.torchvision_net import layers
+
+    return [layer.name for layer in layers(arch, dataset.shape, len(dataset.classes), size)[1]]
+
+
+def check(
+    arch: str,
+    layer: str,
+    weights: bytes | Path,
+    dataset: Dataset,
+    *,
+    title: str = "",
+    size: int | None = None,
+) -> OwnModel:
+    """The model of torchvision's ``arch`` (or one of the Lab's nets) with ``weights``, cut at ``layer`` and measured on ``dataset``.
+
+    ``size`` scales images; without it a net that cannot take them as they are gets 224 pixels. Nothing is kept.
+    Raises RequestError where architecture, layer, weights and dataset do not fit each other, DataError for a file that is no
+    safetensors file.
+    """
+    title = title or (weights.name if isinstance(weights, Path) else "the file")
+    if arch in NETS:
+        if layer not in ("", LAYER):
+            raise RequestError(
+                f"the representation of {arch} is called {LAYER!r}; there is no layer {layer!r} to choose"
+            )
+        net = arch
+    else:
+        from core.torchvision_net import layers, net_name
+
+        fitting, found = layers(arch, dataset.shape, len(dataset.classes), size)
+        net = net_name(arch, layer or found[-1].name, fitting)
+    tensors = _read(weights, title)
+    model = _assemble(net, tensors, dataset, title)
+    for part in (dataset.train, dataset.test):
+        if len(part) == 0:
+            raise RequestError(f"{dataset.title} has no images to check the model on")
+    head = [m for m in model.head.modules() if isinstance(m, nn.Linear)]
+    about = About(
+        title=title,
+        net=net,
+        dataset=dataset.title,
+        classes=len(dataset.classes),
+        shape=dataset.shape,
+        parameters=sum(p.numel() for p in model.parameters()),
+        width=model.width,
+        size=getattr(getattr(model.extractor, "body", model.extractor), "size", None),
+        head=", ".join(f"linear {m.in_features} → {m.out_features}" for m in head)
+        or "without a linear layer",
+        train=_accuracy(model, dataset.train, len(dataset.classes)),
+        test=_accuracy(model, dataset.test, len(dataset.classes)),
+    )
+    digest = hashlib.blake2b(f"{net} {dataset.shape} {len(dataset.classes)}".encode(), digest_size=8)
+    for name in sorted(tensors):
+        digest.update(name.encode() + bytes(tensors[name].reshape(-1).view(torch.uint8).numpy()))
+    return OwnModel(digest.hexdigest(), about, model, tensors)
+
+
+# what is kept
+
+
+def keep(own: OwnModel) -> str:
+    """Keep ``own`` under its content hash; the key for ``Setup.model``. Raises DataError when the disk cannot hold it."""
+    save_state(_path(own.key), {"about": asdict(own.about), "weights": own.weights})
+    return own.key
+
+
+def kept_models() -> dict[str, About]:
+    """What is kept, by key, newest first; files that cannot be read are left out."""
+    found = {}
+    files = (home() / "own-models").glob("*.safetensors")
+    for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
+        try:
+            found[path.stem] = about_model(path.stem)
+        except (DataError, RequestError):
+            continue
+    return found
+
+
+def about_model(key: str) -> About:
+    """What is known of ``key``. Raises RequestError when there is none, DataError when its file is broken."""
+    from safetensors import SafetensorError, safe_open
+
+    path = _path(key)
+    if not path.is_file():
+        raise RequestError(f"no model is kept as {key!r}; bring it again, or choose one of the Lab's")
+    try:
+        with safe_open(str(path), framework="pt") as file:  # the header alone: weights may be large
+            state = json.loads(file.metadata()["laf"])["state"]
+        return _about(dict(dict(state["$dict"])["about"]["$dict"]))
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{path} is not a readable model ({type(error).__name__}); remove it and bring it again"
+        ) from error
+
+
+def load_own_model(key: str, dataset: Dataset) -> Net:
+    """The kept model, in eval mode, to be used on ``dataset``. Raises as ``about_model`` and ``require_fit``."""
+    about = require_fit(key, dataset)
+    kept = load_state(_path(key))
+    model = _assemble(about.net, kept["weights"], dataset, about.title)
+    config = replace(TrainConfig.preset(dataset.family), net=about.net)
+    model.provenance = Provenance(about.net, 0, config, 0.0, given=key)
+    return model
+
+
+def require_fit(key: str, dataset: Dataset, split: Split | None = None) -> About:
+    """What is known of ``key``. Raises RequestError where it cannot be the original model of ``dataset`` or ``split``."""
+    about = about_model(key)
+    if about.classes != len(dataset.classes):
+        raise RequestError(
+            f"{about.title} tells {about.classes} classes apart and {dataset.title} has {len(dataset.classes)}; choose another model"
+        )
+    if about.shape != dataset.shape:
+        mine, theirs = ("x".join(map(str, s)) for s in (about.shape, dataset.shape))
+        raise RequestError(
+            f"{about.title} was checked on images of {mine}, those of {dataset.title} are {theirs}; check it anew"
+        )
+    if split is not None and (split.clean_y is not None or split.planted is not None):
+        raise RequestError(
+            f"{about.title} was not trained on labels or images that the Lab changes; choose one of the Lab's models, or another task"
+        )
+    return about
+
+
+def remove_model(key: str) -> None:
+    """Forget ``key``; nothing happens when it is gone already. Raises DataError when it cannot be deleted."""
+    path = _path(key)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be deleted ({error.strerror}); allow it") from error
+
+
+def _path(key: str) -> Path:
+    if not _KEY.fullmatch(key):
+        raise RequestError(f"no model is kept as {key!r}; bring it again, or choose one of the Lab's")
+    return home() / "own-models" / f"{key}.safetensors"
+
+
+def _about(values: dict[str, Any]) -> About:
+    def accuracy(name: str) -> Accuracy:
+        found = dict(values[name]["$dict"])
+        return Accuracy(
+            float(found["share"]), tuple(found["by_class"]), int(found["images"]), int(found["of"])
+        )
+
+    c, h, w = values["shape"]
+    return About(**{**values, "shape": (c, h, w), "train": accuracy("train"), "test": accuracy("test")})
+
+
+# reading and measuring
+
+
+def _read(weights: bytes | Path, title: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises DataError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        data = weights.read_bytes() if isinstance(weights, Path) else weights
+        tensors: dict[str, Tensor] = load(data)
+    except OSError as error:
+        raise DataError(f"{weights!s} cannot be read ({error.strerror}); name another file") from error
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise DataError(
+            f"{title} is not a whole safetensors file; write one with safetensors.torch.save_file(model.state_dict(), ...)"
+        ) from error
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise DataError(f"{title} holds numbers that are not finite, in {name}; bring weights that work")
+    return tensors
+
+
+def _assemble(net: str, tensors: dict[str, Tensor], dataset: Dataset, title: str) -> Net:
+    """``net`` with ``tensors`` as its weights, in eval mode. Raises RequestError where they do not fit."""
+    count = len(dataset.classes)
+    if net in NETS:
+        model = build(net, dataset.shape, count, seed=0)
+        _fill(model, tensors, f"{net} with {count} classes", title)
+        return model.eval()
+    from core.torchvision_net import TorchvisionNet, ignored, parse, whole
+
+    arch, layer, size = parse(net)
+    with torch.device("meta"):  # nothing is drawn for weights that are replaced at once
+        complete = whole(arch, count)
+    complete = _materialised(complete, arch, count)
+    wanted = {k: v for k, v in tensors.items() if not ignored(arch, k)}
+    _fill(complete, wanted, f"{arch} with {count} classes", title)
+    own: Net = TorchvisionNet(complete, layer, dataset.shape, size)
+    return own.to(memory_format=torch.channels_last).eval()
+
+
+def _materialised(model: nn.Module, arch: str, count: int) -> nn.Module:
+    """In memory; nets with buffers that no state dict holds (Swin's indices) are made as they come."""
+    kept = set(model.state_dict())
+    if all(name in kept for name, _ in model.named_buffers()):
+        return model.to_empty(device="cpu")
+    from core.torchvision_net import whole
+
+    with seeds.Drawing(seeds.generator(0, "init", arch)):
+        return whole(arch, count)
+
+
+def _fill(model: nn.Module, tensors: dict[str, Tensor], what: str, title: str) -> None:
+    """Load ``tensors``; batch counters may lack. Raises RequestError naming what is missing, unknown or of another shape."""
+    wanted = model.state_dict()
+    counters = {
+        k: torch.zeros_like(v, device="cpu") for k, v in wanted.items() if k.endswith("num_batches_tracked")
+    }
+    tensors = {**counters, **tensors}
+    missing = [k for k in wanted if k not in tensors]
+    unknown = [k for k in tensors if k not in wanted]
+    misshaped = [
+        f"{k} is {_size(tensors[k])}, not {_size(v)}"
+        for k, v in wanted.items()
+        if k in tensors and tensors[k].shape != v.shape
+    ]
+    wrong = [
+        f"{len(names)} {verb} ({_some(names)})"
+        for names, verb in ((missing, "missing"), (unknown, "unknown"), (misshaped, "of another shape"))
+        if names
+    ]
+    if wrong:
+        raise RequestError(f"{title} does not fit {what}: weights {', '.join(wrong)}")
+    model.load_state_dict(tensors)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one number"
+
+
+def _accuracy(model: Net, images: LabelledImages, classes: int) -> Accuracy:
+    """On images in an order of chance that never changes, until they or the time are used up."""
+    order = torch.randperm(len(images), generator=seeds.generator(0, "check"))
+    start, right, seen = time.perf_counter(), torch.zeros(classes), torch.zeros(classes)
+    for rows in torch.split(order, _CHUNK):
+        part = images.take(rows)
+        found = outputs(model, part)
+        if not bool(found.probabilities.isfinite().all()):
+            raise RequestError("the model answers with what is no number; bring weights that work")
+        y = part.y.cpu()
+        seen += torch.bincount(y, minlength=classes)
+        right += torch.bincount(y[found.predictions == y], minlength=classes)
+        if time.perf_counter() - start > BUDGET_S:
+            break
+    shares: Iterable[float | None] = (float(r / n) if n else None for r, n in zip(right, seen, strict=True))
+    return Accuracy(float(right.sum() / seen.sum()), tuple(shares), int(seen.sum()), len(images))
