@@ -27,6 +27,9 @@ from core.models import NETS, Net, Provenance, build, outputs
 from core.store import home, load_state, save_state
 
 BUDGET_S = 10.0  # of measuring accuracy, for each of train and test
+LAB = {
+    f"lab:{net}": net for net in NETS
+}  # the Lab's nets by the names given here: torchvision too has a resnet18
 LAYER = "extractor"  # what the representation of the Lab's own nets is called
 _KEY = re.compile(r"[0-9a-f]{16}")
 _CHUNK = 64
@@ -63,6 +66,18 @@ class About:
         """The accuracy of a model that knows nothing."""
         return 1 / self.classes
 
+    def describe(self) -> str:
+        """What it is and what it can do, in a line."""
+        scaled = f", images scaled to {self.size}x{self.size}" if self.size else ""
+        told = [
+            f"{100 * a.share:.1f} % of {a.images:,} {n} images"
+            for n, a in (("training", self.train), ("test", self.test))
+        ]
+        return (
+            f"{self.title}: {self.net}, {self.parameters:,} parameters, representation of {self.width:,}, {self.head}{scaled}; "
+            f"right on {told[0]} and {told[1]} (guessing: {100 * self.guessing:.0f} %)"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class OwnModel:
@@ -79,7 +94,7 @@ def layer_names(arch: str, dataset: Dataset, *, size: int | None = None) -> list
 
     Raises RequestError for an architecture that is not there or cannot take the images.
     """
-    if arch in NETS:
+    if arch in LAB:
         return [LAYER]
     from core.torchvision_net import layers
 
@@ -95,19 +110,19 @@ def check(
     title: str = "",
     size: int | None = None,
 ) -> OwnModel:
-    """The model of torchvision's ``arch`` (or one of the Lab's nets) with ``weights``, cut at ``layer`` and measured on ``dataset``.
+    """The model of torchvision's ``arch`` (or one of LAB) with ``weights``, cut at ``layer`` and measured on ``dataset``.
 
     ``size`` scales images; without it a net that cannot take them as they are gets 224 pixels. Nothing is kept.
     Raises RequestError where architecture, layer, weights and dataset do not fit each other, DataError for a file that is no
     safetensors file.
     """
     title = title or (weights.name if isinstance(weights, Path) else "the file")
-    if arch in NETS:
+    if arch in LAB:
         if layer not in ("", LAYER):
             raise RequestError(
                 f"the representation of {arch} is called {LAYER!r}; there is no layer {layer!r} to choose"
             )
-        net = arch
+        net = LAB[arch]
     else:
         from core.torchvision_net import layers, net_name
 
@@ -179,17 +194,26 @@ def about_model(key: str) -> About:
 
 def load_own_model(key: str, dataset: Dataset) -> Net:
     """The kept model, in eval mode, to be used on ``dataset``. Raises as ``about_model`` and ``require_fit``."""
-    about = require_fit(key, dataset)
+    about = require_fit(about_model(key), dataset)
     kept = load_state(_path(key))
-    model = _assemble(about.net, kept["weights"], dataset, about.title)
-    config = replace(TrainConfig.preset(dataset.family), net=about.net)
-    model.provenance = Provenance(about.net, 0, config, 0.0, given=key)
+    return _original(_assemble(about.net, kept["weights"], dataset, about.title), about.net, key, dataset)
+
+
+def as_original(own: OwnModel, split: Split) -> Net:
+    """A checked model that was not kept, as the original model of ``split``. Raises RequestError where it cannot be."""
+    require_fit(own.about, split.dataset, split)
+    return _original(own.model, own.about.net, own.key, split.dataset)
+
+
+def _original(model: Net, net: str, key: str, dataset: Dataset) -> Net:
+    """Retraining it takes the dataset's preset, with its net and fresh weights."""
+    config = replace(TrainConfig.preset(dataset.family), net=net)
+    model.provenance = Provenance(net, 0, config, 0.0, given=key)
     return model
 
 
-def require_fit(key: str, dataset: Dataset, split: Split | None = None) -> About:
-    """What is known of ``key``. Raises RequestError where it cannot be the original model of ``dataset`` or ``split``."""
-    about = about_model(key)
+def require_fit(about: About, dataset: Dataset, split: Split | None = None) -> About:
+    """``about`` itself. Raises RequestError where it cannot be the original model of ``dataset`` or ``split``."""
     if about.classes != len(dataset.classes):
         raise RequestError(
             f"{about.title} tells {about.classes} classes apart and {dataset.title} has {len(dataset.classes)}; choose another model"

@@ -33,9 +33,9 @@ class Setup:
         """The Split this asks for. Raises RequestError when the request is wrong."""
         split = self._split(dataset)
         if self.model is not None:
-            from core.own_model import require_fit
+            from core.own_model import about_model, require_fit
 
-            require_fit(self.model, dataset, split)
+            require_fit(about_model(self.model), dataset, split)
         return split
 
     def _split(self, dataset: Dataset) -> Split:

@@ -74,6 +74,21 @@ def parser() -> argparse.ArgumentParser:
         metavar="F",
         help="for data and noise: share of each class, between 0 and 1 (default: 0.4 and 0.6)",
     )
+    run.add_argument(
+        "--model", default=None, metavar="FILE", help="your own trained model: its weights as safetensors"
+    )
+    run.add_argument(
+        "--arch", default=None, metavar="NAME", help="for --model: torchvision's name of the net, or the Lab's"
+    )
+    run.add_argument(
+        "--layer",
+        default=None,
+        metavar="NAME",
+        help="for --model: the layer whose output is the representation (default: the last one that will do)",
+    )
+    run.add_argument(
+        "--resize", type=int, default=None, metavar="N", help="for --model: scale images to NxN pixels for it"
+    )
     run.add_argument("--method", default="laf", help="laf, laf+r or retrain (default: laf)")
     run.add_argument(
         "--seed", type=int, default=0, help="decides initial weights, batches and noise (default: 0)"

@@ -11,7 +11,7 @@ from core.data.planted import PLANTS
 from core.errors import LabError
 from core.run import Phase
 from core.setup import FRACTIONS, Setup, usual_classes
-from dashboard import imports, state
+from dashboard import imports, models_form, state
 from dashboard.state import Lab
 
 PLANTED = "planted"
@@ -112,6 +112,7 @@ def setup_bar(lab: Lab) -> None:
     with facts:
         st.html(_facts(lab))
     imports.show(lab)
+    models_form.show(lab)
 
 
 def _form(lab: Lab) -> None:
@@ -122,6 +123,7 @@ def _form(lab: Lab) -> None:
     name = st.radio("Dataset", names, index=names.index(setup.dataset), format_func=lambda n: sources[n].title,
                     captions=[source.note for source in sources.values()], key=f"dataset-{lab.token}")  # fmt: skip
     imports.buttons(lab, name)
+    model = models_form.choice(lab, name)
     folder = None
     if sources[name].needs_files:
         folder = st.text_input(
@@ -138,7 +140,7 @@ def _form(lab: Lab) -> None:
         help="Decides initial weights, batches and noise",
     )
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
-        chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None)
+        chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model)
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids are of one dataset
             chosen = replace(chosen, task=task, ids=())
@@ -230,7 +232,9 @@ def _facts(lab: Lab) -> str:
             ("lr UE", f"{config.lr_ue:g}"),
             ("lr RA", f"{config.lr_ra:g}"),
         ]
-    if e.model is not None and e.model.provenance is not None:
+    if e.setup.model is not None:
+        parts += [("Model", "yours")]
+    elif e.model is not None and e.model.provenance is not None:
         parts += [("Model", f"trained {e.model.provenance.seconds:.1f} s")]
     if e.references:
         parts += [("Retrained", f"ready {e.references[0].seconds:.1f} s")]

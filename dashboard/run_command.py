@@ -31,7 +31,7 @@ def run(a: argparse.Namespace) -> None:
     if setup.task in ("class", "data", "noise") and setup.plant is None:
         setup = replace(setup, classes=_classes(a, setup.task, dataset.classes))
     split = setup.split(dataset)
-    result = _play(split, method(a.method), a)
+    result = _play(split, method(a.method), a, _own(a, split))
     if a.json == "-":
         print(json.dumps(result))
     elif target is not None:
@@ -88,8 +88,25 @@ def _ids(name: str) -> tuple[int, ...]:
         ) from error
 
 
-def _play(split: Any, unlearner: Any, a: argparse.Namespace) -> dict[str, Any]:
-    """Train, unlearn, retrain, measure: the JSON of the contract."""
+def _own(a: argparse.Namespace, split: Any) -> Any:
+    """The model of --model, checked and measured; None without one. Raises LabError."""
+    if a.model is None:
+        if (a.arch, a.layer, a.resize) != (None, None, None):
+            raise RequestError("--arch, --layer and --resize describe a model; name its file with --model")
+        return None
+    if a.arch is None:
+        raise RequestError("--model needs --arch, torchvision's name of the net (or the Lab's)")
+    from core.own_model import as_original, check
+
+    own = check(a.arch, a.layer or "", Path(a.model).expanduser(), split.dataset, size=a.resize)
+    model = as_original(own, split)
+    if not a.quiet:
+        print(own.about.describe(), file=sys.stderr)
+    return model
+
+
+def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any = None) -> dict[str, Any]:
+    """Train (unless the model is the user's ``own``), unlearn, retrain, measure: the JSON of the contract."""
     import time
 
     from core.compute import peak_memory_mb, pick_device
@@ -100,7 +117,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace) -> dict[str, Any]:
 
     show = _Progress(quiet=a.quiet)
     device = str(pick_device(a.device))
-    model = train(split, seed=a.seed, device=device, progress=show)
+    model = own.to(device) if own is not None else train(split, seed=a.seed, device=device, progress=show)
     runs = {}
     for name, one in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
         if name not in runs:

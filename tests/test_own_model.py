@@ -18,7 +18,7 @@ from safetensors.torch import save, save_file
 from torch.nn import functional
 
 from core import METHODS, Run, finish, forget_classes, own_model
-from core.config import EvalConfig, LAFConfig, VAEConfig
+from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig
 from core.data import datasets
 from core.errors import DataError, RequestError
 from core.experiment import Experiment
@@ -28,6 +28,7 @@ from core.runner import Runner
 from core.setup import Setup
 from core.torchvision_net import TorchvisionNet, layers
 from core.training import copy_of
+from dashboard.cli import main
 
 ARCH = "shufflenet_v2_x0_5"  # small, and takes images of 32x32
 
@@ -137,19 +138,20 @@ def test_grey_images_are_seen_in_three_channels(data, weights):
 def test_the_layers_offered_are_those_that_will_do(data, weights):
     names = layer_names(ARCH, data)
     assert names[-1] == "mean"
+    assert layer_names("resnet18", data)[-1] == "flatten"  # torchvision's, not the Lab's of the same name
     early, usual = (check(ARCH, name, weights, data).about for name in (names[0], "mean"))
     assert early.test == usual.test
-    assert layer_names("resnet18", data) == ["extractor"]  # the Lab's own, which has one
+    assert layer_names("lab:resnet18", data) == ["extractor"]  # the Lab's own, which has one
 
 
 def test_one_of_the_labs_nets(data):
     model = build("resnet18", (3, 32, 32), 4, seed=5).eval()
     plain = {k: v.contiguous() for k, v in model.state_dict().items()}
-    own = check("resnet18", "", save(plain), data)
+    own = check("lab:resnet18", "", save(plain), data)
     assert own.about.net == "resnet18"
     assert toys.same(own.model.state_dict(), model.state_dict())
     with pytest.raises(RequestError, match="called 'extractor'"):
-        check("resnet18", "layer4", save(plain), data)
+        check("lab:resnet18", "layer4", save(plain), data)
 
 
 def changed(weights: bytes, change) -> bytes:
@@ -334,3 +336,48 @@ def test_the_file_beside_the_weights_is_plain(data, weights, tmp_path):
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     assert "laf" in header["__metadata__"]
     assert os.listdir(tmp_path / "home" / "own-models") == [f"{key}.safetensors"]
+
+
+def test_the_command_line_takes_a_model(data, weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(datasets.DATASETS, "toy", datasets.Source("Toy", "", lambda _: data))
+    datasets._load.cache_clear()
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(weights)
+    monkeypatch.setattr(
+        LAFConfig, "preset", classmethod(lambda *_: LAFConfig(steps=1, batch_size=8, vae=VAEConfig(epochs=1)))
+    )
+    quick = TrainConfig("resnet18", epochs=1, batch_size=40)
+    monkeypatch.setattr(TrainConfig, "preset", classmethod(lambda *_: quick))
+    asked = [
+        "run",
+        "--dataset",
+        "toy",
+        "--model",
+        str(file),
+        "--arch",
+        ARCH,
+        "--layer",
+        "mean",
+        "--json",
+        str(tmp_path / "o.json"),
+    ]
+    assert main(asked) == 0
+    found = json.loads((tmp_path / "o.json").read_text())
+    own = check(ARCH, "mean", weights, data)
+    assert found["metrics"]["original"]["test"] == pytest.approx(own.about.test.share)
+    assert found["seconds"]["train"] == 0
+    assert "mine.safetensors: tv:shufflenet_v2_x0_5@mean, " in capsys.readouterr().err
+    assert kept_models() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--arch", "resnet18"], "name its file with --model"),
+        (["--model", "x.safetensors"], "--model needs --arch"),
+        (["--model", "x.safetensors", "--arch", "resnet18"], "x.safetensors cannot be read"),
+    ],
+)
+def test_options_of_a_model_that_do_not_go_together(options, words, capsys):
+    assert main(["run", *options]) in (1, 2)
+    assert words in capsys.readouterr().err
