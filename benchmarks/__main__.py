@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 PARTS = {
+    "batches": True,
     "steps": True,
     "projection": True,
     "theatre": False,
+    "lasso": False,
     "first_picture": False,
 }  # name -> whether it takes --mnist
 

@@ -10,7 +10,7 @@ from dashboard.views.lab import page
 
 @st.cache_resource(show_spinner=False)
 def lab() -> Lab:
-    made = Lab(cache.runner(), cache.umap(), cache.map_runner())
+    made = Lab(cache.runner(), cache.umap(), cache.map_runner(), cache.kept())
     made.experiment.close()
     made.experiment = recording(cache.umap())
     return made

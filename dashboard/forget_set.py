@@ -76,7 +76,7 @@ def order(advice: Advice) -> str:
     )
 
 
-def filters(facts: Facts | None, dataset: Dataset, token: str) -> Filter:
+def filters(picks: Picks, facts: Facts | None, dataset: Dataset, token: str) -> Filter:
     """Which images the gallery shows."""
     before: Filter = state.recall("forget-filter", Filter()) if facts is not None else Filter()
     label = "Filter" if before.is_open else "Filter **on**"
@@ -87,6 +87,15 @@ def filters(facts: Facts | None, dataset: Dataset, token: str) -> Filter:
             st.caption("The original model is still looking at the images.")
             return before
         found = _filter_form(facts, dataset, token)
+        ids = facts.ids[found.mask(facts)]
+        st.button(
+            f"Pick these {len(ids):,} images",
+            key="filter-pick",
+            width="stretch",
+            disabled=not len(ids),
+            help=f"{LABELS[picks.operation]}: as chosen above the map",
+            on_click=lambda: picks.do(picks.operation, ids),
+        )
     state.remember("forget-filter", found)
     if found.is_open != before.is_open:
         st.rerun()

@@ -61,7 +61,7 @@ def _chosen_rows(advice: Advice, picks: Picks, dataset: Dataset, token: str) -> 
     with sort:
         order = forget_set.order(advice)
     with narrow:
-        wanted = forget_set.filters(advice.facts, dataset, token)
+        wanted = forget_set.filters(picks, advice.facts, dataset, token)
     with suggest:
         forget_set.suggestions(picks, advice, dataset, token)
     with lists:

@@ -48,6 +48,12 @@ Distances on either map have no unit. Movement is therefore given as an **angle*
 images turned meanwhile. A tight group is not a memory: the retrained model, which never saw the class, groups it too. Switch to
 *retrained* before you conclude anything from a picture.
 
+#### Choosing what to forget
+On the page **Forget set**, draw a lasso around points of the original model's map, or pick thumbnails. *Most memorised* is a cheap
+stand-in: the model's confidence in the image's own label, minus the share of its 10 nearest other images with that label,
+$p(y_i\mid x_i) - \frac{1}{10}\,|\{j\in N(i): y_j=y_i\}|$. *Most mistaken* is the highest loss. *Near-duplicates* would stay in $D_r$ and
+keep alive what you try to forget. A map shows at most 2,000 images; the gallery holds all.
+
 #### The read-outs
 | name | symbol | is |
 |---|---|---|
@@ -64,5 +70,7 @@ With few images an AUC is uncertain by ± 0.1; where its interval covers the ret
 #### Keys
 space: play or pause · → : one step · shift → : ten steps · home: reset. On the timeline: arrows, page keys, home and end scrub.
 On the map: + − zoom, 0 fits, [ and ] walk through the forgotten images.
+L, B and P choose lasso, box and pan; shift-drag draws a lasso while panning; with a lasso or box, shift adds, alt subtracts, both intersect; escape clears.
+In the gallery: arrows move, space picks or drops, shift and space picks a range.
 """
     )

@@ -50,6 +50,7 @@ export class PickBar {
     this.operation.group.hidden = page || tool === "pan"; // the page Forget set has a control of its own
     for (const button of this.acts) button.hidden = page;
     const shown = scene.ids.reduce((sum, id) => sum + picks.ids.has(id), 0);
+    this.panel.classList.toggle("told", page);
     this.panel.hidden = page ? !picks.total || scene.n === scene.n_all : !shown;
     if (this.panel.hidden) return;
     if (page) {

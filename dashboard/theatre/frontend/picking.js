@@ -20,7 +20,7 @@ export class Picking {
     this.bar = new PickBar({
       tool: (tool) => this.lasso.choose(tool), operation: (operation) => this.#operation(operation), act: (what) => this.#act(what),
     });
-    this.elements = [this.lasso.element, this.bar.tools, this.bar.panel];
+    this.elements = [this.lasso.element, this.bar.tools];
   }
 
   get panning() { return this.lasso.tool === "pan"; }

@@ -26,7 +26,7 @@ export class Theatre {
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.notice, this.card.element);
     this.root = h("section", { class: "theatre", "aria-label": "Theatre", "data-ready": "false" },
-      this.controls.header, this.stage, this.legend.element, this.card.spoken);
+      this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
     this.focus = null;
     this.retheme();
