@@ -66,7 +66,7 @@ def buttons(lab: Lab, name: str) -> None:
 
 
 def show(lab: Lab) -> None:
-    """The dialog that was asked for; called in every run of the script, so that it outlives the ones the Lab needs."""
+    """The dialog that was asked for; called in every run of the script, so that it outlives them."""
     kind, key = state.recall("dialog", ("", ""))
     if kind == "import":
         st.dialog("Your own data", width="medium", on_dismiss=_close)(_import)(lab)
@@ -74,6 +74,11 @@ def show(lab: Lab) -> None:
         st.dialog("Rename", on_dismiss=_close)(_rename)(key)
     elif kind == "remove":
         st.dialog("Remove", on_dismiss=_close)(_remove)(lab, key)
+
+
+def is_open() -> bool:
+    """Whether a dialog stands over the page. Reruns that nobody asked for then lose files that are on their way, so the page polls again when it closes."""
+    return state.recall("dialog") is not None
 
 
 def asked() -> int:
@@ -96,9 +101,11 @@ def _close() -> None:
 
 def _import(lab: Lab) -> None:
     images, table = st.columns([1.3, 1], gap="medium")
-    file = images.file_uploader("Images: a zip of class folders, or an npz", ["zip", "npz"], key="own-file")
+    file = images.file_uploader(
+        "Images: a zip of class folders, or an npz", ["zip", "npz"], key=f"own-file-{asked()}"
+    )
     subjects = table.file_uploader(
-        "Who is on which image: a CSV, optional", ["csv"], key="own-subjects", max_upload_size=CSV_BYTES // 2**20,
+        "Who is on which image: a CSV, optional", ["csv"], key=f"own-subjects-{asked()}", max_upload_size=CSV_BYTES // 2**20,
         help="Columns file (as in the zip) or id (row of the npz), and subject: everything of one subject is then one choice",
     )  # fmt: skip
     if file is None:

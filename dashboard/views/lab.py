@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import cache, controls
+from dashboard import cache, controls, imports
 from dashboard.feed import feed, picks_feed
 from dashboard.readouts import readouts
 from dashboard.state import Lab
@@ -52,7 +52,7 @@ def page(lab: Lab) -> None:
     with side:
         readouts("readouts", lab.token, height=STAGE_HEIGHT)
     pulse = lab.pulse()
-    every = FAST_S if lab.busy else SLOW_S
+    every = None if imports.is_open() else FAST_S if lab.busy else SLOW_S
 
     @st.fragment(run_every=every)
     def poll() -> None:
