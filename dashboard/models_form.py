@@ -17,6 +17,7 @@ from dashboard import imports, state
 from dashboard.state import Lab
 
 LIMIT_MB = 1024
+TRAINED = ""  # the choice of a model that the Lab trains itself
 SIZES = {
     None: "as they are, or 224 where the net needs it",
     64: "64×64",
@@ -32,27 +33,23 @@ HOW = (
 
 def choice(lab: Lab, name: str) -> str | None:
     """In the Data form: which original model is used on dataset ``name``; None: one that the Lab trains."""
-    setup = lab.experiment.setup
-    here = setup.model if name == setup.dataset else None
-    dataset = lab.experiment.dataset
-    found = own_model.kept_models()
+    setup, dataset = lab.experiment.setup, lab.experiment.dataset
     if name != setup.dataset or dataset is None:
         return None
-    fitting: list[str | None] = [
-        k for k, a in found.items() if (a.classes, a.shape) == (len(dataset.classes), dataset.shape)
-    ]
-    keys = [None, *fitting]
-    if here not in keys:
-        keys.append(here)
-    picked: str | None = here
+    found = own_model.kept_models()
+    here = setup.model or TRAINED
+    fits = (len(dataset.classes), dataset.shape)
+    keys = [TRAINED, *(key for key, about in found.items() if (about.classes, about.shape) == fits)]
+    keys += [here] * (here not in keys)
+    picked = here
     if len(keys) > 1:
         picked = st.selectbox(
             "Original model", keys, index=keys.index(here), key=f"model-{lab.token}",
-            format_func=lambda k: "Trained by the Lab" if k is None else _short(found.get(k)),
+            format_func=lambda key: "Trained by the Lab" if key == TRAINED else _short(found.get(key)),
         )  # fmt: skip
     st.button("Your own model…", key=f"own-model-{lab.token}", on_click=_ask, width="stretch",
               help="Use a model that you trained: architecture, layer, safetensors file")  # fmt: skip
-    return picked
+    return picked or None
 
 
 def show(lab: Lab) -> None:
