@@ -166,6 +166,7 @@ WRONG = {
     "an unknown architecture": (RequestError, {"arch": "resnet19"}, "no architecture 'resnet19'"),
     "an unknown layer": (RequestError, {"layer": "layer9"}, r"no layer 'layer9'.*mean"),
     "a layer inside a branch": (RequestError, {"layer": "stage2.0.branch1.0"}, r"will not do.*mean"),
+    "a layer that is too wide": (RequestError, {"layer": "conv1.0"}, "gives 6,144 numbers.*at most 4,000"),
     "the classifier itself": (RequestError, {"layer": "fc"}, r"will not do.*mean"),
     "missing": (RequestError, lambda t: t.pop("fc.bias"), r"1 missing \(fc.bias\)"),
     "unknown": (RequestError, lambda t: t.update(extra=torch.ones(1)), r"1 unknown \(extra\)"),
@@ -180,7 +181,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("kind", "change", "words"), WRONG.values(), ids=WRONG)
-def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(data, weights, kind, change, words):
+def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(
+    data, weights, kind, change, words, monkeypatch
+):
+    monkeypatch.setattr(own_model, "WIDEST", 4000)
     asked = {"arch": ARCH, "layer": "mean", **(change if isinstance(change, dict) else {})}
     if callable(change):
         weights = changed(weights, change)
@@ -206,7 +210,7 @@ def test_counters_of_batches_may_lack_and_half_precision_is_read(data, weights):
 
 
 def test_it_is_kept_by_content_listed_loaded_and_removed(data, weights, tmp_path):
-    save_file({k: v.clone() for k, v in own_model._read(weights, "").items()}, tmp_path / "w.safetensors")
+    save_file({k: v.clone() for k, v in own_model.read(weights, "").items()}, tmp_path / "w.safetensors")
     own = check(ARCH, "mean", tmp_path / "w.safetensors", data)
     assert keep(own) == keep(check(ARCH, "mean", weights, data)) == own.key
     assert check(ARCH, "conv5.2", weights, data).key != own.key
