@@ -117,7 +117,7 @@ class Bench:
     def begin(self, seed: int) -> Net:
         """The initial weights of ``seed``: all that retraining takes from an original."""
         data = load(self.dataset, data_dir=self.data_dir)
-        config = TrainConfig.preset(data.family)
+        config = TrainConfig.preset(data.family, self.task)
         model = build(config.net, data.shape, len(data.classes), seed=seed)
         model.provenance = Provenance(config.net, seed, config, 0.0)
         return model

@@ -250,7 +250,7 @@ class Experiment:
         """Brought by somebody, taken from the shelf, or trained here."""
         if self.setup.model is not None:
             return load_own_model(self.setup.model, split.dataset).to(device)
-        config = TrainConfig.preset(split.dataset.family)
+        config = TrainConfig.preset(split.dataset.family, split.task)
         seed = self.setup.seed
         key = content_key("original", split.dataset.fingerprint, as_dict(config), seed, device.split(":")[0])
         kept = models.get(key)

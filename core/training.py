@@ -138,7 +138,7 @@ class Training:
     def __init__(
         self, split: Split, *, seed: int = 0, config: TrainConfig | None = None, device: str = "cpu"
     ) -> None:
-        self.config = config or TrainConfig.preset(split.dataset.family)
+        self.config = config or TrainConfig.preset(split.dataset.family, split.task)
         self.seed = seed
         self.seconds = 0.0
         model = build(self.config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
@@ -183,7 +183,7 @@ def train(
     The dataset's preset net and TrainConfig unless given. Raises RequestError for an unknown net or device.
     """
     if net is not None:
-        config = replace(config or TrainConfig.preset(split.dataset.family), net=net)
+        config = replace(config or TrainConfig.preset(split.dataset.family, split.task), net=net)
     training = Training(split, seed=seed, config=config, device=device)
     while (now := training.tick()) is not None:
         if progress is not None:

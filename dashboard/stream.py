@@ -209,7 +209,10 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
 
 
 def loss_terms(record: Step) -> dict[str, float | None]:
-    """The terms of both losses per image, so that a smaller last batch does not show as a dip; gradient norms and cosine."""
+    """The terms of both losses per image; gradient norms and cosine.
+
+    Repel comes less the constant log |B_f|, which no gradient sees: with it, each smaller last batch would show as a dip.
+    """
     sizes = record.images
     found: dict[str, float | None] = {}
     for name, images in (
@@ -220,6 +223,8 @@ def loss_terms(record: Step) -> dict[str, float | None]:
     ):
         if name in record.losses:
             found[name] = record.losses[name] / sizes[images]
+    if "ra_repel" in found and found["ra_repel"] is not None:
+        found["ra_repel"] -= math.log(sizes["forget"])
     found |= {f"grad_{k}": v for k, v in record.grad_norms.items()}
     return {**found, "cosine": record.grad_cosine}
 

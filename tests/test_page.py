@@ -164,6 +164,8 @@ def test_a_reading_is_the_frame_measured_and_its_losses_are_means_per_image(expe
     record = frame.record
     assert shown["loss"]["ue_forget"] == record.losses["ue_forget"] / record.images["forget"]
     assert shown["loss"]["cosine"] == record.grad_cosine
+    repel = record.losses["ra_repel"] / record.images["remain"]
+    assert shown["loss"]["ra_repel"] == pytest.approx(repel - np.log(record.images["forget"]))
 
 
 def test_a_reset_begins_a_new_life_and_the_references_stay(experiment):

@@ -191,7 +191,7 @@ def experiment(monkeypatch, toy_split, toy_model):
             return toy_split
 
     monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
-    monkeypatch.setattr(module.TrainConfig, "preset", lambda name: toys.TRAIN)
+    monkeypatch.setattr(module.TrainConfig, "preset", lambda *a: toys.TRAIN)
     monkeypatch.setattr(module.Experiment, "_map", flat_map)
     made = module.Experiment(Setup(), Runner(workers=1), config=toys.QUICK)
     yield made

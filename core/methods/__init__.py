@@ -33,7 +33,7 @@ def preset_of(name: str, split: Split) -> Any:
     kinds: dict[str, Any] = {"laf": LAFConfig, "laf+r": LAFRConfig}
     if name in kinds:
         return kinds[name].preset(split.dataset.family, split.task)
-    return TrainConfig.preset(split.dataset.family)
+    return TrainConfig.preset(split.dataset.family, split.task)
 
 
 __all__ = ["LAF", "LAFR", "METHODS", "Retrain", "Unlearner", "method", "preset_of"]

@@ -26,7 +26,7 @@ class Retrain:
         """Train as the original was trained; by the dataset's preset where that is not known."""
         if self.config is None:
             known = model.provenance
-            self.config = known.config if known else TrainConfig.preset(split.dataset.family)
+            self.config = known.config if known else TrainConfig.preset(split.dataset.family, split.task)
 
     def stages(self, split: Split, config: TrainConfig) -> tuple[Stage, ...]:
         """One step a minibatch of D_r."""

@@ -58,7 +58,7 @@ keep alive what you try to forget. A map shows at most 2,000 images; the gallery
 | name | symbol | is |
 |---|---|---|
 | remaining, train / test | Train_r, Test_r | accuracy on what stays |
-| forgotten, train / test | Train_f, Test_f | accuracy on what must go, by its true labels |
+| forgotten, train / test | Train_f, Test_f | accuracy on what must go, by the labels that the original was trained on |
 | true labels, train | clean_f | noisy labels: accuracy on the mislabelled images by their true labels; it leads, since wrong labels should be undone |
 | planted sign | | planted truth: mean probability of the answer that only the plant teaches |
 | forgotten, one answer | max share | share of the forgotten images with the commonest answer |

@@ -5,7 +5,7 @@ import { drawChart, placeCursor, scaleOf } from "./chart.js";
 const CHARTS = [
   { name: "L_UE", symbol: ["L", "UE"], help: "extractor unlearning: how well the two VAEs explain the representations; mean per image of the mini-batch",
     lines: [["ue_remain", "remain", "remain"], ["ue_forget", "forget", "forget"]] },
-  { name: "L_RA", symbol: ["L", "RA"], help: "representation alignment: remaining ones held where they were, forgotten ones pushed away; mean per image of the mini-batch",
+  { name: "L_RA", symbol: ["L", "RA"], help: "representation alignment: remaining ones held where they were, forgotten ones pushed away; mean per image of the mini-batch, repel less the constant log |B_f|",
     lines: [["ra_align", "align", "remain"], ["ra_repel", "repel", "forget"]] },
   { name: "gradients, log", help: "length of each loss's gradient, on a logarithmic axis", log: true,
     lines: [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]] },
