@@ -57,8 +57,8 @@ class TrainConfig:
 
         Raises RequestError for an unknown dataset.
         """
-        own = _TRAIN.get((dataset, task))
-        found: Self = own if own is not None else _preset(_TRAIN, dataset, "training preset")
+        key: Any = (dataset, task) if (dataset, task) in _TRAIN else dataset
+        found: Self = _preset(_TRAIN, key, "training preset")
         return found
 
 
