@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import Any
 
 from core.compute import pick_device
@@ -25,6 +23,7 @@ from core.metrics import Report, evaluate
 from core.models import Net, Provenance, build
 from core.observer import Observer
 from core.own_model import load_own_model
+from core.prepared import Kept, Prepared
 from core.projection import NoiseFloor, Projection, UmapBackend
 from core.records import Progress
 from core.run import Phase, Run
@@ -35,44 +34,6 @@ from core.tasks import Drive, Follow, Reference, Sliced
 from core.training import Training
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """What a Setup leads to before anybody plays. Immutable, so that the Experiments of a process may share it."""
-
-    dataset: Dataset
-    split: Split
-    config: Any  # of the method
-    model: Net
-    observer: Observer
-    projection: Projection
-    map_key: str
-    references: tuple[Reference, ...] = ()
-
-
-class Kept:
-    """The last few Setups that were prepared: a second page of the same one shows its map at once."""
-
-    def __init__(self, most: int = 4) -> None:
-        self._most = most
-        self._found: OrderedDict[Setup, Prepared] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, setup: Setup) -> Prepared | None:
-        """What was prepared for ``setup``, or None."""
-        with self._lock:
-            if setup in self._found:
-                self._found.move_to_end(setup)
-            return self._found.get(setup)
-
-    def put(self, setup: Setup, prepared: Prepared) -> None:
-        """Keep ``prepared``; the one asked for longest ago goes."""
-        with self._lock:
-            self._found[setup] = prepared
-            self._found.move_to_end(setup)
-            while len(self._found) > self._most:
-                self._found.popitem(last=False)
 
 
 @dataclass(eq=False)

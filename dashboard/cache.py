@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.experiment import Kept
+from core.prepared import Kept
 from core.runner import Runner
 from core.umap_process import UmapProcess
 

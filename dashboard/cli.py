@@ -78,7 +78,10 @@ def parser() -> argparse.ArgumentParser:
         "--model", default=None, metavar="FILE", help="your own trained model: its weights as safetensors"
     )
     run.add_argument(
-        "--arch", default=None, metavar="NAME", help="for --model: torchvision's name of the net, or the Lab's"
+        "--arch",
+        default=None,
+        metavar="NAME",
+        help="for --model: torchvision's name of the net, or the Lab's",
     )
     run.add_argument(
         "--layer",

@@ -237,7 +237,10 @@ def _facts(lab: Lab) -> str:
     elif e.model is not None and e.model.provenance is not None:
         parts += [("Model", f"trained {e.model.provenance.seconds:.1f} s")]
     if e.references:
-        parts += [("Retrained", f"ready {e.references[0].seconds:.1f} s")]
+        first = e.references[0]
+        # a model that was given began from weights nobody knows: its retrained twin is turned into its coordinates
+        turned = "" if first.fit is None else f", turned to fit {first.fit:.2f}"
+        parts += [("Retrained", f"ready {first.seconds:.1f} s{turned}")]
     if e.model is not None:
         device = next(e.model.parameters()).device.type
         threads = f" · {config.threads} thread" if config is not None and device == "cpu" else ""

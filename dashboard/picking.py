@@ -11,7 +11,7 @@ import torch
 from core.data.images import Dataset
 from core.selection import OPERATIONS, History, Ids, Selection
 from core.suggest import Facts
-from dashboard.stream import sprites
+from dashboard.scene import sprites
 from dashboard.wire import pack, unpack
 
 PAGE = 600  # thumbnails sent at a time

@@ -12,14 +12,15 @@ import streamlit as st
 
 from core.data.datasets import load
 from core.errors import LabError
-from core.experiment import Experiment, Kept
+from core.experiment import Experiment
 from core.methods import preset_of
+from core.prepared import Kept
 from core.projection import UmapBackend
 from core.run import Phase
 from core.runner import Runner
 from core.selection import Ids
 from core.setup import Setup, usual_classes
-from dashboard import stream
+from dashboard import scene
 from dashboard.advice import Advice
 from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
@@ -85,9 +86,9 @@ class Lab:
     def scene(self) -> bytes:
         """What does not move; packed once."""
         if self.experiment.run is None:
-            return stream.scene(self.experiment, self.token)
+            return scene.scene(self.experiment, self.token)
         if self._scene is None:
-            self._scene = stream.scene(self.experiment, self.token)
+            self._scene = scene.scene(self.experiment, self.token)
         return self._scene
 
     def pick_scene(self) -> bytes:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from core.data.images import Images
 from core.experiment import Experiment
 from core.metrics import Reading
 from core.records import Frame, Progress, Stage, Step
 from core.run import Phase, Run
 from core.tasks import Reference
 from dashboard import rows, words
+from dashboard.scene import half, pixels, shares
 from dashboard.wire import pack
 
 OVERLAP = 10  # frames sent again: a payload in thirty never reaches the browser
 WINDOW = 60  # frames in a packet at most
 REPEATS = 3  # packets in which something new that is sent once is repeated
-UNIT = 16383.0  # int16 steps from the middle of the map to its edge; points may leave it by as much again
 
 PREPARING = {
     "load": "Reading the images",
@@ -30,58 +27,6 @@ PREPARING = {
     "map": "Laying out the map of its representations",
     "retrain": "Retraining from scratch",
 }
-
-
-def scene(experiment: Experiment, token: str) -> bytes:
-    """Everything that does not move; an empty stage while the experiment is being prepared."""
-    header: dict[str, Any] = {"kind": "scene", "run": token}
-    observer, projection, split = experiment.observer, experiment.projection, experiment.split
-    if experiment.run is None or observer is None or projection is None or split is None:
-        return pack({**header, "n": 0, "classes": [], "dataset": "", "net": "", "forget": ""}, {})
-    shown = observer.rows
-    images = split.train.unlabelled().take(shown)
-    out = observer.original.train
-    sheet, tiles = sprites(images)
-    net = type(experiment.model).__name__
-    header |= {
-        "dataset": split.dataset.title,
-        "net": net,
-        "classes": list(split.dataset.classes),
-        "task": split.task,
-        "forget": split.request.describe(split.dataset.classes),
-        "n": len(shown),
-        "n_all": len(split.train),
-        "span": float(projection.span),
-        "sprite": tiles,
-    }
-    return pack(
-        header,
-        {
-            "ids": images.ids.numpy().astype(np.int32),
-            "label": split.true_y[shown].numpy().astype(np.uint8),
-            "given": split.train.y[shown].numpy().astype(np.uint8),
-            "forget": observer.evaluator.is_forget.numpy().astype(np.uint8),
-            "position": _positions(projection.positions, _half(experiment)),
-            "prediction": out.predictions.numpy().astype(np.uint8),
-            "confidence": _bytes(out.probabilities.max(1).values.numpy()),
-            "sprite": np.frombuffer(sheet, np.uint8),
-        },
-    )
-
-
-def sprites(images: Images) -> tuple[bytes, dict[str, Any]]:
-    """All ``images`` as one PNG, row-major; and how to find one in it."""
-    x = (images.x.cpu().numpy().astype(np.float32) * (255 / images.white)).astype(np.uint8)
-    n, channels, height, width = x.shape
-    columns = math.ceil(math.sqrt(n))
-    lines = math.ceil(n / columns)
-    sheet = np.zeros((lines * columns, channels, height, width), np.uint8)
-    sheet[:n] = x
-    sheet = sheet.reshape(lines, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    pixels = sheet.reshape(lines * height, columns * width, channels)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(buffer, "PNG")
-    return buffer.getvalue(), {"columns": columns, "width": width, "height": height, "mime": "image/png"}
 
 
 @dataclass
@@ -160,12 +105,12 @@ class Outbox:
         window = range(max(0, self.follow - OVERLAP), min(len(track.positions), self.follow + WINDOW))
         self.follow = max(self.follow, window.stop)
         header["follow_seqs"] = list(window)
-        half = _half(experiment)
+        edge = half(experiment)
         if len(window):
-            arrays["follow"] = np.stack([_positions(track.positions[i], half) for i in window])
+            arrays["follow"] = np.stack([pixels(track.positions[i], edge) for i in window])
         if track.retrained is not None:
             header["retrained_follow"] = True
-            arrays["retrained_follow"] = _positions(track.retrained, half)
+            arrays["retrained_follow"] = pixels(track.retrained, edge)
 
     def _reading(self, experiment: Experiment, run: Run, frame: Frame, revision: int) -> dict[str, Any]:
         key = (frame.number, revision)
@@ -320,34 +265,21 @@ def _left(p: Progress) -> str:
     return "" if p.left_s is None or p.done == p.total else f", {p.left_s:.0f} s left"
 
 
-def _half(experiment: Experiment) -> float:
-    assert experiment.projection is not None
-    return float(np.abs(experiment.projection.positions).max()) or 1.0
-
-
-def _positions(positions: np.ndarray, half: float) -> np.ndarray:
-    return np.clip(np.rint(positions / half * UNIT), -32767, 32767).astype(np.int16)
-
-
-def _bytes(shares: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(shares * 255), 0, 255).astype(np.uint8)
-
-
 def _off(off_map: np.ndarray) -> np.ndarray:
     """Neighbour distances to a byte: 4 of them are half-way (128), far away is 255."""
-    return _bytes(off_map / (off_map + 4.0))
+    return shares(off_map / (off_map + 4.0))
 
 
 def _frame_arrays(experiment: Experiment, frames: list[Frame]) -> dict[str, np.ndarray]:
     if not frames:
         return {}
-    half = _half(experiment)
+    edge = half(experiment)
     assert all(f.positions is not None and f.off_map is not None for f in frames)
     return {
-        "position": np.stack([_positions(f.positions, half) for f in frames]),  # type: ignore[arg-type]
+        "position": np.stack([pixels(f.positions, edge) for f in frames]),  # type: ignore[arg-type]
         "off_map": np.stack([_off(f.off_map) for f in frames]),  # type: ignore[arg-type]
         "prediction": np.stack([f.predictions for f in frames]),
-        "confidence": np.stack([_bytes(f.confidences) for f in frames]),
+        "confidence": np.stack([shares(f.confidences) for f in frames]),
         "angle": np.stack([np.rint(f.angles).astype(np.uint8) for f in frames]),
     }
 

@@ -61,6 +61,7 @@ LOWER = {  # module -> what of dashboard it must not import
     "picking.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "advice.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "stream.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
+    "scene.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "wire.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit", "core"},
     "rows.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "words.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},

@@ -14,7 +14,7 @@ from core.experiment import Experiment
 from core.run import Phase
 from core.runner import Runner
 from core.setup import Setup
-from dashboard import cache, rows, stream, words
+from dashboard import cache, rows, scene, stream, words
 from dashboard.wire import unpack
 
 APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
@@ -107,12 +107,12 @@ def wait_for(experiment, *phases):
 
 
 def test_the_scene_holds_every_point_once_with_its_image(experiment):
-    header, arrays = unpack(stream.scene(experiment, "t"))
+    header, arrays = unpack(scene.scene(experiment, "t"))
     n = header["n"]
     assert n == len(experiment.split.train)
     assert sorted(arrays["ids"].tolist()) == sorted(experiment.split.train.ids.tolist())
     assert arrays["forget"].sum() == len(experiment.split.forget_rows)
-    assert np.abs(arrays["position"]).max() == round(stream.UNIT)
+    assert np.abs(arrays["position"]).max() == round(scene.UNIT)
 
 
 def test_sprites_give_back_each_image(experiment):
@@ -121,12 +121,32 @@ def test_sprites_give_back_each_image(experiment):
     from PIL import Image
 
     images = experiment.split.train.take(experiment.observer.rows).unlabelled()
-    sheet, tiles = stream.sprites(images)
+    sheet, tiles = scene.sprites(images)
     pixels = np.asarray(Image.open(BytesIO(sheet)))
     for i in (0, 7, len(images) - 1):
         row, column = divmod(i, tiles["columns"])
         tile = pixels[row * 8 : row * 8 + 8, column * 8 : column * 8 + 8]
         np.testing.assert_array_equal(tile, (images.x[i, 0].numpy() * (255 / 16)).astype(np.uint8))
+
+
+def test_colour_sprites_are_near_enough_to_know_the_image_and_a_fraction_of_its_bytes():
+    from io import BytesIO
+
+    import torch
+    from PIL import Image
+
+    from core.data.images import Images
+
+    ramp = torch.linspace(0, 255, 32).to(torch.uint8)
+    x = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32), ramp.flip(0).expand(32, 32)]).repeat(
+        50, 1, 1, 1
+    )
+    sheet, tiles = scene.sprites(Images(x, torch.arange(50)))
+    found = np.asarray(Image.open(BytesIO(sheet)))
+    row, column = divmod(49, tiles["columns"])
+    tile = found[row * 32 : row * 32 + 32, column * 32 : column * 32 + 32].transpose(2, 0, 1).astype(float)
+    assert np.abs(tile - x[49].numpy()).mean() < 8
+    assert len(sheet) < x.numel() / 10
 
 
 def test_packets_overlap_and_together_lose_nothing_even_when_some_are_dropped(experiment):

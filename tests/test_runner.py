@@ -185,7 +185,7 @@ def experiment(monkeypatch, toy_split, toy_model):
     module = pytest.importorskip("core.experiment")
 
     class Setup:
-        dataset, data_dir, device, seed, method = "toy", None, "cpu", 0, "laf"
+        dataset, data_dir, device, seed, method, model = "toy", None, "cpu", 0, "laf", None
 
         def split(self, dataset):
             return toy_split
@@ -215,7 +215,9 @@ def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(e
 
     monkeypatch.setattr(module, "preset_of", lambda *a: toys.QUICK)
     monkeypatch.setattr(module.EvalConfig, "preset", lambda *a: module.EvalConfig())
-    kept, setup = module.Kept(), experiment.setup
+    from core.prepared import Kept
+
+    kept, setup = Kept(), experiment.setup
     first = module.Experiment(setup, experiment.runner, kept=kept)
     first.start()
     until(lambda: first.references and kept.get(setup))
@@ -236,7 +238,7 @@ def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(e
 
 
 def test_only_the_last_few_setups_are_kept():
-    from core.experiment import Kept
+    from core.prepared import Kept
 
     kept = Kept(most=2)
     for name in "aba":
