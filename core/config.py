@@ -188,7 +188,7 @@ _LAF: dict[Any, LAFConfig] = {
         epochs=20,
         lr_ue=1.2e-3,
         lr_ra=2.4e-3,
-        temperature=10,
+        temperature=7,
         batch_size=16,
         vae=VAEConfig(latent=4, epochs=10, batch_size=128, lr=3e-3, output="sigmoid"),
     ),

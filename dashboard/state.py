@@ -123,7 +123,15 @@ class Lab:
     def pulse(self) -> tuple[Any, ...]:
         """What the buttons and the stage depend on: when it changes, the whole page is drawn again."""
         e = self.experiment
-        return (self.token, e.life, self.phase, e.error is not None, len(e.references), self.busy)
+        return (
+            self.token,
+            e.life,
+            self.phase,
+            e.error is not None,
+            len(e.references),
+            self.busy,
+            self.is_preparing,
+        )
 
     @property
     def busy(self) -> bool:
@@ -137,6 +145,15 @@ class Lab:
             return True
         behind = self.outbox.frames < len(e.run.frames) or self.outbox.repeats > 0
         return behind or self.outbox.revision != e.revision or self.follow_is_behind
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether a model is being trained behind the page, and no frame is on its way or wanted."""
+        e = self.experiment
+        if e.run is None:
+            return True
+        behind = self.outbox.frames < len(e.run.frames) or self.outbox.repeats > 0 or self.follow_is_behind
+        return bool(e.work) and e.run.phase is not Phase.RUNNING and not behind
 
     @property
     def follow_is_behind(self) -> bool:

@@ -13,7 +13,8 @@ from dashboard.state import Lab
 from dashboard.theatre import theatre
 from dashboard.timeline import timeline
 
-FAST_S = 0.1
+FAST_S = 0.1  # while frames come
+CALM_S = 0.5  # while only progress does
 SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
 STAGE_HEIGHT = 680  # what 900 px leave below header, setup and transport
 
@@ -52,7 +53,7 @@ def page(lab: Lab) -> None:
     with side:
         readouts("readouts", lab.token, height=STAGE_HEIGHT)
     pulse = lab.pulse()
-    every = None if imports.is_open() else FAST_S if lab.busy else SLOW_S
+    every = None if imports.is_open() else _every(lab)
 
     @st.fragment(run_every=every)
     def poll() -> None:
@@ -65,6 +66,13 @@ def page(lab: Lab) -> None:
             st.rerun()
 
     poll()
+
+
+def _every(lab: Lab) -> float:
+    """Seconds between two polls."""
+    if not lab.busy:
+        return SLOW_S
+    return CALM_S if lab.is_preparing else FAST_S
 
 
 if __name__ == "__main__":
