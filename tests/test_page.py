@@ -171,7 +171,7 @@ def test_packets_overlap_and_together_lose_nothing_even_when_some_are_dropped(ex
     for number, position in got.items():
         expected = experiment.run.frames[number].positions
         half = np.abs(experiment.projection.positions).max()
-        np.testing.assert_allclose(position / stream.UNIT * half, expected, atol=half / stream.UNIT)
+        np.testing.assert_allclose(position / scene.UNIT * half, expected, atol=half / scene.UNIT)
 
 
 def test_a_reading_is_the_frame_measured_and_its_losses_are_means_per_image(experiment):

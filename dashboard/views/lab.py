@@ -16,7 +16,7 @@ from dashboard.timeline import timeline
 FAST_S = 0.1  # while frames come
 CALM_S = 0.5  # while only progress does
 SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
-STAGE_HEIGHT = 680  # what 900 px leave below header, setup and transport
+STAGE_HEIGHT = 672  # what 900 px leave below header, setup and transport
 
 
 def picked(lab: Lab, value: dict[str, Any]) -> None:
