@@ -35,9 +35,7 @@ def timed_ms(draw: Callable[[], Any], count: int) -> tuple[float, float]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument(
-        "--data-dir", "--mnist", metavar="DIR", help="folder that holds MNIST/raw"
-    )
+    arguments.add_argument("--data-dir", "--mnist", metavar="DIR", help="folder that holds MNIST/raw")
     arguments.add_argument("--count", type=int, default=400, help="batches timed (default: 400)")
     a = arguments.parse_args()
     if a.data_dir is None:

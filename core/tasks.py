@@ -24,7 +24,9 @@ class Reference:
     model: Net
     frame: Frame
     seconds: float  # retraining took, when it was done
-    fit: float | None = None  # mean cosine to the original on held-out D_r once turned into its coordinates; None: not turned
+    fit: float | None = (
+        None  # mean cosine to the original on held-out D_r once turned into its coordinates; None: not turned
+    )
 
 
 class Sliced:

@@ -37,9 +37,7 @@ def options() -> list[str]:
 
 
 def settings() -> list[str]:
-    return sorted(
-        {f.name for config in CONFIGS for f in fields(config)}
-    )
+    return sorted({f.name for config in CONFIGS for f in fields(config)})
 
 
 @pytest.mark.parametrize(
