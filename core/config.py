@@ -201,7 +201,8 @@ _LAF["mnist", "noise"] = LAFConfig(
     steps=300, lr_ue=3e-4, lr_ra=3e-4, temperature=8, vae=replace(_MNIST_VAE, output="sigmoid")
 )
 _LAF["mnist", "indices"] = replace(_LAF["mnist", "data"], steps=100)
-_ORIGIN: dict[tuple[str, str], str] = {("mnist", "indices"): "those of data removal, not measured"}  # of presets that were not measured on their own dataset
+# of presets that were not measured on their own dataset and task
+_ORIGIN: dict[tuple[str, str], str] = {("mnist", "indices"): "those of data removal, not measured"}
 
 # The paper's tables: its CNN and its ResNet-18
 _PAPER_CNN = LAFConfig()
