@@ -19,14 +19,16 @@ TASKS = {
 }
 
 
-def _positive(config: Any, *names: str) -> None:
+def check_positive(config: Any, *names: str) -> None:
+    """Raises ConfigError for a field that is no finite number above 0."""
     for name in names:
         value = getattr(config, name)
         if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
             raise ConfigError(f"{name} must be a finite number > 0, got {value!r}")
 
 
-def _whole(config: Any, *names: str) -> None:
+def check_whole(config: Any, *names: str) -> None:
+    """Raises ConfigError for a field that is no whole number of at least 1."""
     for name in names:
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -46,8 +48,8 @@ class TrainConfig:
     threads: int = 1  # a second OpenMP thread on a busy two-core machine was measured 50 times slower
 
     def __post_init__(self) -> None:
-        _whole(self, "epochs", "batch_size", "threads")
-        _positive(self, "lr")
+        check_whole(self, "epochs", "batch_size", "threads")
+        check_positive(self, "lr")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ConfigError(f"weight_decay must be a finite number >= 0, got {self.weight_decay!r}")
 
@@ -76,8 +78,8 @@ class VAEConfig:
     )
 
     def __post_init__(self) -> None:
-        _whole(self, "latent", "epochs", "batch_size")
-        _positive(self, "lr")
+        check_whole(self, "latent", "epochs", "batch_size")
+        check_positive(self, "lr")
         if not (math.isfinite(self.kl_weight) and self.kl_weight >= 0):
             raise ConfigError(f"kl_weight must be a finite number >= 0, got {self.kl_weight!r}")
         if self.output not in ("linear", "sigmoid"):
@@ -99,8 +101,8 @@ class LAFConfig:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        _whole(self, "epochs", "batch_size", "threads", *(["steps"] if self.steps is not None else []))
-        _positive(self, "lr_ue", "lr_ra", "temperature")
+        check_whole(self, "epochs", "batch_size", "threads", *(["steps"] if self.steps is not None else []))
+        check_positive(self, "lr_ue", "lr_ra", "temperature")
 
     @classmethod
     def preset(cls, dataset: str, task: str) -> Self:
@@ -119,8 +121,8 @@ class RepairConfig:
     lr: float = 3e-3
 
     def __post_init__(self) -> None:
-        _whole(self, "epochs", "batch_size")
-        _positive(self, "lr")
+        check_whole(self, "epochs", "batch_size")
+        check_positive(self, "lr")
         if not 0 < self.share <= 1:
             raise ConfigError(f"share must lie in (0, 1], got {self.share!r}")
 
@@ -161,7 +163,7 @@ class EvalConfig:
     frames: int = 100  # in a run: a long one is looked at every 1/frames of its steps
 
     def __post_init__(self) -> None:
-        _whole(self, "batch_size", "max_points", "max_test", "frames")
+        check_whole(self, "batch_size", "max_points", "max_test", "frames")
 
     @classmethod
     def preset(cls, dataset: str) -> Self:

@@ -12,26 +12,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.compute import pick_device
-from core.config import EvalConfig, TrainConfig, as_dict
+from core.config import EvalConfig
 from core.data.datasets import load
 from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError, RequestError
 from core.methods import method, preset_of
-from core.methods.retrain import Retrain
 from core.metrics import Report, evaluate
-from core.models import Net, Provenance, build
+from core.models import Net
 from core.observer import Observer
+from core.originals import original
 from core.own_model import load_own_model
 from core.prepared import Kept, Prepared
 from core.projection import NoiseFloor, Projection, UmapBackend
 from core.records import Progress
+from core.references import Retrained, retraining, usual_count
 from core.run import Phase, Run
 from core.runner import Runner
 from core.setup import Setup
-from core.shelf import content_key, maps, models
+from core.shelf import content_key, maps
 from core.tasks import Drive, Follow, Reference, Sliced
-from core.training import Training
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Experiment:
     config: Any = None  # of the method; default its preset
     eval_config: EvalConfig | None = None  # the dataset's preset
     map_runner: Runner | None = None  # for what waits for UMAP; default ``runner``
+    reference_count: int | None = None  # models retrained from scratch; default ``usual_count``
     kept: Kept | None = None  # shared with other Experiments; not asked when a config is given
 
     def __post_init__(self) -> None:
@@ -200,30 +201,24 @@ class Experiment:
         self.references = list(prepared.references)
         self.revision = len(self.references)
         self._new_run()
-        if not self.references:
-            self._give(
-                Sliced(self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed)
-            )
-        else:
-            self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
+        self._give(
+            Sliced(self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed)
+        )
 
     def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
         """Brought by somebody, taken from the shelf, or trained here."""
         if self.setup.model is not None:
             return load_own_model(self.setup.model, split.dataset).to(device)
-        config = TrainConfig.preset(split.dataset.family, split.task)
-        seed = self.setup.seed
-        key = content_key("original", split.dataset.fingerprint, as_dict(config), seed, device.split(":")[0])
-        kept = models.get(key)
-        if kept is not None:
-            return _net(split, config, seed, kept, device)
-        training = Training(split, seed=seed, config=config, device=device)
-        while (now := training.tick()) is not None:
-            self.work["train"] = now
+        unlearner = method(self.setup.method, self.config)
+        slices = original(split, unlearner, seed=self.setup.seed, device=device)
+        while True:
+            try:
+                self.work["train"] = next(slices)
+            except StopIteration as end:
+                self.work.pop("train", None)
+                model: Net = end.value
+                return model
             yield
-        models.put(key, {"weights": training.result.state_dict(), "seconds": training.seconds})
-        self.work.pop("train", None)
-        return training.result
 
     def _map(self, model: Net, observer: Observer) -> Generator[None, None, tuple[Projection, str] | None]:
         """Laid out here, or taken from the shelf by its key: the same model and images give the same map. None when it failed."""
@@ -262,38 +257,39 @@ class Experiment:
         yield
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:
-        run = Run(Retrain(), model, split, seed=self.setup.seed)
-        device = str(next(model.parameters()).device.type)
-        provenance = model.provenance
-        given = provenance is not None and provenance.given is not None
-        key = content_key(
-            "retrained", split.dataset.fingerprint, split.remain_rows, as_dict(run.config),
-            self.setup.seed, provenance.seed if provenance and not given else None, device,
-        )  # fmt: skip
-        kept = models.get(key)
-        if kept is None:
-            self.work["retrain"] = Progress("retrain", 0, 1)
-            run.play()
-            while run.tick():
-                self.work["retrain"] = run.progress["retrain"]
+        """Model after model, each shown as soon as it is there."""
+        count = usual_count(split.dataset.family) if self.reference_count is None else self.reference_count
+        missing = range(len(self.references), count)
+        if self.references:
+            self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
+        for number in missing:
+            slices = retraining(split, model, seed=self.setup.seed, number=number)
+            while True:
+                try:
+                    now = next(slices)
+                except StopIteration as end:
+                    made: Retrained = end.value
+                    break
+                self.work["retrain"] = replace(
+                    now, done=number * now.total + now.done, total=count * now.total
+                )
                 yield
-            if run.error is not None:
-                raise LabError(f"retraining failed: {run.error}")
-            if run.phase is not Phase.DONE:
-                return
-            kept = {"weights": run.result.state_dict(), "seconds": run.seconds["retrain"]}
-            models.put(key, kept)
-        gold = _net(split, run.config, self.setup.seed, kept, device)
-        frame, fit = observer.look_turned(gold) if given else (observer.look(gold), None)
-        self.references = [*self.references, Reference(gold, frame, kept["seconds"], fit)]
-        self.revision += 1
+            self._add_reference(made, observer)
+            if number == 0:
+                self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
+            yield
         self.work.pop("retrain", None)
+        if missing and self.run is not None and self.run.phase is Phase.DONE:
+            self._finished(self.run)
+
+    def _add_reference(self, made: Retrained, observer: Observer) -> None:
+        """Placed on the map as it is where it began with the original's weights; else turned into its coordinates (trap 5)."""
+        known = observer.knows_initial_weights and made.number == 0
+        frame, fit = (observer.look(made.model), None) if known else observer.look_turned(made.model)
+        self.references = [*self.references, Reference(made.model, frame, made.seconds, fit)]
+        self.revision += 1
         if self.kept is not None and self._prepared is not None:
             self.kept.put(self.setup, replace(self._prepared, references=tuple(self.references)))
-        if self.run is not None and self.run.phase is Phase.DONE:
-            yield
-            self._finished(self.run)
-        self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
 
     def _finished(self, run: Run) -> None:
         """Measure on all images, where frames were measured on a share of them."""
@@ -302,10 +298,3 @@ class Experiment:
         report = evaluate(run.result, self.split, references=[r.model for r in self.references])
         if run is self.run:
             self.report = report
-
-
-def _net(split: Split, config: TrainConfig, seed: int, kept: dict[str, Any], device: str) -> Net:
-    model = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
-    model.load_state_dict(kept["weights"])
-    model.provenance = Provenance(config.net, seed, config, kept["seconds"])
-    return model.to(device).eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,7 +39,9 @@ class Provenance:
     seed: int
     config: TrainConfig
     seconds: float
-    given: str | None = None  # key of the brought model it is; then nobody knows its initial weights
+    given: str | None = (
+        None  # key of the brought model, or the method with its own original; retraining cannot begin where it did
+    )
 
 
 class Net(nn.Module):
@@ -50,6 +52,7 @@ class Net(nn.Module):
     head: nn.Module
     draws = False  # whether training draws random numbers in the forward pass, as dropout does
     provenance: Provenance | None = None
+    memory: Mapping[str, Any] = {}  # what a method with its own original remembers of training; never changed
 
     def extract(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, width)."""

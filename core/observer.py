@@ -50,6 +50,12 @@ class Observer:
         """Whether ``model`` is the original itself."""
         return model is self._original
 
+    @property
+    def knows_initial_weights(self) -> bool:
+        """Whether retraining can begin where the original began."""
+        made = self._original.provenance
+        return made is not None and made.given is None
+
     def cadence(self, total_steps: int) -> int:
         """Steps from one frame to the next."""
         return self.config.cadence(total_steps)

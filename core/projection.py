@@ -223,24 +223,24 @@ class Projection:
 def orthogonal_align(
     e: ArrayLike, e0: ArrayLike, rows_fit: ArrayLike, rows_check: ArrayLike
 ) -> tuple[Array, float]:
-    """Representations e (N, d) turned into the coordinates of e0 (N, d), and how well that fits elsewhere.
+    """Representations e (N, d) turned into the coordinates of e0 (N, d0), and how well that fits elsewhere.
 
     A model trained from other initial weights has other coordinates; only after this can it be put on the map. The
-    rotation (or reflection) R maximises Σ cos(e_i R, e0_i) over ``rows_fit`` and keeps all angles and norms of e.
-    Give rows of D_r for both: two halves, or the figure would praise its own fit.
+    rotation (or reflection) R maximises Σ cos(e_i R, e0_i) over ``rows_fit`` and keeps all angles and norms of e; where d > d0
+    it also drops what d0 dimensions cannot hold. Give rows of D_r for both: two halves, or the figure would praise its own fit.
 
-    Returns: (e R (N, d) float32, mean cos(e_i R, e0_i) over ``rows_check``, in [-1, 1]).
-    Raises: ConfigError for shapes that differ, rows that are empty, outside [0, N) or shared by both halves.
+    Returns: (e R (N, d0) float32, mean cos(e_i R, e0_i) over ``rows_check``, in [-1, 1]).
+    Raises: ConfigError for numbers of rows that differ, rows that are empty, outside [0, N) or shared by both halves.
     """
     source, target = _rows(e, "representations"), _rows(e0, "the original's representations")
-    if source.shape != target.shape:
-        raise ConfigError(f"both models must give the same shape, got {source.shape} and {target.shape}")
+    if len(source) != len(target):
+        raise ConfigError(f"both models must be given the same images, got {len(source)} and {len(target)}")
     fit, check = (_indices(rows, len(source)) for rows in (rows_fit, rows_check))
     if np.intersect1d(fit, check).size:
         raise ConfigError("rows_fit and rows_check must not share a row")
     a, b = (umap_layout.unit_rows(rows).astype(np.float64) for rows in (source, target))
-    u, _, vt = np.linalg.svd(a[fit].T @ b[fit])
-    rotation = u @ vt  # (d, d)
+    u, _, vt = np.linalg.svd(a[fit].T @ b[fit], full_matrices=False)
+    rotation = u @ vt  # (d, d0)
     held_out = float(np.einsum("ij,ij->i", a[check] @ rotation, b[check]).mean())
     return np.asarray(source.astype(np.float64) @ rotation, dtype=np.float32), held_out
 

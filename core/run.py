@@ -184,7 +184,7 @@ class Run:
 
     def _slice(self) -> None:
         try:
-            with threads(self.config.threads):
+            with threads(getattr(self.config, "threads", 1)):  # a plug-in may have another kind of config
                 if self._state is None:
                     self._begin()
                 prepared = self.unlearner.prepare(self._state, self.config)

@@ -120,7 +120,7 @@ def adam(parameters: Any, lr: float, device: torch.device, weight_decay: float =
     )
 
 
-def load_optimiser(optimiser: torch.optim.Adam, state: dict[str, Any]) -> None:
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """``optimiser.load_state_dict``, with each moment laid out in memory as its parameter is.
 
     Files hold plain layouts; fused Adam walks the memory of both side by side and would pair the wrong numbers.

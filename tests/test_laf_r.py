@@ -11,7 +11,8 @@ import toys
 
 from core.config import LAFRConfig, RepairConfig
 from core.errors import ConfigError
-from core.methods import LAF, LAFR
+from core.methods import LAF
+from core.methods.laf_r import LAFR
 from core.run import Run, finish
 
 CONFIG = LAFRConfig(toys.QUICK, RepairConfig(share=0.5, epochs=2, batch_size=16, lr=1e-2))

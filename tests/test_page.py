@@ -299,7 +299,7 @@ def test_the_default_ships_so_nothing_is_trained_for_the_first_picture(tmp_path,
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
     for kept in (shelf.models, shelf.maps):
         monkeypatch.setattr(kept, "_memory", type(kept._memory)())
-    monkeypatch.setattr("core.experiment.Training", None)
+    monkeypatch.setattr("core.originals.Training", None)
     monkeypatch.setattr("core.projection.Projection.fit", None)
     made = Experiment(Setup(device="cpu"), Runner(1))
     made.start()

@@ -523,9 +523,20 @@ def test_align_refuses_bad_rows(fit, check, says):
         orthogonal_align(blobs(), blobs(), np.array(fit), np.array(check))
 
 
-def test_align_refuses_other_shapes():
-    with pytest.raises(ConfigError, match="same shape"):
-        orthogonal_align(blobs(), blobs(d=11), np.arange(5), np.arange(5, 9))
+def test_align_refuses_other_images():
+    with pytest.raises(ConfigError, match="same images"):
+        orthogonal_align(blobs(), blobs()[1:], np.arange(5), np.arange(5, 9))
+
+
+def test_align_finds_a_narrow_representation_in_a_wide_one():
+    """Columns of zeros and a rotation: the fit is whole, and angles stay."""
+    narrow = blobs()
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(narrow.shape[1] + 3,) * 2))[0]
+    wide = np.pad(narrow, ((0, 0), (0, 3))) @ rotation
+    n = len(narrow) // 2
+    turned, fit = orthogonal_align(narrow, wide, np.arange(n), np.arange(n, 2 * n))
+    assert fit == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(turned, wide, atol=1e-4)
 
 
 def test_importing_the_projection_loads_neither_umap_nor_a_screen():

@@ -1,39 +1,123 @@
-"""The methods by name. A new one is one small file and one line here."""
+"""The methods by name. A new one is one small file and one line here, or an entry point of another installed package."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
 from typing import Any
 
-from core.config import LAFConfig, LAFRConfig, TrainConfig
+from core.config import LAFConfig, LAFRConfig, TrainConfig, origin
 from core.data.split import Split
+from core.errors import RequestError
 from core.methods.base import Unlearner
 from core.methods.laf import LAF
-from core.methods.laf_r import LAFR
-from core.methods.retrain import Retrain
+from core.methods.presets import baseline_origin, preset
 
-METHODS: dict[str, Callable[..., Unlearner]] = {
-    "laf": LAF,
-    "laf+r": LAFR,
-    "retrain": Retrain,
+log = logging.getLogger(__name__)
+
+GROUP = "laf_lab.methods"  # of entry points; each names a class that follows the Unlearner protocol
+_OWN = {  # in the order in which they are shown
+    "nothing": "core.methods.nothing:Nothing",
+    "retrain": "core.methods.retrain:Retrain",
+    "finetune": "core.methods.finetune:Finetune",
+    "laf": "core.methods.laf:LAF",
+    "laf+r": "core.methods.laf_r:LAFR",
 }
 
 
-def method(name: str, *args: Any) -> Unlearner:
-    """The method ``name``. Raises RequestError for an unknown one."""
-    from core.errors import RequestError
+class Registry(Mapping[str, Callable[..., Unlearner]]):
+    """All methods by name; each is imported when it is first asked for. Plug-ins are looked for once, in ``broken`` is why one
+    could not be loaded."""
 
+    def __init__(self) -> None:
+        self._added: dict[str, Callable[..., Unlearner]] = {}
+        self._plugged: dict[str, Callable[..., Unlearner]] | None = None
+        self.broken: dict[str, str] = {}
+
+    def add(self, name: str, make: Callable[..., Unlearner]) -> None:
+        """Make ``make`` known as ``name`` in this process. Raises RequestError for the name of one of the Lab's own."""
+        if name in _OWN:
+            raise RequestError(f"{name!r} is one of the Lab's own methods; choose another name")
+        self._added[name] = make
+
+    def __getitem__(self, name: str) -> Callable[..., Unlearner]:
+        if name in _OWN:
+            module, _, attribute = _OWN[name].partition(":")
+            found: Callable[..., Unlearner] = getattr(importlib.import_module(module), attribute)
+            return found
+        return {**self._plug_ins(), **self._added}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*_OWN, *{**self._plug_ins(), **self._added}])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _plug_ins(self) -> dict[str, Callable[..., Unlearner]]:
+        if self._plugged is None:
+            self._plugged = {}
+            for point in entry_points(group=GROUP):
+                try:
+                    if point.name in _OWN:
+                        raise RequestError("it has the name of one of the Lab's own methods")
+                    made = point.load()
+                    require_unlearner(made)
+                    self._plugged[point.name] = made
+                except Exception as error:  # whatever foreign code raises must not take the Lab down
+                    self.broken[point.name] = f"{type(error).__name__}: {error}".splitlines()[0]
+                    log.warning(
+                        "the method %s of %s was not loaded: %s",
+                        point.name,
+                        point.value,
+                        self.broken[point.name],
+                    )
+        return self._plugged
+
+
+def require_unlearner(made: Any) -> None:
+    """Raises RequestError when a class lacks something of the Unlearner protocol."""
+    wanted = ("name", "title", "needs_labels", "configure", "stages", "start", "prepare", "step", "result")
+    lacks = [name for name in wanted if not hasattr(made, name)]
+    if lacks:
+        raise RequestError(
+            f"{getattr(made, '__name__', made)!r} is no method of unlearning: it lacks {', '.join(lacks)}"
+        )
+
+
+METHODS = Registry()
+
+
+def method(name: str, *args: Any) -> Unlearner:
+    """The method ``name``, with its config if one is given. Raises RequestError for an unknown one."""
     if name not in METHODS:
+        if name in METHODS.broken:
+            raise RequestError(f"the method {name!r} was not loaded: {METHODS.broken[name]}")
         raise RequestError(f"unknown method {name!r}; there are: {', '.join(METHODS)}")
     return METHODS[name](*args)
 
 
 def preset_of(name: str, split: Split) -> Any:
-    """The preset of the method ``name`` for the dataset and task of ``split``. Raises RequestError where there is none."""
+    """The settings that the method ``name`` starts from for the dataset and task of ``split``; None where a plug-in decides itself.
+
+    Raises RequestError where there are none.
+    """
     kinds: dict[str, Any] = {"laf": LAFConfig, "laf+r": LAFRConfig}
+    family, task = split.dataset.family, split.task
     if name in kinds:
-        return kinds[name].preset(split.dataset.family, split.task)
-    return TrainConfig.preset(split.dataset.family, split.task)
+        return kinds[name].preset(family, task)
+    if name == "retrain":
+        return TrainConfig.preset(family, task)
+    config = getattr(METHODS[name], "Config", None)
+    return None if config is None else preset(name, family, task, config)
 
 
-__all__ = ["LAF", "LAFR", "METHODS", "Retrain", "Unlearner", "method", "preset_of"]
+def origin_of(name: str, family: str, task: str) -> str:
+    """Where the settings of ``preset_of`` come from, in a few words."""
+    if name in ("laf", "laf+r"):
+        return origin(family, task)
+    return "as the original was trained" if name == "retrain" else baseline_origin(name, family, task)
+
+
+__all__ = ["LAF", "METHODS", "Unlearner", "method", "origin_of", "preset_of", "require_unlearner"]

@@ -50,3 +50,39 @@ class Unlearner(Protocol):
     def result(self, state: Any) -> Net:
         """The model as it stands in ``state``; not a copy."""
         ...
+
+
+class OwnOriginal(Protocol):
+    """Training of an original model that only one method can unlearn from, in slices; ``core.training.Training`` is one."""
+
+    seconds: float
+
+    def tick(self, budget_s: float = 0.05) -> Progress | None: ...
+
+    @property
+    def result(self) -> Net: ...
+
+
+class NeedsOwnOriginal(Protocol):
+    """What a method has besides where it cannot begin with the common original (trap 10).
+
+    What it must remember of training besides the weights is in the model's ``memory``: nested dicts and lists of tensors and plain
+    values, kept with the weights and copied with the model.
+    """
+
+    original_knows_forget_set: bool  # whether training needs to know which images a request will concern
+
+    def configure_original(self, split: Split) -> None:
+        """As ``configure``, before there is a model."""
+        ...
+
+    def train_original(self, split: Split, *, seed: int, device: str) -> OwnOriginal: ...
+
+    def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
+        """The net that ``train_original`` made, from what was kept of it."""
+        ...
+
+
+def has_own_original(method: Any) -> bool:
+    """Whether a method must have trained its original itself: whether it is a NeedsOwnOriginal."""
+    return hasattr(method, "train_original")

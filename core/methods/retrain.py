@@ -19,8 +19,9 @@ class Retrain:
     title = "Retrained from scratch"
     needs_labels = True
 
-    def __init__(self, config: TrainConfig | None = None) -> None:
+    def __init__(self, config: TrainConfig | None = None, *, begin: int | None = None) -> None:
         self.config = config
+        self._begin = begin  # seed of the initial weights; None: the original's
 
     def configure(self, model: Net, split: Split) -> None:
         """Train as the original was trained; by the dataset's preset where that is not known."""
@@ -34,11 +35,13 @@ class Retrain:
         return (Stage("retrain", "retraining", config.epochs * batches),)
 
     def start(self, model: Net, split: Split, *, seed: int) -> Supervised:
-        """Fresh weights: those the original began with, or those of ``seed`` where its beginning is not known."""
+        """Fresh weights: those the original began with, or those of ``seed`` where its beginning is not known or ``begin`` says
+        otherwise."""
         config = self.config
         assert config is not None
         made = model.provenance
-        begin = made.seed if made and made.net == config.net and made.given is None else seed
+        known = self._begin is None and made and made.net == config.net and made.given is None
+        begin = made.seed if made and known else seed if self._begin is None else self._begin
         fresh = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=begin)
         return Supervised.start(fresh.to(device_of(model)), split.remain, config, seed=seed, stage="retrain")
 
