@@ -7,7 +7,7 @@ import streamlit as st
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-COMPONENTS = ("feed", "theatre", "timeline", "readouts", "gallery")
+COMPONENTS = ("feed", "theatre", "timeline", "readouts", "gallery", "table", "pair")
 
 
 def frame() -> None:

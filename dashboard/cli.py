@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core.errors import LabError, RequestError
-from dashboard import run_command
+from dashboard import compare_command, request_options, run_command
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -35,45 +35,10 @@ def parser() -> argparse.ArgumentParser:
     """All commands and options; a test holds each against the documentation."""
     top = _Parser(prog="laf", description="Machine unlearning with Label-Agnostic Forgetting, step by step.")
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")
-    commands = top.add_subparsers(dest="command", required=True, metavar="run | dashboard")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run | compare | dashboard")
 
     run = commands.add_parser("run", help="train, forget, retrain, and print how they compare")
-    run.add_argument(
-        "--dataset",
-        default="digits",
-        help="a name (digits, mnist, …), or a zip of folders or an npz (default: digits)",
-    )
-    run.add_argument(
-        "--task",
-        default=None,
-        help="class: forget whole classes; data: a share of each; noise: a share that is mislabelled; indices: the ids in a file "
-        "(default: class)",
-    )
-    run.add_argument(
-        "--indices",
-        default=None,
-        metavar="FILE",
-        help="for indices: ids of training images, one a line; - for standard input",
-    )
-    run.add_argument(
-        "--plant",
-        default=None,
-        metavar="KIND",
-        help="plant something and forget it: duplicates, canaries or trigger",
-    )
-    run.add_argument(
-        "--classes",
-        default=None,
-        metavar="LIST",
-        help="numbers, ranges and names: 0 or 5-9 or 1,4 (default: the paper's for the task)",
-    )
-    run.add_argument(
-        "--fraction",
-        type=float,
-        default=None,
-        metavar="F",
-        help="for data and noise: share of each class, between 0 and 1 (default: 0.4 and 0.6)",
-    )
+    request_options.add(run)
     run.add_argument(
         "--model", default=None, metavar="FILE", help="your own trained model: its weights as safetensors"
     )
@@ -97,20 +62,40 @@ def parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, help="decides initial weights, batches and noise (default: 0)"
     )
     run.add_argument(
-        "--data-dir", default=None, metavar="DIR", help="folder of downloaded data (default: $LAF_HOME/data)"
-    )
-    run.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    run.add_argument(
         "--json", default=None, metavar="FILE", help="write the result as json; - for standard output"
     )
     run.add_argument("--quiet", action="store_true", help="no progress and no table")
+
+    compare = commands.add_parser(
+        "compare", help="several methods over several seeds, beside retrained models"
+    )
+    request_options.add(compare)
+    compare.add_argument(
+        "--methods", default="all", metavar="LIST", help="names with commas between, or all (default: all)"
+    )
+    compare.add_argument("--seeds", default="0-2", metavar="LIST", help="0-2 or 1,5 (default: 0-2)")
+    compare.add_argument(
+        "--references",
+        type=int,
+        default=None,
+        metavar="K",
+        help="models retrained from scratch for each seed (default: 5 on digits, 3 elsewhere)",
+    )
+    compare.add_argument(
+        "--workers", type=int, default=None, metavar="N", help="threads (default: one for each core)"
+    )
+    compare.add_argument("--full", action="store_true", help="all figures in the table, not the first few")
+    compare.add_argument(
+        "--json", default=None, metavar="FILE", help="write the result as json; - for standard output"
+    )
+    compare.add_argument("--quiet", action="store_true", help="no progress and no table")
 
     page = commands.add_parser("dashboard", help="open the Lab in a browser")
     page.add_argument("--port", type=int, default=8501, help="default: 8501")
     page.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
-    for command in (run, page):
+    for command in (run, compare, page):
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="print the traceback of an error"
         )
@@ -120,7 +105,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = parser().parse_args(argv)
-    command = {"run": run_command.run, "dashboard": _dashboard}[arguments.command]
+    command = {
+        "run": run_command.run,
+        "compare": compare_command.compare,
+        "dashboard": _dashboard,
+    }[arguments.command]
     try:
         command(arguments)
     except LabError as error:

@@ -4,88 +4,40 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.config import origin
 from core.errors import RequestError
+from dashboard.request_options import classes_of, setup_of
+from dashboard.terminal import Bars, require_writable, write
 
 
 def run(a: argparse.Namespace) -> None:
     """Play what the options ask for to its end; json, a table, or both. Raises LabError."""
     target = None if a.json in (None, "-") else Path(a.json).expanduser()
     if target is not None:
-        _require_writable(target)
+        require_writable(target)
     from core.data.datasets import load
     from core.methods import METHODS, method
 
     if a.method not in METHODS:
         raise RequestError(f"unknown method {a.method!r}; there are: {', '.join(METHODS)}")
-    setup = _setup(a)
+    setup = setup_of(a)
     dataset = load(a.dataset, data_dir=a.data_dir)
     setup = replace(setup, dataset=dataset.name)  # the key that a path was kept under
     if setup.task in ("class", "data", "noise") and setup.plant is None:
-        setup = replace(setup, classes=_classes(a, setup.task, dataset.classes))
+        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
     split = setup.split(dataset)
     result = _play(split, method(a.method), a, _own(a, split))
     if a.json == "-":
         print(json.dumps(result))
     elif target is not None:
-        _write(target, json.dumps(result, indent=1) + "\n")
+        write(target, json.dumps(result, indent=1) + "\n")
     if not a.quiet and a.json != "-":
         print(_table(result, split))
-
-
-def _setup(a: argparse.Namespace) -> Any:
-    """The request, but for its classes. Raises RequestError where options do not go together."""
-    from core.config import TASKS
-    from core.setup import FRACTIONS, Setup
-
-    task = a.task or ("indices" if a.indices is not None else "class")
-    if task not in TASKS:
-        raise RequestError(f"unknown task {task!r}; there are: {', '.join(TASKS)}")
-    if a.plant is not None and (a.task, a.classes, a.fraction, a.indices) != (None, None, None, None):
-        raise RequestError(
-            "--plant decides what is forgotten; leave out --task, --classes, --fraction and --indices"
-        )
-    if a.fraction is not None and task not in FRACTIONS:
-        raise RequestError(
-            f"--fraction goes with --task data or noise; {TASKS[task]} forgets whole {'classes' if task == 'class' else 'images'}"
-        )
-    if task != "indices" and a.indices is not None:
-        raise RequestError(f"--indices goes with --task indices, not {task}")
-    ids: tuple[int, ...] = ()
-    if task == "indices":
-        if a.indices is None:
-            raise RequestError("--task indices needs --indices FILE, a file of image ids")
-        if a.classes is not None:
-            raise RequestError("--classes does not go with --task indices: the ids say all")
-        ids = _ids(a.indices)
-    return Setup(a.dataset, task, (), a.fraction, a.seed, a.data_dir, a.device, ids, a.plant, a.method)
-
-
-def _classes(a: argparse.Namespace, task: str, names: Sequence[str]) -> tuple[int, ...]:
-    from core.setup import usual_classes
-
-    return parse_classes(a.classes, names) if a.classes is not None else usual_classes(task, len(names))
-
-
-def _ids(name: str) -> tuple[int, ...]:
-    """The ids in a file. Raises RequestError where it cannot be read or holds something else."""
-    from core.selection import parse_ids
-
-    if name == "-":
-        return tuple(parse_ids(sys.stdin.read()))
-    try:
-        return tuple(parse_ids(Path(name).expanduser().read_text()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(
-            f"--indices {name} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); name a text file of image ids"
-        ) from error
 
 
 def _own(a: argparse.Namespace, split: Any) -> Any:
@@ -115,7 +67,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any = None) ->
     from core.run import Run, finish
     from core.training import train
 
-    show = _Progress(quiet=a.quiet)
+    show = Bars(quiet=a.quiet)
     device = str(pick_device(a.device))
     model = own.to(device) if own is not None else train(split, seed=a.seed, device=device, progress=show)
     runs = {}
@@ -207,92 +159,3 @@ def _table(result: dict[str, Any], split: Any) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def parse_classes(text: str, names: Sequence[str]) -> tuple[int, ...]:
-    """ "0", "5-9", "1,4,cat" as class numbers; a class name wins over a number. Raises RequestError for what is neither."""
-    found: list[int] = []
-
-    def number(digits: str) -> int | None:
-        known = digits.isdecimal() and digits.isascii() and len(digits) <= 9 and int(digits) < len(names)
-        return int(digits) if known else None
-
-    for part in (p.strip() for p in text.split(",")):
-        low, dash, high = part.partition("-")
-        if part in names:
-            found.append(list(names).index(part))
-        elif (
-            (first := number(low)) is not None
-            and dash
-            and (last := number(high)) is not None
-            and first <= last
-        ):
-            found.extend(range(first, last + 1))
-        elif (one := number(part)) is not None:
-            found.append(one)
-        else:
-            raise RequestError(
-                f"unknown class {part!r}; classes are numbers, ranges like 5-9, or names of: {', '.join(names)}"
-            )
-    return tuple(found)
-
-
-TITLES = {
-    "train": "train",
-    "vae": "VAE of D",
-    "vae_f": "VAE of D_f",
-    "unlearn": "unlearn",
-    "retrain": "retrain",
-}
-
-
-class _Progress:
-    """A bar for each stage, on a terminal."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._off = quiet or not sys.stderr.isatty()
-        self._bar: Any = None
-        self._stage = ""
-
-    def __call__(self, progress: Any) -> None:
-        if self._off:
-            return
-        from tqdm import tqdm
-
-        if progress.stage != self._stage:
-            self.close()
-            self._stage = progress.stage
-            self._bar = tqdm(
-                total=progress.total, desc=f"{TITLES[progress.stage]:10}", file=sys.stderr, leave=True
-            )
-        self._bar.update(progress.done - self._bar.n)
-
-    def close(self) -> None:
-        """Finish the bar in progress."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-def _require_writable(path: Path) -> None:
-    """Refuse before the work, not after it."""
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise RequestError(
-            f"the folder {folder} for --json does not exist; make it, or name a file elsewhere"
-        )
-    if path.is_dir():
-        raise RequestError(f"--json {path} is a folder; name a file")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise RequestError(f"--json {path} cannot be written; name a file elsewhere")
-
-
-def _write(path: Path, text: str) -> None:
-    from core.errors import DataError
-
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written ({error.strerror}); name a file elsewhere with --json"
-        ) from error

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from core import config
 from core.data import load
 from core.errors import DataError, RequestError
-from dashboard import cli, run_command
+from dashboard import cli, request_options, run_command
 
 
 def laf(*argv: str) -> int:
@@ -42,7 +42,7 @@ def quick(monkeypatch):
 WRONG = [
     (["run", "--dataset", "mnst"], ["'mnst'", "digits, mnist"]),
     (["run", "--task", "klass"], ["'klass'", "class, data"]),
-    (["run", "--method", "sisa"], ["'sisa'", "laf, laf+r, retrain"]),
+    (["run", "--method", "amnesia"], ["'sisa'", "laf, laf+r, retrain"]),
     (["run", "--classes", "11"], ["'11'", "numbers, ranges"]),
     (["run", "--classes", "zero"], ["'zero'", "names of"]),
     (["run", "--classes", "-1"], ["'-1'"]),
@@ -289,14 +289,14 @@ NAMES = ("cat", "dog", "3", "0-1", "sea lion")
     ],
 )
 def test_classes_are_numbers_ranges_and_names_and_a_name_wins(text, found):
-    assert run_command.parse_classes(text, NAMES) == found
+    assert request_options.parse_classes(text, NAMES) == found
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="0123456789-, catdog", max_size=12) | st.text(max_size=8))
 def test_any_text_is_classes_or_a_wrong_request(text):
     try:
-        found = run_command.parse_classes(text, NAMES)
+        found = request_options.parse_classes(text, NAMES)
     except RequestError:
         return
     assert found
@@ -308,7 +308,7 @@ def test_any_text_is_classes_or_a_wrong_request(text):
 def test_ranges_and_numbers_are_what_they_say(ranges):
     names = tuple("abcdefghij")
     text = ",".join(f"{a}-{b}" if a != b else str(a) for a, b in ranges)
-    assert run_command.parse_classes(text, names) == tuple(c for a, b in ranges for c in range(a, b + 1))
+    assert request_options.parse_classes(text, names) == tuple(c for a, b in ranges for c in range(a, b + 1))
 
 
 # help and settings

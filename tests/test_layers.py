@@ -66,7 +66,10 @@ LOWER = {  # module -> what of dashboard it must not import
     "rows.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "words.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "controls.py": PAGE,
-    "run_command.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
+    **{
+        name: {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"}
+        for name in ("run_command.py", "compare_command.py", "request_options.py", "terminal.py")
+    },
     "cli.py": {*PAGE, "dashboard.controls", "dashboard.state"},  # it warms the cache while the server starts
 }
 
@@ -74,7 +77,7 @@ LOWER = {  # module -> what of dashboard it must not import
 @pytest.mark.parametrize("path", DASHBOARD, ids=names(DASHBOARD))
 def test_arrows_point_one_way_within_the_dashboard(path):
     forbidden = LOWER.get(path.name, set()) if path.parent == ROOT / "dashboard" else set()
-    if path.parent.name in ("theatre", "timeline", "readouts", "feed", "gallery"):
+    if path.parent.name in ("theatre", "timeline", "readouts", "feed", "gallery", "table", "pair"):
         forbidden = {*PAGE, "dashboard.controls", "dashboard.state", "dashboard.cache"}
     found = imported(path)
     assert not {name for name in found for f in forbidden if name == f or name.startswith(f + ".")}
