@@ -42,7 +42,7 @@ def quick(monkeypatch):
 WRONG = [
     (["run", "--dataset", "mnst"], ["'mnst'", "digits, mnist"]),
     (["run", "--task", "klass"], ["'klass'", "class, data"]),
-    (["run", "--method", "amnesia"], ["'sisa'", "laf, laf+r, retrain"]),
+    (["run", "--method", "amnesia"], ["'amnesia'", "retrain", "laf, laf+r"]),
     (["run", "--classes", "11"], ["'11'", "numbers, ranges"]),
     (["run", "--classes", "zero"], ["'zero'", "names of"]),
     (["run", "--classes", "-1"], ["'-1'"]),
@@ -70,7 +70,13 @@ WRONG = [
     (["run", "--nonsense"], ["--nonsense"]),
     (["run", "surplus"], ["surplus"]),
     (["fly"], ["fly", "run"]),
-    ([], ["run | dashboard"]),
+    ([], ["run | compare"]),
+    (["compare", "--methods", "laf,amnesia"], ["'amnesia'", "retrain"]),
+    (["compare", "--methods", ","], ["no method"]),
+    (["compare", "--seeds", "2-0"], ["'2-0'", "0-2"]),
+    (["compare", "--seeds", "x"], ["'x'", "0-2"]),
+    (["compare", "--seeds", "0-1000000"], ["1000001 seeds", "100"]),
+    (["compare", "--references", "-1"], ["--references", "0 and 50"]),
     (["dashboard", "--port", "0"], ["--port", "65535"]),
     (["dashboard", "--port", "70000"], ["--port", "65535"]),
     (["dashboard", "--port", "http"], ["--port"]),
@@ -81,7 +87,7 @@ WRONG = [
 @pytest.mark.parametrize(
     ("argv", "words"),
     WRONG,
-    ids=lambda v: " ".join(v)[:60] if v and v[0] in ("run", "dashboard", "fly") else None,
+    ids=lambda v: " ".join(v)[:60] if v and v[0] in ("run", "compare", "dashboard", "fly") else None,
 )
 def test_a_wrong_request_is_one_line_and_2(capsys, quick, argv, words):
     code = laf(*argv)
