@@ -16,10 +16,11 @@ from core.data.split import Split
 from core.errors import CancelledError, LabError, RequestError
 from core.judge import Judge, Judgement
 from core.methods import METHODS, method, origin_of
-from core.methods.base import has_own_original
+from core.methods.base import Unlearner, has_own_original
 from core.models import Net
 from core.originals import original
 from core.outcomes import Outcome, outcome
+from core.own_model import load_own_model
 from core.records import Progress
 from core.references import Retrained, retraining, usual_count
 from core.runner import Runner
@@ -64,7 +65,9 @@ def which_seeds(text: str, most: int = 100) -> tuple[int, ...]:
     for part in (p.strip() for p in text.split(",") if p.strip()):
         first, _, last = part.partition("-")
         ends = (first.strip(), last.strip() or first.strip())
-        if not all(x.isdecimal() and x.isascii() and len(x) < 10 for x in ends) or int(ends[0]) > int(ends[1]):
+        if not all(x.isdecimal() and x.isascii() and len(x) < 10 for x in ends) or int(ends[0]) > int(
+            ends[1]
+        ):
             raise RequestError(f"{part!r} is no seed; seeds are whole numbers and ranges, as in 0-2 or 1,5")
         if int(ends[1]) - int(ends[0]) >= most:
             raise RequestError(f"{part} asks for {int(ends[1]) - int(ends[0]) + 1} seeds; the most is {most}")
@@ -170,14 +173,13 @@ class Comparison:
             self.split = split
             self.origins = {m: origin_of(m, split.dataset.family, split.task) for m in self.methods}
         device = str(pick_device(setup.device))
-        model = yield from self._told(seed, "the original model", original(split, seed=seed, device=device))
+        work = _original(setup, split, None, device)
+        model = yield from self._told(seed, "the original model", work)
         count = usual_count(split.dataset.family) if self.reference_count is None else self.reference_count
         references: list[Retrained] = []
         for number in range(count):
             work = retraining(split, model, seed=seed, number=number)
-            references.append(
-                (yield from self._told(seed, f"retrained model {number + 1} of {count}", work))
-            )
+            references.append((yield from self._told(seed, f"retrained model {number + 1} of {count}", work)))
         judge = Judge(split, model, references, seed=seed)
         if references:
             yield from self._references(seed, judge, references)
@@ -200,11 +202,18 @@ class Comparison:
         self.retrained = {**self.retrained, seed: tuple(found)}
 
     def _method(
-        self, name: str, seed: int, split: Split, model: Net, references: list[Retrained], judge: Judge, device: str
+        self,
+        name: str,
+        seed: int,
+        split: Split,
+        model: Net,
+        references: list[Retrained],
+        judge: Judge,
+        device: str,
     ) -> Iterator[None]:
         unlearner = method(name)
         if has_own_original(unlearner):
-            work = original(split, unlearner, seed=seed, device=device)
+            work = _original(replace(self.setup, seed=seed), split, unlearner, device)
             model = yield from self._told(seed, f"{unlearner.title}: its own original model", work)
             judge = judge.of_original(model)
         made: Outcome = yield from self._told(
@@ -212,7 +221,30 @@ class Comparison:
         )
         judged = judge.judge(made.model, seconds=made.seconds, peak_memory_mb=made.peak_memory_mb)
         judgement: Judgement = yield from self._told(seed, f"{unlearner.title}: judging", judged)
-        self._set(Cell(name, seed, "done", None, judgement, made.steps, made.total_s, made.peak_memory_mb, made.config))
+        self._set(
+            Cell(
+                name,
+                seed,
+                "done",
+                None,
+                judgement,
+                made.steps,
+                made.total_s,
+                made.peak_memory_mb,
+                made.config,
+            )
+        )
+
+
+def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: str) -> Slices[Net]:
+    """The common original, or the own one of ``unlearner``."""
+    if setup.model is None:
+        return (yield from original(split, unlearner, seed=setup.seed, device=device))
+    if unlearner is not None and has_own_original(unlearner):
+        raise RequestError(
+            f"{unlearner.title} must train its original model itself and cannot unlearn from a model that was brought"
+        )
+    return load_own_model(setup.model, split.dataset).to(device)
 
 
 def end_of(setup: Setup, name: str) -> tuple[Split, Net, Outcome]:
@@ -220,7 +252,7 @@ def end_of(setup: Setup, name: str) -> tuple[Split, Net, Outcome]:
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     device = str(pick_device(setup.device))
     unlearner = method(name)
-    model = drain(original(split, unlearner, seed=setup.seed, device=device))
+    model = drain(_original(setup, split, unlearner, device))
     return split, model, drain(outcome(split, model, unlearner, seed=setup.seed))
 
 

@@ -22,7 +22,9 @@ class Entry:
     mean: float
     spread: float | None  # standard deviation over seeds; None of one
     values: tuple[float, ...]
-    inside: int | None = None  # seeds in which it lay inside the band of retrained models; None where there is no band
+    inside: int | None = (
+        None  # seeds in which it lay inside the band of retrained models; None where there is no band
+    )
     gap: float | None = None  # mean distance to the mean of the retrained models
     loses: bool = False  # doing nothing is nearer to the retrained models
 
@@ -98,7 +100,9 @@ def summarise(comparison: Comparison) -> Summary:
             nothing = entries
         errors = {c.seed: c.error for c in mine if c.error}
         lines.append(Line(name, METHODS[name].title, entries, errors, comparison.origins.get(name, "")))  # type: ignore[attr-defined]
-    columns.setdefault("steps", Figure("steps", "steps", "", "", 0, None, None, None, None, False, "Steps taken."))
+    columns.setdefault(
+        "steps", Figure("steps", "steps", "", "", 0, None, None, None, None, False, "Steps taken.")
+    )
     return Summary(columns, tuple(_against(line, nothing) for line in lines), seeds)
 
 
@@ -123,7 +127,9 @@ def _entries(judgements: Sequence[Judgement]) -> dict[str, Entry]:
     found = {}
     keys = dict.fromkeys(k for j in judgements for k in j.figures)
     for key in keys:
-        figures = [j.figures[key] for j in judgements if key in j.figures and j.figures[key].value is not None]
+        figures = [
+            j.figures[key] for j in judgements if key in j.figures and j.figures[key].value is not None
+        ]
         values = [float(f.value) for f in figures if f.value is not None]
         if not values:
             continue

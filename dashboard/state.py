@@ -22,6 +22,8 @@ from core.selection import Ids
 from core.setup import Setup, usual_classes
 from dashboard import scene
 from dashboard.advice import Advice
+from dashboard.auditing import Auditing
+from dashboard.comparing import Comparing
 from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
 
@@ -34,6 +36,10 @@ class Lab:
         self._umap = umap
         self._map_runner = map_runner
         self._kept = kept
+        self.comparing = Comparing(
+            runner, self._experiment_of
+        )  # of the page Compare; outlives a change of what is played
+        self.auditing = Auditing(runner)
         self.open(Setup())
 
     def open(self, setup: Setup) -> None:
@@ -54,6 +60,15 @@ class Lab:
         )
         self.experiment.start()
         self.advice: Advice = getattr(self, "advice", None) or Advice(self._runner)
+
+    def _experiment_of(self, setup: Setup) -> tuple[Experiment, bool]:
+        """An experiment of these images and this model: the one that is played where it will do, or another, and whether it is."""
+        mine = self.experiment
+        if replace(mine.setup, method=setup.method) == setup and mine.run is not None:
+            return mine, False
+        other = Experiment(setup, self._runner, self._umap, map_runner=self._map_runner, kept=self._kept)
+        other.start()
+        return other, True
 
     def change(self, setup: Setup, *, usual: bool = False) -> str | None:
         """Open ``setup`` if it can be; else leave everything as it is and say in a sentence why not.
@@ -82,6 +97,8 @@ class Lab:
         """The tab is gone."""
         self.experiment.close()
         self.advice.close()
+        self.comparing.close()
+        self.auditing.close()
 
     def scene(self) -> bytes:
         """What does not move; packed once."""

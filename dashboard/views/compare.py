@@ -1,0 +1,254 @@
+"""Methods beside one another over several seeds, coloured only by the band of retrained models; two of them in detail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from core.compare import RETRAINED, Comparison, which_seeds
+from core.errors import LabError
+from core.methods import METHODS
+from core.summary import Summary, summarise
+from dashboard import cache, charts, comparing, export
+from dashboard.compare_data import table_data, title_of
+from dashboard.pair import pair
+from dashboard.state import Lab
+from dashboard.table import table
+
+POLL_S = 1.0
+TABLE_HEIGHT = 352
+DETAIL_HEIGHT = 400
+GROUPS = {  # figures by what they answer
+    "Accuracy": (
+        "train_r",
+        "train_f",
+        "test",
+        "test_r",
+        "test_f",
+        "clean_f",
+        "planted",
+        "average_gap",
+        "tug_of_war",
+    ),
+    "Answers": ("js", "answer_entropy", "commonest_share", "train_f", "test_f"),
+    "Attacks": (),  # all that begin with auc, and asr
+    "Representations": (),  # cka, probes, angle
+    "Cost": ("seconds", "steps", "peak_memory_mb"),
+}
+DETAILS = ("Maps A | B", "Where forgotten images go", "Class accuracy", "Layers", "Relearning")
+
+
+def page(lab: Lab) -> None:
+    comparison: Comparison | None = lab.comparing.comparison
+    form, told, files = st.columns([3.4, 7, 1.6], gap="small", vertical_alignment="center")
+    with form:
+        _form(lab)
+    if comparison is None:
+        with told:
+            st.caption(
+                "Every method on what the Lab forgets, beside models retrained from scratch. Nothing has been compared yet."
+            )
+        _explain(lab)
+        return
+    with told:
+        _told(lab, comparison)
+    summary = summarise(comparison)
+    with files:
+        _files(summary, comparison)
+    group = st.segmented_control("Figures", [*GROUPS, "All"], default="Accuracy", required=True, key="compare-group",
+                                 label_visibility="collapsed")  # fmt: skip
+    _table(lab, comparison, group)
+    st.caption(
+        "**Green**: inside the 95 % band of retrained models in every seed. **▼**: doing nothing is nearer to retraining. "
+        "Press a method's name to look at it in detail; a heading sorts."
+    )
+    if summary.lines:
+        _details(lab, comparison, summary)
+
+
+def _explain(lab: Lab) -> None:
+    e = lab.experiment
+    what = e.split.request.describe(e.split.dataset.classes) if e.split is not None else "…"
+    st.markdown(
+        f"""
+#### What will be compared
+The request is the Lab's: **forget {what}**. For each seed the images, the original model and {comparing.usual(lab)} retrained models are drawn
+anew; every method then starts from the same original (SISA and unrolled SGD from their own) and is judged by the same figures.
+
+- Nothing here is a score to maximise: **the nearer to retrained models, the better, in both directions**.
+- *Do nothing* is a row like any other. Where it is nearer to retraining than a method, the method's figure carries a ▼.
+- A method that fails says why in its row; the others stand.
+- Settings of the methods were chosen with labels and retrained models on other seeds, all with the same budget; LAF's likewise.
+"""
+    )
+
+
+def _form(lab: Lab) -> None:
+    comparison = lab.comparing.comparison
+    running = comparison is not None and not comparison.over
+    count = (
+        "all methods"
+        if comparison is None
+        else f"{len(comparison.methods)} methods · seeds {_spoken(comparison.seeds)}"
+    )
+    with st.popover(
+        f"Compare **{count}**", width="stretch", disabled=running, help="Choose methods and seeds"
+    ):
+        names = list(METHODS)
+        chosen = st.pills(
+            "Methods",
+            names,
+            selection_mode="multi",
+            default=names,
+            format_func=title_of,
+            key="compare-methods",
+        )
+        for name, why in METHODS.broken.items():
+            st.caption(f"The plug-in {name!r} was not loaded: {why}")
+        seeds = st.text_input("Seeds", "0-2", key="compare-seeds", help="Ranges and commas: 0-2 or 1,5")
+        usual = comparing.usual(lab)
+        references = st.slider(
+            "Retrained models for each seed", 2, 10, usual, key=f"compare-references-{usual}"
+        )
+        if st.button("Start", type="primary", width="stretch", key="compare-start", disabled=not chosen):
+            try:
+                lab.comparing.start(
+                    lab.experiment.setup,
+                    [n for n in names if n in chosen],
+                    which_seeds(seeds, 20),
+                    references,
+                )
+                st.rerun()
+            except LabError as error:
+                st.error(str(error))
+
+
+def _spoken(seeds: tuple[int, ...]) -> str:
+    return (
+        f"{seeds[0]}–{seeds[-1]}"
+        if len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
+        else ", ".join(map(str, seeds))
+    )
+
+
+def _told(lab: Lab, comparison: Comparison) -> None:
+    every = None if comparison.over else POLL_S
+
+    @st.fragment(run_every=every)
+    def told() -> None:
+        text, stop = st.columns([6, 1.2], gap="small", vertical_alignment="center")
+        with text:
+            share = comparison.done / len(comparison.cells)
+            if comparison.over:
+                st.html(f"<div class='hint'>{comparing.ended(comparison)}</div>")
+            else:
+                st.progress(share, text=comparing.now(comparison))
+        with stop:
+            if not comparison.over:
+                st.button(
+                    "Cancel",
+                    on_click=comparison.cancel,
+                    key="compare-cancel",
+                    help="Stop; what is done stays",
+                )
+        if every is not None and comparison.over:
+            st.rerun()
+
+    told()
+
+
+def _table(lab: Lab, comparison: Comparison, group: str) -> None:
+    every = None if comparison.over else POLL_S
+
+    @st.fragment(run_every=every)
+    def shown() -> None:
+        summary = summarise(comparison)
+        data = table_data(summary, comparison, _keys(summary, group), lab.comparing.chosen)
+        table("compare-table", data, height=TABLE_HEIGHT, on_pick=lab.comparing.pick)
+
+    shown()
+
+
+def _keys(summary: Summary, group: str) -> list[str]:
+    keys = list(summary.columns)
+    if group == "All":
+        return keys
+    if group == "Attacks":
+        return [k for k in keys if k.startswith(("auc", "asr", "tpr"))]
+    if group == "Representations":
+        return [k for k in keys if k.startswith(("cka", "probe", "few_shot", "relearn", "angle"))]
+    return [k for k in GROUPS[group] if k in keys]
+
+
+def _files(summary: Summary, comparison: Comparison) -> None:
+    about: dict[str, Any] = {
+        "dataset": comparison.setup.dataset,
+        "task": comparison.setup.task,
+        "seeds": list(comparison.seeds),
+    }
+    with st.popover("Export", width="stretch", help="The table as a file"):
+        for label, name, make in (
+            ("CSV, all seeds", "comparison.csv", lambda: export.to_csv(summary)),
+            ("Markdown", "comparison.md", lambda: export.to_markdown(summary)),
+            ("LaTeX", "comparison.tex", lambda: export.to_latex(summary)),
+            ("JSON", "comparison.json", lambda: json.dumps(export.to_json(summary, about), indent=1)),
+        ):
+            st.download_button(label, make(), name, width="stretch", on_click="ignore", key=f"export-{name}")
+
+
+def _details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
+    ready = [line.method for line in summary.lines if line.entries and line.method != RETRAINED]
+    if not ready:
+        return
+    a, b = lab.comparing.two(ready)
+    pick_a, pick_b, what = st.columns([2, 2, 6], gap="small", vertical_alignment="bottom")
+    with pick_a:
+        a = st.selectbox("A", ready, ready.index(a), format_func=title_of, key=f"compare-a-{a}-{len(ready)}")
+    with pick_b:
+        b = st.selectbox("B", ready, ready.index(b), format_func=title_of, key=f"compare-b-{b}-{len(ready)}")
+    lab.comparing.chosen = [a, b]
+    with what:
+        detail = st.segmented_control(
+            "Detail", DETAILS, default=DETAILS[0], required=True, key="compare-detail"
+        )
+    if detail == DETAILS[0]:
+        _maps(lab, comparison, a, b)
+        return
+    seed = comparison.seeds[0]
+    judged = {
+        title_of(n): c.judgement for n in (a, b) if (c := comparison.cells[n, seed]).judgement is not None
+    }
+    retrained = list(comparison.retrained.get(seed, ()))
+    draw = {"Where forgotten images go": charts.answers, "Class accuracy": charts.class_accuracy,
+            "Layers": charts.layers, "Relearning": charts.relearning}[detail]  # fmt: skip
+    classes = comparison.split.dataset.classes if comparison.split is not None else ()
+    figure = draw(judged, retrained, classes)
+    st.plotly_chart(
+        figure, key=f"compare-chart-{detail}", height=DETAIL_HEIGHT, config={"displayModeBar": False}
+    )
+    st.caption(f"Seed {seed}. {charts.CAPTIONS[detail]}")
+
+
+def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
+    maps = lab.comparing.maps(a, b)
+    if isinstance(maps, bytes):
+        pair("compare-pair", maps, height=DETAIL_HEIGHT)
+        st.caption(
+            f"Seed {comparison.seeds[0]}. Both are placed on the original model's map, by angle; hovering shows the same image on both."
+        )
+        return
+
+    @st.fragment(run_every=POLL_S)
+    def wait() -> None:
+        now = lab.comparing.maps(a, b)
+        if isinstance(now, bytes):
+            st.rerun()
+        st.caption(now)
+
+    wait()
+
+
+if __name__ == "__main__":
+    page(cache.lab())
