@@ -121,7 +121,7 @@ def adam(parameters: Any, lr: float, device: torch.device, weight_decay: float =
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """``optimiser.load_state_dict``, with each moment laid out in memory as its parameter is.
+    """``optimiser.load_state_dict``, with copies of all tensors, each moment laid out in memory as its parameter is.
 
     Files hold plain layouts; fused Adam walks the memory of both side by side and would pair the wrong numbers.
     """
@@ -130,6 +130,8 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> N
         for name, value in moments.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+            elif isinstance(value, Tensor):  # a step count, which would go on in ``state`` too
+                moments[name] = value.clone()
 
 
 class Training:

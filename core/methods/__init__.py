@@ -22,6 +22,15 @@ _OWN = {  # in the order in which they are shown
     "nothing": "core.methods.nothing:Nothing",
     "retrain": "core.methods.retrain:Retrain",
     "finetune": "core.methods.finetune:Finetune",
+    "neggrad": "core.methods.neggrad:NegGrad",
+    "neggrad+": "core.methods.neggrad:NegGradPlus",
+    "random-label": "core.methods.random_label:RandomLabel",
+    "boundary-shrink": "core.methods.boundary_shrink:BoundaryShrink",
+    "sisa": "core.methods.sisa:SISA",
+    "unroll": "core.methods.unroll:Unroll",
+    "bad-teacher": "core.methods.bad_teacher:BadTeacher",
+    "scrub": "core.methods.scrub:Scrub",
+    "salun": "core.methods.salun:SalUn",
     "laf": "core.methods.laf:LAF",
     "laf+r": "core.methods.laf_r:LAFR",
 }
@@ -57,23 +66,25 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
 
     def _plug_ins(self) -> dict[str, Callable[..., Unlearner]]:
         if self._plugged is None:
-            self._plugged = {}
+            found: dict[str, Callable[..., Unlearner]] = {}
             for point in entry_points(group=GROUP):
                 try:
                     if point.name in _OWN:
                         raise RequestError("it has the name of one of the Lab's own methods")
                     made = point.load()
                     require_unlearner(made)
-                    self._plugged[point.name] = made
+                    found[point.name] = made
                 except Exception as error:  # whatever foreign code raises must not take the Lab down
-                    self.broken[point.name] = f"{type(error).__name__}: {error}".splitlines()[0]
-                    log.warning(
-                        "the method %s of %s was not loaded: %s",
-                        point.name,
-                        point.value,
-                        self.broken[point.name],
-                    )
+                    why = self.broken[point.name] = _why(error)
+                    log.warning("the method %s of %s was not loaded: %s", point.name, point.value, why)
+            self._plugged = found
         return self._plugged
+
+
+def _why(error: Exception) -> str:
+    """One line."""
+    said = (str(error).splitlines() or [""])[0]
+    return said if isinstance(error, RequestError) else f"{type(error).__name__}: {said}"
 
 
 def require_unlearner(made: Any) -> None:
@@ -90,12 +101,12 @@ METHODS = Registry()
 
 
 def method(name: str, *args: Any) -> Unlearner:
-    """The method ``name``, with its config if one is given. Raises RequestError for an unknown one."""
+    """The method ``name``, with its config if one is given; None counts as none. Raises RequestError for an unknown one."""
     if name not in METHODS:
         if name in METHODS.broken:
             raise RequestError(f"the method {name!r} was not loaded: {METHODS.broken[name]}")
         raise RequestError(f"unknown method {name!r}; there are: {', '.join(METHODS)}")
-    return METHODS[name](*args)
+    return METHODS[name](*[a for a in args if a is not None])
 
 
 def preset_of(name: str, split: Split) -> Any:
@@ -109,15 +120,17 @@ def preset_of(name: str, split: Split) -> Any:
         return kinds[name].preset(family, task)
     if name == "retrain":
         return TrainConfig.preset(family, task)
-    config = getattr(METHODS[name], "Config", None)
-    return None if config is None else preset(name, family, task, config)
+    made: Any = METHODS[name]
+    return preset(name, family, task, made.Config) if name in _OWN else None
 
 
 def origin_of(name: str, family: str, task: str) -> str:
     """Where the settings of ``preset_of`` come from, in a few words."""
     if name in ("laf", "laf+r"):
         return origin(family, task)
-    return "as the original was trained" if name == "retrain" else baseline_origin(name, family, task)
+    if name == "retrain":
+        return "as the original was trained"
+    return baseline_origin(name, family, task) if name in _OWN else "its own"
 
 
 __all__ = ["LAF", "METHODS", "Unlearner", "method", "origin_of", "preset_of", "require_unlearner"]

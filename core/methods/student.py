@@ -32,19 +32,23 @@ class StudentConfig:
     """What every gradient baseline can be told; each adds its own."""
 
     epochs: int = 5
+    steps: int | None = None  # at most so many, whatever the epochs
     batch_size: int = 64
     lr: float = 1e-3
     optimiser: str = "adam"
+    momentum: float = 0.0  # of "sgd"
     weight_decay: float = 0.0
     threads: int = 1
 
     def __post_init__(self) -> None:
-        check_whole(self, "epochs", "batch_size", "threads")
+        check_whole(self, "epochs", "batch_size", "threads", *(["steps"] if self.steps is not None else []))
         check_positive(self, "lr")
         if self.optimiser not in ("adam", "sgd"):
             raise ConfigError(f"optimiser must be 'adam' or 'sgd', got {self.optimiser!r}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ConfigError(f"weight_decay must be a finite number >= 0, got {self.weight_decay!r}")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum must lie in [0, 1), got {self.momentum!r}")
 
 
 @dataclass
@@ -53,15 +57,14 @@ class Student:
 
     model: Net
     original: Net  # frozen
-    split: Split
+    split: Split  # an UnlabelledSplit for a method that needs no labels
     optimiser: torch.optim.Optimizer
     remain: Batches
     forget: Batches
     chance: torch.Generator  # on the images' device
     number: int = 0
-    extra: dict[str, Any] = field(
-        default_factory=dict
-    )  # tensors and plain values that a method keeps besides
+    extra: dict[str, Any] = field(default_factory=dict)  # tensors and plain values that a method changes
+    fixed: dict[str, Any] = field(default_factory=dict)  # what ``start`` makes again to the bit; not saved
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -81,18 +84,33 @@ class Student:
         self.forget.load_state_dict(state["forget"])
         self.chance.set_state(state["chance"])
         self.number = state["number"]
-        self.extra = dict(state["extra"])
+        self.extra = copied(state["extra"], device_of(self.model))
+
+    def rows(self, which: str) -> tuple[Tensor, Tensor]:
+        """The next batch of "remain" or "forget": its places in that set (B,), and its rows of D (B,)."""
+        rows = getattr(self.split, f"{which}_rows")
+        places = getattr(self, which).draw().to(rows.device)
+        return places, rows[places]
+
+    def images(self, which: str) -> Tensor:
+        """Images (B, C, H, W) of the next batch; all that there is for a method that needs no labels."""
+        return self.split.train.floats(self.rows(which)[1])
 
     def batch(self, which: str) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) and labels (B,) of the next batch of "remain" or "forget"."""
-        rows = getattr(self.split, f"{which}_rows")
-        rows = rows[getattr(self, which).draw().to(rows.device)]
+        rows = self.rows(which)[1]
         return self.split.train.floats(rows), self.split.train.y[rows]
 
-    def descend(self, loss: Tensor) -> float:
-        """One step of the optimiser down ``loss`` (); the norm of its gradient."""
+    def descend(self, loss: Tensor, masks: list[Tensor] | None = None) -> float:
+        """One step of the optimiser down ``loss`` (); the norm of its gradient.
+
+        ``masks``, one a parameter: where 0, a gradient counts as 0.
+        """
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        for p, mask in zip(self.model.parameters(), masks or (), strict=masks is not None):
+            if p.grad is not None:
+                p.grad.mul_(mask)
         grads = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = float(torch.stack([g.norm() for g in grads]).norm())
         self.optimiser.step()
@@ -107,6 +125,9 @@ class Baseline:
     source: ClassVar[str]  # the paper
     Config: ClassVar[type[Any]]
     needs_labels = True
+    passes: ClassVar[float] = (
+        1.0  # batches that a step passes forward and backward; a forward pass alone is a third
+    )
 
     def __init__(self, config: Any = None) -> None:
         self.config = config
@@ -116,11 +137,14 @@ class Baseline:
         if self.config is None:
             self.config = preset(self.name, split.dataset.family, split.task, self.Config)
 
+    def epoch_steps(self, split: Split, config: Any) -> int:
+        """Steps of one epoch. Here: the batches of D_r; a method that walks D_f says so."""
+        return batches(split.remain_rows, config.batch_size)
+
     def steps(self, split: Split, config: Any) -> int:
-        """Steps in all. Here: epochs over the batches of D_r; a method that walks D_f says so."""
-        epochs: int = config.epochs
-        size: int = config.batch_size
-        return epochs * math.ceil(len(split.remain_rows) / size)
+        """Steps in all."""
+        total: int = config.epochs * self.epoch_steps(split, config)
+        return total if config.steps is None else min(total, config.steps)
 
     def stages(self, split: Split, config: Any) -> tuple[Stage, ...]:
         """One stage of steps."""
@@ -132,9 +156,8 @@ class Baseline:
         device = device_of(model)
         student = copy_of(model).eval()
         sizes = {"remain": len(split.remain_rows), "forget": len(split.forget_rows)}
-        remain, forget = (
-            Batches(n, config.batch_size, seeds.derive(seed, "unlearn"), k) for k, n in sizes.items()
-        )
+        begin = seeds.derive(seed, "unlearn")
+        remain, forget = (Batches(n, config.batch_size, begin, k) for k, n in sizes.items())
         return Student(
             model=student,
             original=copy_of(model).eval().requires_grad_(False),
@@ -162,9 +185,15 @@ class Baseline:
         total: int = self.steps(state.split, config)
         if not all(abs(v) < float("inf") for v in (*losses.values(), *norms.values())):
             raise DivergedError("the loss", stage="unlearn", step=state.number, advice="lower lr")
-        epoch = (state.number - 1) * config.epochs // total + 1
+        if state.number == total:
+            finite(state.model, state.number)  # no later loss would tell
+        epoch = self.epoch(state, config)
         seconds = time.perf_counter() - start
         return Step(state.number, total, epoch, "unlearn", dict(losses), dict(norms), seconds=seconds)
+
+    def epoch(self, state: Student, config: Any) -> int:
+        """The epoch of the step just taken, from 1."""
+        return (state.number - 1) // self.epoch_steps(state.split, config) + 1
 
     def result(self, state: Student) -> Net:
         """The model as it stands."""
@@ -173,11 +202,39 @@ class Baseline:
 
 def optimiser(parameters: Any, config: Any, device: torch.device) -> torch.optim.Optimizer:
     """The optimiser that a StudentConfig names, fused where the device has it."""
-    make = torch.optim.Adam if config.optimiser == "adam" else torch.optim.SGD
-    fused = device.type in ("cpu", "cuda")
-    return make(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+    same: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+    same["fused"] = device.type in ("cpu", "cuda")
+    if config.optimiser == "adam":
+        return torch.optim.Adam(parameters, **same)
+    return torch.optim.SGD(parameters, momentum=config.momentum, **same)
+
+
+def batches(rows: Tensor, size: int) -> int:
+    """Batches in an epoch over ``rows`` (n,)."""
+    return math.ceil(len(rows) / size)
+
+
+def finite(model: Net, step: int) -> None:
+    """Raises DivergedError when a weight is no number."""
+    if not all(bool(p.isfinite().all()) for p in model.parameters()):
+        raise DivergedError("a weight", stage="unlearn", step=step, advice="lower lr")
+
+
+def copied(value: Any, device: torch.device) -> Any:
+    """``value``, nested dicts and lists, with each tensor a copy of its own on ``device``."""
+    if isinstance(value, Tensor):
+        return value.to(device, copy=True)
+    if isinstance(value, dict):
+        return {k: copied(v, device) for k, v in value.items()}
+    return [copied(v, device) for v in value] if isinstance(value, list) else value
 
 
 def mean_cross_entropy(model: Net, x: Tensor, y: Tensor) -> Tensor:
     """() mean cross-entropy of ``model`` on images (B, C, H, W) with labels (B,)."""
     return functional.cross_entropy(model(x), y)
+
+
+def divergence(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """() mean over a batch of KL(teacher ‖ student), both softened by ``temperature`` T, times T²; logits (B, K) each."""
+    said, wanted = (functional.log_softmax(v / temperature, dim=1) for v in (logits, teacher))
+    return functional.kl_div(said, wanted, reduction="batchmean", log_target=True) * temperature**2

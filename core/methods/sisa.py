@@ -1,0 +1,161 @@
+"""SISA: an original of several nets that each saw a share of D, so that forgetting retrains only whom it concerns.
+
+Exact: the result is what training without D_f would have made, with the same assignment of the others to shards and slices.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from core import seeds
+from core.config import TrainConfig, as_dict, check_whole
+from core.data.split import Split
+from core.errors import RequestError
+from core.methods.presets import preset
+from core.methods.shards import OriginalTraining, Plan, Shards, ShardTraining
+from core.models import Net, device_of
+from core.records import Progress, Stage, Step
+
+
+@dataclass(frozen=True)
+class SISAConfig:
+    """The paper tries 1 to 100 shards and 1 to 50 slices, on sets 30 times as large as digits. As there, a shard's slices share the
+    epochs of one training: 2E / (R + 1) each."""
+
+    shards: int = 5  # S
+    slices: int = 2  # R, of a shard; each costs a checkpoint of weights and moments
+    train: TrainConfig | None = None  # of each shard; None: as the dataset's originals are trained
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_whole(self, "shards", "slices", "threads")
+
+
+class SISA:
+    """Sharded, Isolated, Sliced, Aggregated training; a step is a minibatch of a touched shard."""
+
+    name = "sisa"
+    title = "SISA"
+    source = "Bourtoule et al. 2021, arXiv 1912.03817"
+    Config = SISAConfig
+    needs_labels = True
+    original_knows_forget_set = False
+
+    def __init__(self, config: SISAConfig | None = None) -> None:
+        self.config = config
+        self._memory: dict[str, Any] = {}
+
+    # its original
+
+    def configure_original(self, split: Split) -> None:
+        """The preset unless a config was given; its shards train as the dataset's originals do unless that says otherwise."""
+        config: SISAConfig = self.config or preset(self.name, split.dataset.family, split.task, SISAConfig)
+        if config.train is None:
+            config = replace(config, train=TrainConfig.preset(split.dataset.family, split.task))
+        self.config = config
+
+    def train_original(self, split: Split, *, seed: int, device: str) -> OriginalTraining:
+        """All slices of all shards on all of D. Raises RequestError where there are fewer images than slices."""
+        self.configure_original(split)
+        assert self.config is not None
+        n, parts = len(split.train), self.config.shards * self.config.slices
+        if n < parts:
+            raise RequestError(
+                f"{n} images cannot fill {self.config.shards} shards of {self.config.slices} slices; use fewer"
+            )
+        at = torch.randperm(n, generator=seeds.generator(seed, "sisa", "assignment")) % parts
+        memory = {
+            "config": as_dict(self.config),
+            "seed": seed,
+            "shard_of": at % self.config.shards,
+            "slice_of": at // self.config.shards,
+            "checkpoints": [],
+        }
+        everything = replace(split, remain_rows=torch.arange(n), forget_rows=torch.arange(0))
+        plan = self._plan(everything, memory)
+        jobs = plan.jobs(dict.fromkeys(range(plan.shards), 0))
+        return OriginalTraining(ShardTraining(plan.begin().to(device), plan, jobs, "train"), memory)
+
+    def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
+        """The shards from what was kept of them."""
+        model = self._plan(split, memory).begin()
+        model.load_state_dict(weights)
+        model.memory = memory
+        return model
+
+    def _plan(self, split: Split, memory: dict[str, Any]) -> Plan:
+        assert self.config is not None
+        assert self.config.train is not None
+        shards, slices, train = self.config.shards, self.config.slices, self.config.train
+        train = replace(train, epochs=max(1, round(2 * train.epochs / (slices + 1))))
+        shard_of, slice_of = memory["shard_of"].cpu(), memory["slice_of"].cpu()
+        return Plan(split, shard_of, slice_of, shards, slices, train, memory["seed"])
+
+    # unlearning
+
+    def configure(self, model: Net, split: Split) -> None:
+        """As its original was trained. Raises RequestError for any other model, or one of other settings or images."""
+        memory = dict(model.memory)
+        if "shard_of" not in memory or len(memory["shard_of"]) != len(split.train):
+            raise RequestError(
+                "SISA can only unlearn from an original that it trained itself on these images; leave the model out"
+            )
+        if self.config is None:
+            known = memory["config"]
+            self.config = SISAConfig(**{**known, "train": TrainConfig(**known["train"])})
+        self.configure_original(split)
+        if as_dict(self.config) != memory["config"]:
+            raise RequestError("this original was trained with other settings of SISA; use the same ones")
+        self._memory = memory
+
+    def _first(self, split: Split) -> dict[int, int]:
+        """The first touched slice of each touched shard."""
+        first: dict[int, int] = {}
+        rows = split.forget_rows.cpu()
+        shards, slices = (self._memory[name].cpu()[rows].tolist() for name in ("shard_of", "slice_of"))
+        for shard, slice_ in zip(shards, slices, strict=True):
+            first[shard] = min(slice_, first.get(shard, slice_))
+        return first
+
+    def stages(self, split: Split, config: SISAConfig) -> tuple[Stage, ...]:
+        """One step a minibatch of a touched shard; one step in any case, also where a shard has nothing left."""
+        plan = self._plan(split, self._memory)
+        return (
+            Stage("unlearn", "retraining touched shards", max(1, plan.steps(plan.jobs(self._first(split))))),
+        )
+
+    def start(self, model: Net, split: Split, *, seed: int) -> ShardTraining:
+        """Touched shards go back to their last checkpoint before the first touched slice. ``seed`` decides nothing: the original's
+        does."""
+        assert isinstance(model, Shards)
+        plan, device = self._plan(split, self._memory), device_of(model)
+        first, student, moments = self._first(split), plan.begin().to(device), {}
+        for shard in range(plan.shards):
+            if shard not in first:
+                student.part(shard).load_state_dict(model.part(shard).state_dict())
+        for kept in self._memory["checkpoints"]:  # in order: a later one replaces an earlier one
+            if kept["slice"] < first.get(kept["shard"], 0):
+                student.part(kept["shard"]).load_state_dict(kept["weights"])
+                moments[kept["shard"]] = kept["optimiser"]
+        moved = replace(plan, split=split.to(device))
+        return ShardTraining(student.eval(), moved, plan.jobs(first), "unlearn", moments)
+
+    def prepare(self, state: ShardTraining, config: SISAConfig) -> Progress | None:
+        """Nothing to prepare."""
+        return None
+
+    def step(self, state: ShardTraining, config: SISAConfig) -> Step:
+        """One minibatch; an epoch is a slice."""
+        start, total, job = time.perf_counter(), max(1, state.total), state.at + 1
+        losses = {"cross_entropy": state.step()} if state.jobs else {}
+        state.number = max(1, state.number)
+        seconds = time.perf_counter() - start
+        return Step(state.number, total, job, "unlearn", losses, {}, seconds=seconds)
+
+    def result(self, state: ShardTraining) -> Net:
+        """All shards as they stand; nothing in it remembers D_f."""
+        return state.model.eval()
