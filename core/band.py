@@ -51,9 +51,17 @@ class Band:
 
 
 def band(
-    values: Sequence[float], *, resolution: float = 0.0, bounds: tuple[float, float] = (0.0, 1.0)
+    values: Sequence[float],
+    *,
+    resolution: float = 0.0,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    pairwise: bool = False,
 ) -> Band | None:
-    """The Band of one figure of k retrained models; None for none of them. ``resolution``: 1 / n for a share among n images."""
+    """The Band of one figure of k retrained models; None for none of them. ``resolution``: 1 / n for a share among n images.
+
+    ``pairwise``: each value is the mean distance of one model to the k - 1 others. Their means share their pairs, which draws them
+    together by (k - 2) / (k - 1), so their spread is divided by that; two models have one pair, and no band.
+    """
     from scipy.stats import t
 
     found = tuple(float(v) for v in values)
@@ -61,9 +69,12 @@ def band(
     if not k:
         return None
     mean = math.fsum(found) / k
-    if k == 1:
+    if k == 1 or (pairwise and k == 2):
+        found = found[:1]
         return Band(found, mean, mean, mean, 0.0)
     spread = math.sqrt(math.fsum((v - mean) ** 2 for v in found) / (k - 1))
+    if pairwise:
+        spread *= (k - 1) / (k - 2)
     # rounding to steps of r adds r² / 12 to a variance
     scale = math.sqrt((spread**2 + resolution**2 / 12) * (1 + 1 / k)) or 1e-12
     half = float(t.ppf((1 + LEVEL) / 2, k - 1)) * scale

@@ -1,0 +1,72 @@
+"""The ROC of two sets of scores: its area with an interval, its points, and what passes at a low false positive rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+Z95 = 1.959964
+MIN_FALSE_POSITIVES = 10  # expected at an FPR before a TPR is given there
+
+
+def area_under_roc(positive: np.ndarray, negative: np.ndarray) -> float:
+    """P(a member scores above a non-member), ties counted half."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.r_[positive, negative])[: len(positive)]
+    n, m = len(positive), len(negative)
+    return float((ranks.sum() - n * (n + 1) / 2) / (n * m))
+
+
+def auc_interval(auc: float, members: int, non_members: int) -> tuple[float, float]:
+    """95 % interval by Hanley and McNeil's variance (Radiology 143, 1982), half a pair added so that 0 and 1 keep a width."""
+    half = Z95 * math.sqrt(_hanley_mcneil(auc, members, non_members))
+    return max(0.0, auc - half), min(1.0, auc + half)
+
+
+def _hanley_mcneil(auc: float, members: int, non_members: int) -> float:
+    pairs = members * non_members
+    a = (auc * pairs + 0.5) / (pairs + 1)
+    q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
+    variance = (a * (1 - a) + (members - 1) * (q1 - a * a) + (non_members - 1) * (q2 - a * a)) / pairs
+    return max(variance, 0.0)
+
+
+def delong_variance(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Variance of the area over draws of images (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), ties included.
+
+    Where all members score above all non-members, or below, it would be 0; Hanley and McNeil's keeps a width there. nan for
+    fewer than two on a side.
+    """
+    from scipy.stats import rankdata
+
+    n, m = len(positive), len(negative)
+    if min(n, m) < 2:
+        return math.nan
+    together = rankdata(np.r_[positive, negative])
+    # of each member the share of non-members below it; of each non-member the share of members above it
+    above = (together[:n] - rankdata(positive)) / m
+    below = 1 - (together[n:] - rankdata(negative)) / n
+    variance = float(above.var(ddof=1) / n + below.var(ddof=1) / m)
+    return variance or _hanley_mcneil(float(above.mean()), n, m)
+
+
+def roc_points(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """FPR, TPR and threshold of every corner, from (0, 0) at +inf to (1, 1): at a threshold t, what scores >= t is called a member."""
+    thresholds = np.unique(np.r_[positive, negative])[::-1]
+    tpr = 1 - np.searchsorted(np.sort(positive), thresholds, side="left") / len(positive)
+    fpr = 1 - np.searchsorted(np.sort(negative), thresholds, side="left") / len(negative)
+    return np.r_[0.0, fpr], np.r_[0.0, tpr], np.r_[np.inf, thresholds]
+
+
+def tpr_at_fpr(positive: np.ndarray, negative: np.ndarray, fpr: float) -> float:
+    """Share of members above the lowest threshold that lets at most ``fpr`` of the non-members pass."""
+    allowed = math.floor(fpr * len(negative))
+    threshold = np.sort(negative)[::-1][allowed]
+    return float((positive > threshold).mean())
+
+
+def can_tell_tpr(non_members: int, fpr: float) -> bool:
+    """Whether at least MIN_FALSE_POSITIVES false positives are expected at ``fpr``."""
+    return fpr * non_members >= MIN_FALSE_POSITIVES - 1e-9

@@ -1,0 +1,33 @@
+"""How far representations turned from the original's, whatever coordinate system a model has them in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from core.metrics import angles
+from core.similarity import narrow
+
+STILL = 0.05  # degrees: less is rounding
+
+
+def turned(
+    forget: Tensor, remain: Tensor, forget0: Tensor, remain0: Tensor
+) -> tuple[float | None, float | None]:
+    """Median angle in degrees between representations of D_f (n, d) and the original's (n, d0), and its ratio to that of D_r.
+
+    Another initialisation is another coordinate system, so every model is first turned into the original's by an orthogonal
+    Procrustes fit on one half of ``remain``; the other half is the noise floor, which moved although nothing asked it to.
+    The ratio is None where that half lies still, both are where there are too few images.
+    """
+    from core.projection import orthogonal_align
+
+    n, m = len(forget), len(remain)
+    if n == 0 or m < 4:
+        return None, None
+    e, e0 = (narrow(torch.cat(pair)).numpy() for pair in ((forget, remain), (forget0, remain0)))
+    rows = torch.arange(n, n + m)
+    aligned, _ = orthogonal_align(e, e0, rows[::2], rows[1::2])
+    moved = angles(torch.from_numpy(aligned), torch.from_numpy(e0)[:, : aligned.shape[1]])
+    angle, floor = float(moved[:n].median()), float(moved[rows[1::2]].median())
+    return angle, angle / floor if floor > STILL else None
