@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.band import Band, Place
@@ -24,6 +25,7 @@ class Kind:
     summary: bool = False
 
 
+SUMMED = ("train_r", "train_f", "test")  # what the two summaries are made of
 _ANY = (-math.inf, math.inf)
 _FROM_0 = (0.0, math.inf)
 
@@ -70,3 +72,36 @@ def figure(key: str, value: float | None, band: Band | None = None, why: str | N
         key, kind.label, kind.symbol, kind.unit, kind.digits, value, band, place, None if value is not None else why,
         kind.summary, kind.help,
     )  # fmt: skip
+
+
+def average(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def minus_mean(
+    value: float | None, theirs: Sequence[float | None]
+) -> tuple[float | None, list[float | None]]:
+    """``value`` and each of ``theirs`` less the mean of theirs; None where there is nothing to subtract from or with."""
+    mean = average([t for t in theirs if t is not None])
+    if mean is None:
+        return None, [None] * len(theirs)
+    return (None if value is None else value - mean), [None if t is None else t - mean for t in theirs]
+
+
+def summaries(
+    values: Mapping[str, float | None], theirs: Sequence[Mapping[str, float | None]]
+) -> dict[str, float | None]:
+    """Average gap and tug-of-war against the mean of ``theirs``; None without them."""
+    gaps = []
+    for key in SUMMED:
+        value, mean = values[key], average([x for t in theirs if (x := t[key]) is not None])
+        if value is None or mean is None:
+            return {"average_gap": None, "tug_of_war": None}
+        gaps.append(abs(value - mean))
+    return {"average_gap": math.fsum(gaps) / len(gaps), "tug_of_war": math.prod(1 - g for g in gaps)}
+
+
+def peak(memory: Mapping[str, float] | float | None) -> float | None:
+    if isinstance(memory, Mapping):
+        return max(memory.values(), default=None)
+    return memory

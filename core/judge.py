@@ -18,7 +18,7 @@ from core.band import Band, band
 from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import RequestError
-from core.figures import FIGURES, figure
+from core.figures import FIGURES, average, figure, minus_mean, peak, summaries
 from core.judgement import Figure, Judgement, Relearn, Similarity
 from core.measured import STAGE, Measured, Sample, measuring
 from core.metrics import jensen_shannon
@@ -30,8 +30,6 @@ from core.turned import turned
 
 if TYPE_CHECKING:
     from core.references import Retrained
-
-SUMMED = ("train_r", "train_f", "test")  # what the two summaries are made of
 
 
 class Judge:
@@ -57,11 +55,12 @@ class Judge:
         self._before: Measured | None = None
         self._known: dict[int, Measured] = {}  # by number of the reference
         self._pairs: dict[tuple[str, int, int], float] = {}  # JS and CKA between references
+        self._moved: dict[int, dict[str, float | None]] = {}  # by number, what compares one with the original
 
     def of_original(self, original: Net) -> Judge:
         """The same Judge for a method with its own original: references are not measured anew."""
         twin = copy.copy(self)
-        twin._original, twin._before = original, None
+        twin._original, twin._before, twin._moved = original, None, {}
         return twin
 
     def judge(
@@ -97,6 +96,10 @@ class Judge:
         others = [n for n in numbers if n != reference]
         yield Progress(STAGE, parts, parts)
         return self._judged(measured, reference, others, seconds, peak_memory_mb)
+
+    def figures_of(self, reference: int, others: Sequence[int]) -> dict[str, Figure]:
+        """Figures of one retrained model against ``others`` (numbers), all of which were measured before: for calibration."""
+        return self._figures(self._known[reference], reference, list(others), None, None)
 
     # inside
 
@@ -137,24 +140,22 @@ class Judge:
         seconds: Mapping[str, float] | None,
         memory: Mapping[str, float] | float | None,
     ) -> dict[str, Figure]:
-        assert self._before is not None
-        known = [self._known[n] for n in others]
         whys, steps = self._whys(len(others)), self._resolution()
         values: dict[str, float | None] = {**measured.values, **self._against_original(measured)}
-        theirs = [{**m.values, **self._against_original(m)} for m in known]
+        theirs = [{**self._known[n].values, **self._of_reference(n)} for n in others]
         for key in ("probe", "relearn"):
-            values[key], centred = _minus_mean(values[key], [v[key] for v in theirs])
+            values[key], centred = minus_mean(values[key], [v[key] for v in theirs])
             for v, value in zip(theirs, centred, strict=True):
                 v[key] = value
         for key in ("js", "cka_retrained"):
-            values[key] = _average([self._pair(key, measured, mine, n) for n in others])
+            values[key] = average([self._pair(key, measured, mine, n) for n in others])
             for v, n in zip(theirs, others, strict=True):
-                v[key] = _average([self._pair(key, self._known[n], n, o) for o in others if o != n])
-        values |= _summaries(values, theirs)
+                v[key] = average([self._pair(key, self._known[n], n, o) for o in others if o != n])
+        values |= summaries(values, theirs)
         for i, v in enumerate(theirs):
-            v |= _summaries(v, [t for j, t in enumerate(theirs) if j != i])
+            v |= summaries(v, [t for j, t in enumerate(theirs) if j != i])
         values["seconds"] = math.fsum(seconds.values()) if seconds else None
-        values["peak_memory_mb"] = _peak(memory)
+        values["peak_memory_mb"] = peak(memory)
         found = {}
         for key, kind in FIGURES.items():
             if key in ("clean_f", "planted") and key not in values:
@@ -198,6 +199,11 @@ class Judge:
         }  # fmt: skip
         return {key: 1 / count for key, count in counts.items() if count}
 
+    def _of_reference(self, number: int) -> dict[str, float | None]:
+        if number not in self._moved:
+            self._moved[number] = self._against_original(self._known[number])
+        return self._moved[number]
+
     def _against_original(self, measured: Measured) -> dict[str, float | None]:
         before = self._before
         assert before is not None
@@ -210,8 +216,8 @@ class Judge:
     def _pair(self, key: str, measured: Measured, mine: int | None, other: int) -> float:
         """JS or CKA between a model and a reference; kept where both are references."""
         known = None if mine is None else (key, min(mine, other), max(mine, other))
-        if known in self._pairs:
-            return self._pairs[known]  # type: ignore[index]
+        if known is not None and known in self._pairs:
+            return self._pairs[known]
         theirs = self._known[other]
         if key == "js":
             value = jensen_shannon(measured.forget, theirs.forget)
@@ -284,39 +290,6 @@ def _part(work: Slices[Measured], number: int, parts: int) -> Slices[Measured]:
             found: Measured = end.value
             return found
         yield Progress(STAGE, round(1000 * (number + now.done / now.total)), 1000 * parts)
-
-
-def _average(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
-
-
-def _minus_mean(
-    value: float | None, theirs: Sequence[float | None]
-) -> tuple[float | None, list[float | None]]:
-    """``value`` and each of ``theirs`` less the mean of theirs; None where there is nothing to subtract from or with."""
-    mean = _average([t for t in theirs if t is not None])
-    if mean is None:
-        return None, [None] * len(theirs)
-    return (None if value is None else value - mean), [None if t is None else t - mean for t in theirs]
-
-
-def _summaries(
-    values: Mapping[str, float | None], theirs: Sequence[Mapping[str, float | None]]
-) -> dict[str, float | None]:
-    """Average gap and tug-of-war against the mean of ``theirs``; None without them."""
-    gaps = []
-    for key in SUMMED:
-        value, mean = values[key], _average([x for t in theirs if (x := t[key]) is not None])
-        if value is None or mean is None:
-            return {"average_gap": None, "tug_of_war": None}
-        gaps.append(abs(value - mean))
-    return {"average_gap": math.fsum(gaps) / len(gaps), "tug_of_war": math.prod(1 - g for g in gaps)}
-
-
-def _peak(memory: Mapping[str, float] | float | None) -> float | None:
-    if isinstance(memory, Mapping):
-        return max(memory.values(), default=None)
-    return memory
 
 
 __all__ = ["Figure", "Judge", "Judgement", "Relearn", "Similarity"]

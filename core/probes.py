@@ -25,9 +25,10 @@ def few_shot(e: Tensor, y: Tensor, test_e: Tensor, test_y: Tensor, shots: int = 
     from sklearn.linear_model import LogisticRegression
 
     rows = torch.cat(
-        [(y == c).nonzero().flatten()[:shots] for c in y.unique()] or [torch.empty(0, dtype=torch.int64)]
+        [(y == c).nonzero().flatten()[:shots] for c in sorted(set(y.tolist()))]
+        or [torch.empty(0, dtype=torch.int64)]
     )
-    if len(y[rows].unique()) < 2 or not len(test_y):
+    if len(set(y[rows].tolist())) < 2 or not len(test_y):
         return None
     x = e[rows].double().numpy()
     mean, scale = x.mean(0), x.std() + 1e-9

@@ -98,7 +98,7 @@ def narrow(x: Tensor) -> Tensor:
 
 def _layers(model: Net) -> list[tuple[str, nn.Module]]:
     """Modules of the extractor with weights that hold no other module; all but the last, which gives the representation."""
-    leaves = [
+    leaves: list[tuple[str, nn.Module]] = [
         (name, m)
         for name, m in model.extractor.named_modules()
         if name and not any(True for _ in m.children()) and isinstance(m, (nn.Conv2d, nn.Linear))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 MOST = 50  # forgotten images
@@ -112,8 +111,9 @@ def per_image(
         # one original has no spread of its own: that of the retrained ones stands in
         spread = _scale(inside) if len(originals) > 1 else scale
         ratio = _log_normal(judged, inside.mean(0), spread) - _log_normal(judged, mean, scale)
-    numbers = (torch.as_tensor(x).cpu().numpy() for x in (rows, ids))
-    return PerImage(*numbers, judged, mean, z, t.sf(z, k - 1), ratio, k, len(originals))
+    return PerImage(
+        rows.cpu().numpy(), ids.cpu().numpy(), judged, mean, z, t.sf(z, k - 1), ratio, k, len(originals)
+    )
 
 
 def _scale(logits: np.ndarray) -> np.ndarray:

@@ -95,10 +95,10 @@ def as_members(split: Split, sets: AttackSets, *, seed: int = 0) -> LabelledImag
     truth, given = split.true_y.cpu()[sets.members], split.train.y.cpu()[sets.members]
     mine = images.y.cpu()
     y = mine.clone()
-    for c in truth.unique():
+    for c in sorted(set(truth.tolist())):
         labels = given[truth == c]
         here = (mine == c).nonzero().flatten()
-        order = torch.randperm(len(labels), generator=seeds.generator(seed, "attack", "labels", int(c)))
+        order = torch.randperm(len(labels), generator=seeds.generator(seed, "attack", "labels", c))
         y[here] = labels[order.repeat(math.ceil(len(here) / len(order)))[: len(here)]]
     x = images.x
     if split.planted is not None and split.planted.kind == "trigger":
