@@ -18,6 +18,7 @@ from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError, RequestError
 from core.methods import method, preset_of
+from core.methods.base import require_no_model
 from core.metrics import Report, evaluate
 from core.models import Net
 from core.observer import Observer
@@ -207,9 +208,10 @@ class Experiment:
 
     def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
         """Brought by somebody, taken from the shelf, or trained here."""
-        if self.setup.model is not None:
-            return load_own_model(self.setup.model, split.dataset).to(device)
         unlearner = method(self.setup.method, self.config)
+        if self.setup.model is not None:
+            require_no_model(unlearner)
+            return load_own_model(self.setup.model, split.dataset).to(device)
         slices = original(split, unlearner, seed=self.setup.seed, device=device)
         while True:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from core.data.split import Split
+from core.errors import RequestError
 from core.models import Net
 from core.records import Progress, Stage, Step
 
@@ -81,6 +82,12 @@ class NeedsOwnOriginal(Protocol):
     def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
         """The net that ``train_original`` made, from what was kept of it."""
         ...
+
+
+def require_no_model(method: Any) -> None:
+    """Raises RequestError for a method that cannot begin with a model somebody brings."""
+    if has_own_original(method):
+        raise RequestError(f"{method.title} must train its own original; choose no model, or another method")
 
 
 def has_own_original(method: Any) -> bool:
