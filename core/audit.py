@@ -17,7 +17,7 @@ import torch
 from core.attacks.result import AttackResult
 from core.config import as_dict
 from core.data.split import Split
-from core.judge import Figure, Judgement
+from core.judgement import Figure, Judgement
 from core.methods import METHODS, origin_of
 from core.models import Net, device_of
 from core.references import Retrained

@@ -6,15 +6,17 @@ A method that fails costs its own rows and no others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core import seeds
 from core.compute import pick_device
 from core.data.datasets import load
 from core.data.split import Split
 from core.errors import CancelledError, LabError, RequestError
-from core.judge import Judge, Judgement
+from core.judge import Judge
+from core.judgement import Judgement
 from core.methods import METHODS, method, origin_of
 from core.methods.base import Unlearner, has_own_original
 from core.models import Net
@@ -166,7 +168,7 @@ class Comparison:
             self.progress = {**self.progress, seed: (what, now)}
             yield now
 
-    def _seed(self, seed: int) -> Iterator[None]:
+    def _seed(self, seed: int) -> Slices[None]:
         setup = replace(self.setup, seed=seed)
         split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
         if self.split is None or seed == self.seeds[0]:
@@ -175,11 +177,15 @@ class Comparison:
         device = str(pick_device(setup.device))
         work = _original(setup, split, None, device)
         model = yield from self._told(seed, "the original model", work)
-        count = usual_count(split.dataset.family) if self.reference_count is None else self.reference_count
+        if self.reference_count is None:
+            self.reference_count = usual_count(split.dataset.family)
+        count = self.reference_count
         references: list[Retrained] = []
         for number in range(count):
-            work = retraining(split, model, seed=seed, number=number)
-            references.append((yield from self._told(seed, f"retrained model {number + 1} of {count}", work)))
+            again = retraining(split, model, seed=seed, number=number)
+            references.append(
+                (yield from self._told(seed, f"retrained model {number + 1} of {count}", again))
+            )
         judge = Judge(split, model, references, seed=seed)
         if references:
             yield from self._references(seed, judge, references)
@@ -194,7 +200,7 @@ class Comparison:
                 self._set(Cell(name, seed, "failed", error=str(error)))
         self.progress = {k: v for k, v in self.progress.items() if k != seed}
 
-    def _references(self, seed: int, judge: Judge, references: list[Retrained]) -> Iterator[None]:
+    def _references(self, seed: int, judge: Judge, references: list[Retrained]) -> Slices[None]:
         found = []
         for one in references:
             work = judge.judge(one.model, reference=one.number, seconds={"retrain": one.seconds})
@@ -210,14 +216,15 @@ class Comparison:
         references: list[Retrained],
         judge: Judge,
         device: str,
-    ) -> Iterator[None]:
+    ) -> Slices[None]:
         unlearner = method(name)
         if has_own_original(unlearner):
             work = _original(replace(self.setup, seed=seed), split, unlearner, device)
             model = yield from self._told(seed, f"{unlearner.title}: its own original model", work)
             judge = judge.of_original(model)
+        own = _seed_of(name, seed)
         made: Outcome = yield from self._told(
-            seed, unlearner.title, outcome(split, model, unlearner, seed=seed)
+            seed, unlearner.title, outcome(split, model, unlearner, seed=own)
         )
         judged = judge.judge(made.model, seconds=made.seconds, peak_memory_mb=made.peak_memory_mb)
         judgement: Judgement = yield from self._told(seed, f"{unlearner.title}: judging", judged)
@@ -234,6 +241,11 @@ class Comparison:
                 made.config,
             )
         )
+
+
+def _seed_of(name: str, seed: int) -> int:
+    """Retraining with the seed of the first reference would be that reference."""
+    return seeds.derive(seed, "compared") if name == "retrain" else seed
 
 
 def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: str) -> Slices[Net]:
@@ -253,7 +265,7 @@ def end_of(setup: Setup, name: str) -> tuple[Split, Net, Outcome]:
     device = str(pick_device(setup.device))
     unlearner = method(name)
     model = drain(_original(setup, split, unlearner, device))
-    return split, model, drain(outcome(split, model, unlearner, seed=setup.seed))
+    return split, model, drain(outcome(split, model, unlearner, seed=_seed_of(name, setup.seed)))
 
 
 __all__ = ["RETRAINED", "Cell", "Comparison", "end_of", "which_methods", "which_seeds"]

@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from core.compute import threads
 from core.config import as_dict
 from core.data.split import Split
@@ -195,6 +197,12 @@ class Run:
                 self._step()
         except LabError as error:
             self._fail(error)
+        except (MemoryError, torch.OutOfMemoryError):
+            self._fail(
+                LabError(
+                    f"{self.unlearner.title} ran out of memory; choose a smaller batch size or device memory that suffices"
+                )
+            )
         except Exception as error:
             log.exception("a run failed")
             self._fail(

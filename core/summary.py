@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.compare import Comparison
-from core.judge import Figure, Judgement
+from core.judgement import Figure, Judgement
 from core.methods import METHODS
 
 NOTHING = "nothing"

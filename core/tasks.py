@@ -32,7 +32,7 @@ class Reference:
 class Sliced:
     """A generator as a Task: each ``yield`` ends a slice. An error goes to ``on_error`` and ends it."""
 
-    def __init__(self, work: Iterator[None], on_error: Callable[[LabError], None]) -> None:
+    def __init__(self, work: Iterator[object], on_error: Callable[[LabError], None]) -> None:
         self._work = work
         self._on_error = on_error
         self.alive = True

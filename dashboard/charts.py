@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.judge import Judgement
+from core.judgement import Judgement
 
 RETRAINED = "#8d70dd"
 PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; neither remain's nor forget's colour
@@ -35,9 +36,13 @@ def answers(
 
 
 def _answer_shares(judgement: Judgement) -> list[float]:
-    matrix = judgement.prediction_matrix
-    total = sum(map(sum, matrix)) or 1
-    return [sum(row[k] for row in matrix) / total for k in range(len(matrix[0]))]
+    counts = judgement.prediction_matrix["forget"].sum(0).double()
+    shares: list[float] = (counts / counts.sum().clamp_min(1)).tolist()
+    return shares
+
+
+def _accuracies(judgement: Judgement) -> list[float | None]:
+    return [None if math.isnan(v) else v for v in judgement.class_accuracy.tolist()]
 
 
 def class_accuracy(
@@ -45,7 +50,7 @@ def class_accuracy(
 ) -> go.Figure:
     """Test accuracy by class, as grouped bars."""
     return _bars(
-        {n: list(j.class_accuracy) for n, j in judged.items()}, [list(j.class_accuracy) for j in retrained], classes,
+        {n: _accuracies(j) for n, j in judged.items()}, [_accuracies(j) for j in retrained], classes,
         "true class", "accuracy, %",
     )  # fmt: skip
 
@@ -82,22 +87,32 @@ def _bars(
 def layers(
     judged: Mapping[str, Judgement], retrained: Sequence[Judgement], classes: Sequence[str]
 ) -> go.Figure:
-    """CKA by layer: left to the original, right to retrained models."""
-    figure = make_subplots(
-        cols=2,
-        shared_yaxes=True,
-        subplot_titles=("to the original", "to retrained models"),
-        horizontal_spacing=0.05,
-    )
-    for side, key in ((1, "original"), (2, "retrained")):
-        for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
-            curve = judgement.cka.get(key) or {}
-            figure.add_scatter(x=list(curve), y=list(curve.values()), name=name, mode="lines+markers", line_color=colour,
+    """CKA on D_f by layer: left to the original, right to retrained models."""
+    titles = ("to the original", "to retrained models")
+    figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
+    first = next(iter(judged.values()), None)
+    if first is not None:
+        found = [s for s in first.cka if s.images == "forget"]
+        names = [s.layer for s in found]
+        between = [
+            sum(s.between_references) / len(s.between_references) for s in found if s.between_references
+        ]
+        if len(between) == len(names):
+            figure.add_scatter(x=names, y=between, name="retrained to one another", mode="lines", row=1, col=2,
+                               line={"color": RETRAINED, "width": 2, "dash": "dot"})  # fmt: skip
+    for number, judgement in enumerate(retrained):
+        found = [s for s in judgement.cka if s.images == "forget"]
+        figure.add_scatter(x=[s.layer for s in found], y=[s.to_original for s in found], name="retrained", mode="lines", opacity=0.6,
+                           line={"color": RETRAINED, "width": 1.2}, showlegend=not number, row=1, col=1)  # fmt: skip
+    for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
+        found = [s for s in judgement.cka if s.images == "forget"]
+        for side, values in (
+            (1, [s.to_original for s in found]),
+            (2, [sum(s.to_references) / len(s.to_references) if s.to_references else None for s in found]),
+        ):
+            figure.add_scatter(x=[s.layer for s in found], y=values, name=name, mode="lines+markers", line_color=colour,
                                showlegend=side == 1, row=1, col=side)  # fmt: skip
-        for number, judgement in enumerate(retrained):
-            curve = judgement.cka.get(key) or {}
-            figure.add_scatter(x=list(curve), y=list(curve.values()), name="retrained", mode="lines", opacity=0.55,
-                               line={"color": RETRAINED, "width": 1.2}, showlegend=side == 1 and not number, row=1, col=side)  # fmt: skip
+    figure.update_xaxes(type="category")
     figure.update_yaxes(range=[0, 1.02])
     figure.update_yaxes(title="linear CKA on D_f", col=1)
     return _dressed(figure)
@@ -108,13 +123,21 @@ def relearning(
 ) -> go.Figure:
     """Accuracy on the rest of D_f, step by step."""
     figure = _empty("steps of learning again", "accuracy on the rest of D_f, %")
-    for number, judgement in enumerate(retrained):
-        figure.add_scatter(y=[100 * v for v in judgement.relearn], name="retrained", mode="lines", opacity=0.6,
+    for number, judgement in enumerate(r for r in retrained if r.relearn is not None):
+        curve = judgement.relearn
+        assert curve is not None
+        figure.add_scatter(x=curve.steps, y=[100 * v for v in curve.accuracy], name="retrained", mode="lines", opacity=0.6,
                            line={"color": RETRAINED, "width": 1.2}, showlegend=not number)  # fmt: skip
     for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
-        figure.add_scatter(
-            y=[100 * v for v in judgement.relearn], name=name, mode="lines+markers", line_color=colour
-        )
+        curve = judgement.relearn
+        if curve is not None:
+            figure.add_scatter(
+                x=curve.steps,
+                y=[100 * v for v in curve.accuracy],
+                name=name,
+                mode="lines+markers",
+                line_color=colour,
+            )
     figure.update_yaxes(range=[0, 102])
     return figure
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.compare import Comparison
 from core.data.split import Split
-from core.judge import Figure
+from core.judgement import Figure
 from core.methods import METHODS
 from core.observer import Observer
 from core.projection import Projection

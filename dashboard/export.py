@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from core.judge import Figure
+from core.judgement import Figure
 from core.summary import Entry, Line, Summary
 
 
