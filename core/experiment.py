@@ -17,7 +17,7 @@ from core.data.datasets import load
 from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError, RequestError
-from core.methods import method, preset_of
+from core.methods import method
 from core.methods.base import require_no_model
 from core.metrics import Report, evaluate
 from core.models import Net
@@ -177,7 +177,7 @@ class Experiment:
         yield
         dataset = load(self.setup.dataset, data_dir=self.setup.data_dir)
         split = self.setup.split(dataset)
-        self.config = self.config or preset_of(self.setup.method, split)
+        self.config = self.config or self.setup.config(split)
         device = pick_device(self.setup.device)
         self.dataset, self.split = dataset, split
         self.work.pop("load")

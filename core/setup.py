@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from core.config import TASKS
 from core.data.images import Dataset
@@ -28,6 +29,7 @@ class Setup:
     plant: str | None = None  # a key of PLANTS; decides task and images
     method: str = "laf"
     model: str | None = None  # key of a brought model, as original; None: one is trained
+    share: float | None = None  # of D_r's labels, in (0, 1], for method "laf+r"; None: its preset's
 
     def split(self, dataset: Dataset) -> Split:
         """The Split this asks for. Raises RequestError when the request is wrong."""
@@ -37,6 +39,18 @@ class Setup:
 
             require_fit(about_model(self.model), dataset, split)
         return split
+
+    def config(self, split: Split) -> Any:
+        """The settings of the method: its preset, with the share of labels that was asked for.
+
+        None where a plug-in decides itself. Raises RequestError where there is no preset, ConfigError for a share that is none.
+        """
+        from core.methods import preset_of
+
+        found = preset_of(self.method, split)
+        if self.share is None or self.method != "laf+r":
+            return found
+        return replace(found, repair=replace(found.repair, share=self.share))
 
     def _split(self, dataset: Dataset) -> Split:
         if self.plant is not None:

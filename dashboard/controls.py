@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.config import origin
 from core.data.planted import PLANTS
 from core.errors import LabError
+from core.methods.base import has_own_original
 from core.run import Phase
 from core.setup import FRACTIONS, Setup, usual_classes
-from dashboard import imports, models_form, state
+from dashboard import imports, methods_form, models_form, state
 from dashboard.state import Lab
 
 PLANTED = "planted"
@@ -40,8 +40,20 @@ def transport(lab: Lab) -> None:
             )
         else:
             _button("Play", lab, "play", stopped, "Play to the end (space)", "Space", primary=True)
-        _button("Step", lab, "step", stopped or playing, "One step on L_UE, then one on L_RA (→)", "Right")
+        _button("Step", lab, "step", stopped or playing, f"{_one_step(lab)} (→)", "Right")
         _button("Step ×10", lab, "ten", stopped or playing, "Ten steps (shift →)", "Shift+Right")
+
+
+def _one_step(lab: Lab) -> str:
+    """What a step of the method is."""
+    name = lab.experiment.setup.method
+    pair = "One step on L_UE, then one on L_RA"
+    own = {
+        "laf": pair,
+        "laf+r": f"{pair}; after the last of them one on the labels",
+        "nothing": "The only step, which changes nothing",
+    }
+    return own.get(name, f"One step of {methods_form.made(name).title}")
 
 
 def _why_not(phase: Phase | None) -> str | None:
@@ -169,15 +181,9 @@ def _request(lab: Lab) -> None:
         chosen = replace(chosen, task=setup.task, plant=kind)
     else:
         chosen = _classes(lab, chosen, list(dataset.classes), same=task == now)
-    methods = {"laf": "LAF", "laf+r": "LAF + repair"}
-    method = st.segmented_control(
-        "Method", list(methods), default=setup.method, format_func=methods.__getitem__, required=True, key=f"method-{lab.token}",
-        help="LAF reads no label. Repair then trains the head on the labelled images that remain, for one epoch.",
-    )  # fmt: skip
-    preset = origin(dataset.family, _preset_task(chosen))
-    st.caption(f"Settings of the run: {preset}.")
+    chosen = methods_form.choose(chosen, dataset.family, _preset_task(chosen), lab.token)
     if st.button("Forget these", key=f"use-request-{lab.token}", type="primary", width="stretch"):
-        _apply(lab, replace(chosen, method=method))
+        _apply(lab, chosen)
     _problem()
 
 
@@ -224,26 +230,23 @@ def _facts(lab: Lab) -> str:
     """The settings of the run and what was made for it, in one line."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
-    config = getattr(e.config, "laf", e.config)
-    if config is not None:
-        parts += [
-            ("Method", "LAF+R" if e.setup.method == "laf+r" else "LAF"),
-            ("τ", f"{config.temperature:g}"),
-            ("lr UE", f"{config.lr_ue:g}"),
-            ("lr RA", f"{config.lr_ra:g}"),
-        ]
+    method = methods_form.made(e.setup.method)
+    parts += [("Method", method.title), *methods_form.settings(e.setup.method, e.config)]
     if e.setup.model is not None:
         parts += [("Model", "yours")]
+    elif has_own_original(method):
+        parts += [("Model", f"{method.title}'s own original")]
     elif e.model is not None and e.model.provenance is not None:
         parts += [("Model", f"trained {e.model.provenance.seconds:.1f} s")]
     if e.references:
         first = e.references[0]
         # a model that was given began from weights nobody knows: its retrained twin is turned into its coordinates
         turned = "" if first.fit is None else f", turned to fit {first.fit:.2f}"
-        parts += [("Retrained", f"ready {first.seconds:.1f} s{turned}")]
+        parts += [("Retrained", f"{len(e.references)} · first {first.seconds:.1f} s{turned}")]
     if e.model is not None:
         device = next(e.model.parameters()).device.type
-        threads = f" · {config.threads} thread" if config is not None and device == "cpu" else ""
+        threads = getattr(e.config, "threads", None)
+        threads = f" · {threads} thread" if threads is not None and device == "cpu" else ""
         parts += [("Device", f"{device.upper()}{threads} · seed {e.setup.seed}")]
     cells = "".join(f"<span class='fact'>{k} <b>{v}</b></span>" for k, v in parts)
     return f"<div class='facts'>{cells}</div>"

@@ -1,19 +1,18 @@
-"""The read-outs of each task as rows: what they are called, what they mean, and how far each is from retraining; no screen."""
+"""The read-outs of each task as rows: what they are called and what they mean; no screen."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from core.data.planted import PLANTS
-from core.metrics import Reading, jensen_shannon
+from core.metrics import Reading
 
 
 @dataclass(frozen=True)
 class Row:
-    """One read-out. ``count`` is how many images stand behind it: what they cannot tell apart is called near."""
+    """One read-out."""
 
     key: str
     label: str
@@ -73,84 +72,6 @@ def rows_for(task: str, plant: str | None = None) -> list[Row]:
 
 JS = Row(
     "js", "distance to retrained", "JS", "forget",
-    "Jensen-Shannon divergence, in nats, between what this model and the retrained one answer for each forgotten image: "
-    "0 the same answers, 0.69 none in common.", lambda r: None, unit=" nats", digits=2, range=(0.0, math.log(2)),
+    "Jensen-Shannon divergence, in nats, between what this model and the retrained ones answer for each forgotten image: "
+    "0 the same answers, 0.69 none in common. The band is their distance to one another.", lambda r: None, unit=" nats", digits=2, range=(0.0, math.log(2)),
 )  # fmt: skip
-
-
-def row_specs(task: str, references: Sequence[Reading], plant: str | None = None) -> list[dict[str, Any]]:
-    """The rows as docs/wire.md wants them."""
-    specs = []
-    for row in [*rows_for(task, plant), JS]:
-        reference = [v for r in references if (v := row.value(r)) is not None]
-        spec = {
-            "key": row.key,
-            "label": row.label,
-            "symbol": row.symbol,
-            "unit": row.unit,
-            "digits": row.digits,
-        }
-        spec |= {"role": row.role, "help": row.help, "range": list(row.range), "reference": reference or None}
-        if row is JS:
-            spec["reference"] = [0.0] if references else None
-        specs.append(spec)
-    return specs
-
-
-def values(
-    task: str, reading: Reading, references: Sequence[Reading], plant: str | None = None
-) -> dict[str, float | None]:
-    """A value for each row; JS only where there is a retrained model."""
-    found = {row.key: row.value(reading) for row in rows_for(task, plant)}
-    found["js"] = distance(reading, references)
-    return found
-
-
-def gaps(
-    task: str,
-    reading: Reading,
-    original: Reading,
-    references: Sequence[Reading],
-    counts: dict[str, int],
-    plant: str | None = None,
-) -> dict[str, dict[str, str]]:
-    """How far each value is from the retrained model's, in words; "near" only where so few images cannot tell them apart."""
-    if not references:
-        return {}
-    found = {}
-    for row in rows_for(task, plant):
-        mine = row.value(reading)
-        theirs = [v for r in references if (v := row.value(r)) is not None]
-        if mine is None or not theirs:
-            continue
-        low, high = min(theirs), max(theirs)
-        gap = mine - high if mine > high else mine - low if mine < low else 0.0
-        if row.key == "auc":
-            interval = reading.attack
-            near = interval.auc_low is not None and interval.auc_high is not None
-            near = near and interval.auc_low <= high and low <= interval.auc_high  # type: ignore[operator]
-            text = "cannot tell" if near else f"{abs(gap):.2f} {'above' if gap > 0 else 'below'}"
-        else:
-            near = abs(gap) <= _resolution(sum(theirs) / len(theirs), counts[row.key])
-            points = f"{100 * abs(gap):.1f}"
-            text = "the same" if points == "0.0" else f"{points} {'above' if gap > 0 else 'below'}"
-        found[row.key] = {"text": text, "tone": "near" if near else "far"}
-    nothing = distance(original, references)
-    mine = distance(reading, references)
-    if nothing is not None and mine is not None:
-        text = f"was {nothing:.2f}"
-        found["js"] = {"text": text, "tone": "far" if mine > nothing + 0.005 else "none"}
-    return found
-
-
-def _resolution(p: float, n: int) -> float:
-    """Two standard errors of a share p among n images, and at least one image."""
-    return max(2 * math.sqrt(p * (1 - p) / max(1, n)), 1 / max(1, n))
-
-
-def distance(reading: Reading, references: Sequence[Reading]) -> float | None:
-    """Mean Jensen-Shannon divergence to the references on D_f, nats; None without any."""
-    if not references:
-        return None
-    found = [jensen_shannon(reading.forget_probabilities, r.forget_probabilities) for r in references]
-    return sum(found) / len(found)

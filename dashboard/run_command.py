@@ -31,7 +31,13 @@ def run(a: argparse.Namespace) -> None:
     if setup.task in ("class", "data", "noise") and setup.plant is None:
         setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
     split = setup.split(dataset)
-    result = _play(split, method(a.method), a, _own(a, split))
+    if a.share is not None and a.method != "laf+r":
+        raise RequestError(
+            f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
+        )
+    setup = replace(setup, method=a.method, share=a.share)
+    config = setup.config(split) if a.share is not None else None
+    result = _play(split, method(a.method, config), a, _own(a, split))
     if a.json == "-":
         print(json.dumps(result))
     elif target is not None:

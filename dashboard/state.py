@@ -13,7 +13,8 @@ import streamlit as st
 from core.data.datasets import load
 from core.errors import LabError
 from core.experiment import Experiment
-from core.methods import preset_of
+from core.methods import METHODS
+from core.methods.base import require_no_model
 from core.prepared import Kept
 from core.projection import UmapBackend
 from core.run import Phase
@@ -80,7 +81,9 @@ class Lab:
             if usual:
                 setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))
             split = setup.split(dataset)
-            preset_of(setup.method, split)
+            setup.config(split)
+            if setup.model is not None:
+                require_no_model(METHODS[setup.method])
         except LabError as error:
             return str(error)
         self.open(setup)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from core.experiment import Experiment
+from core.methods import METHODS
 from core.metrics import Reading
-from core.records import Frame, Progress, Stage, Step
+from core.records import Frame, Progress, Stage
+from core.references import usual_count
 from core.run import Phase, Run
-from core.tasks import Reference
-from dashboard import rows, words
+from dashboard import words
+from dashboard.losses import loss_charts, loss_terms
 from dashboard.scene import half, pixels, shares
+from dashboard.standing import Compared, Yardstick
 from dashboard.wire import pack
 
 OVERLAP = 10  # frames sent again: a payload in thirty never reaches the browser
@@ -39,6 +41,9 @@ class Outbox:
     revision: int = -1
     repeats: int = 0
     readings: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)  # by (frame, revision)
+    yard: Yardstick | None = None  # of ``yard_revision``
+    yard_revision: int = -1
+    untouched: Compared | None = None  # the original model by that yardstick
 
     def rewind(self, lack: dict[str, Any]) -> None:
         """The browser says what it lacks: send from there again."""
@@ -59,6 +64,8 @@ class Outbox:
                 "rev": 0,
                 "total": 0,
                 "rows": [],
+                "charts": [],
+                "references": {"done": 0, "total": 0, "fits": []},
                 "readings": [],
                 "seqs": [],
                 "follow_seqs": [],
@@ -71,6 +78,10 @@ class Outbox:
         total, revision, split = len(run.frames), experiment.revision, experiment.split
         assert split is not None
         references = list(experiment.references)
+        if self.yard is None or self.yard_revision != revision:
+            self.yard, self.yard_revision = yardstick(experiment), revision
+            assert experiment.observer is not None
+            self.untouched = self.yard.compare(experiment.observer.original.reading)
         window = range(max(0, self.frames - OVERLAP), min(total, self.frames + WINDOW))
         told = window
         if revision != self.revision:
@@ -83,7 +94,15 @@ class Outbox:
             "life": self.life,
             "rev": revision,
             "total": total,
-            "rows": rows.row_specs(split.task, [r.frame.reading for r in references], split.request.plant),
+            "rows": self.yard.specs(),
+            "charts": loss_charts(
+                experiment.setup.method, (f.record for f in run.frames[:total] if f.record is not None)
+            ),
+            "references": {
+                "done": len(self.yard.references),
+                "total": self.yard.total,
+                "fits": [r.fit for r in references],
+            },
             "readings": [self._reading(experiment, run, run.frames[i], revision) for i in told],
             "seqs": list(window),
             "follow_seqs": [],
@@ -93,7 +112,8 @@ class Outbox:
         }
         if references and self.repeats:
             header["retrained"] = True
-            arrays |= _retrained_arrays(experiment, references[0])
+            seen = _frame_arrays(experiment, [r.frame for r in references])
+            arrays |= {f"retrained_{name}": values for name, values in seen.items()}
         self.repeats = max(0, self.repeats - 1)
         self._follow(experiment, header, arrays)
         return pack(header, arrays)
@@ -115,23 +135,43 @@ class Outbox:
     def _reading(self, experiment: Experiment, run: Run, frame: Frame, revision: int) -> dict[str, Any]:
         key = (frame.number, revision)
         if key not in self.readings:
-            self.readings[key] = reading(experiment, run, frame, revision)
+            assert self.yard is not None
+            assert self.untouched is not None
+            self.readings[key] = reading(experiment, run, frame, self.yard, self.untouched, revision)
         return self.readings[key]
 
 
-def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> dict[str, Any]:
-    """One frame's numbers and its sentence."""
+def yardstick(experiment: Experiment) -> Yardstick:
+    """The bands of the references that there are."""
+    split = experiment.split
+    assert split is not None
+    total = wanted_references(experiment)
+    references = [r.frame.reading for r in experiment.references]
+    return Yardstick.of(split.task, references, counts(experiment), plant=split.request.plant, total=total)
+
+
+def wanted_references(experiment: Experiment) -> int:
+    """How many retrained models there will be."""
+    assert experiment.dataset is not None
+    wanted = experiment.reference_count
+    return usual_count(experiment.dataset.family) if wanted is None else wanted
+
+
+def reading(
+    experiment: Experiment, run: Run, frame: Frame, yard: Yardstick, untouched: Compared, revision: int
+) -> dict[str, Any]:
+    """One frame's numbers and its sentence; ``untouched`` is the original model by the same yardstick."""
     split, observer = experiment.split, experiment.observer
     assert split is not None
     assert observer is not None
-    task, plant, now, record = split.task, split.request.plant, frame.reading, frame.record
-    references = [r.frame.reading for r in experiment.references]
-    original = observer.original.reading
+    task, now, record, classes = split.task, frame.reading, frame.record, split.dataset.classes
     forget = observer.evaluator.is_forget.numpy()
-    waiting = "Retraining from scratch, to compare with, is still running."
-    if experiment.retrain_error is not None:
-        waiting = str(experiment.retrain_error)
-    attack = now.attack
+    error = experiment.retrain_error
+    waiting = words.waiting(len(yard.references), yard.total, str(error) if error else None)
+    attack, compared = now.attack, yard.compare(now)
+    note = {"one_answer": f"called {classes[now.commonest]}", **too_few(now)}
+    if untouched.values["js"] is not None:
+        note["js"] = f"untouched {untouched.values['js']:.2f}"
     return {
         "seq": frame.number,
         "rev": revision,
@@ -139,11 +179,11 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
         "steps": run.total_steps,
         "epoch": record.epoch if record else 0,
         "stage": record.stage if record else "original",
-        "sentence": words.sentence(task, now, original, references, split.dataset.classes, waiting),
-        "values": rows.values(task, now, references, plant),
+        "sentence": words.sentence(task, compared, untouched, yard, classes, waiting),
+        "values": compared.values,
         "interval": {} if attack.auc is None else {"auc": [attack.auc_low, attack.auc_high]},
-        "note": {"one_answer": f"called {split.dataset.classes[now.commonest]}", **too_few(now)},
-        "distance": rows.gaps(task, now, original, references, counts(experiment), plant),
+        "note": note,
+        "place": {key: found.as_dict() for key, found in compared.standings.items()},
         "loss": loss_terms(record) if record else None,
         "seconds": sum(v for k, v in frame.seconds.items() if k != "evaluate"),
         "angle": {
@@ -151,27 +191,6 @@ def reading(experiment: Experiment, run: Run, frame: Frame, revision: int) -> di
             "forget": float(np.median(frame.angles[forget])),
         },
     }
-
-
-def loss_terms(record: Step) -> dict[str, float | None]:
-    """The terms of both losses per image; gradient norms and cosine.
-
-    Repel comes less the constant log |B_f|, which no gradient sees: with it, each smaller last batch would show as a dip.
-    """
-    sizes = record.images
-    found: dict[str, float | None] = {}
-    for name, images in (
-        ("ue_remain", "remain"),
-        ("ue_forget", "forget"),
-        ("ra_align", "remain"),
-        ("ra_repel", "remain"),
-    ):
-        if name in record.losses:
-            found[name] = record.losses[name] / sizes[images]
-    if "ra_repel" in found and found["ra_repel"] is not None:
-        found["ra_repel"] -= math.log(sizes["forget"])
-    found |= {f"grad_{k}": v for k, v in record.grad_norms.items()}
-    return {**found, "cosine": record.grad_cosine}
 
 
 def too_few(now: Reading) -> dict[str, str]:
@@ -222,15 +241,16 @@ def status(experiment: Experiment) -> dict[str, Any]:
         done = run.progress
         found["stages"] = [stage_bar(s, done.get(s.key)) for s in run.stages]
     found["work"] = [_bar(p) for p in work.values()] if run is not None else []
-    reference = next(iter(experiment.references), None)
+    if run is not None and "retrain" in work:
+        which = f", {len(experiment.references) + 1} of {wanted_references(experiment)}"
+        found["work"][list(work).index("retrain")]["label"] += which
+    seconds = [r.seconds for r in experiment.references]
     spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
     found["clock"] = {
-        "method": experiment.setup.method.upper(),
+        "method": METHODS[experiment.setup.method].title,  # type: ignore[attr-defined]
         "seconds": spent,
-        "retrain": reference.seconds if reference else None,
-        "sentence": words.clock(
-            spent, reference.seconds if reference else None, done=run is not None and run.phase is Phase.DONE
-        ),
+        "retrain": [min(seconds), max(seconds)] if seconds else None,
+        "sentence": words.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE),
     }
     return found
 
@@ -282,7 +302,3 @@ def _frame_arrays(experiment: Experiment, frames: list[Frame]) -> dict[str, np.n
         "confidence": np.stack([shares(f.confidences) for f in frames]),
         "angle": np.stack([np.rint(f.angles).astype(np.uint8) for f in frames]),
     }
-
-
-def _retrained_arrays(experiment: Experiment, reference: Reference) -> dict[str, np.ndarray]:
-    return {f"retrained_{k}": v[0] for k, v in _frame_arrays(experiment, [reference.frame]).items()}

@@ -64,6 +64,8 @@ LOWER = {  # module -> what of dashboard it must not import
     "scene.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "wire.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit", "core"},
     "rows.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
+    "standing.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
+    "losses.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "words.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "controls.py": PAGE,
     **{

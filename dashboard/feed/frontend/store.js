@@ -11,7 +11,7 @@ import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
 const FRAME_FIELDS = ["position", "off_map", "prediction", "confidence", "angle"];
-const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, isolate: null, zoom: 1, x: 0, y: 0 };
+const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, cloud: false, readout: null, isolate: null, zoom: 1, x: 0, y: 0 };
 
 export class RunStore extends EventTarget {
   /** @param {string} run the token that the server gave this run */
@@ -24,7 +24,10 @@ export class RunStore extends EventTarget {
     this.rows = [];
     this.life = -1;
     this.rev = 0;
-    this.retrained = null; // {rev, position, prediction, confidence, off_map, angle, follow}
+    this.charts = []; // of the losses
+    this.retrained = null; // the first of them: {rev, position, prediction, confidence, off_map, angle, follow}
+    this.references = []; // all of them: {position, prediction, confidence, off_map, angle, fit}
+    this.wanted = 0; // how many there will be
     this.stats = { framesReceived: 0, framesShown: 0, draws: 0, lost: 0 };
     this.clock = new Clock(this);
     this.picks = new Picks(() => this.emit("picks"));
@@ -60,9 +63,11 @@ export class RunStore extends EventTarget {
     }
     this.total = header.total;
     this.rev = header.rev;
-    const told = JSON.stringify([header.status, header.rows, header.total, header.rev, header.noise]);
+    const told = JSON.stringify([header.status, header.rows, header.charts, header.references, header.total, header.rev, header.noise]);
     this.status = header.status;
     this.rows = header.rows;
+    this.charts = header.charts;
+    this.wanted = header.references.total;
     this.noise = header.noise;
     const newest = this.newest;
     let changed = this.#takeRetrained(header, arrays);
@@ -108,8 +113,15 @@ export class RunStore extends EventTarget {
     const rev = header.retrained_rev ?? header.rev;
     let changed = false;
     if (header.retrained && !(this.retrained?.rev >= rev)) {
-      this.retrained = { rev, follow: this.retrained?.follow };
-      for (const name of FRAME_FIELDS) this.retrained[name] = arrays[`retrained_${name}`]?.slice();
+      this.references = header.references.fits.map((fit, k, { length }) => {
+        const one = { fit };
+        for (const name of FRAME_FIELDS) {
+          const size = arrays[`retrained_${name}`].length / length;
+          one[name] = arrays[`retrained_${name}`].slice(k * size, (k + 1) * size);
+        }
+        return one;
+      });
+      this.retrained = { ...this.references[0], rev, follow: this.retrained?.follow };
       changed = true;
     }
     if (header.retrained_follow && this.retrained && this.retrained.followRev !== rev) {

@@ -1,17 +1,9 @@
-/** The loss balance: four charts on one axis of steps, with the values at the cursor beside their names. */
-import { h, setText } from "../laf-lab.feed/dom.js";
+/** The curves under the table: the losses of the method on one axis of steps, or one read-out large with the band of retrained models. */
+import { h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { drawChart, placeCursor, scaleOf } from "./chart.js";
+import { band, format } from "./table.js";
 
-const CHARTS = [
-  { name: "L_UE", symbol: ["L", "UE"], help: "extractor unlearning: how well the two VAEs explain the representations; mean per image of the mini-batch",
-    lines: [["ue_remain", "remain", "remain"], ["ue_forget", "forget", "forget"]] },
-  { name: "L_RA", symbol: ["L", "RA"], help: "representation alignment: remaining ones held where they were, forgotten ones pushed away; mean per image of the mini-batch, repel less the constant log |B_f|",
-    lines: [["ra_align", "align", "remain"], ["ra_repel", "repel", "forget"]] },
-  { name: "gradients, log", help: "length of each loss's gradient, on a logarithmic axis", log: true,
-    lines: [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]] },
-  { name: "cosine", help: "cosine between the two gradients: below 0 the two losses pull against one another", range: [-1, 1],
-    lines: [["cosine", "of the two", "text"]] },
-];
+const LAF_UNIT = "mean per image of the mini-batch";
 
 /** A number with about three figures, never wider than six characters. */
 export function short(value) {
@@ -22,39 +14,77 @@ export function short(value) {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(size >= 1 ? 2 : 3);
 }
 
+/** One read-out as a chart: in per cent where its row is, with the band of retrained models and each of them. */
+function ofRow(row) {
+  const scale = row.unit === "%" ? 100 : 1;
+  const times = (list) => list?.map((value) => value * scale) ?? null;
+  return {
+    name: `${row.label}${row.unit ? `, ${row.unit.trim()}` : ""}`, help: row.help, row, soft: true, limits: times(row.range), lines: [[row.key, "now", row.role === "neutral" ? "text" : row.role]],
+    value: (reading, key) => { const value = reading?.values?.[key]; return typeof value === "number" ? value * scale : null; },
+    band: times(row.band ?? row.reference), references: times(row.reference),
+  };
+}
+
+const ofLoss = (chart) => ({ ...chart, value: (reading, key) => reading?.loss?.[key] });
+
 export class Balance {
-  /** @param {(seq: number) => void} choose is told which frame was clicked */
-  constructor(choose) {
+  /** @param {(seq: number) => void} choose is told which frame was clicked, @param {() => void} leave that the losses are wanted again */
+  constructor(choose, leave) {
     this.choose = choose;
     this.when = h("span", { class: "when" });
-    this.charts = CHARTS.map((chart) => this.#chart(chart));
-    this.empty = h("p", { class: "nothing" }, "Play to see the losses");
-    this.grid = h("div", { class: "charts" }, ...this.charts.map(({ element }) => element));
+    this.title = h("h3", {}, "Loss balance");
+    this.unit = h("span", { class: "unit" });
+    this.back = h("button", { type: "button", class: "back", hidden: true, onclick: leave }, "losses");
+    keepKeys(this.back, [" ", "Enter"]);
+    this.charts = [];
+    this.empty = h("p", { class: "nothing" });
+    this.grid = h("div", { class: "charts" });
     this.element = h("section", { class: "panel balance", "aria-label": "Loss balance" },
-      h("header", {}, h("h3", {}, "Loss balance"), h("span", {}, "mean per image of the mini-batch"), this.when), this.grid, this.empty);
+      h("header", {}, this.title, this.unit, this.when, this.back), this.grid, this.empty);
+  }
+
+  /** The charts that there should be now. @returns {boolean} whether they are others than before */
+  #build(store) {
+    const row = store.rows.find(({ key }) => key === store.view.readout);
+    const wanted = row ? [ofRow(row)] : store.charts.map(ofLoss);
+    const key = JSON.stringify(wanted);
+    if (key === this.built) return false;
+    this.built = key;
+    this.row = row ?? null;
+    this.charts = wanted.map((chart) => this.#chart(chart));
+    this.grid.replaceChildren(...this.charts.map(({ element }) => element));
+    this.hovered = null;
+    setText(this.title, row ? row.label : "Loss balance");
+    setText(this.unit, row ? row.symbol.replace("_", " ") : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : "one value a mini-batch");
+    this.back.hidden = !row;
+    return true;
   }
 
   #chart(chart) {
     const canvas = h("canvas", { role: "img", "aria-label": `${chart.name}: ${chart.help}` });
     const values = {};
     const legend = chart.lines.map(([key, name, colour]) => {
-      values[key] = h("b", { "data-key": `loss.${key}` });
-      const line = h("span", { class: "line" }, h("span", {}, name), values[key]);
+      values[key] = h("b", { "data-key": chart.row ? `curve.${key}` : `loss.${key}` });
+      const line = h("span", { class: "line", title: name }, h("span", {}, name), values[key]);
       line.style.color = `var(--${colour})`;
       return line;
     });
-    const title = chart.symbol ? [chart.symbol[0], h("sub", {}, chart.symbol[1])] : [chart.name];
+    const [, stem, index] = chart.name.match(/^(\w)_(\w+)$/) ?? [null, chart.name, ""];
+    const title = [stem, ...(index ? [h("sub", {}, index)] : [])];
     const marks = (kind) => ({
       line: h("i", { class: `line ${kind}`, hidden: true }),
       dots: chart.lines.map(([, , colour]) => { const dot = h("i", { class: "dot", hidden: true }); dot.style.background = `var(--${colour})`; return dot; }),
     });
     const [shown, pointed] = [marks("shown"), marks("pointed")];
     const plot = h("div", { class: "plot" }, canvas, shown.line, ...shown.dots, pointed.line, ...pointed.dots);
-    const element = h("div", { class: "chart", title: chart.help }, h("div", { class: "legend" }, h("span", { class: "title" }, ...title), ...legend), plot);
+    const place = chart.row ? h("span", { class: "placed" }) : null;
+    const theirs = chart.row && chart.band ? h("span", { class: "line theirs" }, h("span", {}, "retrained"), h("b", {}, band(chart.row))) : null;
+    const element = h("div", { class: "chart", title: chart.help },
+      h("div", { class: "legend" }, h("span", { class: "title" }, ...title), ...legend, theirs, place), plot);
     canvas.addEventListener("pointermove", (event) => this.#hover(canvas, event));
     canvas.addEventListener("pointerleave", () => this.#hover(canvas, null));
     canvas.addEventListener("click", (event) => this.store && this.choose(this.#seq(canvas, event)));
-    return { ...chart, canvas, values, element, shown, pointed };
+    return { ...chart, canvas, values, element, shown, pointed, place };
   }
 
   #seq(canvas, event) {
@@ -70,23 +100,33 @@ export class Balance {
 
   /** Draws the curves anew: only when there are new ones. */
   draw(store, theme) {
+    this.#build(store);
     this.charts.forEach((chart, k) => drawChart(chart, store, theme, k === this.charts.length - 1));
   }
 
   /** Values and cursors. */
   update(store) {
     this.store = store;
-    const some = store.readings.some((reading) => reading?.loss);
-    this.empty.hidden = some;
+    const some = Boolean(this.row) || store.readings.some((reading) => reading?.loss);
+    const silent = some && !this.charts.length;
+    this.empty.hidden = some && !silent;
+    setText(this.empty, silent ? "This method has no loss" : "Play to see the losses");
     this.grid.classList.toggle("idle", !some);
     if (!some) this.hovered = null;
     const seq = this.hovered ?? store.cursor;
-    const loss = store.readingAt(seq)?.loss;
-    setText(this.when, some ? `${this.hovered === null || this.hovered === undefined ? "at" : "pointed at"} step ${store.stepOf(seq)}` : "");
+    const reading = store.readingAt(seq);
+    setText(this.when, some && !silent ? `${this.hovered === null || this.hovered === undefined ? "at" : "pointed at"} step ${store.stepOf(seq)}` : "");
     for (const chart of this.charts) {
       for (const [key] of chart.lines) {
-        setText(chart.values[key], loss ? short(loss[key]) : "");
-        chart.values[key].dataset.value = loss?.[key] ?? "";
+        const value = chart.value(reading, key);
+        setText(chart.values[key], chart.row ? format(chart.row, reading?.values?.[key], false) : reading?.loss ? short(value) : "");
+        chart.values[key].dataset.value = value ?? "";
+      }
+      if (chart.place) {
+        const place = reading?.place?.[chart.row.key];
+        setText(chart.place, place?.words ?? `${store.references.length} of ${store.wanted} retrained`);
+        setTitle(chart.place, chart.place.textContent);
+        chart.place.dataset.tone = place?.tone ?? "none";
       }
       placeCursor(chart, chart.shown, store, store.newest >= 0 ? store.cursor : null);
       placeCursor(chart, chart.pointed, store, this.hovered ?? null);

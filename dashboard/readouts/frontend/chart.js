@@ -1,10 +1,10 @@
-/** Draws one chart of the loss balance on its canvas. */
+/** Draws one chart on its canvas: lines over steps, and where there is one the band of retrained models behind them. */
 import { fitCanvas } from "../laf-lab.feed/dom.js";
 
 const [LEFT, RIGHT, TOP] = [36, 6, 5];
 const FOOT = 15; // px under the last chart for the steps
 
-/** From steps to pixels and back, the same for all four charts. */
+/** From steps to pixels and back, the same for all charts. */
 export function scaleOf(store, width) {
   const room = width - LEFT - RIGHT;
   return {
@@ -27,18 +27,28 @@ function tick(value) {
   return value >= 1e5 || (value && value < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(3)));
 }
 
+/** A read-out's axis: what there is with a little air, within what can be. */
+function softly(low, high, [least, most]) {
+  const room = most - least;
+  const air = Math.max(0.06 * (high - low), 0.01 * room);
+  const unit = 10 ** Math.floor(Math.log10(Math.max(high - low + 2 * air, 1e-9))) / 2;
+  return [Math.max(least, Math.floor((low - air) / unit) * unit), Math.min(most, Math.ceil((high + air) / unit) * unit)];
+}
+
 function extent(chart, readings) {
   if (chart.range) return chart.range;
   let [low, high] = [Infinity, -Infinity];
   for (const reading of readings) {
     for (const [key] of chart.lines) {
-      const value = reading?.loss?.[key];
+      const value = chart.value(reading, key);
       if (typeof value !== "number" || (chart.log && value <= 0)) continue;
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
   }
+  for (const value of [...(chart.band ?? []), ...(chart.references ?? [])]) [low, high] = [Math.min(low, value), Math.max(high, value)];
   if (low > high) return [chart.log ? 0.1 : 0, 1];
+  if (chart.soft) return softly(low, high, chart.limits);
   if (chart.log) return [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high * 1.0001))];
   return [Math.min(0, round(low)), Math.max(0, round(high)) || 1];
 }
@@ -71,6 +81,26 @@ function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
   context.fillText(tick(low), LEFT - 5, bottom - 4);
 }
 
+/** Where one more retrained model would be: a strip in their colour, and a line for each there is. */
+function drawBand(context, chart, theme, { y, width }) {
+  if (!chart.band?.length) return;
+  const [top, bottom] = [y(Math.max(...chart.band)), y(Math.min(...chart.band))];
+  context.fillStyle = context.strokeStyle = theme.retrained;
+  context.globalAlpha = theme.dark ? 0.24 : 0.18;
+  context.fillRect(LEFT, top - 1, width - LEFT - RIGHT, Math.max(2, bottom - top + 2));
+  context.globalAlpha = 0.75;
+  context.lineWidth = 1;
+  context.setLineDash([3, 4]);
+  context.beginPath();
+  for (const value of chart.references ?? []) {
+    context.moveTo(LEFT, y(value));
+    context.lineTo(width - RIGHT, y(value));
+  }
+  context.stroke();
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
 /** The alarm's mark: where a failure began to show. */
 function drawAlarms(context, store, theme, { x }) {
   context.fillStyle = theme.alarm;
@@ -91,7 +121,7 @@ function drawLines(context, chart, store, theme, { x, y }) {
     context.beginPath();
     let pen = false;
     for (const reading of store.readings) {
-      const value = reading?.loss?.[key];
+      const value = chart.value(reading, key);
       if (typeof value !== "number") { pen = false; continue; }
       if (pen) context.lineTo(x(reading.step), y(value));
       else context.moveTo(x(reading.step), y(value));
@@ -110,7 +140,7 @@ export function placeCursor(chart, marks, store, seq) {
   marks.line.hidden = !reading;
   if (reading) marks.line.style.transform = `translateX(${Math.round(chart.frame.x(reading.step))}px)`;
   chart.lines.forEach(([key], k) => {
-    const value = reading?.loss?.[key];
+    const value = chart.value(reading, key);
     const dot = marks.dots[k];
     dot.hidden = typeof value !== "number";
     if (!dot.hidden) dot.style.transform = `translate(${chart.frame.x(reading.step).toFixed(1)}px, ${chart.frame.y(value).toFixed(1)}px)`;
@@ -131,6 +161,7 @@ export function drawChart(chart, store, theme, last) {
   const { x } = scaleOf(store, width);
   const frame = { low, high, x, y, width, bottom };
   drawFrame(context, chart, theme, frame);
+  drawBand(context, chart, theme, frame);
   drawLines(context, chart, store, theme, frame);
   drawAlarms(context, store, theme, frame);
   chart.frame = frame;

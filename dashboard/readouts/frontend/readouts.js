@@ -9,8 +9,8 @@ const seconds = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
 
 export class Readouts {
   constructor(parent) {
-    this.table = new Table();
-    this.balance = new Balance((seq) => this.store?.setCursor(seq));
+    this.table = new Table((key) => this.store?.setView({ readout: this.store.view.readout === key ? null : key }));
+    this.balance = new Balance((seq) => this.store?.setCursor(seq), () => this.store?.setView({ readout: null }));
     this.spent = h("b", { "data-key": "clock.seconds" });
     this.other = h("b", { class: "retrained", "data-key": "clock.retrain" });
     this.verdict = h("p", { class: "verdict" });
@@ -34,7 +34,7 @@ export class Readouts {
     if (store === this.store) return;
     this.off?.();
     this.store = store;
-    const listeners = [store.on("frames life", () => this.#later(true)), store.on("status cursor", () => this.#later())];
+    const listeners = [store.on("frames life view", () => this.#later(true)), store.on("status cursor", () => this.#later())];
     this.off = () => listeners.forEach((off) => off());
     this.#later(true);
   }
@@ -70,7 +70,7 @@ export class Readouts {
   #update() {
     const { store } = this;
     Object.assign(this.root.dataset, { frame: store.cursor, frames: store.held, ready: store.newest >= 0 });
-    const key = `${store.steps},${store.rev},${store.rows.length}`;
+    const key = `${store.steps},${store.rev},${store.rows.length},${store.charts.length},${store.view.readout}`;
     this.stale ||= key !== this.key;
     this.key = key;
     this.table.rowsOf(store);
@@ -80,10 +80,11 @@ export class Readouts {
     const clock = store.status?.clock;
     this.clock.classList.toggle("empty", !clock);
     setText(this.spent, clock ? `${clock.method} ${seconds(clock.seconds)} s` : "0 s");
-    setText(this.other, typeof clock?.retrain === "number" ? `retraining ${seconds(clock.retrain)} s` : "retraining …");
+    const [quickest, slowest] = clock?.retrain?.map(seconds) ?? [];
+    setText(this.other, quickest ? `retraining ${quickest === slowest ? quickest : `${quickest} – ${slowest}`} s` : "retraining …");
     setText(this.verdict, clock?.sentence ?? "");
     setTitle(this.verdict, this.verdict.textContent);
     this.spent.dataset.value = clock?.seconds ?? "";
-    this.other.dataset.value = clock?.retrain ?? "";
+    this.other.dataset.value = clock?.retrain?.[0] ?? "";
   }
 }

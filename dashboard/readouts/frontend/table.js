@@ -1,7 +1,5 @@
-/** The sentence that says where things stand, and one row per number: its curve, its value, retraining's, and how far apart. */
-import { fitCanvas, h, setText, setTitle } from "../laf-lab.feed/dom.js";
-
-const RUNNING = "retraining from scratch is running";
+/** The sentence that says where things stand, and one row per number: its curve, its value, the band of retrained models, its place in it. */
+import { fitCanvas, h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 
 /** A number as the row wants it, with its unit only where asked. */
 export function format(row, value, unit = true) {
@@ -10,12 +8,25 @@ export function format(row, value, unit = true) {
   return value.toFixed(row.digits);
 }
 
-/** "98.9", or "97.5 – 99.1" when several retrained models differ. */
-function band(row) {
-  const { reference } = row;
-  if (!reference?.length) return null;
-  const [low, high] = [format(row, Math.min(...reference), false), format(row, Math.max(...reference), false)];
+/** "97.5 – 99.1": the band of retrained models; "98.9" where it is a point, or where there is one such model. */
+export function band(row) {
+  const ends = row.band ?? row.reference;
+  if (!ends?.length) return null;
+  const [low, high] = [format(row, Math.min(...ends), false), format(row, Math.max(...ends), false)];
   return low === high ? low : `${low} – ${high}`;
+}
+
+/** What the band is made of. */
+function bandTitle(row, store) {
+  const count = store.references.length;
+  const { reference } = row;
+  if (!reference) {
+    if (row.key === "js" && count) return `how far retrained models are from one another is known from three of them on: ${count} of ${store.wanted} retrained`;
+    return `${count} of ${store.wanted} retrained`;
+  }
+  const values = reference.map((value) => format(row, value, false)).join(", ");
+  if (!row.band) return `one retrained model: no band yet (${count} of ${store.wanted} retrained)`;
+  return `where one more retrained model would be, with 95 % probability; the ${reference.length} there are: ${values}`;
 }
 
 /** A curve of one number over the whole run, with retraining's band behind it. @returns its scale */
@@ -27,8 +38,9 @@ function drawSpark(canvas, store, row, theme) {
   const [low, high] = row.range ?? [0, 1];
   const x = (step) => 3 + (step / store.steps) * (width - 6);
   const y = (value) => height - 2.5 - ((Math.min(high, Math.max(low, value)) - low) / (high - low || 1)) * (height - 5);
-  if (row.reference?.length) {
-    const [top, bottom] = [y(Math.max(...row.reference)), y(Math.min(...row.reference))];
+  const ends = row.band ?? row.reference;
+  if (ends?.length) {
+    const [top, bottom] = [y(Math.max(...ends)), y(Math.min(...ends))];
     context.fillStyle = theme.retrained;
     context.globalAlpha = 0.32;
     context.fillRect(0, top - 0.75, width, Math.max(1.5, bottom - top + 1.5));
@@ -51,14 +63,16 @@ function drawSpark(canvas, store, row, theme) {
 }
 
 export class Table {
-  constructor() {
+  /** @param {(key: string) => void} choose is told which row's curve somebody wants to see large */
+  constructor(choose) {
+    this.choose = choose;
     this.head = h("b", {});
     this.more = h("span", {});
     this.sentence = h("p", { class: "sentence", role: "status" }, this.head, " ", this.more);
     this.count = h("span", { role: "columnheader" }, "retrained");
     this.header = h("div", { class: "row titles", role: "row" },
       h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, "now"), this.count,
-      h("span", { role: "columnheader", title: "distance to the retrained models" }, "distance"));
+      h("span", { role: "columnheader", title: "place in the band of retrained models; green: inside" }, "place"));
     this.body = h("div", { class: "rows", role: "table", "aria-label": "Read-outs" }, this.header);
     this.element = h("section", { class: "panel table", "aria-label": "Where things stand" }, this.sentence, this.body);
     this.rows = new Map();
@@ -72,7 +86,10 @@ export class Table {
     };
     parts.cell = h("span", { class: "value", role: "cell", "data-key": row.key }, parts.value, parts.interval);
     parts.label = h("span", { class: "label", role: "rowheader" }, parts.name, parts.note);
-    parts.line = h("div", { class: "row", role: "row" }, parts.label, h("span", { class: "spark" }, parts.canvas, parts.dot), parts.cell, parts.reference, h("span", { class: "place", role: "cell" }, parts.distance));
+    const show = h("button", { type: "button", class: "open", "aria-label": `Curve of ${row.label}`, title: "show this curve large", onclick: () => this.choose(row.key) });
+    keepKeys(show, [" ", "Enter"]);
+    parts.show = show;
+    parts.line = h("div", { class: "row", role: "row" }, parts.label, h("span", { class: "spark" }, parts.canvas, parts.dot, show), parts.cell, parts.reference, h("span", { class: "place", role: "cell" }, parts.distance));
     this.body.append(parts.line);
     return parts;
   }
@@ -99,9 +116,10 @@ export class Table {
     setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
     setTitle(this.sentence, `${this.head.textContent} ${this.more.textContent}`);
-    const references = Math.max(0, ...rows.map((row) => row.reference?.length ?? 0));
-    setText(this.count, references > 1 ? `${references} retrained` : "retrained");
-    for (const row of rows) this.#fill(this.rows.get(row.key), row, reading);
+    const count = store.references.length;
+    setText(this.count, !count ? "retrained" : count < store.wanted ? `${count} of ${store.wanted} retrained` : `${count} retrained`);
+    setTitle(this.count, count > 1 ? "95 % prediction band of models retrained from scratch" : count ? "one retrained model: no band yet" : "retraining from scratch is running");
+    for (const row of rows) this.#fill(this.rows.get(row.key), row, reading, store);
   }
 
   /** "Train_r" with its index set lower. */
@@ -112,7 +130,7 @@ export class Table {
     element.replaceChildren(stem, ...(index ? [h("sub", {}, index)] : []));
   }
 
-  #fill(parts, row, reading) {
+  #fill(parts, row, reading, store) {
     const value = reading?.values?.[row.key];
     const interval = reading?.interval?.[row.key];
     const note = reading?.note?.[row.key];
@@ -125,11 +143,14 @@ export class Table {
     parts.cell.dataset.value = value ?? "";
     const reference = band(row);
     setText(parts.reference, reference ?? "…");
-    setTitle(parts.reference, reference ? "" : RUNNING);
+    setTitle(parts.reference, bandTitle(row, store));
     parts.reference.dataset.value = row.reference?.join(" ") ?? "";
-    const distance = reading?.distance?.[row.key];
-    setText(parts.distance, distance?.text ?? "");
-    parts.distance.dataset.tone = distance?.tone ?? "none";
+    const place = reading?.place?.[row.key];
+    setText(parts.distance, place?.text ?? "");
+    setTitle(parts.distance, place ? `${row.label}: ${place.words}` : "");
+    parts.distance.dataset.tone = place?.tone ?? "none";
+    parts.distance.dataset.key = `${row.key}.place`;
+    parts.show.setAttribute("aria-pressed", store.view.readout === row.key);
     parts.dot.hidden = !parts.scale || typeof value !== "number";
     if (parts.dot.hidden) return;
     parts.dot.style.background = `var(--${row.role === "neutral" ? "text" : row.role})`;

@@ -37,7 +37,13 @@ export function segmented(label, options, choose) {
   return { group, update };
 }
 
-/** The header of the theatre. `act` gets {show}, {map}, {colour}, {trails} or "fit". */
+/** How well each retrained model fits the original's coordinates, in words. */
+export function fits(references) {
+  const said = references.map(({ fit }, k) => `${k + 1}: ${typeof fit === "number" ? fit.toFixed(2) : "began with the original's weights"}`);
+  return `Turned into the original's coordinates; mean cosine on held-out remaining images: ${said.join(", ")}.`;
+}
+
+/** The header of the theatre, and the choice that lies on the map. `act` gets {show}, {map}, {colour}, {cloud}, "trails" or "fit". */
 export function controls(act) {
   const show = segmented("Show", [
     ["original", "original", "the model before anything was forgotten"],
@@ -55,12 +61,30 @@ export function controls(act) {
     ["prediction", "prediction", "colour: what the shown model says it is"],
     ["confidence", "confidence", "colour: how sure the shown model is"],
   ], (value) => act({ colour: value }));
+  const cloud = segmented("Retrained", [
+    ["one", "one", "retrained models on the map: only the one of “Show”"],
+    ["all", "all", ""],
+  ], (value) => act({ cloud: value === "all" }));
+  const over = h("div", { class: "over-map" }, h("span", {}, "retrained"), cloud.group);
   const trails = h("button", {
     type: "button", class: "toggle", title: "the way the forgotten images went", onclick: () => act("trails"),
   }, "trails");
   const fit = h("button", { type: "button", class: "toggle", title: "show the whole map (0)", onclick: () => act("fit") }, "fit");
   for (const button of [trails, fit]) keepKeys(button, [" ", "Enter"]);
   const header = h("header", {}, h("h2", {}, "Representations"), show.group, map.group, colour.group, trails, fit);
+  /** @param {{fit: ?number}[]} references retrained models that there are */
+  const tellCloud = (view, references, wanted, pick) => {
+    const all = cloud.group.lastChild;
+    const count = references.length;
+    over.hidden = pick || wanted < 2;
+    const text = count < wanted && count > 1 ? `all ${count} of ${wanted}` : `all ${count || wanted}`;
+    if (all.textContent !== text) all.textContent = all.dataset.text = text;
+    let why = "";
+    if (view.map !== "fixed") why = "retrained models are laid out together on the fixed map only";
+    else if (count < 2) why = `${count} of ${wanted} retrained so far`;
+    cloud.update(view.cloud && !why ? "all" : "one", why ? { all: why } : {});
+    if (!why) all.title = `where each of ${count} retrained models puts the forgotten images, and faintly the remaining ones. ${fits(references)}`;
+  };
   const update = (view, why, pick) => {
     for (const one of [show.group, map.group, trails]) one.hidden = pick; // one model, one map, nothing moves
     show.update(view.show, why ? { retrained: why } : {});
@@ -68,5 +92,5 @@ export function controls(act) {
     colour.update(view.colour, {}, pick ? ["forget", "moved"] : []);
     trails.setAttribute("aria-pressed", view.trails);
   };
-  return { header, update };
+  return { header, over, update, tellCloud };
 }

@@ -30,6 +30,24 @@ function placed(store, seq) {
   return (store.view.map === "follow" && store.followAt(seq)) || store.frameAt(seq)?.position || store.scene.position;
 }
 
+/** Where all retrained models put the forgotten images, and faintly the remaining ones: one model is one draw of many. */
+export function drawCloud(context, { store, camera, theme, marks }) {
+  const dots = (indices, size, strength) => {
+    context.fillStyle = theme.retrained;
+    context.globalAlpha = strength;
+    for (const { position } of store.references) {
+      for (const i of indices) {
+        if (marks.alpha[i] < 0.11) continue;
+        const [x, y] = camera.toScreen(position[2 * i] * UNIT, position[2 * i + 1] * UNIT);
+        context.fillRect(x - size / 2, y - size / 2, size, size);
+      }
+    }
+  };
+  dots(marks.remaining, 1.6, 0.16);
+  dots(marks.forgotten, 3, 0.5);
+  context.globalAlpha = 1;
+}
+
 /** The frames through which trails pass: the first, the last, and some between. */
 function knots(store) {
   const last = store.cursor;
@@ -182,13 +200,14 @@ function drawFocus(context, { camera, theme, xy, focus }) {
 /**
  * The whole picture.
  * @param {CanvasRenderingContext2D} context in CSS pixels
- * @param {object} stage {store, camera, theme, marks, xy, ghosts, focus, trails: canvas | null}
+ * @param {object} stage {store, camera, theme, marks, xy, ghosts, focus, trails and cloud: canvas | null}
  */
 export function drawStage(context, stage) {
   const { camera, theme } = stage;
   context.fillStyle = theme.panel;
   context.fillRect(0, 0, camera.width, camera.height);
   drawGhosts(context, camera, theme, stage.ghosts);
+  if (stage.cloud) context.drawImage(stage.cloud, 0, 0, camera.width, camera.height);
   if (stage.trails) {
     context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
     if (!stage.moving) drawTips(context, stage);

@@ -34,6 +34,30 @@ function still(store, frame) {
   return count ? sum / count : 0;
 }
 
+/** "62nd". */
+function ordinal(n) {
+  const tens = n % 100 >= 11 && n % 100 <= 13;
+  return `${n}${(!tens && ["th", "st", "nd", "rd"][n % 10]) || "th"}`;
+}
+
+/** What the retrained models say of point i: "4 of 5 say 6, mean confidence 0.93", and where `confidence` (0…255) lies among theirs. */
+export function theirs(references, i, name, confidence = null) {
+  const count = references.length;
+  const votes = new Map();
+  for (const { prediction } of references) votes.set(prediction[i], (votes.get(prediction[i]) ?? 0) + 1);
+  const [answer, most] = [...votes].reduce((best, one) => (one[1] > best[1] ? one : best));
+  const sure = references.map((one) => one.confidence[i]);
+  const mean = (sure.reduce((sum, value) => sum + value, 0) / count / 255).toFixed(2);
+  if (count === 1) return { said: `says ${name(answer)}, confidence ${mean}`, place: "" };
+  let place = "";
+  if (confidence !== null) {
+    const below = sure.filter((value) => value < confidence).length;
+    const even = sure.filter((value) => value === confidence).length;
+    place = `${ordinal(Math.round((100 * (below + even / 2)) / count))} percentile of ${count}`;
+  }
+  return { said: `${most} of ${count} say ${name(answer)}, mean confidence ${mean}`, place };
+}
+
 /** What becomes of an image: a word in its colour. */
 function fate({ scene, picks }, i) {
   const picked = picks.ids.has(scene.ids[i]);
@@ -75,15 +99,16 @@ export class Card {
     const kind = scene.classes.every((text) => /^\d$/.test(text)) ? `digit ${name(scene.label[i])}` : name(scene.label[i]);
     const wrong = scene.given && scene.given[i] !== scene.label[i] ? `, mislabelled ${name(scene.given[i])}` : "";
     const now = frame ? name(frame.prediction[i]) : null;
-    const retrained = store.retrained ? name(store.retrained.prediction[i]) : null;
     const part = (word, value) => (value === null ? [] : [`${word} `, h("b", {}, value)]);
-    const said = [["was", name(scene.prediction[i])], ["now", now], ["retrained", retrained]].filter(([, value]) => value !== null);
+    const said = [["was", name(scene.prediction[i])], ["now", now]].filter(([, value]) => value !== null);
     const before = (scene.confidence[i] / 255).toFixed(2);
+    const retrained = store.references.length ? theirs(store.references, i, name, frame?.confidence[i]) : null;
     const rows = [
       h("p", { class: "head" }, h("b", {}, kind), `${wrong} · id ${scene.ids[i]}`, fate(store, i)),
       h("p", {}, ...said.flatMap(([word, value], k) => [k ? ", " : "", ...part(word, value)])),
-      h("p", {}, frame ? `confidence ${before} → ${(frame.confidence[i] / 255).toFixed(2)}` : `confidence ${before}`),
+      h("p", {}, frame ? `confidence ${before} → ${(frame.confidence[i] / 255).toFixed(2)}` : `confidence ${before}`, retrained?.place ? `: ${retrained.place} retrained` : ""),
     ];
+    if (retrained) rows.splice(2, 0, h("p", { class: "theirs" }, "retrained: ", h("b", {}, retrained.said)));
     if (frame) rows.push(h("p", {}, `turned by ${frame.angle[i]}° (remaining images: ${still(store, frame).toFixed(0)}°)`));
     const strange = frame && store.view.show === "now" && store.view.map === "fixed" && frame.off_map[i] > 128;
     if (strange) rows.push(h("p", { class: "strange" }, "nowhere near anything on the original's map"));

@@ -1,6 +1,7 @@
 /** The legend under the map, the sentence that says which map this is, and the class names on it. */
 import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { classColour } from "../laf-lab.feed/theme.js";
+import { fits } from "./controls.js";
 import { anchor } from "./marks.js";
 
 const MAPS = {
@@ -56,6 +57,13 @@ export class Legend {
     return h("span", { class: "scale", title: what }, low, bar, high);
   }
 
+  /** The retrained models' dots, and the worst of their fits. */
+  #cloud(references) {
+    const known = references.map(({ fit }) => fit).filter((fit) => typeof fit === "number");
+    const text = known.length ? `${references.length} retrained · fit ${known.length > 1 ? "≥ " : ""}${(Math.floor(100 * Math.min(...known)) / 100).toFixed(2)}` : `${references.length} retrained`;
+    return h("span", { class: "key", "data-key": "cloud", title: fits(references) }, h("i", { class: "cloud" }), text);
+  }
+
   /** Builds the entries for the colour that is chosen. */
   build(store, theme, ghosts) {
     const { scene, view } = store;
@@ -83,6 +91,7 @@ export class Legend {
       list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), was));
     }
     if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring lies nowhere near anything on the original's map" }, h("i", { class: "off" }), "off the map"));
+    if (view.cloud && view.map === "fixed" && store.references.length > 1) list.push(this.#cloud(store.references));
     this.entries.replaceChildren(...list);
     this.mark(view);
   }

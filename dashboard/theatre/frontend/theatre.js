@@ -3,7 +3,7 @@ import { fitCanvas, h, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Camera } from "./camera.js";
 import { controls } from "./controls.js";
-import { drawStage, drawTrails } from "./draw.js";
+import { drawCloud, drawStage, drawTrails } from "./draw.js";
 import { Card, nearest, neighbour } from "./hover.js";
 import { Legend, Names } from "./legend.js";
 import { byClass, ghosts } from "./marks.js";
@@ -22,9 +22,10 @@ export class Theatre {
     this.card = new Card();
     this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
     this.trails = document.createElement("canvas");
+    this.cloud = document.createElement("canvas");
     this.notice = h("div", { class: "notice", role: "status" });
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
-    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.notice, this.card.element);
+    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.notice, this.card.element);
     this.root = h("section", { class: "theatre", "aria-label": "Theatre", "data-ready": "false" },
       this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
@@ -82,7 +83,7 @@ export class Theatre {
     this.camera.frame(scene.position);
     this.card.load(scene).then(() => this.#refreshCard());
     this.names.build(scene, this.groups, this.ghosts);
-    this.namesKey = this.trailsKey = ""; // another map under the same camera
+    this.namesKey = this.trailsKey = this.cloudKey = ""; // another map under the same camera
     this.picking.begin(scene);
     this.#changed();
     this.root.dataset.ready = "true";
@@ -105,7 +106,9 @@ export class Theatre {
   #changed(rebuild = true) {
     const { store } = this;
     this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick");
+    this.controls.tellCloud(store.view, store.references, store.wanted, store.scene?.stage === "pick");
     this.root.dataset.frames = store.held;
+    this.root.dataset.references = store.references.length;
     if (!store.scene || !this.groups) return;
     if (rebuild) this.legend.build(store, this.theme, this.ghosts);
     this.legend.tell(store);
@@ -159,7 +162,10 @@ export class Theatre {
     this.marks ??= prepare(theme, store.view, store.scene, places.says(), store.picks.ids);
     const { xy } = places;
     const context = fitCanvas(this.canvas, camera.width, camera.height, { alpha: false });
-    const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, moving, trails: null };
+    const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, moving, trails: null, cloud: null };
+    const clouded = store.view.cloud && store.view.map === "fixed" && store.references.length > 1;
+    if (clouded) stage.cloud = this.#cloud(stage);
+    if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
     if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
     drawStage(context, stage);
     this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // a zoom that is not drawn yet must not count
@@ -185,6 +191,19 @@ export class Theatre {
       this.trailsKey = moving ? "" : key;
     }
     return this.trails;
+  }
+
+  /** The cloud of retrained models has one, too: only the camera moves it. */
+  #cloud(stage) {
+    const { store, camera, theme } = stage;
+    const key = [camera.key, store.retrained.rev, store.view.isolate, store.picks.ids.size, theme.dark, window.devicePixelRatio].join();
+    if (key !== this.cloudKey) {
+      const context = fitCanvas(this.cloud, camera.width, camera.height);
+      context.clearRect(0, 0, camera.width, camera.height);
+      drawCloud(context, stage);
+      this.cloudKey = key;
+    }
+    return this.cloud;
   }
 
   #look(i, speak = false, pinned = false) {
