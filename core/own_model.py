@@ -120,24 +120,7 @@ def check(
     safetensors file.
     """
     title = title or (weights.name if isinstance(weights, Path) else "the file")
-    if arch in LAB:
-        if layer not in ("", LAYER):
-            raise RequestError(
-                f"the representation of {arch} is called {LAYER!r}; there is no layer {layer!r} to choose"
-            )
-        net = LAB[arch]
-    else:
-        from core.torchvision_net import layers, net_name
-
-        fitting, found = layers(arch, dataset.shape, len(dataset.classes), size)
-        net = net_name(arch, layer or found[-1].name, fitting)
-        width = next((one.width for one in found if one.name == layer), 0)
-        if width > WIDEST:
-            raise RequestError(
-                f"layer {layer!r} gives {width:,} numbers for each image, and at most {WIDEST:,} can be worked with; choose a later one"
-            )
-    tensors = read(weights, title)
-    model = assemble(net, tensors, dataset, title)
+    net, tensors, model = fitted(arch, layer, weights, dataset, title, size)
     for part in (dataset.train, dataset.test):
         if len(part) == 0:
             raise RequestError(f"{dataset.title} has no images to check the model on")
@@ -160,6 +143,31 @@ def check(
     for name in sorted(tensors):
         digest.update(name.encode() + bytes(tensors[name].reshape(-1).view(torch.uint8).numpy()))
     return OwnModel(digest.hexdigest(), about, model, tensors)
+
+
+def fitted(
+    arch: str, layer: str, weights: bytes | Path, dataset: Dataset, title: str, size: int | None
+) -> tuple[str, dict[str, Tensor], Net]:
+    """Net name, tensors and model, not measured. Raises as ``check`` does."""
+    if arch in LAB:
+        if layer not in ("", LAYER):
+            raise RequestError(
+                f"the representation of {arch} is called {LAYER!r}; there is no layer {layer!r} to choose"
+            )
+        net = LAB[arch]
+    else:
+        from core.torchvision_net import layers, net_name
+
+        fitting, found = layers(arch, dataset.shape, len(dataset.classes), size)
+        net = net_name(arch, layer or found[-1].name, fitting)
+        width = next((one.width for one in found if one.name == layer), 0)
+        if width > WIDEST:
+            raise RequestError(
+                f"layer {layer!r} gives {width:,} numbers for each image, and at most {WIDEST:,} can be worked with; choose a later one"
+            )
+    tensors = read(weights, title)
+    model = assemble(net, tensors, dataset, title)
+    return net, tensors, model
 
 
 # what is kept
