@@ -38,13 +38,14 @@ class Comparing:
         self._task: Sliced | None = None
         self.comparison: Comparison | None = None
         self.chosen: list[str] = []
+        self.number = 0  # comparisons begun; a form of another number is closed
 
     def start(self, setup: Setup, methods: Sequence[str], seeds: Sequence[int], references: int) -> None:
         """Begin anew; what ran before stops. Raises RequestError for what cannot be compared."""
         made = Comparison(setup, methods, seeds, references=references)
         self.close()
         self._sides, self._packet, self._experiment = {}, None, None
-        self.comparison = made
+        self.comparison, self.number = made, self.number + 1
         made.start(self._runner)
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ GROUPS = {  # figures by what they answer
         "average_gap",
         "tug_of_war",
     ),
-    "Answers": ("js", "answer_entropy", "commonest_share", "train_f", "test_f"),
+    "Answers": ("js", "spread", "commonest_share", "train_f", "test_f"),
     "Attacks": (),  # all that begin with auc, and asr
     "Representations": (),  # cka, probes, angle
     "Cost": ("seconds", "steps", "peak_memory_mb"),
@@ -144,7 +144,8 @@ def _told(lab: Lab, comparison: Comparison) -> None:
             if comparison.over:
                 st.html(f"<div class='hint'>{comparing.ended(comparison)}</div>")
             else:
-                st.progress(share, text=comparing.now(comparison))
+                st.html(f"<div class='hint'>{comparing.now(comparison)}</div>")
+                st.progress(share)
         with stop:
             if not comparison.over:
                 st.button(
@@ -176,9 +177,9 @@ def _keys(summary: Summary, group: str) -> list[str]:
     if group == "All":
         return keys
     if group == "Attacks":
-        return [k for k in keys if k.startswith(("auc", "asr", "tpr"))]
+        return [k for k in keys if k.startswith(("auc", "asr"))]
     if group == "Representations":
-        return [k for k in keys if k.startswith(("cka", "probe", "few_shot", "relearn", "angle"))]
+        return [k for k in keys if k.startswith(("cka", "probe", "relearn", "angle"))]
     return [k for k in GROUPS[group] if k in keys]
 
 
