@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from core.config import LAFConfig, TrainConfig, VAEConfig
+from core.config import LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig
 from core.data import Dataset, LabelledImages, Split, forget_classes
-from core.methods import LAF
+from core.methods import LAF, METHODS, method
+from core.methods.base import has_own_original
 from core.models import Net
 from core.run import Run
 from core.training import train
@@ -20,6 +23,46 @@ QUICK = LAFConfig(
     batch_size=8,
     vae=VAEConfig(latent=4, epochs=3, batch_size=32, lr=3e-3),
 )  # 10 steps on the toy
+
+# of each method, a few steps; what they find means nothing
+QUICK_OF: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "finetune": {"epochs": 1},
+    "neggrad": {"lr": 1e-3},
+    "neggrad+": {"epochs": 1},
+    "random-label": {},
+    "boundary-shrink": {"lr": 1e-2},
+    "sisa": {"shards": 3, "slices": 2, "train": TRAIN},
+    "unroll": {"train": TRAIN, "epochs": 1, "batch_size": 16},
+    "bad-teacher": {"lr": 1e-3},
+    "scrub": {"epochs": 2, "msteps": 1, "forget_batch_size": 16, "lr": 1e-2},
+    "salun": {},
+}
+_NOT_STUDENTS = ("sisa", "unroll")
+
+
+def quick(name: str, **settings: Any) -> Any:
+    """The method ``name`` with a quick config, some of its settings given."""
+    if name == "retrain":
+        return method(name, TRAIN)
+    if name == "laf":
+        return method(name, QUICK)
+    if name == "laf+r":
+        return method(name, LAFRConfig(QUICK, RepairConfig(epochs=1)))
+    common = {} if name in _NOT_STUDENTS else {"epochs": 2, "batch_size": 16}
+    made: Any = METHODS[name]
+    return method(name, made.Config(**{**common, **QUICK_OF[name], **settings}))
+
+
+def original_for(unlearner: Any, of: Split, usual: Net) -> Net:
+    """``usual``, or the own original that ``unlearner`` needs."""
+    if not has_own_original(unlearner):
+        return usual
+    training = unlearner.train_original(of, seed=0, device="cpu")
+    while training.tick() is not None:
+        pass
+    made: Net = training.result
+    return made
 
 
 def dataset(*, per_class: int = 40, per_class_test: int = 20, classes: int = 4, noise: int = 5) -> Dataset:
