@@ -49,7 +49,7 @@ def marks(name: str) -> list[str]:
 def about(name: str) -> str:
     """One line on what it does, and what it needs."""
     lines = (inspect.getdoc(made(name)) or "").split("\n\n")
-    said = " ".join(lines[0].split())
+    said = " ".join(lines[0].replace("`", "").split())
     said += "" if not said or said.endswith(".") else "."
     if not made(name).needs_labels:
         said += " Reads no label."

@@ -171,7 +171,7 @@ def reading(
     attack, compared = now.attack, yard.compare(now)
     note = {"one_answer": f"called {classes[now.commonest]}", **too_few(now)}
     if untouched.values["js"] is not None:
-        note["js"] = f"untouched {untouched.values['js']:.2f}"
+        note["js"] = f"was {untouched.values['js']:.2f}"
     return {
         "seq": frame.number,
         "rev": revision,

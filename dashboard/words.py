@@ -200,9 +200,7 @@ def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
     if not retrain_s:
         return "Retraining from scratch, to compare with, is still running."
     low, high = min(retrain_s), max(retrain_s)
-    took = (
-        _seconds(low) if _seconds(low) == _seconds(high) else f"between {_seconds(low)} and {_seconds(high)}"
-    )
+    took = _seconds(low) if _seconds(low) == _seconds(high) else _span(low, high)
     told = f"Retraining took {took} on this data"
     if spent_s >= high:
         return f"{told}: unlearning is not the cheaper way here."
@@ -212,6 +210,16 @@ def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
         return f"{told}."
     times = low / spent_s
     return f"{told}: {'more than 100' if times > 100 else f'{times:.1f}'} times as long."
+
+
+def _span(low: float, high: float) -> str:
+    """ "1.6 – 4.7 s"."""
+    shown, unit = _seconds(low).split(" ")
+    return (
+        f"{shown} – {_seconds(high)}"
+        if _seconds(high).endswith(f" {unit}")
+        else f"{_seconds(low)} – {_seconds(high)}"
+    )
 
 
 def _seconds(s: float) -> str:

@@ -87,7 +87,7 @@ def test_another_method_is_chosen_in_the_form_and_plays_to_its_end(app, name):
         next(s for s in app.select_slider if s.label.startswith("Share of the remaining")).set_value(25).run()
     button(app, "Forget these").click().run()
     until(app, lambda: enabled(app, "Step"))
-    facts = " ".join(block.proto.html.body for block in app.get("html"))
+    facts = " ".join(element.proto.body for element in app.get("html"))
     assert {"nothing": "Do nothing", "finetune": "Fine-tune", "laf+r": "25 %"}[name] in facts
     button(app, "Play").click().run()
     until(app, lambda: (play := button(app, "Play")) is not None and "at its end" in play.help)

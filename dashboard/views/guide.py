@@ -29,8 +29,10 @@ representation has turned away from where the original model had it. $L_{UE}$ ma
 what must stay and pushes away what must go. The two can cancel: watch the **cosine** between their gradients.
 
 #### What "forgotten" means
-Not a low number, but **nearness to retraining, in both directions**. The Lab retrains the same network from the same initial weights
-on $D_r$ in the background, and puts every read-out beside it. A class can be gone in accuracy while the forgotten
+Not a low number, but **nearness to retraining, in both directions**. One retrained model is one draw, so the Lab retrains several on
+$D_r$ in the background (5 on digits, 3 elsewhere; the first from the original's initial weights) and shows, for every read-out, the **band**
+in which one more of them is expected with 95 % probability, $\bar v \pm t_{k-1}\,s\,\sqrt{1+1/k}$, and the place of the model in it: *inside, 62nd*
+is the 62nd percentile of that distribution. Only what is inside is green. With one retrained model there is no band yet. A class can be gone in accuracy while the forgotten
 images still all get one answer where a retrained model would spread them: that is what *one answer* and *distance to retrained* show.
 Sometimes doing nothing is nearer to retraining than unlearning is. The page says so when it is.
 """
@@ -46,7 +48,8 @@ has a noise floor: points drift a little although nothing moved.
 
 Distances on either map have no unit. Movement is therefore given as an **angle**, beside the angle by which the remaining
 images turned meanwhile. A tight group is not a memory: the retrained model, which never saw the class, groups it too. Switch to
-*retrained* before you conclude anything from a picture.
+*retrained*, or turn on *all 5*, before you conclude anything from a picture: the cloud is where each retrained model, turned into the
+original's coordinates, puts the same images; its legend says how well that turn fits images it was not fitted on.
 
 #### Choosing what to forget
 On the page **Forget set**, draw a lasso around points of the original model's map, or pick thumbnails. *Most memorised* is a cheap
@@ -62,10 +65,15 @@ keep alive what you try to forget. A map shows at most 2,000 images; the gallery
 | true labels, train | clean_f | noisy labels: accuracy on the mislabelled images by their true labels; it leads, since wrong labels should be undone |
 | planted sign | | planted truth: mean probability of the answer that only the plant teaches |
 | forgotten, one answer | max share | share of the forgotten images with the commonest answer |
-| distance to retrained | JS | Jensen-Shannon divergence on the forgotten images: 0 the same answers, 0.69 none in common |
+| distance to retrained | JS | Jensen-Shannon divergence on the forgotten images: 0 the same answers, 0.69 none in common; its band is what retrained models have among one another |
 | attack AUC | AUC | can an attacker tell forgotten training images from test images of the same classes? 0.5: no |
 
-With few images an AUC is uncertain by ± 0.1; where its interval covers the retrained model's value the page says *cannot tell*.
+With few images an AUC is uncertain by ± 0.1; where its interval reaches the band from outside the page says *cannot tell*.
+A click on a small curve shows it large, with the band as a strip and each retrained model as a dashed line.
+
+#### Other methods
+Under *Forget*, any method can be played in the same way: *Do nothing* is the row to beat; those that *read labels* know more than LAF does.
+A method with its *own original* trains another model first, so its map is another one.
 
 #### Keys
 space: play or pause · → : one step · shift → : ten steps · home: reset. On the timeline: arrows, page keys, home and end scrub.

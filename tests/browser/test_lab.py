@@ -114,6 +114,38 @@ def test_the_retrained_model_can_be_shown_when_it_is_there(server, open_page):
     assert page.tab.locator("[data-key='remain_train.reference']").get_attribute("data-value")
 
 
+def test_another_method_is_chosen_and_the_retrained_cloud_is_drawn(server, open_page):
+    from playwright.sync_api import expect
+
+    page = open_page(server.url)
+    page.wait_ready()
+    page.button("Forget").click()
+    page.tab.get_by_role("combobox", name=re.compile("Method")).click()
+    page.tab.get_by_role("option", name=re.compile("^Fine-tune")).click()
+    run = page.tab.locator(".theatre").get_attribute("data-run")
+    page.tab.get_by_role("button", name="Forget these").first.click()
+    page.tab.wait_for_selector(f".theatre[data-ready=true]:not([data-run='{run}'])")
+    play_to_end(page)
+    expect(page.tab.locator("[data-key='clock.seconds']")).to_contain_text("Fine-tune")
+    page.tab.locator("[data-key='loss.loss_remain'][data-value]:not([data-value=''])").wait_for()
+    page.tab.wait_for_selector(".theatre[data-references='5']", timeout=240_000)
+    group = page.tab.get_by_role("radiogroup", name="Retrained")
+    cloud = group.get_by_role("radio", name="all 5")
+    expect(cloud).to_be_enabled()
+    cloud.click()
+    page.tab.wait_for_selector(".theatre[data-cloud=true]")
+    expect(page.tab.locator("[data-key=cloud]")).to_have_attribute("title", re.compile("held-out"))
+    expect(page.tab.locator("[data-key='remain_train.place']")).to_have_attribute(
+        "title", re.compile("band of 5|percentile of 5")
+    )
+    page.tab.locator(".theatre .stage canvas").first.focus()
+    page.tab.keyboard.press("]")
+    expect(page.tab.locator(".theatre .card")).to_contain_text(re.compile(r"[1-5] of 5 say \d"))
+    page.tab.get_by_role("button", name="Curve of attack AUC").click()
+    expect(page.tab.locator(".balance h3")).to_have_text("attack AUC")
+    assert not page.problems
+
+
 def test_one_step_makes_one_frame_and_ten_make_ten(server, open_page):
     page = open_page(server.url)
     page.wait_ready()

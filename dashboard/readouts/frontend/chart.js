@@ -120,6 +120,8 @@ function drawLines(context, chart, store, theme, { x, y }) {
     context.strokeStyle = theme[colour];
     context.beginPath();
     let pen = false;
+    const known = (reading) => typeof chart.value(reading, key) === "number";
+    const alone = store.readings.filter((reading, k, all) => known(reading) && !known(all[k - 1]) && !known(all[k + 1])); // a line of one point is none
     for (const reading of store.readings) {
       const value = chart.value(reading, key);
       if (typeof value !== "number") { pen = false; continue; }
@@ -128,6 +130,8 @@ function drawLines(context, chart, store, theme, { x, y }) {
       pen = true;
     }
     context.stroke();
+    context.fillStyle = theme[colour];
+    for (const reading of alone) context.fillRect(x(reading.step) - 1.5, y(chart.value(reading, key)) - 1.5, 3, 3);
   }
 }
 
