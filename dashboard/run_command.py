@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.config import origin
 from core.errors import RequestError
 from dashboard.request_options import classes_of, setup_of
 from dashboard.terminal import Bars, require_writable, write
@@ -21,10 +20,12 @@ def run(a: argparse.Namespace) -> None:
     if target is not None:
         require_writable(target)
     from core.data.datasets import load
-    from core.methods import METHODS, method
+    from core.methods import method
+    from core.methods.base import require_no_model
 
-    if a.method not in METHODS:
-        raise RequestError(f"unknown method {a.method!r}; there are: {', '.join(METHODS)}")
+    unlearner = method(a.method)
+    if a.model is not None:
+        require_no_model(unlearner)
     setup = setup_of(a)
     dataset = load(a.dataset, data_dir=a.data_dir)
     setup = replace(setup, dataset=dataset.name)  # the key that a path was kept under
@@ -36,14 +37,15 @@ def run(a: argparse.Namespace) -> None:
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
     setup = replace(setup, method=a.method, share=a.share)
-    config = setup.config(split) if a.share is not None else None
-    result = _play(split, method(a.method, config), a, _own(a, split))
+    if a.share is not None:
+        unlearner = method(a.method, setup.config(split))
+    result = _play(split, unlearner, a, _own(a, split))
     if a.json == "-":
         print(json.dumps(result))
     elif target is not None:
         write(target, json.dumps(result, indent=1) + "\n")
     if not a.quiet and a.json != "-":
-        print(_table(result, split))
+        print(_table(result, split, a.method))
 
 
 def _own(a: argparse.Namespace, split: Any) -> Any:
@@ -69,13 +71,21 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any = None) ->
 
     from core.compute import peak_memory_mb, pick_device
     from core.methods import METHODS
+    from core.methods.base import has_own_original
     from core.metrics import evaluate
+    from core.originals import original
     from core.run import Run, finish
+    from core.slices import drain
     from core.training import train
 
     show = Bars(quiet=a.quiet)
     device = str(pick_device(a.device))
-    model = own.to(device) if own is not None else train(split, seed=a.seed, device=device, progress=show)
+    if own is not None:
+        model = own.to(device)
+    elif has_own_original(unlearner):
+        model = drain(original(split, unlearner, seed=a.seed, device=device), show)
+    else:
+        model = train(split, seed=a.seed, device=device, progress=show)
     runs = {}
     for name, one in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
         if name not in runs:
@@ -121,8 +131,10 @@ def _numbers(report: Any) -> dict[str, Any]:
     return found
 
 
-def _table(result: dict[str, Any], split: Any) -> str:
+def _table(result: dict[str, Any], split: Any, method: str) -> str:
     """A table a person can read."""
+    from core.methods import origin_of
+
     percent = {
         "train_r": "Train_r",
         "train_f": "Train_f",
@@ -156,7 +168,7 @@ def _table(result: dict[str, Any], split: Any) -> str:
         f"seconds: train {s['train']:.1f}, VAEs {s['vae']:.1f}, unlearn {s['unlearn']:.1f}, retrain {s['retrain']:.1f}, "
         f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
-    lines.append(f"settings: {origin(split.dataset.family, split.task)}")
+    lines.append(f"settings: {origin_of(method, split.dataset.family, split.task)}")
     lines.append(
         "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
     )

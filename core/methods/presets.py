@@ -20,6 +20,8 @@ def preset(name: str, family: str, task: str, config: type[Any]) -> Any:
 
 def baseline_origin(name: str, family: str, task: str) -> str:
     """Where they come from."""
+    if name in ("nothing", "sisa", "unroll"):
+        return "nothing to search: docs/methods.md"
     found, dataset, measured = _found(name, family, task)
     if not found:
         return "its paper's, not measured here"
