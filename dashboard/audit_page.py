@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -27,7 +26,8 @@ STYLE = """
 .audit .passed { color: #0b8a5a; font-weight: 600; } .audit .failed { color: #c92a3a; font-weight: 600; } .audit .no-power, .audit .not-tested { color: #5d6a86; }
 .audit .caution { margin-top: 1rem; padding: 0.5rem 0.8rem; border: 1px solid #c92a3a; border-radius: 8px; font-size: 0.86rem; }
 .audit .sum { display: flex; gap: 1.4rem; margin: 0.5rem 0 0; font-size: 0.95rem; }
-@media print { @page { size: A4; margin: 12mm; } body { margin: 0; } .audit { border: 0; padding: 0; max-width: none; font-size: 11px; } .audit h2 { break-after: avoid; } tr { break-inside: avoid; } }
+@media print { @page { size: A4; margin: 12mm; } body { margin: 0; } .audit { border: 0; padding: 0; max-width: none; font-size: 11px; line-height: 1.3; } .audit h1 { font-size: 1.3rem; } .audit h2 { margin-top: 0.6rem; }
+  .audit dl, .audit td, .audit th, .audit .caution { font-size: 10.5px; } .audit h2 { break-after: avoid; } tr { break-inside: avoid; } }
 """
 
 
@@ -47,7 +47,7 @@ def sheet(audit: Audit, made: datetime) -> str:
 <table><thead><tr><th>test</th><th>found</th><th>expected</th><th>verdict</th><th>why</th></tr></thead><tbody>{tests}</tbody></table>
 <h2>What was chosen with labels</h2><p>{html.escape(audit.tuned)}</p>
 <h2>To do it again</h2><p><code>{html.escape(audit.command)}</code></p>
-{_list({"settings": json.dumps(dict(audit.settings))})}{_list(audit.hashes)}{_list(audit.machine)}
+{_list({"settings": _line(audit.settings), "hashes": _line(audit.hashes), "machine": _line(audit.machine)})}
 <p class='caution'>{html.escape(audit.caution)}</p></div>"""
 
 
@@ -62,6 +62,16 @@ def _test(check: Check) -> str:
     return (
         f"<tr>{cells}<td class='{kind}'>{VERDICTS[check.verdict]}</td><td>{html.escape(check.why)}</td></tr>"
     )
+
+
+def _line(values: Mapping[str, Any], before: str = "") -> str:
+    """Names and values in one line; nested ones with their path."""
+    parts = []
+    for name, value in values.items():
+        parts.append(
+            _line(value, f"{before}{name}.") if isinstance(value, Mapping) else f"{before}{name} {value}"
+        )
+    return " · ".join(parts)
 
 
 def _list(values: Mapping[str, Any]) -> str:
