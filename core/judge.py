@@ -257,12 +257,11 @@ class Judge:
         )  # fmt: skip
 
     def _per_image(self, measured: Measured, known: list[Measured]) -> PerImage | None:
-        rows = self.sample.forget
+        rows = self.sample.sets.members  # copies of an image are one
         if len(rows) > FEW:
             return None
         assert self._before is not None
-        y = self.split.train.y.cpu()[rows]
-        logits = [logits_of(m.forget, y) for m in (measured, self._before, *known)]
+        logits = [logits_of(m.answers.members, m.answers.members_y) for m in (measured, self._before, *known)]
         return per_image(rows, self.split.train.ids.cpu()[rows], logits[0], logits[2:], logits[1:2])
 
     def _class_accuracy(self, measured: Measured) -> torch.Tensor:

@@ -23,7 +23,7 @@ from core.similarity import layer_grams
 from core.slices import Slices
 
 MOST = 10_000  # images of D_r, of D_f and of the test set, each
-DEEP = 500  # images of each whose representations are kept
+DEEP = {"remain": 1000, "forget": 500, "test": 500}  # images whose representations are kept
 ALIKE = 300  # images for CKA
 STAGE = "judge"
 
@@ -59,13 +59,13 @@ class Sample:
     def deep(self, name: str) -> LabelledImages:
         """The images whose representations are kept."""
         if name == "test":  # of touched classes
-            return self.split.test.take(self.test[self.touched][:DEEP])
-        return self.split.train.take((self.remain if name == "remain" else self.forget)[:DEEP])
+            return self.split.test.take(self.test[self.touched][: DEEP[name]])
+        return self.split.train.take((self.remain if name == "remain" else self.forget)[: DEEP[name]])
 
     @cached_property
     def shown(self) -> int:
         """Images of D_f that relearning is shown; 0 where there are too few."""
-        n = min(len(self.forget), DEEP)
+        n = min(len(self.forget), DEEP["forget"])
         return 0 if n < 4 else min(SHOWN, n // 4)
 
 
@@ -106,11 +106,8 @@ def measuring(model: Net, sample: Sample, config: EvalConfig, *, name: str = "th
     deep = {k: outputs(model, sample.deep(k), batch_size=size).representations for k in parts}
     done += 1
     yield Progress(STAGE, done, total)
-    answers = _answers(model, sample, said, size)
-    scores: dict[str, Scores | None] = {}
-    for kind in ATTACKS:
-        both = scored(kind, answers)
-        scores[kind] = None if both is None else Scores(*both)
+    answers = answers_of(model, sample, said, size)
+    scores = scores_of(answers)
     done += 1
     yield Progress(STAGE, done, total)
     values: dict[str, float | None] = _values(model, sample, said, size)
@@ -136,7 +133,14 @@ def measuring(model: Net, sample: Sample, config: EvalConfig, *, name: str = "th
     return Measured(said["remain"], said["forget"], said["test"], deep, grams, answers, scores, values, curve)
 
 
-def _answers(model: Net, sample: Sample, said: dict[str, Tensor], size: int) -> Answers:
+def scores_of(answers: Answers) -> dict[str, Scores | None]:
+    """By attack; None where there are too few images."""
+    found = {kind: scored(kind, answers) for kind in ATTACKS}
+    return {kind: None if both is None else Scores(*both) for kind, both in found.items()}
+
+
+def answers_of(model: Net, sample: Sample, said: dict[str, Tensor], size: int) -> Answers:
+    """What the attacks read, picked from what ``model`` ``said`` of "remain", "forget" and "test" (probabilities)."""
     split, sets = sample.split, sample.sets
     where = torch.full((len(split.train),), -1, dtype=torch.int64)
     where[sample.remain] = torch.arange(len(sample.remain))
@@ -183,7 +187,7 @@ def _values(model: Net, sample: Sample, said: dict[str, Tensor], size: int) -> d
 def _probe(sample: Sample, deep: dict[str, Tensor]) -> float | None:
     """Classes that something was forgotten of are learned from D_f, the others from D_r, all by their true labels."""
     truth = sample.split.true_y.cpu()
-    y_f, y_r = truth[sample.forget[:DEEP]], truth[sample.remain[:DEEP]]
+    y_f, y_r = truth[sample.forget[: DEEP["forget"]]], truth[sample.remain[: DEEP["remain"]]]
     other = ~torch.isin(y_r, y_f)
     e, y = torch.cat([deep["forget"], deep["remain"][other]]), torch.cat([y_f, y_r[other]])
     return few_shot(e, y, deep["test"], sample.deep("test").y.cpu())

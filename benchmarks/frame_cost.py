@@ -1,0 +1,74 @@
+"""What watching costs: the share of a run that goes into measuring its frames, at the Lab's default cadence, and what a frame is made of.
+
+    python -m benchmarks.frame_cost [--dataset mnist] [--data-dir DIR] [--classes 0] [--old]
+
+``--old`` watches with the settings of old: 100 frames of 2,000 training and 1,000 test images, in batches of 256.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import torch
+
+from benchmarks.machine import machine
+from core import LAF, EvalConfig, LAFConfig, Observer, Projection, Run, finish, forget_classes, load
+from core.compute import threads
+from core.models import outputs
+from core.originals import original
+from core.slices import drain
+
+
+def main() -> None:
+    """Read the command line, print the table."""
+    parser = argparse.ArgumentParser(description="the share of a run that its frames take")
+    parser.add_argument("--dataset", default="mnist")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--classes", type=int, nargs="+", default=[0])
+    parser.add_argument("--old", action="store_true")
+    args = parser.parse_args()
+    split = forget_classes(load(args.dataset, data_dir=args.data_dir), args.classes, seed=0)
+    config = EvalConfig() if args.old else EvalConfig.preset(split.dataset.family)
+    with threads(1):
+        model = drain(original(split, seed=0))
+        observer = Observer(split, model, config, seed=0)
+        observer.projection = Projection.fit(observer.original.train.representations, seed=0)
+        run = Run(
+            LAF(LAFConfig.preset(split.dataset.family, "class")), model, split, seed=0, observer=observer
+        )
+        finish(run)
+        measure, place = parts(observer, model)
+    spent = dict(run.seconds)
+    total = sum(spent.values())
+    frames = len(run.frames) - 1
+    print(f"{split.dataset.title}, class {args.classes}, {len(run.steps)} steps, {frames} frames of {config.max_points:,} points "
+          f"and {config.max_test:,} test images; one thread of {machine()}\n")  # fmt: skip
+    print("| what | seconds | share |\n|---|---|---|")
+    for stage, seconds in spent.items():
+        print(f"| {stage} | {seconds:.1f} | {100 * seconds / total:.1f} % |")
+    print(
+        f"\na frame: {spent['evaluate'] / frames:.3f} s; measured alone {measure:.3f} s, placed on the map {place:.3f} s"
+    )
+
+
+def parts(observer: Observer, model: torch.nn.Module) -> tuple[float, float]:
+    """Seconds of one frame's forward passes and numbers, and of placing it; best of three."""
+
+    def best(work: Callable[[], object]) -> float:
+        found = []
+        for _ in range(3):
+            start = time.perf_counter()
+            work()
+            found.append(time.perf_counter() - start)
+        return min(found)
+
+    assert observer.projection is not None
+    e = outputs(model, observer.evaluator._train, batch_size=64).representations  # type: ignore[arg-type]
+    place = observer.projection.place
+    return best(lambda: observer.evaluator.measure(model)), best(lambda: place(e))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()
