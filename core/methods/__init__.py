@@ -92,9 +92,8 @@ def require_unlearner(made: Any) -> None:
     wanted = ("name", "title", "needs_labels", "configure", "stages", "start", "prepare", "step", "result")
     lacks = [name for name in wanted if not hasattr(made, name)]
     if lacks:
-        raise RequestError(
-            f"{getattr(made, '__name__', made)!r} is no method of unlearning: it lacks {', '.join(lacks)}"
-        )
+        name = getattr(made, "__name__", None) or f"an object of {type(made).__name__}"
+        raise RequestError(f"{name} is no method of unlearning: it lacks {', '.join(lacks)}")
 
 
 METHODS = Registry()

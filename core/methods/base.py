@@ -93,3 +93,19 @@ def require_no_model(method: Any) -> None:
 def has_own_original(method: Any) -> bool:
     """Whether a method must have trained its original itself: whether it is a NeedsOwnOriginal."""
     return hasattr(method, "train_original")
+
+
+def refused_change(method: Any, before: Any, now: Any) -> str | None:
+    """Why a running method cannot go on with the settings ``now``; None where it can.
+
+    A method names the fields of its config that ``step`` reads anew each time in ``changeable``, or answers itself with
+    ``refuse_change(before, now)``.
+    """
+    if hasattr(method, "refuse_change"):
+        answer: str | None = method.refuse_change(before, now)
+        return answer
+    changeable = getattr(method, "changeable", ())
+    for f in getattr(before, "__dataclass_fields__", {}):
+        if f not in changeable and getattr(before, f) != getattr(now, f, None):
+            return f"{f} is used before the first step, so it cannot change in the middle of a run; reset, or begin another run"
+    return None

@@ -77,6 +77,10 @@ class LAFState:
         self.noise.set_state(state["noise"])
         self.number = state["number"]
 
+    def share_with(self, other: LAFState) -> None:
+        """Spare a fork the forward pass over all of D; nobody writes to it once it is filled."""
+        other.representations, other.filled = self.representations, self.filled
+
 
 class LAF:
     """The method behind the Unlearner protocol."""
@@ -84,6 +88,7 @@ class LAF:
     name = "laf"
     title = "LAF"
     needs_labels = False
+    changeable = ("epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded")
 
     def __init__(self, config: LAFConfig | None = None) -> None:
         self.config = config
@@ -141,7 +146,7 @@ class LAF:
         if state.filled < len(state.representations):
             self._fill(state, start)
             state.vae.seconds += time.perf_counter() - start
-            return Progress("vae", 0, state.vae.total, state.vae.seconds)
+            return Progress("vae", state.vae.number, state.vae.total, state.vae.seconds)
         for fit, rows in ((state.vae, None), (state.vae_f, state.split.forget_rows)):
             if fit.number < fit.total:
                 e = state.representations if rows is None else state.representations[rows]

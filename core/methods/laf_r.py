@@ -12,6 +12,7 @@ import torch
 from core import seeds
 from core.config import LAFRConfig, TrainConfig
 from core.data.split import Split
+from core.methods.base import refused_change
 from core.methods.laf import LAF, LAFState
 from core.models import Net
 from core.records import Progress, Stage, Step
@@ -39,6 +40,10 @@ class LAFRState:
         self.laf.load_state_dict(state["laf"])
         self.repair.load_state_dict({**state["repair"], "model": state["laf"]["model"]})
 
+    def share_with(self, other: LAFRState) -> None:
+        """As LAF's."""
+        self.laf.share_with(other.laf)
+
 
 class LAFR:
     """LAF to its end without a label, then cross-entropy on a share of D_r; only the head learns, as in the reference."""
@@ -54,6 +59,12 @@ class LAFR:
         """The preset of (dataset, task), unless a config was given."""
         if self.config is None:
             self.config = LAFRConfig.preset(split.dataset.family, split.task)
+
+    def refuse_change(self, before: LAFRConfig, now: LAFRConfig) -> str | None:
+        """LAF's settings can change as in LAF, the repair's cannot."""
+        if before.repair != now.repair:
+            return "the repair is laid out before the first step, so it cannot change in the middle of a run; reset, or begin another run"
+        return refused_change(LAF(before.laf), before.laf, now.laf)
 
     def stages(self, split: Split, config: LAFRConfig) -> tuple[Stage, ...]:
         """LAF's, with the repair's minibatches counted on after its last step."""
