@@ -51,11 +51,11 @@ def scene(experiment: Experiment, token: str) -> bytes:
     )
 
 
-def sprites(images: Images) -> tuple[bytes, dict[str, Any]]:
+def sprites(images: Images, columns: int | None = None) -> tuple[bytes, dict[str, Any]]:
     """All ``images`` as one picture, row-major; and how to find one in it."""
     x = (images.x.cpu().numpy().astype(np.float32) * (255 / images.white)).astype(np.uint8)
     n, channels, height, width = x.shape
-    columns = math.ceil(math.sqrt(n))
+    columns = min(n, columns) if columns else math.ceil(math.sqrt(n))
     lines = math.ceil(n / columns)
     sheet = np.zeros((lines * columns, channels, height, width), np.uint8)
     sheet[:n] = x

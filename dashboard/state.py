@@ -23,6 +23,7 @@ from core.selection import Ids
 from core.setup import Setup, usual_classes
 from dashboard import scene
 from dashboard.advice import Advice
+from dashboard.attacking import Attacking
 from dashboard.auditing import Auditing
 from dashboard.comparing import Comparing
 from dashboard.picking import Picks, pick_scene
@@ -41,6 +42,7 @@ class Lab:
             runner, self._experiment_of
         )  # of the page Compare; outlives a change of what is played
         self.auditing = Auditing(runner)
+        self.attacking = Attacking(runner)
         self.open(Setup())
 
     def open(self, setup: Setup) -> None:
@@ -102,6 +104,7 @@ class Lab:
         self.advice.close()
         self.comparing.close()
         self.auditing.close()
+        self.attacking.close()
 
     def scene(self) -> bytes:
         """What does not move; packed once."""

@@ -36,7 +36,16 @@ def sentence(
         head, more, tone = _data(now, original, hurt)
     if now.apart > original.apart + HARDLY:
         nearer = "Doing nothing is nearer to retraining than this."
-        head, more, tone = (head, nearer, "alarm") if hurt else (nearer, _apart(now, original), "alarm")
+        if hurt:
+            more = f"{nearer} {more}"
+        elif task == "data":
+            head, more = nearer, _apart(now, original)
+        else:
+            head = nearer
+            more = (
+                f"{100 * now.apart:.1f} points away on average, untouched {100 * original.apart:.1f}. {more}"
+            )
+        tone = "alarm"
     elif (now.values["js"] or 0.0) > (original.values["js"] or 0.0) + 10 * HARDLY:
         more += " In its answers on them, doing nothing is nearer to retraining."
         tone = "forget" if tone == "good" else tone
