@@ -71,6 +71,8 @@ keep alive what you try to forget. A map shows at most 2,000 images; the gallery
 With few images an AUC is uncertain by ± 0.1; where its interval reaches the band from outside the page says *cannot tell*.
 A click on a small curve shows it large, with the band as a strip and each retrained model as a dashed line.
 
+The page **Attack** shows on which images that number rests, what the same attack finds in retrained models, and the smallest leak it could have seen.
+
 #### Other methods
 Under *Forget*, any method can be played in the same way: *Do nothing* is the row to beat; those that *read labels* know more than LAF does.
 A method with its *own original* trains another model first, so its map is another one.
