@@ -37,7 +37,8 @@ def options() -> list[str]:
 
 
 def settings() -> list[str]:
-    return sorted({f.name for config in CONFIGS for f in fields(config)})
+    of_methods = [made.Config for made in METHODS.values() if hasattr(made, "Config")]
+    return sorted({f.name for config in (*CONFIGS, *of_methods) for f in fields(config)})
 
 
 @pytest.mark.parametrize(
