@@ -53,7 +53,9 @@ class Watched:
 
     def html(self, *, full: bool = False) -> str:
         """The animation with everything it needs inside; ``full`` for a file of its own."""
-        text: str = self.figure.to_html(include_plotlyjs=True, full_html=full, auto_play=False)
+        text: str = self.figure.to_html(
+            include_plotlyjs=True, full_html=full, auto_play=False, config={"displaylogo": False}
+        )
         return text
 
     def _repr_html_(self) -> str:
