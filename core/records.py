@@ -1,7 +1,8 @@
-"""The frozen records that a run leaves: Stage, Progress, Step and Frame. Timing fields do not count in equality."""
+"""The frozen records that a run leaves: Stage, Progress, Step, Change and Frame, and the Phase it is in. Timing fields do not count in equality."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -78,3 +79,28 @@ class Frame:
     angles: np.ndarray  # (N,) degrees between the representation now and the original's
     representations: np.ndarray  # (N, width) float16, for the follow map
     seconds: Mapping[str, float]  # by stage, when it was made
+
+
+class Phase(enum.StrEnum):
+    """Where a Run stands."""
+
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Nothing can follow."""
+        return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Other settings in the middle of a run."""
+
+    after: int  # the step it was made after
+    before: Any  # config
+    now: Any

@@ -6,7 +6,6 @@ READY -> RUNNING <-> PAUSED -> DONE | FAILED | CANCELLED
 from __future__ import annotations
 
 import copy
-import enum
 import logging
 import threading
 import time
@@ -16,33 +15,19 @@ from typing import Any
 
 import torch
 
-from core.compute import threads
+from core import travel
+from core.checkpoints import Checkpoints
+from core.compute import peak_memory_mb, threads
 from core.config import as_dict
 from core.data.split import Split
-from core.errors import CancelledError, DataError, IllegalMoveError, LabError
-from core.methods.base import Unlearner
-from core.models import Net
+from core.errors import CancelledError, DataError, IllegalMoveError, LabError, RequestError
+from core.methods.base import Unlearner, refused_change
+from core.models import Net, device_of
 from core.observer import Observer
-from core.records import Frame, Progress, Step
+from core.records import Change, Frame, Phase, Progress, Step
 from core.training import copy_of
 
 log = logging.getLogger(__name__)
-
-
-class Phase(enum.StrEnum):
-    """Where a Run stands."""
-
-    READY = "ready"
-    RUNNING = "running"
-    PAUSED = "paused"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def over(self) -> bool:
-        """Nothing can follow."""
-        return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
 
 
 class Run:
@@ -60,27 +45,34 @@ class Run:
         *,
         seed: int = 0,
         observer: Observer | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         unlearner.configure(model, split)
         self.unlearner = unlearner
         self.config = unlearner.config
         self.seed = seed
         self.observer = observer
+        self.checkpoints = checkpoints  # None: it cannot be taken back
+        self.changes: list[Change] = []  # of the settings, in the order of their steps
         self.phase = Phase.READY
         self.steps: list[Step] = []
         self.frames: list[Frame] = []
         self.progress: dict[str, Progress] = {}
         self.seconds: dict[str, float] = defaultdict(float)
+        self.peak_memory_mb: dict[str, float] = {}  # by stage: allocated on a GPU, else of the process so far
+        self.overhead_s = 0.0  # spent on keeping states
         self.error: BaseException | None = None
         self.on_progress: Callable[[Progress], object] | None = (
             None  # told of each slice, in the working thread
         )
         self._model = model
+        self._labelled = split
+        self._then: Any = None  # settings for when a fork has caught up
         self._split = split if unlearner.needs_labels else split.unlabelled()
-        self.stages = unlearner.stages(self._split, self.config)
-        self.total_steps = self.stages[-1].total
+        self._restage()
         self._state: Any = None
         self._left: int | None = None  # steps to take before pausing by itself
+        self._target: int | None = None  # step that a rewound run is on its way back to
         self._lock = threading.RLock()
         if observer is not None:
             self.frames.append(observer.first if observer.begins_with(model) else observer.look(model))
@@ -131,6 +123,47 @@ class Run:
         if self.phase is Phase.RUNNING:
             self._slice()
         return self.phase is Phase.RUNNING
+
+    def change(self, config: Any) -> None:
+        """Other settings from the next step on; before the run has begun, for all of it. The history marks it.
+
+        Raises IllegalMoveError unless READY or PAUSED, RequestError for settings that only a new run can have.
+        """
+        with self._lock:
+            self._require("change the settings of", Phase.READY, Phase.PAUSED)
+            if config == self.config:
+                return
+            if self._state is None:
+                self.unlearner.config = self.config = config
+            else:
+                why = refused_change(self.unlearner, self.config, config)
+                if why is not None:
+                    raise RequestError(why)
+                at = len(self.steps)
+                end = self.unlearner.stages(self._split, config)[-1].total
+                if end <= at:
+                    raise RequestError(
+                        f"{at} steps are taken already and these settings end after {end}; ask for more steps"
+                    )
+                self.changes = [*[c for c in self.changes if c.after < at], Change(at, self.config, config)]
+                self.config = config
+            self._restage()
+
+    def rewind(self, step: int) -> None:
+        """Back to where the run stood after ``step``: RUNNING until it is there again, then PAUSED. See ``core.travel``."""
+        travel.rewind(self, step)
+
+    def fork(self, step: int, config: Any = None) -> Run:
+        """Another run with this one's history up to ``step``, and other settings from there if given. See ``core.travel``."""
+        return travel.fork(self, step, config)
+
+    def config_at(self, step: int) -> Any:
+        """The settings that step number ``step`` was, or will be, taken with."""
+        config = self.changes[0].before if self.changes else self.config
+        for c in self.changes:
+            if c.after < step:
+                config = c.now
+        return config
 
     # what there is
 
@@ -184,16 +217,26 @@ class Run:
     def _begin(self) -> None:
         self._state = self.unlearner.start(self._model, self._split, seed=self.seed)
 
+    def _restage(self) -> None:
+        self.stages = self.unlearner.stages(self._split, self.config)
+        self.total_steps = self.stages[-1].total
+
     def _slice(self) -> None:
         try:
             with threads(getattr(self.config, "threads", 1)):  # a plug-in may have another kind of config
                 if self._state is None:
                     self._begin()
                 prepared = self.unlearner.prepare(self._state, self.config)
+                if self._target is not None and prepared is None:
+                    travel.catch_up(self)
+                    return
                 if prepared is not None:
                     self.seconds[prepared.stage] = prepared.seconds
+                    self._note_memory(prepared.stage)
                     self._tell(prepared)
                     return
+                if self.checkpoints is not None and not self.steps and not self.checkpoints.steps:
+                    self._keep(0, 0)
                 self._step()
         except LabError as error:
             self._fail(error)
@@ -213,6 +256,7 @@ class Run:
         step = self.unlearner.step(self._state, self.config)
         self.steps.append(step)
         self.seconds[step.stage] += step.seconds
+        self._note_memory(step.stage)
         # one line of progress for all steps, though a method may have more than one kind of them
         before = {"evaluate", *(s.key for s in self.stages[:-1])}
         spent = sum(v for k, v in self.seconds.items() if k not in before)
@@ -230,6 +274,9 @@ class Run:
                 )
             )
             self.seconds["evaluate"] += time.perf_counter() - start
+            number = len(self.frames) - 1
+            if self.checkpoints is not None and (finished or self.checkpoints.due(number)):
+                self._keep(step.number, number)
         with self._lock:
             if self._left is not None:
                 self._left -= 1
@@ -240,6 +287,16 @@ class Run:
             elif self._left == 0:
                 self._left = None
                 self.phase = Phase.PAUSED
+
+    def _keep(self, step: int, frame: int) -> None:
+        start = time.perf_counter()
+        assert self.checkpoints is not None
+        self.checkpoints.put(step, frame, copy.deepcopy(self._state.state_dict()))
+        self.overhead_s += time.perf_counter() - start
+
+    def _note_memory(self, stage: str) -> None:
+        now = peak_memory_mb(device_of(self._model))
+        self.peak_memory_mb[stage] = max(now, self.peak_memory_mb.get(stage, 0.0))
 
     def _tell(self, progress: Progress) -> None:
         self.progress[progress.stage] = progress
@@ -260,3 +317,6 @@ def finish(run: Run) -> Net:
     if run.phase is Phase.CANCELLED:
         raise CancelledError("the run was cancelled before it had a result")
     return run.result
+
+
+__all__ = ["Change", "Phase", "Run", "finish"]
