@@ -269,9 +269,12 @@ def noisy(experiment, **values):
 
 def test_wrong_labels_are_judged_by_the_true_ones(experiment):
     original, gold = noisy(experiment), noisy(experiment, clean_f=0.97, train_f=0.0, test=0.97)
+    golds = [noisy(experiment, clean_f=c, train_f=0.0, test=0.97) for c in (0.95, 0.97, 0.99)]
     tones = {}
     for share, test in ((0.4, 0.8), (0.7, 0.97), (0.96, 0.97), (0.96, 0.9), (0.2, 0.97)):
-        told = said(experiment, "noise", noisy(experiment, clean_f=share, test=test), original, [gold] * 3)
+        told = said(
+            experiment, "noise", noisy(experiment, clean_f=share, test=test, train_f=0.0), original, golds
+        )
         assert f"{100 * share:.0f} %" in told["more"]
         tones[share, test] = told["tone"]
     assert tones == {
