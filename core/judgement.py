@@ -88,7 +88,7 @@ class Judgement:
     cka: tuple[Similarity, ...]  # in the order of the layers, "forget" then "remain" for each
     relearn: Relearn | None
     attacks: Mapping[str, AttackResult]  # by name, in the order of ``core.attacks.scores.ATTACKS``
-    per_image: PerImage | None  # where at most 50 different images are forgotten and two models were retrained
+    per_image: PerImage | None  # of at most 50 different images, beside at least two retrained models
     references: int  # retrained models it was held against
     seconds: Mapping[str, float]  # by stage; empty where they were not given
     peak_memory_mb: Mapping[str, float]  # by stage; empty where it was not given by stage
