@@ -5,7 +5,8 @@ python -m benchmarks.tune [--dataset digits] [--task class data noise] [--method
 For each (method, dataset, task): the same number of candidates, the first of them its paper's settings and the others drawn at
 random from one space (SPACE, and OWN for what a method has besides), on tuning seeds 100 and 101, which no report uses. Class removal
 draws two classes a seed, so that a preset does not fit one class. A candidate passes at most as many images as retraining does
-(``steps`` is set where its epochs would pass more; a forward pass alone counts a third).
+(``steps`` is set where its epochs would pass more; a forward pass alone counts a third, SCRUB's max-steps as its other steps, and
+SalUn's one pass for its saliency not at all).
 
 The best has the lowest objective: the mean absolute gap to the mean of REFERENCES retrained models over Train_r, Train_f, Test_r and
 Test_f (and the accuracy on D_f by true labels where labels are wrong), in [0, 1], plus the mean Jensen-Shannon divergence to them on

@@ -194,10 +194,11 @@ def train(
 
 
 def copy_of(model: nn.Module) -> Any:
-    """A deep copy whose weights are its own and which is on the same device."""
+    """A deep copy whose weights are its own and which is on the same device; a Net's ``memory``, never changed, is shared."""
     import copy
 
-    twin = copy.deepcopy(model)
+    memory = getattr(model, "memory", None)
+    twin = copy.deepcopy(model, {id(memory): memory})
     for parameter in twin.parameters():
         parameter.requires_grad_(True)
         parameter.grad = None

@@ -26,6 +26,7 @@ from core.methods.unroll import UnrollConfig
 from core.models import Net
 from core.run import Phase, Run, finish
 from core.store import load_state, save_state
+from core.training import copy_of
 
 NAMES = list(METHODS)
 OWN_ORIGINAL = [name for name in NAMES if has_own_original(METHODS[name])]
@@ -541,6 +542,29 @@ def test_what_comes_before_fine_tuning_never_saw_the_forgotten_images(toy_split,
 
 
 # own originals
+
+
+@pytest.mark.parametrize("name", OWN_ORIGINAL)
+def test_a_copy_shares_what_is_remembered_of_training(name, originals):
+    """It can be several times as large as the weights."""
+    twin = copy_of(originals[name])
+    assert twin.memory is originals[name].memory
+    assert toys.same(twin.state_dict(), originals[name].state_dict())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_can_go_back_within_one_run(name, originals, toy_split):
+    """A run that is rewound loads an earlier state into one that has gone on."""
+    unlearner = toys.quick(name)
+    run = Run(unlearner, originals[name], toy_split)
+    run.advance()
+    state, config = run._state, run.config
+    early = run.state_dict()["state"]
+    expected = [unlearner.step(state, config) for _ in range(min(4, run.total_steps - 1))]
+    last = toys.weights(unlearner.result(state))
+    state.load_state_dict(early)
+    assert [unlearner.step(state, config) for _ in expected] == expected
+    assert toys.same(unlearner.result(state).state_dict(), last)
 
 
 @pytest.mark.parametrize("name", OWN_ORIGINAL)
