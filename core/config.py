@@ -18,6 +18,13 @@ TASKS = {
     "indices": "chosen images",
 }
 
+SCHEDULES = {
+    "alternate": "a step on L_UE, then one on L_RA, for each pair of batches, as in the paper",
+    "two-stage": "all steps on L_UE first, then as many on L_RA",
+    "joint": "one step on the sum of both, at lr_RA",
+}
+STEPPED = {"both": "L_UE and L_RA", "ue": "L_UE alone", "ra": "L_RA alone"}
+
 
 def check_positive(config: Any, *names: str) -> None:
     """Raises ConfigError for a field that is no finite number above 0."""
@@ -97,12 +104,28 @@ class LAFConfig:
     temperature: float = 20.0  # 100 forgets nothing, 1 and below wreck the model
     batch_size: int = 32  # of D_f and of D_r each
     bounded: bool = True  # phi(m) as in the reference; False is the plain squared error the paper states
+    schedule: str = "alternate"  # a key of SCHEDULES
+    losses: str = "both"  # a key of STEPPED: a teacher shows what each loss does alone
+    ue_per_ra: int = 1  # steps on L_UE for each pair of batches before the one on L_RA
+    weight_remain: float = 1.0  # of the four terms of the two losses
+    weight_forget: float = 1.0
+    weight_align: float = 1.0
+    weight_repel: float = 1.0
     vae: VAEConfig = field(default_factory=VAEConfig)
     threads: int = 1
 
     def __post_init__(self) -> None:
         check_whole(self, "epochs", "batch_size", "threads", *(["steps"] if self.steps is not None else []))
+        check_whole(self, "ue_per_ra")
         check_positive(self, "lr_ue", "lr_ra", "temperature")
+        for name in ("weight_remain", "weight_forget", "weight_align", "weight_repel"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name} must be a finite number >= 0, got {value!r}")
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        if self.losses not in STEPPED:
+            raise ConfigError(f"losses must be one of {', '.join(STEPPED)}, got {self.losses!r}")
 
     @classmethod
     def preset(cls, dataset: str, task: str) -> Self:

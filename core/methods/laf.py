@@ -5,81 +5,34 @@ No label is read anywhere in this file: ``start`` is handed images and rows, and
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from core import losses, seeds
+from core import seeds
 from core.batches import Batches
 from core.config import LAFConfig
 from core.data.split import Split, UnlabelledSplit
 from core.errors import DivergedError
+from core.methods.laf_step import (
+    Batch,
+    LAFState,
+    descend,
+    joint_gradients,
+    ra_gradient,
+    split_by_layer,
+    stepped,
+    ue_gradient,
+)
 from core.models import Net, device_of
 from core.records import Progress, Stage, Step
-from core.training import adam, copy_of, load_optimiser
+from core.training import adam, copy_of
 from core.vae import VAEFit
 
 SLICE_S = 0.05
-
-
-@dataclass
-class LAFState:
-    """All of a LAF run: the frozen original and what it says, two VAEs, the model being unlearned."""
-
-    original: Net
-    model: Net
-    split: UnlabelledSplit
-    representations: Tensor  # (N, width) of D under the original; filled in slices
-    filled: int
-    vae: VAEFit  # h, on D
-    vae_f: VAEFit  # h_f, on D_f
-    optimiser_ue: torch.optim.Adam
-    optimiser_ra: torch.optim.Adam
-    remain: Batches
-    forget: Batches
-    noise: torch.Generator
-    number: int = 0
-
-    @property
-    def extractor(self) -> list[Tensor]:
-        """The parameters that the two losses reach; the head's receive no gradient from either."""
-        return list(self.model.extractor.parameters())
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Pairs of batches: the shorter of the two loaders decides."""
-        return min(len(self.remain), len(self.forget))
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "model": self.model.state_dict(),
-            "vae": self.vae.state_dict(),
-            "vae_f": self.vae_f.state_dict(),
-            "optimiser_ue": self.optimiser_ue.state_dict(),
-            "optimiser_ra": self.optimiser_ra.state_dict(),
-            "remain": self.remain.state_dict(),
-            "forget": self.forget.state_dict(),
-            "noise": self.noise.get_state(),
-            "number": self.number,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The original's representations are not kept: they are computed again, to the same bits."""
-        self.model.load_state_dict(state["model"])
-        for name in ("vae", "vae_f", "remain", "forget"):
-            getattr(self, name).load_state_dict(state[name])
-        for name in ("optimiser_ue", "optimiser_ra"):
-            load_optimiser(getattr(self, name), state[name])
-        self.noise.set_state(state["noise"])
-        self.number = state["number"]
-
-    def share_with(self, other: LAFState) -> None:
-        """Spare a fork the forward pass over all of D; nobody writes to it once it is filled."""
-        other.representations, other.filled = self.representations, self.filled
 
 
 class LAF:
@@ -88,7 +41,10 @@ class LAF:
     name = "laf"
     title = "LAF"
     needs_labels = False
-    changeable = ("epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded")
+    changeable = (
+        "epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded", "schedule", "losses", "ue_per_ra",
+        "weight_remain", "weight_forget", "weight_align", "weight_repel",
+    )  # fmt: skip
 
     def __init__(self, config: LAFConfig | None = None) -> None:
         self.config = config
@@ -110,7 +66,7 @@ class LAF:
         return (
             Stage("vae", "VAE of D", vae.epochs * batches(n_r + n_f, vae.batch_size)),
             Stage("vae_f", "VAE of D_f", vae.epochs * batches(n_f, vae.batch_size)),
-            Stage("unlearn", "unlearning", config.steps or config.epochs * pairs),
+            Stage("unlearn", "unlearning", self._total(pairs, config)),
         )
 
     def start(self, model: Net, split: UnlabelledSplit, *, seed: int) -> LAFState:
@@ -167,74 +123,67 @@ class LAF:
                     break
 
     def step(self, state: LAFState, config: LAFConfig) -> Step:
-        """One pair of batches: a step on L_UE, then one on L_RA with fresh forward passes."""
+        """One pair of batches: steps on L_UE, then one on L_RA with a fresh forward pass; or as schedule and losses say."""
         start = time.perf_counter()
-        if state.number % state.steps_per_epoch == 0:
-            state.remain.restart()
-            state.forget.restart()
-        split = state.split
-        rows_r = split.remain_rows[state.remain.draw().to(split.remain_rows.device)]
-        rows_f = split.forget_rows[state.forget.draw().to(split.forget_rows.device)]
-        rows = torch.cat([rows_r, rows_f])
-        x, e0, n_r = split.train.floats(rows), state.representations[rows], len(rows_r)
+        batch = Batch.draw(state)
         state.number += 1
-
-        e = state.model.extract(x)
-        e_r, e_f = e[:n_r], e[n_r:]
-        remain, forget = losses.extractor_unlearning_terms(
-            e_r,
-            state.vae.vae(e_r, state.noise)[0],
-            e_f,
-            state.vae_f.vae(e_f, state.noise)[0],
-            bounded=config.bounded,
-        )
-        grad_ue = self._apply(state, remain - forget, state.optimiser_ue, config.lr_ue, "L_UE")
-
-        e = state.model.extract(x)
-        align, repel = losses.representation_alignment_terms(
-            e[:n_r], e0[:n_r], e[n_r:], e0[n_r:], temperature=config.temperature
-        )
-        grad_ra = self._apply(state, align - repel, state.optimiser_ra, config.lr_ra, "L_RA")
-
-        norm_ue, norm_ra = float(grad_ue.norm()), float(grad_ra.norm())
-        finite = math.isfinite(norm_ue + norm_ra) and all(bool(p.isfinite().all()) for p in state.extractor)
+        what = stepped(state, config)
+        grads: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
+        moves: dict[str, float] = {}
+        if what == "joint":
+            terms, grads["ue"], grads["ra"] = joint_gradients(state, batch, config)
+            move = descend(state, grads["ue"] + grads["ra"], state.optimiser_ra, config.lr_ra)
+            moves["joint"] = move
+        if what in ("both", "ue"):
+            for _ in range(config.ue_per_ra):
+                found, grads["ue"] = ue_gradient(state, batch, config)
+                moves["ue"] = descend(state, grads["ue"], state.optimiser_ue, config.lr_ue)
+                terms |= found
+        if what in ("both", "ra"):
+            found, grads["ra"] = ra_gradient(state, batch, config)
+            moves["ra"] = descend(state, grads["ra"], state.optimiser_ra, config.lr_ra)
+            terms |= found
+        norms = {name: float(g.norm()) for name, g in grads.items()}
+        finite = math.isfinite(sum(norms.values()) + sum(moves.values()))
         if not finite:
             raise DivergedError(
                 "a weight or gradient", stage="unlearn", step=state.number, advice="lower lr_UE and lr_RA"
             )
-        product = norm_ue * norm_ra
-        terms = {"ue_remain": remain, "ue_forget": forget, "ra_align": align, "ra_repel": repel}
-        values = {name: float(value.detach()) for name, value in terms.items()}
-        values["ue"] = float((remain - forget).detach())
-        values["ra"] = float((align - repel).detach())
+        product = norms.get("ue", 0.0) * norms.get("ra", 0.0)
         return Step(
             number=state.number,
-            total=config.steps or config.epochs * state.steps_per_epoch,
+            total=self._total(state.steps_per_epoch, config),
             epoch=(state.number - 1) // state.steps_per_epoch + 1,
             stage="unlearn",
-            losses=values,
-            grad_norms={"ue": norm_ue, "ra": norm_ra},
-            grad_cosine=float(grad_ue @ grad_ra) / product if product > 0 else None,
-            images={"remain": n_r, "forget": len(rows_f)},
+            losses={name: float(value.detach()) for name, value in terms.items()},
+            grad_norms=norms,
+            grad_cosine=float(grads["ue"] @ grads["ra"]) / product if product > 0 else None,
+            images={"remain": batch.n_r, "forget": len(batch.x) - batch.n_r},
+            moves=moves,
             seconds=time.perf_counter() - start,
         )
 
-    def _apply(
-        self, state: LAFState, loss: Tensor, optimiser: torch.optim.Adam, lr: float, name: str
-    ) -> Tensor:
-        """One optimiser step on ``loss``; the gradient over the extractor as one flat vector."""
-        if not math.isfinite(float(loss.detach())):
-            raise DivergedError(
-                name, stage="unlearn", step=state.number, advice="lower lr_UE and lr_RA, or raise τ"
-            )
-        parameters = state.extractor
-        for parameter in parameters:
-            parameter.grad = None
-        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-        optimiser.step()
-        return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+    def by_layer(self, state: LAFState, config: LAFConfig) -> dict[str, dict[str, float | None]]:
+        """Norms of both gradients and their cosine for each layer, on the batches and noise of the next step, which is not taken.
+
+        By name of the parameter's module: {"0": {"ue": …, "ra": …, "cosine": … in [-1, 1], None where one is zero}}.
+        """
+        loaders = (state.remain, state.forget)
+        kept = [copy.deepcopy(b.state_dict()) for b in loaders], state.noise.get_state()
+        try:
+            batch = Batch.draw(state)
+            _, ue = ue_gradient(state, batch, config)
+            _, ra = ra_gradient(state, batch, config)
+        finally:
+            for loader, saved in zip(loaders, kept[0], strict=True):
+                loader.load_state_dict(saved)
+            state.noise.set_state(kept[1])
+        return split_by_layer(state, ue, ra)
+
+    def _total(self, pairs: int, config: LAFConfig) -> int:
+        """Steps in all; two stages take as many of each kind as the others."""
+        return (config.steps or config.epochs * pairs) * (2 if config.schedule == "two-stage" else 1)
 
     def result(self, state: LAFState) -> Net:
         """The model as it stands."""

@@ -13,7 +13,8 @@ from core import seeds
 from core.config import LAFRConfig, TrainConfig
 from core.data.split import Split
 from core.methods.base import refused_change
-from core.methods.laf import LAF, LAFState
+from core.methods.laf import LAF
+from core.methods.laf_step import LAFState
 from core.models import Net
 from core.records import Progress, Stage, Step
 from core.training import Supervised
