@@ -213,7 +213,7 @@ def test_an_experiment_prepares_plays_and_retrains(experiment):
 def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(experiment, monkeypatch):
     import core.experiment as module
 
-    monkeypatch.setattr(module, "preset_of", lambda *a: toys.QUICK)
+    monkeypatch.setattr(type(experiment.setup), "config", lambda *a: toys.QUICK, raising=False)
     monkeypatch.setattr(module.EvalConfig, "preset", lambda *a: module.EvalConfig())
     from core.prepared import Kept
 
