@@ -169,8 +169,6 @@ def capped(name: str, config: Any, split: Split) -> Any:
 
 def transferred(name: str, config: Any, case: Case) -> Any:
     """What was found on a sample, for all images: its number of steps stays."""
-    if name == "scrub":  # its order of steps follows from the sizes of the sets
-        return replace(config, steps=None, epochs=1, msteps=1)
     made: Any = METHODS[name]
     return replace(config, steps=made(config).steps(case.split, config))
 
