@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 import toys
 
-from core import config
+from benchmarks.tune import SEARCHED, capped, draw, line
+from core import config, seeds
 from core.config import EvalConfig
 from core.errors import DivergedError, RequestError
 from core.experiment import Experiment
@@ -144,6 +146,38 @@ def test_chosen_images_begin_with_data_removals_settings(monkeypatch, digits):
     assert origin_of("neggrad", "own-small", "data") == "those of digits, not measured on these images"
     assert origin_of("neggrad", "cifar10", "data") == "its paper's, not measured here"
     assert "benchmarks.tune" in origin_of("neggrad", "digits", "data")
+
+
+def test_every_preset_that_was_found_is_one_the_method_takes():
+    from core.methods.presets import FOUND
+
+    assert FOUND
+    for (name, _, task), settings in FOUND.items():
+        assert task in config.TASKS
+        METHODS[name].Config(**settings)
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_the_search_draws_valid_candidates_that_cost_no_more_than_retraining(name, class_split, data_split):
+    trained = config.TrainConfig.preset("digits", "class")
+    drawn = set()
+    for split in (class_split, data_split):
+        generator = seeds.generator(0, "test", name)
+        for candidate in (METHODS[name].Config(), *(draw(name, generator) for _ in range(30))):
+            settled = capped(name, candidate, split)
+            drawn.add(settled.lr)
+            steps = METHODS[name](settled).steps(split, settled)
+            passed = steps * settled.batch_size * METHODS[name].passes
+            assert passed <= trained.epochs * len(split.remain_rows)
+    assert len(drawn) > 25
+
+
+def test_what_the_search_prints_is_an_entry_of_the_table():
+    candidate = draw("scrub", seeds.generator(0, "test"))
+    printed = line("scrub", "digits", "class", candidate)
+    ((key, settings),) = ast.literal_eval("{" + printed + "}").items()
+    assert key == ("scrub", "digits", "class")
+    assert METHODS["scrub"].Config(**settings) == candidate
 
 
 # the terminal
