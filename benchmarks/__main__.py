@@ -5,22 +5,33 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = {
-    "batches": True,
-    "steps": True,
-    "projection": True,
-    "theatre": False,
-    "lasso": False,
-    "first_picture": False,
-}  # name -> whether it takes --mnist
+PARTS: dict[str, tuple[str, ...] | None] = {  # name -> what it takes instead of --mnist DIR; None: it takes it
+    "batches": None,
+    "steps": None,
+    "projection": None,
+    "theatre": (),
+    "lasso": (),
+    "first_picture": (),
+    "comparison": ("--dataset", "digits"),  # MNIST's takes an hour: with --data-dir
+    "calibration": (),
+    "attack_calibration": (),
+}
+MNIST_ONLY = ("frame_cost",)  # with --data-dir DIR
 
 
 def main() -> None:
-    for name, takes_mnist in PARTS.items():
-        subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}", *(sys.argv[1:] if takes_mnist else [])], check=True
-        )
-        print()
+    given = sys.argv[1:]
+    for name, instead in PARTS.items():
+        run(name, given if instead is None else list(instead))
+    if "--mnist" in given:
+        for name in MNIST_ONLY:
+            run(name, ["--data-dir", given[given.index("--mnist") + 1]])
+
+
+def run(name: str, arguments: list[str]) -> None:
+    """One benchmark in a process of its own."""
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=True)
+    print()
 
 
 if __name__ == "__main__":

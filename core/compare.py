@@ -237,7 +237,7 @@ class Comparison:
                 judgement,
                 made.steps,
                 made.total_s,
-                made.peak_memory_mb,
+                max(made.peak_memory_mb.values(), default=0.0),
                 made.config,
             )
         )

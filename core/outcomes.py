@@ -6,7 +6,6 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from core.compute import peak_memory_mb
 from core.config import as_dict
 from core.data.split import Split
 from core.errors import CancelledError
@@ -28,7 +27,7 @@ class Outcome:
     model: Net
     steps: int
     seconds: dict[str, float]  # by stage, without evaluation
-    peak_memory_mb: float  # of the process
+    peak_memory_mb: dict[str, float]  # by stage: allocated on a GPU, else of the process so far
     config: dict[str, Any]
 
     @property
@@ -43,7 +42,9 @@ def outcome(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) ->
     Raises what the method raised (LabError), CancelledError when it was stopped.
     """
     run = Run(unlearner, model, split, seed=seed)
-    config = as_dict(run.config) if hasattr(run.config, "__dataclass_fields__") else {"repr": repr(run.config)}
+    config = (
+        as_dict(run.config) if hasattr(run.config, "__dataclass_fields__") else {"repr": repr(run.config)}
+    )
     weights = [value for _, value in sorted(model.state_dict().items())]
     memory = [] if not has_own_original(unlearner) else [as_plain_key(model)]
     key = content_key(
@@ -66,7 +67,7 @@ def outcome(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) ->
     if run.phase is not Phase.DONE:
         raise CancelledError("the run was stopped before it was finished")
     seconds = {k: v for k, v in run.seconds.items() if k != "evaluate"}
-    made = Outcome(unlearner.name, run.result, len(run.steps), seconds, peak_memory_mb(), config)
+    made = Outcome(unlearner.name, run.result, len(run.steps), seconds, dict(run.peak_memory_mb), config)
     outcomes.put(key, {
         "weights": copy.deepcopy(made.model.state_dict()), "steps": made.steps, "seconds": seconds,
         "peak_memory_mb": made.peak_memory_mb,

@@ -66,7 +66,9 @@ class Auditing:
         assert model is not None
         references = [Retrained(i, r.model, r.seconds) for i, r in enumerate(e.references)]
         seconds = {k: v for k, v in run.seconds.items() if k != "evaluate"}
-        work = Judge(split, model, references, seed=e.setup.seed).judge(run.result, seconds=seconds)
+        work = Judge(split, model, references, seed=e.setup.seed).judge(
+            run.result, seconds=seconds, peak_memory_mb=dict(run.peak_memory_mb)
+        )
         while True:
             try:
                 self.progress = next(work)
@@ -76,7 +78,7 @@ class Auditing:
             yield
         made = audit(
             e.setup, split, model, run.result, references, judgement, config=run.config, seconds=seconds,
-            peak_memory_mb=peak_memory_mb(),
+            peak_memory_mb=max(run.peak_memory_mb.values(), default=peak_memory_mb()),
         )  # fmt: skip
         self.audit, self.made = made, datetime.now()
 

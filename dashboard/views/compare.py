@@ -93,8 +93,20 @@ def _form(lab: Lab) -> None:
         if comparison is None
         else f"{len(comparison.methods)} methods · seeds {_spoken(comparison.seeds)}"
     )
+    if running:  # a popover that is open when it is disabled stays open
+        st.button(
+            f"Compare **{count}**",
+            disabled=True,
+            width="stretch",
+            key="compare-running",
+            help="A comparison is running; cancel it first",
+        )
+        return
     with st.popover(
-        f"Compare **{count}**", width="stretch", disabled=running, help="Choose methods and seeds"
+        f"Compare **{count}**",
+        width="stretch",
+        help="Choose methods and seeds",
+        key=f"compare-form-{lab.comparing.number}",
     ):
         names = list(METHODS)
         chosen = st.pills(
