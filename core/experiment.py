@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.checkpoints import Checkpoints
 from core.compute import pick_device
 from core.config import EvalConfig
 from core.data.datasets import load
@@ -33,15 +34,16 @@ from core.runner import Runner
 from core.setup import Setup
 from core.shelf import content_key, maps
 from core.tasks import Drive, Follow, Reference, Sliced
+from core.time_machine import TimeMachine
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Experiment:
+class Experiment(TimeMachine):
     """Prepared in the background from ``setup``; ``run`` appears when the original model's map is there.
 
-    ``life`` counts resets, ``revision`` changes of the references. ``close`` gives back all threads.
+    ``life`` counts resets and ways back, ``revision`` changes of the references. ``close`` gives back all threads.
     """
 
     setup: Setup
@@ -67,12 +69,19 @@ class Experiment:
         self.error: LabError | None = None  # preparing failed
         self.retrain_error: LabError | None = None
         self.life = 0
+        self.kept_frames = 0
+        self.fork_run: Run | None = None
+        self.forks = 0
+        self.fork_from = 0
+        self.layers: tuple[int, dict[str, Any]] | None = None
+        self.slow = False
         self.revision = 0
         self.closed = False
         self._prepared: Prepared | None = None
         self._follow: Follow | None = None
         self._follow_task: Sliced | None = None
         self._drive: Drive | None = None
+        self._fork_drive: Drive | None = None
         self._tasks: list[Sliced | Drive] = []
 
     # moves
@@ -86,22 +95,32 @@ class Experiment:
         self._adopt(found)
 
     def play(self, steps: int | None = None) -> None:
-        """Play the run to its end or for ``steps`` steps. Raises IllegalMoveError when it cannot."""
-        self._ready_run().play(steps)
-        assert self._drive is not None
-        self._give(self._drive)
+        """Play the run to its end or for ``steps`` steps, and its fork beside it. Raises IllegalMoveError when neither can."""
+        run, fork = self._ready_run(), self.fork_run
+        if fork is None or fork.phase.over or not run.phase.over:
+            run.play(steps)
+            self._go(self._drive)
+        if fork is not None and not fork.phase.over:
+            fork.play(steps)
+            self._go(self._fork_drive)
 
     def pause(self) -> None:
-        """Pause the run. Raises IllegalMoveError unless it is running."""
-        self._ready_run().pause()
+        """Pause what is running. Raises IllegalMoveError unless something is."""
+        run, fork = self._ready_run(), self.fork_run
+        if fork is None or run.phase is Phase.RUNNING:
+            run.pause()
+        if fork is not None and fork.phase is Phase.RUNNING:
+            fork.pause()
 
     def reset(self) -> None:
         """A fresh run of the same setup; the references stay."""
         run = self._ready_run()
         if not run.phase.over:
             run.cancel()
+        self.drop_fork()
         self._follow = None
-        self.report = None
+        self.report = self.layers = None
+        self.kept_frames = 0
         self._new_run()
         self.life += 1
 
@@ -137,8 +156,13 @@ class Experiment:
         self._tasks.clear()
         if self.run is not None and not self.run.phase.over:
             self.run.cancel()
+        self.drop_fork()
 
     # work behind
+
+    def _again(self, drive: Drive) -> None:
+        if not self.closed:
+            self._give(drive)
 
     def _give(self, task: Sliced | Drive, runner: Runner | None = None) -> None:
         runner = self.runner if runner is None else runner  # not `or`: an idle Runner has length 0
@@ -157,8 +181,15 @@ class Experiment:
         assert self.model is not None
         assert self.split is not None
         unlearner = method(self.setup.method, self.config)
-        run = Run(unlearner, self.model, self.split, seed=self.setup.seed, observer=self.observer)
-        self._drive = Drive(run, self._finished)
+        run = Run(
+            unlearner,
+            self.model,
+            self.split,
+            seed=self.setup.seed,
+            observer=self.observer,
+            checkpoints=Checkpoints(),
+        )
+        self._drive = Drive(run, self._finished, self._again)
         self.run = run
 
     def _prepare_failed(self, error: LabError) -> None:

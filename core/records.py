@@ -1,4 +1,4 @@
-"""The frozen records that a run leaves: Stage, Progress, Step, Change and Frame, and the Phase it is in. Timing fields do not count in equality."""
+"""The frozen records that a run leaves: Stage, Progress, Step, Change, Mark and Frame, and the Phase it is in. Timing fields do not count in equality."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Progress:
     done: int
     total: int
     seconds: float = field(default=0.0, compare=False)  # spent in this stage so far
+    curve: tuple[float, ...] = ()  # mean loss of each epoch that is over, where the stage has one
 
     @property
     def left_s(self) -> float | None:
@@ -98,6 +99,14 @@ class Phase(enum.StrEnum):
     def over(self) -> bool:
         """Nothing can follow."""
         return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A remark on a step that goes wherever the run goes."""
+
+    step: int
+    text: str
 
 
 @dataclass(frozen=True)

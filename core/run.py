@@ -11,7 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -24,10 +24,32 @@ from core.errors import CancelledError, DataError, IllegalMoveError, LabError, R
 from core.methods.base import Unlearner, refused_change
 from core.models import Net, device_of
 from core.observer import Observer
-from core.records import Change, Frame, Phase, Progress, Step
+from core.records import Change, Frame, Mark, Phase, Progress, Step
 from core.training import copy_of
 
 log = logging.getLogger(__name__)
+
+
+class Keeper(Protocol):
+    """What keeps a run on disk; ``core.runs.Recorder``. It raises nothing: that a disk is full must not end a run."""
+
+    def begin(self, run: Run) -> None:
+        """All there is of ``run`` so far, before its first step."""
+        ...
+
+    def step(self, step: Step) -> None: ...
+
+    def frame(self, frame: Frame) -> Frame:
+        """Keep it; the frame to show, which may read its arrays from disk."""
+        ...
+
+    def note(self, run: Run) -> None:
+        """Phase or settings have changed."""
+        ...
+
+    def cut(self, run: Run) -> None:
+        """What is no longer in the histories of ``run`` is dropped."""
+        ...
 
 
 class Run:
@@ -54,6 +76,7 @@ class Run:
         self.observer = observer
         self.checkpoints = checkpoints  # None: it cannot be taken back
         self.changes: list[Change] = []  # of the settings, in the order of their steps
+        self.marks: list[Mark] = []  # remarks that belong to the result, such as that a step was chosen by eye
         self.phase = Phase.READY
         self.steps: list[Step] = []
         self.frames: list[Frame] = []
@@ -61,6 +84,7 @@ class Run:
         self.seconds: dict[str, float] = defaultdict(float)
         self.peak_memory_mb: dict[str, float] = {}  # by stage: allocated on a GPU, else of the process so far
         self.overhead_s = 0.0  # spent on keeping states
+        self.recorder: Keeper | None = None  # told of all that must outlive the process
         self.error: BaseException | None = None
         self.on_progress: Callable[[Progress], object] | None = (
             None  # told of each slice, in the working thread
@@ -99,6 +123,7 @@ class Run:
         with self._lock:
             self._require("cancel", Phase.READY, Phase.RUNNING, Phase.PAUSED)
             self.phase = Phase.CANCELLED
+            self._note()
 
     def advance(self) -> tuple[Step, ...]:
         """The next Step, preparing first where there is something to prepare; () once finished.
@@ -148,6 +173,7 @@ class Run:
                 self.changes = [*[c for c in self.changes if c.after < at], Change(at, self.config, config)]
                 self.config = config
             self._restage()
+            self._note()
 
     def rewind(self, step: int) -> None:
         """Back to where the run stood after ``step``: RUNNING until it is there again, then PAUSED. See ``core.travel``."""
@@ -235,6 +261,8 @@ class Run:
                     self._note_memory(prepared.stage)
                     self._tell(prepared)
                     return
+                if self.recorder is not None and not self.steps:
+                    self.recorder.begin(self)
                 if self.checkpoints is not None and not self.steps and not self.checkpoints.steps:
                     self._keep(0, 0)
                 self._step()
@@ -254,6 +282,8 @@ class Run:
 
     def _step(self) -> None:
         step = self.unlearner.step(self._state, self.config)
+        if self.recorder is not None:
+            self.recorder.step(step)  # on disk before anybody sees it
         self.steps.append(step)
         self.seconds[step.stage] += step.seconds
         self._note_memory(step.stage)
@@ -268,11 +298,10 @@ class Run:
             start = time.perf_counter()
             model = self.unlearner.result(self._state)
             seconds = dict(self.seconds)
-            self.frames.append(
-                self.observer.look(
-                    model, number=len(self.frames), step=step.number, record=step, seconds=seconds
-                )
+            frame = self.observer.look(
+                model, number=len(self.frames), step=step.number, record=step, seconds=seconds
             )
+            self.frames.append(frame if self.recorder is None else self.recorder.frame(frame))
             self.seconds["evaluate"] += time.perf_counter() - start
             number = len(self.frames) - 1
             if self.checkpoints is not None and (finished or self.checkpoints.due(number)):
@@ -284,6 +313,7 @@ class Run:
                 return
             if finished:
                 self.phase = Phase.DONE
+                self._note()
             elif self._left == 0:
                 self._left = None
                 self.phase = Phase.PAUSED
@@ -293,6 +323,10 @@ class Run:
         assert self.checkpoints is not None
         self.checkpoints.put(step, frame, copy.deepcopy(self._state.state_dict()))
         self.overhead_s += time.perf_counter() - start
+
+    def _note(self) -> None:
+        if self.recorder is not None:
+            self.recorder.note(self)
 
     def _note_memory(self, stage: str) -> None:
         now = peak_memory_mb(device_of(self._model))
@@ -308,6 +342,7 @@ class Run:
             self.error = error
             if not self.phase.over:
                 self.phase = Phase.FAILED
+            self._note()
 
 
 def finish(run: Run) -> Net:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +17,8 @@ from core.records import Frame
 from core.run import Phase, Run
 
 log = logging.getLogger(__name__)
+
+PREPARING = 0.4  # of the pace: slices of preparation are many
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +58,45 @@ class Sliced:
 
 
 class Drive:
-    """A Run as a Task. One object for the life of the run, so that the Runner never has it in two threads."""
+    """A Run as a Task. One object for the life of the run, so that the Runner never has it in two threads.
 
-    def __init__(self, run: Run, when_done: Callable[[Run], None]) -> None:
+    With ``pace_s`` it takes a slice that often at most: between two of them it leaves the Runner, and a timer asks ``again`` for it.
+    """
+
+    def __init__(
+        self, run: Run, when_done: Callable[[Run], None], again: Callable[[Drive], None] | None = None
+    ) -> None:
         self._run = run
         self._when_done = when_done
+        self._again = again
         self._told = False
+        self.pace_s = 0.0
+        self._due = 0.0
+        self._timer: threading.Timer | None = None
 
     def tick(self) -> bool:
         """A slice of the run; after its last one, ``when_done``."""
+        if self._must_wait():
+            return False
+        before = len(self._run.steps)
         more = self._run.tick()
-        if self._run.phase is Phase.DONE and not self._told:
-            self._told = True
+        stepped = len(self._run.steps) > before
+        self._due = time.monotonic() + (self.pace_s if stepped else PREPARING * self.pace_s)
+        done = self._run.phase is Phase.DONE
+        if done and not self._told:
             self._when_done(self._run)
+        self._told = done  # a run that is taken back is done again later
         return more
+
+    def _must_wait(self) -> bool:
+        left = self._due - time.monotonic()
+        if not self.pace_s or left <= 0 or self._again is None or self._run.phase is not Phase.RUNNING:
+            return False
+        if self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(left, self._again, (self,))
+            self._timer.daemon = True
+            self._timer.start()
+        return True
 
 
 class Follow:

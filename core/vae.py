@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -64,6 +64,8 @@ class VAEFit:
     title: str
     number: int = 0
     seconds: float = 0.0
+    curve: list[float] = field(default_factory=list)  # mean loss of each epoch that is over
+    summed: float = 0.0  # of this epoch's minibatches so far
 
     @classmethod
     def start(
@@ -84,7 +86,8 @@ class VAEFit:
         reconstruction, kl = losses.vae_terms(batch, *self.vae(batch, self.noise))
         loss = reconstruction + self.config.kl_weight * kl
         self.number += 1
-        if not math.isfinite(float(loss.detach())):
+        value = float(loss.detach())
+        if not math.isfinite(value):
             raise DivergedError(
                 f"the loss of the {self.title}",
                 stage=self.stage,
@@ -94,6 +97,10 @@ class VAEFit:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        self.summed += value
+        if self.number % len(self.batches) == 0:
+            self.curve.append(self.summed / len(self.batches))
+            self.summed = 0.0
         if self.number == self.total:
             self.vae.eval().requires_grad_(False)
 
@@ -105,6 +112,8 @@ class VAEFit:
             "noise": self.noise.get_state(),
             "number": self.number,
             "seconds": self.seconds,
+            "curve": list(self.curve),
+            "summed": self.summed,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -114,5 +123,6 @@ class VAEFit:
         self.noise.set_state(state["noise"])
         self.number = state["number"]
         self.seconds = state["seconds"]
+        self.curve, self.summed = list(state["curve"]), state["summed"]
         if self.number == self.total:
             self.vae.eval().requires_grad_(False)

@@ -60,7 +60,7 @@ class Attacking:
         """Attack the model of ``e`` as it stands, unless that was done or is being done."""
         if e.run is None or e.model is None or e.split is None or self.busy or e.run.phase is Phase.RUNNING:
             return
-        key = (id(e.run), len(e.run.steps), len(e.references))
+        key = (id(e.run), e.life, len(e.run.steps), len(e.references))
         if key == self._key:
             return
         if self._of is None or self._of[0] is not e.model or self._of[1] is not e.split:

@@ -22,7 +22,7 @@ class Auditing:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._of: Run | None = None
+        self._of: tuple[Run | None, int] | None = None
         self._task: Sliced | None = None
         self._clear()
 
@@ -34,9 +34,10 @@ class Auditing:
 
     def about(self, experiment: Experiment) -> None:
         """Turn to the run of ``experiment``; what is known stays when it is the same one."""
-        if experiment.run is not self._of:
+        now = (experiment.run, experiment.life)  # a run that was taken back is another one
+        if now != self._of:
             self.close()
-            self._of = experiment.run
+            self._of = now
 
     def start(self, experiment: Experiment) -> None:
         """Draw it up."""

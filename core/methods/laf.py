@@ -110,7 +110,7 @@ class LAF:
                 while fit.number < fit.total and time.perf_counter() - start < SLICE_S:
                     fit.step(e)
                 fit.seconds += time.perf_counter() - start
-                return Progress(fit.stage, fit.number, fit.total, fit.seconds)
+                return Progress(fit.stage, fit.number, fit.total, fit.seconds, tuple(fit.curve))
         return None
 
     def _fill(self, state: LAFState, start: float, chunk: int = 1024) -> None:

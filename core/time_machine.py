@@ -1,0 +1,150 @@
+"""The moves of an Experiment through time: back to a step, a second run beside the first, other settings, slow motion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.errors import IllegalMoveError
+from core.methods import method
+from core.records import Mark, Phase
+from core.run import Run
+from core.tasks import Drive, Follow
+
+if TYPE_CHECKING:
+    from core.metrics import Report
+
+SLOW_S = 1.0  # from one step to the next in slow motion
+BY_EYE = "chosen by eye: whoever goes on from a step that looked well has read labels and references"
+
+
+class TimeMachine:
+    """What an Experiment can do besides playing forward; it names the attributes that it shares with it."""
+
+    run: Run | None
+    config: Any
+    report: Report | None
+    life: int
+    kept_frames: int  # how many frames of the life before are those of this one
+    fork_run: Run | None
+    forks: int  # made so far
+    fork_from: int
+    layers: tuple[int, dict[str, Any]] | None  # the step, and norms and cosine of its gradients by layer
+    slow: bool
+    _drive: Drive | None
+    _fork_drive: Drive | None
+    _follow: Follow | None
+
+    def rewind(self, step: int, *, by_eye: bool = True) -> None:
+        """Back to ``step``, to go on from there; what came later is dropped. ``by_eye``: somebody looked and chose it.
+
+        Raises IllegalMoveError when it runs, cannot be reached, or another run is drawn over this one.
+        """
+        if self.fork_run is not None:
+            raise IllegalMoveError("a fork is drawn over the run; drop the fork, then continue")
+        run = self._ready_run()
+        chosen = by_eye and step < len(run.steps)
+        run.rewind(step)
+        run.marks = [m for m in run.marks if m.step < step]
+        if chosen and step:
+            run.marks = [*run.marks, Mark(step, BY_EYE)]
+        self.report = self._follow = self.layers = None
+        self.kept_frames = len(run.frames)
+        self.life += 1
+        self._go(self._drive)
+
+    def fork(self, step: int, config: Any = None, *, by_eye: bool = True) -> Run:
+        """A second run that shares the first one's past up to ``step``. It waits there; ``config``: with other settings.
+
+        Raises IllegalMoveError as ``rewind``, RequestError for settings that cannot change there.
+        """
+        run = self._ready_run()
+        twin = run.fork(step, config)
+        chosen = by_eye and 0 < step < len(run.steps)
+        twin.marks = [*(m for m in run.marks if m.step <= step), *([Mark(step, BY_EYE)] if chosen else [])]
+        self.drop_fork()
+        self.forks += 1
+        self.fork_from = step
+        self._fork_drive = Drive(twin, lambda _: None, self._again)
+        self.fork_run = twin
+        self._go(self._fork_drive)
+        return twin
+
+    def drop_fork(self) -> None:
+        """The second run is wanted no more."""
+        if self.fork_run is not None and not self.fork_run.phase.over:
+            self.fork_run.cancel()
+        self.fork_run = self._fork_drive = None
+
+    @property
+    def driven(self) -> Run:
+        """The run that settings are changed of: the fork while there is one."""
+        return self.fork_run or self._ready_run()
+
+    def change(self, config: Any) -> None:
+        """Other settings of the run, or of its fork, from the next step on. Raises as ``Run.change``."""
+        self.driven.change(config)
+
+    def begin_with(self, config: Any) -> None:
+        """A fresh run with these settings; ``None``: the preset's."""
+        self.config = config if config is not None else self.preset()
+        self.reset()
+
+    def preset(self) -> Any:
+        """The settings that this setup has unless somebody changes them."""
+        run = self._ready_run()
+        unlearner = method(run.unlearner.name, None)
+        unlearner.configure(run._model, run._labelled)
+        return unlearner.config
+
+    def by_layer(self) -> dict[str, Any] | None:
+        """Norms and cosine of the next step's gradients by layer, of the run that stands still; None where its method has none.
+
+        Raises IllegalMoveError while it plays or before it has begun.
+        """
+        run = self.driven
+        measure = getattr(run.unlearner, "by_layer", None)
+        if measure is None:
+            return None
+        if run._state is None or run.phase is Phase.RUNNING:
+            raise IllegalMoveError(
+                "gradients are split by layer while the run is paused, after its first step"
+            )
+        found: dict[str, Any] = measure(run._state, run.config)
+        self.layers = len(run.steps), found
+        return found
+
+    def set_slow(self, slow: bool) -> None:
+        """About one step a second, or as fast as it goes."""
+        self.slow = slow
+        for drive in (self._drive, self._fork_drive):
+            if drive is not None:
+                drive.pace_s = SLOW_S if slow else 0.0
+
+    @property
+    def phase(self) -> Phase | None:
+        """Of both runs together: RUNNING while one plays, PAUSED while one could go on; None while the first is prepared."""
+        if self.run is None:
+            return None
+        phases = [self.run.phase, *([self.fork_run.phase] if self.fork_run is not None else [])]
+        for phase in (Phase.RUNNING, Phase.PAUSED, Phase.READY):
+            if phase in phases:
+                return phase
+        return phases[0]
+
+    # inside
+
+    def _go(self, drive: Drive | None) -> None:
+        assert drive is not None
+        drive.pace_s = SLOW_S if self.slow else 0.0
+        self._again(drive)
+
+    # of the Experiment
+
+    def _ready_run(self) -> Run:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        raise NotImplementedError
+
+    def _again(self, drive: Drive) -> None:
+        raise NotImplementedError
