@@ -229,6 +229,30 @@ FOUND: dict[tuple[str, str, str], dict[str, Any]] = {  # what differs from the p
     ("neggrad+", "mnist", "data"): {"epochs": 5, "steps": 117, "lr": 0.0015, "weight_decay": 0.0},
     ("random-label", "mnist", "data"): {"epochs": 8, "steps": 117, "lr": 0.00021},
     ("boundary-shrink", "mnist", "data"): {"steps": 100},
+    ("bad-teacher", "mnist", "data"): {
+        "epochs": 2,
+        "steps": 175,
+        "batch_size": 32,
+        "lr": 1.1e-05,
+        "temperature": 2.0,
+    },
+    ("scrub", "mnist", "data"): {
+        "epochs": 8,
+        "steps": 87,
+        "lr": 0.00013,
+        "weight_decay": 0.0,
+        "forget_batch_size": 128,
+        "msteps": 1,
+        "temperature": 1.0,
+    },
+    ("salun", "mnist", "data"): {
+        "epochs": 1,
+        "steps": 63,
+        "batch_size": 32,
+        "lr": 0.00033,
+        "share": 0.3,
+        "alpha": 3.0,
+    },
 }
 _LIKE = {"own-small": "digits", "own-grey": "mnist", "fashion_mnist": "mnist"}
 
