@@ -30,7 +30,7 @@ def table_data(
         "columns": [
             {
                 "key": k,
-                "label": f.symbol or f.label,
+                "label": export.name_of(f),
                 "unit": f.unit,
                 "help": f"{f.label}. {f.help}",
                 "summary": f.summary,

@@ -26,8 +26,13 @@ def cell(figure: Figure, entry: Entry | None, *, plus: str = " ± ") -> str:
 
 def heading(figure: Figure) -> str:
     """Symbol and unit: "Train_f, %"."""
-    name = figure.symbol or figure.label
+    name = name_of(figure)
     return f"{name}, {figure.unit}" if figure.unit else name
+
+
+def name_of(figure: Figure) -> str:
+    """Its symbol, but where several figures share it."""
+    return figure.label if figure.symbol in ("", "AUC", "CKA") else figure.symbol
 
 
 def to_csv(summary: Summary) -> str:
