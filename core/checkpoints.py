@@ -2,11 +2,13 @@
 
 The rule: a state is kept every ``every`` frames. When there are more than ``most``, the distance doubles and those that lie
 between go; the state before the first step and the newest one always stay. What does not fit in ``memory_mb`` lies in a file each, in
-``folder``; without a folder it goes by the same rule.
+a temporary folder. A run that is kept has ``keep_in``: each state is in a file of its folder at once.
 """
 
 from __future__ import annotations
 
+import itertools
+import logging
 import tempfile
 from pathlib import Path
 from threading import RLock
@@ -14,7 +16,10 @@ from typing import Any
 
 from torch import Tensor
 
+from core.errors import DataError
 from core.store import load_state, save_state
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoints:
@@ -30,6 +35,7 @@ class Checkpoints:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._memory: dict[int, dict[str, Any]] = {}
         self._files: dict[int, Path] = {}
+        self._at_once = False  # whether each state is written when it is put
         self._frames: dict[int, int] = {}  # number of the frame that was shown at a step
         self._size = 0.0
         self._lock = RLock()
@@ -50,9 +56,44 @@ class Checkpoints:
             self._frames[step] = frame
             self._memory[step] = state
             self._size = max(self._size, size_of(state))
+            if self._at_once:
+                self._write(step)
             while len(self.steps) > self.most:
                 self._thin()
             self._spill()
+
+    def keep_in(self, folder: Path) -> None:
+        """From now on every state is in a file of ``folder`` too; those there are go there now. Raises DataError as ``put``."""
+        with self._lock:
+            for step in self.steps:
+                if step in self._files and step not in self._memory:
+                    self._memory[step] = load_state(self._files[step])
+            self._folder, self._at_once, self._files = folder, True, {}
+            for step in self.steps:
+                self._write(step)
+            self._spill()
+
+    def moved_to(self, folder: Path) -> None:
+        """The folder of ``keep_in`` got another name."""
+        with self._lock:
+            self._folder = folder
+            self._files = {step: folder / path.name for step, path in self._files.items()}
+
+    @classmethod
+    def kept_in(cls, folder: Path, until: int) -> Checkpoints:
+        """Those that ``keep_in`` left in ``folder``, up to step ``until``; later ones are deleted."""
+        found = cls(folder=folder)
+        found._at_once = True
+        for path in sorted(folder.glob("[0-9]*-[0-9]*.safetensors")):
+            step, _, frame = path.stem.partition("-")
+            if int(step) > until:
+                path.unlink(missing_ok=True)
+            else:
+                found._files[int(step)], found._frames[int(step)] = path, int(frame)
+        frames = sorted(found._frames.values())[:-1]  # the newest may be that of a last step
+        gaps = [b - a for a, b in itertools.pairwise(frames)]
+        found.every = max([found.every, *gaps[:1]])
+        return found
 
     def before(self, step: int) -> tuple[int, dict[str, Any]] | None:
         """The newest state at or before ``step``, or None. Raises DataError when its file cannot be read."""
@@ -62,6 +103,17 @@ class Checkpoints:
                 return None
             at = found[-1]
             return at, self._memory[at] if at in self._memory else load_state(self._files[at])
+
+    def newest(self) -> tuple[int, dict[str, Any]] | None:
+        """The newest state that can be read; None where there is none. Those that cannot are dropped."""
+        while steps := self.steps:
+            try:
+                return self.before(steps[-1])
+            except DataError as error:
+                log.warning("%s; an earlier state is taken", error)
+                with self._lock:
+                    self._drop(steps[-1])
+        return None
 
     def forget_after(self, step: int) -> None:
         """Drop the states of steps after ``step``: another future begins there."""
@@ -94,8 +146,16 @@ class Checkpoints:
         self._memory.pop(step, None)
         self._frames.pop(step, None)
         path = self._files.pop(step, None)
-        if path is not None and self._folder is not None:
+        if path is not None and path.parent == self._folder:  # a fork reads its parent's, and leaves them
             path.unlink(missing_ok=True)
+
+    def _write(self, step: int) -> None:
+        path = self._path(step)
+        save_state(path, self._memory[step])
+        self._files[step] = path
+
+    def _path(self, step: int) -> Path:
+        return self._place() / f"{step:08d}-{self._frames[step]:06d}.safetensors"
 
     def _spill(self) -> None:
         """Oldest first to files, until the rest fits in memory; the newest stays."""
@@ -103,9 +163,8 @@ class Checkpoints:
         for step in sorted(self._memory)[:-1]:
             if len(self._memory) <= room:
                 return
-            path = self._place() / f"{step:08d}.safetensors"
-            save_state(path, self._memory[step])
-            self._files[step] = path
+            if step not in self._files:
+                self._write(step)
             del self._memory[step]
 
     def _place(self) -> Path:

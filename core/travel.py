@@ -30,7 +30,7 @@ def rewind(run: Run, step: int) -> None:
         run._state.load_state_dict(copy.deepcopy(state))
         _cut(run, step)
         run.error = None
-        _head_for(run, step, at)
+        head_for(run, step, at)
 
 
 def fork(run: Run, step: int, config: Any = None) -> Run:
@@ -60,7 +60,7 @@ def fork(run: Run, step: int, config: Any = None) -> Run:
     if config is not None:
         _check(twin, config)
         twin._then = config
-    _head_for(twin, step, at)
+    head_for(twin, step, at)
     return twin
 
 
@@ -96,6 +96,8 @@ def _cut(run: Run, step: int) -> None:
     run.frames = [f for f in run.frames if f.step <= step]
     run.progress.pop(run.stages[-1].key, None)
     run._restage()
+    if run.recorder is not None:
+        run.recorder.cut(run)
 
 
 def _check(run: Run, config: Any) -> None:
@@ -107,7 +109,8 @@ def _check(run: Run, config: Any) -> None:
         raise RequestError(why)
 
 
-def _head_for(run: Run, step: int, at: int) -> None:
+def head_for(run: Run, step: int, at: int) -> None:
+    """On from the state after step ``at`` to where it stood after ``step``, in the next slices."""
     run._left = None
     if at < step:
         run._target, run.phase = step, Phase.RUNNING

@@ -1,0 +1,232 @@
+"""The folder of one run: run.json, steps.jsonl, frames/, states/, model.safetensors; how they are written and read.
+
+Whatever moment a process dies at, the folder can be read: files appear whole by renaming, a line of steps has a checksum, and a torn
+last line or last frame counts as not written. A frame is written after its step, and before anybody is shown it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.errors import DataError, RequestError
+from core.records import Frame, Step
+from core.runs.stored import ArrayCache, StoredFrame, frame_bytes, read_frame, stored
+from core.store import home, write_bytes
+
+SCHEMA = 1
+KIND = "laf run"
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+
+
+def runs_home() -> Path:
+    """Where all runs lie."""
+    return home() / "runs"
+
+
+def run_folder(run_id: str) -> RunFolder:
+    """The folder of a kept run. Raises RequestError when there is none; an id is checked before it is part of a path."""
+    path = runs_home() / run_id
+    if not _ID.fullmatch(run_id) or not path.is_dir():
+        raise RequestError(f"no run is kept as {run_id[:60]!r}; `laf runs list` shows those there are")
+    return RunFolder(path)
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a run can be called that."""
+    return _ID.fullmatch(name) is not None
+
+
+class RunFolder:
+    """Reads and writes the files of one run; knows nothing of Runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cache = ArrayCache()
+        self._steps: BinaryIO | None = None
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def states(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "states"
+
+    @property
+    def model(self) -> Path:
+        """Weights of the finished model."""
+        return self.path / "model.safetensors"
+
+    # about
+
+    def read_about(self) -> dict[str, Any]:
+        """run.json. Raises DataError, naming the file, when it is missing, damaged, foreign or newer."""
+        path = self.path / "run.json"
+        try:
+            about = json.loads(path.read_bytes())
+            if about["kind"] != KIND:
+                raise KeyError("kind")
+            if about["schema"] > SCHEMA:
+                raise DataError(f"{path} was written by a newer version (schema {about['schema']}); update the Lab to read it")  # fmt: skip
+            if not isinstance(about["setup"], dict):
+                raise TypeError("setup")
+            found: dict[str, Any] = about
+            return found
+        except FileNotFoundError as error:
+            raise DataError(f"{self.path} holds no run.json, so it is no run of the Lab's") from error
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{path} was not written by the Lab, or lacks {error}; delete the folder"
+            ) from error
+        except (ValueError, OSError, RecursionError) as error:
+            raise DataError(f"{path} is damaged and cannot be read; delete the folder, or put a copy back") from error  # fmt: skip
+
+    def write_about(self, about: dict[str, Any]) -> None:
+        """Replace run.json. Raises DataError when it cannot be written."""
+        values = {"kind": KIND, "schema": SCHEMA, **about}
+        write_bytes(self.path / "run.json", json.dumps(values, indent=1).encode())
+
+    # steps
+
+    def append_step(self, step: Step) -> None:
+        """One more line."""
+        if self._steps is None:
+            self._steps = open(self.path / "steps.jsonl", "ab", buffering=0)  # noqa: SIM115 - open as long as the run
+        self._steps.write(_line(step))
+
+    def write_steps(self, steps: list[Step]) -> None:
+        """All lines at once, in place of what is there."""
+        self.close()
+        put(self.path / "steps.jsonl", b"".join(map(_line, steps)))
+
+    def read_steps(self) -> list[Step]:
+        """All whole lines; a torn last one is dropped. Raises DataError, naming the line, for damage before that."""
+        path = self.path / "steps.jsonl"
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        steps: list[Step] = []
+        for number, line in enumerate(lines[:-1], 1):
+            step = _parse(line, number)
+            if step is None:
+                if any(_parse(later, None) for later in lines[number:-1]):
+                    raise DataError(f"line {number} of {path} is damaged; the run cannot be read beyond it")
+                break
+            steps.append(step)
+        return steps
+
+    # frames
+
+    def frame_path(self, number: int) -> Path:
+        return self.path / "frames" / f"{number:06d}.safetensors"
+
+    def write_frame(self, frame: Frame) -> StoredFrame:
+        """Write a frame, or link the file it lies in already; the frame as it is from then on."""
+        path = self.frame_path(frame.number)
+        if isinstance(frame, StoredFrame) and frame.path.exists():
+            link(frame.path, path)
+            return stored(read_frame(path, arrays=False)[0], frame.record, path, self.cache)
+        data, plain, arrays = frame_bytes(frame)
+        put(path, data)
+        self.cache.put(path, arrays)
+        return stored(plain, frame.record, path, self.cache)
+
+    def moved(self, frame: StoredFrame) -> StoredFrame:
+        """The same frame after the folder got its name."""
+        path = self.frame_path(frame.number)
+        self.cache.rename(frame.path, path)
+        return StoredFrame({**vars(frame), "reading": frame.reading.moved(path)}, path, self.cache)
+
+    def read_frames(self, steps: list[Step]) -> list[StoredFrame]:
+        """All frames of ``steps``, without their arrays. Raises DataError for one that is damaged, unless it is the last."""
+        numbers = sorted(int(p.stem) for p in self.path.glob("frames/[0-9]*.safetensors") if p.stem.isdigit())
+        frames = []
+        for at, number in enumerate(numbers):
+            path = self.frame_path(number)
+            if number != at:
+                raise DataError(f"{self.frame_path(at)} is missing, and frames after it are there; delete the run")  # fmt: skip
+            try:
+                plain = read_frame(path, arrays=False)[0]
+            except DataError:
+                if at == len(numbers) - 1:
+                    break
+                raise
+            if plain["step"] > len(steps):  # a rewind was cut short
+                break
+            record = steps[plain["step"] - 1] if plain["step"] else None
+            frames.append(stored(plain, record, path, self.cache))
+        return frames
+
+    def count_frames(self) -> int:
+        """Frames there are, unread."""
+        return sum(1 for _ in self.path.glob("frames/[0-9]*.safetensors"))
+
+    def count_steps(self) -> int:
+        """Whole lines of steps, unread."""
+        try:
+            return (self.path / "steps.jsonl").read_bytes().count(b"\n")
+        except OSError:
+            return 0
+
+    def drop_frames(self, count: int) -> None:
+        """Keep the first ``count``; the last goes first, so that there is never a gap."""
+        for path in sorted(self.path.glob("frames/[0-9]*.safetensors"), reverse=True):
+            if int(path.stem) >= count:
+                path.unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """What was written lasts through a loss of power."""
+        if self._steps is not None:
+            os.fsync(self._steps.fileno())
+
+    def close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
+
+    @property
+    def bytes(self) -> int:
+        """On disk; files shared with a parent count in each."""
+        return sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write ``data`` whole or not at all, in a folder that is there; not synced, so that a frame costs no turn of a disk."""
+    part = path.with_name(f".{path.name}.part")
+    with open(part, "wb") as file:
+        file.write(data)
+    part.replace(path)
+
+
+def link(source: Path, target: Path) -> None:
+    """The same file under another name, or a copy where the file system knows no links. Files of runs are never changed in place."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        put(target, source.read_bytes())
+
+
+def _line(step: Step) -> bytes:
+    text = json.dumps(step.as_dict(), separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _parse(line: bytes, number: int | None) -> Step | None:
+    """The step of a line; None when it is not whole, or not step ``number``."""
+    try:
+        if int(line[:8], 16) != zlib.crc32(line[9:]):
+            return None
+        step = Step.from_dict(json.loads(line[9:]))
+    except (ValueError, TypeError):
+        return None
+    return step if number is None or step.number == number else None

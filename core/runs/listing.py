@@ -1,0 +1,159 @@
+"""All kept runs, and what a person does with one besides playing it: name, note, share, delete."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.errors import DataError, LabError, RequestError
+from core.records import Phase
+from core.runs.folder import RunFolder, is_run_id, run_folder, runs_home
+from core.runs.plain import setup_from
+from core.runs.recorder import held_here, hold, owner
+from core.setup import Setup
+
+NAME, NOTE = 80, 4000  # characters
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known of a kept run without reading its frames."""
+
+    id: str
+    name: str
+    note: str
+    created: datetime
+    setup: Setup
+    forget: str  # "class 0"
+    phase: Phase
+    steps: int
+    total_steps: int
+    frames: int
+    owner: str | None  # of ``recorder.owner``; None: made in a terminal
+    shared: bool
+    parent: str | None
+    parent_step: int | None
+    bytes: int  # on disk
+
+    @property
+    def title(self) -> str:
+        """Its name, or what it does."""
+        return self.name or f"{self.setup.method} · {self.setup.dataset} · {self.forget}"
+
+    def belongs_to(self, token: str | None) -> bool:
+        """Whether the browser with ``token`` may see it; None sees all (a terminal)."""
+        return token is None or self.shared or self.owner == owner(token)
+
+    def is_of(self, token: str) -> bool:
+        """Whether that browser made it."""
+        return self.owner == owner(token)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for json."""
+        s = self.setup
+        return {
+            "id": self.id, "name": self.name, "note": self.note, "created": self.created.isoformat(),
+            "dataset": s.dataset, "task": s.task, "method": s.method, "seed": s.seed, "forget": self.forget,
+            "phase": str(self.phase), "steps": self.steps, "total_steps": self.total_steps, "frames": self.frames,
+            "shared": self.shared, "parent": self.parent, "parent_step": self.parent_step, "bytes": self.bytes,
+        }  # fmt: skip
+
+
+def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
+    """Runs of the browser with ``token`` and shared ones (None: all), newest first; and a sentence for each that cannot be read."""
+    found, problems = [], []
+    root = runs_home()
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if path.name.startswith("."):
+            continue
+        if not path.is_dir() or not is_run_id(path.name):
+            problems.append(f"{path} is no run of the Lab's; move it elsewhere")
+            continue
+        try:
+            info = run_info(path.name)
+            if info.belongs_to(token):
+                found.append(info)
+        except LabError as error:
+            problems.append(str(error))
+    return sorted(found, key=lambda i: i.id, reverse=True), problems
+
+
+def run_info(run_id: str) -> RunInfo:
+    """What is known of one run. Raises RequestError when there is none, DataError when it cannot be read."""
+    folder = run_folder(run_id)
+    about = folder.read_about()
+    try:
+        return RunInfo(
+            id=run_id,
+            name=str(about["name"]),
+            note=str(about["note"]),
+            created=datetime.fromisoformat(about["created"]),
+            setup=setup_from(about["setup"]),
+            forget=str(about["forget"]),
+            phase=Phase(about["phase"]),
+            steps=folder.count_steps(),
+            total_steps=int(about["total_steps"]),
+            frames=folder.count_frames(),
+            owner=about["owner"],
+            shared=bool(about["shared"]),
+            parent=about["parent"],
+            parent_step=about["parent_step"],
+            bytes=folder.bytes,
+        )
+    except (KeyError, TypeError, ValueError, LabError) as error:
+        raise DataError(f"{folder.path / 'run.json'} cannot be used ({error}); delete the run") from error
+
+
+def rename_run(run_id: str, name: str) -> None:
+    """Give a run a name; "" takes it away. Raises RequestError for one that is too long."""
+    name = " ".join(name.split())
+    if len(name) > NAME:
+        raise RequestError(f"a name has at most {NAME} characters, this has {len(name)}")
+    _tell(run_id, name=name)
+
+
+def note_run(run_id: str, note: str) -> None:
+    """Write a note on a run. Raises RequestError for one that is too long."""
+    if len(note) > NOTE:
+        raise RequestError(f"a note has at most {NOTE:,} characters, this has {len(note):,}")
+    _tell(run_id, note=note)
+
+
+def share_run(run_id: str, shared: bool = True) -> None:
+    """Let every browser see a run, or only the one that made it."""
+    _tell(run_id, shared=shared)
+
+
+def remove_run(run_id: str) -> None:
+    """Delete a run for good. Raises RequestError while it is open somewhere."""
+    folder = run_folder(run_id)
+    if held_here(run_id) is not None:
+        raise RequestError(f"run {run_id} is open in the Lab; reset the Lab or open another run first")
+    lock = hold(folder)
+    gone = folder.path.with_name(f".{run_id}-{secrets.token_hex(4)}")
+    try:
+        folder.path.rename(gone)  # out of sight at once
+    except OSError as error:
+        raise DataError(f"{folder.path} cannot be removed ({error.strerror})") from error
+    finally:
+        if lock is not None:
+            lock.close()
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _tell(run_id: str, **values: Any) -> None:
+    """Through whoever keeps it now, so that neither overwrites the other."""
+    recorder = held_here(run_id)
+    if recorder is not None:
+        recorder.tell(**values)
+        return
+    folder: RunFolder = run_folder(run_id)
+    lock = hold(folder)
+    try:
+        folder.write_about({**folder.read_about(), **values})
+    finally:
+        if lock is not None:
+            lock.close()

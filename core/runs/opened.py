@@ -1,0 +1,164 @@
+"""A kept run opened again: read as it is, or restored so that it can be continued, replayed, taken back and forked."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from core.checkpoints import Checkpoints
+from core.config import EvalConfig
+from core.data.split import Split
+from core.errors import DataError, LabError
+from core.methods import method
+from core.models import Net
+from core.observer import Observer
+from core.records import Change, Phase, Step
+from core.run import Run
+from core.runs.folder import RunFolder, run_folder
+from core.runs.plain import config_like, setup_from, weights_key
+from core.runs.recorder import held_here, resume
+from core.runs.stored import StoredFrame
+from core.setup import Setup
+from core.store import load_state
+from core.travel import head_for
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class KeptRun:
+    """What a run left on disk; arrays of frames are read when they are wanted."""
+
+    folder: RunFolder
+    about: dict[str, Any]
+    setup: Setup
+    steps: list[Step]
+    frames: list[StoredFrame]
+
+    @property
+    def id(self) -> str:
+        return self.folder.id
+
+    @property
+    def map_positions(self) -> Any:
+        """(N, 2) the original's map, on which all frames are; None without one. Raises DataError when it cannot be read."""
+        path = self.folder.path / "map.safetensors"
+        return load_state(path)["positions"] if path.exists() else None
+
+    @property
+    def eval_config(self) -> EvalConfig:
+        """How frames were measured."""
+        found: EvalConfig = config_like(EvalConfig(), self.about["eval"])
+        return found
+
+
+def read_run(run_id: str) -> KeptRun:
+    """A kept run. Raises RequestError when there is none, DataError, naming the file, when it cannot be read."""
+    folder = run_folder(run_id)
+    about = folder.read_about()
+    try:
+        setup = setup_from(about["setup"])
+        for name in ("owner", "shared", "phase", "original", "dataset", "eval", "changes", "config", "marks"):
+            about[name]
+    except KeyError as error:
+        raise DataError(f"{folder.path / 'run.json'} lacks {error}; delete the run") from error
+    except DataError as error:
+        raise DataError(f"{folder.path / 'run.json'} cannot be used: {error}") from error
+    steps = folder.read_steps()
+    frames = folder.read_frames(steps)
+    return KeptRun(folder, about, setup, steps, frames)
+
+
+def restore(kept: KeptRun, split: Split, model: Net, observer: Observer | None) -> Run:
+    """The Run, and its Recorder. RUNNING where it must first play back to its last step from the nearest state, else as it stood.
+
+    A step whose frame did not come to be written is taken again. Raises DataError when images or original are not those that the run
+    began with, RequestError when another process plays it.
+    """
+    about, name = kept.about, f"run {kept.id}"
+    if split.dataset.fingerprint != about["dataset"]:
+        raise DataError(f"{name} was made from other images of {split.dataset.title}; it can be replayed, not continued")  # fmt: skip
+    if weights_key(model) != about["original"]:
+        raise DataError(f"{name} began with another original model than is there now; it can be replayed, not continued")  # fmt: skip
+    try:
+        unlearner = method(kept.setup.method, kept.setup.config(split))
+        unlearner.configure(model, split)
+        changes = [
+            Change(int(c["after"]), *(config_like(unlearner.config, c[k]) for k in ("before", "now")))
+            for c in about["changes"]
+        ]
+        config = config_like(unlearner.config, about["config"])
+    except (KeyError, TypeError, LabError) as error:
+        raise DataError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
+    before = held_here(kept.id)
+    if before is not None:
+        before.close("the run went on in another tab; it is kept there")
+    unlearner.config = changes[0].before if changes else config
+    run = Run(unlearner, model, split, seed=int(about["seed"]))
+    run.observer, run.config, run.changes = observer, config, changes
+    run.steps, run.frames = list(kept.steps), list(kept.frames)
+    run.seconds = defaultdict(float, about["seconds"])
+    run._restage()
+    _drop_unseen(run)
+    run.checkpoints = Checkpoints.kept_in(kept.folder.states, len(run.steps))
+    found = run.checkpoints.newest() if run.steps else None
+    if found is None:  # it died before its first step, or no state can be read
+        run.steps, run.frames = [], run.frames[:1]
+        run.changes, run.config = [], run.config_at(0)
+        run._restage()
+        run.checkpoints.forget_after(-1)
+    resume(run, kept.folder, about)
+    if not run.frames and observer is not None:
+        run.frames.append(kept.folder.write_frame(observer.first))
+    if found is not None:
+        at, state = found
+        run._begin()
+        run._state.load_state_dict(copy.deepcopy(state))
+        phase = Phase(about["phase"])
+        head_for(run, len(run.steps), at)
+        if phase in (Phase.FAILED, Phase.CANCELLED):
+            log.info("%s was %s; it stands paused after step %d", name, phase, len(run.steps))
+    return run
+
+
+def open_run(run_id: str) -> Run:
+    """Everything at once: data, original, observer with its map, and the Run, played back to where it stood. Raises LabError."""
+    from core.compute import pick_device
+    from core.data.datasets import load
+    from core.originals import original
+    from core.own_model import load_own_model
+    from core.slices import drain
+
+    kept = read_run(run_id)
+    setup = kept.setup
+    split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
+    device = str(pick_device(setup.device))
+    if setup.model is not None:
+        model: Net = load_own_model(setup.model, split.dataset).to(device)
+    else:
+        unlearner = method(setup.method, setup.config(split))
+        model = drain(original(split, unlearner, seed=setup.seed, device=device))
+    observer = Observer(split, model, kept.eval_config, seed=setup.seed)
+    if kept.map_positions is not None:
+        from core.projection import Projection
+
+        e0 = observer.original.train.representations
+        observer.projection = Projection.from_state({"positions": kept.map_positions, "representations": e0})
+    run = restore(kept, split, model, observer)
+    while run.tick():
+        pass
+    return run
+
+
+def _drop_unseen(run: Run) -> None:
+    """Steps from the first on whose frame is missing."""
+    if run.observer is None:
+        return
+    seen = run.frames[-1].step if run.frames else -1
+    for step in run.steps[max(0, seen) :]:
+        if step.number >= run.total_steps or step.number % run.observer.cadence(run.total_steps) == 0:
+            run.steps = run.steps[: step.number - 1]
+            return

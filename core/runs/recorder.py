@@ -1,0 +1,277 @@
+"""Keeps one Run on disk as it goes: told of each step and frame before anybody sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import shutil
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
+from weakref import WeakValueDictionary
+
+from core.config import EvalConfig, as_dict
+from core.errors import DataError, LabError, RequestError
+from core.records import Frame, Phase, Step
+from core.runs.folder import RunFolder, put, runs_home
+from core.runs.plain import config_dict, setup_dict, weights_key
+from core.setup import Setup
+from core.store import save_state
+
+if TYPE_CHECKING:
+    from core.run import Run
+
+log = logging.getLogger(__name__)
+
+STALE_S = 3600.0
+
+_OPEN: WeakValueDictionary[str, Recorder] = WeakValueDictionary()  # of this process, by run
+
+
+class Recorder:
+    """Writes one Run to its folder. Nothing is written before its first step, so that a page that is only looked at leaves nothing.
+
+    A Recorder holds its folder alone: a lock keeps other processes out, and in one process the last that asks has it. What cannot be
+    written is told in ``problem``, and the run goes on without being kept.
+    """
+
+    def __init__(self, folder: RunFolder, about: dict[str, Any]) -> None:
+        self.folder = folder
+        self.about = about
+        self.problem: str | None = None
+        self._begun = False
+        self._closed = False
+        self._held: BinaryIO | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def id(self) -> str:
+        return self.folder.id
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is something on disk."""
+        return self._begun
+
+    # what a Run tells
+
+    def begin(self, run: Run) -> None:
+        """Write all there is of ``run``."""
+        if self._begun or self._closed:
+            return
+
+        def write() -> None:
+            place = self.folder.path
+            part = place.with_name(f".{place.name}")  # seen under its name only when it is whole
+            _sweep()
+            self.folder.path = part
+            try:
+                for folder in (part / "frames", self.folder.states):
+                    folder.mkdir(parents=True, exist_ok=True)
+                projection = run.observer.projection if run.observer is not None else None
+                if projection is not None:
+                    save_state(part / "map.safetensors", {"positions": projection.positions})
+                self.folder.write_steps(run.steps)
+                frames = [self.folder.write_frame(f) for f in run.frames]
+                if run.checkpoints is not None:
+                    run.checkpoints.keep_in(self.folder.states)
+                self._write_about(run)
+                part.rename(place)
+            finally:
+                self.folder.path = place
+            run.frames[:] = [self.folder.moved(f) for f in frames]
+            if run.checkpoints is not None:
+                run.checkpoints.moved_to(self.folder.states)
+            self._hold()
+            self._begun = True
+
+        self._try(write)
+
+    def step(self, step: Step) -> None:
+        if self._begun:
+            self._try(lambda: self.folder.append_step(step))
+
+    def frame(self, frame: Frame) -> Frame:
+        if not self._begun:
+            return frame
+        kept: list[Frame] = []
+        self._try(lambda: kept.append(self.folder.write_frame(frame)))
+        return kept[0] if kept else frame
+
+    def note(self, run: Run) -> None:
+        if not self._begun:
+            return
+
+        def write() -> None:
+            self._write_about(run)
+            if run.phase is Phase.DONE:
+                from safetensors.torch import save
+
+                weights = {k: v.cpu().contiguous() for k, v in run.result.state_dict().items()}
+                put(self.folder.model, save(weights, metadata={"laf": self.id}))
+            self.folder.sync()
+
+        self._try(write)
+
+    def cut(self, run: Run) -> None:
+        if not self._begun:
+            return
+
+        def write() -> None:
+            self.folder.write_steps(run.steps)
+            self.folder.drop_frames(len(run.frames))
+            self.folder.model.unlink(missing_ok=True)
+            self._write_about(run)
+
+        self._try(write)
+
+    # what a person says
+
+    def tell(self, **values: Any) -> None:
+        """Change what run.json says besides the run: name, note, shared, marks."""
+        self.about.update(values)
+        if self._begun:
+            self._try(lambda: self.folder.write_about(self.about))
+
+    def mark(self, frame: int, why: str) -> None:
+        """Frame ``frame`` was chosen by looking at ``why`` (labels, references); it says so wherever it goes."""
+        marks = [m for m in self.about["marks"] if m["frame"] != frame]
+        self.tell(marks=[*marks, {"frame": frame, "why": why}])
+
+    def close(self, why: str | None = None) -> None:
+        """Write no more; others may take the run up."""
+        with self._lock:
+            self._closed, self._begun = True, False
+            self.problem = why or self.problem
+            self.folder.close()
+            if self._held is not None:
+                self._held.close()
+                self._held = None
+            if _OPEN.get(self.id) is self:
+                del _OPEN[self.id]
+
+    # inside
+
+    def _write_about(self, run: Run) -> None:
+        self.about |= {
+            "method": run.unlearner.name,
+            "config": config_dict(run.config),
+            "changes": [
+                {"after": c.after, "before": config_dict(c.before), "now": config_dict(c.now)}
+                for c in run.changes
+            ],
+            "seed": run.seed,
+            "phase": str(Phase.PAUSED if run.phase in (Phase.RUNNING, Phase.READY) else run.phase),
+            "total_steps": run.total_steps,
+            "seconds": dict(run.seconds),
+            "error": None if run.error is None else str(run.error),
+        }
+        self.folder.write_about(self.about)
+
+    def _hold(self) -> None:
+        """Alone from now on. Raises RequestError when another process has it."""
+        other = _OPEN.get(self.id)
+        if other is not None and other is not self:
+            other.close("the run went on in another tab; it is kept there")
+        self._held = hold(self.folder)
+        _OPEN[self.id] = self
+
+    def _try(self, write: Any) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                write()
+            except (LabError, OSError) as error:
+                gone = not (self.folder.path / "run.json").exists() and self._begun
+                said = "it was deleted" if gone else str(error) if isinstance(error, LabError) else f"{error.strerror}"  # fmt: skip
+                log.warning("run %s is no longer kept: %s", self.id, said)
+                self.close(f"the run is no longer kept: {said}")
+
+
+def record(
+    run: Run,
+    setup: Setup,
+    *,
+    token: str | None = None,
+    name: str = "",
+    parent: str | None = None,
+    step: int | None = None,
+) -> Recorder:
+    """Keep ``run`` from now on; ``token`` is of the browser that made it. Say ``parent`` and ``step`` of a fork."""
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    split = run._labelled
+    about: dict[str, Any] = {
+        "name": name,
+        "note": "",
+        "created": now.isoformat(timespec="seconds"),
+        "owner": None if token is None else owner(token),
+        "shared": token is None,
+        "parent": parent,
+        "parent_step": step,
+        "marks": [],
+        "setup": setup_dict(setup),
+        "forget": split.request.describe(split.dataset.classes),
+        "dataset": split.dataset.fingerprint,
+        "original": weights_key(run._model),
+        "eval": as_dict(run.observer.config if run.observer is not None else EvalConfig()),
+    }
+    recorder = Recorder(RunFolder(runs_home() / run_id), about)
+    run.recorder = recorder
+    if run.steps:
+        recorder.begin(run)
+    return recorder
+
+
+def resume(run: Run, folder: RunFolder, about: dict[str, Any]) -> Recorder:
+    """Go on keeping ``run``, which was read from ``folder``. Raises RequestError when another process plays it."""
+    recorder = Recorder(folder, about)
+    recorder._hold()
+    recorder._begun = True
+    run.recorder = recorder
+    recorder.folder.write_steps(run.steps)
+    recorder.folder.drop_frames(len(run.frames))
+    return recorder
+
+
+def owner(token: str) -> str:
+    """What is kept of a browser's token: enough to know it again, not to guess it."""
+    return hashlib.blake2b(token.encode(), digest_size=12, person=b"laf-lab").hexdigest()
+
+
+def _sweep() -> None:
+    """Delete what processes that were killed left half-made or half-deleted."""
+    for path in runs_home().glob(".[0-9]*"):
+        try:
+            if time.time() - path.stat().st_mtime > STALE_S:
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:  # somebody else was faster
+            continue
+
+
+def held_here(run_id: str) -> Recorder | None:
+    """Who keeps this run in this process."""
+    return _OPEN.get(run_id)
+
+
+def hold(folder: RunFolder) -> BinaryIO | None:
+    """An exclusive lock on a run, until it is closed or the process ends. Raises RequestError when somebody else has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: nothing keeps two processes apart
+        return None
+    try:
+        file = open(folder.path / ".lock", "wb")  # noqa: SIM115 - open as long as it is held
+    except OSError as error:
+        raise DataError(f"{folder.path} cannot be written ({error.strerror})") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise RequestError(
+            f"run {folder.id} is open elsewhere; close it there, or fork it to go on beside it"
+        ) from error
+    return file
