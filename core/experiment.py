@@ -31,6 +31,7 @@ from core.records import Progress
 from core.references import Retrained, retraining, usual_count
 from core.run import Phase, Run
 from core.runner import Runner
+from core.runs import let_go, read_run, record, restore
 from core.setup import Setup
 from core.shelf import content_key, maps
 from core.tasks import Drive, Follow, Reference, Sliced
@@ -54,6 +55,8 @@ class Experiment(TimeMachine):
     map_runner: Runner | None = None  # for what waits for UMAP; default ``runner``
     reference_count: int | None = None  # models retrained from scratch; default ``usual_count``
     kept: Kept | None = None  # shared with other Experiments; not asked when a config is given
+    token: str | None = None  # of the browser whose runs are kept on disk; None: they are not
+    take_up: str | None = None  # id of a kept run to go on with instead of a new one
 
     def __post_init__(self) -> None:
         self.dataset: Dataset | None = None
@@ -68,6 +71,9 @@ class Experiment(TimeMachine):
         self.work: dict[str, Progress] = {}  # what goes on behind, by stage; gone when finished
         self.error: LabError | None = None  # preparing failed
         self.retrain_error: LabError | None = None
+        self.take_up_error: LabError | None = (
+            None  # the kept run could not be taken up; a new one stands there
+        )
         self.life = 0
         self.kept_frames = 0
         self.fork_run: Run | None = None
@@ -115,8 +121,7 @@ class Experiment(TimeMachine):
     def reset(self) -> None:
         """A fresh run of the same setup; the references stay."""
         run = self._ready_run()
-        if not run.phase.over:
-            run.cancel()
+        let_go(run)
         self.drop_fork()
         self._follow = None
         self.report = self.layers = None
@@ -154,8 +159,8 @@ class Experiment(TimeMachine):
                 if runner is not None:
                     runner.discard(task)
         self._tasks.clear()
-        if self.run is not None and not self.run.phase.over:
-            self.run.cancel()
+        if self.run is not None:
+            let_go(self.run)
         self.drop_fork()
 
     # work behind
@@ -180,17 +185,39 @@ class Experiment(TimeMachine):
     def _new_run(self) -> None:
         assert self.model is not None
         assert self.split is not None
-        unlearner = method(self.setup.method, self.config)
-        run = Run(
-            unlearner,
-            self.model,
-            self.split,
-            seed=self.setup.seed,
-            observer=self.observer,
-            checkpoints=Checkpoints(),
-        )
+        run = self._taken_up()
+        if run is None:
+            run = Run(
+                method(self.setup.method, self.config),
+                self.model,
+                self.split,
+                seed=self.setup.seed,
+                observer=self.observer,
+                checkpoints=Checkpoints(),
+            )
+            self.keep(run)
         self._drive = Drive(run, self._finished, self._again)
+        if run.phase is Phase.RUNNING:  # plays back to where it stood
+            self._again(self._drive)
         self.run = run
+
+    def keep(self, run: Run, **about: Any) -> None:
+        """Keep ``run`` on disk where runs are kept; ``about`` as ``core.runs.record``."""
+        if self.token is not None:
+            record(run, self.setup, token=self.token, **about)
+
+    def _taken_up(self) -> Run | None:
+        """The kept run that was asked for, once."""
+        run_id, self.take_up = self.take_up, None
+        if run_id is None:
+            return None
+        assert self.model is not None
+        assert self.split is not None
+        try:
+            return restore(read_run(run_id), self.split, self.model, self.observer)
+        except LabError as error:
+            self.take_up_error = error
+            return None
 
     def _prepare_failed(self, error: LabError) -> None:
         self.error = error

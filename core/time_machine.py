@@ -8,6 +8,7 @@ from core.errors import IllegalMoveError
 from core.methods import method
 from core.records import Mark, Phase
 from core.run import Run
+from core.runs import let_go
 from core.tasks import Drive, Follow
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class TimeMachine:
         run.marks = [m for m in run.marks if m.step < step]
         if chosen and step:
             run.marks = [*run.marks, Mark(step, BY_EYE)]
+        if run.recorder is not None:
+            run.recorder.note(run)
         self.report = self._follow = self.layers = None
         self.kept_frames = len(run.frames)
         self.life += 1
@@ -61,6 +64,8 @@ class TimeMachine:
         twin = run.fork(step, config)
         chosen = by_eye and 0 < step < len(run.steps)
         twin.marks = [*(m for m in run.marks if m.step <= step), *([Mark(step, BY_EYE)] if chosen else [])]
+        parent = getattr(run.recorder, "id", None)
+        self.keep(twin, parent=parent, step=step)
         self.drop_fork()
         self.forks += 1
         self.fork_from = step
@@ -71,8 +76,8 @@ class TimeMachine:
 
     def drop_fork(self) -> None:
         """The second run is wanted no more."""
-        if self.fork_run is not None and not self.fork_run.phase.over:
-            self.fork_run.cancel()
+        if self.fork_run is not None:
+            let_go(self.fork_run)
         self.fork_run = self._fork_drive = None
 
     @property
@@ -139,6 +144,9 @@ class TimeMachine:
         self._again(drive)
 
     # of the Experiment
+
+    def keep(self, run: Run, **about: Any) -> None:
+        raise NotImplementedError
 
     def _ready_run(self) -> Run:
         raise NotImplementedError

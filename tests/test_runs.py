@@ -483,3 +483,67 @@ def test_killed_at_fifty_random_moments_nothing_finished_is_lost(toy_split, toy_
         assert same_frames(back.frames, straight.frames)
     assert finished >= 2  # the undisturbed one, and one that was put together from several lives
     assert midway >= 1
+
+
+def settled(experiment, wanted) -> None:
+    end = time.monotonic() + 120
+    while not wanted():
+        assert time.monotonic() < end, (experiment.error, experiment.take_up_error)
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def toy_experiment(monkeypatch, toy_split, toy_model):
+    """Experiments of the toy; each is closed."""
+    from core import experiment as module
+    from core.runner import Runner
+
+    runner, made = Runner(1), []
+
+    def original(*_args, **_kwargs):
+        yield from ()
+        return toy_model
+
+    monkeypatch.setattr(module, "load", lambda *_a, **_k: toy_split.dataset)
+    monkeypatch.setattr(module, "original", original)
+    monkeypatch.setattr(Setup, "split", lambda self, dataset: toy_split)
+
+    def make(**told):
+        e = module.Experiment(
+            SETUP, runner, eval_config=EvalConfig(frames=1000), reference_count=0, token="mine", **told
+        )
+        made.append(e)
+        e.start()
+        settled(e, lambda: e.run is not None)
+        return e
+
+    yield make
+    for e in made:
+        e.close()
+    runner.close()
+
+
+def test_a_page_that_is_gone_is_taken_up_by_the_next(toy_experiment):
+    first = toy_experiment()
+    assert list_runs("mine") == ([], [])
+    first.play(6)
+    settled(first, lambda: first.phase is Phase.PAUSED)
+    first.rewind(4)
+    settled(first, lambda: first.phase is Phase.PAUSED)
+    first.close()
+    (info,) = list_runs("mine")[0]
+    assert (info.steps, info.phase) == (4, Phase.PAUSED)
+    second = toy_experiment(take_up=info.id)
+    settled(second, lambda: second.phase is Phase.PAUSED)
+    assert second.run.steps == first.run.steps
+    assert second.run.marks == first.run.marks != []
+    second.fork(2)
+    settled(second, lambda: second.fork_run.phase is Phase.PAUSED)
+    fork = list_runs("mine")[0][0]
+    assert (fork.parent, fork.parent_step, fork.steps) == (info.id, 2, 2)
+    third = toy_experiment(take_up=info.id)  # another tab of the same browser
+    assert "another tab" in second.run.recorder.problem
+    third.play()
+    settled(third, lambda: third.phase is Phase.DONE)
+    assert run_info(info.id).phase is Phase.DONE
+    assert toy_experiment(take_up="20260101-000000-abcdef").take_up_error is not None

@@ -3,13 +3,14 @@
 from core.runs.folder import RunFolder, run_folder, runs_home
 from core.runs.listing import RunInfo, list_runs, note_run, remove_run, rename_run, run_info, share_run
 from core.runs.opened import KeptRun, open_run, read_run, restore
-from core.runs.recorder import Recorder, owner, record
+from core.runs.recorder import Recorder, let_go, owner, record
 
 __all__ = [
     "KeptRun",
     "Recorder",
     "RunFolder",
     "RunInfo",
+    "let_go",
     "list_runs",
     "note_run",
     "open_run",

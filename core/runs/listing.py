@@ -78,7 +78,7 @@ def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
                 found.append(info)
         except LabError as error:
             problems.append(str(error))
-    return sorted(found, key=lambda i: i.id, reverse=True), problems
+    return sorted(found, key=lambda i: (i.created, i.id), reverse=True), problems
 
 
 def run_info(run_id: str) -> RunInfo:

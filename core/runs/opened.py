@@ -8,6 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from core.checkpoints import Checkpoints
 from core.config import EvalConfig
 from core.data.split import Split
@@ -15,7 +17,7 @@ from core.errors import DataError, LabError
 from core.methods import method
 from core.models import Net
 from core.observer import Observer
-from core.records import Change, Phase, Step
+from core.records import Change, Mark, Phase, Step
 from core.run import Run
 from core.runs.folder import RunFolder, run_folder
 from core.runs.plain import config_like, setup_from, weights_key
@@ -83,6 +85,12 @@ def restore(kept: KeptRun, split: Split, model: Net, observer: Observer | None) 
         raise DataError(f"{name} was made from other images of {split.dataset.title}; it can be replayed, not continued")  # fmt: skip
     if weights_key(model) != about["original"]:
         raise DataError(f"{name} began with another original model than is there now; it can be replayed, not continued")  # fmt: skip
+    if observer is not None and observer.projection is not None and kept.map_positions is not None and not np.array_equal(
+        kept.map_positions, observer.projection.positions
+    ):  # fmt: skip
+        raise DataError(
+            f"{name} was drawn on another map than is there now; it can be replayed, not continued"
+        )
     try:
         unlearner = method(kept.setup.method, kept.setup.config(split))
         unlearner.configure(model, split)
@@ -90,6 +98,7 @@ def restore(kept: KeptRun, split: Split, model: Net, observer: Observer | None) 
             Change(int(c["after"]), *(config_like(unlearner.config, c[k]) for k in ("before", "now")))
             for c in about["changes"]
         ]
+        marks = [Mark(**m) for m in about["marks"]]
         config = config_like(unlearner.config, about["config"])
     except (KeyError, TypeError, LabError) as error:
         raise DataError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
@@ -99,6 +108,7 @@ def restore(kept: KeptRun, split: Split, model: Net, observer: Observer | None) 
     unlearner.config = changes[0].before if changes else config
     run = Run(unlearner, model, split, seed=int(about["seed"]))
     run.observer, run.config, run.changes = observer, config, changes
+    run.marks = marks
     run.steps, run.frames = list(kept.steps), list(kept.frames)
     run.seconds = defaultdict(float, about["seconds"])
     run._restage()

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import threading
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 from weakref import WeakValueDictionary
@@ -130,15 +131,10 @@ class Recorder:
     # what a person says
 
     def tell(self, **values: Any) -> None:
-        """Change what run.json says besides the run: name, note, shared, marks."""
+        """Change what run.json says besides the run: name, note, shared."""
         self.about.update(values)
         if self._begun:
             self._try(lambda: self.folder.write_about(self.about))
-
-    def mark(self, frame: int, why: str) -> None:
-        """Frame ``frame`` was chosen by looking at ``why`` (labels, references); it says so wherever it goes."""
-        marks = [m for m in self.about["marks"] if m["frame"] != frame]
-        self.tell(marks=[*marks, {"frame": frame, "why": why}])
 
     def close(self, why: str | None = None) -> None:
         """Write no more; others may take the run up."""
@@ -162,6 +158,7 @@ class Recorder:
                 {"after": c.after, "before": config_dict(c.before), "now": config_dict(c.now)}
                 for c in run.changes
             ],
+            "marks": [asdict(m) for m in run.marks],
             "seed": run.seed,
             "phase": str(Phase.PAUSED if run.phase in (Phase.RUNNING, Phase.READY) else run.phase),
             "total_steps": run.total_steps,
@@ -207,12 +204,11 @@ def record(
     about: dict[str, Any] = {
         "name": name,
         "note": "",
-        "created": now.isoformat(timespec="seconds"),
+        "created": now.isoformat(),
         "owner": None if token is None else owner(token),
         "shared": token is None,
         "parent": parent,
         "parent_step": step,
-        "marks": [],
         "setup": setup_dict(setup),
         "forget": split.request.describe(split.dataset.classes),
         "dataset": split.dataset.fingerprint,
@@ -235,6 +231,15 @@ def resume(run: Run, folder: RunFolder, about: dict[str, Any]) -> Recorder:
     recorder.folder.write_steps(run.steps)
     recorder.folder.drop_frames(len(run.frames))
     return recorder
+
+
+def let_go(run: Run) -> None:
+    """Stop ``run`` for good here; what is kept of it can be taken up again."""
+    if isinstance(run.recorder, Recorder):
+        run.recorder.note(run)
+        run.recorder.close()
+    if not run.phase.over:
+        run.cancel()
 
 
 def owner(token: str) -> str:
