@@ -26,7 +26,7 @@ class Entry:
         None  # seeds in which it lay inside the band of retrained models; None where there is no band
     )
     gap: float | None = None  # mean distance to the mean of the retrained models
-    loses: bool = False  # doing nothing is nearer to the retrained models
+    loses: bool = False  # outside the band on some seed, and doing nothing is nearer to the retrained models
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,11 @@ def _against(line: Line, nothing: Mapping[str, Entry]) -> Line:
     marked = {}
     for key, e in line.entries.items():
         other = nothing.get(key)
-        loses = e.gap is not None and other is not None and other.gap is not None and e.gap > other.gap + 1e-9
+        told_apart = e.inside is None or e.inside < len(e.values)  # inside the band there is nothing to lose
+        farther = (
+            e.gap is not None and other is not None and other.gap is not None and e.gap > other.gap + 1e-9
+        )
+        loses = told_apart and farther
         marked[key] = Entry(e.mean, e.spread, e.values, e.inside, e.gap, loses)
     return Line(line.method, line.title, marked, line.errors, line.origin)
 

@@ -209,6 +209,11 @@ def test_a_method_that_is_farther_from_retraining_than_doing_nothing_is_marked()
     assert summary.lost_to_nothing() == {"references": [], "laf": [], "finetune": ["test"]}
 
 
+def test_nothing_is_lost_inside_the_band_however_near_doing_nothing_is():
+    summary = summarise(Made({"nothing": [0.970, 0.970], "laf": [0.972, 0.971]}, THEIRS))
+    assert summary.lost_to_nothing()["laf"] == []
+
+
 def small() -> Summary:
     return summarise(Made(VALUES, THEIRS))
 
