@@ -11,7 +11,7 @@ from core.errors import LabError
 from core.methods.base import has_own_original
 from core.run import Phase
 from core.setup import FRACTIONS, Setup, usual_classes
-from dashboard import imports, methods_form, models_form, state
+from dashboard import imports, knobs_form, methods_form, models_form, state
 from dashboard.state import Lab
 
 PLANTED = "planted"
@@ -42,6 +42,14 @@ def transport(lab: Lab) -> None:
             _button("Play", lab, "play", stopped, "Play to the end (space)", "Space", primary=True)
         _button("Step", lab, "step", stopped or playing, f"{_one_step(lab)} (→)", "Right")
         _button("Step ×10", lab, "ten", stopped or playing, "Ten steps (shift →)", "Shift+Right")
+        slow = st.toggle(
+            "Slow",
+            value=lab.experiment.slow,
+            key=f"slow-{lab.token}",
+            help="Slow motion: about one step a second; the map names each stage and shows what it acts on",
+        )
+        if slow != lab.experiment.slow:
+            lab.experiment.set_slow(slow)
 
 
 def _one_step(lab: Lab) -> str:
@@ -99,7 +107,7 @@ def setup_bar(lab: Lab) -> None:
     e = lab.experiment
     split = e.split
     source = imports.source_of(lab, e.setup.dataset)
-    data, forget, facts = st.columns([1.6, 3.2, 7], gap="small")
+    data, forget, knobs, facts = st.columns([1.6, 3.2, 1, 6.1], gap="small")
     with (
         data,
         st.popover(
@@ -121,6 +129,8 @@ def setup_bar(lab: Lab) -> None:
             key=f"forget-{lab.token}",
         ):
             _request(lab)
+    with knobs:
+        knobs_form.popover(lab)
     with facts:
         st.html(_facts(lab))
     imports.show(lab)
@@ -231,7 +241,8 @@ def _facts(lab: Lab) -> str:
     e = lab.experiment
     parts: list[tuple[str, str]] = []
     method = methods_form.made(e.setup.method)
-    parts += [("Method", method.title), *methods_form.settings(e.setup.method, e.config)]
+    config = e.config if e.run is None else e.run.config
+    parts += [("Method", method.title), *methods_form.settings(e.setup.method, config)]
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):

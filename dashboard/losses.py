@@ -24,8 +24,11 @@ LAF_CHARTS: list[dict[str, Any]] = [
     {"name": "gradients, log", "help": "length of each loss's gradient, on a logarithmic axis", "log": True,
      "lines": [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]]},
     {"name": "cosine", "help": "cosine between the two gradients: below 0 the two losses pull against one another", "range": [-1, 1],
-     "lines": [["cosine", "of the two", "text"]]},
+     "conflict": True, "lines": [["cosine", "of the two", "text"]]},
+    {"name": "share of the move", "help": "how much of the way that the parameters went in a step each loss made: its optimiser's move over "
+     "the sum of both, in %", "range": [0, 100], "lines": [["share_ue", "L_UE", "ue"], ["share_ra", "L_RA", "ra"]]},
 ]  # fmt: skip
+COSINE = LAF_CHARTS[3]
 COLOURS = ("ue", "ra", "accent", "muted", "text")  # of lines that are neither of D_r nor of D_f
 NAMES = {"cross_entropy": "cross-entropy", "kl": "KL divergence"}
 MOST = 4  # lines in a chart: more cannot be told apart
@@ -45,7 +48,30 @@ def loss_terms(record: Step) -> dict[str, float | None]:
     else:
         found = {f"loss_{name}": value for name, value in losses.items()}
     found |= {f"grad_{k}": v for k, v in record.grad_norms.items()}
+    whole = sum(record.moves.values())
+    if whole > 0 and "joint" not in record.moves:
+        found |= {f"share_{k}": 100 * record.moves.get(k, 0.0) / whole for k in ("ue", "ra")}
+    found |= {f"move_{k}": v for k, v in record.moves.items()}
     return {**found, "cosine": record.grad_cosine}
+
+
+def outcome_charts(task: str) -> list[dict[str, Any]]:
+    """What became of the model, on the losses' axis of steps. ``of``: where in a reading the values are; ``times``: to its unit."""
+    accuracy: dict[str, Any] = {
+        "name": "accuracy, %", "help": "on remaining and on forgotten training images, and on test images", "of": "values", "times": 100,
+        "range": [0, 100], "lines": [["remain_train", "remaining", "remain"], ["forget_train", "forgotten", "forget"],
+                                     ["remain_test" if task == "class" else "test", "test", "text"]],
+    }  # fmt: skip
+    return [
+        accuracy,
+        {"name": "one answer, %", "help": "spread of the answers on forgotten images: share of the commonest", "of": "values", "times": 100,
+         "range": [0, 100], "lines": [["one_answer", "largest share", "forget"]]},
+        {"name": "attack AUC", "help": "membership attack; 0.5 cannot tell", "of": "values", "range": [0, 1], "lines": [["auc", "AUC", "text"]]},
+        {"name": "length", "help": "median length of the representations: L_RA holds angles, not lengths", "of": "norm",
+         "lines": [["remain", "of D_r", "remain"], ["forget", "of D_f", "forget"]]},
+        {"name": "angle, °", "help": "median angle by which representations turned away from the original's", "of": "angle",
+         "range": [0, 180], "lines": [["remain", "of D_r", "remain"], ["forget", "of D_f", "forget"]]},
+    ]  # fmt: skip
 
 
 def loss_charts(method: str, steps: Iterable[Step]) -> list[dict[str, Any]]:
@@ -75,7 +101,7 @@ def loss_charts(method: str, steps: Iterable[Step]) -> list[dict[str, Any]]:
                 "log": True,
             }
         )
-    return [*found, LAF_CHARTS[-1]] if cosine else found
+    return [*found, COSINE] if cosine else found
 
 
 def _label(name: str) -> str:

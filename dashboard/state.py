@@ -139,9 +139,8 @@ class Lab:
 
     @property
     def phase(self) -> Phase | None:
-        """The run's phase; None while the experiment is being prepared."""
-        run = self.experiment.run
-        return run.phase if run is not None else None
+        """Of the run and its fork together; None while the experiment is being prepared."""
+        return self.experiment.phase
 
     def pulse(self) -> tuple[Any, ...]:
         """What the buttons and the stage depend on: when it changes, the whole page is drawn again."""
@@ -154,6 +153,8 @@ class Lab:
             len(e.references),
             self.busy,
             self.is_preparing,
+            e.forks,
+            e.fork_run is None,
         )
 
     @property
@@ -162,11 +163,11 @@ class Lab:
         e = self.experiment
         if e.error is not None and e.run is None:
             return False
-        if e.run is None or e.work or e.run.phase is Phase.RUNNING:
+        if e.run is None or e.work or e.phase is Phase.RUNNING:
             return True
         if e.noise is None and e.references:
             return True
-        behind = self.outbox.frames < len(e.run.frames) or self.outbox.repeats > 0
+        behind = self.outbox.is_behind(e)
         return behind or self.outbox.revision != e.revision or self.follow_is_behind
 
     @property
@@ -175,8 +176,8 @@ class Lab:
         e = self.experiment
         if e.run is None:
             return True
-        behind = self.outbox.frames < len(e.run.frames) or self.outbox.repeats > 0 or self.follow_is_behind
-        return bool(e.work) and e.run.phase is not Phase.RUNNING and not behind
+        behind = self.outbox.is_behind(e) or self.follow_is_behind
+        return bool(e.work) and e.phase is not Phase.RUNNING and not behind
 
     @property
     def follow_is_behind(self) -> bool:

@@ -13,8 +13,8 @@ from core.metrics import Reading
 from core.records import Frame, Progress, Stage
 from core.references import usual_count
 from core.run import Phase, Run
-from dashboard import words
-from dashboard.losses import loss_charts, loss_terms
+from dashboard import journey, words
+from dashboard.losses import loss_charts, loss_terms, outcome_charts
 from dashboard.scene import half, pixels, shares
 from dashboard.standing import Compared, Yardstick
 from dashboard.wire import pack
@@ -37,10 +37,15 @@ class Outbox:
 
     frames: int = 0
     follow: int = 0
+    fork: int = 0  # frames of the fork ``fork_id``
+    fork_id: int = 0
     life: int = 0
     revision: int = -1
     repeats: int = 0
-    readings: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)  # by (frame, revision)
+    readings: dict[tuple[int, int, int], dict[str, Any]] = field(
+        default_factory=dict
+    )  # by (fork or 0, frame, revision)
+    watch: journey.Watch = field(default_factory=journey.Watch)
     yard: Yardstick | None = None  # of ``yard_revision``
     yard_revision: int = -1
     untouched: Compared | None = None  # the original model by that yardstick
@@ -50,9 +55,21 @@ class Outbox:
         if lack.get("life") == self.life:
             self.frames = min(self.frames, max(0, int(lack.get("from") or 0)))
             self.follow = min(self.follow, max(0, int(lack.get("follow") or 0)))
+            if lack.get("fork") is not None:
+                self.fork = min(self.fork, max(0, int(lack["fork"])))
         if lack.get("rev") != self.revision:
             self.revision = -1
         self.repeats = REPEATS
+
+    def is_behind(self, experiment: Experiment) -> bool:
+        """Whether frames wait to be sent."""
+        run, twin = experiment.run, experiment.fork_run
+        if run is None:
+            return False
+        forked = twin is not None and (self.fork_id != experiment.forks or self.fork < len(twin.frames))
+        gone = twin is None and self.fork_id != 0
+        behind = self.life != experiment.life or self.frames < len(run.frames)
+        return behind or forked or gone or self.repeats > 0
 
     def packet(self, experiment: Experiment, token: str) -> bytes:
         """The next packet: the status, the frames that are new, and an overlap."""
@@ -70,11 +87,15 @@ class Outbox:
                 "seqs": [],
                 "follow_seqs": [],
                 "retrained": False,
+                "kept": 0,
             }
             return pack({**header, **empty}, {})
         if experiment.life != self.life:
-            self.frames, self.follow, self.life = 0, 0, experiment.life
+            # the frames before a way back are kept by a browser that saw the life before; by others they are asked for
+            kept = experiment.kept_frames if experiment.life == self.life + 1 else 0
+            self.frames, self.follow, self.life = min(self.frames, kept), 0, experiment.life
             self.readings.clear()
+            self.repeats = REPEATS
         total, revision, split = len(run.frames), experiment.revision, experiment.split
         assert split is not None
         references = list(experiment.references)
@@ -98,6 +119,7 @@ class Outbox:
             "charts": loss_charts(
                 experiment.setup.method, (f.record for f in run.frames[:total] if f.record is not None)
             ),
+            "outcomes": outcome_charts(split.task),
             "references": {
                 "done": len(self.yard.references),
                 "total": self.yard.total,
@@ -109,6 +131,13 @@ class Outbox:
             "retrained": False,
             "retrained_rev": revision if references else 0,
             "noise": None if experiment.noise is None else experiment.noise._asdict(),
+            "kept": experiment.kept_frames,
+            "changes": journey.changes(run),
+            "marks": journey.marks(run),
+            "alarms": self.watch.alarms(experiment, run),
+            "travel": journey.travel(experiment),
+            "layers": journey.layers(experiment),
+            "slow": experiment.slow,
         }
         if references and self.repeats:
             header["retrained"] = True
@@ -116,7 +145,28 @@ class Outbox:
             arrays |= {f"retrained_{name}": values for name, values in seen.items()}
         self.repeats = max(0, self.repeats - 1)
         self._follow(experiment, header, arrays)
+        self._fork(experiment, header, arrays)
         return pack(header, arrays)
+
+    def _fork(self, experiment: Experiment, header: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """The second run's frames from where it left the first one's."""
+        told, twin = journey.fork_of(experiment), experiment.fork_run
+        header |= {"fork": told, "fork_seqs": [], "fork_readings": []}
+        if told is None or twin is None:
+            self.fork_id = 0
+            return
+        shared = told["shared"]
+        if told["id"] != self.fork_id:
+            self.fork_id, self.fork = told["id"], shared
+        window = range(max(shared, self.fork - OVERLAP), min(told["total"], self.fork + WINDOW))
+        self.fork = max(self.fork, window.stop)
+        every = range(shared, told["total"]) if self.repeats else window
+        header["fork_seqs"] = list(window)
+        header["fork_readings"] = [
+            self._reading(experiment, twin, twin.frames[i], self.revision, told["id"]) for i in every
+        ]
+        seen = _frame_arrays(experiment, [twin.frames[i] for i in window])
+        arrays |= {f"fork_{name}": seen[name] for name in ("position", "prediction") if name in seen}
 
     def _follow(self, experiment: Experiment, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         track = experiment.follow
@@ -132,8 +182,10 @@ class Outbox:
             header["retrained_follow"] = True
             arrays["retrained_follow"] = pixels(track.retrained, edge)
 
-    def _reading(self, experiment: Experiment, run: Run, frame: Frame, revision: int) -> dict[str, Any]:
-        key = (frame.number, revision)
+    def _reading(
+        self, experiment: Experiment, run: Run, frame: Frame, revision: int, fork: int = 0
+    ) -> dict[str, Any]:
+        key = (fork, frame.number, revision)
         if key not in self.readings:
             assert self.yard is not None
             assert self.untouched is not None
@@ -190,7 +242,16 @@ def reading(
             "remain": float(np.median(frame.angles[~forget])),
             "forget": float(np.median(frame.angles[forget])),
         },
+        "norm": {
+            "remain": _norm(frame.representations[~forget]),
+            "forget": _norm(frame.representations[forget]),
+        },
     }
+
+
+def _norm(representations: np.ndarray) -> float:
+    """Median length of representations (n, width)."""
+    return float(np.median(np.linalg.norm(representations.astype(np.float32), axis=1)))
 
 
 def too_few(now: Reading) -> dict[str, str]:
@@ -237,7 +298,7 @@ def status(experiment: Experiment) -> dict[str, Any]:
         found["phase"] = "failed" if error else "preparing"
         found["sentence"] = None if error else preparing(work)
     else:
-        found["phase"] = str(run.phase)
+        found["phase"] = str(experiment.phase)
         done = run.progress
         found["stages"] = [stage_bar(s, done.get(s.key)) for s in run.stages]
     found["work"] = [_bar(p) for p in work.values()] if run is not None else []

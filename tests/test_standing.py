@@ -211,7 +211,7 @@ def test_other_methods_losses_are_shown_as_they_are_and_lafs_per_image():
     assert [line[0] for c in charts for line in c["lines"]] == ["loss_remain", "loss_forget_kl", "grad_both"]
     assert [line[2] for line in charts[0]["lines"]] == ["remain", "forget"]
     assert losses.loss_charts("nothing", [Step(1, 1, 1, "unlearn", {}, {})]) == []
-    assert len(losses.loss_charts("laf", [])) == 4
+    assert len(losses.loss_charts("laf", [])) == 5
     laf = Step(
         1, 2, 1, "unlearn", {"ue": 6.0, "ue_remain": 4.0}, {"ue": 1.0}, 0.5, {"remain": 8, "forget": 4}
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import LabError
 from dashboard import cache, controls, imports
 from dashboard.feed import feed, picks_feed
 from dashboard.readouts import readouts
@@ -33,13 +34,34 @@ def picked(lab: Lab, value: dict[str, Any]) -> None:
         st.switch_page("views/forget.py")
 
 
+def travelled(lab: Lab, value: dict[str, Any]) -> None:
+    """Somebody goes on, or forks, from the step that is shown; or is done with the fork."""
+    e, step = lab.experiment, int(value.get("step") or 0)
+    if value.get("life") != e.life:
+        return  # a button of a life that is over
+    moves = {"continue": lambda: e.rewind(step), "fork": lambda: e.fork(step), "drop": e.drop_fork}
+    try:
+        moves[value["act"]]()
+    except LabError as error:
+        st.toast(str(error), icon="⚠️")
+    else:
+        st.rerun()
+
+
+def split_by_layer(lab: Lab) -> None:
+    try:
+        lab.experiment.by_layer()
+    except LabError as error:
+        st.toast(str(error), icon="⚠️")
+
+
 def page(lab: Lab) -> None:
     controls.setup_bar(lab)
     buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
     with buttons:
         controls.transport(lab)
     with line:
-        timeline("timeline", lab.token)
+        timeline("timeline", lab.token, on_travel=lambda value: travelled(lab, value))
     stage, side = st.columns([2, 1.08], gap="small")
     with stage:
         theatre(
@@ -51,7 +73,7 @@ def page(lab: Lab) -> None:
         )
     picks_feed("picks", lab.picked.packet(lab.token, lab.map_ids, tell_operation=False))
     with side:
-        readouts("readouts", lab.token, height=STAGE_HEIGHT)
+        readouts("readouts", lab.token, height=STAGE_HEIGHT, on_layers=lambda: split_by_layer(lab))
     pulse = lab.pulse()
     every = None if imports.is_open() else _every(lab)
 

@@ -3,7 +3,7 @@
  * and hovering ask nobody.
  *
  * Events: "scene", "frames" (frames, readings or references came), "status", "cursor" (another frame is shown),
- * "position" (the shown place moved between two frames), "view" (a setting of the picture), "live", "life" (a Reset),
+ * "position" (the shown place moved between two frames), "view" (a setting of the picture), "live", "life" (a Reset, or a way back),
  * "picks" (other images are picked).
  */
 import { Clock } from "./clock.js";
@@ -11,7 +11,7 @@ import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
 const FRAME_FIELDS = ["position", "off_map", "prediction", "confidence", "angle"];
-const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, cloud: false, readout: null, isolate: null, zoom: 1, x: 0, y: 0 };
+const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, cloud: false, readout: null, balance: "losses", isolate: null, zoom: 1, x: 0, y: 0 };
 
 export class RunStore extends EventTarget {
   /** @param {string} run the token that the server gave this run */
@@ -25,6 +25,13 @@ export class RunStore extends EventTarget {
     this.life = -1;
     this.rev = 0;
     this.charts = []; // of the losses
+    this.outcomes = []; // charts of what became of the model
+    this.alarms = []; // each {name, sentence, step, until, advice}
+    this.changes = []; // of the settings, each {step, text}
+    this.remarks = []; // on steps, each {step, text}
+    this.travel = {}; // why one cannot go on ("continue") or "fork" from the shown step; null where one can
+    this.layers = null; // {step, rows: [{name, ue, ra, cosine}]}
+    this.slow = false;
     this.retrained = null; // the first of them: {rev, position, prediction, confidence, off_map, angle, follow}
     this.references = []; // all of them: {position, prediction, confidence, off_map, angle, fit}
     this.wanted = 0; // how many there will be
@@ -34,14 +41,17 @@ export class RunStore extends EventTarget {
     this.#empty();
   }
 
-  #empty() {
-    this.frames = []; // by number; each {position, off_map, prediction, confidence, angle}
+  /** @param {number} keep frames that belong to the next life, too */
+  #empty(keep = 0) {
+    this.frames = (this.frames ?? []).slice(0, keep); // by number; each {position, off_map, prediction, confidence, angle}
+    this.readings = (this.readings ?? []).slice(0, keep); // by number
     this.follow = []; // by number; each an Int16Array of positions
-    this.readings = []; // by number
+    this.fork = null; // the second run: {id, from, shared, total, phase, text, frames, readings}
     this.total = 0;
-    this.held = 0;
-    this.newest = -1;
-    this.clock.reset();
+    this.held = this.frames.reduce((count) => count + 1, 0);
+    this.newest = this.frames.length - 1;
+    if (!keep) this.clock.reset();
+    else this.clock.goLive();
   }
 
   /** Takes the scene, once. @returns {boolean} whether it was new */
@@ -57,16 +67,24 @@ export class RunStore extends EventTarget {
     if (header.run !== this.run || header.life < this.life) return false;
     if (header.life > this.life) {
       const reset = this.life >= 0;
+      const keep = reset && header.life === this.life + 1 ? header.kept : 0; // after a way back the past is the same
       this.life = header.life;
-      this.#empty();
+      this.#empty(keep);
       if (reset) this.emit("life");
     }
     this.total = header.total;
     this.rev = header.rev;
-    const told = JSON.stringify([header.status, header.rows, header.charts, header.references, header.total, header.rev, header.noise]);
+    const told = JSON.stringify([header.status, header.rows, header.charts, header.references, header.total, header.rev, header.noise, header.alarms, header.changes, header.marks, header.travel, header.layers, header.slow, header.fork]);
     this.status = header.status;
     this.rows = header.rows;
     this.charts = header.charts;
+    this.outcomes = header.outcomes ?? [];
+    this.alarms = header.alarms ?? [];
+    this.changes = header.changes ?? [];
+    this.remarks = header.marks ?? [];
+    this.travel = header.travel ?? {};
+    this.layers = header.layers ?? null;
+    this.slow = Boolean(header.slow);
     this.wanted = header.references.total;
     this.noise = header.noise;
     const newest = this.newest;
@@ -79,6 +97,7 @@ export class RunStore extends EventTarget {
       this.readings[reading.seq] = reading;
       changed = true;
     }
+    changed = this.#takeFork(header, arrays) || changed;
     this.stats.lost = this.total - this.held;
     if (this.newest > newest) this.clock.arrived();
     if (changed) this.emit("frames");
@@ -107,6 +126,34 @@ export class RunStore extends EventTarget {
     const size = arrays.follow.length / header.follow_seqs.length;
     this.follow[seq] = arrays.follow.slice(i * size, (i + 1) * size);
     return true;
+  }
+
+  /** The second run's frames, numbered on from where it left the first. */
+  #takeFork(header, arrays) {
+    const told = header.fork ?? null;
+    if (!told) {
+      const had = this.fork !== null;
+      this.fork = null;
+      return had;
+    }
+    let changed = this.fork?.id !== told.id;
+    if (changed) this.fork = { frames: [], readings: [] };
+    const tail = this.fork.readings.at(-1)?.step ?? told.from;
+    const beside = !this.live && !this.playing && this.cursor === this.seqAtStep(tail); // watching the fork go
+    Object.assign(this.fork, told);
+    header.fork_seqs.forEach((seq, i, { length }) => {
+      if (this.fork.frames[seq]) return;
+      const cut = (name) => { const size = arrays[name].length / length; return arrays[name].slice(i * size, (i + 1) * size); };
+      this.fork.frames[seq] = { position: cut("fork_position"), prediction: cut("fork_prediction") };
+      changed = true;
+    });
+    for (const reading of header.fork_readings) {
+      if (this.fork.readings[reading.seq]?.rev >= reading.rev) continue;
+      this.fork.readings[reading.seq] = reading;
+      changed = true;
+    }
+    if (beside && this.fork.readings.length) this.setCursor(this.seqAtStep(this.fork.readings.at(-1).step));
+    return changed;
   }
 
   #takeRetrained(header, arrays) {
@@ -141,9 +188,14 @@ export class RunStore extends EventTarget {
     if ((this.retrained?.rev ?? 0) < this.retrainedRev) rev = 0;
     const from = Math.min(firstGap(this.frames), firstGap(this.readings));
     const follow = firstGap(this.follow);
+    let fork = null; // the fork's first missing frame
+    for (let i = this.fork?.shared ?? 0; i < (this.fork?.total ?? 0) && fork === null; i++) {
+      if (!this.fork.frames[i] || !this.fork.readings[i]) fork = i;
+    }
+    for (const reading of this.fork?.readings ?? []) if (reading && reading.rev < rev) rev = reading.rev;
     // A missing follow frame is asked for only while one is looked at, and only behind those that came: it may not be computed yet.
     const hole = this.view.map === "follow" && follow < this.follow.length;
-    return from < this.total || rev < this.rev || hole ? { life: this.life, from, rev, follow } : null;
+    return from < this.total || rev < this.rev || hole || fork !== null ? { life: this.life, from, rev, follow, fork } : null;
   }
 
   /** The number of the shown frame. */
@@ -174,13 +226,30 @@ export class RunStore extends EventTarget {
   /** Steps in the whole run, as far as anybody knows. */
   get steps() {
     const stage = this.status?.stages?.at(-1);
-    return stage?.total || this.readings.at(-1)?.steps || Math.max(1, this.newest);
+    const own = stage?.total || this.readings.at(-1)?.steps || Math.max(1, this.newest);
+    return Math.max(own, this.fork?.steps ?? 0);
   }
 
-  /** The readings at which an alarm begins. */
-  get alarms() {
-    const alarmed = (reading) => reading?.sentence?.tone === "alarm";
-    return this.readings.filter((reading, k) => alarmed(reading) && !alarmed(this.readings[k - 1]));
+  /** The alarms that hold at a step, the last that began first. */
+  alarmsAt(step) {
+    return this.alarms.filter(({ step: began, until }) => began <= step && (until === null || step < until)).reverse();
+  }
+
+  /** The fork's frame to be shown beside a frame of the run: of the same step, its newest while the newest is shown; null before it. */
+  forkSeq(seq) {
+    const { fork } = this;
+    const newest = (fork?.readings.length ?? 0) - 1;
+    if (!fork || newest < fork.shared) return null;
+    if (this.live && seq >= this.newest) return newest;
+    const step = this.stepOf(seq);
+    let best = null;
+    for (let i = fork.shared; i <= newest; i++) if (fork.readings[i] && fork.readings[i].step <= step) best = i;
+    return best;
+  }
+
+  forkReadingAt(seq) {
+    const at = this.forkSeq(seq);
+    return at === null ? null : this.fork.readings[at];
   }
 
   stepOf(seq) { return this.readings[seq]?.step ?? seq; }

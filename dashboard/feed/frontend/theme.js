@@ -3,14 +3,14 @@
 const DARK = {
   bg: "#0d111c", panel: "#141a29", raised: "#1a2236", border: "#27304a", text: "#e9edf7", muted: "#93a0bd", accent: "#7c9cff",
   forget: "#ffa24a", remain: "#4fa3ff", retrained: "#b79bff", original: "#8390ad", alarm: "#ff6f7d", good: "#46d39a",
-  ue: "#e3c550", ra: "#4cc9b8", onAccent: "#0d111c", shadow: "0 8px 28px rgb(0 0 0 / .5)",
+  ue: "#e3c550", ra: "#4cc9b8", fork: "#ff8ad0", onAccent: "#0d111c", shadow: "0 8px 28px rgb(0 0 0 / .5)",
   classes: ["#f0787f", "#f2a65a", "#e2c653", "#a3cf62", "#4ecb94", "#4fc6de", "#6ea4ff", "#a18fff", "#dd86e4", "#b9a68f"],
   ramp: ["#3a4668", "#3f7f99", "#58b795", "#b5d96b", "#fdeb6b"],
 };
 const LIGHT = {
   bg: "#f6f7fb", panel: "#ffffff", raised: "#f0f2f8", border: "#dfe3ee", text: "#182033", muted: "#5d6a86", accent: "#3658d6",
   forget: "#d9580a", remain: "#1767c4", retrained: "#6d48cf", original: "#7b869d", alarm: "#c92a3a", good: "#0b8a5a",
-  ue: "#8c6b00", ra: "#0a7d70", onAccent: "#ffffff", shadow: "0 8px 24px rgb(24 32 51 / .18)",
+  ue: "#8c6b00", ra: "#0a7d70", fork: "#b0267f", onAccent: "#ffffff", shadow: "0 8px 24px rgb(24 32 51 / .18)",
   classes: ["#c62f3a", "#c76a00", "#937500", "#57902a", "#0b8a5a", "#00838f", "#1f66d0", "#5e45c9", "#a1329f", "#7a6450"],
   ramp: ["#c9cfdf", "#86b8c4", "#3f9a8b", "#1f6f63", "#123c4a"],
 };

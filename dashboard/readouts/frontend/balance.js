@@ -4,6 +4,11 @@ import { drawChart, placeCursor, scaleOf } from "./chart.js";
 import { band, format } from "./table.js";
 
 const LAF_UNIT = "mean per image of the mini-batch";
+const GROUPS = [
+  ["losses", "losses", "terms of the losses, their gradients, and the share of each in the move"],
+  ["model", "model", "accuracies, spread of the answers, attack, and representations, on the same axis of steps"],
+  ["all", "all", "both, in place of the table"],
+];
 
 /** A number with about three figures, never wider than six characters. */
 export function short(value) {
@@ -25,28 +30,37 @@ function ofRow(row) {
   };
 }
 
-const ofLoss = (chart) => ({ ...chart, value: (reading, key) => reading?.loss?.[key] });
+const ofLoss = (chart) => ({
+  ...chart, value: (reading, key) => { const value = reading?.[chart.of ?? "loss"]?.[key]; return typeof value === "number" ? value * (chart.times ?? 1) : null; },
+});
 
 export class Balance {
   /** @param {(seq: number) => void} choose is told which frame was clicked, @param {() => void} leave that the losses are wanted again */
-  constructor(choose, leave) {
+  constructor(choose, leave, { group, layers }) {
     this.choose = choose;
+    this.groups = GROUPS.map(([value, text, title]) => h("button", { type: "button", "data-value": value, title, onclick: () => group(value) }, text));
+    const tabs = h("div", { class: "tabs", role: "group", "aria-label": "Curves" }, ...this.groups);
+    this.byLayer = h("button", { type: "button", class: "back", onclick: () => { this.layered = !this.layered; if (this.layered) layers(); this.update(this.store); } }, "by layer");
+    this.list = h("div", { class: "layers", hidden: true });
+    keepKeys(tabs, [" ", "Enter"]);
+    keepKeys(this.byLayer, [" ", "Enter"]);
     this.when = h("span", { class: "when" });
     this.title = h("h3", {}, "Loss balance");
-    this.unit = h("span", { class: "unit" });
     this.back = h("button", { type: "button", class: "back", hidden: true, onclick: leave }, "losses");
     keepKeys(this.back, [" ", "Enter"]);
     this.charts = [];
     this.empty = h("p", { class: "nothing" });
     this.grid = h("div", { class: "charts" });
     this.element = h("section", { class: "panel balance", "aria-label": "Loss balance" },
-      h("header", {}, this.title, this.unit, this.when, this.back), this.grid, this.empty);
+      h("header", {}, this.title, tabs, this.byLayer, this.when, this.back), this.grid, this.list, this.empty);
   }
 
   /** The charts that there should be now. @returns {boolean} whether they are others than before */
   #build(store) {
     const row = store.rows.find(({ key }) => key === store.view.readout);
-    const wanted = row ? [ofRow(row)] : store.charts.map(ofLoss);
+    const { balance } = store.view;
+    const charts = [...(balance === "model" ? [] : store.charts), ...(balance === "losses" ? [] : store.outcomes)];
+    const wanted = row ? [ofRow(row)] : charts.map(ofLoss);
     const key = JSON.stringify(wanted);
     if (key === this.built) return false;
     this.built = key;
@@ -55,8 +69,9 @@ export class Balance {
     this.grid.replaceChildren(...this.charts.map(({ element }) => element));
     this.hovered = null;
     setText(this.title, row ? row.label : "Loss balance");
-    setText(this.unit, row ? row.symbol.replace("_", " ") : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : "one value a mini-batch");
+    setTitle(this.title, row ? row.help : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : "one value a mini-batch");
     this.back.hidden = !row;
+    this.element.classList.toggle("one", Boolean(row));
     return true;
   }
 
@@ -81,6 +96,7 @@ export class Balance {
     const theirs = chart.row && chart.band ? h("span", { class: "line theirs" }, h("span", {}, "retrained"), h("b", {}, band(chart.row))) : null;
     const element = h("div", { class: "chart", title: chart.help },
       h("div", { class: "legend" }, h("span", { class: "title" }, ...title), ...legend, theirs, place), plot);
+    if (chart.lines.length > 2) element.style.flexGrow = "1.4"; // its legend is taller
     canvas.addEventListener("pointermove", (event) => this.#hover(canvas, event));
     canvas.addEventListener("pointerleave", () => this.#hover(canvas, null));
     canvas.addEventListener("click", (event) => this.store && this.choose(this.#seq(canvas, event)));
@@ -107,8 +123,10 @@ export class Balance {
   /** Values and cursors. */
   update(store) {
     this.store = store;
-    const some = Boolean(this.row) || store.readings.some((reading) => reading?.loss);
+    const some = Boolean(this.row) || store.view.balance !== "losses" || store.readings.some((reading) => reading?.loss);
     const silent = some && !this.charts.length;
+    for (const button of this.groups) button.setAttribute("aria-pressed", button.dataset.value === store.view.balance);
+    this.#layers(store);
     this.empty.hidden = some && !silent;
     setText(this.empty, silent ? "This method has no loss" : "Play to see the losses");
     this.grid.classList.toggle("idle", !some);
@@ -119,7 +137,7 @@ export class Balance {
     for (const chart of this.charts) {
       for (const [key] of chart.lines) {
         const value = chart.value(reading, key);
-        setText(chart.values[key], chart.row ? format(chart.row, reading?.values?.[key], false) : reading?.loss ? short(value) : "");
+        setText(chart.values[key], chart.row ? format(chart.row, reading?.values?.[key], false) : typeof value === "number" ? short(value) : "");
         chart.values[key].dataset.value = value ?? "";
       }
       if (chart.place) {
@@ -131,5 +149,36 @@ export class Balance {
       placeCursor(chart, chart.shown, store, store.newest >= 0 ? store.cursor : null);
       placeCursor(chart, chart.pointed, store, this.hovered ?? null);
     }
+  }
+
+  /** Norms of both gradients and their cosine for each layer, as bars, in place of the curves. */
+  #layers(store) {
+    const can = store.charts.some(({ name }) => name === "L_UE");
+    const why = store.travel.fork;
+    this.byLayer.hidden = Boolean(this.row) || !can;
+    this.byLayer.disabled = Boolean(why) && !this.layered;
+    setTitle(this.byLayer, this.byLayer.disabled ? why : "both gradients of the next step, layer by layer; the step is not taken");
+    this.byLayer.setAttribute("aria-pressed", Boolean(this.layered));
+    const shown = Boolean(this.layered) && !this.row && can;
+    this.list.hidden = !shown;
+    this.grid.hidden = shown;
+    if (!shown) return;
+    const { layers } = store;
+    const key = JSON.stringify([layers, why]);
+    if (key === this.layersKey) return;
+    this.layersKey = key;
+    if (!layers) {
+      this.list.replaceChildren(h("p", {}, why ? `${why}.` : "Measured when the run stands still; press again."));
+      return;
+    }
+    const most = Math.max(...layers.rows.flatMap(({ ue, ra }) => [ue, ra]), 1e-12);
+    const bar = (value, colour, side = "") => { const i = h("i", { class: `bar ${side}` }); i.style.cssText = `width: ${(100 * value).toFixed(1)}%; background: var(--${colour})`; return h("span", { class: "cell" }, i); };
+    this.list.replaceChildren(
+      h("p", {}, `gradients after step ${layers.step}, in the order of the layers`),
+      h("div", { class: "layer titles" }, h("span", {}, "layer"), h("span", {}, "‖∇L_UE‖"), h("span", {}, ""), h("span", {}, "‖∇L_RA‖"), h("span", {}, ""), h("span", {}, "cosine"), h("span", {}, "")),
+      ...layers.rows.map(({ name, ue, ra, cosine }) => h("div", { class: "layer", "data-layer": name },
+        h("span", { title: name }, name), bar(ue / most, "ue"), h("b", {}, short(ue)), bar(ra / most, "ra"), h("b", {}, short(ra)),
+        h("span", { class: "cell middle" }, cosine === null ? "" : (() => { const i = h("i", { class: "bar" }); i.style.cssText = `left: ${cosine < 0 ? 50 + 50 * cosine : 50}%; width: ${50 * Math.abs(cosine)}%; background: var(--${cosine < 0 ? "alarm" : "text"})`; return i; })()),
+        h("b", {}, cosine === null ? "–" : short(cosine)))));
   }
 }

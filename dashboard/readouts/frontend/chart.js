@@ -35,10 +35,10 @@ function softly(low, high, [least, most]) {
   return [Math.max(least, Math.floor((low - air) / unit) * unit), Math.min(most, Math.ceil((high + air) / unit) * unit)];
 }
 
-function extent(chart, readings) {
+function extent(chart, store) {
   if (chart.range) return chart.range;
   let [low, high] = [Infinity, -Infinity];
-  for (const reading of readings) {
+  for (const reading of store.fork ? [...store.readings, ...store.fork.readings] : store.readings) {
     for (const [key] of chart.lines) {
       const value = chart.value(reading, key);
       if (typeof value !== "number" || (chart.log && value <= 0)) continue;
@@ -54,7 +54,7 @@ function extent(chart, readings) {
 }
 
 function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
-  if (chart.range) {
+  if (chart.conflict) {
     context.fillStyle = theme.alarm;
     context.globalAlpha = theme.dark ? 0.16 : 0.12;
     context.fillRect(LEFT, y(0), width - LEFT - RIGHT, bottom - y(0));
@@ -68,7 +68,7 @@ function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
   context.strokeStyle = theme.border;
   context.lineWidth = 1;
   context.beginPath();
-  for (const value of chart.range ? [0] : [low]) {
+  for (const value of chart.conflict ? [0] : [low]) {
     context.moveTo(LEFT, Math.round(y(value)) + 0.5);
     context.lineTo(width - RIGHT, Math.round(y(value)) + 0.5);
   }
@@ -101,8 +101,20 @@ function drawBand(context, chart, theme, { y, width }) {
   context.globalAlpha = 1;
 }
 
-/** The alarm's mark: where a failure began to show. */
-function drawAlarms(context, store, theme, { x }) {
+/** Where settings were changed, where the fork left, and where an alarm began. */
+function drawMarks(context, store, theme, { x, bottom }) {
+  context.lineWidth = 1;
+  context.setLineDash([2, 3]);
+  for (const [steps, colour] of [[store.changes.map(({ step }) => step), theme.accent], [store.fork ? [store.fork.from] : [], theme.fork]]) {
+    context.strokeStyle = colour;
+    context.beginPath();
+    for (const step of steps) {
+      context.moveTo(Math.round(x(step)) + 0.5, TOP);
+      context.lineTo(Math.round(x(step)) + 0.5, bottom);
+    }
+    context.stroke();
+  }
+  context.setLineDash([]);
   context.fillStyle = theme.alarm;
   for (const { step } of store.alarms) {
     context.beginPath();
@@ -111,6 +123,29 @@ function drawAlarms(context, store, theme, { x }) {
     context.lineTo(x(step), 5);
     context.fill();
   }
+}
+
+/** The fork's curves: the same colours, dashed. */
+function drawFork(context, chart, store, theme, { x, y }) {
+  const { fork } = store;
+  if (!fork) return;
+  context.save();
+  context.setLineDash([4, 3]);
+  context.lineWidth = 1.4;
+  for (const [key, , colour] of chart.lines) {
+    context.strokeStyle = theme[colour];
+    context.beginPath();
+    let pen = false;
+    for (const reading of [store.readings[fork.shared - 1], ...fork.readings.slice(fork.shared)]) {
+      const value = chart.value(reading, key);
+      if (typeof value !== "number") { pen = false; continue; }
+      if (pen) context.lineTo(x(reading.step), y(value));
+      else context.moveTo(x(reading.step), y(value));
+      pen = true;
+    }
+    context.stroke();
+  }
+  context.restore();
 }
 
 function drawLines(context, chart, store, theme, { x, y }) {
@@ -159,7 +194,7 @@ export function drawChart(chart, store, theme, last) {
   const context = fitCanvas(canvas, width, height);
   context.clearRect(0, 0, width, height);
   const bottom = height - (last ? FOOT : 3);
-  const [low, high] = extent(chart, store.readings);
+  const [low, high] = extent(chart, store);
   const tone = chart.log ? Math.log10 : (value) => value;
   const y = (value) => bottom - ((tone(Math.max(chart.log ? low : -Infinity, value)) - tone(low)) / (tone(high) - tone(low))) * (bottom - TOP);
   const { x } = scaleOf(store, width);
@@ -167,7 +202,8 @@ export function drawChart(chart, store, theme, last) {
   drawFrame(context, chart, theme, frame);
   drawBand(context, chart, theme, frame);
   drawLines(context, chart, store, theme, frame);
-  drawAlarms(context, store, theme, frame);
+  drawFork(context, chart, store, theme, frame);
+  drawMarks(context, store, theme, frame);
   chart.frame = frame;
   if (!last) return;
   context.fillStyle = theme.muted;

@@ -10,7 +10,10 @@ const seconds = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
 export class Readouts {
   constructor(parent) {
     this.table = new Table((key) => this.store?.setView({ readout: this.store.view.readout === key ? null : key }));
-    this.balance = new Balance((seq) => this.store?.setCursor(seq), () => this.store?.setView({ readout: null }));
+    this.balance = new Balance((seq) => this.store?.setCursor(seq), () => this.store?.setView({ readout: null }), {
+      group: (balance) => this.store?.setView({ balance, readout: null }),
+      layers: () => this.onLayers?.(),
+    });
     this.spent = h("b", { "data-key": "clock.seconds" });
     this.other = h("b", { class: "retrained", "data-key": "clock.retrain" });
     this.verdict = h("p", { class: "verdict" });
@@ -70,9 +73,10 @@ export class Readouts {
   #update() {
     const { store } = this;
     Object.assign(this.root.dataset, { frame: store.cursor, frames: store.held, ready: store.newest >= 0 });
-    const key = `${store.steps},${store.rev},${store.rows.length},${store.charts.length},${store.view.readout}`;
+    const key = `${store.steps},${store.rev},${store.rows.length},${store.charts.length},${store.outcomes.length},${store.view.readout},${store.view.balance},${store.alarms.length},${store.changes.length},${store.fork?.readings.length},${store.fork?.id}`;
     this.stale ||= key !== this.key;
     this.key = key;
+    this.root.classList.toggle("wide", store.view.balance === "all" && !store.view.readout);
     this.table.rowsOf(store);
     if (this.stale) this.#curves();
     this.table.update(store);

@@ -59,6 +59,21 @@ function drawSpark(canvas, store, row, theme) {
     pen = true;
   }
   context.stroke();
+  if (store.fork) {
+    context.setLineDash([2, 2]);
+    context.strokeStyle = theme.fork;
+    context.beginPath();
+    let down = false;
+    for (const reading of [store.readings[store.fork.shared - 1], ...store.fork.readings.slice(store.fork.shared)]) {
+      const value = reading?.values?.[row.key];
+      if (typeof value !== "number") continue;
+      if (down) context.lineTo(x(reading.step), y(value));
+      else context.moveTo(x(reading.step), y(value));
+      down = true;
+    }
+    context.stroke();
+    context.setLineDash([]);
+  }
   return { x, y };
 }
 
@@ -69,12 +84,14 @@ export class Table {
     this.head = h("b", {});
     this.more = h("span", {});
     this.sentence = h("p", { class: "sentence", role: "status" }, this.head, " ", this.more);
+    this.alarm = h("p", { class: "alarm", role: "alert", hidden: true });
+    this.remark = h("p", { class: "remark", hidden: true });
     this.count = h("span", { role: "columnheader" }, "retrained");
     this.header = h("div", { class: "row titles", role: "row" },
       h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, "now"), this.count,
       h("span", { role: "columnheader", title: "place in the band of retrained models; green: inside" }, "place"));
     this.body = h("div", { class: "rows", role: "table", "aria-label": "Read-outs" }, this.header);
-    this.element = h("section", { class: "panel table", "aria-label": "Where things stand" }, this.sentence, this.body);
+    this.element = h("section", { class: "panel table", "aria-label": "Where things stand" }, this.sentence, this.alarm, this.remark, this.body);
     this.rows = new Map();
   }
 
@@ -116,10 +133,42 @@ export class Table {
     setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
     setTitle(this.sentence, `${this.head.textContent} ${this.more.textContent}`);
+    this.#alarms(store, reading);
+    this.#remark(store, reading);
     const count = store.references.length;
     setText(this.count, !count ? "retrained" : count < store.wanted ? `${count} of ${store.wanted} retrained` : `${count} retrained`);
     setTitle(this.count, count > 1 ? "95 % prediction band of models retrained from scratch" : count ? "one retrained model: no band yet" : "retraining from scratch is running");
     for (const row of rows) this.#fill(this.rows.get(row.key), row, reading, store);
+  }
+
+  /** What goes wrong at the shown step: name, sentence, since when, what to try. */
+  #alarms(store, reading) {
+    const found = store.alarmsAt(reading?.step ?? 0);
+    const key = JSON.stringify(found);
+    if (key === this.alarmed) return;
+    this.alarmed = key;
+    this.alarm.hidden = !found.length;
+    const [first, ...rest] = found;
+    if (!first) return this.alarm.replaceChildren();
+    const more = rest.length ? h("small", { title: rest.map((a) => `${a.name}: ${a.sentence} Since step ${a.step}. ${a.advice}`).join("\n") }, ` and ${rest.map(({ name }) => name).join(", ")}`) : null;
+    this.alarm.dataset.name = first.name;
+    this.alarm.replaceChildren(h("b", {}, first.name), ...(more ? [more] : []), ` ${first.sentence} `, h("i", {}, `Since step ${first.step}. Try: ${first.advice}`));
+    setTitle(this.alarm, `${first.name}: ${first.sentence} Since step ${first.step}. ${first.advice}`);
+    return undefined;
+  }
+
+  /** What must be known of this step: chosen by eye; and which fork is drawn over it. */
+  #remark(store, reading) {
+    const { fork } = store;
+    const step = reading?.step ?? 0;
+    const parts = store.remarks.filter((remark) => remark.step <= step).map((remark) => `Step ${remark.step} ${remark.text}: not label-agnostic.`);
+    if (fork) {
+      const eye = fork.marks?.length ? ", a step chosen by eye: not label-agnostic" : "";
+      parts.push(`Fork from step ${fork.from}${eye} (dashed, diamonds): ${fork.error ?? fork.text}.`);
+    }
+    this.remark.hidden = !parts.length;
+    setText(this.remark, parts.join(" "));
+    setTitle(this.remark, this.remark.textContent);
   }
 
   /** "Train_r" with its index set lower. */
@@ -138,8 +187,14 @@ export class Table {
     this.#note(parts.note, note ?? row.symbol ?? "");
     setTitle(parts.label, [row.label, row.symbol, row.help, note].filter(Boolean).join(" · "));
     setText(parts.value, format(row, value));
-    setText(parts.interval, interval ? `${format(row, interval[0], false)} – ${format(row, interval[1], false)}` : "");
-    setTitle(parts.cell, interval ? `between ${format(row, interval[0])} and ${format(row, interval[1])} with 95 % confidence` : "");
+    const theirs = store.forkReadingAt(store.cursor)?.values?.[row.key];
+    const apart = typeof theirs === "number" && typeof value === "number" ? theirs - value : null;
+    const within = interval ? `between ${format(row, interval[0])} and ${format(row, interval[1])} with 95 % confidence` : "";
+    setText(parts.interval, apart !== null ? `${apart < 0 ? "−" : "+"}${format(row, Math.abs(apart), false)}` : interval ? `${format(row, interval[0], false)} – ${format(row, interval[1], false)}` : "");
+    parts.interval.classList.toggle("fork", apart !== null);
+    parts.interval.dataset.key = `${row.key}.fork`;
+    parts.interval.dataset.value = apart ?? "";
+    setTitle(parts.cell, apart !== null ? `the fork has ${format(row, theirs)}${within ? `; ${within}` : ""}` : within);
     parts.cell.dataset.value = value ?? "";
     const reference = band(row);
     setText(parts.reference, reference ?? "…");

@@ -158,6 +158,37 @@ function drawForgotten(context, { camera, theme, marks, xy }) {
   context.globalAlpha = 1;
 }
 
+/** The second run's forgotten points: hollow diamonds, joined to the first one's where they are apart. */
+function drawFork(context, { store, camera, theme, marks, xy }) {
+  const at = store.forkSeq(store.cursor);
+  const frame = at === null ? null : store.fork.frames[at];
+  if (!frame || store.view.map !== "fixed" || store.view.show !== "now") return;
+  const size = marks.large + 0.8;
+  context.strokeStyle = theme.fork;
+  context.lineWidth = 1;
+  const ways = new Path2D();
+  const diamonds = new Path2D();
+  for (const i of marks.forgotten) {
+    if (marks.alpha[i] < 0.11) continue;
+    const [x, y] = camera.toScreen(frame.position[2 * i] * UNIT, frame.position[2 * i + 1] * UNIT);
+    diamonds.moveTo(x, y - size);
+    diamonds.lineTo(x + size, y);
+    diamonds.lineTo(x, y + size);
+    diamonds.lineTo(x - size, y);
+    diamonds.closePath();
+    const [mine, yours] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
+    if (Math.hypot(mine - x, yours - y) < 4 * size) continue;
+    ways.moveTo(mine, yours);
+    ways.lineTo(x, y);
+  }
+  context.globalAlpha = 0.14;
+  context.stroke(ways);
+  context.globalAlpha = 0.95;
+  context.lineWidth = 1.4;
+  context.stroke(diamonds);
+  context.globalAlpha = 1;
+}
+
 /** How many forgotten images lie on one spot: a heap of dots hides its own size. */
 function drawPiles(context, { store, camera, theme, marks, xy, ghosts }) {
   if (store.view.show === "original" || (store.view.show === "now" && store.cursor < 1)) return;
@@ -215,6 +246,7 @@ export function drawStage(context, stage) {
   drawPicked(context, stage);
   drawRemaining(context, stage);
   drawForgotten(context, stage);
+  if (stage.store.fork) drawFork(context, stage);
   drawPiles(context, stage);
   drawFocus(context, stage);
 }

@@ -10,6 +10,7 @@ import { byClass, ghosts } from "./marks.js";
 import { prepare } from "./paint.js";
 import { Picking } from "./picking.js";
 import { Places } from "./places.js";
+import { drawSlow, SlowMotion } from "./slow.js";
 
 const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map, W A S D move it, "
   + "[ and ] step through the forgotten images; L, B and P choose lasso, box and pan; Escape clears.";
@@ -23,9 +24,10 @@ export class Theatre {
     this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
     this.trails = document.createElement("canvas");
     this.cloud = document.createElement("canvas");
+    this.slow = new SlowMotion();
     this.notice = h("div", { class: "notice", role: "status" });
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
-    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.notice, this.card.element);
+    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.card.element);
     this.root = h("section", { class: "theatre", "aria-label": "Theatre", "data-ready": "false" },
       this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
@@ -100,6 +102,7 @@ export class Theatre {
     this.root.classList.toggle("waiting", !scene);
     if (!scene) this.root.dataset.ready = "false";
     if (scene) this.legend.tell(this.store);
+    if (this.store.slow || !this.slow.element.hidden) this.#draw();
   }
 
   /** Something about the picture changed: a setting, the theme, the references. */
@@ -168,6 +171,11 @@ export class Theatre {
     if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
     if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
     drawStage(context, stage);
+    const now = performance.now();
+    const acting = this.slow.tell(store, now);
+    if (acting && store.live && store.view.show === "now") drawSlow(context, stage, acting, now);
+    if (acting) this.#draw();
+    this.root.dataset.fork = store.fork ? store.forkSeq(store.cursor) ?? "" : "";
     this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // a zoom that is not drawn yet must not count
     const follow = store.view.map === "follow" && store.view.show !== "original";
     const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${moving && follow}`;

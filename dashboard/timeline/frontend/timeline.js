@@ -23,11 +23,20 @@ export class Timeline {
     this.live = h("button", { type: "button", class: "live", onclick: () => this.store?.goLive() }, "Go live");
     this.stage = h("span", { class: "stage" });
     this.work = h("span", { class: "work" });
-    this.line = h("div", { class: "line", role: "status" }, this.stage, this.work);
+    this.onward = h("button", { type: "button", onclick: () => this.#travel("continue") }, "Continue here");
+    this.forking = h("button", { type: "button", onclick: () => this.#travel("fork") }, "Fork here");
+    this.drop = h("button", { type: "button", class: "drop", hidden: true, title: "the second run is wanted no more", onclick: () => this.#travel("drop") }, "Drop fork");
+    this.line = h("div", { class: "line" }, h("span", { class: "stage-line", role: "status" }, this.stage), this.work, h("div", { class: "travel" }, this.onward, this.forking, this.drop));
     this.root = h("section", { class: "timeline", "aria-label": "Timeline" },
       h("div", { class: "top" }, this.track.element, this.counter, h("div", { class: "buttons" }, this.replay, this.speed, this.live)), this.line);
-    for (const button of [this.replay, this.live]) keepKeys(button, [" ", "Enter"]);
+    for (const button of [this.replay, this.live, this.onward, this.forking, this.drop]) keepKeys(button, [" ", "Enter"]);
     keepKeys(this.speed, [" ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
+    this.root.addEventListener("keydown", (event) => {
+      const button = { c: this.onward, f: this.forking }[event.key];
+      if (!button || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.stopPropagation();
+      button.click(); // does nothing while disabled
+    });
     parent.append(this.root);
     this.retheme();
   }
@@ -63,6 +72,24 @@ export class Timeline {
     if (this.store?.playing) this.store.playBack(Number(this.speed.value));
   }
 
+  /** Asks the server to go on or fork from the shown step; only it knows whether that can be. */
+  #travel(act) {
+    const { store } = this;
+    if (store) this.onTravel?.({ act, step: store.stepOf(store.cursor), life: store.life, nonce: Date.now() });
+  }
+
+  #doors() {
+    const { store } = this;
+    const step = store.stepOf(store.cursor);
+    const behind = store.cursor < store.newest;
+    const gone = ["done", "failed", "cancelled"].includes(store.status?.phase);
+    const newest = behind ? null : gone ? "this is the newest step; scrub back first" : "this is the newest step: Play goes on from here";
+    const set = (button, why, told) => { button.disabled = Boolean(why); button.title = why || told; };
+    set(this.onward, store.travel.continue || newest, `take the run back to step ${step} and go on from there; what came later is dropped (c)`);
+    set(this.forking, store.travel.fork, `a second run from step ${step}, drawn over this one; turn its knobs, then play (f)`);
+    this.drop.hidden = !store.fork;
+  }
+
   #all() {
     this.track.update(this.store);
     this.#cursor();
@@ -77,6 +104,7 @@ export class Timeline {
     this.root.dataset.frame = store.cursor;
     this.root.dataset.frames = store.held;
     this.root.dataset.ready = store.newest >= 0;
+    this.#doors();
     this.live.disabled = store.live || store.newest < 0;
     this.live.title = this.live.disabled ? "the newest step is shown" : "show the newest step again";
     this.replay.disabled = store.newest < 1;

@@ -84,15 +84,20 @@ export class Track {
     this.rail.setAttribute("aria-valuetext", `step ${shown} of ${store.steps}`);
   }
 
-  /** A mark where an alarm begins. */
+  /** Marks: where an alarm begins, settings were changed, a step was chosen by eye, and the fork left. */
   #mark() {
     const { store } = this;
-    const begins = store.alarms;
-    const key = begins.map(({ seq }) => seq).join() + store.steps;
+    const marks = [
+      ...store.alarms.map(({ name, sentence, step }) => ["alarm", step, `${name}, since step ${step}: ${sentence}`]),
+      ...store.changes.map(({ step, text }) => ["change", step, `after step ${step}: ${text}`]),
+      ...store.remarks.map(({ step, text }) => ["eye", step, `step ${step}: ${text}; not label-agnostic`]),
+      ...(store.fork ? [["forked", store.fork.from, `fork from step ${store.fork.from}: ${store.fork.text}`]] : []),
+    ];
+    const key = JSON.stringify([marks, store.steps]);
     if (key === this.marked) return;
     this.marked = key;
-    this.marks.replaceChildren(...begins.slice(0, 12).map(({ step, sentence }) => {
-      const mark = h("i", { title: `step ${step}: ${sentence.head}` });
+    this.marks.replaceChildren(...marks.slice(0, 24).map(([kind, step, title]) => {
+      const mark = h("i", { class: kind, title, "data-step": step });
       mark.style.left = `${(this.start + (step / store.steps) * (1 - this.start)) * 100}%`;
       return mark;
     }));

@@ -1,0 +1,148 @@
+"""Each alarm by settings that truly fail on digits, and none by the presets; real runs, no made-up curves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core import alarms as module
+from core import forget_fraction, train
+from core.alarms import Alarm, alarms
+from core.config import EvalConfig, LAFConfig
+from core.errors import LabError
+from core.methods import LAF
+from core.observer import Observer
+from core.references import references
+from core.run import Run
+
+pytestmark = pytest.mark.slow
+
+PRESET = LAFConfig.preset("digits", "class")
+DATA = LAFConfig.preset("digits", "data")
+
+
+@pytest.fixture(scope="module")
+def lab(class_split, digits_model):
+    """Plays settings on class 0 and gives the run and its alarms, with five retrained models."""
+    observer = Observer(class_split, digits_model, EvalConfig.preset("digits"), seed=0)
+    theirs = [observer.look(r.model).reading for r in references(class_split, digits_model, seed=0)]
+    return lambda config: played(class_split, digits_model, observer, theirs, config)
+
+
+@pytest.fixture(scope="module")
+def data_lab(data_split):
+    """The same for data removal."""
+    model = train(data_split, seed=0)
+    observer = Observer(data_split, model, EvalConfig.preset("digits"), seed=0)
+    theirs = [observer.look(r.model).reading for r in references(data_split, model, seed=0)]
+    return lambda config: played(data_split, model, observer, theirs, config)
+
+
+def played(split, model, observer, theirs, config):
+    run = Run(LAF(config), model, split, seed=0, observer=observer)
+    try:
+        while run.advance():
+            pass
+    except LabError:
+        pass
+    return run, alarms(run, theirs)
+
+
+def named(found: list[Alarm], name: str) -> Alarm:
+    assert name in [a.name for a in found], [(a.name, a.began, a.until) for a in found]
+    return next(a for a in found if a.name == name)
+
+
+def test_the_presets_raise_no_alarm(lab, data_lab):
+    assert lab(PRESET)[1] == []
+    assert data_lab(DATA)[1] == []
+
+
+def test_l_ue_alone_falls_without_forgetting(lab):
+    run, found = lab(replace(PRESET, losses="ue"))
+    alarm = named(found, "Collapse")
+    assert 0 < alarm.began < run.total_steps
+    assert alarm.until is None
+    assert "L_UE alone" in alarm.advice
+    assert run.frames[-1].reading.train_f > 0.9
+
+
+def test_a_joint_step_and_a_low_temperature_wreck_the_model(lab):
+    assert "sum" in named(lab(replace(PRESET, schedule="joint"))[1], "Collapse").advice
+    assert "τ" in named(lab(replace(PRESET, temperature=0.3))[1], "Collapse").advice
+    assert named(lab(replace(PRESET, temperature=1.0))[1], "Collapse").until is not None  # it recovers
+
+
+def test_a_high_temperature_lets_the_losses_cancel(lab):
+    run, found = lab(replace(PRESET, temperature=100.0))
+    alarm = named(found, "Cancellation")
+    at = next(f for f in run.frames if f.step == alarm.began)
+    assert at.reading.train_f > 0.95
+    assert {"ue", "ra"} <= set(at.record.moves)
+    assert alarm.until is not None  # here it begins to forget in the last quarter
+    assert alarm.at(alarm.began)
+    assert not alarm.at(alarm.until)
+
+
+def test_equal_rates_are_in_conflict_from_the_beginning(lab):
+    run, found = lab(replace(PRESET, lr_ra=PRESET.lr_ue))
+    alarm = named(found, "Conflict")
+    assert alarm.began <= 2
+    cosines = [s.grad_cosine for s in run.steps[: module.WINDOW]]
+    assert np.mean(cosines) < module.CONFLICT
+
+
+def test_rates_that_move_nothing_stall(lab):
+    run, found = lab(replace(PRESET, lr_ue=1e-7, lr_ra=1e-7))
+    assert "lr_UE and lr_RA" in named(found, "Stalled").advice
+    assert run.frames[-1].reading.train_f == 1.0
+
+
+def test_a_vae_with_a_tiny_rate_never_improves_and_one_with_a_huge_rate_diverges(lab):
+    slow = named(lab(replace(PRESET, vae=replace(PRESET.vae, lr=1e-6)))[1], "VAE never improves")
+    assert slow.began == 0
+    run, found = lab(replace(PRESET, vae=replace(PRESET.vae, lr=0.1)))
+    assert named(found, "VAE diverges").began == 0
+    curve = run.progress["vae_f"].curve
+    assert len(curve) == PRESET.vae.epochs
+    assert max(curve) > 1e6
+
+
+def test_a_loss_that_is_no_number_is_named_with_its_step(lab):
+    run, found = lab(replace(PRESET, vae=replace(PRESET.vae, lr=1.0)))
+    alarm = named(found, "NaN")
+    assert str(run.error).startswith(alarm.sentence.rstrip(".")[0].lower())
+    assert alarm.began == 0
+    assert "lr" in alarm.advice
+    run, found = lab(replace(PRESET, vae=replace(PRESET.vae, lr=0.1)))
+    assert named(found, "NaN").began == run.error.step > 0
+
+
+def test_vaes_that_learnt_little_send_the_class_to_one_answer(lab):
+    run, found = lab(replace(PRESET, vae=replace(PRESET.vae, lr=1e-4)))
+    alarm = named(found, "One answer")
+    at = next(f for f in run.frames if f.step == alarm.began)
+    assert at.reading.commonest_share > 0.8
+    assert at.reading.train_f < 0.05
+
+
+def test_a_low_temperature_forgets_data_that_retrained_models_recognise(data_lab):
+    run, found = data_lab(replace(DATA, temperature=1.0))
+    assert named(found, "Over-forgetting").until is None
+    assert run.frames[-1].reading.train_f < 0.5
+
+
+def test_without_retrained_models_nothing_is_said_that_needs_them(lab):
+    run, _ = lab(replace(PRESET, vae=replace(PRESET.vae, lr=1e-4)))
+    assert not {"One answer", "Over-forgetting", "Stalled", "Cancellation"} & {a.name for a in alarms(run)}
+
+
+def test_every_alarm_says_since_when_and_what_to_try(lab):
+    for config in (replace(PRESET, losses="ue"), replace(PRESET, temperature=100.0)):
+        run, found = lab(config)
+        for a in found:
+            assert 0 <= a.began <= run.total_steps
+            assert a.sentence.endswith(".")
+            assert a.advice.endswith(".")
