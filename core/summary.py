@@ -92,7 +92,7 @@ def summarise(comparison: Comparison) -> Summary:
     for name in comparison.methods:
         mine = [cells[name, seed] for seed in seeds]
         done = [c for c in mine if c.judgement is not None]
-        entries = _entries([c.judgement for c in done if c.judgement is not None])
+        entries = entries_of([c.judgement for c in done if c.judgement is not None])
         if done:
             entries["steps"] = _entry([float(c.steps) for c in done])
             entries.setdefault("seconds", _entry([c.seconds for c in done]))
@@ -124,10 +124,11 @@ def _against(line: Line, nothing: Mapping[str, Entry]) -> Line:
 
 def _references(retrained: Mapping[int, Sequence[Judgement]]) -> dict[str, Entry]:
     """Per seed the mean over its retrained models; what spreads is seeds and models alike, as for the methods."""
-    return _entries([j for judged in retrained.values() for j in judged])
+    return entries_of([j for judged in retrained.values() for j in judged])
 
 
-def _entries(judgements: Sequence[Judgement]) -> dict[str, Entry]:
+def entries_of(judgements: Sequence[Judgement]) -> dict[str, Entry]:
+    """Each figure over ``judgements``, one a seed."""
     found = {}
     keys = dict.fromkeys(k for j in judgements for k in j.figures)
     for key in keys:

@@ -14,6 +14,7 @@ pages = [
     st.Page(VIEWS / "forget.py", title="Forget set", url_path="forget"),
     st.Page(VIEWS / "attack.py", title="Attack", url_path="attack"),
     st.Page(VIEWS / "compare.py", title="Compare", url_path="compare"),
+    st.Page(VIEWS / "judge.py", title="Judge", url_path="judge"),
     st.Page(VIEWS / "audit.py", title="Audit", url_path="audit"),
     st.Page(VIEWS / "guide.py", title="Guide", url_path="guide"),
 ]

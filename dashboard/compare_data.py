@@ -22,9 +22,9 @@ from dashboard.wire import pack
 
 
 def table_data(
-    summary: Summary, comparison: Comparison, keys: Sequence[str], chosen: Sequence[str]
+    summary: Summary, comparison: Comparison | None, keys: Sequence[str], chosen: Sequence[str]
 ) -> dict[str, Any]:
-    """docs/wire.md, "Table"."""
+    """docs/wire.md, "Table". Without a ``comparison`` the rows are finished models that nothing can be picked of."""
     columns = {k: summary.columns[k] for k in keys if k in summary.columns}
     return {
         "columns": [
@@ -42,10 +42,12 @@ def table_data(
     }
 
 
-def _row(line: Line, columns: dict[str, Figure], comparison: Comparison) -> dict[str, Any]:
+def _row(line: Line, columns: dict[str, Figure], comparison: Comparison | None) -> dict[str, Any]:
     row: dict[str, Any] = {"key": line.method, "label": line.title, "cells": {}, "kind": line.method, "pick": True,
                            "help": line.origin and f"Settings: {line.origin}", "state": "", "tone": ""}  # fmt: skip
-    if line.method == "references":
+    if comparison is None:
+        row["pick"] = False
+    elif line.method == "references":
         row |= {
             "pick": False,
             "help": "Models trained from scratch without the forgotten images, each judged against the others",
@@ -55,7 +57,7 @@ def _row(line: Line, columns: dict[str, Figure], comparison: Comparison) -> dict
     for key, figure in columns.items():
         entry = line.entries.get(key)
         if entry is not None:
-            row["cells"][key] = _cell(figure, entry, comparison, line.method)
+            row["cells"][key] = _cell(figure, entry, line.method)
     return row
 
 
@@ -78,7 +80,7 @@ def _state(line: Line, comparison: Comparison) -> dict[str, Any]:
     return {"state": "" if done == n else f"{done} of {n} seeds"}
 
 
-def _cell(figure: Figure, entry: Entry, comparison: Comparison, method: str) -> dict[str, Any]:
+def _cell(figure: Figure, entry: Entry, method: str) -> dict[str, Any]:
     def text(value: float) -> str:
         return f"{export.shown(figure, value):.{figure.digits}f}"
 

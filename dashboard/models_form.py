@@ -76,7 +76,7 @@ def _dialog(lab: Lab) -> None:
     setup = lab.experiment.setup
     try:
         dataset = load(setup.dataset, data_dir=setup.data_dir)
-        arch, layer, size = _where(dataset)
+        arch, layer, size = where(dataset)
     except LabError as error:
         st.error(str(error))
         return
@@ -104,18 +104,18 @@ def _dialog(lab: Lab) -> None:
         st.error(problem)
 
 
-def _where(dataset: Dataset) -> tuple[str, str | None, int | None]:
-    """Architecture, layer and scale, as chosen."""
+def where(dataset: Dataset, *, key: str = "own-model") -> tuple[str, str | None, int | None]:
+    """Architecture, layer and scale, as chosen in the form ``key``."""
     from core.torchvision_net import architectures
 
     left, right = st.columns([1.4, 1])
     names = [*architectures(), *own_model.LAB]
-    arch = left.selectbox("Architecture", names, index=names.index("resnet18"), key="own-model-arch",
+    arch = left.selectbox("Architecture", names, index=names.index("resnet18"), key=f"{key}-arch",
                           help="A classifier of torchvision's, or one of the Lab's nets")  # fmt: skip
-    size = right.selectbox("Images are seen", list(SIZES), format_func=SIZES.__getitem__, key="own-model-size",
+    size = right.selectbox("Images are seen", list(SIZES), format_func=SIZES.__getitem__, key=f"{key}-size",
                            disabled=arch in own_model.LAB)  # fmt: skip
     layers = own_model.layer_names(arch, dataset, size=size)
-    layer = st.selectbox("Layer whose output is the representation", layers, index=len(layers) - 1, key=f"own-model-layer-{arch}-{size}",
+    layer = st.selectbox("Layer whose output is the representation", layers, index=len(layers) - 1, key=f"{key}-layer-{arch}-{size}",
                          help="In the order of computing; what follows it is the head")  # fmt: skip
     return arch, layer, size
 

@@ -26,6 +26,7 @@ from dashboard.advice import Advice
 from dashboard.attacking import Attacking
 from dashboard.auditing import Auditing
 from dashboard.comparing import Comparing
+from dashboard.judging import Judging
 from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
 
@@ -42,6 +43,7 @@ class Lab:
             runner, self._experiment_of
         )  # of the page Compare; outlives a change of what is played
         self.auditing = Auditing(runner)
+        self.judging = Judging(runner)
         self.attacking = Attacking(runner)
         self.open(Setup())
 
@@ -104,6 +106,7 @@ class Lab:
         self.advice.close()
         self.comparing.close()
         self.auditing.close()
+        self.judging.close()
         self.attacking.close()
 
     def scene(self) -> bytes:

@@ -80,7 +80,7 @@ anew; every method then starts from the same original (SISA and unrolled SGD fro
 - Nothing here is a score to maximise: **the nearer to retrained models, the better, in both directions**.
 - *Do nothing* is a row like any other. Where it is nearer to retraining than a method, the method's figure carries a ▼.
 - A method that fails says why in its row; the others stand.
-- Settings of the methods were chosen with labels and retrained models on other seeds, all with the same budget; LAF's likewise.
+- Settings of the methods were searched with labels and retrained models, on other seeds and all with the same budget; LAF keeps the preset it has in the Lab.
 """
     )
 

@@ -1,0 +1,114 @@
+"""Finished checkpoints judged without running anything: original, unlearned, and retrained ones where there are some."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+from core.errors import LabError
+from dashboard import cache, models_form
+from dashboard.compare_data import table_data
+from dashboard.judging import Judging, summary_of
+from dashboard.state import Lab
+from dashboard.table import table
+
+POLL_S = 0.5
+HEIGHT = 300
+LIMIT_MB = 1024
+
+
+def page(lab: Lab) -> None:
+    split = lab.experiment.split
+    judging = lab.judging
+    if split is None:
+        st.caption("The images are being read.")
+        return
+    what = split.request.describe(split.dataset.classes)
+    st.markdown(
+        f"**Judge finished models.** Nothing is trained and nothing unlearned. Images and what was to be forgotten are the Lab's: "
+        f"{split.dataset.title}, {what} ({len(split.forget_rows):,} of {len(split.train):,} images); change them there, or on *Forget set*."
+    )
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        original = st.file_uploader(
+            "Original model (.safetensors)", ["safetensors"], key="judge-original", max_upload_size=LIMIT_MB
+        )
+        unlearned = st.file_uploader(
+            "Unlearned model", ["safetensors"], key="judge-unlearned", max_upload_size=LIMIT_MB
+        )
+    with right:
+        retrained = st.file_uploader(
+            "Models retrained without the forgotten images (optional; two or more make a band)", ["safetensors"],
+            accept_multiple_files=True, key="judge-retrained", max_upload_size=LIMIT_MB,
+        )  # fmt: skip
+        try:
+            arch, layer, size = models_form.where(split.dataset, key="judge")
+        except LabError as error:
+            st.error(str(error))
+            return
+    missing = (
+        "Upload the original and the unlearned model first" if original is None or unlearned is None else None
+    )
+    if st.button(
+        "Judge", type="primary", disabled=missing is not None or judging.busy, help=missing, key="judge-start"
+    ) and (original is not None and unlearned is not None and layer is not None):
+        others = [(f.name, f.getvalue()) for f in retrained]
+        judging.start(
+            split, arch, layer, size, (original.name, original.getvalue()), (unlearned.name, unlearned.getvalue()), others
+        )  # fmt: skip
+    if judging.error is not None:
+        st.error(judging.error)
+    elif judging.busy:
+        _wait(judging)
+    elif judging.found is not None:
+        _found(judging)
+
+
+def _found(judging: Judging) -> None:
+    found = judging.found
+    assert found is not None
+    summary = summary_of(found)
+    st.caption(judging.about)
+    table(
+        "judge-table",
+        table_data(summary, None, list(summary.columns), []),
+        height=HEIGHT,
+        on_pick=lambda _: None,
+    )
+    for result in found.unlearned.attacks.values():
+        text = (
+            result.why
+            if result.auc is None
+            else f"AUC {result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
+        )
+        st.markdown(f"**{result.title}.** {text} {result.power.sentence if result.power else ''}")
+    record = {
+        "about": judging.about,
+        "unlearned": found.unlearned.as_dict(),
+        "original": found.original.as_dict(),
+        "retrained": [one.as_dict() for one in found.retrained],
+    }
+    st.download_button(
+        "JSON",
+        json.dumps(record, indent=1),
+        "judgement.json",
+        "application/json",
+        on_click="ignore",
+        key="judge-json",
+    )
+
+
+def _wait(judging: Judging) -> None:
+    @st.fragment(run_every=POLL_S)
+    def wait() -> None:
+        p = judging.progress
+        st.progress(0.0 if p is None else p.done / max(1, p.total), text="Judging")
+        if not judging.busy:
+            st.rerun()
+
+    wait()
+
+
+if __name__ == "__main__":
+    page(cache.lab())
