@@ -27,6 +27,7 @@ CONFLICT = (
 LASTS = (
     0.1  # of the run, at least 3 frames: shorter than that is a dip, which presets have in their first steps
 )
+DIP = 5  # steps: Adam's first ones are large, and the presets recover from them within these
 EARLY = 0.25  # of the run before anything need be forgotten; the presets have begun by then
 HARM = 0.02  # of accuracy on what remains: three standard errors of 300 test images at 99 %
 WRECK = 0.10  # of accuracy on what remains that no forgetting is worth
@@ -127,7 +128,7 @@ class _Seen:
                 begin = k
             elif not now and begin is not None:
                 last = k - 1
-                if self.at[last] - self.at[begin] >= least * self.total and last - begin >= 2:
+                if self.at[last] - self.at[begin] >= max(DIP, least * self.total) and last - begin >= 2:
                     found.append((int(self.at[begin]), int(self.at[k]) if k < len(self.at) else None))
                 begin = None
         return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.config import SCHEDULES, STEPPED, LAFConfig
+from core.config import SCHEDULES, LAFConfig
 from core.errors import ConfigError
 
 NEXT_STEP, NEXT_RUN = "from the next step", "in the next run"
@@ -32,9 +32,10 @@ class Knob:
         return getattr(laf.vae if self.key.startswith("vae.") else laf, self.key.removeprefix("vae."))
 
 
+SIDES = {"both": "both", "ue": "L_UE", "ra": "L_RA"}
 BOUNDED = {True: "bounded φ(m)", False: "plain m"}
 KNOBS = (
-    Knob("losses", "Step only", "What a step is on: both losses, or one alone to see what it does by itself.", STEPPED),
+    Knob("losses", "Step only", "What a step is on: both losses, or one alone to see what it does by itself.", SIDES),
     Knob("schedule", "Schedule", "Alternate: a step on each in turn. Two-stage: all of L_UE first. Joint: one step on the sum, at lr_RA.",
          {k: k for k in SCHEDULES}),
     Knob("lr_ue", "lr_UE", "How far a step on L_UE goes: it makes the VAE of D_f fail on what must go."),

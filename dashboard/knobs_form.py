@@ -49,6 +49,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
     run = e.driven
     running, over = e.phase is Phase.RUNNING, run.phase.over
     with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}", border=False):
+        top = st.container()  # in sight, however long the list is
         values: dict[str, Any] = {}
         for when in (NEXT_STEP, NEXT_RUN):
             st.markdown(
@@ -59,7 +60,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
             for i, knob in enumerate(group):
                 with columns[i % COLUMNS]:
                     values[knob.key] = _widget(knob, base, mine, lab.token)
-        apply, begin, reset = st.columns(3)
+        apply, begin, reset = top.columns(3)
         why = "The run is playing; pause it first" if running else "The run is at its end" if over else None
         with apply:
             step = st.form_submit_button(
@@ -85,7 +86,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
         _do(lambda: e.begin_with(None))
     problem = state.recall_and_forget("knobs-problem")
     if problem:
-        st.error(problem)
+        top.error(problem)
 
 
 def _do(move: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core import alarms as module
-from core import forget_fraction, train
+from core import train
 from core.alarms import Alarm, alarms
 from core.config import EvalConfig, LAFConfig
 from core.errors import LabError
