@@ -302,7 +302,7 @@ class Experiment(TimeMachine):
                 return None
             time.sleep(0.02)
             yield
-        maps.put(key, {"positions": made[0].positions})
+        maps.put(key, {"positions": made[0].positions}, dataset=self.split.dataset.name)
         self.work.pop("map")
         return made[0], key
 
@@ -313,7 +313,8 @@ class Experiment(TimeMachine):
         self.noise = projection.noise_floor()
         if not known:
             state = projection.state()
-            maps.put(self._prepared.map_key, {k: state[k] for k in ("positions", "noise_floor")})
+            name = self._prepared.dataset.name
+            maps.put(self._prepared.map_key, {k: state[k] for k in ("positions", "noise_floor")}, dataset=name)
         yield
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:

@@ -54,5 +54,5 @@ def original(split: Split, unlearner: Any = None, *, seed: int = 0, device: str 
         model.provenance = Provenance(plain.net, seed, plain, training.seconds, given=unlearner.name)
         keep["memory"] = model.memory
         keep["provenance"] = {k: v for k, v in asdict(model.provenance).items() if k != "config"}
-    models.put(key, keep)
+    models.put(key, keep, dataset=split.dataset.name, kind="trained model")
     return model

@@ -71,7 +71,7 @@ def outcome(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) ->
     outcomes.put(key, {
         "weights": copy.deepcopy(made.model.state_dict()), "steps": made.steps, "seconds": seconds,
         "peak_memory_mb": made.peak_memory_mb,
-    })  # fmt: skip
+    }, dataset=split.dataset.name, kind="outcome")  # fmt: skip
     return made
 
 

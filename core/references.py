@@ -57,7 +57,7 @@ def retraining(split: Split, model: Net, *, seed: int = 0, number: int = 0) -> S
         if run.phase is not Phase.DONE:
             raise CancelledError("retraining was stopped before it was finished")
         kept = {"weights": run.result.state_dict(), "seconds": run.seconds["retrain"]}
-        models.put(key, kept)
+        models.put(key, kept, dataset=split.dataset.name, kind="retrained model")
     return Retrained(number, restore(split, run.config, own, kept, device), kept["seconds"])
 
 

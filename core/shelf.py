@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import DataError
-from core.store import home, load_state, save_state
+from core.store import home, load_state, save_state, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +69,42 @@ class Shelf:
         self._remember(key, value)
         return value
 
-    def put(self, key: str, value: dict[str, Any]) -> None:
-        """Keep ``value`` under ``key``."""
+    def put(self, key: str, value: dict[str, Any], *, dataset: str | None = None, kind: str = "") -> None:
+        """Keep ``value`` under ``key``; ``dataset`` names the images it was made from, so that a purge finds it."""
         self._remember(key, value)
         try:
+            if dataset is not None:
+                source = {"dataset": dataset, "kind": kind or self._kind}
+                write_bytes(home() / self._kind / f"{key}.json", json.dumps(source).encode())
             save_state(home() / self._kind / f"{key}.safetensors", value)
         except DataError as error:
             log.warning("%s; it is kept in memory only", error)
+
+    def entries(self) -> list[tuple[str, dict[str, str] | None]]:
+        """Keys of what is on disk under ``$LAF_HOME``, each with "dataset" and "kind"; None where that is not known."""
+        found: list[tuple[str, dict[str, str] | None]] = []
+        for path in sorted((home() / self._kind).glob("*.safetensors")):
+            try:
+                source = json.loads(path.with_suffix(".json").read_bytes())
+                found.append((path.stem, {name: str(source[name]) for name in ("dataset", "kind")}))
+            except (OSError, ValueError, KeyError, TypeError):
+                found.append((path.stem, None))
+        return found
+
+    def paths(self, key: str) -> list[Path]:
+        """The files of ``key``."""
+        both = (home() / self._kind / f"{key}{end}" for end in (".safetensors", ".json"))
+        return [p for p in both if p.exists()]
+
+    def remove(self, key: str) -> None:
+        """Keep ``key`` no longer. Raises DataError when its files cannot be removed."""
+        with self._lock:
+            self._memory.pop(key, None)
+        for path in self.paths(key):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise DataError(f"{path} cannot be removed ({error.strerror}); allow it") from error
 
     def _remember(self, key: str, value: dict[str, Any]) -> None:
         with self._lock:

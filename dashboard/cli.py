@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core.errors import LabError, RequestError
-from dashboard import compare_command, judge_command, request_options, run_command
+from dashboard import compare_command, judge_command, request_options, run_command, runs_command
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -35,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
     """All commands and options; a test holds each against the documentation."""
     top = _Parser(prog="laf", description="Machine unlearning with Label-Agnostic Forgetting, step by step.")
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")
-    commands = top.add_subparsers(dest="command", required=True, metavar="run | compare | judge | dashboard")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="run | compare | judge | runs | purge | dashboard"
+    )
 
     run = commands.add_parser("run", help="train, forget, retrain, and print how they compare")
     request_options.add(run)
@@ -57,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--resize", type=int, default=None, metavar="N", help="for --model: scale images to NxN pixels for it"
     )
-    run.add_argument("--method", default="laf", help="laf, laf+r, retrain, nothing, finetune, … (default: laf)")
+    run.add_argument(
+        "--method", default="laf", help="laf, laf+r, retrain, nothing, finetune, … (default: laf)"
+    )
     run.add_argument(
         "--share",
         type=float,
@@ -70,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--json", default=None, metavar="FILE", help="write the result as json; - for standard output"
+    )
+    run.add_argument(
+        "--save", action="store_true", help="keep the run: `laf runs` and the Lab's page Runs show it"
     )
     run.add_argument("--quiet", action="store_true", help="no progress and no table")
 
@@ -98,13 +105,14 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--quiet", action="store_true", help="no progress and no table")
 
     judge = judge_command.add(commands)
+    kept = runs_command.add(commands)
 
     page = commands.add_parser("dashboard", help="open the Lab in a browser")
     page.add_argument("--port", type=int, default=8501, help="default: 8501")
     page.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
-    for command in (run, compare, judge, page):
+    for command in (run, compare, judge, *kept, page):
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="print the traceback of an error"
         )
@@ -118,6 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "run": run_command.run,
         "compare": compare_command.compare,
         "judge": judge_command.judge,
+        "runs": runs_command.runs,
+        "purge": runs_command.purge,
         "dashboard": _dashboard,
     }[arguments.command]
     try:

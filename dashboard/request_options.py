@@ -79,7 +79,7 @@ def setup_of(a: argparse.Namespace) -> Any:
             raise RequestError("--task indices needs --indices FILE, a file of image ids")
         if a.classes is not None:
             raise RequestError("--classes does not go with --task indices: the ids say all")
-        ids = _ids(a.indices)
+        ids = ids_in(a.indices)
     return Setup(
         a.dataset,
         task,
@@ -100,7 +100,7 @@ def classes_of(a: argparse.Namespace, task: str, names: Sequence[str]) -> tuple[
     return parse_classes(a.classes, names) if a.classes is not None else usual_classes(task, len(names))
 
 
-def _ids(name: str) -> tuple[int, ...]:
+def ids_in(name: str) -> tuple[int, ...]:
     """The ids in a file. Raises RequestError where it cannot be read or holds something else."""
     from core.selection import parse_ids
 

@@ -26,6 +26,10 @@ def run(a: argparse.Namespace) -> None:
     unlearner = method(a.method)
     if a.model is not None:
         require_no_model(unlearner)
+    if a.save and a.model is not None:
+        raise RequestError(
+            "--save keeps runs of the Lab's own models; bring --model on the page, and play it there"
+        )
     setup = setup_of(a)
     dataset = load(a.dataset, data_dir=a.data_dir)
     setup = replace(setup, dataset=dataset.name)  # the key that a path was kept under
@@ -39,7 +43,7 @@ def run(a: argparse.Namespace) -> None:
     setup = replace(setup, method=a.method, share=a.share)
     if a.share is not None:
         unlearner = method(a.method, setup.config(split))
-    result = _play(split, unlearner, a, _own(a, split))
+    result = _play(split, unlearner, a, _own(a, split), setup)
     if a.json == "-":
         print(json.dumps(result))
     elif target is not None:
@@ -65,7 +69,7 @@ def _own(a: argparse.Namespace, split: Any) -> Any:
     return model
 
 
-def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any = None) -> dict[str, Any]:
+def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: Any) -> dict[str, Any]:
     """Train (unless the model is the user's ``own``), unlearn, retrain, measure: the JSON of the contract."""
     import time
 
@@ -89,7 +93,10 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any = None) ->
     runs = {}
     for name, one in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
         if name not in runs:
-            runs[name] = run = Run(one, model, split, seed=a.seed)
+            keep = a.save and one is unlearner
+            runs[name] = run = (
+                _kept(one, model, split, setup) if keep else Run(one, model, split, seed=a.seed)
+            )
             run.on_progress = show
             finish(run)
     show.close()
@@ -116,6 +123,22 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any = None) ->
         },
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def _kept(unlearner: Any, model: Any, split: Any, setup: Any) -> Any:
+    """A run with frames and a map, kept on disk as it goes."""
+    from core.checkpoints import Checkpoints
+    from core.config import EvalConfig
+    from core.observer import Observer
+    from core.projection import Projection
+    from core.run import Run
+    from core.runs import record
+
+    observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
+    observer.projection = Projection.fit(observer.original.train.representations, seed=setup.seed)
+    run = Run(unlearner, model, split, seed=setup.seed, observer=observer, checkpoints=Checkpoints())
+    record(run, setup)
+    return run
 
 
 def _numbers(report: Any) -> dict[str, Any]:

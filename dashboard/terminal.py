@@ -61,17 +61,17 @@ class Bars:
             self._bar = None
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path, *, option: str = "--json") -> None:
     """Refuse before the work, not after it."""
     folder = path.resolve().parent
     if not folder.is_dir():
         raise RequestError(
-            f"the folder {folder} for --json does not exist; make it, or name a file elsewhere"
+            f"the folder {folder} for {option} does not exist; make it, or name a file elsewhere"
         )
     if path.is_dir():
-        raise RequestError(f"--json {path} is a folder; name a file")
+        raise RequestError(f"{option} {path} is a folder; name a file")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise RequestError(f"--json {path} cannot be written; name a file elsewhere")
+        raise RequestError(f"{option} {path} cannot be written; name a file elsewhere")
 
 
 def write(path: Path, text: str) -> None:

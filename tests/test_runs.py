@@ -543,6 +543,7 @@ def test_a_page_that_is_gone_is_taken_up_by_the_next(toy_experiment):
     assert (fork.parent, fork.parent_step, fork.steps) == (info.id, 2, 2)
     third = toy_experiment(take_up=info.id)  # another tab of the same browser
     assert "another tab" in second.run.recorder.problem
+    settled(third, lambda: third.phase is Phase.PAUSED)
     third.play()
     settled(third, lambda: third.phase is Phase.DONE)
     assert run_info(info.id).phase is Phase.DONE

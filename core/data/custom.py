@@ -8,12 +8,14 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from core.data.images import Dataset, LabelledImages, Norm
@@ -31,7 +33,18 @@ _IMAGES, _ABOUT = (
 )  # apart: a list or a new title must not touch the pixels
 _STALE_S = 3600.0  # a half-made folder this old belongs to an import that was killed
 
-__all__ = ["UPLOAD_BYTES", "OwnData", "Proposal", "inspect", "keep", "kept", "load_own", "remove", "rename"]
+__all__ = [
+    "UPLOAD_BYTES",
+    "OwnData",
+    "Proposal",
+    "inspect",
+    "keep",
+    "kept",
+    "load_own",
+    "remove",
+    "remove_images",
+    "rename",
+]
 
 
 @dataclass(frozen=True)
@@ -123,6 +136,22 @@ def rename(key: str, title: str) -> None:
 def remove(key: str) -> None:
     """Delete kept data for good. Models that were trained on it stay in ``$LAF_HOME/models``."""
     _discard(_place(key))
+
+
+def remove_images(key: str, ids: Iterable[int]) -> None:
+    """Delete these training images for good; the others keep their ids. Raises as ``about``, DataError when the disk is full."""
+    place = _place(key)
+    state = load_state(place / _IMAGES)
+    part = state["train"]
+    stays = ~torch.isin(part["ids"], torch.tensor(sorted(set(ids)), dtype=torch.int64))
+    state["train"] = {name: tensor[stays] for name, tensor in part.items()}
+    if state["subject_of"] is not None:
+        state["subject_of"] = state["subject_of"][stays]
+    save_state(place / _IMAGES, state)
+    count = len(state["train"]["ids"]) + len(state["test"]["ids"])
+    size = (place / _IMAGES).stat().st_size
+    save_state(place / _ABOUT, {**load_state(place / _ABOUT), "images": count, "bytes": size})
+    _loaded.cache_clear()
 
 
 def load_own(key: str) -> Dataset:

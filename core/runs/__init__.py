@@ -1,7 +1,16 @@
 """Runs kept on disk: written as they go, listed, opened again, continued, forked, compared, deleted. See docs/runs.md."""
 
 from core.runs.folder import RunFolder, run_folder, runs_home
-from core.runs.listing import RunInfo, list_runs, note_run, remove_run, rename_run, run_info, share_run
+from core.runs.listing import (
+    RunInfo,
+    list_runs,
+    note_export,
+    note_run,
+    remove_run,
+    rename_run,
+    run_info,
+    share_run,
+)
 from core.runs.opened import KeptRun, open_run, read_run, restore
 from core.runs.recorder import Recorder, let_go, owner, record
 
@@ -12,6 +21,7 @@ __all__ = [
     "RunInfo",
     "let_go",
     "list_runs",
+    "note_export",
     "note_run",
     "open_run",
     "owner",

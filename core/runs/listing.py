@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, LabError, RequestError
@@ -14,6 +16,8 @@ from core.runs.folder import RunFolder, is_run_id, run_folder, runs_home
 from core.runs.plain import setup_from
 from core.runs.recorder import held_here, hold, owner
 from core.setup import Setup
+
+log = logging.getLogger(__name__)
 
 NAME, NOTE = 80, 4000  # characters
 
@@ -125,6 +129,16 @@ def note_run(run_id: str, note: str) -> None:
 def share_run(run_id: str, shared: bool = True) -> None:
     """Let every browser see a run, or only the one that made it."""
     _tell(run_id, shared=shared)
+
+
+def note_export(run_id: str, path: Path, sha256: str) -> None:
+    """Remember a file that was made of a run, so that a purge finds it; a run that is open elsewhere remembers nothing."""
+    try:
+        made = run_folder(run_id).read_about().get("exports", [])
+        made = [e for e in made if e["path"] != str(path.resolve())]
+        _tell(run_id, exports=[*made, {"path": str(path.resolve()), "sha256": sha256}])
+    except RequestError as error:
+        log.warning("the export is not noted: %s", error)
 
 
 def remove_run(run_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from collections import defaultdict
 from dataclasses import dataclass
@@ -44,11 +45,18 @@ class KeptRun:
     def id(self) -> str:
         return self.folder.id
 
+    @functools.cached_property
+    def points(self) -> dict[str, Any]:
+        """What all frames are of: "ids", "label" and "forget" (N,), and "positions" (N, 2) of the original's map or None.
+
+        Raises DataError when the file cannot be read.
+        """
+        return load_state(self.folder.path / "map.safetensors")
+
     @property
     def map_positions(self) -> Any:
-        """(N, 2) the original's map, on which all frames are; None without one. Raises DataError when it cannot be read."""
-        path = self.folder.path / "map.safetensors"
-        return load_state(path)["positions"] if path.exists() else None
+        """(N, 2) the original's map, on which all frames are; None without one."""
+        return self.points["positions"] if self.frames else None
 
     @property
     def eval_config(self) -> EvalConfig:

@@ -22,6 +22,8 @@ from core.setup import Setup
 from core.store import save_state
 
 if TYPE_CHECKING:
+    from core.data.split import Split
+    from core.observer import Observer
     from core.run import Run
 
 log = logging.getLogger(__name__)
@@ -71,9 +73,8 @@ class Recorder:
             try:
                 for folder in (part / "frames", self.folder.states):
                     folder.mkdir(parents=True, exist_ok=True)
-                projection = run.observer.projection if run.observer is not None else None
-                if projection is not None:
-                    save_state(part / "map.safetensors", {"positions": projection.positions})
+                if run.observer is not None:
+                    save_state(part / "map.safetensors", _points(run.observer, run._labelled))
                 self.folder.write_steps(run.steps)
                 frames = [self.folder.write_frame(f) for f in run.frames]
                 if run.checkpoints is not None:
@@ -209,10 +210,19 @@ def record(
         "shared": token is None,
         "parent": parent,
         "parent_step": step,
+        "exports": [],
         "setup": setup_dict(setup),
         "forget": split.request.describe(split.dataset.classes),
         "dataset": split.dataset.fingerprint,
         "original": weights_key(run._model),
+        "images": {
+            "title": split.dataset.title,
+            "classes": list(split.dataset.classes),
+            "shape": list(split.dataset.shape),
+            "white": split.train.white,
+            "norm": None if split.train.norm is None else [list(v) for v in split.train.norm],
+        },
+        "net": run._model.provenance.net if run._model.provenance is not None else None,
         "eval": as_dict(run.observer.config if run.observer is not None else EvalConfig()),
     }
     recorder = Recorder(RunFolder(runs_home() / run_id), about)
@@ -245,6 +255,16 @@ def let_go(run: Run) -> None:
 def owner(token: str) -> str:
     """What is kept of a browser's token: enough to know it again, not to guess it."""
     return hashlib.blake2b(token.encode(), digest_size=12, person=b"laf-lab").hexdigest()
+
+
+def _points(observer: Observer, split: Split) -> dict[str, Any]:
+    """What all frames are of: the points of the map, where the original's map puts them, and which are forgotten."""
+    return {
+        "positions": None if observer.projection is None else observer.projection.positions,
+        "ids": split.train.ids[observer.rows].cpu(),
+        "label": split.true_y[observer.rows].cpu(),
+        "forget": observer.evaluator.is_forget.cpu(),
+    }
 
 
 def _sweep() -> None:

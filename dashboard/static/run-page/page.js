@@ -1,0 +1,174 @@
+"use strict";
+// Plays what is in #data: positions of every frame, accuracies and losses. Nothing is fetched.
+const data = JSON.parse(document.getElementById("data").textContent);
+const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+const forget = bytes(data.forget);
+const positions = data.positions && new Int16Array(bytes(data.positions).buffer);
+const UNIT = 16383;
+const count = data.steps.length;
+const find = (id) => document.getElementById(id);
+const time = find("time"), play = find("play"), where = find("where");
+let at = 0; // frame, with a fraction between two
+let playing = null;
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+function sheet(canvas) {
+  const scale = window.devicePixelRatio || 1;
+  const { width, height } = canvas.getBoundingClientRect();
+  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return { context, width, height };
+}
+
+function drawMap() {
+  const { context, width, height } = sheet(find("map"));
+  if (!positions) {
+    context.fillStyle = colour("muted");
+    context.fillText("this run was made without a map", 12, 20);
+    return;
+  }
+  const low = Math.min(Math.floor(at), count - 1), high = Math.min(low + 1, count - 1), part = at - low;
+  const reach = (Math.min(width, height) / 2 - 8) / (1.15 * UNIT);
+  const size = data.n > 800 ? 2.1 : 3;
+  const place = (i, axis) => {
+    const a = positions[2 * (low * data.n + i) + axis], b = positions[2 * (high * data.n + i) + axis];
+    return (a + (b - a) * part) * reach;
+  };
+  for (const kind of [0, 1]) { // forgotten images lie on top
+    context.fillStyle = colour(kind ? "forget" : "remain");
+    context.globalAlpha = kind ? 0.95 : 0.6;
+    for (let i = 0; i < data.n; i++) {
+      if (forget[i] !== kind) continue;
+      context.beginPath();
+      context.arc(width / 2 + place(i, 0), height / 2 - place(i, 1), size, 0, 7);
+      context.fill();
+    }
+  }
+  context.globalAlpha = 1;
+}
+
+function drawCurves(canvas, steps, lines, range) {
+  const { context, width, height } = sheet(canvas);
+  const values = lines.flatMap((l) => l.values).filter((v) => v !== null && Number.isFinite(v));
+  let [low, high] = range || [Math.min(...values), Math.max(...values)];
+  if (!values.length) return;
+  if (low === high) [low, high] = [low - 1, high + 1];
+  const left = 44, bottom = 16, last = Math.max(1, data.last);
+  const x = (step) => left + (width - left - 6) * step / last;
+  const y = (v) => 6 + (height - bottom - 6) * (1 - (v - low) / (high - low));
+  context.font = "11px system-ui, sans-serif";
+  context.strokeStyle = colour("border");
+  context.fillStyle = colour("muted");
+  for (const v of [low, (low + high) / 2, high]) {
+    context.beginPath();
+    context.moveTo(left, y(v));
+    context.lineTo(width, y(v));
+    context.stroke();
+    context.textAlign = "right";
+    context.fillText(Math.abs(v) >= 1000 ? v.toExponential(0) : +v.toPrecision(3), left - 5, y(v) + 4);
+  }
+  context.fillText(`step ${data.last}`, width - 4, height - 3);
+  for (const change of data.changes) {
+    context.setLineDash([3, 3]);
+    context.beginPath();
+    context.moveTo(x(change), 6);
+    context.lineTo(x(change), height - bottom);
+    context.stroke();
+    context.setLineDash([]);
+  }
+  for (const line of lines) {
+    context.strokeStyle = colour(line.role);
+    context.lineWidth = 1.7;
+    context.beginPath();
+    let down = false;
+    line.values.forEach((v, i) => {
+      if (v === null || !Number.isFinite(v)) { down = false; return; }
+      if (down) context.lineTo(x(steps[i]), y(v)); else context.moveTo(x(steps[i]), y(v));
+      down = true;
+    });
+    context.stroke();
+  }
+  context.lineWidth = 1;
+  context.strokeStyle = colour("accent");
+  context.beginPath();
+  context.moveTo(x(stepNow()), 6);
+  context.lineTo(x(stepNow()), height - bottom);
+  context.stroke();
+}
+
+const accuracy = Object.entries(data.accuracy).map(([name, line]) => ({ name, ...line }));
+const NAMES = { ue: "L_UE", ra: "L_RA" };
+const ROLES = ["ue", "ra"];
+const losses = Object.entries(data.losses.values).map(([name, values], i) => ({ name: NAMES[name] || name, role: ROLES[i], values }));
+
+function stepNow() {
+  const low = Math.floor(at), high = Math.min(low + 1, count - 1);
+  return data.steps[low] + (data.steps[high] - data.steps[low]) * (at - low);
+}
+
+function key(id, lines, value) {
+  find(id).replaceChildren(...lines.map((line) => {
+    const label = document.createElement("i");
+    label.style.color = `var(--${line.role})`;
+    label.textContent = `${line.name} ${value(line)}`;
+    return label;
+  }));
+}
+
+function draw() {
+  const frame = Math.round(at);
+  time.value = frame;
+  where.textContent = count ? `frame ${data.frames[frame]}, step ${data.steps[frame]}` : "no frames";
+  document.body.dataset.frame = frame;
+  drawMap();
+  drawCurves(find("accuracy"), data.steps, accuracy, [0, 100]);
+  drawCurves(find("losses"), data.losses.steps, losses, null);
+  key("accuracy-key", accuracy, (l) => l.values.length ? l.values[frame].toFixed(1) : "");
+  key("losses-key", losses, () => "");
+}
+
+function stop() {
+  cancelAnimationFrame(playing);
+  playing = null;
+  play.textContent = "Play";
+}
+
+play.onclick = () => {
+  if (playing !== null) return stop();
+  if (at >= count - 1) at = 0;
+  const begin = performance.now(), from = at;
+  const rate = Math.max(6, (count - 1) / 20); // frames a second: a long run takes 20 seconds
+  play.textContent = "Pause";
+  const tick = (now) => {
+    at = Math.min(count - 1, from + Math.max(0, now - begin) / 1000 * rate);
+    draw();
+    if (at >= count - 1) stop(); else playing = requestAnimationFrame(tick);
+  };
+  playing = requestAnimationFrame(tick);
+};
+time.max = Math.max(0, count - 1);
+time.oninput = () => { stop(); at = +time.value; draw(); };
+find("theme").onclick = () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  draw();
+};
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+addEventListener("resize", draw);
+addEventListener("keydown", (event) => {
+  if (event.target === time || event.target.tagName === "BUTTON") return;
+  if (event.key === " ") { event.preventDefault(); play.onclick(); }
+  if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+    stop();
+    at = Math.min(count - 1, Math.max(0, Math.round(at) + (event.key === "ArrowRight" ? 1 : -1)));
+    draw();
+  }
+});
+draw();
