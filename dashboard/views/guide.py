@@ -73,12 +73,24 @@ A click on a small curve shows it large, with the band as a strip and each retra
 
 The page **Attack** shows on which images that number rests, what the same attack finds in retrained models, and the smallest leak it could have seen.
 
+#### Why it goes as it goes
+*Loss balance* has three sets of curves on one axis of steps: the **losses** (terms, gradient norms, their cosine, the share of each in the last move), the
+**model** (accuracies, spread of the answers, attack, length and angle of representations), or **all**. *By layer* splits both gradients while the run stands still.
+An **alarm** has a name, a sentence, the step it began and what to try; its mark ▼ is on the timeline and on every curve. It compares with retrained models, so
+it is for whoever watches: LAF itself reads none of it.
+
+**Knobs** are LAF's settings with the preset's value beside each. While paused, those of the two losses count from the next step, and the history marks it ◆; those
+of the VAEs need another run. Scrub back and **Continue here** drops what came later; **Fork here** starts a second run from that step, drawn over the first
+in diamonds and dashes, with its difference in every read-out: turn its knobs, then play. Whoever picks a step because its figures look well
+has read labels and references, which LAF must not: such a run is marked *chosen by eye*.
+**Slow** plays about a step a second and names each stage. The arrows show a whole step: a frame is taken after both losses.
+
 #### Other methods
 Under *Forget*, any method can be played in the same way: *Do nothing* is the row to beat; those that *read labels* know more than LAF does.
 A method with its *own original* trains another model first, so its map is another one.
 
 #### Keys
-space: play or pause · → : one step · shift → : ten steps · home: reset. On the timeline: arrows, page keys, home and end scrub.
+space: play or pause · → : one step · shift → : ten steps · home: reset. On the timeline: arrows, page keys, home and end scrub; c continues and f forks at the shown step.
 On the map: + − zoom, 0 fits, [ and ] walk through the forgotten images.
 L, B and P choose lasso, box and pan; shift-drag draws a lasso while panning; with a lasso or box, shift adds, alt subtracts, both intersect; escape clears.
 In the gallery: arrows move, space picks or drops, shift and space picks a range.

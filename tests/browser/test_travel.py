@@ -146,6 +146,7 @@ def test_the_balance_shows_the_model_on_the_same_axis_and_gradients_by_layer(ser
     curves.get_by_role("button", name="model").click()
     page.tab.locator("[data-key='loss.forget_train']").wait_for()
     curves.get_by_role("button", name="all").click()
+    page.tab.locator(".balance .chart").nth(9).wait_for()
     assert page.tab.locator(".balance .chart").count() == 10
     page.tab.get_by_role("button", name="by layer").click()
     page.tab.locator(".layer[data-layer]").first.wait_for()
