@@ -80,14 +80,15 @@ class Checkpoints:
             self._files = {step: folder / path.name for step, path in self._files.items()}
 
     @classmethod
-    def kept_in(cls, folder: Path, until: int) -> Checkpoints:
-        """Those that ``keep_in`` left in ``folder``, up to step ``until``; later ones are deleted."""
-        found = cls(folder=folder)
-        found._at_once = True
+    def kept_in(cls, folder: Path, until: int, *, only_read: bool = False) -> Checkpoints:
+        """Those that ``keep_in`` left in ``folder``, up to step ``until``; later ones are deleted, unless it is ``only_read``."""
+        found = cls() if only_read else cls(folder=folder)
+        found._at_once = not only_read
         for path in sorted(folder.glob("[0-9]*-[0-9]*.safetensors")):
             step, _, frame = path.stem.partition("-")
             if int(step) > until:
-                path.unlink(missing_ok=True)
+                if not only_read:
+                    path.unlink(missing_ok=True)
             else:
                 found._files[int(step)], found._frames[int(step)] = path, int(frame)
         frames = sorted(found._frames.values())[:-1]  # the newest may be that of a last step

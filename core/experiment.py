@@ -57,6 +57,7 @@ class Experiment(TimeMachine):
     kept: Kept | None = None  # shared with other Experiments; not asked when a config is given
     token: str | None = None  # of the browser whose runs are kept on disk; None: they are not
     take_up: str | None = None  # id of a kept run to go on with instead of a new one
+    as_copy: bool = False  # go on with a copy of it
 
     def __post_init__(self) -> None:
         self.dataset: Dataset | None = None
@@ -214,7 +215,11 @@ class Experiment(TimeMachine):
         assert self.model is not None
         assert self.split is not None
         try:
-            return restore(read_run(run_id), self.split, self.model, self.observer)
+            kept = read_run(run_id)
+            run = restore(kept, self.split, self.model, self.observer, as_copy=self.as_copy)
+            if self.as_copy:
+                self.keep(run, parent=run_id, step=len(run.steps))
+            return run
         except LabError as error:
             self.take_up_error = error
             return None
@@ -314,7 +319,9 @@ class Experiment(TimeMachine):
         if not known:
             state = projection.state()
             name = self._prepared.dataset.name
-            maps.put(self._prepared.map_key, {k: state[k] for k in ("positions", "noise_floor")}, dataset=name)
+            maps.put(
+                self._prepared.map_key, {k: state[k] for k in ("positions", "noise_floor")}, dataset=name
+            )
         yield
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import state
+
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 COMPONENTS = ("feed", "theatre", "timeline", "readouts", "gallery", "table", "pair")
@@ -16,6 +18,7 @@ def frame() -> None:
     st.html(STATIC / "lab.css")
     with st.container(key="preload-frame"):
         st.html(_preload(), unsafe_allow_javascript=True)
+        state.keep_browser()
     st.logo(str(STATIC / "logo.svg"), size="medium")
 
 

@@ -13,6 +13,7 @@ from core.runner import Runner
 from core.umap_process import UmapProcess
 
 if TYPE_CHECKING:
+    from dashboard.address import Asked
     from dashboard.state import Lab
 
 
@@ -60,8 +61,14 @@ def _release(lab: Lab) -> None:
 
 
 @st.cache_resource(scope="session", on_release=_release, show_spinner=False)
-def lab() -> Lab:
-    """This browser tab's Lab; its work stops when the tab closes."""
+def _lab(browser: str, _asked: Asked) -> Lab:
     from dashboard.state import Lab
 
-    return Lab(runner(), umap(), map_runner(), kept())
+    return Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked)
+
+
+def lab() -> Lab:
+    """This browser tab's Lab; its work stops when the tab closes. What the address asks for is read when it is made."""
+    from dashboard import state
+
+    return _lab(state.browser(), state.read_address())

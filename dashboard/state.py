@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +20,11 @@ from core.prepared import Kept
 from core.projection import UmapBackend
 from core.run import Phase
 from core.runner import Runner
+from core.runs import Recorder, RunInfo, is_open, list_runs, run_info
 from core.selection import Ids
 from core.setup import Setup, usual_classes
 from dashboard import scene
+from dashboard.address import Asked, asked, with_settings, words
 from dashboard.advice import Advice
 from dashboard.attacking import Attacking
 from dashboard.auditing import Auditing
@@ -34,7 +37,18 @@ from dashboard.stream import Outbox
 class Lab:
     """One tab's experiment and what of it the tab has been sent. Never shared with another tab."""
 
-    def __init__(self, runner: Runner, umap: UmapBackend, map_runner: Runner, kept: Kept) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        umap: UmapBackend,
+        map_runner: Runner,
+        kept: Kept,
+        *,
+        browser: str | None = None,
+        asked: Asked | None = None,
+    ) -> None:
+        self.browser = browser  # whose runs are kept; None: they are not
+        self.notice: str | None = None  # said once: what an address asked for and could not be opened
         self._runner = runner
         self._umap = umap
         self._map_runner = map_runner
@@ -45,9 +59,67 @@ class Lab:
         self.auditing = Auditing(runner)
         self.judging = Judging(runner)
         self.attacking = Attacking(runner)
-        self.open(Setup())
+        self.look_at: int | None = None  # step that an address asked for
+        self.declined = False  # the offer to go on where this browser was
+        if asked is None or not self._open_asked(asked):
+            self.open(Setup())
 
-    def open(self, setup: Setup) -> None:
+    def _open_asked(self, asked: Asked) -> bool:
+        """Open what an address asks for; False, with a notice, where it names nothing that can be opened."""
+        if asked.run is not None:
+            self.notice = self.take_up(asked.run, step=asked.step)
+            if self.notice is None:
+                return True
+        if asked.setup is None:
+            return False
+        problem = self.change(asked.setup, settings=asked.settings)
+        self.notice = self.notice or problem
+        return problem is None
+
+    def take_up(self, run_id: str, *, as_copy: bool = False, step: int | None = None) -> str | None:
+        """Open a kept run, or a copy of it; else leave everything as it is and say in a sentence why not.
+
+        A run of somebody else's, shared, is always copied: only who made a run writes to it.
+        """
+        try:
+            info = run_info(run_id)
+            if self.browser is None or not info.belongs_to(self.browser):
+                return f"run {run_id} belongs to another browser; ask whoever made it to share it"
+            info.setup.split(load(info.setup.dataset, data_dir=info.setup.data_dir))
+        except LabError as error:
+            return str(error)
+        self.open(info.setup, take_up=run_id, as_copy=as_copy or not info.is_of(self.browser))
+        self.look_at = step
+        return None
+
+    def offer(self) -> RunInfo | None:
+        """This browser's newest run, where it is not finished and nobody plays it: to go on where one was."""
+        run = self.experiment.run
+        if self.browser is None or self.declined or run is None or run.steps or run.phase is not Phase.READY:
+            return None
+        mine = [i for i in list_runs(self.browser)[0] if i.is_of(self.browser)]
+        newest = next(iter(mine), None)
+        if newest is None or newest.phase is not Phase.PAUSED or is_open(newest.id):
+            return None
+        return newest
+
+    @property
+    def run_id(self) -> str | None:
+        """The id under which the run is kept, once there is something to keep."""
+        recorder = self.experiment.run.recorder if self.experiment.run is not None else None
+        return recorder.id if isinstance(recorder, Recorder) and recorder.is_kept else None
+
+    def address(self) -> dict[str, str]:
+        """What the page's address says."""
+        e = self.experiment
+        if e.run is None or e.split is None:
+            return words(e.setup, None, None, None, None)
+        step = len(e.run.steps) if e.run.phase is not Phase.RUNNING else None
+        return words(e.setup, e.setup.config(e.split), e.run.config_at(1), self.run_id, step)
+
+    def open(
+        self, setup: Setup, *, config: Any = None, take_up: str | None = None, as_copy: bool = False
+    ) -> None:
         """Replace the experiment; the old one's work stops."""
         if hasattr(self, "experiment"):
             self.experiment.close()
@@ -61,8 +133,9 @@ class Lab:
         self.mode = "fixed"  # which map the browser shows: a new token begins on the fixed one
         self.outbox = Outbox()
         self.experiment = Experiment(
-            setup, self._runner, self._umap, map_runner=self._map_runner, kept=self._kept
-        )
+            setup, self._runner, self._umap, config, map_runner=self._map_runner, kept=self._kept, token=self.browser,
+            take_up=take_up, as_copy=as_copy,
+        )  # fmt: skip
         self.experiment.start()
         self.advice: Advice = getattr(self, "advice", None) or Advice(self._runner)
 
@@ -75,7 +148,9 @@ class Lab:
         other.start()
         return other, True
 
-    def change(self, setup: Setup, *, usual: bool = False) -> str | None:
+    def change(
+        self, setup: Setup, *, usual: bool = False, settings: Mapping[str, Any] | None = None
+    ) -> str | None:
         """Open ``setup`` if it can be; else leave everything as it is and say in a sentence why not.
 
         ``usual``: with the classes that its task forgets of this dataset unless told.
@@ -85,12 +160,12 @@ class Lab:
             if usual:
                 setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))
             split = setup.split(dataset)
-            setup.config(split)
+            config = with_settings(setup.config(split), settings)
             if setup.model is not None:
                 require_no_model(METHODS[setup.method])
         except LabError as error:
             return str(error)
-        self.open(setup)
+        self.open(setup, config=config)
         return None
 
     def forget_these(self, ids: Iterable[int]) -> str | None:
@@ -207,3 +282,35 @@ def recall(key: str, default: Any = None) -> Any:
 def recall_and_forget(key: str) -> Any:
     """What was kept under ``key``, once."""
     return st.session_state.pop(key, None)
+
+
+COOKIE = "laf-browser"
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+def browser() -> str:
+    """The token of this browser: from its cookie, or a new one, which ``keep_browser`` puts there."""
+    known = st.session_state.get(COOKIE) or st.context.cookies.get(COOKIE)
+    if not isinstance(known, str) or not _TOKEN.fullmatch(known):
+        known = secrets.token_hex(16)
+    st.session_state[COOKIE] = known
+    return known
+
+
+def keep_browser() -> None:
+    """Leave the token in the browser. Not in the address: whoever is sent a link must not become its sender."""
+    if st.context.cookies.get(COOKIE) == browser():
+        return
+    said = f"{COOKIE}={browser()}; max-age=31536000; path=/; SameSite=Strict"
+    st.html(f"<script>document.cookie = {said!r}</script>", unsafe_allow_javascript=True)
+
+
+def read_address() -> Asked:
+    """What the page's address asks for."""
+    return asked(st.query_params.to_dict())
+
+
+def write_address(found: Mapping[str, str]) -> None:
+    """Make the page's address say this, so that a copy of it, or a reload, shows the same."""
+    if st.query_params.to_dict() != dict(found):
+        st.query_params.from_dict(dict(found))

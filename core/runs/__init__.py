@@ -12,13 +12,14 @@ from core.runs.listing import (
     share_run,
 )
 from core.runs.opened import KeptRun, open_run, read_run, restore
-from core.runs.recorder import Recorder, let_go, owner, record
+from core.runs.recorder import Recorder, is_open, let_go, owner, record
 
 __all__ = [
     "KeptRun",
     "Recorder",
     "RunFolder",
     "RunInfo",
+    "is_open",
     "let_go",
     "list_runs",
     "note_export",

@@ -82,8 +82,10 @@ def read_run(run_id: str) -> KeptRun:
     return KeptRun(folder, about, setup, steps, frames)
 
 
-def restore(kept: KeptRun, split: Split, model: Net, observer: Observer | None) -> Run:
-    """The Run, and its Recorder. RUNNING where it must first play back to its last step from the nearest state, else as it stood.
+def restore(
+    kept: KeptRun, split: Split, model: Net, observer: Observer | None, *, as_copy: bool = False
+) -> Run:
+    """The Run, and its Recorder; ``as_copy``: without one, and what is on disk is left as it is. RUNNING where it must first play back to its last step from the nearest state, else as it stood.
 
     A step whose frame did not come to be written is taken again. Raises DataError when images or original are not those that the run
     began with, RequestError when another process plays it.
@@ -111,7 +113,7 @@ def restore(kept: KeptRun, split: Split, model: Net, observer: Observer | None) 
     except (KeyError, TypeError, LabError) as error:
         raise DataError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
     before = held_here(kept.id)
-    if before is not None:
+    if before is not None and not as_copy:
         before.close("the run went on in another tab; it is kept there")
     unlearner.config = changes[0].before if changes else config
     run = Run(unlearner, model, split, seed=int(about["seed"]))
@@ -121,16 +123,17 @@ def restore(kept: KeptRun, split: Split, model: Net, observer: Observer | None) 
     run.seconds = defaultdict(float, about["seconds"])
     run._restage()
     _drop_unseen(run)
-    run.checkpoints = Checkpoints.kept_in(kept.folder.states, len(run.steps))
+    run.checkpoints = Checkpoints.kept_in(kept.folder.states, len(run.steps), only_read=as_copy)
     found = run.checkpoints.newest() if run.steps else None
     if found is None:  # it died before its first step, or no state can be read
         run.steps, run.frames = [], run.frames[:1]
         run.changes, run.config = [], run.config_at(0)
         run._restage()
         run.checkpoints.forget_after(-1)
-    resume(run, kept.folder, about)
+    if not as_copy:
+        resume(run, kept.folder, about)
     if not run.frames and observer is not None:
-        run.frames.append(kept.folder.write_frame(observer.first))
+        run.frames.append(observer.first if as_copy else kept.folder.write_frame(observer.first))
     if found is not None:
         at, state = found
         run._begin()

@@ -282,6 +282,19 @@ def held_here(run_id: str) -> Recorder | None:
     return _OPEN.get(run_id)
 
 
+def is_open(run_id: str) -> bool:
+    """Whether somebody keeps this run now, here or in another process."""
+    if held_here(run_id) is not None:
+        return True
+    try:
+        lock = hold(RunFolder(runs_home() / run_id))
+    except LabError:
+        return True
+    if lock is not None:
+        lock.close()
+    return False
+
+
 def hold(folder: RunFolder) -> BinaryIO | None:
     """An exclusive lock on a run, until it is closed or the process ends. Raises RequestError when somebody else has it."""
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LabError
-from dashboard import cache, controls, imports
+from dashboard import cache, controls, imports, state
 from dashboard.feed import feed, picks_feed
 from dashboard.readouts import readouts
 from dashboard.state import Lab
@@ -55,7 +55,35 @@ def split_by_layer(lab: Lab) -> None:
         st.toast(str(error), icon="⚠️")
 
 
+def offer(lab: Lab) -> None:
+    """What an address could not open; and the run where this browser was, after a reload or a restart."""
+    if lab.notice is not None:
+        st.toast(lab.notice, icon="⚠️")
+        lab.notice = None
+    error = lab.experiment.take_up_error
+    if error is not None:
+        st.toast(str(error), icon="⚠️")
+        lab.experiment.take_up_error = None
+    found = lab.offer()
+    if found is None:
+        return
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="offer"):
+        st.markdown(
+            f"Continue where you were? **{found.title}**, step {found.steps:,} of {found.total_steps:,}"
+        )
+        if st.button("Continue", key="offer-yes"):
+            problem = lab.take_up(found.id)
+            if problem is None:
+                st.rerun()
+            st.toast(problem, icon="⚠️")
+        if st.button("Not now", key="offer-no"):
+            lab.declined = True
+            st.rerun()
+
+
 def page(lab: Lab) -> None:
+    offer(lab)
+    state.write_address(lab.address())
     controls.setup_bar(lab)
     buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
     with buttons:

@@ -1,0 +1,186 @@
+"""Every run that is kept of this browser, and those that others share: open, fork, compare, name, note, share, export, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import LabError
+from core.records import Phase
+from core.runs import (
+    KeptRun,
+    RunInfo,
+    list_runs,
+    note_run,
+    read_run,
+    remove_run,
+    rename_run,
+    share_run,
+)
+from dashboard import cache, state
+from dashboard.export_run import FORMATS
+from dashboard.run_charts import curves, figures
+from dashboard.state import Lab
+
+MOST = 50  # runs listed at once
+
+
+def page(lab: Lab) -> None:
+    token = state.browser()
+    infos, problems = list_runs(token)
+    for problem in problems:
+        st.warning(problem, icon="⚠️")
+    if not infos:
+        st.caption(
+            "No run is kept yet. A run in the Lab is kept from its first step on; `laf run --save` keeps one too."
+        )
+        return
+    listed, detail = st.columns([1.15, 1], gap="medium")
+    with listed:
+        chosen = _list(infos, token)
+    with detail:
+        if not chosen:
+            st.caption("Tick a run to open, name, share or export it; two of them to compare.")
+        elif len(chosen) == 1:
+            _one(lab, chosen[0], token)
+        elif len(chosen) == 2:
+            _two(chosen)
+        else:
+            st.caption("Two runs can be compared at a time.")
+
+
+def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
+    """All of them with a box each; those that are ticked."""
+    st.caption(f"{len(infos):,} run{'s' * (len(infos) != 1)}, newest first")
+    most = state.recall("runs-most", MOST)
+    chosen = []
+    for info in infos[:most]:
+        whose = "" if info.is_of(token) else " · shared"
+        fork = f" · fork of step {info.parent_step}" if info.parent else ""
+        label = (
+            f"**{_plain(info.title)}** · {info.phase} at step {info.steps:,} of {info.total_steps:,} · "
+            f"{info.created:%d %b %H:%M}{fork}{whose}"
+        )
+        if st.checkbox(label, key=f"run-{info.id}"):
+            chosen.append(info)
+    if len(infos) > most and st.button("Show more"):
+        state.remember("runs-most", most + MOST)
+        st.rerun()
+    return chosen
+
+
+def _one(lab: Lab, info: RunInfo, token: str) -> None:
+    mine = info.is_of(token) or info.owner is None
+    st.markdown(f"#### {_plain(info.title)}")
+    st.caption(
+        f"{info.setup.dataset}, forget {info.forget}; {info.setup.method}, seed {info.setup.seed}; {info.frames:,} frames, "
+        f"{info.bytes / 1e6:.1f} MB; `{info.id}`"
+    )
+    kept = _read(info)
+    if kept is None:
+        return
+    if kept.about.get("purged"):
+        st.caption("Frames and states were purged; steps and model are left.")
+    with st.container(horizontal=True, gap="small"):
+        label = "Replay in the Lab" if info.phase is Phase.DONE else "Continue in the Lab"
+        no_frames = not kept.frames
+        if st.button(label, type="primary", key="run-open", disabled=no_frames):
+            _open(lab, info, as_copy=False)
+        told = "A copy that goes its own way from the last step; the run stays as it is"
+        if st.button("Fork", key="run-fork", disabled=no_frames, help=told):
+            _open(lab, info, as_copy=True)
+        if mine:
+            with st.popover("Delete"):
+                st.markdown("Its steps, frames, states and model go for good.")
+                if st.button("Delete this run", key="run-delete"):
+                    _do(lambda: remove_run(info.id))
+    if mine:
+        name = st.text_input("Name", info.name, max_chars=80, key=f"name-{info.id}")
+        if name.strip() != info.name:
+            _do(lambda: rename_run(info.id, name))
+        note = st.text_area("Note", info.note, max_chars=4000, height=80, key=f"note-{info.id}")
+        if note != info.note:
+            _do(lambda: note_run(info.id, note))
+        shared = st.toggle(
+            "Shared", info.shared, key=f"shared-{info.id}", help="Every browser that reaches this Lab sees it; others continue a copy"
+        )  # fmt: skip
+        if shared != info.shared:
+            _do(lambda: share_run(info.id, shared))
+    elif info.note:
+        st.markdown(_plain(info.note))
+    _exports(kept)
+    if kept.frames:
+        st.plotly_chart(curves([kept]), width="stretch", config={"displayModeBar": False})
+
+
+def _two(infos: list[RunInfo]) -> None:
+    kept = [k for k in map(_read, infos) if k is not None and k.frames]
+    if len(kept) < 2:
+        st.caption("One of the two has no frames to compare.")
+        return
+    st.markdown("#### " + " beside ".join(_plain(i.title) for i in infos))
+    if (
+        kept[0].about["dataset"] != kept[1].about["dataset"]
+        or kept[0].about["forget"] != kept[1].about["forget"]
+    ):
+        st.caption("They forget different images, so their figures do not mean the same.")
+    st.dataframe(figures(kept), hide_index=True, width="stretch")
+    st.plotly_chart(curves(kept), width="stretch", config={"displayModeBar": False})
+
+
+def _exports(kept: KeptRun) -> None:
+    """A file is made when it is asked for."""
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    with left:
+        form = st.selectbox(
+            "Export", list(FORMATS), format_func=lambda f: FORMATS[f][3], key=f"form-{kept.id}"
+        )
+    make, ending, mime, _ = FORMATS[form]
+    unfinished = form == "safetensors" and not kept.folder.model.exists()
+    empty = not kept.frames and form in ("html", "parquet")
+    why = (
+        "The run is not finished, so it has no model yet"
+        if unfinished
+        else "There are no frames"
+        if empty
+        else None
+    )
+    with right:
+        st.download_button(
+            "Download", lambda: make(kept), f"run-{kept.id}{ending}", mime, on_click="ignore", disabled=why is not None, help=why,
+            key=f"get-{kept.id}", width="stretch",
+        )  # fmt: skip
+
+
+def _open(lab: Lab, info: RunInfo, *, as_copy: bool) -> None:
+    problem = lab.take_up(info.id, as_copy=as_copy)
+    if problem is None:
+        st.switch_page("views/lab.py")
+    st.error(problem)
+
+
+def _read(info: RunInfo) -> KeptRun | None:
+    try:
+        return read_run(info.id)
+    except LabError as error:
+        st.error(str(error))
+        return None
+
+
+def _do(move: Any) -> None:
+    try:
+        move()
+    except LabError as error:
+        st.error(str(error))
+    else:
+        st.rerun()
+
+
+def _plain(text: str) -> str:
+    """Names are people's; none of them is Markdown."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~$<>:" else c for c in text)
+
+
+if __name__ == "__main__":
+    page(cache.lab())
