@@ -1,4 +1,6 @@
-"""Take the pictures of docs/alarms.md from the real page: each alarm raised by its own settings. python assets/make_alarms.py"""
+"""Take the pictures of docs/alarms.md from the real page: each alarm raised by its own settings.
+
+python assets/make_alarms.py [NAME …]"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def main() -> None:
         server = Server(Path(home))
         server.wait()
         browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
-        for name, (task, knobs, alarm) in WHAT.items():
+        wanted = sys.argv[1:] or WHAT
+        for name in wanted:
+            task, knobs, alarm = WHAT[name]
             page = Page(browser, server.url, "light")
             page.wait_ready()
             if task != "Class removal":

@@ -106,6 +106,10 @@ class LAFR:
         seconds = time.perf_counter() - start
         return Step(state.number, total, epoch, "repair", {"cross_entropy": loss}, {}, seconds=seconds)
 
+    def by_layer(self, state: LAFRState, config: LAFRConfig) -> dict[str, dict[str, float | None]]:
+        """As LAF's, whose part it is."""
+        return LAF(config.laf).by_layer(state.laf, config.laf)
+
     def result(self, state: LAFRState) -> Net:
         """The model as it stands."""
         return state.laf.model.eval()

@@ -111,7 +111,18 @@ export class Balance {
   #hover(canvas, event) {
     if (!this.store || this.store.newest < 1) return;
     this.hovered = event ? this.#seq(canvas, event) : null;
+    if (event) setTitle(canvas, this.#marksAt(event.clientX - canvas.getBoundingClientRect().left, canvas.clientWidth));
     this.update(this.store);
+  }
+
+  /** What began or was changed under the pointer. */
+  #marksAt(px, width) {
+    const { x } = scaleOf(this.store, width);
+    const said = [
+      ...this.store.alarms.map(({ name, sentence, step }) => [step, `${name}, since step ${step}: ${sentence}`]),
+      ...this.store.changes.map(({ step, text }) => [step, `after step ${step}: ${text}`]),
+    ];
+    return said.filter(([step]) => Math.abs(x(step) - px) < 7).map(([, text]) => text).join("\n");
   }
 
   /** Draws the curves anew: only when there are new ones. */
