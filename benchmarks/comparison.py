@@ -86,7 +86,7 @@ def _lost(summary: Summary) -> str:
         lost = summary.lost_to_nothing().get(line.method)
         if line.method == "references" or lost is None:
             continue
-        names = ", ".join(export.name_of(summary.columns[k]) for k in lost) or "nothing measured"
+        names = "; ".join(export.name_of(summary.columns[k]) for k in lost) or "nothing measured"
         lines.append(f"- {line.title}: in {names}" if lost else f"- {line.title}: nowhere")
     return "\n".join(lines) + "\n"
 
