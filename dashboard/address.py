@@ -110,7 +110,7 @@ def with_settings(preset: Any, settings: Mapping[str, Any] | None) -> Any:
 def _alike(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, bool) or isinstance(theirs, bool):
         return type(mine) is type(theirs)
-    if isinstance(mine, float):
+    if isinstance(mine, (int, float)):
         return isinstance(theirs, (int, float))
     return isinstance(theirs, type(mine)) or (isinstance(mine, tuple) and isinstance(theirs, list))
 

@@ -1,0 +1,119 @@
+"""Kept runs in a real Chromium: after a reload and a restart, shared links, the page Runs, and an exported page from disk."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import toys
+from conftest import Server
+from playwright.sync_api import expect
+
+from core.checkpoints import Checkpoints
+from core.config import EvalConfig
+from core.methods import LAF
+from core.observer import Observer
+from core.projection import Projection
+from core.run import Run, finish
+from core.runs import read_run, record
+from core.setup import Setup
+from dashboard.export_page import document
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def ten_steps(page) -> None:
+    page.wait_ready()
+    page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=60_000)
+    expect(page.tab).to_have_url(re.compile("run=[0-9]{8}.*step=10"), timeout=30_000)
+
+
+def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, open_page):
+    server = Server(tmp_path)
+    server.wait()
+    page = open_page(server.url)
+    ten_steps(page)
+    address = page.tab.url
+    page.tab.reload()
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+    page.wait_ready()
+    server.process.kill()  # as a crash does
+    server.process.wait()
+    again = Server(tmp_path)
+    try:
+        again.wait()
+        page.tab.goto(again.url)
+        page.wait_ready()
+        page.tab.get_by_text("Continue where you were?").wait_for()
+        page.tab.get_by_role("button", name="Continue", exact=True).first.click()
+        expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+        stranger = open_page(address.replace(server.url, again.url))  # another browser with the same address
+        stranger.tab.get_by_text("belongs to another browser").wait_for()
+        stranger.wait_ready()
+        assert "Traceback" not in again.log.read_text()
+    finally:
+        again.stop()
+
+
+def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
+    page = open_page(server.url)
+    ten_steps(page)
+    page.tab.get_by_role("link", name="Runs").click()
+    box = page.tab.get_by_role("checkbox").first
+    page.tab.get_by_text("paused at step 10").click()
+    expect(box).to_be_checked()
+    page.tab.get_by_label("Name").fill("before lunch")
+    page.tab.get_by_label("Name").press("Enter")
+    page.tab.get_by_role("heading", name="before lunch").wait_for()
+    with page.tab.expect_download() as got:
+        page.tab.get_by_role("button", name="Download").click()
+    assert got.value.suggested_filename.endswith(".html")
+    page.tab.get_by_role("button", name="Fork", exact=True).click()
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+    page.tab.get_by_role("link", name="Runs").click()
+    page.tab.get_by_text("fork of step 10").wait_for()
+    page.tab.get_by_text("fork of step 10").click()
+    page.tab.get_by_text("before lunch").first.click()
+    page.tab.get_by_role("heading", name=re.compile("beside")).wait_for()
+    assert not page.problems
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A toy run as a page on disk."""
+    home = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAF_HOME", str(home))
+        split = toys.split()
+        model = toys.model(split)
+        observer = Observer(split, model, EvalConfig(frames=1000))
+        observer.projection = Projection.fit(observer.original.train.representations, seed=0)
+        run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints())
+        recorder = record(run, Setup(dataset="toy", classes=(1,)), name='</script><b>"a" & b')
+        finish(run)
+        path = home / "run.html"
+        path.write_text(document(read_run(recorder.id)))
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_an_exported_page_plays_from_disk_and_asks_nobody(exported, open_page, scheme):
+    page = open_page(exported.as_uri(), scheme)
+    body = page.tab.locator("body")
+    expect(body).to_have_attribute("data-frame", "0")
+    picture = "() => document.getElementById('map').toDataURL()"
+    first = page.tab.evaluate(picture)
+    page.tab.locator("#time").fill("7")
+    expect(body).to_have_attribute("data-frame", "7")
+    assert page.tab.evaluate(picture) != first
+    page.tab.keyboard.press("Home")
+    expect(body).to_have_attribute("data-frame", "0")
+    page.tab.locator("#play").click()
+    expect(body).to_have_attribute("data-frame", "10", timeout=20_000)
+    page.tab.get_by_role("heading", name='</script><b>"a" & b').wait_for()
+    page.tab.locator("#theme").click()
+    other = {"dark": "light", "light": "dark"}[scheme]
+    assert page.tab.evaluate("document.documentElement.dataset.theme") == other
+    assert page.requests == [exported.as_uri()]
+    assert page.problems == []
