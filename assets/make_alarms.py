@@ -65,7 +65,7 @@ def main() -> None:
             page.wait_ready()
             if task != "Class removal":
                 page.button("Forget").click()
-                page.tab.get_by_role("radio", name=task).locator("..").click()
+                page.tab.get_by_text(task, exact=True).last.click()
                 run = page.tab.locator(".theatre").get_attribute("data-run")
                 page.tab.wait_for_timeout(800)
                 page.tab.get_by_role("button", name="Forget these").first.click()
