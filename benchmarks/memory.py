@@ -48,11 +48,11 @@ def main() -> None:
         run = Run(LAF(config), model, split, observer=observer, checkpoints=Checkpoints())
         record(run, Setup())
         seen = []
-        for n in range(20):
+        for _ in range(20):
             run.play(a.steps // 20)
             while run.tick():
                 pass
-            _ = [f.positions for f in run.frames[-70:]]  # as a page's packets do
+            sum(len(f.positions) for f in run.frames[-70:])  # as a page's packets do
             seen.append(resident_mb())
             print(f"| {len(run.steps):,} | {seen[-1]:,.0f} |", flush=True)
         warm = seen[4:]
