@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS: dict[str, tuple[str, ...] | None] = {  # name -> what it takes instead of --mnist DIR; None: it takes it
+PARTS: dict[
+    str, tuple[str, ...] | None
+] = {  # name -> what it takes instead of --mnist DIR; None: it takes it
     "batches": None,
     "steps": None,
     "projection": None,

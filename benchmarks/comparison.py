@@ -53,14 +53,17 @@ def main() -> None:
 def _drive(comparison: Comparison, workers: int | None) -> None:
     comparison.start(Runner(workers))
     told = -1
-    while not comparison.over:
-        if comparison.done != told:
-            told = comparison.done
-            print(
-                f"{comparison.setup.dataset} {comparison.setup.task}: {told} of {len(comparison.cells)}",
-                file=sys.stderr,
-            )
-        time.sleep(0.2)
+    try:
+        while not comparison.over:
+            if comparison.done != told:
+                told = comparison.done
+                print(
+                    f"{comparison.setup.dataset} {comparison.setup.task}: {told} of {len(comparison.cells)}",
+                    file=sys.stderr,
+                )
+            time.sleep(0.2)
+    except KeyboardInterrupt:  # what is done is printed; the rest is kept for the next time
+        comparison.cancel()
     for seed, why in comparison.errors.items():
         raise SystemExit(f"seed {seed}: {why}")
 
@@ -73,10 +76,14 @@ def _report(comparison: Comparison, seconds: float) -> None:
     seeds = ", ".join(map(str, comparison.seeds))
     print(
         f"### {title}\n\nForget {split.request.describe(split.dataset.classes)} ({len(split.forget_rows):,} of {len(split.train):,} images); "
-        f"seeds {seeds}, {comparison.reference_count} retrained models each; {machine()}. {seconds:.0f} s in all.\n"
+        f"seeds {seeds}, {comparison.reference_count} retrained models each; {machine()}. {seconds:.0f} s in all{_stopped(comparison)}.\n"
     )
     print(export.to_markdown(summary, TABLE))
     print(_lost(summary))
+
+
+def _stopped(comparison: Comparison) -> str:
+    return f", stopped after {comparison.done} of {len(comparison.cells)}" if comparison.cancelled else ""
 
 
 def _lost(summary: Summary) -> str:

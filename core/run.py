@@ -76,7 +76,9 @@ class Run:
         self.observer = observer
         self.checkpoints = checkpoints  # None: it cannot be taken back
         self.changes: list[Change] = []  # of the settings, in the order of their steps
-        self.marks: list[Mark] = []  # remarks that belong to the result, such as that a step was chosen by eye
+        self.marks: list[
+            Mark
+        ] = []  # remarks that belong to the result, such as that a step was chosen by eye
         self.phase = Phase.READY
         self.steps: list[Step] = []
         self.frames: list[Frame] = []

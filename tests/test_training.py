@@ -300,5 +300,7 @@ def test_a_preset_that_is_not_there_says_which_are(ask):
         ("own-small", 1000, 10),
     ],
 )
-def test_frames_come_at_every_step_on_digits_and_as_often_as_they_are_cheap_elsewhere(dataset, total, cadence):
+def test_frames_come_at_every_step_on_digits_and_as_often_as_they_are_cheap_elsewhere(
+    dataset, total, cadence
+):
     assert EvalConfig.preset(dataset).cadence(total) == cadence
