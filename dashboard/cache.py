@@ -49,7 +49,8 @@ def umap() -> UmapProcess:
 def warm() -> None:
     """Import and compile what the first page will need; called beside the server's start."""
     umap()
-    import sklearn.linear_model  # noqa: F401 - the attack needs it at the first frame
+    import scipy.stats  # noqa: F401
+    import sklearn.linear_model  # noqa: F401 - the attack needs it at the first frame, and bands need scipy.stats
 
     from core.data.datasets import load
 

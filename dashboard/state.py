@@ -59,7 +59,6 @@ class Lab:
         self.auditing = Auditing(runner)
         self.judging = Judging(runner)
         self.attacking = Attacking(runner)
-        self.look_at: int | None = None  # step that an address asked for
         self.declined = False  # the offer to go on where this browser was
         if asked is None or not self._open_asked(asked):
             self.open(Setup())
@@ -89,7 +88,7 @@ class Lab:
         except LabError as error:
             return str(error)
         self.open(info.setup, take_up=run_id, as_copy=as_copy or not info.is_of(self.browser))
-        self.look_at = step
+        self.outbox.look_at = step
         return None
 
     def offer(self) -> RunInfo | None:
@@ -233,7 +232,15 @@ class Lab:
             self.is_preparing,
             e.forks,
             e.fork_run is None,
+            self.not_kept,
         )
+
+    @property
+    def not_kept(self) -> str | None:
+        """Why the run is no longer written to disk: it is full, or another tab has taken the run up."""
+        run = self.experiment.run
+        recorder = run.recorder if run is not None else None
+        return recorder.problem if isinstance(recorder, Recorder) else None
 
     @property
     def busy(self) -> bool:

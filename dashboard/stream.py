@@ -42,6 +42,7 @@ class Outbox:
     life: int = 0
     revision: int = -1
     repeats: int = 0
+    look_at: int | None = None  # step that an address asked for: shown first, instead of the newest
     readings: dict[tuple[int, int, int], dict[str, Any]] = field(
         default_factory=dict
     )  # by (fork or 0, frame, revision)
@@ -111,6 +112,10 @@ class Outbox:
             told = range(total)
         self.frames = max(self.frames, window.stop)
         arrays = _frame_arrays(experiment, [run.frames[i] for i in window])
+        if self.look_at is not None:
+            header["look_at"] = max(
+                (f.number for f in run.frames if f.step <= (self.look_at or 0)), default=0
+            )
         header |= {
             "life": self.life,
             "rev": revision,

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -359,3 +360,20 @@ def test_the_dashboard_is_started_with_the_settings_host_and_port(monkeypatch):
     assert seen["browser.gatherUsageStats"] is False
     assert os.path.basename(seen["app"]) == "app.py"
     assert os.path.exists(seen["app"])
+
+
+def test_no_page_is_taken_apart_by_ast_when_it_is_first_opened(monkeypatch):
+    """Two threads in ast at once end in a SystemError on Python 3.11, and the page stayed empty."""
+    from streamlit import config
+    from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+
+    for name, value in cli.settings().items():
+        monkeypatch.setitem(config.get_config_options(), name, config.get_config_options()[name])
+        config.set_option(name, value)
+
+    def refuse(*_args, **_kwargs):
+        raise SystemError("AST constructor recursion depth mismatch")
+
+    monkeypatch.setattr("streamlit.runtime.scriptrunner.magic.add_magic", refuse)
+    for path in sorted(Path(cli.__file__).with_name("views").glob("*.py")):
+        assert ScriptCache().get_bytecode(str(path)) is not None

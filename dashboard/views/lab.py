@@ -83,6 +83,8 @@ def offer(lab: Lab) -> None:
 
 def page(lab: Lab) -> None:
     offer(lab)
+    if lab.not_kept is not None:
+        st.warning(f"This run plays on, but is not kept: {lab.not_kept}")
     state.write_address(lab.address())
     controls.setup_bar(lab)
     buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")

@@ -100,6 +100,10 @@ export class RunStore extends EventTarget {
     changed = this.#takeFork(header, arrays) || changed;
     this.stats.lost = this.total - this.held;
     if (this.newest > newest) this.clock.arrived();
+    if (Number.isInteger(header.look_at) && this.lookedAt !== header.look_at && this.frames[header.look_at]) {
+      this.lookedAt = header.look_at; // once: the address said where to look first
+      this.clock.show(header.look_at);
+    }
     if (changed) this.emit("frames");
     if (changed || told !== this.told) this.emit("status"); // most polls bring nothing new
     this.told = told;
