@@ -88,12 +88,12 @@ def _stopped(comparison: Comparison) -> str:
 
 def _lost(summary: Summary) -> str:
     """Where each loses to doing nothing, in words."""
-    lines = ["Doing nothing is nearer to the retrained models than:\n"]
+    lines = ["Of these figures, doing nothing is nearer to the retrained models than:\n"]
     for line in summary.lines:
-        lost = summary.lost_to_nothing().get(line.method)
-        if line.method == "references" or lost is None:
+        if line.method in ("references", "nothing"):
             continue
-        names = "; ".join(export.name_of(summary.columns[k]) for k in lost) or "nothing measured"
+        lost = [k for k in summary.lost_to_nothing()[line.method] if k in TABLE]
+        names = "; ".join(export.name_of(summary.columns[k]) for k in lost)
         lines.append(f"- {line.title}: in {names}" if lost else f"- {line.title}: nowhere")
     return "\n".join(lines) + "\n"
 
