@@ -51,12 +51,12 @@ class Step:
     ]  # batch sums; for LAF "ue", "ue_remain", "ue_forget", "ra", "ra_align", "ra_repel"
     grad_norms: Mapping[str, float]  # Euclidean, over the extractor; for LAF "ue", "ra"
     grad_cosine: float | None = None  # between the two gradients that were applied, in [-1, 1]
-    moves: Mapping[str, float] = field(
-        default_factory=dict
-    )  # Euclidean length of what each loss's optimiser moved the parameters by; for LAF "ue", "ra", or "joint"
     images: Mapping[str, int] = field(
         default_factory=dict
     )  # in the batch: "remain" and "forget"; the last may be smaller
+    moves: Mapping[str, float] = field(
+        default_factory=dict
+    )  # Euclidean length of what each loss's optimiser moved the parameters by; for LAF "ue", "ra", or "joint"
     seconds: float = field(default=0.0, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
