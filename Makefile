@@ -19,8 +19,10 @@ $(STAMP): pyproject.toml constraints.txt
 browser:
 	@sh tests/browser/install.sh
 
+# the browser's tests come after the others: they measure nothing, but a page beside two busy processes keeps a person waiting
 test: venv browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m browser
 
 lint: venv
 	$(BIN)/ruff check .
