@@ -31,7 +31,8 @@ from core.records import Progress
 from core.references import Retrained, retraining, usual_count
 from core.run import Phase, Run
 from core.runner import Runner
-from core.runs import let_go, read_run, record, restore
+from core.runs import Recorder, let_go, read_run, record, restore
+from core.runs.plain import report_dict
 from core.setup import Setup
 from core.shelf import content_key, maps
 from core.tasks import Drive, Follow, Reference, Sliced
@@ -69,6 +70,7 @@ class Experiment(TimeMachine):
         self.references: list[Reference] = []
         self.noise: NoiseFloor | None = None  # of the two maps, once measured
         self.report: Report | None = None  # of the finished run, on all images
+        self.fork_report: Report | None = None  # of its fork, likewise
         self.work: dict[str, Progress] = {}  # what goes on behind, by stage; gone when finished
         self.error: LabError | None = None  # preparing failed
         self.retrain_error: LabError | None = None
@@ -86,6 +88,7 @@ class Experiment(TimeMachine):
         self.closed = False
         self._prepared: Prepared | None = None
         self._follow: Follow | None = None
+        self._fork_follow: Follow | None = None
         self._follow_task: Sliced | None = None
         self._drive: Drive | None = None
         self._fork_drive: Drive | None = None
@@ -141,8 +144,16 @@ class Experiment(TimeMachine):
         def work() -> Iterator[None]:
             while follow is self._follow and follow.extend(run, next(iter(self.references), None)):
                 yield
+            while (beside := self.fork_follow) is not None and self.fork_run is not None:
+                if follow is not self._follow or not beside.extend(self.fork_run, None):
+                    return
+                yield
 
         pending = len(follow.positions) < len(run.frames) or (self.references and follow.retrained is None)
+        twin, beside = self.fork_run, self.fork_follow
+        pending = pending or (
+            twin is not None and (beside is None or len(beside.positions) < len(twin.frames))
+        )
         if pending and (self._follow_task is None or not self._follow_task.alive):
             self._follow_task = Sliced(work(), self._follow_failed)
             self._give(self._follow_task, self.map_runner)
@@ -151,6 +162,16 @@ class Experiment(TimeMachine):
     def follow(self) -> Follow | None:
         """The follow map, once it was wanted."""
         return self._follow
+
+    @property
+    def fork_follow(self) -> Follow | None:
+        """The follow map of the fork, begun from its parent's; None before that is there."""
+        if self._follow is None or self.fork_run is None or self.projection is None:
+            return None
+        shared = sum(f.step <= self.fork_from for f in self.fork_run.frames)
+        if self._fork_follow is None and len(self._follow.positions) >= shared:
+            self._fork_follow = Follow(self.projection, self._follow.positions[:shared])
+        return self._fork_follow
 
     def close(self) -> None:
         """Stop all work, at the end of the slices in progress."""
@@ -347,8 +368,9 @@ class Experiment(TimeMachine):
                 self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
             yield
         self.work.pop("retrain", None)
-        if missing and self.run is not None and self.run.phase is Phase.DONE:
-            self._finished(self.run)
+        for run in (self.run, self.fork_run):
+            if missing and run is not None and run.phase is Phase.DONE:
+                self._finished(run)
 
     def _add_reference(self, made: Retrained, observer: Observer) -> None:
         """Placed on the map as it is where it began with the original's weights; else turned into its coordinates (trap 5)."""
@@ -360,9 +382,13 @@ class Experiment(TimeMachine):
             self.kept.put(self.setup, replace(self._prepared, references=tuple(self.references)))
 
     def _finished(self, run: Run) -> None:
-        """Measure on all images, where frames were measured on a share of them."""
+        """Measure a run, or its fork, on all images where frames were measured on a share of them; kept with it."""
         if self.observer is None or self.split is None or self.observer.evaluator.is_everything:
             return
         report = evaluate(run.result, self.split, references=[r.model for r in self.references])
         if run is self.run:
             self.report = report
+        elif run is self.fork_run:
+            self.fork_report = report
+        if isinstance(run.recorder, Recorder) and run.phase is Phase.DONE:  # it was not taken back meanwhile
+            run.recorder.tell(report=report_dict(report))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,11 +100,16 @@ class Drive:
 
 
 class Follow:
-    """The follow map: each frame laid out from the one before, in order, as frames come."""
+    """The follow map: each frame laid out from the one before, in order, as frames come.
 
-    def __init__(self, projection: Projection) -> None:
+    ``past``: the positions of the first frames, of a fork that shares them with its parent; default that of frame 0.
+    """
+
+    def __init__(self, projection: Projection, past: Sequence[np.ndarray] = ()) -> None:
         self._projection = projection
-        self.positions: list[np.ndarray] = [projection.positions]  # one (N, 2) for each frame, from frame 0
+        self.positions: list[np.ndarray] = list(past) or [
+            projection.positions
+        ]  # one (N, 2) for each frame, from frame 0
         self.retrained: np.ndarray | None = None
 
     def extend(self, run: Run, reference: Reference | None) -> bool:

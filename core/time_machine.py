@@ -24,6 +24,7 @@ class TimeMachine:
     run: Run | None
     config: Any
     report: Report | None
+    fork_report: Report | None
     life: int
     kept_frames: int  # how many frames of the life before are those of this one
     fork_run: Run | None
@@ -34,6 +35,7 @@ class TimeMachine:
     _drive: Drive | None
     _fork_drive: Drive | None
     _follow: Follow | None
+    _fork_follow: Follow | None
 
     def rewind(self, step: int, *, by_eye: bool = True) -> None:
         """Back to ``step``, to go on from there; what came later is dropped. ``by_eye``: somebody looked and chose it.
@@ -69,7 +71,7 @@ class TimeMachine:
         self.drop_fork()
         self.forks += 1
         self.fork_from = step
-        self._fork_drive = Drive(twin, lambda _: None, self._again)
+        self._fork_drive = Drive(twin, self._finished, self._again)
         self.fork_run = twin
         self._go(self._fork_drive)
         return twin
@@ -78,7 +80,7 @@ class TimeMachine:
         """The second run is wanted no more."""
         if self.fork_run is not None:
             let_go(self.fork_run)
-        self.fork_run = self._fork_drive = None
+        self.fork_run = self._fork_drive = self._fork_follow = self.fork_report = None
 
     @property
     def driven(self) -> Run:
@@ -146,6 +148,9 @@ class TimeMachine:
     # of the Experiment
 
     def keep(self, run: Run, **about: Any) -> None:
+        raise NotImplementedError
+
+    def _finished(self, run: Run) -> None:
         raise NotImplementedError
 
     def _ready_run(self) -> Run:

@@ -60,5 +60,21 @@ def figures(runs: Sequence[KeptRun]) -> dict[str, list[Any]]:
     return rows
 
 
+def on_all_images(about: dict[str, Any]) -> str | None:
+    """The figures of a finished run on all images, where its frames are of a share of them; None where there are none.
+
+    ``about``: what run.json says.
+    """
+    report = about.get("report")
+    if not report:
+        return None
+    names = {key: label.removesuffix(", %") for key, label in FIGURES.items()}
+    found = [f"{names[key]} {100 * report[key]:.1f} %" for key in FIGURES if report.get(key) is not None]
+    apart = report.get("js_to_references") or []
+    if apart:
+        found.append(f"distance to {len(apart)} retrained {sum(apart) / len(apart):.2f} nats")
+    return "On all images at its end: " + "; ".join(found)
+
+
 def _shown(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"

@@ -86,6 +86,7 @@ def _list(a: argparse.Namespace) -> None:
 def _show(a: argparse.Namespace) -> None:
     _check(a.json)
     from core.runs import read_run, run_info
+    from dashboard.run_charts import on_all_images
 
     run_id = _named(a.id)
     info, kept = run_info(run_id), read_run(run_id)
@@ -100,6 +101,7 @@ def _show(a: argparse.Namespace) -> None:
         "settings": kept.about["config"],
         "marks": kept.about["marks"],
         "last": numbers,
+        "report": kept.about.get("report"),
     }
     if _told(a.json, values):
         return
@@ -112,6 +114,9 @@ def _show(a: argparse.Namespace) -> None:
         print(f"step {mark['step']}: {mark['text']}")
     if numbers:
         print("last frame: " + ", ".join(f"{k} {100 * v:.1f} %" for k, v in numbers.items()))
+    told = on_all_images(kept.about)
+    if told is not None:
+        print(told)
     if info.note:
         print(info.note)
 

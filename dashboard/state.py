@@ -273,6 +273,13 @@ class Lab:
         if e.follow is None:
             return True
         waits = bool(e.references) and e.follow.retrained is None
+        twin, beside = e.fork_run, e.fork_follow
+        if twin is not None and (
+            beside is None
+            or len(beside.positions) < len(twin.frames)
+            or self.outbox.fork_follow < len(twin.frames)
+        ):
+            return True
         return len(e.follow.positions) < len(e.run.frames) or self.outbox.follow < len(e.run.frames) or waits
 
 

@@ -38,6 +38,7 @@ class Outbox:
     frames: int = 0
     follow: int = 0
     fork: int = 0  # frames of the fork ``fork_id``
+    fork_follow: int = 0  # and of its follow map
     fork_id: int = 0
     life: int = 0
     revision: int = -1
@@ -58,6 +59,8 @@ class Outbox:
             self.follow = min(self.follow, max(0, int(lack.get("follow") or 0)))
             if lack.get("fork") is not None:
                 self.fork = min(self.fork, max(0, int(lack["fork"])))
+            if lack.get("fork_follow") is not None:
+                self.fork_follow = min(self.fork_follow, max(0, int(lack["fork_follow"])))
         if lack.get("rev") != self.revision:
             self.revision = -1
         self.repeats = REPEATS
@@ -156,13 +159,14 @@ class Outbox:
     def _fork(self, experiment: Experiment, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         """The second run's frames from where it left the first one's."""
         told, twin = journey.fork_of(experiment), experiment.fork_run
-        header |= {"fork": told, "fork_seqs": [], "fork_readings": []}
+        header |= {"fork": told, "fork_seqs": [], "fork_readings": [], "fork_follow_seqs": []}
         if told is None or twin is None:
             self.fork_id = 0
             return
         shared = told["shared"]
         if told["id"] != self.fork_id:
             self.fork_id, self.fork = told["id"], shared
+            self.fork_follow = shared
         window = range(max(shared, self.fork - OVERLAP), min(told["total"], self.fork + WINDOW))
         self.fork = max(self.fork, window.stop)
         every = range(shared, told["total"]) if self.repeats else window
@@ -172,6 +176,14 @@ class Outbox:
         ]
         seen = _frame_arrays(experiment, [twin.frames[i] for i in window])
         arrays |= {f"fork_{name}": seen[name] for name in ("position", "prediction") if name in seen}
+        track = experiment.fork_follow
+        if track is not None:
+            laid = track.positions
+            window = range(max(shared, self.fork_follow - OVERLAP), min(len(laid), self.fork_follow + WINDOW))
+            self.fork_follow = max(self.fork_follow, window.stop)
+            header["fork_follow_seqs"] = list(window)
+            if len(window):
+                arrays["fork_follow"] = np.stack([pixels(laid[i], half(experiment)) for i in window])
 
     def _follow(self, experiment: Experiment, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         track = experiment.follow

@@ -113,6 +113,15 @@ def test_a_forks_frames_are_numbered_on_from_where_it_left(experiment):
     )
     header, _ = packets(outbox, experiment, 1)[0]
     assert {7, 8, 9, 10} <= set(header["fork_seqs"])
+    experiment.want_follow()
+    until(lambda: experiment.fork_follow is not None and len(experiment.fork_follow.positions) == 11)
+    header, arrays = packets(outbox, experiment, 1)[0]
+    assert header["fork_follow_seqs"] == list(range(5, 11))
+    np.testing.assert_array_equal(
+        arrays["fork_follow"][-1], scene.pixels(experiment.fork_follow.positions[10], half)
+    )
+    outbox.rewind({"life": header["life"], "fork_follow": 8})
+    assert {8, 9, 10} <= set(packets(outbox, experiment, 1)[0][0]["fork_follow_seqs"])
     experiment.drop_fork()
     assert outbox.is_behind(experiment)
     assert packets(outbox, experiment, 1)[0][0]["fork"] is None

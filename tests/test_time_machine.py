@@ -14,10 +14,13 @@ import core.experiment as module
 from core.config import EvalConfig
 from core.errors import IllegalMoveError, RequestError
 from core.experiment import Experiment
+from core.metrics import Evaluator, evaluate
 from core.projection import NoiseFloor, Placement
 from core.run import Phase
 from core.runner import Runner
+from core.runs import read_run
 from core.setup import Setup
+from dashboard.run_charts import on_all_images
 
 
 def until(wanted, seconds=60):
@@ -132,3 +135,57 @@ def test_slow_motion_leaves_the_workers_to_others(experiment):
     assert len(experiment.run.steps) < experiment.run.total_steps
     experiment.set_slow(False)
     until(lambda: experiment.phase is Phase.DONE)
+
+
+def test_a_finished_fork_is_measured_on_all_images_as_its_parent_is_and_keeps_that(
+    experiment, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LAF_HOME", str(tmp_path))
+    experiment.token = "0" * 32
+    split = experiment.split
+    monkeypatch.setattr(Evaluator, "is_everything", False)  # as where frames are of a share of the images
+    experiment.reset()
+    run = played(experiment)
+    until(lambda: experiment.references and not experiment.work)
+    twin = experiment.fork(4)
+    until(lambda: experiment.phase is Phase.PAUSED)
+    experiment.change(replace(twin.config, lr_ra=toys.QUICK.lr_ra / 10))
+    played(experiment)
+    until(lambda: experiment.fork_report is not None and experiment.report is not None)
+    for of, report in ((run, experiment.report), (twin, experiment.fork_report)):
+        whole = evaluate(of.result, split, references=[r.model for r in experiment.references])
+        assert report == whole
+        assert report.js_to_references == whole.js_to_references
+        kept = read_run(of.recorder.id).about["report"]
+        assert (kept["train_f"], kept["test"]) == (whole.train_f, whole.test)
+        assert kept["js_to_references"] == list(whole.js_to_references)
+        assert f"Test {100 * whole.test:.1f} %" in on_all_images(read_run(of.recorder.id).about)
+    assert experiment.report != experiment.fork_report
+    experiment.drop_fork()
+    assert experiment.fork_report is None
+    experiment.rewind(4)
+    until(lambda: experiment.phase is Phase.PAUSED)
+    assert "report" not in read_run(run.recorder.id).about
+
+
+def test_the_follow_map_of_a_fork_begins_where_its_parents_was_when_it_left(experiment):
+    drift = np.float32(1.0)  # each layout moves all points by one: how many there were can be read off
+    experiment.projection.follow = lambda before, e: before + drift
+    played(experiment, 6)
+    twin = experiment.fork(3)
+    until(lambda: experiment.phase is Phase.PAUSED)
+    assert experiment.fork_follow is None  # nobody wanted it yet
+    played(experiment)
+    experiment.want_follow()
+    until(
+        lambda: (
+            experiment.fork_follow is not None and len(experiment.fork_follow.positions) == len(twin.frames)
+        )
+    )
+    mine, theirs = experiment.follow.positions, experiment.fork_follow.positions
+    shared = sum(f.step <= 3 for f in twin.frames)
+    assert shared == 4
+    assert all(a is b for a, b in zip(mine[:shared], theirs[:shared], strict=True))
+    assert [p[0, 0] for p in theirs] == list(range(len(twin.frames)))
+    experiment.drop_fork()
+    assert experiment.fork_follow is None

@@ -10,7 +10,7 @@ import torch
 from core.attacks import AttackReport
 from core.config import as_dict
 from core.errors import DataError
-from core.metrics import Reading
+from core.metrics import Reading, Report
 from core.setup import Setup
 
 
@@ -62,6 +62,11 @@ def reading_dict(reading: Reading) -> dict[str, Any]:
     """A Reading as plain values, but for its probabilities."""
     found = {f.name: getattr(reading, f.name) for f in fields(Reading) if f.name != "forget_probabilities"}
     return {**found, "attack": asdict(reading.attack), "answers": list(reading.answers)}
+
+
+def report_dict(report: Report) -> dict[str, Any]:
+    """A Report as plain values, but for its probabilities."""
+    return {**reading_dict(report), "js_to_references": list(report.js_to_references)}
 
 
 def reading_values(values: dict[str, Any]) -> dict[str, Any]:

@@ -125,6 +125,7 @@ class Recorder:
             self.folder.write_steps(run.steps)
             self.folder.drop_frames(len(run.frames))
             self.folder.model.unlink(missing_ok=True)
+            self.about.pop("report", None)  # of the model that it ended with
             self._write_about(run)
 
         self._try(write)

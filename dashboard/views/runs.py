@@ -20,7 +20,7 @@ from core.runs import (
 )
 from dashboard import cache, state
 from dashboard.export_run import FORMATS
-from dashboard.run_charts import curves, figures
+from dashboard.run_charts import curves, figures, on_all_images
 from dashboard.state import Lab
 
 MOST = 50  # runs listed at once
@@ -80,6 +80,9 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
     kept = _read(info)
     if kept is None:
         return
+    told = on_all_images(kept.about)
+    if told is not None:
+        st.caption(told)
     if kept.about.get("purged"):
         st.caption("Frames and states were purged; steps and model are left.")
     with st.container(horizontal=True, gap="small"):
@@ -87,8 +90,8 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
         no_frames = not kept.frames
         if st.button(label, type="primary", key="run-open", disabled=no_frames):
             _open(lab, info, as_copy=False)
-        told = "A copy that goes its own way from the last step; the run stays as it is"
-        if st.button("Fork", key="run-fork", disabled=no_frames, help=told):
+        what = "A copy that goes its own way from the last step; the run stays as it is"
+        if st.button("Fork", key="run-fork", disabled=no_frames, help=what):
             _open(lab, info, as_copy=True)
         if mine:
             with st.popover("Delete"):

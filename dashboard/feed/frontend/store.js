@@ -46,7 +46,7 @@ export class RunStore extends EventTarget {
     this.frames = (this.frames ?? []).slice(0, keep); // by number; each {position, off_map, prediction, confidence, angle}
     this.readings = (this.readings ?? []).slice(0, keep); // by number
     this.follow = []; // by number; each an Int16Array of positions
-    this.fork = null; // the second run: {id, from, shared, total, phase, text, frames, readings}
+    this.fork = null; // the second run: {id, from, shared, total, phase, text, frames, follow, readings}
     this.total = 0;
     this.held = this.frames.reduce((count) => count + 1, 0);
     this.newest = this.frames.length - 1;
@@ -141,7 +141,7 @@ export class RunStore extends EventTarget {
       return had;
     }
     let changed = this.fork?.id !== told.id;
-    if (changed) this.fork = { frames: [], readings: [] };
+    if (changed) this.fork = { frames: [], follow: [], readings: [] };
     const tail = this.fork.readings.at(-1)?.step ?? told.from;
     const beside = !this.live && !this.playing && this.cursor === this.seqAtStep(tail); // watching the fork go
     Object.assign(this.fork, told);
@@ -149,6 +149,12 @@ export class RunStore extends EventTarget {
       if (this.fork.frames[seq]) return;
       const cut = (name) => { const size = arrays[name].length / length; return arrays[name].slice(i * size, (i + 1) * size); };
       this.fork.frames[seq] = { position: cut("fork_position"), prediction: cut("fork_prediction") };
+      changed = true;
+    });
+    (header.fork_follow_seqs ?? []).forEach((seq, i, { length }) => {
+      if (this.fork.follow[seq]) return;
+      const size = arrays.fork_follow.length / length;
+      this.fork.follow[seq] = arrays.fork_follow.slice(i * size, (i + 1) * size);
       changed = true;
     });
     for (const reading of header.fork_readings) {
@@ -199,7 +205,12 @@ export class RunStore extends EventTarget {
     for (const reading of this.fork?.readings ?? []) if (reading && reading.rev < rev) rev = reading.rev;
     // A missing follow frame is asked for only while one is looked at, and only behind those that came: it may not be computed yet.
     const hole = this.view.map === "follow" && follow < this.follow.length;
-    return from < this.total || rev < this.rev || hole || fork !== null ? { life: this.life, from, rev, follow, fork } : null;
+    let forkFollow = null; // and the first hole in its follow map
+    for (let i = this.fork?.shared ?? 0; i < (this.fork?.follow.length ?? 0) && this.view.map === "follow" && forkFollow === null; i++) {
+      if (!this.fork.follow[i]) forkFollow = i;
+    }
+    const lacks = from < this.total || rev < this.rev || hole || fork !== null || forkFollow !== null;
+    return lacks ? { life: this.life, from, rev, follow, fork, fork_follow: forkFollow } : null;
   }
 
   /** The number of the shown frame. */

@@ -162,7 +162,8 @@ function drawForgotten(context, { camera, theme, marks, xy }) {
 function drawFork(context, { store, camera, theme, marks, xy }) {
   const at = store.forkSeq(store.cursor);
   const frame = at === null ? null : store.fork.frames[at];
-  if (!frame || store.view.map !== "fixed" || store.view.show !== "now") return;
+  const place = store.view.map === "follow" ? store.fork.follow[at] : frame?.position; // laid out a little later than seen
+  if (!frame || !place || store.view.show !== "now") return;
   const size = marks.large + 0.8;
   context.strokeStyle = theme.fork;
   context.lineWidth = 1;
@@ -170,7 +171,7 @@ function drawFork(context, { store, camera, theme, marks, xy }) {
   const diamonds = new Path2D();
   for (const i of marks.forgotten) {
     if (marks.alpha[i] < 0.11) continue;
-    const [x, y] = camera.toScreen(frame.position[2 * i] * UNIT, frame.position[2 * i + 1] * UNIT);
+    const [x, y] = camera.toScreen(place[2 * i] * UNIT, place[2 * i + 1] * UNIT);
     diamonds.moveTo(x, y - size);
     diamonds.lineTo(x + size, y);
     diamonds.lineTo(x, y + size);
