@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 import toys
 
+from core.alarms import alarms
 from core.checkpoints import Checkpoints
 from core.config import EvalConfig, LAFConfig
 from core.errors import DataError, RequestError
 from core.methods import LAF
 from core.observer import Observer
+from core.records import Mark
 from core.run import Phase, Run, finish
 from core.runs import (
     list_runs,
@@ -172,6 +174,29 @@ def test_changes_of_settings_and_forks_come_back(toy_split, toy_model, observer)
     remove_run_when_closed(run)
     assert same_frames(read_run(fork.recorder.id).frames, fork.frames)
     assert run_info(fork.recorder.id).parent == parent
+
+
+def test_after_a_restart_it_has_the_same_marks_changes_alarms_and_progress(toy_split, toy_model, observer):
+    still = replace(toys.QUICK, vae=replace(toys.QUICK.vae, lr=1e-9, epochs=4), lr_ue=0.02, lr_ra=1e-4)
+    run = begin(toy_split, toy_model, observer, still)
+    run.play(6)
+    while run.tick():
+        pass
+    run.marks = [Mark(4, "chosen by eye")]
+    run.change(replace(still, temperature=3.0))
+    run.play(2)
+    while run.tick():
+        pass
+    found = alarms(run)
+    assert {"VAE never improves", "Collapse"} <= {a.name for a in found}
+    back = again(let_go(run), toy_split, toy_model, observer)
+    assert (back.marks, back.changes) == (run.marks, run.changes)
+    assert alarms(back) == found
+    assert back.progress == run.progress
+    finish(back)
+    finish(run)
+    assert back.steps == run.steps
+    assert alarms(back) == alarms(run)
 
 
 def remove_run_when_closed(run) -> None:
@@ -546,5 +571,5 @@ def test_a_page_that_is_gone_is_taken_up_by_the_next(toy_experiment):
     settled(third, lambda: third.phase is Phase.PAUSED)
     third.play()
     settled(third, lambda: third.phase is Phase.DONE)
-    assert run_info(info.id).phase is Phase.DONE
+    settled(third, lambda: run_info(info.id).phase is Phase.DONE)  # written just after
     assert toy_experiment(take_up="20260101-000000-abcdef").take_up_error is not None

@@ -102,7 +102,9 @@ class LAF:
         if state.filled < len(state.representations):
             self._fill(state, start)
             state.vae.seconds += time.perf_counter() - start
-            return Progress("vae", state.vae.number, state.vae.total, state.vae.seconds)
+            return Progress(
+                "vae", state.vae.number, state.vae.total, state.vae.seconds, tuple(state.vae.curve)
+            )
         for fit, rows in ((state.vae, None), (state.vae_f, state.split.forget_rows)):
             if fit.number < fit.total:
                 e = state.representations if rows is None else state.representations[rows]

@@ -18,7 +18,7 @@ from core.errors import DataError, LabError
 from core.methods import method
 from core.models import Net
 from core.observer import Observer
-from core.records import Change, Mark, Phase, Step
+from core.records import Change, Mark, Phase, Progress, Step
 from core.run import Run
 from core.runs.folder import RunFolder, run_folder
 from core.runs.plain import config_like, setup_from, weights_key
@@ -109,6 +109,7 @@ def restore(
             for c in about["changes"]
         ]
         marks = [Mark(**m) for m in about["marks"]]
+        prepared = [Progress(**{**p, "curve": tuple(p["curve"])}) for p in about.get("progress", ())]
         config = config_like(unlearner.config, about["config"])
     except (KeyError, TypeError, LabError) as error:
         raise DataError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
@@ -118,7 +119,7 @@ def restore(
     unlearner.config = changes[0].before if changes else config
     run = Run(unlearner, model, split, seed=int(about["seed"]))
     run.observer, run.config, run.changes = observer, config, changes
-    run.marks = marks
+    run.marks, run.progress = marks, {p.stage: p for p in prepared}
     run.steps, run.frames = list(kept.steps), list(kept.frames)
     run.seconds = defaultdict(float, about["seconds"])
     run._restage()
@@ -130,6 +131,11 @@ def restore(
         run.changes, run.config = [], run.config_at(0)
         run._restage()
         run.checkpoints.forget_after(-1)
+    if run.steps:
+        last = run.stages[-1]
+        run.progress[last.key] = Progress(
+            last.key, len(run.steps), last.total, sum(s.seconds for s in run.steps)
+        )
     if not as_copy:
         resume(run, kept.folder, about)
     if not run.frames and observer is not None:

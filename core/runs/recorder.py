@@ -165,6 +165,8 @@ class Recorder:
             "phase": str(Phase.PAUSED if run.phase in (Phase.RUNNING, Phase.READY) else run.phase),
             "total_steps": run.total_steps,
             "seconds": dict(run.seconds),
+            # how the preparing stages went, with the loss of each epoch: alarms look at it
+            "progress": [asdict(p) for stage in run.stages[:-1] if (p := run.progress.get(stage.key))],
             "error": None if run.error is None else str(run.error),
         }
         self.folder.write_about(self.about)
