@@ -27,6 +27,7 @@ from core.originals import original
 from core.own_model import load_own_model
 from core.prepared import Kept, Prepared
 from core.projection import NoiseFloor, Projection, UmapBackend
+from core.purged import generation
 from core.records import Progress
 from core.references import Retrained, retraining, usual_count
 from core.run import Phase, Run
@@ -87,6 +88,7 @@ class Experiment(TimeMachine):
         self.revision = 0
         self.closed = False
         self._prepared: Prepared | None = None
+        self._generation = generation()
         self._follow: Follow | None = None
         self._fork_follow: Follow | None = None
         self._follow_task: Sliced | None = None
@@ -276,7 +278,11 @@ class Experiment(TimeMachine):
         if placed is None:
             return
         observer.projection, map_key = placed
-        self._adopt(Prepared(dataset, split, self.config, model, observer, placed[0], map_key))
+        self._adopt(
+            Prepared(
+                dataset, split, self.config, model, observer, placed[0], map_key, generation=self._generation
+            )
+        )
 
     def _adopt(self, prepared: Prepared) -> None:
         """The run appears last: whoever sees it finds the rest."""

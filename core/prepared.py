@@ -12,6 +12,7 @@ from core.data.split import Split
 from core.models import Net
 from core.observer import Observer
 from core.projection import Projection
+from core.purged import Watch, generation
 from core.setup import Setup
 from core.tasks import Reference
 
@@ -28,6 +29,7 @@ class Prepared:
     projection: Projection
     map_key: str
     references: tuple[Reference, ...] = ()
+    generation: int = 0  # of ``core.purged``, when its images were read
 
 
 class Kept:
@@ -37,18 +39,27 @@ class Kept:
         self._most = most
         self._found: OrderedDict[Setup, Prepared] = OrderedDict()
         self._lock = Lock()
+        self._purged = Watch()
 
     def get(self, setup: Setup) -> Prepared | None:
         """What was prepared for ``setup``, or None."""
         with self._lock:
+            self._drop_purged()
             if setup in self._found:
                 self._found.move_to_end(setup)
             return self._found.get(setup)
 
     def put(self, setup: Setup, prepared: Prepared) -> None:
-        """Keep ``prepared``; the one asked for longest ago goes."""
+        """Keep ``prepared``; the one asked for longest ago goes. What was read before a purge is not kept."""
         with self._lock:
+            self._drop_purged()
+            if prepared.generation != generation():
+                return
             self._found[setup] = prepared
             self._found.move_to_end(setup)
             while len(self._found) > self._most:
                 self._found.popitem(last=False)
+
+    def _drop_purged(self) -> None:
+        if self._purged.changed():
+            self._found.clear()

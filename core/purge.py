@@ -20,6 +20,7 @@ from core.data import custom
 from core.data.datasets import OWN, load
 from core.data.images import Dataset
 from core.errors import DataError, LabError, RequestError
+from core.purged import purges_home
 from core.runs.folder import RunFolder, is_run_id, runs_home
 from core.runs.plain import setup_from
 from core.runs.recorder import held_here, hold
@@ -92,7 +93,9 @@ def purge(
             lock.close()
     if not dry_run:
         text = json.dumps(manifest.as_dict(), indent=1).encode()
-        write_bytes(home() / "purges" / f"{now:%Y%m%d-%H%M%S}.json", text)
+        write_bytes(
+            purges_home() / f"{now:%Y%m%d-%H%M%S-%f}.json", text
+        )  # a Lab that runs sees that it is there
     return manifest
 
 
@@ -198,7 +201,10 @@ class _Purge:
                 self._left(path, "not made by the Lab; look yourself")
         for path in sorted((root / "datasets").glob(".own-*")):
             self._drop(path, "an import that was cut short")
-        self._left(root, "pages of a Lab that is running hold images in memory; restart it")
+        self._left(
+            root,
+            "a Lab that is running drops what it holds of them within seconds; pictures in open browser tabs go when those are closed",
+        )
 
     # inside
 

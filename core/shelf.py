@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import DataError
+from core.purged import Watch
 from core.store import home, load_state, save_state, write_bytes
 
 log = logging.getLogger(__name__)
@@ -50,10 +51,13 @@ class Shelf:
         self._most = most
         self._memory: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._lock = Lock()
+        self._purged = Watch()
 
     def get(self, key: str) -> dict[str, Any] | None:
         """What was kept under ``key``, or None."""
         with self._lock:
+            if self._purged.changed():
+                self._memory.clear()
             if key in self._memory:
                 self._memory.move_to_end(key)
                 return self._memory[key]

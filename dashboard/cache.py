@@ -72,4 +72,6 @@ def lab() -> Lab:
     """This browser tab's Lab; its work stops when the tab closes. What the address asks for is read when it is made."""
     from dashboard import state
 
-    return _lab(state.browser(), state.read_address())
+    found = _lab(state.browser(), state.read_address())
+    found.drop_purged()
+    return found

@@ -18,6 +18,7 @@ from core.methods import METHODS
 from core.methods.base import require_no_model
 from core.prepared import Kept
 from core.projection import UmapBackend
+from core.purged import generation, purged_since
 from core.run import Phase
 from core.runner import Runner
 from core.runs import Recorder, RunInfo, is_open, list_runs, run_info
@@ -53,15 +54,37 @@ class Lab:
         self._umap = umap
         self._map_runner = map_runner
         self._kept = kept
-        self.comparing = Comparing(
-            runner, self._experiment_of
-        )  # of the page Compare; outlives a change of what is played
-        self.auditing = Auditing(runner)
-        self.judging = Judging(runner)
-        self.attacking = Attacking(runner)
+        self._begin_pages()
         self.declined = False  # the offer to go on where this browser was
+        self._generation = generation()
         if asked is None or not self._open_asked(asked):
             self.open(Setup())
+
+    def _begin_pages(self) -> None:
+        """What the other pages hold; it outlives a change of what is played."""
+        self.comparing = Comparing(self._runner, self._experiment_of)
+        self.auditing = Auditing(self._runner)
+        self.judging = Judging(self._runner)
+        self.attacking = Attacking(self._runner)
+
+    def _close_pages(self) -> None:
+        for page in (self.comparing, self.auditing, self.judging, self.attacking):
+            page.close()
+
+    def drop_purged(self) -> bool:
+        """Let go of all that was made from images that were purged meanwhile; whether there was something."""
+        before, self._generation = self._generation, generation()
+        if before == self._generation:
+            return False
+        setup = self.experiment.setup
+        self._close_pages()
+        self._begin_pages()
+        if setup.dataset in purged_since(before):
+            self.forget_set = Picks()
+            if self.change(setup) is not None:  # it asked for images that are gone
+                self.open(Setup())
+            self.notice = "Images of this data were purged: what the Lab held of them is gone, and made again without them"
+        return True
 
     def _open_asked(self, asked: Asked) -> bool:
         """Open what an address asks for; False, with a notice, where it names nothing that can be opened."""
@@ -178,10 +201,7 @@ class Lab:
         """The tab is gone."""
         self.experiment.close()
         self.advice.close()
-        self.comparing.close()
-        self.auditing.close()
-        self.judging.close()
-        self.attacking.close()
+        self._close_pages()
 
     def scene(self) -> bytes:
         """What does not move; packed once."""

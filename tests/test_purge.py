@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +24,18 @@ from core.methods import LAF
 from core.models import outputs
 from core.observer import Observer
 from core.outcomes import outcome, outcomes
+from core.prepared import Kept
 from core.projection import Projection
 from core.purge import purge
 from core.run import Run, finish
+from core.runner import Runner
 from core.runs import list_runs, read_run, record
 from core.selection import Selection, load_list, save_list, saved_lists
 from core.setup import Setup
 from core.shelf import maps, models
 from core.slices import drain
 from dashboard.cli import main
+from dashboard.state import Lab
 
 
 @pytest.fixture
@@ -201,3 +207,93 @@ def manifest_of(home):
     values = json.loads(next((home / "purges").glob("*.json")).read_text())
     values.pop("schema")
     return Manifest(**values)
+
+
+def purge_elsewhere(brought: str, ids: list[int], path: Path) -> None:
+    """As somebody does in a terminal beside a Lab that runs."""
+    path.write_text("\n".join(map(str, ids)))
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboard.cli", "purge", "--dataset", brought, "--ids", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def until(wanted, seconds=120.0):
+    end = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.02)
+
+
+def test_what_a_running_process_holds_in_memory_goes_when_another_one_purges(home, brought, tmp_path):
+    data = load(brought)
+    lay(brought, tuple(data.train.ids[:12].tolist()))
+    key = next((home / "models").glob("*.safetensors")).stem
+    assert models.get(key) is not None
+    assert load(brought) is data
+    gone = data.train.ids[:12].tolist()
+    purge_elsewhere(brought, gone, tmp_path / "ids.txt")
+    assert models.get(key) is None
+    assert maps._memory == {} or maps.get(next(iter(maps._memory))) is None
+    assert set(gone).isdisjoint(load(brought).train.ids.tolist())
+
+
+def test_a_lab_that_runs_goes_on_without_them_and_says_so(home, brought, tmp_path, flat):
+    data = load(brought)
+    gone = data.train.ids[:5].tolist()
+    kept = Kept()
+    lab = Lab(Runner(workers=1), flat, Runner(workers=1), kept)
+    try:
+        assert lab.change(Setup(dataset=brought, task="class", classes=(1,), device="cpu")) is None
+        setup = lab.experiment.setup
+        until(lambda: lab.experiment.references or lab.experiment.error)
+        assert lab.experiment.error is None
+        stale = kept.get(setup)
+        assert stale is not None
+        assert not lab.drop_purged()
+        experiment, comparing = lab.experiment, lab.comparing
+        purge_elsewhere(brought, gone, tmp_path / "ids.txt")
+        assert lab.drop_purged()
+        assert not lab.drop_purged()
+        assert "purged" in lab.notice
+        assert experiment.closed
+        assert lab.comparing is not comparing
+        assert kept.get(setup) is None
+        kept.put(setup, stale)  # a thread of before that was at work
+        assert kept.get(setup) is None
+        assert lab.experiment.setup == setup
+        until(lambda: lab.experiment.run is not None or lab.experiment.error)
+        assert set(gone).isdisjoint(lab.map_ids.tolist())
+        assert len(lab.experiment.split.train) == len(data.train) - 5
+    finally:
+        lab.close()
+
+
+def test_a_lab_that_was_to_forget_them_opens_the_usual_data(home, brought, tmp_path, flat):
+    gone = load(brought).train.ids[:5].tolist()
+    lab = Lab(Runner(workers=1), flat, Runner(workers=1), Kept())
+    try:
+        wanted = Setup(dataset=brought, task="indices", classes=(), ids=tuple(gone), device="cpu")
+        assert lab.change(wanted) is None
+        purge_elsewhere(brought, gone, tmp_path / "ids.txt")
+        assert lab.drop_purged()
+        assert lab.experiment.setup == Setup()
+    finally:
+        lab.close()
+
+
+@pytest.fixture
+def flat():
+    """A map without UMAP."""
+
+    class Flat:
+        def fit(self, e, seed):
+            return np.ascontiguousarray(e[:, :2])
+
+        def follow(self, previous, e):
+            return np.ascontiguousarray(previous)
+
+    return Flat()

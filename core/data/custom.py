@@ -22,6 +22,7 @@ from core.data.images import Dataset, LabelledImages, Norm
 from core.data.own.archives import UPLOAD_BYTES
 from core.data.own.proposal import Proposal, inspect, own_dataset, titled
 from core.errors import DataError, RequestError
+from core.purged import Watch
 from core.store import home, load_state, save_state
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ _IMAGES, _ABOUT = (
     "images.safetensors",
     "about.safetensors",
 )  # apart: a list or a new title must not touch the pixels
+_PURGED = Watch()  # by another process, perhaps
 _STALE_S = 3600.0  # a half-made folder this old belongs to an import that was killed
 
 __all__ = [
@@ -157,6 +159,8 @@ def remove_images(key: str, ids: Iterable[int]) -> None:
 def load_own(key: str) -> Dataset:
     """Kept data as a Dataset; read once per process. Raises as ``about``."""
     place = _place(key)
+    if _PURGED.changed():
+        _loaded.cache_clear()
     return _loaded(place, _about(place).title)
 
 

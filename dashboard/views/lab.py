@@ -109,6 +109,8 @@ def page(lab: Lab) -> None:
 
     @st.fragment(run_every=every)
     def poll() -> None:
+        if lab.drop_purged():
+            st.rerun()
         if lab.mode == "follow":
             lab.experiment.want_follow()
         packet = lab.outbox.packet(lab.experiment, lab.token)
