@@ -1,0 +1,116 @@
+"""The facts that a lesson's checks rest on, read off a real Run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.alarms import alarms
+from core.lessons.knobs import laf_of
+from core.lessons.names import PLAIN, READINGS
+from core.metrics import Reading, jensen_shannon
+from core.records import Frame
+from core.run import Run
+from core.setup import Setup
+
+
+def facts_of(
+    run: Run,
+    setup: Setup,
+    references: Sequence[Reading] = (),
+    *,
+    retrain_seconds: float | None = None,
+    fork: Run | None = None,
+    measured: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Every name of ``core.lessons.names``; None where it is not known (yet). ``measured``: what ``core.lessons.measures`` gave."""
+    found: dict[str, Any] = _of(run, references)
+    found |= {"references": len(references), "retrain_seconds": retrain_seconds, **_chosen(setup, run)}
+    found["alarms"] = frozenset(a.name.lower() for a in alarms(run, references))
+    first = run.frames[0].reading if run.frames else None
+    found |= {f"original.{k}": v for k, v in _reading(first, references).items()}
+    each = [_reading(r, [o for o in references if o is not r]) for r in references]
+    for prefix, take in (("retrained", np.mean), ("retrained_low", np.min), ("retrained_high", np.max)):
+        found |= {f"{prefix}.{k}": _over(take, [r[k] for r in each]) for k in READINGS}
+    ways = [_quick(f.reading) for f in run.frames]
+    for prefix, over in (("lowest", np.min), ("highest", np.max)):
+        found |= {f"{prefix}.{k}": _over(over, [w[k] for w in ways]) for k in READINGS}
+    if fork is not None:
+        theirs = {**_of(fork, references), **_chosen(setup, fork)}
+        found |= {f"fork.{k}": v for k, v in theirs.items()}
+    return found | dict(measured or {})
+
+
+def _of(run: Run, references: Sequence[Reading]) -> dict[str, Any]:
+    found: dict[str, Any] = dict.fromkeys(PLAIN)
+    last = run.frames[-1] if run.frames else None
+    found |= _reading(last.reading if last is not None else None, references)
+    found |= {
+        "steps": len(run.steps),
+        "total_steps": run.total_steps,
+        "frames": len(run.frames),
+        "phase": str(run.phase),
+        "seconds": sum(v for k, v in dict(run.seconds).items() if k != "evaluate"),
+    }
+    if last is not None and run.observer is not None:
+        found |= _angles(last, run.observer.evaluator.is_forget.numpy())
+    for key in ("vae", "vae_f"):
+        curve = run.progress[key].curve if key in run.progress else ()
+        if curve:
+            # a loss that is no number any more is worse than any
+            safe = [c if np.isfinite(c) else float("inf") for c in curve]
+            found |= {f"{key}_first": safe[0], f"{key}_last": safe[-1], f"{key}_best": min(safe)}
+    return found
+
+
+def _chosen(setup: Setup, run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "dataset": setup.dataset,
+        "task": setup.task,
+        "classes": ",".join(map(str, setup.classes)),
+        "method": setup.method,
+        "seed": setup.seed,
+        "share": setup.share,
+    }
+    laf = laf_of(run.config)
+    if laf is not None:
+        names = ("losses", "schedule", "lr_ue", "lr_ra", "epochs", "weight_remain", "weight_forget", "weight_align", "weight_repel")  # fmt: skip
+        found |= {name: getattr(laf, name) for name in names}
+        found["tau"] = laf.temperature
+        found |= {
+            f"vae_{name}": getattr(laf.vae, name)
+            for name in ("lr", "latent", "kl_weight", "epochs", "output")
+        }
+    return found
+
+
+def _quick(reading: Reading) -> dict[str, Any]:
+    names = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f")
+    found: dict[str, Any] = {name: getattr(reading, name) for name in names}
+    found["one_answer"] = reading.commonest_share
+    found |= {name: getattr(reading.attack, name) for name in ("auc", "auc_low", "auc_high")}
+    return {**found, "js": None}
+
+
+def _reading(reading: Reading | None, references: Sequence[Reading]) -> dict[str, Any]:
+    if reading is None:
+        return dict.fromkeys(READINGS)
+    found = _quick(reading)
+    if references:
+        mine = reading.forget_probabilities
+        found["js"] = float(np.mean([jensen_shannon(mine, r.forget_probabilities) for r in references]))
+    return found
+
+
+def _angles(frame: Frame, forget: np.ndarray) -> dict[str, float]:
+    return {
+        "angle_r": float(np.median(frame.angles[~forget])),
+        "angle_f": float(np.median(frame.angles[forget])),
+    }
+
+
+def _over(take: Any, values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(take(known)) if known else None

@@ -1,0 +1,153 @@
+"""Drives a real Experiment through the steps of a Lesson; the page and the export share it. No screen, no thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from core.errors import LabError
+from core.experiment import Experiment
+from core.lessons.facts import facts_of
+from core.lessons.knobs import settings_with
+from core.lessons.lesson import END, Do
+from core.lessons.measures import measure
+from core.records import Phase
+from core.setup import Setup
+
+Move = tuple[str, Any]
+
+
+class Tour:
+    """The moves of a step, waiting for the experiment to be ready for each.
+
+    ``change`` opens another Setup and says in a sentence why not; ``experiment`` gives the one that is open now.
+    """
+
+    def __init__(self, experiment: Callable[[], Experiment], change: Callable[[Setup], str | None]) -> None:
+        self._experiment = experiment
+        self._change = change
+        self._moves: list[Move] = []
+        self.problem: str | None = None  # why the last move could not be made
+        self.measured: dict[str, float | None] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether moves wait."""
+        return bool(self._moves)
+
+    def begin(self, setup: Setup, do: Do) -> None:
+        """Make the moves of ``do`` in an experiment of ``setup``; what waited before is forgotten."""
+        wanted = with_fields(setup, do.open or {})
+        self.problem = None
+        self._moves = [("setup", wanted)]
+        names = [f.name for f in fields(Do) if f.name not in ("label", "open")]
+        self._moves += [(name, value) for name in names if (value := getattr(do, name)) is not None]
+        self.go_on()
+
+    def stop(self) -> None:
+        """Make none of the moves that wait."""
+        self._moves = []
+
+    def go_on(self) -> bool:
+        """Make the moves that can be made now; whether any was. Call again whenever the experiment has changed."""
+        made = False
+        while self._moves:
+            name, value = self._moves[0]
+            e = self._experiment()
+            if name != "setup" and not _is_ready(e):
+                if e.error is not None:
+                    self._fail(str(e.error))
+                break
+            if name == "measure" and e.phase is Phase.RUNNING:
+                break
+            self._moves.pop(0)
+            try:
+                MOVES[name](self, e, value)
+            except LabError as error:
+                self._fail(str(error))
+            made = True
+        return made
+
+    def facts(self) -> dict[str, Any]:
+        """What checks rest on, of the run as it stands; nothing before there is one."""
+        e = self._experiment()
+        if e.run is None:
+            return {}
+        seconds = [r.seconds for r in e.references]
+        return facts_of(
+            e.run,
+            e.setup,
+            [r.frame.reading for r in e.references],
+            retrain_seconds=sum(seconds) / len(seconds) if seconds else None,
+            fork=e.fork_run,
+            measured=self.measured,
+        )
+
+    # moves
+
+    def _setup(self, e: Experiment, wanted: Setup) -> None:
+        if e.setup == replace(wanted, data_dir=e.setup.data_dir, device=e.setup.device) and e.error is None:
+            return
+        self.measured = {}
+        problem = self._change(replace(wanted, data_dir=e.setup.data_dir, device=e.setup.device))
+        if problem is not None:
+            self._fail(problem)
+
+    def _begin(self, e: Experiment, knobs: Mapping[str, Any]) -> None:
+        self.measured = {}
+        assert e.split is not None
+        e.begin_with(settings_with(e.setup.config(e.split), knobs))
+
+    def _fork(self, e: Experiment, step: int) -> None:
+        e.fork(step, by_eye=False)
+
+    def _change_knobs(self, e: Experiment, knobs: Mapping[str, Any]) -> None:
+        e.change(settings_with(e.driven.config, knobs))
+
+    def _slow(self, e: Experiment, slow: bool) -> None:
+        e.set_slow(slow)
+
+    def _play(self, e: Experiment, to: int | str) -> None:
+        run = e.driven
+        if to == END:
+            if e.phase is not None and not e.phase.over:
+                e.play()
+        elif len(run.steps) < int(to) and not run.phase.over:
+            e.play(int(to) - len(run.steps))
+
+    def _measure(self, e: Experiment, what: str) -> None:
+        assert e.run is not None
+        assert e.split is not None
+        assert e.model is not None
+        begun = e.run._state is not None
+        now = e.run.result if begun else e.model
+        self.measured |= measure(what, e.split, e.model, now, [r.model for r in e.references])
+
+    def _fail(self, problem: str) -> None:
+        self.problem = problem
+        self._moves = []
+
+
+def with_fields(setup: Setup, values: Mapping[str, Any]) -> Setup:
+    """``setup`` with fields of a lesson's table. A task of its own brings its own classes unless it names them."""
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return replace(setup, **plain)
+
+
+def _is_ready(e: Experiment) -> bool:
+    """Prepared, and no fork or way back still on its way."""
+    if e.run is None:
+        return False
+    return all(r._target is None for r in (e.run, e.fork_run) if r is not None)
+
+
+MOVES: dict[str, Callable[[Tour, Experiment, Any], None]] = {
+    "setup": Tour._setup,
+    "begin": Tour._begin,
+    "fork": Tour._fork,
+    "change": Tour._change_knobs,
+    "slow": Tour._slow,
+    "play": Tour._play,
+    "measure": Tour._measure,
+}
