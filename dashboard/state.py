@@ -345,6 +345,13 @@ def read_address() -> Asked:
 
 
 def write_address(found: Mapping[str, str]) -> None:
-    """Make the page's address say this, so that a copy of it, or a reload, shows the same."""
+    """Make the page's address say this, so that a copy of it, or a reload, shows the same.
+
+    The step of a run that stands still is the browser's to say: it knows which one is shown.
+    """
+    now = st.query_params.to_dict()
+    mine, shown = asked(now), asked(found)
+    if mine.run == shown.run and None not in (mine.step, shown.step) and mine.step <= shown.step:
+        found = {**found, "step": str(mine.step)}
     if st.query_params.to_dict() != dict(found):
         st.query_params.from_dict(dict(found))

@@ -56,6 +56,46 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
         again.stop()
 
 
+def shown(page) -> int:
+    return int(page.tab.locator(".theatre").get_attribute("data-frame"))
+
+
+def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server, open_page):
+    page = open_page(server.url)
+    ten_steps(page)
+    slider = page.tab.get_by_role("slider", name="Step")
+    slider.focus()
+    for _ in range(4):
+        page.tab.keyboard.press("ArrowLeft")
+    expect(page.tab).to_have_url(re.compile("step=6$"))  # what is shown, not how far the run is
+    address, there = page.tab.url, page.value("forget_train")
+    page.tab.reload()
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
+    assert page.value("forget_train") == there
+    page.tab.get_by_role("link", name="Runs").click()
+    page.tab.get_by_text("paused at step 10").first.click()
+    page.tab.get_by_text("Shared", exact=True).click()
+    page.tab.wait_for_timeout(1500)
+    other = open_page(address)
+    expect(other.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
+    assert other.value("forget_train") == there
+    other.wait_ready()
+    expect(other.tab.locator(".theatre")).to_have_attribute("data-frames", "11")
+    assert shown(other) == 6  # and stays
+    assert not other.problems
+
+
+def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(server, open_page):
+    page = open_page(server.url)
+    ten_steps(page)
+    page.tab.reload()
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+    page.wait_ready()
+    page.button("Step").click()
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frame", "11", timeout=60_000)
+    assert not page.problems
+
+
 def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     page = open_page(server.url)
     ten_steps(page)

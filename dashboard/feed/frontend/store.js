@@ -102,7 +102,7 @@ export class RunStore extends EventTarget {
     if (this.newest > newest) this.clock.arrived();
     if (Number.isInteger(header.look_at) && this.lookedAt !== header.look_at && this.frames[header.look_at]) {
       this.lookedAt = header.look_at; // once: the address said where to look first
-      this.clock.show(header.look_at);
+      if (header.look_at < header.total - 1) this.clock.show(header.look_at); // the newest is shown anyhow, and followed
     }
     if (changed) this.emit("frames");
     if (changed || told !== this.told) this.emit("status"); // most polls bring nothing new

@@ -8,6 +8,7 @@ const PHASES = {
   preparing: "Preparing", ready: "Ready: Play starts forgetting", running: "Running", paused: "Paused", done: "Done",
   failed: "It failed", cancelled: "Cancelled",
 };
+const ADDRESS = 400; // ms after which the address names the step that is shown
 const seconds = (value) => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
 const digits = (value) => String(value).padStart(4, "0");
 
@@ -43,6 +44,7 @@ export class Timeline {
 
   destroy() {
     this.off?.();
+    clearTimeout(this.writing);
     this.root.remove();
   }
 
@@ -78,6 +80,20 @@ export class Timeline {
     if (store) this.onTravel?.({ act, step: store.stepOf(store.cursor), life: store.life, nonce: Date.now() });
   }
 
+  /** The address names the step that is shown, so that a copy of it, or a reload, shows the same. */
+  #address() {
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => {
+      const { store } = this;
+      const still = ["paused", "done", "failed"].includes(store.status?.phase) && !store.playing && store.held === store.total;
+      const address = new URL(window.location.href);
+      const step = String(store.stepOf(store.cursor));
+      if (!still || !this.root.isConnected || !address.searchParams.has("run") || address.searchParams.get("step") === step) return;
+      address.searchParams.set("step", step);
+      window.history.replaceState(window.history.state, "", address);
+    }, ADDRESS);
+  }
+
   #doors() {
     const { store } = this;
     const step = store.stepOf(store.cursor);
@@ -105,6 +121,7 @@ export class Timeline {
     this.root.dataset.frames = store.held;
     this.root.dataset.ready = store.newest >= 0;
     this.#doors();
+    this.#address();
     this.live.disabled = store.live || store.newest < 0;
     this.live.title = this.live.disabled ? "the newest step is shown" : "show the newest step again";
     this.replay.disabled = store.newest < 1;
