@@ -15,8 +15,16 @@ from core.slices import Slices
 from core.training import Training
 
 
-def original(split: Split, unlearner: Any = None, *, seed: int = 0, device: str = "cpu") -> Slices[Net]:
-    """Train it, a slice at each ``next``, or take it from the shelf. ``unlearner`` is asked whether it has its own.
+def original(
+    split: Split,
+    unlearner: Any = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    config: TrainConfig | None = None,
+) -> Slices[Net]:
+    """Train it, a slice at each ``next``, or take it from the shelf. ``unlearner`` is asked whether it has its own; ``config``,
+    the preset's unless given, does not reach one of those.
 
     Raises DivergedError when training fails.
     """
@@ -32,7 +40,7 @@ def original(split: Split, unlearner: Any = None, *, seed: int = 0, device: str 
             *([] if rows is None else [rows]),
         )  # fmt: skip
     else:
-        plain = TrainConfig.preset(split.dataset.family, split.task)
+        plain = config or TrainConfig.preset(split.dataset.family, split.task)
         key = content_key("original", split.dataset.fingerprint, as_dict(plain), seed, kind)
     kept = models.get(key)
     if kept is not None:

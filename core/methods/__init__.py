@@ -113,8 +113,12 @@ def preset_of(name: str, split: Split) -> Any:
 
     Raises RequestError where there are none.
     """
+    return preset_for(name, split.dataset.family, split.task)
+
+
+def preset_for(name: str, family: str, task: str) -> Any:
+    """As ``preset_of``, by the names of a dataset's family and of a task."""
     kinds: dict[str, Any] = {"laf": LAFConfig, "laf+r": LAFRConfig}
-    family, task = split.dataset.family, split.task
     if name in kinds:
         return kinds[name].preset(family, task)
     if name == "retrain":
@@ -132,4 +136,4 @@ def origin_of(name: str, family: str, task: str) -> str:
     return baseline_origin(name, family, task) if name in _OWN else "its own"
 
 
-__all__ = ["LAF", "METHODS", "Unlearner", "method", "origin_of", "preset_of", "require_unlearner"]
+__all__ = ["LAF", "METHODS", "Unlearner", "method", "origin_of", "preset_for", "preset_of", "require_unlearner"]
