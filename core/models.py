@@ -110,12 +110,23 @@ def _resnet(name: str) -> Callable[[tuple[int, int, int], int], Net]:
     return make
 
 
+def _variant(name: str) -> Callable[[tuple[int, int, int], int], Net]:
+    def make(shape: tuple[int, int, int], classes: int) -> Net:
+        from core.net_variants import Variant
+
+        return Variant.named(name, shape, classes)
+
+    return make
+
+
 NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
     "digits-cnn": DigitsCNN,
     "cnn": CNN,
     "resnet18": _resnet("ResNet18"),
     "resnet18-224": _resnet("LargeResNet18"),
-}
+    **{f"{of}-{how}": _variant(f"{of}-{how}")
+       for of in ("digits-cnn", "cnn") for how in ("narrow", "wide", "shallow", "deep")},
+}  # fmt: skip
 _PLAIN = ("digits-cnn", "cnn")  # initialised here; the others as torchvision does
 
 

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core.errors import LabError, RequestError
-from dashboard import compare_command, judge_command, request_options, run_command, runs_command
+from dashboard import (
+    compare_command,
+    judge_command,
+    request_options,
+    run_command,
+    runs_command,
+    study_command,
+)
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -36,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="laf", description="Machine unlearning with Label-Agnostic Forgetting, step by step.")
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")
     commands = top.add_subparsers(
-        dest="command", required=True, metavar="run | compare | judge | runs | purge | dashboard"
+        dest="command", required=True, metavar="run | compare | judge | runs | purge | study | dashboard"
     )
 
     run = commands.add_parser("run", help="train, forget, retrain, and print how they compare")
@@ -112,7 +119,8 @@ def parser() -> argparse.ArgumentParser:
     page.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
-    for command in (run, compare, judge, *kept, page):
+    studies = study_command.add(commands)
+    for command in (run, compare, judge, *kept, *studies, page):
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="print the traceback of an error"
         )
@@ -128,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "judge": judge_command.judge,
         "runs": runs_command.runs,
         "purge": runs_command.purge,
+        "study": study_command.study,
         "dashboard": _dashboard,
     }[arguments.command]
     try:

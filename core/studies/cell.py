@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,8 +42,8 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """By the content: cells with one key have one result."""
-        config = as_dict(self.config) if hasattr(self.config, "__dataclass_fields__") else repr(self.config)
-        return content_key("cell", self._request, self.setup.method, config, list(self.sequence), as_dict(self.train),
+        config = _unusual(self.config)
+        return content_key("cell", self._request, self.setup.method, config, list(self.sequence), _unusual(self.train),
                            self.references)  # fmt: skip
 
     @cached_property
@@ -56,12 +56,12 @@ class Cell:
             if own or self.setup.task == "noise"
             else [self.setup.dataset, self.setup.seed, self.setup.device]
         )
-        return content_key("study original", asked, as_dict(self.train), own, config)
+        return content_key("study original", asked, _unusual(self.train), own, config)
 
     @cached_property
     def yardstick_key(self) -> str:
         """Which original and retrained models it is held against."""
-        return content_key("yardstick", self._request, as_dict(self.train), self.references)
+        return content_key("yardstick", self._request, _unusual(self.train), self.references)
 
     @property
     def plain(self) -> Cell:
@@ -72,6 +72,23 @@ class Cell:
     def _request(self) -> list[Any]:
         s = self.setup
         return [s.dataset, s.task, list(s.classes), s.fraction, s.seed, s.device]
+
+
+def _unusual(config: Any) -> Any:
+    """What of a config differs from its class's defaults, so that a setting which comes with a newer version, and whose default is
+    what there was before, leaves the key as it is."""
+    if not is_dataclass(config):
+        return repr(config)
+    try:
+        usual: Any = type(config)()  # type: ignore[misc]
+    except TypeError:
+        return as_dict(config)
+    found = {}
+    for f in fields(config):
+        value, before = getattr(config, f.name), getattr(usual, f.name)
+        if f.name != "threads" and value != before:
+            found[f.name] = _unusual(value) if is_dataclass(value) and type(value) is type(before) else value
+    return found
 
 
 def _own(name: str) -> str | None:

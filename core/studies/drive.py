@@ -78,7 +78,7 @@ class Driven:
             self.table.open(self.study)
             where = backend(self._kind, workers=self._workers, scheduler=self._scheduler)
             failed: dict[str, str] = {}
-            for jobs in jobs_of(self.study.cells()):
+            for jobs in jobs_of(self.study.model_cells()):
                 self._do(self._needed(jobs), where, failed, progress, len(jobs))
             self._do(self._possible(failed), where, {}, progress, self.study.size)
             self.state = "done"

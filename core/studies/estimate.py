@@ -6,7 +6,6 @@ counts on from there: the number of steps is known beforehand.
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections import defaultdict
@@ -212,10 +211,10 @@ def _steps(cell: Cell) -> dict[str, int]:
 
 def estimate(study: Study, rows: Mapping[str, dict[str, Any]], backend: Any) -> Estimate:
     """What ``study`` will take, given its ``rows`` so far, on ``backend``; probes it where nothing is known."""
-    cells = list(itertools.islice(study.cells(), 0, None, max(1, study.size // MOST_CELLS)))
+    cells = study.some_cells(MOST_CELLS)
     scale = study.size / max(1, len(cells))
     left = [c for c in cells if c.key not in rows]
-    originals, retrained, yardsticks = jobs_of(cells if len(cells) == study.size else study.cells())
+    originals, retrained, yardsticks = jobs_of(study.model_cells())
     waiting = [[j for j in jobs if j.key not in rows] for jobs in (originals, retrained, yardsticks)]
     known = _known(rows, cells)
     unknown = _unknown(left, waiting, known)

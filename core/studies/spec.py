@@ -15,8 +15,8 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ import torch
 
 from core import seeds
 from core.errors import RequestError
+from core.methods import METHODS
+from core.methods.base import has_own_original
 from core.studies.cell import Cell, make_cell
 from core.studies.fields import OF_SETUP, check_value, family_of, kind_of, numeric
 
@@ -110,7 +112,44 @@ class Study:
 
     def cells(self) -> Iterator[Cell]:
         """All cells, one after another. Raises RequestError for a combination that cannot be."""
-        for label, point, shown in self.points():
+        return self._cells_of(self.points())
+
+    def some_cells(self, most: int) -> list[Cell]:
+        """About ``most`` cells, evenly among all, without making the others."""
+        points = self.size // len(self.seeds)
+        if points * len(self.seeds) <= most:
+            return list(self.cells())
+        drawn = list(itertools.islice(_drawn(self.sample), most))
+        wanted = max(1, most // len(self.seeds))
+        chosen = (i * points // wanted for i in range(wanted))
+        return list(self._cells_of(self._point(i, drawn) for i in chosen))
+
+    def model_cells(self) -> Iterator[Cell]:
+        """Cells enough to know all original and retrained models that the study needs."""
+        methods = [p.get("method", "laf") for p in (self.fixed, *(v for _, v in self.variants))]
+        methods += [
+            *self.grid.get("method", ()),
+            *(self.sample.fields.get("method", ()) if self.sample else ()),
+        ]
+        if any(has_own_original(METHODS[str(m)]) for m in methods):
+            return self.cells()
+        grid = {f: v for f, v in self.grid.items() if _of_models(f)}
+        drawn = self.sample is not None and any(map(_of_models, self.sample.fields))
+        return replace(self, grid=grid, sample=self.sample if drawn else None).cells()
+
+    def _point(self, number: int, drawn: list[dict[str, Any]]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """Point ``number``, in the order of ``points``; the sample's are taken from those ``drawn``."""
+        number, at = divmod(number, self.sample.count if self.sample else 1)
+        sampled = drawn[at % len(drawn)]
+        on_grid: dict[str, Any] = {}
+        for f, values in reversed(self.grid.items()):
+            number, at = divmod(number, len(values))
+            on_grid[f] = values[at]
+        label, values_of = self.variants[number]
+        return label, {**self.fixed, **values_of, **on_grid, **sampled}, {**on_grid, **sampled}
+
+    def _cells_of(self, points: Iterable[tuple[str, dict[str, Any], dict[str, Any]]]) -> Iterator[Cell]:
+        for label, point, shown in points:
             count = self.references
             if count is None:
                 count = 3 if family_of(str(point.get("dataset", "digits"))) in ("digits", "own-small") else 2
@@ -118,6 +157,11 @@ class Study:
                 for seed in numbers:
                     yield make_cell(point, seed, references=count, data_dir=self.data_dir, device=self.device, role=role,
                                     label=label, shown=shown)  # fmt: skip
+
+
+def _of_models(f: str) -> bool:
+    """Whether original and retrained models depend on a field."""
+    return f != "method" and kind_of(f) in ("setup", "train")
 
 
 def _drawn(sample: Sample | None) -> Iterator[dict[str, Any]]:
