@@ -49,6 +49,7 @@ class Driven:
         self.estimate: Estimate | None = None
         self._kind, self._workers, self._scheduler = kind, workers, scheduler
         self._retry = retry
+        self._lent: dict[str, dict[str, Any]] = {}  # rows of other studies
         self._stop = threading.Event()
         self._rows: Iterator[dict[str, Any]] | None = None
         self._thread: threading.Thread | None = None
@@ -76,6 +77,7 @@ class Driven:
         try:
             self.now = "beginning"
             self.table.open(self.study)
+            self._lent = self.table.borrow()
             where = backend(self._kind, workers=self._workers, scheduler=self._scheduler)
             failed: dict[str, str] = {}
             for jobs in jobs_of(self.study.model_cells()):
@@ -115,13 +117,18 @@ class Driven:
     # inside
 
     def _has(self, job: Job) -> bool:
-        row = self.table.rows.get(job.key)
+        row = self._row(job)
         return row is not None and (row["state"] == "done" or not self._retry)
+
+    def _row(self, job: Job) -> dict[str, Any] | None:
+        """The row of a job, if need be another study's, which is then this one's too."""
+        if job.key not in self.table.rows and job.key in self._lent:
+            self.table.append(self._lent.pop(job.key))
+        return self.table.rows.get(job.key)
 
     def _needed(self, jobs: list[Job]) -> list[Job]:
         """A failed original is tried again with its cells; a cell never without being asked."""
-        self.finished = 0
-        return [j for j in jobs if (r := self.table.rows.get(j.key)) is None or r["state"] != "done"]
+        return [j for j in jobs if (r := self._row(j)) is None or r["state"] != "done"]
 
     def _possible(self, failed: dict[str, str]) -> Iterator[Job]:
         """Cells without a row; those whose original or retrained models failed get theirs at once."""

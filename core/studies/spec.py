@@ -142,7 +142,7 @@ class Study:
         number, at = divmod(number, self.sample.count if self.sample else 1)
         sampled = drawn[at % len(drawn)]
         on_grid: dict[str, Any] = {}
-        for f, values in reversed(self.grid.items()):
+        for f, values in reversed(list(self.grid.items())):
             number, at = divmod(number, len(values))
             on_grid[f] = values[at]
         label, values_of = self.variants[number]

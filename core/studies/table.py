@@ -101,6 +101,18 @@ class Table:
         self._read_to += len(data)
         self.rows = {**self.rows, row["key"]: row} if len(self.rows) < 5000 else _put(self.rows, row)
 
+    def borrow(self) -> dict[str, dict[str, Any]]:
+        """Rows that other studies have and this one lacks: what has one content is not done twice. Failures are not lent."""
+        found: dict[str, dict[str, Any]] = {}
+        for name in kept_studies():
+            if name != self.name:
+                other = Table(name)
+                other.refresh()
+                found |= {
+                    k: r for k, r in other.rows.items() if r.get("state") == "done" and k not in self.rows
+                }
+        return found
+
     def close(self) -> None:
         """No more rows."""
         for file in (self._file, self._lock):
