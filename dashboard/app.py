@@ -15,6 +15,7 @@ pages = [
     st.Page(VIEWS / "attack.py", title="Attack", url_path="attack"),
     st.Page(VIEWS / "compare.py", title="Compare", url_path="compare"),
     st.Page(VIEWS / "judge.py", title="Judge", url_path="judge"),
+    st.Page(VIEWS / "lessons.py", title="Lessons", url_path="lessons"),
     st.Page(VIEWS / "runs.py", title="Runs", url_path="runs"),
     st.Page(VIEWS / "audit.py", title="Audit", url_path="audit"),
     st.Page(VIEWS / "guide.py", title="Guide", url_path="guide"),

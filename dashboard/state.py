@@ -33,6 +33,7 @@ from dashboard.comparing import Comparing
 from dashboard.judging import Judging
 from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
+from dashboard.touring import Touring
 
 
 class Lab:
@@ -66,6 +67,7 @@ class Lab:
         self.auditing = Auditing(self._runner)
         self.judging = Judging(self._runner)
         self.attacking = Attacking(self._runner)
+        self.touring = Touring(self)
 
     def _close_pages(self) -> None:
         for page in (self.comparing, self.auditing, self.judging, self.attacking):
@@ -337,6 +339,11 @@ def keep_browser() -> None:
         return
     said = f"{COOKIE}={browser()}; max-age=31536000; path=/; SameSite=Strict"
     st.html(f"<script>document.cookie = {said!r}</script>", unsafe_allow_javascript=True)
+
+
+def read_words() -> dict[str, str]:
+    """The words of the page's address as they stand."""
+    return dict(st.query_params.to_dict())
 
 
 def read_address() -> Asked:

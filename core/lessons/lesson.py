@@ -78,3 +78,17 @@ class Lesson:
     def setup_for(self, seed: int) -> Setup:
         """What the Lab opens for a student with this seed."""
         return replace(self.setup, seed=seed) if self.own_seed else self.setup
+
+    def setup_at(self, number: int, seed: int) -> Setup:
+        """What is open when step ``number``, from 1, is begun: the lesson's data, or what steps before have opened."""
+        found = self.setup_for(seed)
+        for part in self.parts[: number - 1]:
+            if part.do is not None and part.do.open is not None:
+                found = with_fields(found, part.do.open)
+        return found
+
+
+def with_fields(setup: Setup, values: Mapping[str, Any]) -> Setup:
+    """``setup`` with the fields of a lesson's table."""
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return replace(setup, **plain)

@@ -28,7 +28,7 @@ def measure(
     found: dict[str, Any] = {f"original.{k}": v for k, v in of(original, split).items()} | of(now, split)
     theirs = [of(model, split) for model in retrained]
     for name in next(iter(theirs), {}):
-        values = [t[name] for t in theirs if t[name] is not None]
+        values = [value for t in theirs if (value := t[name]) is not None]
         found[f"retrained.{name}"] = float(np.mean(values)) if values else None
     return found
 

@@ -6,13 +6,13 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, LabError, RequestError
 from core.lessons.checks import read_check
-from core.lessons.lesson import END, MEASURES, Do, Lesson, Part, Question
+from core.lessons.lesson import END, MEASURES, Do, Lesson, Part, Question, with_fields
 from core.lessons.names import MEASURED, READINGS
 from core.setup import Setup
 
@@ -158,8 +158,7 @@ def _with(setup: Setup, values: Mapping[str, Any], where: str) -> Setup:
         kinds = {"seed": int, "fraction": float, "share": float, "classes": list, "ids": list}
         if not isinstance(value, kinds.get(key, str)):
             raise RequestError(f"{key!r} of {where} cannot be {value!r}")
-    fresh: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    made = replace(setup, **fresh)
+    made = with_fields(setup, values)
     if made.task not in TASKS:
         raise RequestError(f"the task of {where} is {made.task!r}; there are {', '.join(TASKS)}")
     if made.method not in METHODS:

@@ -10,7 +10,7 @@ from core.errors import LabError
 from core.experiment import Experiment
 from core.lessons.facts import facts_of
 from core.lessons.knobs import settings_with
-from core.lessons.lesson import END, Do
+from core.lessons.lesson import END, Do, with_fields
 from core.lessons.measures import measure
 from core.records import Phase
 from core.setup import Setup
@@ -127,12 +127,6 @@ class Tour:
     def _fail(self, problem: str) -> None:
         self.problem = problem
         self._moves = []
-
-
-def with_fields(setup: Setup, values: Mapping[str, Any]) -> Setup:
-    """``setup`` with fields of a lesson's table. A task of its own brings its own classes unless it names them."""
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return replace(setup, **plain)
 
 
 def _is_ready(e: Experiment) -> bool:

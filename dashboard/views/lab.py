@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -92,8 +93,14 @@ def page(lab: Lab) -> None:
         controls.transport(lab)
     with line:
         timeline("timeline", lab.token, on_travel=lambda value: travelled(lab, value))
-    stage, side = st.columns([2, 1.08], gap="small")
-    with stage:
+    stage(lab, [2, 1.08])
+    follow(lab)
+
+
+def stage(lab: Lab, widths: Sequence[float]) -> None:
+    """The map and the read-outs, side by side at these relative widths."""
+    left, right = st.columns(widths, gap="small")
+    with left:
         theatre(
             "theatre",
             lab.scene(),
@@ -102,8 +109,12 @@ def page(lab: Lab) -> None:
             on_mode=lambda m: setattr(lab, "mode", m),
         )
     picks_feed("picks", lab.picked.packet(lab.token, lab.map_ids, tell_operation=False))
-    with side:
+    with right:
         readouts("readouts", lab.token, height=STAGE_HEIGHT, on_layers=lambda: split_by_layer(lab))
+
+
+def follow(lab: Lab) -> None:
+    """Send the browser what is new, again and again; draw the page anew where a button or the stage depends on it."""
     pulse = lab.pulse()
     every = None if imports.is_open() else _every(lab)
 

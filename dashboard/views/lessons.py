@@ -1,0 +1,72 @@
+"""Lessons: guided tours beside the real Lab."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import cache, controls, knobs_form, lesson_list, methods_form, state
+from dashboard.lesson_panel import panel
+from dashboard.state import Lab
+from dashboard.timeline import timeline
+from dashboard.touring import shelf
+from dashboard.views import lab as front
+
+STRIP = {False: 1.0, True: 1.35}  # of the lesson's text, beside the Lab's 3.1; wider for a presenter
+BESIDE = 3.1
+
+
+def page(lab: Lab) -> None:
+    lessons, problems = shelf()
+    touring = lab.touring
+    touring.arrive(state.read_words(), lessons)
+    if touring.lesson is None:
+        state.write_address(touring.link.words())
+        lesson_list.overview(lab, lessons, problems)
+        return
+    touring.go_on()
+    state.write_address({**lab.address(), **touring.link.words()})
+    strip, stage = st.columns([STRIP[touring.link.present], BESIDE], gap="small")
+    with strip:
+        panel(lab)
+    with stage:
+        _bar(lab)
+        timeline("timeline", lab.token, on_travel=lambda value: front.travelled(lab, value))
+        front.stage(lab, [1.42, 1.08])
+    front.follow(lab)
+
+
+def _bar(lab: Lab) -> None:
+    """The Lab's controls, as far as the lesson and the teacher's link leave them."""
+    link, part = lab.touring.link, lab.touring.part
+    knobs = link.controls == "open" or (part is not None and part.knobs)
+    buttons = link.controls != "hidden" or (part is not None and part.knobs)
+    left, middle, facts = st.columns([6, 1.25, 3.1], gap="small", vertical_alignment="center")
+    with left:
+        if buttons:
+            controls.transport(lab)
+        else:
+            st.caption("The lesson's buttons drive the Lab.")
+    with middle:
+        if knobs:
+            knobs_form.popover(lab)
+    with facts:
+        st.html(_facts(lab))
+
+
+def _facts(lab: Lab) -> str:
+    """What is played, in one line."""
+    e = lab.experiment
+    config = e.config if e.run is None else e.driven.config
+    parts = [
+        *methods_form.settings(e.setup.method, config),
+        ("seed", str(e.setup.seed)),
+    ]
+    return (
+        "<div class='facts'>"
+        + "".join(f"<span class='fact'>{k} <b>{v}</b></span>" for k, v in parts)
+        + "</div>"
+    )
+
+
+if __name__ == "__main__":
+    page(cache.lab())
