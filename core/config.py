@@ -193,7 +193,7 @@ class EvalConfig:
         """On digits a frame is cheap, and there is one for each step. On MNIST and larger images a run would spend most of its
         time on 100 frames of 3,000 images: benchmarks/frame_cost.py."""
         if dataset == "digits":
-            return cls(frames=10_000)
+            return cls(frames=1000)  # at 0.4 MB each on disk; a run of under 1,500 steps has one for each
         return (
             cls() if dataset == "own-small" else cls(batch_size=64, max_points=1000, max_test=300, frames=18)
         )
