@@ -1,11 +1,18 @@
-"""Memory of a long kept run that a page polls: python -m benchmarks.memory [--steps N]"""
+"""Memory of a long kept run: python -m benchmarks.memory [--steps N] [--page]
+
+Without --page the run alone, in this process. With it a real server that plays the run to a real Chromium, which keeps the page open.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import torch
 
@@ -18,47 +25,94 @@ from core.projection import Projection
 from core.runs import record
 from core.setup import Setup
 
+PARTS = 20
+WARM = 0.25  # of the run
+RATES = {"lr_ue": 1e-6, "lr_ra": 2e-6}  # so low that nothing diverges however long it is
+STATE_OF_PAGE = """run => {
+  const s = window.lafLab.store(run);
+  return {step: s.stepOf(s.newest), held: s.held, heap: (performance.memory?.usedJSHeapSize ?? 0) / 1e6};
+}"""
 
-def resident_mb() -> float:
-    """Resident memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+
+def resident_mb(process: int | str = "self") -> float:
+    """Resident memory of a process now."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def alone(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
+    """Steps and megabytes, in this process; a page's packets are looked at as a page does."""
+    os.environ["LAF_HOME"] = home
+    split = forget_classes(load("digits"), [0])
+    model = train(split)
+    config = replace(LAFConfig.preset("digits", "class"), steps=steps, vae=VAEConfig(epochs=1), **RATES)
+    observer = Observer(split, model, EvalConfig.preset("digits"))
+    observer.projection = Projection.fit(observer.original.train.representations, seed=0)
+    run = Run(LAF(config), model, split, observer=observer, checkpoints=Checkpoints())
+    record(run, Setup())
+    for _ in range(PARTS):
+        run.play(steps // PARTS)
+        while run.tick():
+            pass
+        sum(len(f.positions) for f in run.frames[-70:])
+        yield len(run.steps), [resident_mb(), on_disk_mb(home)]
+
+
+def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
+    """Steps and megabytes of the server, of the page's script and on disk, while the page plays the run."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.conftest import FLAGS, Page, Server, _chromium
+
+    asked = {"dataset": "digits", "task": "class", "classes": "0", "method": "laf", "seed": "0"}
+    settings = json.dumps({"steps": steps, **RATES})
+    server = Server(Path(home))
+    try:
+        server.wait()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=_chromium(), args=[*FLAGS, "--enable-precise-memory-info"]
+            )
+            page = Page(browser, f"{server.url}/?{urlencode({**asked, 'settings': settings})}")
+            page.wait_ready()
+            page.tab.wait_for_selector(".theatre[data-references='5']", timeout=240_000)
+            page.button("Play").click()
+            run = page.tab.locator(".theatre").get_attribute("data-run")
+            for part in range(1, PARTS + 1):
+                while (state := page.tab.evaluate(STATE_OF_PAGE, run))["step"] < part * steps // PARTS:
+                    time.sleep(0.2)
+                    failed = page.tab.locator(".theatre").get_attribute("data-phase") == "failed"
+                    if failed or server.process.poll() is not None:
+                        raise SystemExit(f"it stopped at step {state['step']}: {server.log.read_text()}")
+                yield state["step"], [resident_mb(server.process.pid), state["heap"], on_disk_mb(home)]
+            browser.close()
+    finally:
+        server.stop()
+
+
+def on_disk_mb(home: str) -> float:
+    """Of all kept runs."""
+    return sum(p.stat().st_size for p in Path(home, "runs").rglob("*") if p.is_file()) / 1e6
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--steps", type=int, default=10_000)
+    arguments.add_argument("--page", action="store_true", help="with a server and an open page")
     a = arguments.parse_args()
     torch.set_num_threads(1)
-    print(f"Resident memory over a run of {a.steps:,} steps on digits, a frame at each, {machine()}\n")
-    print("| step | MB |\n|---|---|")
+    what = "a real page open" if a.page else "no page"
+    print(f"Memory over a kept run of {a.steps:,} steps on digits, {what}, {machine()}\n")
+    names = ["server", "page's script", "on disk"] if a.page else ["process", "on disk"]
+    print("| step | " + " | ".join(f"{n}, MB" for n in names) + " |\n" + "|---" * (len(names) + 1) + "|")
+    seen: list[float] = []
     with tempfile.TemporaryDirectory() as home:
-        os.environ["LAF_HOME"] = home
-        split = forget_classes(load("digits"), [0])
-        model = train(split)
-        config = replace(
-            LAFConfig.preset("digits", "class"),
-            steps=a.steps,
-            vae=VAEConfig(epochs=1),
-            lr_ue=1e-6,
-            lr_ra=2e-6,
-        )
-        observer = Observer(split, model, EvalConfig.preset("digits"))
-        observer.projection = Projection.fit(observer.original.train.representations, seed=0)
-        run = Run(LAF(config), model, split, observer=observer, checkpoints=Checkpoints())
-        record(run, Setup())
-        seen = []
-        for _ in range(20):
-            run.play(a.steps // 20)
-            while run.tick():
-                pass
-            sum(len(f.positions) for f in run.frames[-70:])  # as a page's packets do
-            seen.append(resident_mb())
-            print(f"| {len(run.steps):,} | {seen[-1]:,.0f} |", flush=True)
-        warm = seen[4:]
-        print(
-            f"\nafter the first quarter: {min(warm):,.0f} to {max(warm):,.0f} MB, {100 * (max(warm) / min(warm) - 1):+.1f} %"
-        )
+        for step, values in (beside_a_page if a.page else alone)(a.steps, home):
+            seen.append(values[0])
+            print(f"| {step:,} | " + " | ".join(f"{v:,.0f}" for v in values) + " |", flush=True)
+    warm = seen[int(WARM * PARTS) - 1 :]
+    low, high = min(warm), max(warm)
+    print(f"\nthe {names[0]} after the first quarter: {low:,.0f} to {high:,.0f} MB, ±{50 * (high - low) / (high + low) * 2:.1f} %")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -95,4 +95,19 @@ def layers(experiment: Experiment) -> dict[str, Any] | None:
     step, found = experiment.layers
     if step != len(experiment.driven.steps):
         return None
-    return {"step": step, "rows": [{"name": name, **values} for name, values in found.items()]}
+    model = experiment.model
+    rows = [{"name": name, "title": layer_title(model, name), **values} for name, values in found.items()]
+    return {"step": step, "rows": rows}
+
+
+def layer_title(model: Any, name: str) -> str:
+    """What a layer of the extractor is, "conv 3×3, 32 → 64", where its name is only a number in a row of layers."""
+    if not name.isdigit():
+        return name
+    layer = model.extractor.get_submodule(name)
+    kernel = getattr(layer, "kernel_size", None)
+    if kernel is not None:
+        return f"conv {'×'.join(map(str, kernel))}, {layer.in_channels} → {layer.out_channels}"
+    if hasattr(layer, "in_features"):
+        return f"linear, {layer.in_features} → {layer.out_features}"
+    return f"{type(layer).__name__.lower()} {name}"

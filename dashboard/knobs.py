@@ -40,7 +40,7 @@ KNOBS = (
          {k: k for k in SCHEDULES}),
     Knob("lr_ue", "lr_UE", "How far a step on L_UE goes: it makes the VAE of D_f fail on what must go."),
     Knob("lr_ra", "lr_RA", "How far a step on L_RA goes; below 2 · lr_UE the model is not held together."),
-    Knob("temperature", "τ", "Sharpness of the push in L_RA: near 100 nothing is forgotten, at 1 the model is wrecked."),
+    Knob("temperature", "τ", "Sharpness of the push in L_RA: near 100 nothing is forgotten, below 1 the model is wrecked."),
     Knob("bounded", "Squared error", "φ keeps the maximised error from exploding; plain is as the paper states it.", BOUNDED),
     Knob("ue_per_ra", "L_UE per L_RA", "Steps on L_UE for each one on L_RA.", whole=True),
     Knob("epochs", "Epochs", "Passes over the shorter of D_f and D_r: how long the run is.", whole=True),

@@ -55,11 +55,14 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
             st.markdown(
                 f"**{'Of the fork, ' if e.fork_run is not None and when == NEXT_STEP else ''}{when}**"
             )
-            columns = st.columns(COLUMNS, gap="small")
             group = [k for k in shown(mine) if k.when == when]
-            for i, knob in enumerate(group):
-                with columns[i % COLUMNS]:
-                    values[knob.key] = _widget(knob, base, mine, lab.token)
+            for row in range(
+                0, len(group), COLUMNS
+            ):  # a row begins on one line, however long the words above are
+                columns = st.columns(COLUMNS, gap="small")
+                for column, knob in zip(columns, group[row : row + COLUMNS], strict=False):
+                    with column:
+                        values[knob.key] = _widget(knob, base, mine, lab.token)
         apply, begin, reset = top.columns(3)
         why = "The run is playing; pause it first" if running else "The run is at its end" if over else None
         with apply:

@@ -25,7 +25,7 @@ LAF_CHARTS: list[dict[str, Any]] = [
      "lines": [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]]},
     {"name": "cosine", "help": "cosine between the two gradients: below 0 the two losses pull against one another", "range": [-1, 1],
      "conflict": True, "lines": [["cosine", "of the two", "text"]]},
-    {"name": "share of the move", "help": "how much of the way that the parameters went in a step each loss made: its optimiser's move over "
+    {"name": "share of the move, %", "help": "how much of the way that the parameters went in a step each loss made: its optimiser's move over "
      "the sum of both, in %", "range": [0, 100], "lines": [["share_ue", "L_UE", "ue"], ["share_ra", "L_RA", "ra"]]},
 ]  # fmt: skip
 COSINE = LAF_CHARTS[3]

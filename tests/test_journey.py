@@ -160,6 +160,11 @@ def test_gradients_by_layer_are_told_until_the_run_moves_on(experiment):
     told = journey.layers(experiment)
     assert told["step"] == 2
     assert [row["name"] for row in told["rows"]] == list(found)
+    assert [row["title"] for row in told["rows"]] == [
+        "conv 3×3, 1 → 32",
+        "conv 3×3, 32 → 64",
+        "linear, 256 → 128",
+    ]
     play(experiment, 1)
     assert journey.layers(experiment) is None
 

@@ -38,9 +38,10 @@ export class Balance {
   /** @param {(seq: number) => void} choose is told which frame was clicked, @param {() => void} leave that the losses are wanted again */
   constructor(choose, leave, { group, layers }) {
     this.choose = choose;
-    this.groups = GROUPS.map(([value, text, title]) => h("button", { type: "button", "data-value": value, title, onclick: () => group(value) }, text));
+    this.groups = GROUPS.map(([value, text, title]) => h("button", { type: "button", "data-value": value, title, onclick: () => { this.leaveLayers(); group(value); this.update(this.store); } }, text));
     const tabs = h("div", { class: "tabs", role: "group", "aria-label": "Curves" }, ...this.groups);
     this.byLayer = h("button", { type: "button", class: "back", onclick: () => { this.layered = !this.layered; if (this.layered) layers(); this.update(this.store); } }, "by layer");
+    this.leaveLayers = () => { this.layered = false; };
     this.list = h("div", { class: "layers", hidden: true });
     keepKeys(tabs, [" ", "Enter"]);
     keepKeys(this.byLayer, [" ", "Enter"]);
@@ -139,7 +140,8 @@ export class Balance {
     for (const button of this.groups) button.setAttribute("aria-pressed", button.dataset.value === store.view.balance);
     this.#layers(store);
     this.empty.hidden = some && !silent;
-    setText(this.empty, silent ? "This method has no loss" : "Play to see the losses");
+    const over = ["failed", "cancelled"].includes(store.status?.phase);
+    setText(this.empty, silent ? "This method has no loss" : over ? "It ended before its first step" : "Play to see the losses");
     this.grid.classList.toggle("idle", !some);
     if (!some) this.hovered = null;
     const seq = this.hovered ?? store.cursor;
@@ -172,6 +174,7 @@ export class Balance {
     this.byLayer.setAttribute("aria-pressed", Boolean(this.layered));
     const shown = Boolean(this.layered) && !this.row && can;
     this.list.hidden = !shown;
+    this.element.closest(".readouts")?.classList.toggle("layered", shown); // the table has its room again
     this.grid.hidden = shown;
     if (!shown) return;
     const { layers } = store;
@@ -187,8 +190,8 @@ export class Balance {
     this.list.replaceChildren(
       h("p", {}, `gradients after step ${layers.step}, in the order of the layers`),
       h("div", { class: "layer titles" }, h("span", {}, "layer"), h("span", {}, "‖∇L_UE‖"), h("span", {}, ""), h("span", {}, "‖∇L_RA‖"), h("span", {}, ""), h("span", {}, "cosine"), h("span", {}, "")),
-      ...layers.rows.map(({ name, ue, ra, cosine }) => h("div", { class: "layer", "data-layer": name },
-        h("span", { title: name }, name), bar(ue / most, "ue"), h("b", {}, short(ue)), bar(ra / most, "ra"), h("b", {}, short(ra)),
+      ...layers.rows.map(({ name, title, ue, ra, cosine }) => h("div", { class: "layer", "data-layer": name },
+        h("span", { title: `${title} (${name})` }, title), bar(ue / most, "ue"), h("b", {}, short(ue)), bar(ra / most, "ra"), h("b", {}, short(ra)),
         h("span", { class: "cell middle" }, cosine === null ? "" : (() => { const i = h("i", { class: "bar" }); i.style.cssText = `left: ${cosine < 0 ? 50 + 50 * cosine : 50}%; width: ${50 * Math.abs(cosine)}%; background: var(--${cosine < 0 ? "alarm" : "text"})`; return i; })()),
         h("b", {}, cosine === null ? "–" : short(cosine)))));
   }

@@ -150,7 +150,8 @@ export class Table {
     this.alarm.hidden = !found.length;
     const [first, ...rest] = found;
     if (!first) return this.alarm.replaceChildren();
-    const more = rest.length ? h("small", { title: rest.map((a) => `${a.name}: ${a.sentence} Since step ${a.step}. ${a.advice}`).join("\n") }, ` and ${rest.map(({ name }) => name).join(", ")}`) : null;
+    const others = [...new Set(rest.map(({ name }) => (name === first.name ? "another" : name)))].join(", ");
+    const more = rest.length ? h("small", { title: rest.map((a) => `${a.name}: ${a.sentence} Since step ${a.step}. ${a.advice}`).join("\n") }, ` and ${others}`) : null;
     this.alarm.dataset.name = first.name;
     this.alarm.replaceChildren(h("b", {}, first.name), ...(more ? [more] : []), ` ${first.sentence} `, h("i", {}, `Since step ${first.step}. Try: ${first.advice}`));
     setTitle(this.alarm, `${first.name}: ${first.sentence} Since step ${first.step}. ${first.advice}`);
