@@ -14,6 +14,7 @@ pages = [
     st.Page(VIEWS / "forget.py", title="Forget set", url_path="forget"),
     st.Page(VIEWS / "attack.py", title="Attack", url_path="attack"),
     st.Page(VIEWS / "compare.py", title="Compare", url_path="compare"),
+    st.Page(VIEWS / "studies.py", title="Studies", url_path="studies"),
     st.Page(VIEWS / "judge.py", title="Judge", url_path="judge"),
     st.Page(VIEWS / "lessons.py", title="Lessons", url_path="lessons"),
     st.Page(VIEWS / "runs.py", title="Runs", url_path="runs"),
