@@ -1,42 +1,61 @@
-"""LAF written straight from its formulas, with nothing made faster: the yardstick that step costs are measured against.
+"""LAF written straight from its formulas, with nothing made faster: the yardstick of every speed that is reported.
 
-Each step recomputes the teacher, forwards the two batches apart, and lets two Adams walk over all parameters. It lives here
-and nowhere else; the product's own code is core/methods/laf.py.
+In-memory batches, and otherwise as one would write it down: the representation is computed anew for every batch of every epoch of the
+VAEs, each step asks the teacher again and sends the two batches through the net apart, the VAEs collect gradients that nobody uses, two
+Adams walk over all parameters, tensors lie in PyTorch's usual layout. It draws the same random numbers in the same order as the Lab's
+own LAF, so that both can be compared step by step. It lives here and nowhere else; the product's code is core/methods/laf.py.
 """
 
 from __future__ import annotations
 
 import copy
 import time
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from core import seeds
+from core.batches import Batches
 from core.config import LAFConfig
 from core.data.split import Split
 from core.models import Net
 from core.vae import VAE
 
 
-def phi(m: torch.Tensor) -> torch.Tensor:
+@dataclass
+class Plain:
+    """What a plain run leaves: the unlearned model, both losses of each step, and CPU seconds of each stage."""
+
+    model: nn.Module
+    losses: list[tuple[float, float]] = field(default_factory=list)  # L_UE and L_RA, batch sums
+    seconds: dict[str, float] = field(default_factory=dict)
+    vae_batches: int = 0
+
+
+def phi(m: Tensor) -> Tensor:
     return torch.exp(m / (m + 1))
 
 
-def fit_vae(model: Net, x: torch.Tensor, config: LAFConfig, generator: torch.Generator) -> VAE:
-    """One VAE; the representation is computed anew for every batch of every epoch."""
-    vae = VAE(model.width, config.vae.latent, config.vae.output)
+def fit_vae(
+    model: Net, x: Tensor, config: LAFConfig, *, seed: int, stage: str, most: int | None = None
+) -> tuple[VAE, int]:
+    """One VAE and how many batches it took, at most ``most``; the representation is computed anew for every batch of every epoch."""
+    vae = VAE.build(model.width, config.vae.latent, config.vae.output, seed=seed, name=stage)
     optimiser = torch.optim.Adam(vae.parameters(), lr=config.vae.lr)
-    for _ in range(config.vae.epochs):
-        for rows in torch.randperm(len(x), generator=generator).split(config.vae.batch_size):
-            with torch.no_grad():
-                e = model.extract(x[rows])
-            e_hat, mu, log_var = vae(e, generator)
-            kl = -0.5 * (log_var + 1 - mu**2 - log_var.exp()).sum() / len(e)
-            loss = ((e_hat - e) ** 2).sum() / len(e) + config.vae.kl_weight * kl
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return vae.eval()
+    order = Batches(len(x), config.vae.batch_size, seeds.derive(seed, stage), "order")
+    noise = seeds.generator(seed, stage, "noise")
+    count = min(most or 10**9, config.vae.epochs * len(order))
+    for _ in range(count):
+        with torch.no_grad():
+            e = model.extract(x[order.draw()])
+        e_hat, mu, log_var = vae(e, noise)
+        kl = -0.5 * (log_var + 1 - mu**2 - log_var.exp()).sum() / len(e)
+        loss = ((e_hat - e) ** 2).sum() / len(e) + config.vae.kl_weight * kl
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return vae.eval(), count
 
 
 def plain_laf(
@@ -46,44 +65,46 @@ def plain_laf(
     *,
     seed: int = 0,
     most_steps: int | None = None,
-    vae_epochs: int | None = None,
-) -> tuple[nn.Module, dict[str, float]]:
-    """The unlearned model, and seconds and steps of each stage; stops after ``most_steps`` pairs of batches where given."""
-    generator = torch.Generator().manual_seed(seed)
-    x_all = split.train.x.float() / split.train.white
+    most_batches: int | None = None,
+) -> Plain:
+    """LAF on ``split``; stops after ``most_steps`` pairs of batches, and each VAE after ``most_batches``, where given."""
+    model = copy.deepcopy(model).eval()
+    for p in model.parameters():
+        p.data = p.data.clone(memory_format=torch.contiguous_format)
+    x_all = split.train.floats(slice(None))
     x_r, x_f = x_all[split.remain_rows], x_all[split.forget_rows]
-    start = time.perf_counter()
-    if vae_epochs is not None:
-        config = LAFConfig(
-            **{**config.__dict__, "vae": type(config.vae)(**{**config.vae.__dict__, "epochs": vae_epochs})}
-        )
-    h, h_f = fit_vae(model, x_all, config, generator), fit_vae(model, x_f, config, generator)
-    seconds = {"vae": time.perf_counter() - start}
-    start, steps = time.perf_counter(), 0
-    teacher, student = copy.deepcopy(model).eval(), copy.deepcopy(model).eval()
+    start = time.thread_time()
+    h, taken = fit_vae(model, x_all, config, seed=seed, stage="vae", most=most_batches)
+    h_f, taken_f = fit_vae(model, x_f, config, seed=seed, stage="vae_f", most=most_batches)
+    now = time.thread_time()
+    teacher, student = copy.deepcopy(model), copy.deepcopy(model)
+    found = Plain(student, seconds={"vae": now - start}, vae_batches=taken + taken_f)
     ue = torch.optim.Adam(student.parameters(), lr=config.lr_ue)
     ra = torch.optim.Adam(student.parameters(), lr=config.lr_ra)
-    for _ in range(config.epochs):
-        batches_r = torch.randperm(len(x_r), generator=generator).split(config.batch_size)
-        batches_f = torch.randperm(len(x_f), generator=generator).split(config.batch_size)
-        for rows_r, rows_f in zip(batches_r, batches_f, strict=False):
-            b_r, b_f = x_r[rows_r], x_f[rows_f]
-            e_r, e_f = student.extract(b_r), student.extract(b_f)
-            m_r = ((h(e_r, generator)[0] - e_r) ** 2).sum(1)
-            m_f = ((h_f(e_f, generator)[0] - e_f) ** 2).sum(1)
-            ue.zero_grad()
-            (phi(m_r).sum() - phi(m_f).sum()).backward()
-            ue.step()
-            e_r, e_f = student.extract(b_r), student.extract(b_f)
-            d_r = 1 - nn.functional.cosine_similarity(e_r, teacher.extract(b_r).detach())
-            d_f = 1 - nn.functional.cosine_similarity(e_f, teacher.extract(b_f).detach())
-            ra.zero_grad()
-            torch.log(torch.exp(d_r) / torch.exp(d_f / config.temperature).sum()).sum().backward()
-            ra.step()
-            steps += 1
-            if steps == most_steps:
-                break
-        if steps == most_steps:
-            break
-    seconds["unlearn"] = time.perf_counter() - start
-    return student, {**seconds, "steps": steps}
+    order = seeds.derive(seed, "unlearn")
+    remain = Batches(len(x_r), config.batch_size, order, "remain")
+    forget = Batches(len(x_f), config.batch_size, order, "forget")
+    noise = seeds.generator(seed, "unlearn", "noise")
+    pairs = min(len(remain), len(forget))
+    for number in range(min(most_steps or 10**9, config.steps or config.epochs * pairs)):
+        if number % pairs == 0:
+            remain.restart()
+            forget.restart()
+        b_r, b_f = x_r[remain.draw()], x_f[forget.draw()]
+        e_r, e_f = student.extract(b_r), student.extract(b_f)
+        m_r = ((h(e_r, noise)[0] - e_r) ** 2).sum(1)
+        m_f = ((h_f(e_f, noise)[0] - e_f) ** 2).sum(1)
+        loss_ue = phi(m_r).sum() - phi(m_f).sum() if config.bounded else m_r.sum() - m_f.sum()
+        ue.zero_grad()
+        loss_ue.backward()
+        ue.step()
+        e_r, e_f = student.extract(b_r), student.extract(b_f)
+        d_r = 1 - nn.functional.cosine_similarity(e_r, teacher.extract(b_r).detach())
+        d_f = 1 - nn.functional.cosine_similarity(e_f, teacher.extract(b_f).detach())
+        loss_ra = torch.log(torch.exp(d_r) / torch.exp(d_f / config.temperature).sum()).sum()
+        ra.zero_grad()
+        loss_ra.backward()
+        ra.step()
+        found.losses.append((loss_ue.item(), loss_ra.item()))
+    found.seconds["unlearn"] = time.thread_time() - now
+    return found

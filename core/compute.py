@@ -30,6 +30,18 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def in_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether ``precision`` (a key of core.config.PRECISIONS) means bfloat16 on ``device``."""
+    if precision == "auto":
+        if device.type == "cuda":
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        return device.type == "cpu" and any(
+            getattr(torch.cpu, name, bool)()
+            for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
+    return precision == "bf16"
+
+
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Compute with ``count`` OpenMP threads in this thread of the program; what was set before comes back after."""

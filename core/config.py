@@ -24,6 +24,15 @@ SCHEDULES = {
     "joint": "one step on the sum of both, at lr_RA",
 }
 STEPPED = {"both": "L_UE and L_RA", "ue": "L_UE alone", "ra": "L_RA alone"}
+LEARNS = {
+    "all": "all layers of the extractor, as in the paper",
+    "last": "its last layer, on features below it that are computed once: approximate",
+}
+PRECISIONS = {
+    "float32": "32-bit floats",
+    "bf16": "forward and backward pass of the extractor in bfloat16",
+    "auto": "bfloat16 where the processor multiplies in it, else 32-bit floats",
+}
 
 
 def check_positive(config: Any, *names: str) -> None:
@@ -113,10 +122,16 @@ class LAFConfig:
     weight_repel: float = 1.0
     vae: VAEConfig = field(default_factory=VAEConfig)
     threads: int = 1
+    learns: str = "all"  # a key of LEARNS
+    most_remain: int | None = None  # images of D_r that are read, drawn at random; None: all of them
+    most_forget: int | None = None  # likewise of D_f
+    precision: str = "float32"  # a key of PRECISIONS
 
     def __post_init__(self) -> None:
-        check_whole(self, "epochs", "batch_size", "threads", *(["steps"] if self.steps is not None else []))
-        check_whole(self, "ue_per_ra")
+        check_whole(self, "epochs", "batch_size", "threads", "ue_per_ra")
+        check_whole(
+            self, *(n for n in ("steps", "most_remain", "most_forget") if getattr(self, n) is not None)
+        )
         check_positive(self, "lr_ue", "lr_ra", "temperature")
         for name in ("weight_remain", "weight_forget", "weight_align", "weight_repel"):
             value = getattr(self, name)
@@ -126,6 +141,15 @@ class LAFConfig:
             raise ConfigError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.losses not in STEPPED:
             raise ConfigError(f"losses must be one of {', '.join(STEPPED)}, got {self.losses!r}")
+        if self.learns not in LEARNS:
+            raise ConfigError(f"learns must be one of {', '.join(LEARNS)}, got {self.learns!r}")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+
+    @property
+    def approximate(self) -> bool:
+        """Whether it is not the paper's arithmetic: a part of the images, or of the extractor."""
+        return self.learns != "all" or self.most_remain is not None or self.most_forget is not None
 
     @classmethod
     def preset(cls, dataset: str, task: str) -> Self:

@@ -77,8 +77,8 @@ class DigitsCNN(Net):
         super().__init__()
         c, h, w = shape
         self.extractor = nn.Sequential(
-            nn.Conv2d(c, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(c, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(),  # in this order ReLU has a quarter to do, to the same bits
+            nn.Conv2d(32, 64, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(),
             nn.Flatten(), nn.Linear(64 * (h // 4) * (w // 4), self.width),
         )  # fmt: skip
         self.head = nn.Linear(self.width, classes)
@@ -93,8 +93,8 @@ class CNN(Net):
         super().__init__()
         c, h, w = shape
         self.extractor = nn.Sequential(
-            nn.Conv2d(c, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(c, 16, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Conv2d(16, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(),
             nn.Flatten(), nn.Linear(32 * (h // 4) * (w // 4), self.width),
         )  # fmt: skip
         self.head = nn.Sequential(nn.Linear(self.width, 128), nn.Linear(128, classes))

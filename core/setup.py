@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.config import TASKS
+from core.config import TASKS, LAFConfig, LAFRConfig
 from core.data.images import Dataset
 from core.data.planted import plant
 from core.data.split import Split, forget_classes, forget_fraction, forget_indices, forget_noisy
 from core.errors import RequestError
+from core.fast import SPEEDS, fast
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
 
@@ -30,6 +31,8 @@ class Setup:
     method: str = "laf"
     model: str | None = None  # key of a brought model, as original; None: one is trained
     share: float | None = None  # of D_r's labels, in (0, 1], for method "laf+r"; None: its preset's
+    speed: str = "exact"  # a key of core.fast.SPEEDS, for methods "laf" and "laf+r"
+    precision: str = "float32"  # a key of core.config.PRECISIONS, likewise
 
     def split(self, dataset: Dataset) -> Split:
         """The Split this asks for. Raises RequestError when the request is wrong."""
@@ -41,13 +44,20 @@ class Setup:
         return split
 
     def config(self, split: Split) -> Any:
-        """The settings of the method: its preset, with the share of labels that was asked for.
+        """The settings of the method: its preset, with the speed, the precision and the share of labels that were asked for.
 
-        None where a plug-in decides itself. Raises RequestError where there is no preset, ConfigError for a share that is none.
+        None where a plug-in decides itself. Raises RequestError where there is no preset, or for a speed or precision that the method
+        does not have; ConfigError for a share that is none.
         """
         from core.methods import preset_of
 
         found = preset_of(self.method, split)
+        if self.speed not in SPEEDS:
+            raise RequestError(f"unknown speed {self.speed!r}; there are: {', '.join(SPEEDS)}")
+        if self.speed == "fast":
+            found = fast(found, split.dataset.family, split.task)
+        if self.precision != "float32":
+            found = _with_precision(found, self.precision)
         if self.share is None or self.method != "laf+r":
             return found
         return replace(found, repair=replace(found.repair, share=self.share))
@@ -64,6 +74,14 @@ class Setup:
         fraction = FRACTIONS[self.task] if self.fraction is None else self.fraction
         make = forget_fraction if self.task == "data" else forget_noisy
         return make(dataset, self.classes, fraction, seed=self.seed)
+
+
+def _with_precision(config: Any, precision: str) -> Any:
+    if isinstance(config, LAFRConfig):
+        return replace(config, laf=replace(config.laf, precision=precision))
+    if not isinstance(config, LAFConfig):
+        raise RequestError("--precision is a setting of LAF and LAF+R; leave it out for other methods")
+    return replace(config, precision=precision)
 
 
 def usual_classes(task: str, count: int) -> tuple[int, ...]:

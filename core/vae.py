@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core import losses, seeds
+from core import seeds, vae_by_hand
 from core.batches import Batches
 from core.config import VAEConfig
 from core.errors import DivergedError
+from core.flat import Flat, Vector
 from core.models import initialise
 from core.training import adam, load_optimiser
 
@@ -26,10 +27,11 @@ class VAE(nn.Module):
     def __init__(self, width: int, latent: int, output: str = "linear") -> None:
         super().__init__()
         half = width // 2
+        self.bounded = output == "sigmoid"
         self.encoder = nn.Sequential(nn.Linear(width, half), nn.ReLU(), nn.Linear(half, 32), nn.ReLU())
         self.mu = nn.Linear(32, latent)
         self.log_var = nn.Linear(32, latent)
-        last: list[nn.Module] = [nn.Sigmoid()] if output == "sigmoid" else []
+        last: list[nn.Module] = [nn.Sigmoid()] if self.bounded else []
         self.decoder = nn.Sequential(
             nn.Linear(latent, 32), nn.ReLU(), nn.Linear(32, half), nn.ReLU(), nn.Linear(half, width), *last
         )
@@ -67,6 +69,10 @@ class VAEFit:
     curve: list[float] = field(default_factory=list)  # mean loss of each epoch that is over
     summed: float = 0.0  # of this epoch's minibatches so far
 
+    def __post_init__(self) -> None:
+        self._flat = Flat(self.vae.parameters())
+        self._gradient: Vector = self._flat.gradient()
+
     @classmethod
     def start(
         cls, n: int, width: int, config: VAEConfig, device: torch.device, *, seed: int, stage: str, title: str
@@ -82,11 +88,11 @@ class VAEFit:
 
     def step(self, e: Tensor) -> None:
         """One minibatch of representations ``e`` (N, width). Raises DivergedError."""
-        batch = e[self.batches.draw().to(e.device)]
-        reconstruction, kl = losses.vae_terms(batch, *self.vae(batch, self.noise))
-        loss = reconstruction + self.config.kl_weight * kl
+        tape = vae_by_hand.forward(self.vae, e[self.batches.draw().to(e.device)], self.noise)
+        weight = self.config.kl_weight
+        reconstruction, kl = vae_by_hand.fit_gradients(self.vae, tape, weight, self._gradient.views)
         self.number += 1
-        value = float(loss.detach())
+        value = float(reconstruction + weight * kl)
         if not math.isfinite(value):
             raise DivergedError(
                 f"the loss of the {self.title}",
@@ -94,8 +100,7 @@ class VAEFit:
                 step=self.number,
                 advice="lower the VAE's lr",
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._flat.use(self._gradient)
         self.optimiser.step()
         self.summed += value
         if self.number % len(self.batches) == 0:

@@ -44,6 +44,10 @@ def words(setup: Setup, preset: Any, config: Any, run: str | None, step: int | N
         found["model"] = setup.model
     if setup.share is not None:
         found["share"] = f"{setup.share:g}"
+    if setup.speed != "exact":
+        found["speed"] = setup.speed
+    if setup.precision != "float32":
+        found["precision"] = setup.precision
     changed = differing(preset, config)
     if changed:
         found["settings"] = json.dumps(changed, separators=(",", ":"))
@@ -77,6 +81,8 @@ def asked(found: Mapping[str, str]) -> Asked:
         method=found.get("method", "laf"),
         model=found.get("model"),
         share=_share(found.get("share", "")),
+        speed=found.get("speed", "exact"),
+        precision=found.get("precision", "float32"),
     )
     return Asked(setup, settings if isinstance(settings, dict) else None, run, step)
 

@@ -76,6 +76,19 @@ def parser() -> argparse.ArgumentParser:
         metavar="F",
         help="for laf+r: share of the remaining images' labels that repair reads, up to 1 (default: all)",
     )
+    speed = run.add_mutually_exclusive_group()
+    speed.add_argument(
+        "--exact", action="store_const", dest="speed", const="exact", default="exact",
+        help="the paper's arithmetic (the default)",
+    )  # fmt: skip
+    speed.add_argument(
+        "--fast", action="store_const", dest="speed", const="fast",
+        help="for laf and laf+r: approximate, a hundredth of the time: the last layer on kept features of a part of the images",
+    )  # fmt: skip
+    run.add_argument(
+        "--precision", default="float32", metavar="KIND",
+        help="for laf and laf+r: float32, bf16, or auto: bf16 where the processor multiplies in it (default: float32)",
+    )  # fmt: skip
     run.add_argument(
         "--seed", type=int, default=0, help="decides initial weights, batches and noise (default: 0)"
     )

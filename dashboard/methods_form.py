@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.fast import SPEEDS, is_measured
 from core.methods import METHODS, origin_of
 from core.methods.base import has_own_original
 from core.setup import Setup
@@ -30,9 +31,23 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
             value=now,
             key=f"share-{token}",
         )
+    speed = "exact"
+    if name in ("laf", "laf+r"):
+        speed = st.segmented_control(
+            "Speed",
+            list(SPEEDS),
+            default=setup.speed,
+            format_func=lambda k: f"{k}: {SPEEDS[k]}",
+            required=True,
+            key=f"speed-{token}",
+        )
+        if speed == "fast" and not is_measured(family, task):
+            st.caption(
+                "No fast settings were measured for this dataset and task: these follow a rule of thumb."
+            )
     for broken, why in METHODS.broken.items():
         st.caption(f"The method {broken} of another package was not loaded: {why}")
-    return replace(setup, method=name, share=None if share is None else share / 100)
+    return replace(setup, method=name, share=None if share is None else share / 100, speed=speed)
 
 
 def title(name: str) -> str:
@@ -68,6 +83,10 @@ def settings(name: str, config: Any) -> list[tuple[str, str]]:
     laf = getattr(config, "laf", config)
     if hasattr(laf, "temperature") and hasattr(laf, "lr_ue"):
         found = [("τ", f"{laf.temperature:g}"), ("lr UE", f"{laf.lr_ue:g}"), ("lr RA", f"{laf.lr_ra:g}")]
+        if laf.approximate:
+            found.append(("speed", "fast, approximate"))
+        if laf.precision != "float32":
+            found.append(("precision", laf.precision))
         if hasattr(config, "repair"):
             found.append(("labels", f"{100 * config.repair.share:g} %"))
         return found

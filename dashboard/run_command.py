@@ -40,9 +40,8 @@ def run(a: argparse.Namespace) -> None:
         raise RequestError(
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
-    setup = replace(setup, method=a.method, share=a.share)
-    if a.share is not None:
-        unlearner = method(a.method, setup.config(split))
+    setup = replace(setup, method=a.method, share=a.share, speed=a.speed, precision=a.precision)
+    unlearner = method(a.method, setup.config(split))
     result = _play(split, unlearner, a, _own(a, split), setup)
     if a.json == "-":
         print(json.dumps(result))
@@ -110,6 +109,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: An
         "dataset": split.dataset.name,
         "task": split.task,
         "method": unlearner.name,
+        "speed": setup.speed,
         "seed": a.seed,
         "device": device,
         "steps": len(run.steps),
@@ -156,6 +156,7 @@ def _numbers(report: Any) -> dict[str, Any]:
 
 def _table(result: dict[str, Any], split: Any, method: str) -> str:
     """A table a person can read."""
+    from core.fast import SPEEDS, is_measured
     from core.methods import origin_of
 
     percent = {
@@ -191,7 +192,13 @@ def _table(result: dict[str, Any], split: Any, method: str) -> str:
         f"seconds: train {s['train']:.1f}, VAEs {s['vae']:.1f}, unlearn {s['unlearn']:.1f}, retrain {s['retrain']:.1f}, "
         f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
-    lines.append(f"settings: {origin_of(method, split.dataset.family, split.task)}")
+    settings = origin_of(method, split.dataset.family, split.task)
+    if result["speed"] == "fast":
+        measured = is_measured(split.dataset.family, split.task)
+        settings = f"fast, approximate: {SPEEDS['fast'].partition(': ')[2]}; " + (
+            "measured: docs/performance.md" if measured else "by a rule of thumb, not measured here"
+        )
+    lines.append(f"settings: {settings}")
     lines.append(
         "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
     )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from core import losses
+from core import vae_by_hand
 from core.batches import Batches
 from core.config import LAFConfig
 from core.data.split import UnlabelledSplit
 from core.errors import DivergedError
+from core.flat import Flat, Vector
+from core.loss_gradients import alignment_gradient, squared_error_slope
 from core.models import Net
 from core.training import load_optimiser
 from core.vae import VAEFit
@@ -26,8 +28,14 @@ class LAFState:
     original: Net
     model: Net
     split: UnlabelledSplit
-    representations: Tensor  # (N, width) of D under the original; filled in slices
+    rows: Tensor  # (n,) of split.train: the images that are read, D's unless the config says fewer
+    remain_at: Tensor  # (n_r,) of D_r among them
+    forget_at: Tensor  # (n_f,) of D_f
+    representations: Tensor  # (n, width) of them under the original; filled in slices
     filled: int
+    features: Tensor | None  # (n, in_features) below the layer that learns, where only that one does
+    layer: nn.Linear | None  # that layer of ``model``
+    bf16: bool
     vae: VAEFit  # h, on D
     vae_f: VAEFit  # h_f, on D_f
     optimiser_ue: torch.optim.Adam
@@ -36,11 +44,15 @@ class LAFState:
     forget: Batches
     noise: torch.Generator
     number: int = 0
+    gradients: dict[str, Vector] = field(default_factory=dict)  # memory that is used again at each step
+
+    def __post_init__(self) -> None:
+        self.flat = Flat(self.learning.parameters())
 
     @property
-    def extractor(self) -> list[Tensor]:
-        """The parameters that the two losses reach; the head's receive no gradient from either."""
-        return list(self.model.extractor.parameters())
+    def learning(self) -> nn.Module:
+        """The part that the two losses reach; the head's parameters receive no gradient from either."""
+        return self.model.extractor if self.layer is None else self.layer
 
     @property
     def steps_per_epoch(self) -> int:
@@ -72,14 +84,21 @@ class LAFState:
 
     def share_with(self, other: LAFState) -> None:
         """Spare a fork the forward pass over all of D; nobody writes to it once it is filled."""
-        other.representations, other.filled = self.representations, self.filled
+        other.representations, other.filled, other.features = self.representations, self.filled, self.features
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Representations (B, width) float32 of a Batch's x under the model as it is."""
+        if self.layer is not None:
+            return torch.addmm(self.layer.bias, x, self.layer.weight.T)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.model.extract(x).float()
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """A pair of batches, D_r's images first."""
 
-    x: Tensor  # (B_r + B_f, C, H, W)
+    x: Tensor  # (B_r + B_f, C, H, W); features (B_r + B_f, in_features) where only the last layer learns
     e0: Tensor  # (B_r + B_f, width) under the original
     n_r: int
 
@@ -89,11 +108,11 @@ class Batch:
         if state.number % state.steps_per_epoch == 0:
             state.remain.restart()
             state.forget.restart()
-        split = state.split
-        rows_r = split.remain_rows[state.remain.draw().to(split.remain_rows.device)]
-        rows_f = split.forget_rows[state.forget.draw().to(split.forget_rows.device)]
-        rows = torch.cat([rows_r, rows_f])
-        return cls(split.train.floats(rows), state.representations[rows], len(rows_r))
+        at_r = state.remain_at[state.remain.draw().to(state.remain_at.device)]
+        at_f = state.forget_at[state.forget.draw().to(state.forget_at.device)]
+        at = torch.cat([at_r, at_f])
+        x = state.split.train.floats(state.rows[at]) if state.features is None else state.features[at]
+        return cls(x, state.representations[at], len(at_r))
 
 
 def stepped(state: LAFState, config: LAFConfig) -> str:
@@ -106,83 +125,93 @@ def stepped(state: LAFState, config: LAFConfig) -> str:
     return "joint" if config.schedule == "joint" else "both"
 
 
-def ue_terms(state: LAFState, e: Tensor, n_r: int, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """L_UE and its terms for representations e (B_r + B_f, width); draws the VAEs' noise."""
-    e_r, e_f = e[:n_r], e[n_r:]
-    remain, forget = losses.extractor_unlearning_terms(
-        e_r,
-        state.vae.vae(e_r, state.noise)[0],
-        e_f,
-        state.vae_f.vae(e_f, state.noise)[0],
-        bounded=config.bounded,
-    )
+@torch.no_grad()
+def ue_slope(state: LAFState, e: Tensor, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
+    """L_UE and its terms, and dL_UE/de (B_r + B_f, width), for representations e; draws the VAEs' noise."""
+    slope = torch.empty_like(e)
+    sums = []
+    halves = (slice(None, batch.n_r), slice(batch.n_r, None))
+    fits = (state.vae, state.vae_f)
+    for part, fit, weight in zip(halves, fits, (config.weight_remain, -config.weight_forget), strict=True):
+        tape = vae_by_hand.forward(fit.vae, e[part], state.noise)
+        value, to_hat = squared_error_slope(tape.e_hat - tape.e, bounded=config.bounded)
+        sums.append(value.sum())
+        slope[part] = vae_by_hand.input_gradient(fit.vae, tape, to_hat).sub_(to_hat).mul_(weight)
+    remain, forget = sums
     loss = config.weight_remain * remain - config.weight_forget * forget
-    return {"ue_remain": remain, "ue_forget": forget, "ue": loss}, loss
+    return {"ue_remain": remain, "ue_forget": forget, "ue": loss}, slope
 
 
-def ra_terms(e: Tensor, e0: Tensor, n_r: int, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """L_RA and its terms."""
-    align, repel = losses.representation_alignment_terms(
-        e[:n_r], e0[:n_r], e[n_r:], e0[n_r:], temperature=config.temperature
-    )
+@torch.no_grad()
+def ra_slope(state: LAFState, e: Tensor, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
+    """L_RA and its terms, and dL_RA/de (B_r + B_f, width), for representations e."""
+    align, repel, slope = alignment_gradient(
+        e, batch.e0, batch.n_r,
+        temperature=config.temperature, weight_align=config.weight_align, weight_repel=config.weight_repel,
+    )  # fmt: skip
     loss = config.weight_align * align - config.weight_repel * repel
-    return {"ra_align": align, "ra_repel": repel, "ra": loss}, loss
+    return {"ra_align": align, "ra_repel": repel, "ra": loss}, slope
 
 
-def ue_gradient(state: LAFState, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """Terms of L_UE, and its gradient over the extractor as one flat vector."""
-    terms, loss = ue_terms(state, state.model.extract(batch.x), batch.n_r, config)
-    return terms, _gradient(state, loss, "L_UE")
+SLOPES = {"ue": ue_slope, "ra": ra_slope}
 
 
-def ra_gradient(state: LAFState, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """Terms of L_RA, and its gradient over the extractor as one flat vector."""
-    terms, loss = ra_terms(state.model.extract(batch.x), batch.e0, batch.n_r, config)
-    return terms, _gradient(state, loss, "L_RA")
+def gradients(
+    state: LAFState, batch: Batch, config: LAFConfig, *losses: str
+) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Terms of ``losses`` ("ue", "ra") from one forward pass, and each one's gradient over what learns, (P,).
+
+    A gradient is overwritten by the next one of the same loss. Raises DivergedError for a loss that is no number.
+    """
+    with torch.set_grad_enabled(state.layer is None):
+        e = state.extract(batch.x)
+    terms: dict[str, float] = {}
+    found: dict[str, Tensor] = {}
+    for loss in losses:
+        named, slope = SLOPES[loss](state, e.detach(), batch, config)
+        values = dict(zip(named, torch.stack([*named.values()]).tolist(), strict=True))
+        if not math.isfinite(values[loss]):
+            raise DivergedError(
+                f"L_{loss.upper()}",
+                stage="unlearn",
+                step=state.number,
+                advice="lower lr_UE and lr_RA, or raise τ",
+            )
+        into = state.gradients.setdefault(loss, state.flat.gradient())
+        found[loss] = into.put(_backward(state, batch, e, slope, keep=loss != losses[-1]))
+        terms |= values
+    return terms, found
 
 
-def joint_gradients(
-    state: LAFState, batch: Batch, config: LAFConfig
-) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """Terms of both losses from one forward pass, and their gradients."""
-    e = state.model.extract(batch.x)
-    ue, loss_ue = ue_terms(state, e, batch.n_r, config)
-    ra, loss_ra = ra_terms(e, batch.e0, batch.n_r, config)
-    first = _gradient(state, loss_ue, "L_UE", keep=True)
-    return {**ue, **ra}, first, _gradient(state, loss_ra, "L_RA")
+def _backward(
+    state: LAFState, batch: Batch, e: Tensor, slope: Tensor, *, keep: bool
+) -> tuple[Tensor | None, ...]:
+    """The gradient for each parameter that learns, from dL/de."""
+    if state.layer is not None:
+        return slope.T @ batch.x, slope.sum(0)
+    parameters = state.flat.parameters
+    return torch.autograd.grad(e, parameters, slope, retain_graph=keep, allow_unused=True)
 
 
-def _gradient(state: LAFState, loss: Tensor, name: str, *, keep: bool = False) -> Tensor:
-    if not math.isfinite(float(loss.detach())):
-        raise DivergedError(
-            name, stage="unlearn", step=state.number, advice="lower lr_UE and lr_RA, or raise τ"
-        )
-    found = torch.autograd.grad(loss, state.extractor, retain_graph=keep, allow_unused=True)
-    parts = [torch.zeros_like(p) if g is None else g for p, g in zip(state.extractor, found, strict=True)]
-    return torch.cat([g.flatten() for g in parts])
-
-
-def descend(state: LAFState, gradient: Tensor, optimiser: torch.optim.Adam, lr: float) -> float:
-    """One optimiser step along ``gradient``; how far it moved the parameters. nan where a weight is no number."""
-    at = 0
-    before = torch.cat([p.detach().flatten() for p in state.extractor])
-    for parameter in state.extractor:
-        n = parameter.numel()
-        # laid out as its parameter: fused Adam walks the memory of both side by side
-        parameter.grad = torch.empty_like(parameter).copy_(gradient[at : at + n].view(parameter.shape))
-        at += n
+@torch.no_grad()
+def descend(state: LAFState, along: Vector, optimiser: torch.optim.Adam, lr: float) -> Tensor:
+    """One optimiser step along a gradient; () how far it moved the parameters. nan where a weight is no number."""
+    before = state.flat.values.clone()
+    state.flat.use(along)
     for group in optimiser.param_groups:
         group["lr"] = lr
     optimiser.step()
-    after = torch.cat([p.detach().flatten() for p in state.extractor])
-    return float((after - before).norm())
+    return torch.dist(state.flat.values, before)
 
 
 def split_by_layer(state: LAFState, ue: Tensor, ra: Tensor) -> dict[str, dict[str, float | None]]:
     """Norms and cosine of two flat gradients, layer by layer, in the order of the parameters."""
+    learning = {id(p) for p in state.flat.parameters}
     spans: dict[str, list[slice]] = {}
     at = 0
     for name, parameter in state.model.extractor.named_parameters():
+        if id(parameter) not in learning:
+            continue
         spans.setdefault(name.rpartition(".")[0] or name, []).append(slice(at, at + parameter.numel()))
         at += parameter.numel()
     found: dict[str, dict[str, float | None]] = {}

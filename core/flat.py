@@ -1,0 +1,63 @@
+"""Parameters as one vector: what is done to all of them at once takes one pass over memory, not one for each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Vector:
+    """Numbers of the shape of some parameters, side by side; ``views`` are the parts, each laid out in memory as its parameter."""
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        first = parameters[0]
+        self.values = torch.zeros(sum(p.numel() for p in parameters), dtype=first.dtype, device=first.device)
+        self.views: list[Tensor] = []
+        at = 0
+        for p in parameters:
+            self.views.append(torch.as_strided(self.values, p.size(), p.stride(), at))
+            at += p.numel()
+
+    @torch.no_grad()
+    def put(self, parts: Iterable[Tensor | None]) -> Tensor:
+        """Take over ``parts``, zeros for None; the values."""
+        found = list(parts)
+        if any(part is None for part in found):
+            self.values.zero_()
+        pairs = [(v, p) for v, p in zip(self.views, found, strict=True) if p is not None]
+        torch._foreach_copy_([v for v, _ in pairs], [p for _, p in pairs])
+        return self.values
+
+
+class Flat:
+    """Parameters that lie in one ``Vector``: whoever changes a parameter in place changes its values, and the other way round."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        self.parameters = list(parameters)
+        self._vector = Vector(self.parameters)
+        self._attach()
+
+    @property
+    def values(self) -> Tensor:
+        """(P,) all parameters, in their order and in their own memory layout."""
+        self._attach()
+        return self._vector.values
+
+    def gradient(self) -> Vector:
+        """A Vector for a gradient."""
+        return Vector(self.parameters)
+
+    def use(self, gradient: Vector) -> None:
+        """What an optimiser's next step goes along."""
+        self._attach()
+        for parameter, part in zip(self.parameters, gradient.views, strict=True):
+            parameter.grad = part
+
+    def _attach(self) -> None:
+        """A deep copy of a model takes each parameter out of its vector: in again."""
+        for parameter, view in zip(self.parameters, self._vector.views, strict=True):
+            if parameter.data_ptr() != view.data_ptr():
+                view.copy_(parameter.detach())
+                parameter.data = view
