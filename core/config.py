@@ -24,6 +24,10 @@ SCHEDULES = {
     "joint": "one step on the sum of both, at lr_RA",
 }
 STEPPED = {"both": "L_UE and L_RA", "ue": "L_UE alone", "ra": "L_RA alone"}
+VAE_DATA = {
+    "all": "h is fitted on all of D, the paper's stand-in for D_r",
+    "remain": "h is fitted on D_r itself",
+}
 LEARNS = {
     "all": "all layers of the extractor, as in the paper",
     "last": "its last layer, on features below it that are computed once: approximate",
@@ -126,6 +130,7 @@ class LAFConfig:
     most_remain: int | None = None  # images of D_r that are read, drawn at random; None: all of them
     most_forget: int | None = None  # likewise of D_f
     precision: str = "float32"  # a key of PRECISIONS
+    vae_data: str = "all"  # a key of VAE_DATA
 
     def __post_init__(self) -> None:
         check_whole(self, "epochs", "batch_size", "threads", "ue_per_ra")
@@ -141,6 +146,8 @@ class LAFConfig:
             raise ConfigError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.losses not in STEPPED:
             raise ConfigError(f"losses must be one of {', '.join(STEPPED)}, got {self.losses!r}")
+        if self.vae_data not in VAE_DATA:
+            raise ConfigError(f"vae_data must be one of {', '.join(VAE_DATA)}, got {self.vae_data!r}")
         if self.learns not in LEARNS:
             raise ConfigError(f"learns must be one of {', '.join(LEARNS)}, got {self.learns!r}")
         if self.precision not in PRECISIONS:

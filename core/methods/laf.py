@@ -57,7 +57,11 @@ class LAF:
         vae = config.vae
         pairs = min(batches(n_r, config.batch_size), batches(n_f, config.batch_size))
         return (
-            Stage("vae", "VAE of D", vae.epochs * batches(n_r + n_f, vae.batch_size)),
+            Stage(
+                "vae",
+                _vae_title(config),
+                vae.epochs * batches(n_r + n_f * (config.vae_data == "all"), vae.batch_size),
+            ),
             Stage("vae_f", "VAE of D_f", vae.epochs * batches(n_f, vae.batch_size)),
             Stage("unlearn", "unlearning", self._total(pairs, config)),
         )
@@ -86,7 +90,15 @@ class LAF:
             features=None if layer is None else torch.empty(n, layer.in_features, device=device),
             layer=layer,
             bf16=in_bfloat16(device, config.precision),
-            vae=VAEFit.start(n, width, config.vae, device, seed=seed, stage="vae", title="VAE of D"),
+            vae=VAEFit.start(
+                n if config.vae_data == "all" else len(remain_at),
+                width,
+                config.vae,
+                device,
+                seed=seed,
+                stage="vae",
+                title=_vae_title(config),
+            ),
             vae_f=VAEFit.start(n_f, width, config.vae, device, seed=seed, stage="vae_f", title="VAE of D_f"),
             optimiser_ue=adam(learning, config.lr_ue, device),
             optimiser_ra=adam(learning, config.lr_ra, device),
@@ -96,7 +108,7 @@ class LAF:
         )
 
     def prepare(self, state: LAFState, config: LAFConfig) -> Progress | None:
-        """Representations of D once, then h on all of D, then h_f on D_f."""
+        """Representations of D once, then h on all of D, or on D_r where ``vae_data`` says so, then h_f on D_f."""
         start = time.perf_counter()
         if state.filled < len(state.representations):
             self._fill(state, start)
@@ -104,7 +116,8 @@ class LAF:
             return Progress(
                 "vae", state.vae.number, state.vae.total, state.vae.seconds, tuple(state.vae.curve)
             )
-        for fit, at in ((state.vae, None), (state.vae_f, state.forget_at)):
+        at_h = None if config.vae_data == "all" else state.remain_at
+        for fit, at in ((state.vae, at_h), (state.vae_f, state.forget_at)):
             if fit.number < fit.total:
                 e = state.representations if at is None else state.representations[at]
                 fit.step(e)
@@ -204,6 +217,10 @@ class LAF:
     def result(self, state: LAFState) -> Net:
         """The model as it stands."""
         return state.model
+
+
+def _vae_title(config: LAFConfig) -> str:
+    return "VAE of D" if config.vae_data == "all" else "VAE of D_r"
 
 
 def _counts(split: UnlabelledSplit, config: LAFConfig) -> tuple[int, int]:
