@@ -17,6 +17,7 @@ from core.errors import LabError, RequestError
 from dashboard import (
     compare_command,
     judge_command,
+    lesson_command,
     request_options,
     run_command,
     runs_command,
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="laf", description="Machine unlearning with Label-Agnostic Forgetting, step by step.")
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")
     commands = top.add_subparsers(
-        dest="command", required=True, metavar="run | compare | judge | runs | purge | study | dashboard"
+        dest="command", required=True, metavar="run | compare | judge | runs | purge | study | lesson | grade | dashboard"
     )
 
     run = commands.add_parser("run", help="train, forget, retrain, and print how they compare")
@@ -132,8 +133,12 @@ def parser() -> argparse.ArgumentParser:
     page.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
+    page.add_argument(
+        "--lesson", dest="lessons", action="append", default=[], metavar="FILE", help="show a lesson of your own, too"
+    )
     studies = study_command.add(commands)
-    for command in (run, compare, judge, *kept, *studies, page):
+    lessons = lesson_command.add(commands)
+    for command in (run, compare, judge, *kept, *studies, *lessons, page):
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="print the traceback of an error"
         )
@@ -150,6 +155,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "runs": runs_command.runs,
         "purge": runs_command.purge,
         "study": study_command.study,
+        "lesson": lesson_command.lesson,
+        "grade": lesson_command.grade,
         "dashboard": _dashboard,
     }[arguments.command]
     try:
@@ -200,6 +207,8 @@ def _dashboard(a: argparse.Namespace) -> None:
             raise RequestError(
                 f"cannot listen on {a.host}: {error}; choose another address with --host"
             ) from error
+    if a.lessons:
+        lesson_command.show_too(a.lessons)
     import threading
 
     from streamlit.web import bootstrap

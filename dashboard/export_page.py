@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from core.lessons.replay import Played
 from core.runs import KeptRun
 
 MOST_BYTES = 8_000_000
@@ -37,9 +38,9 @@ def document(kept: KeptRun) -> str:
     return template
 
 
-def page_data(kept: KeptRun) -> dict[str, Any]:
-    """What the script draws."""
-    frames = _some(kept)
+def page_data(kept: KeptRun | Played, room: int = ROOM) -> dict[str, Any]:
+    """What the script draws of one run, in ``room`` bytes of positions."""
+    frames = _some(kept, room)
     points = kept.points
     shown = np.asarray(points["forget"]).astype(np.uint8)
     data: dict[str, Any] = {
@@ -65,16 +66,16 @@ def page_data(kept: KeptRun) -> dict[str, Any]:
     return data
 
 
-def _some(kept: KeptRun) -> list[Any]:
+def _some(kept: KeptRun | Played, room: int) -> list[Any]:
     """All frames, or every n-th and the last where they are too many."""
     n = max(1, len(kept.points["ids"]))
-    most = max(2, min(2000, ROOM // (4 * n)))
+    most = max(2, min(2000, room // (4 * n)))
     every = -(-len(kept.frames) // most)
     chosen = kept.frames[:: max(1, every)]
     return chosen if not kept.frames or chosen[-1] is kept.frames[-1] else [*chosen, kept.frames[-1]]
 
 
-def _losses(kept: KeptRun) -> dict[str, Any]:
+def _losses(kept: KeptRun | Played) -> dict[str, Any]:
     """The losses of a step by name, for at most 2,000 steps; values to four digits."""
     steps = kept.steps[:: max(1, -(-len(kept.steps) // 2000))]
     names = list(dict.fromkeys(name for s in steps for name in s.losses))

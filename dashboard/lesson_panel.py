@@ -170,7 +170,8 @@ def _end(lab: Lab) -> None:
     st.markdown(lesson.summary)
     if lesson.formula:
         with st.container(key="lesson-formula"):
-            st.latex(lesson.formula)
+            for line in lesson.formulas:
+                st.latex(line)
         st.caption(lesson.formula_says)
     wanted = checked(lesson)
     passed = sum(str(i) in touring.progress.passed for i in wanted)

@@ -29,7 +29,12 @@ CONTROLS = ("open", "fixed", "hidden")
 def shelf() -> tuple[list[Lesson], list[str]]:
     """Lessons that ship, those under $LAF_HOME/lessons, and the files that the command line names; and what is broken."""
     files = [f for f in os.environ.get(EXTRA, "").split(os.pathsep) if f]
-    return read_lessons([SHIPPED, home() / "lessons"], files)
+    return read_lessons([SHIPPED, own_folder()], files)
+
+
+def own_folder() -> Path:
+    """Where a teacher's own lessons lie: $LAF_HOME/lessons."""
+    return home() / "lessons"
 
 
 @dataclass(frozen=True)

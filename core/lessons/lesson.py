@@ -48,6 +48,7 @@ class Part:
     text: str
     look: str = ""
     do: Do | None = None
+    solution: Do | None = None  # what the key and the replay do where the student finds it himself
     knobs: bool = False  # the student turns knobs himself, even where a teacher's link hides them
     check: Check | None = None
     hint: str = ""
@@ -74,6 +75,11 @@ class Lesson:
     digest: str
     own_seed: bool = True  # whether a student's number may change the seed
     path: Path | None = field(default=None, compare=False)
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """The lines of the formula."""
+        return tuple(line.strip() for line in self.formula.splitlines() if line.strip())
 
     def setup_for(self, seed: int) -> Setup:
         """What the Lab opens for a student with this seed."""

@@ -186,12 +186,13 @@ def _part(table: _Table) -> Part:
         read = read_check(check) if check else None
     except RequestError as error:
         raise RequestError(f"{table.where}: {error}") from error
-    do = table.take("do", dict)
+    do, solution = table.take("do", dict), table.take("solution", dict)
     part = Part(
         title=table.text("title", required=True),
         text=table.text("text", required=True),
         look=table.text("look"),
         do=None if do is None else _do(_Table(do, f"'do' of {table.where}")),
+        solution=None if solution is None else _do(_Table(solution, f"'solution' of {table.where}")),
         knobs=table.take("knobs", bool, False),
         check=read,
         hint=table.text("hint"),

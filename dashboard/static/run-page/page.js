@@ -1,14 +1,13 @@
 "use strict";
-// Plays what is in #data: positions of every frame, accuracies and losses. Nothing is fetched.
-const data = JSON.parse(document.getElementById("data").textContent);
+// Plays what is in #data: positions of every frame, accuracies and losses; of a lesson, one of its runs. Nothing is fetched.
+const packed = JSON.parse(document.getElementById("data").textContent);
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-const forget = bytes(data.forget);
-const positions = data.positions && new Int16Array(bytes(data.positions).buffer);
 const UNIT = 16383;
-const count = data.steps.length;
+let data, forget, positions, count, accuracy, losses; // of the run that is shown
 const find = (id) => document.getElementById(id);
 const time = find("time"), play = find("play"), where = find("where");
 let at = 0; // frame, with a fraction between two
+let until = 0; // the last frame that is played to
 let playing = null;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -102,10 +101,23 @@ function drawCurves(canvas, steps, lines, range) {
   context.stroke();
 }
 
-const accuracy = Object.entries(data.accuracy).map(([name, line]) => ({ name, ...line }));
 const NAMES = { ue: "L_UE", ra: "L_RA" };
 const ROLES = ["ue", "ra"];
-const losses = Object.entries(data.losses.values).map(([name, values], i) => ({ name: NAMES[name] || name, role: ROLES[i], values }));
+
+/** Shows another run, up to frame `last` of it (default: all). */
+function show(run, last = run.steps.length - 1) {
+  stop();
+  if (data !== run) {
+    data = run;
+    forget = bytes(data.forget);
+    positions = data.positions && new Int16Array(bytes(data.positions).buffer);
+    count = data.steps.length;
+    accuracy = Object.entries(data.accuracy).map(([name, line]) => ({ name, ...line }));
+    losses = Object.entries(data.losses.values).map(([name, values], i) => ({ name: NAMES[name] || name, role: ROLES[i], values }));
+  }
+  until = last;
+  time.max = Math.max(0, until);
+}
 
 function stepNow() {
   const low = Math.floor(at), high = Math.min(low + 1, count - 1);
@@ -141,18 +153,17 @@ function stop() {
 
 play.onclick = () => {
   if (playing !== null) return stop();
-  if (at >= count - 1) at = 0;
+  if (at >= until) at = 0;
   const begin = performance.now(), from = at;
-  const rate = Math.max(6, (count - 1) / 20); // frames a second: a long run takes 20 seconds
+  const rate = Math.max(6, until / 20); // frames a second: a long run takes 20 seconds
   play.textContent = "Pause";
   const tick = (now) => {
-    at = Math.min(count - 1, from + Math.max(0, now - begin) / 1000 * rate);
+    at = Math.min(until, from + Math.max(0, now - begin) / 1000 * rate);
     draw();
-    if (at >= count - 1) stop(); else playing = requestAnimationFrame(tick);
+    if (at >= until) stop(); else playing = requestAnimationFrame(tick);
   };
   playing = requestAnimationFrame(tick);
 };
-time.max = Math.max(0, count - 1);
 time.oninput = () => { stop(); at = +time.value; draw(); };
 find("theme").onclick = () => {
   const root = document.documentElement;
@@ -163,12 +174,15 @@ find("theme").onclick = () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 addEventListener("resize", draw);
 addEventListener("keydown", (event) => {
-  if (event.target === time || event.target.tagName === "BUTTON") return;
+  if (event.target === time || ["BUTTON", "INPUT", "SUMMARY"].includes(event.target.tagName)) return;
   if (event.key === " ") { event.preventDefault(); play.onclick(); }
   if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
     stop();
-    at = Math.min(count - 1, Math.max(0, Math.round(at) + (event.key === "ArrowRight" ? 1 : -1)));
+    at = Math.min(until, Math.max(0, Math.round(at) + (event.key === "ArrowRight" ? 1 : -1)));
     draw();
   }
 });
-draw();
+if (!packed.runs) { // a lesson's own script opens its first step
+  show(packed);
+  draw();
+}
