@@ -19,7 +19,7 @@ from dashboard.state import Lab
 LIMIT_MB = 1024
 TRAINED = ""  # the choice of a model that the Lab trains itself
 SIZES = {
-    None: "as they are, or 224 where the net needs it",
+    0: "as they are (224 if needed)",
     64: "64×64",
     96: "96×96",
     128: "128×128",
@@ -104,16 +104,21 @@ def _dialog(lab: Lab) -> None:
         st.error(problem)
 
 
-def where(dataset: Dataset, *, key: str = "own-model") -> tuple[str, str | None, int | None]:
-    """Architecture, layer and scale, as chosen in the form ``key``."""
+def where(
+    dataset: Dataset, *, key: str = "own-model", usual: str | None = None
+) -> tuple[str, str | None, int | None]:
+    """Architecture, layer and scale, as chosen in the form ``key``; ``usual`` is the architecture that it begins with."""
     from core.torchvision_net import architectures
 
     left, right = st.columns([1.4, 1])
     names = [*architectures(), *own_model.LAB]
-    arch = left.selectbox("Architecture", names, index=names.index("resnet18"), key=f"{key}-arch",
+    first = usual if usual in names else "resnet18"
+    arch = left.selectbox("Architecture", names, index=names.index(first), key=f"{key}-arch",
                           help="A classifier of torchvision's, or one of the Lab's nets")  # fmt: skip
-    size = right.selectbox("Images are seen", list(SIZES), format_func=SIZES.__getitem__, key=f"{key}-size",
-                           disabled=arch in own_model.LAB)  # fmt: skip
+    scale = right.selectbox("Images are seen", list(SIZES), format_func=SIZES.__getitem__, key=f"{key}-size",
+                           disabled=arch in own_model.LAB,
+                           help="Scale of the images that the net was trained on; the Lab's own nets take them as they are")  # fmt: skip
+    size = scale or None
     layers = own_model.layer_names(arch, dataset, size=size)
     layer = st.selectbox("Layer whose output is the representation", layers, index=len(layers) - 1, key=f"{key}-layer-{arch}-{size}",
                          help="In the order of computing; what follows it is the head")  # fmt: skip

@@ -43,10 +43,16 @@ def page(lab: Lab) -> None:
             accept_multiple_files=True, key="judge-retrained", max_upload_size=LIMIT_MB,
         )  # fmt: skip
         try:
-            arch, layer, size = models_form.where(split.dataset, key="judge")
+            made = lab.experiment.model.provenance if lab.experiment.model is not None else None
+            usual = made.net if made is not None else None  # models saved from this Lab are of its net
+            arch, layer, size = models_form.where(split.dataset, key="judge", usual=usual)
         except LabError as error:
             st.error(str(error))
             return
+    st.caption(
+        "All of one architecture, saved by `safetensors.torch.save_file(model.state_dict(), …)`; the page *Runs* exports such a file of "
+        "a finished run. The ids of the images that were to be forgotten are chosen, or read from a file, on *Forget set*."
+    )
     missing = (
         "Upload the original and the unlearned model first" if original is None or unlearned is None else None
     )
@@ -58,7 +64,8 @@ def page(lab: Lab) -> None:
             split, arch, layer, size, (original.name, original.getvalue()), (unlearned.name, unlearned.getvalue()), others
         )  # fmt: skip
     if judging.error is not None:
-        st.error(judging.error)
+        other = " Choose the architecture that it was trained as." if "does not fit" in judging.error else ""
+        st.error(f"{judging.error}.{other}" if other else judging.error)
     elif judging.busy:
         _wait(judging)
     elif judging.found is not None:

@@ -162,7 +162,11 @@ function drawForgotten(context, { camera, theme, marks, xy }) {
 function drawFork(context, { store, camera, theme, marks, xy }) {
   const at = store.forkSeq(store.cursor);
   const frame = at === null ? null : store.fork.frames[at];
-  const place = store.view.map === "follow" ? store.fork.follow[at] : frame?.position; // laid out a little later than seen
+  let place = frame?.position;
+  if (store.view.map === "follow") { // laid out a little later than seen: the newest there is
+    place = null;
+    for (let i = at; i >= store.fork?.shared && !place; i--) place = store.fork.follow[i];
+  }
   if (!frame || !place || store.view.show !== "now") return;
   const size = marks.large + 0.8;
   context.strokeStyle = theme.fork;

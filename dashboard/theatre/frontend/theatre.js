@@ -178,7 +178,7 @@ export class Theatre {
     this.root.dataset.fork = store.fork ? store.forkSeq(store.cursor) ?? "" : "";
     this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // a zoom that is not drawn yet must not count
     const follow = store.view.map === "follow" && store.view.show !== "original";
-    const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${moving && follow}`;
+    const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${follow && store.followHeld},${moving && follow}`;
     if (key !== this.namesKey || (follow && moving)) this.names.place(camera, store.view.isolate, follow ? xy : null);
     this.namesKey = key;
     store.stats.draws += 1;
@@ -191,7 +191,7 @@ export class Theatre {
   #trails(stage) {
     const { store, camera, theme, moving, xy } = stage;
     const fixed = moving || store.view.show !== "now"; // then they lead to where the points are drawn
-    const key = [camera.key, store.cursor, store.view.map, store.view.show, store.view.isolate, theme.dark, window.devicePixelRatio].join();
+    const key = [camera.key, store.cursor, store.view.map, store.view.map === "follow" && store.followHeld, store.view.show, store.view.isolate, theme.dark, window.devicePixelRatio].join();
     if (key !== this.trailsKey || moving) {
       const context = fitCanvas(this.trails, camera.width, camera.height);
       context.clearRect(0, 0, camera.width, camera.height);
