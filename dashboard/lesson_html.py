@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from collections.abc import Mapping, Sequence
@@ -90,11 +91,29 @@ def _cell(name: str, found: Any) -> str:
     return "–" if found is None else value(name, found)
 
 
-def vae_svg(curves: Mapping[str, Sequence[float]]) -> str:
-    """Loss of both VAEs by epoch on a logarithmic axis; a loss that is no number stands at the top. Empty without any."""
+BLUE, ORANGE, GREY = (
+    "#3a86e0",
+    "#e8762b",
+    "#8390ad",
+)  # seen on dark and on light: a picture does not know the theme
+
+
+def vae_curves(curves: Mapping[str, Sequence[float]]) -> str:
+    """Loss of both VAEs by epoch on a logarithmic axis; a loss that is no number stands at the top. A sentence without any."""
     known = {k: v for k, v in curves.items() if v}
     if not known:
         return "<p class='lesson-empty'>The VAEs have not been trained in this run yet.</p>"
+    said = {"vae": "VAE of D", "vae_f": "VAE of D_f"}
+    legend = "".join(f"<span class='{k}'>{said[k]} <b>{_loss(v[-1])}</b></span>" for k, v in known.items())
+    # as a picture: a page may take drawings out of what it is given as HTML
+    packed = base64.b64encode(_svg(known).encode()).decode()
+    return (
+        f"<figure class='lesson-curves'><figcaption>Loss by epoch {legend}</figcaption>"
+        f"<img alt='loss of the VAEs by epoch, logarithmic' src='data:image/svg+xml;base64,{packed}'></figure>"
+    )
+
+
+def _svg(known: Mapping[str, Sequence[float]]) -> str:
     finite = [max(x, 1e-3) for v in known.values() for x in v if math.isfinite(x)] or [1.0]
     low, high = math.floor(math.log10(min(finite))), math.ceil(math.log10(max(finite)))
     high = max(high, low + 1)
@@ -106,22 +125,20 @@ def vae_svg(curves: Mapping[str, Sequence[float]]) -> str:
         across = left + (width - left - 6) * (i / max(1, longest - 1))
         return f"{across:.1f},{6 + (height - bottom - 6) * (1 - up):.1f}"
 
-    ticks = ""
+    text = f"fill='{GREY}' font-family='sans-serif' font-size='9' text-anchor='end'"
+    drawn = ""
     for at in sorted({low, (low + high) // 2, high}):
         y = 6 + (height - bottom - 6) * (1 - (at - low) / (high - low))
-        text = f"{10.0**at:g}" if -3 < at < 5 else f"10^{at}"
-        ticks += f"<line x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}'/><text x='{left - 4}' y='{y + 3:.1f}' text-anchor='end'>{text}</text>"  # fmt: skip
-    lines = "".join(
-        f"<polyline class='{k}' points='{' '.join(place(i, x) for i, x in enumerate(v))}'/>"
-        for k, v in known.items()
-    )
-    said = {"vae": "VAE of D", "vae_f": "VAE of D_f"}
-    legend = "".join(f"<span class='{k}'>{said[k]} <b>{_loss(v[-1])}</b></span>" for k, v in known.items())
-    return (
-        f"<figure class='lesson-curves'><figcaption>Loss by epoch {legend}</figcaption><svg viewBox='0 0 {width} {height}' role='img' "
-        f"aria-label='loss of the VAEs by epoch, logarithmic'>{ticks}{lines}<text x='{width}' y='{height - 3}' text-anchor='end'>"
-        f"epoch {longest}</text></svg></figure>"
-    )
+        label = f"{10.0**at:g}" if -3 < at < 5 else f"10^{at}"
+        drawn += (
+            f"<line x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}' stroke='{GREY}' stroke-opacity='0.4'/>"
+        )
+        drawn += f"<text x='{left - 4}' y='{y + 3:.1f}' {text}>{label}</text>"
+    for k, v in known.items():
+        points = " ".join(place(i, x) for i, x in enumerate(v))
+        drawn += f"<polyline points='{points}' fill='none' stroke='{BLUE if k == 'vae' else ORANGE}' stroke-width='1.8'/>"
+    drawn += f"<text x='{width}' y='{height - 3}' {text}>epoch {longest}</text>"
+    return f"<svg xmlns='http://www.w3.org/2000/svg' width='{2 * width}' height='{2 * height}' viewBox='0 0 {width} {height}'>{drawn}</svg>"
 
 
 def _loss(x: float) -> str:

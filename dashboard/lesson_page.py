@@ -97,7 +97,7 @@ def _step(replay: Replay, index: int) -> str:
     if part.numbers:
         body += lesson_html.numbers(part.numbers, scene.facts)
     if part.vae_curves:
-        body += lesson_html.vae_svg(scene.curves)
+        body += lesson_html.vae_curves(scene.curves)
     if scene.verdict is not None:
         body += lesson_html.clauses(scene.verdict, scene.verdict.passed)
     if part.question is not None:

@@ -120,7 +120,7 @@ def _step(lab: Lab, verdict: object) -> None:
         st.html(lesson_html.numbers(part.numbers, facts))
     if part.vae_curves and e.run is not None:
         st.html(
-            lesson_html.vae_svg({k: e.run.progress[k].curve for k in ("vae", "vae_f") if k in e.run.progress})
+            lesson_html.vae_curves({k: e.run.progress[k].curve for k in ("vae", "vae_f") if k in e.run.progress})
         )
     if part.check is not None and verdict is not None:
         passed = str(at) in touring.progress.passed

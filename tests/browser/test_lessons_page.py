@@ -1,0 +1,214 @@
+"""Every lesson finished in a real Chromium as a student would; links, the class's predictions, and a replay from disk without a network."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from core.lessons import read_lessons
+from core.lessons.submission import digest_of, seed_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SHIPPED = Path(__file__).parents[2] / "dashboard" / "lessons"
+LESSONS, PROBLEMS = read_lessons([SHIPPED])
+QUIET = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def settle(page) -> None:
+    page.tab.wait_for_selector(QUIET)
+
+
+def at(page, part: int) -> None:
+    page.tab.wait_for_selector(f".lesson-steps[data-at='{part}']")
+    settle(page)
+
+
+def choose(page, choice: str, button: str) -> None:
+    """Pick a choice of the question that is shown, by its text, and confirm it."""
+    page.tab.locator(".st-key-lesson-text [role=radiogroup] label").filter(has_text=choice).first.click()
+    confirm = page.tab.get_by_role("button", name=button, exact=True)
+    expect(confirm).to_be_enabled()
+    confirm.click()
+
+
+def knob(page, label: str, value: str) -> None:
+    """Turn one knob and begin anew with it."""
+    page.button("Knobs").click()
+    box = page.tab.get_by_label(re.compile(f"^{label}"))
+    box.fill(value)
+    box.press("Tab")
+    page.tab.get_by_role("button", name="Reset with these").click()
+    page.tab.wait_for_selector(".theatre[data-phase=ready]")
+    settle(page)
+    page.tab.keyboard.press("Escape")
+
+
+def mend(page, lesson, number: int) -> None:
+    """What a student does where no button does it for him."""
+    label, value = {"2-two-vaes": ("VAE's lr", "0.004"), "5-the-balance": ("τ", "14")}[lesson.id]
+    knob(page, label, value)
+    expect(page.button("Play")).to_be_enabled()
+    page.button("Play").click()
+
+
+def do_step(page, lesson, number: int) -> None:
+    """One step: the button, the check, the question."""
+    part = lesson.parts[number - 1]
+    if part.do is not None:
+        button = page.button(part.do.label)
+        if part.do.measure is not None:  # needs the retrained models
+            page.tab.wait_for_selector(".theatre[data-references='5']", timeout=120_000)
+        expect(button).to_be_enabled()
+        button.click()
+    elif part.knobs:
+        mend(page, lesson, number)
+    if part.check is not None:
+        page.tab.wait_for_selector(".lesson-check[data-passed=true]", timeout=120_000)
+    if part.question is not None:
+        choose(page, part.question.choices[part.question.answer - 1], "Answer")
+        page.tab.wait_for_selector(".lesson-answer.right")
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=[x.id for x in LESSONS])
+def test_a_student_finishes_the_lesson(server, open_page, lesson):
+    page = open_page(f"{server.url}/lessons?lesson={lesson.number}&student=s-{lesson.number}" if lesson.number == 1
+                     else f"{server.url}/lessons?lesson={lesson.number}")  # fmt: skip
+    at(page, 0)
+    expect(page.button("Next")).to_be_disabled()
+    choose(page, lesson.prediction.choices[0], "This is my prediction")
+    for number in range(1, len(lesson.parts) + 1):
+        expect(page.button("Next")).to_be_enabled()
+        page.button("Next").click()
+        at(page, number)
+        do_step(page, lesson, number)
+    page.button("Next").click()
+    at(page, len(lesson.parts) + 1)
+    page.tab.wait_for_selector(".lesson-check[data-finished=true]")
+    assert page.tab.locator(".katex-html").count() >= 1
+    assert page.tab.locator(".katex-error").count() == 0
+    with page.tab.expect_download() as got:
+        page.tab.get_by_role("button", name="Download what you hand in").click()
+    values = json.loads(Path(got.value.path()).read_text())
+    assert values["finished"]
+    assert values["digest"] == digest_of(values)
+    assert len(values["checks"]) == sum(p.check is not None for p in lesson.parts)
+    assert values["seed"] == (seed_of("s-1") if lesson.number == 1 else 0)
+    wide = "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollHeight - m.clientHeight }"
+    assert page.tab.evaluate(wide) <= 1  # one screen
+    assert [p for p in page.problems if "404" not in p] == []
+
+
+def test_the_class_predicts_and_the_teacher_sees_it_when_he_asks(server, open_page):
+    lesson = LESSONS[2]
+    for choice in (0, 1, 1):
+        student = open_page(f"{server.url}/lessons?lesson={lesson.id}&class=2b&controls=hidden")
+        at(student, 0)
+        assert student.tab.get_by_role("button", name=re.compile("^Play")).count() == 0
+        assert student.tab.get_by_role("button", name="Knobs").count() == 0
+        assert student.tab.get_by_text("Show the class's predictions").count() == 0
+        choose(student, lesson.prediction.choices[choice], "This is my prediction")
+        student.tab.get_by_text("You predict:").wait_for()
+        if choice == 0:
+            student.tab.reload()  # it is kept
+            student.tab.get_by_text("You predict:").wait_for()
+        student.close()
+    teacher = open_page(f"{server.url}/lessons?lesson={lesson.id}&class=2b&present=1", "light")
+    at(teacher, 0)
+    assert teacher.tab.locator(".lesson-tally").count() == 0
+    teacher.tab.get_by_text("Show the class's predictions").click()
+    teacher.tab.wait_for_selector(".lesson-tally")
+    counts = [int(li.get_attribute("data-count")) for li in teacher.tab.locator(".lesson-tally li").all()]
+    assert counts == [1, 2, 0]
+    size = "() => parseFloat(getComputedStyle(document.querySelector('.st-key-lesson-text p')).fontSize)"
+    assert teacher.tab.evaluate(size) > 18
+    teacher.tab.get_by_role("button", name="Count anew from now on").click()
+    teacher.tab.wait_for_selector(".lesson-tally li[data-count='0'] >> nth=2")
+
+
+def test_by_keyboard_alone_from_the_list_to_a_passed_check(server, open_page):
+    home = server.log.parent / "lessons"
+    home.mkdir(exist_ok=True)
+    (home / "broken.toml").write_text('title = "x"\nprediction = 3\n')
+    page = open_page(f"{server.url}/lessons")
+    page.tab.get_by_text("broken.toml").wait_for()
+    (home / "broken.toml").unlink()
+    begin = page.tab.locator(".st-key-lesson-enter-5-the-balance button")
+    begin.focus()
+    page.tab.keyboard.press("Enter")
+    at(page, 0)
+    if page.tab.get_by_role("button", name="This is my prediction").count():
+        page.tab.locator(".st-key-lesson-text input[type=radio]").first.focus()
+        page.tab.keyboard.press("Space")
+        settle(page)
+        confirm = page.tab.get_by_role("button", name="This is my prediction")
+        expect(confirm).to_be_enabled()
+        confirm.focus()
+        page.tab.keyboard.press("Enter")
+        page.tab.get_by_text("You predict:").wait_for()
+    settle(page)
+    page.tab.evaluate("document.activeElement.blur()")
+    page.tab.keyboard.press("n")
+    at(page, 1)
+    page.tab.keyboard.press("d")
+    page.tab.wait_for_selector(".lesson-check[data-passed=true]")
+    settle(page)
+    page.tab.keyboard.press("b")
+    at(page, 0)
+
+
+@pytest.fixture(scope="module")
+def replay_page(tmp_path_factory):
+    """A lesson of one short run, played and written as the command does."""
+    from core.lessons.reading import parse_lesson
+    from core.lessons.replay import play_lesson
+    from dashboard.lesson_page import document
+
+    text = (
+        (SHIPPED / "5-the-balance.toml")
+        .read_text()
+        .replace("classes = [3]", "classes = [0]")
+        .replace('"3"', '"0"')
+    )
+    home = tmp_path_factory.mktemp("replay")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAF_HOME", str(home))
+        lesson = parse_lesson(text.encode(), home / "short.toml")
+        path = home / "lesson.html"
+        path.write_text(document(play_lesson(lesson)))
+    return lesson, path
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_a_replay_is_followed_from_disk_without_a_network(replay_page, browser, open_page, scheme):
+    lesson, path = replay_page
+    page = open_page(path.as_uri(), scheme)
+    page.context.set_offline(True)
+    body, following = page.tab.locator("body"), page.tab.get_by_role("button", name="Next")
+    expect(following).to_be_disabled()
+    for number in range(len(lesson.parts) + 2):
+        expect(body).to_have_attribute("data-part", str(number))
+        article = page.tab.locator("#parts > article").nth(number)
+        for field in article.locator("fieldset").all():
+            field.locator("input").first.check()
+            field.get_by_role("button").click()
+        act = article.locator("button.do")
+        if act.count():
+            frame = int(body.get_attribute("data-frame"))
+            act.click()
+            page.tab.wait_for_function(f"+document.body.dataset.frame > {min(frame, 3)}")
+        if number <= len(lesson.parts):
+            page.tab.keyboard.press("n")
+    assert page.tab.locator("math").count() >= 2
+    page.tab.get_by_text("You predicted:").wait_for()
+    assert page.requests == [path.as_uri()]
+    assert page.problems == []
+
+
+def test_no_shipped_lesson_is_broken():
+    assert PROBLEMS == []
+    assert [x.number for x in LESSONS] == list(range(1, 9))
