@@ -44,7 +44,9 @@ def page(lab: Lab) -> None:
         )  # fmt: skip
         try:
             made = lab.experiment.model.provenance if lab.experiment.model is not None else None
-            usual = made.net if made is not None else None  # models saved from this Lab are of its net
+            usual = (
+                f"lab:{made.net}" if made is not None else None
+            )  # models saved from this Lab are of its net
             arch, layer, size = models_form.where(split.dataset, key="judge", usual=usual)
         except LabError as error:
             st.error(str(error))
@@ -80,16 +82,21 @@ def _found(judging: Judging) -> None:
     table(
         "judge-table",
         table_data(summary, None, list(summary.columns), []),
-        height=HEIGHT,
+        height=min(HEIGHT, 60 + 31 * len(summary.lines)),
         on_pick=lambda _: None,
     )
+    st.markdown("**Attacks on the unlearned model**: AUC with its 95 % interval; 0.5 cannot tell")
+    said: dict[str, list[str]] = {}  # what could have been seen -> the attacks of which that holds
     for result in found.unlearned.attacks.values():
         text = (
-            result.why
-            if result.auc is None
-            else f"AUC {result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
+            result.why if result.auc is None else f"{result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
         )
-        st.markdown(f"**{result.title}.** {text} {result.power.sentence if result.power else ''}")
+        power = result.power.sentence if result.power else ""
+        said.setdefault(power, []).append(f"**{result.title}** {text}")
+    for power, attacks in said.items():
+        st.markdown(f"{' · '.join(attacks)}")
+        if power:
+            st.caption(power)
     record = {
         "about": judging.about,
         "unlearned": found.unlearned.as_dict(),
