@@ -21,6 +21,7 @@ from core.studies.fields import (
     kind_of,
     preset_cached,
     train_preset,
+    value_of,
 )
 
 
@@ -85,7 +86,7 @@ def _unusual(config: Any) -> Any:
         return as_dict(config)
     found = {}
     for f in fields(config):
-        value, before = getattr(config, f.name), getattr(usual, f.name)
+        value, before = value_of(config, f.name), value_of(usual, f.name)
         if f.name != "threads" and value != before:
             found[f.name] = _unusual(value) if is_dataclass(value) and type(value) is type(before) else value
     return found

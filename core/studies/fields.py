@@ -58,7 +58,7 @@ def settings_of(config: Any, prefix: str = "") -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {}
     for f in fields(config):
-        value = _value(config, f.name)
+        value = value_of(config, f.name)
         if f.name in NOT_VARIED:
             continue
         found |= settings_of(value, f"{prefix}{f.name}.") if is_dataclass(value) else {prefix + f.name: value}
@@ -85,13 +85,13 @@ def full_name(field: str, config: Any) -> str:
 def with_field(config: Any, field: str, value: Any) -> Any:
     """``config`` with one field, by dotted name, set. Raises ConfigError for a value it does not allow."""
     first, _, rest = field.partition(".")
-    before = _value(config, first)
+    before = value_of(config, first)
     if rest:
         return replace(config, **{first: with_field(before, rest, value)})
     return replace(config, **{first: checked(field, before, value)})
 
 
-def _value(config: Any, name: str) -> Any:
+def value_of(config: Any, name: str) -> Any:
     """A field's value; a float where it is declared as one, whatever the preset wrote."""
     value = getattr(config, name)
     declared = next(f.type for f in fields(config) if f.name == name)
