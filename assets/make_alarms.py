@@ -83,7 +83,10 @@ def main() -> None:
             step = page.tab.evaluate(
                 "([run, name]) => { const s = window.lafLab.store(run); const a = s.alarms.find((a) => a.name === name);"
                 " if (!a) return null; const last = a.until === null ? s.stepOf(s.newest) : a.until - 1;"
-                " s.setCursor(s.seqAtStep(Math.max(a.step, Math.min(last, Math.round((a.step + last) / 2))))); return a.step; }",
+                " const middle = Math.round((a.step + last) / 2); const steps = [];"
+                " for (let k = a.step; k <= last; k++) if (s.alarmsAt(k)[0]?.name === name) steps.push(k);"  # the first is told
+                " steps.sort((p, q) => Math.abs(p - middle) - Math.abs(q - middle));"
+                " s.setCursor(s.seqAtStep(steps[0] ?? middle)); return a.step; }",
                 [run, alarm],
             )
             print(f"{name}: {alarm} since step {step}")

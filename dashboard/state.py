@@ -14,7 +14,7 @@ import streamlit as st
 from core.data.datasets import load
 from core.errors import LabError
 from core.experiment import Experiment
-from core.methods import METHODS
+from core.methods import METHODS, method
 from core.methods.base import require_no_model
 from core.prepared import Kept
 from core.projection import UmapBackend
@@ -139,7 +139,10 @@ class Lab:
         if e.run is None or e.split is None:
             return words(e.setup, None, None, None, None)
         step = len(e.run.steps) if e.run.phase is not Phase.RUNNING else None
-        return words(e.setup, e.setup.config(e.split), e.run.config_at(1), self.run_id, step)
+        usual = method(e.setup.method, e.setup.config(e.split))
+        assert e.model is not None
+        usual.configure(e.model, e.split)  # what follows from model and images is nobody's choice
+        return words(e.setup, usual.config, e.run.config_at(1), self.run_id, step)
 
     def open(
         self, setup: Setup, *, config: Any = None, take_up: str | None = None, as_copy: bool = False
@@ -270,7 +273,7 @@ class Lab:
         e = self.experiment
         if e.error is not None and e.run is None:
             return False
-        if e.run is None or e.work or e.phase is Phase.RUNNING:
+        if e.run is None or e.work or e.phase is Phase.RUNNING or e.is_looking:
             return True
         if e.noise is None and e.references:
             return True
