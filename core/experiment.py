@@ -38,6 +38,7 @@ from core.setup import Setup
 from core.shelf import content_key, maps
 from core.tasks import Drive, Follow, Reference, Sliced
 from core.time_machine import TimeMachine
+from core.watching import Watching
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,12 @@ class Experiment(TimeMachine):
             self._give(self._follow_task, self.map_runner)
 
     @property
+    def is_looking(self) -> bool:
+        """Whether a frame is being made beside a run; it may come after the run was paused."""
+        runs = (self.run, self.fork_run)
+        return any(r is not None and r.watching is not None and r.watching.pending > 0 for r in runs)
+
+    @property
     def follow(self) -> Follow | None:
         """The follow map, once it was wanted."""
         return self._follow
@@ -220,6 +227,8 @@ class Experiment(TimeMachine):
                 checkpoints=Checkpoints(),
             )
             self.keep(run)
+        if self.runner.workers > 1:  # one thread alone would have to take both in turn
+            run.watching = Watching(self.runner)
         self._drive = Drive(run, self._finished, self._again)
         if run.phase is Phase.RUNNING:  # plays back to where it stood
             self._again(self._drive)

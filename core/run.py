@@ -26,6 +26,7 @@ from core.models import Net, device_of
 from core.observer import Observer
 from core.records import Change, Frame, Mark, Phase, Progress, Step
 from core.training import copy_of
+from core.watching import Watching, own_stream
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Run:
         seed: int = 0,
         observer: Observer | None = None,
         checkpoints: Checkpoints | None = None,
+        watching: Watching | None = None,
     ) -> None:
         unlearner.configure(model, split)
         self.unlearner = unlearner
@@ -75,6 +77,7 @@ class Run:
         self.seed = seed
         self.observer = observer
         self.checkpoints = checkpoints  # None: it cannot be taken back
+        self.watching = watching  # None: it makes its frames itself, between its steps
         self.changes: list[Change] = []  # of the settings, in the order of their steps
         self.marks: list[
             Mark
@@ -99,6 +102,9 @@ class Run:
         self._state: Any = None
         self._left: int | None = None  # steps to take before pausing by itself
         self._target: int | None = None  # step that a rewound run is on its way back to
+        self._ending: Phase | None = (
+            None  # DONE or PAUSED, as soon as the frames that are being made are there
+        )
         self._lock = threading.RLock()
         if observer is not None:
             self.frames.append(observer.first if observer.begins_with(model) else observer.look(model))
@@ -118,13 +124,16 @@ class Run:
         """Stop after the slice in progress. Raises IllegalMoveError unless RUNNING."""
         with self._lock:
             self._require("pause", Phase.RUNNING)
-            self.phase = Phase.PAUSED
+            if self._ending is None:
+                self.phase = Phase.PAUSED
 
     def cancel(self) -> None:
         """Stop for good; what was recorded stays. Raises IllegalMoveError when the run is over."""
         with self._lock:
             self._require("cancel", Phase.READY, Phase.RUNNING, Phase.PAUSED)
             self.phase = Phase.CANCELLED
+            if self.watching is not None:
+                self.watching.drop()
             self._note()
 
     def advance(self) -> tuple[Step, ...]:
@@ -250,6 +259,12 @@ class Run:
         self.total_steps = self.stages[-1].total
 
     def _slice(self) -> None:
+        if self._waits():
+            time.sleep(0.002)  # others have work for this thread
+            return
+        if self._ending is not None:
+            self._end()
+            return
         try:
             with threads(getattr(self.config, "threads", 1)):  # a plug-in may have another kind of config
                 if self._state is None:
@@ -268,16 +283,21 @@ class Run:
                 if self.checkpoints is not None and not self.steps and not self.checkpoints.steps:
                     self._keep(0, 0)
                 self._step()
-        except LabError as error:
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Whatever a method or a measurement raised, in one sentence."""
+        if isinstance(error, LabError):
             self._fail(error)
-        except (MemoryError, torch.OutOfMemoryError):
+        elif isinstance(error, (MemoryError, torch.OutOfMemoryError)):
             self._fail(
                 LabError(
                     f"{self.unlearner.title} ran out of memory; choose a smaller batch size or device memory that suffices"
                 )
             )
-        except Exception as error:
-            log.exception("a run failed")
+        else:
+            log.error("a run failed", exc_info=error)
             self._fail(
                 LabError(f"{self.unlearner.title} failed: {type(error).__name__}: {error}".splitlines()[0])
             )
@@ -297,28 +317,69 @@ class Run:
         if self.observer is not None and (
             finished or step.number % self.observer.cadence(self.total_steps) == 0
         ):
-            start = time.perf_counter()
-            model = self.unlearner.result(self._state)
-            seconds = dict(self.seconds)
-            frame = self.observer.look(
-                model, number=len(self.frames), step=step.number, record=step, seconds=seconds
-            )
-            self.frames.append(frame if self.recorder is None else self.recorder.frame(frame))
-            self.seconds["evaluate"] += time.perf_counter() - start
-            number = len(self.frames) - 1
-            if self.checkpoints is not None and (finished or self.checkpoints.due(number)):
-                self._keep(step.number, number)
+            self._frame(step, finished=finished)
         with self._lock:
             if self._left is not None:
                 self._left -= 1
             if self.phase.over:
                 return
             if finished:
-                self.phase = Phase.DONE
-                self._note()
+                self._ending = Phase.DONE
             elif self._left == 0:
+                self._ending = Phase.PAUSED
+        if self._ending is not None and not self._waits():
+            self._end()
+
+    def _waits(self) -> bool:
+        """Whether the next slice must wait for a frame that is being made."""
+        if self.watching is None or self.observer is None:
+            return False
+        if self._ending is not None:
+            return self.watching.pending > 0
+        every = not self.observer.config.adapts or len(self.steps) + 1 >= self.total_steps
+        return every and self.watching.is_full
+
+    def _end(self) -> None:
+        with self._lock:
+            ending, self._ending = self._ending, None
+            if ending is Phase.PAUSED:
                 self._left = None
-                self.phase = Phase.PAUSED
+            if ending is not None and not self.phase.over:
+                self.phase = ending
+        if ending is Phase.DONE:
+            self._note()
+
+    def _frame(self, step: Step, *, finished: bool) -> None:
+        """A frame of the model as it stands, here or beside the next steps; none where those that are waiting leave no room."""
+        assert self.observer is not None
+        if self.watching is not None and self.watching.is_full:
+            return
+        model = self.unlearner.result(self._state)
+        number = len(self.frames) + (self.watching.pending if self.watching is not None else 0)
+        seconds = dict(self.seconds)
+        if self.watching is None:
+            self._look(model, number, step, seconds)
+        else:
+            twin = copy_of(model)
+            self.watching.hand(lambda: self._look_beside(twin, number, step, seconds))
+        if self.checkpoints is not None and (finished or self.checkpoints.due(number)):
+            self._keep(step.number, number)
+
+    def _look(self, model: Net, number: int, step: Step, seconds: dict[str, float]) -> None:
+        start = time.perf_counter()
+        assert self.observer is not None
+        frame = self.observer.look(model, number=number, step=step.number, record=step, seconds=seconds)
+        self.frames.append(frame if self.recorder is None else self.recorder.frame(frame))
+        self.seconds["evaluate"] += time.perf_counter() - start
+
+    def _look_beside(self, model: Net, number: int, step: Step, seconds: dict[str, float]) -> None:
+        if self.phase is Phase.CANCELLED:
+            return
+        try:
+            with own_stream(device_of(model)):
+                self._look(model, number, step, seconds)
+        except Exception as error:
+            self._failed(error)
 
     def _keep(self, step: int, frame: int) -> None:
         start = time.perf_counter()

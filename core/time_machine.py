@@ -9,6 +9,7 @@ from core.methods import method
 from core.records import Mark, Phase
 from core.run import Run
 from core.runs import let_go
+from core.setup import Setup
 from core.tasks import Drive, Follow
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ BY_EYE = "chosen by eye: whoever goes on from a step that looked well has read l
 class TimeMachine:
     """What an Experiment can do besides playing forward; it names the attributes that it shares with it."""
 
+    setup: Setup
     run: Run | None
     config: Any
     report: Report | None
@@ -99,7 +101,7 @@ class TimeMachine:
     def preset(self) -> Any:
         """The settings that this setup has unless somebody changes them."""
         run = self._ready_run()
-        unlearner = method(run.unlearner.name, None)
+        unlearner = method(run.unlearner.name, self.setup.config(run._labelled))
         unlearner.configure(run._model, run._labelled)
         return unlearner.config
 

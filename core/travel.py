@@ -23,6 +23,8 @@ def rewind(run: Run, step: int) -> None:
     The nearest earlier state is taken up and played on, with the settings of the time, in the next slices: the run is RUNNING
     until it is at ``step``, then PAUSED. Raises IllegalMoveError when it runs, or no state is kept from there.
     """
+    if run.watching is not None and run.phase is not Phase.RUNNING:
+        run.watching.settle()
     with run._lock:
         run._require("rewind", Phase.PAUSED, Phase.DONE, Phase.FAILED)
         checkpoints, at, state = _state_before(run, step)
@@ -41,12 +43,15 @@ def fork(run: Run, step: int, config: Any = None) -> Run:
     """
     from core.run import Run
 
+    if run.watching is not None and run.phase is not Phase.RUNNING:
+        run.watching.settle()
     with run._lock:
         checkpoints, at, state = _state_before(run, step)
         unlearner = copy.copy(run.unlearner)
         unlearner.config = run.config_at(0)
         twin = Run(unlearner, run._model, run._labelled, seed=run.seed)
         twin.observer, twin.checkpoints = run.observer, checkpoints.copy_until(step)
+        twin.watching = run.watching.another() if run.watching is not None else None
         twin.steps, twin.frames, twin.changes = list(run.steps), list(run.frames), list(run.changes)
         twin.config = run.config
         twin.progress = dict(run.progress)
@@ -95,6 +100,7 @@ def _cut(run: Run, step: int) -> None:
     run.steps = run.steps[:step]
     run.frames = [f for f in run.frames if f.step <= step]
     run.progress.pop(run.stages[-1].key, None)
+    run._ending = None
     run._restage()
     if run.recorder is not None:
         run.recorder.cut(run)

@@ -239,12 +239,13 @@ def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(e
 
 def test_only_the_last_few_setups_are_kept():
     from core.prepared import Kept
+    from core.purged import generation
 
     kept = Kept(most=2)
-    for name in "aba":
-        kept.put(name, name.upper())
-    kept.put("c", "C")
-    assert [kept.get(name) for name in "abc"] == ["A", None, "C"]
+    made = {name: SimpleNamespace(generation=generation()) for name in "abc"}
+    for name in "abac":
+        kept.put(name, made[name])
+    assert [kept.get(name) for name in "abc"] == [made["a"], None, made["c"]]
 
 
 def test_closing_an_experiment_stops_its_work(experiment):
