@@ -25,7 +25,7 @@ class Knob:
     @property
     def when(self) -> str:
         """From when a change counts while a run is paused."""
-        return NEXT_RUN if self.key.startswith("vae.") else NEXT_STEP
+        return NEXT_RUN if self.key.startswith("vae") else NEXT_STEP
 
     def of(self, laf: LAFConfig) -> Any:
         """Its value in ``laf``."""
@@ -53,6 +53,8 @@ KNOBS = (
     Knob("vae.output", "Decoder output", "Linear reproduces representations; sigmoid is the reference's and cannot.",
          {"linear": "linear", "sigmoid": "sigmoid"}),
     Knob("vae.lr", "VAE's lr", "Learning rate of both VAEs; too high and they diverge."),
+    Knob("vae_data", "h is fitted on", "The paper's stand-in for D_r is all of D; fitted on D_r, h has seen nothing of what must go.",
+         {"all": "all of D", "remain": "D_r"}),
     Knob("vae.epochs", "VAE's epochs", "Passes over the representations.", whole=True),
 )  # fmt: skip
 

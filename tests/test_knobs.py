@@ -22,10 +22,13 @@ def another(knob, value):
     return value + 1 if knob.whole else value * 2
 
 
-def test_all_settings_of_laf_have_a_knob_but_those_of_the_machine_and_the_batches():
+SPEED = {"learns", "most_remain", "most_forget", "precision"}  # chosen together, with the method
+
+
+def test_all_settings_of_laf_have_a_knob_but_those_of_speed_and_the_batches():
     keys = {k.key for k in KNOBS} | {"steps"}
     left = {f.name for f in fields(LAFConfig)} - keys
-    assert left == {"vae", "threads", "batch_size"}
+    assert left == {"vae", "threads", "batch_size", *SPEED}
     assert {f"vae.{f.name}" for f in fields(VAEConfig)} - keys == {"vae.batch_size"}
 
 
