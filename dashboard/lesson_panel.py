@@ -50,8 +50,8 @@ def _turns(lab: Lab) -> None:
     at, last = touring.progress.at, len(touring.lesson.parts) + 1
     held = touring.held
     with st.container(horizontal=True, gap="small", key="lesson-turns"):
-        st.button("Back", key="lesson-back", on_click=touring.turn, args=(-1,), disabled=at == 0, shortcut="B",
-                  help="The part before (B)")  # fmt: skip
+        st.button("Back", key="lesson-back", on_click=touring.turn, args=(-1,), disabled=at == 0, shortcut="Shift+N",
+                  help="The part before (shift N)")  # fmt: skip
         if at < last:
             st.button("Next", key="lesson-next", on_click=touring.turn, args=(1,), disabled=held is not None, shortcut="N",
                       type="primary", help=held or "The next part (N)", width="stretch")  # fmt: skip
@@ -120,7 +120,9 @@ def _step(lab: Lab, verdict: object) -> None:
         st.html(lesson_html.numbers(part.numbers, facts))
     if part.vae_curves and e.run is not None:
         st.html(
-            lesson_html.vae_curves({k: e.run.progress[k].curve for k in ("vae", "vae_f") if k in e.run.progress})
+            lesson_html.vae_curves(
+                {k: e.run.progress[k].curve for k in ("vae", "vae_f") if k in e.run.progress}
+            )
         )
     if part.check is not None and verdict is not None:
         passed = str(at) in touring.progress.passed

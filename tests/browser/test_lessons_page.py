@@ -157,7 +157,7 @@ def test_by_keyboard_alone_from_the_list_to_a_passed_check(server, open_page):
     page.tab.keyboard.press("d")
     page.tab.wait_for_selector(".lesson-check[data-passed=true]")
     settle(page)
-    page.tab.keyboard.press("b")
+    page.tab.keyboard.press("Shift+N")
     at(page, 0)
 
 

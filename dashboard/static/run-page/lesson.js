@@ -56,6 +56,6 @@ for (const button of document.querySelectorAll("button.do")) button.onclick = ()
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "n" && !next.disabled) turn(part + 1);
-  if (event.key === "b" && !back.disabled) turn(part - 1);
+  if (event.key === "N" && !back.disabled) turn(part - 1);
 });
 turn(0);
