@@ -11,7 +11,7 @@ from dashboard.timeline import timeline
 from dashboard.touring import shelf
 from dashboard.views import lab as front
 
-STRIP = {False: 1.0, True: 1.35}  # of the lesson's text, beside the Lab's 3.1; wider for a presenter
+STRIP = {False: 1.0, True: 1.25}  # of the lesson's text, beside the Lab's 3.1; wider for a presenter
 BESIDE = 3.1
 
 
@@ -31,7 +31,7 @@ def page(lab: Lab) -> None:
     with stage:
         _bar(lab)
         timeline("timeline", lab.token, on_travel=lambda value: front.travelled(lab, value))
-        front.stage(lab, [1.42, 1.08])
+        front.stage(lab, [1.42 - 0.2 * lab.touring.link.present, 1.08])
     front.follow(lab)
 
 
