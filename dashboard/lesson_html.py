@@ -30,6 +30,7 @@ LABELS = {
     "probe": ("linear probe", "probe"),
 }
 SHARES = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "one_answer", "neighbours", "probe")
+TO_HUNDREDTHS = ("auc", "auc_low", "auc_high", "naive_auc", "fair_auc")
 COLUMNS = (("original.", "before"), ("", "now"), ("retrained.", "retrained"))
 
 
@@ -41,6 +42,10 @@ def value(name: str, found: Any) -> str:
         return found
     if name.rpartition(".")[2] in SHARES:
         return f"{100 * found:.1f} %"
+    if name.rpartition(".")[2] in TO_HUNDREDTHS:
+        return f"{found:.2f}"
+    if name.rpartition(".")[2] == "js":
+        return f"{found:.3f}"
     if float(found).is_integer() and abs(found) < 1e6:
         return f"{found:.0f}"
     return f"{found:.3g}"

@@ -75,6 +75,7 @@ def _says(played: Played) -> str:
         unlearner.configure(run._model, run._labelled)
         changed = described(unlearner.config, run.config_at(1))
         said += "; the preset's settings" if changed == "nothing changed" else f"; {changed}"
+    said += "".join(f"; after step {c.after}: {described(c.before, c.now)}" for c in run.changes)
     return said + (f"; seed {setup.seed}." if setup.seed else ".")
 
 

@@ -66,6 +66,12 @@ LOWER = {  # module -> what of dashboard it must not import
     "rows.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "standing.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "losses.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
+    **{
+        name: {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"}
+        for name in ("lesson_html.py", "lesson_page.py", "lesson_command.py", "mathml.py")
+    },
+    "lesson_panel.py": {*PAGE, "dashboard.cache"},
+    "lesson_list.py": {*PAGE, "dashboard.cache"},
     "words.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
     "controls.py": PAGE,
     **{

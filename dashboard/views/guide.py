@@ -93,6 +93,7 @@ A method with its *own original* trains another model first, so its map is anoth
 space: play or pause · → : one step · shift → : ten steps · home: reset. On the timeline: arrows, page keys, home and end scrub; c continues and f forks at the shown step.
 On the map: + − zoom, 0 fits, [ and ] walk through the forgotten images.
 L, B and P choose lasso, box and pan; shift-drag draws a lasso while panning; with a lasso or box, shift adds, alt subtracts, both intersect; escape clears.
+On the page Lessons: N goes on, shift N back, D does the step's move in the Lab.
 In the gallery: arrows move, space picks or drops, shift and space picks a range.
 """
     )
