@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: run venv test lint bench clean browser
+.PHONY: run venv test lint bench findings clean browser
 
 run: venv
 	$(BIN)/laf dashboard
@@ -31,6 +31,10 @@ lint: venv
 
 bench: venv
 	$(BIN)/python -m benchmarks
+
+# docs/findings.md, its figures and every number in it; studies that are kept are not run again
+findings: venv
+	$(BIN)/python assets/make_findings.py $(if $(DATA),--data-dir $(DATA))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis test-output

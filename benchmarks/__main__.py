@@ -16,6 +16,7 @@ PARTS: dict[
     "first_picture": (),
     "comparison": ("--dataset", "digits"),  # MNIST's takes an hour: with --data-dir
     "calibration": (),
+    "studies": (),
     "attack_calibration": (),
 }
 MNIST_ONLY = ("frame_cost",)  # with --data-dir DIR

@@ -12,6 +12,7 @@ from core.studies import (
     Driven,
     Estimate,
     Study,
+    Table,
     kept_studies,
     kept_study,
     parse_study,
@@ -36,6 +37,7 @@ def start(study: Study, *, workers: int | None = None, retry: bool = False) -> N
         now = _driven.get(study.name)
         if now is not None and not now.over:
             raise RequestError(f"the study {study.name} is running already")
+        Table(study.name).describe(study)  # so that it is among those that were begun at once
         _driven[study.name] = Driven(study, workers=workers, retry=retry)
         _driven[study.name].start()
 

@@ -68,10 +68,7 @@ class Table:
 
     def open(self, study: Study) -> None:
         """Begin to write, for ``study``. Raises RequestError while another process does, DataError when the folder cannot be written."""
-        write_bytes(self.path / "study.toml", study.source.encode())
-        about = {"schema": SCHEMA, "name": study.name, "data_dir": study.data_dir, "device": study.device,
-                 "chosen": list(study.chosen), "reported": list(study.reported)}  # fmt: skip
-        write_bytes(self.path / "study.json", json.dumps(about).encode())
+        self.describe(study)
         self._lock = _hold(self.path, self.name)
         self.refresh()
         try:
@@ -80,6 +77,13 @@ class Table:
         except OSError as error:
             self.close()
             raise DataError(f"{self._rows} cannot be written ({error.strerror}); allow it") from error
+
+    def describe(self, study: Study) -> None:
+        """Keep what ``study`` is. Raises DataError when the folder cannot be written."""
+        write_bytes(self.path / "study.toml", study.source.encode())
+        about = {"schema": SCHEMA, "name": study.name, "data_dir": study.data_dir, "device": study.device,
+                 "chosen": list(study.chosen), "reported": list(study.reported)}  # fmt: skip
+        write_bytes(self.path / "study.json", json.dumps(about).encode())
 
     def append(self, row: dict[str, Any]) -> None:
         """Keep ``row``: on the disk when this returns. Raises DataError when the disk is full; the rows before are safe."""

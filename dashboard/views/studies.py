@@ -10,7 +10,19 @@ from core.config import TASKS
 from core.data.datasets import DATASETS
 from core.errors import LabError
 from core.methods import METHODS
-from core.studies import MEASURES, Study, Table, best, counts, flat, groups, is_running, joined
+from core.studies import (
+    MEASURES,
+    Study,
+    Table,
+    best,
+    counts,
+    flat,
+    groups,
+    is_running,
+    joined,
+    ready_names,
+    ready_study,
+)
 from core.studies.fields import family_of, preset_cached, settings_of
 from core.studies.spec import Span
 from dashboard import cache, state, studying
@@ -41,13 +53,13 @@ FIGURES = (
 def page(lab: Lab) -> None:
     data_dir = lab.experiment.setup.data_dir
     names = studying.choices()
-    asked = state.recall_and_forget("study-go")
+    asked, number = state.recall("study-go", ("", 0))  # what a button chose; a new number makes a new list
     pick, told, files = st.columns([4.2, 6.4, 1.4], gap="small", vertical_alignment="bottom")
     with pick:
         options = [NEW, *names]
         first = options.index(asked if asked in options else FIRST if FIRST in options else options[-1])
         chosen = st.selectbox("Study", options, first, format_func=lambda n: names.get(n, n),
-                              key=f"study-{asked or ''}", help="Ready studies, and those that were begun here")  # fmt: skip
+                              key=f"study-{asked}-{number}", help="Ready studies, and those that were begun here")  # fmt: skip
     if chosen == NEW:
         with told:
             st.html("<div class='hint'>Choose what is varied; everything else keeps its preset.</div>")
@@ -152,8 +164,12 @@ def _start(study: Study) -> None:
     except LabError as error:
         st.error(str(error))
         return
-    state.remember("study-go", study.name)
+    _choose(study.name)
     st.rerun()
+
+
+def _choose(name: str) -> None:
+    state.remember("study-go", (name, state.recall("study-go", ("", 0))[1] + 1))
 
 
 def _build(data_dir: str | None) -> Study | None:
@@ -247,6 +263,16 @@ def _explain(study: Study) -> None:
     )
     with st.expander("The study as a file"):
         st.code(study.source, language="toml")
+    st.markdown("**Ready studies**")
+    ready = [n for n in ready_names() if n != study.name]
+    for first in range(0, len(ready), 4):
+        for column, name in zip(st.columns(4, gap="small"), ready[first : first + 4], strict=False):
+            one = ready_study(name)
+            if column.button(
+                one.title, key=f"ready-{name}", width="stretch", help=f"{one.question} {one.size:,} runs"
+            ):
+                _choose(name)
+                st.rerun()
 
 
 def _results(lab: Lab, study: Study, table: Table) -> None:
