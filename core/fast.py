@@ -19,7 +19,20 @@ SPEEDS = {
 MOST_FORGET, MOST_REMAIN = 2000, 6000
 SCALE = 4  # of both rates, for twice the batch and a layer that has to do the others' part
 
-_FAST: dict[Any, LAFConfig] = {}
+_FAST: dict[Any, LAFConfig] = {
+    ("mnist", "class"): LAFConfig(
+        learns="last", most_remain=MOST_REMAIN, most_forget=MOST_FORGET, epochs=3, batch_size=64,
+        lr_ue=2e-4, lr_ra=1e-3, temperature=15, vae=VAEConfig(latent=8, epochs=5, batch_size=256, lr=2e-3),
+    ),
+    ("mnist", "noise"): LAFConfig(
+        learns="last", most_remain=MOST_REMAIN, most_forget=2 * MOST_FORGET, epochs=3, batch_size=64,
+        lr_ue=1e-3, lr_ra=1e-3, temperature=8, vae=VAEConfig(latent=8, epochs=5, batch_size=256, lr=2e-3, output="sigmoid"),
+    ),
+    ("mnist", "data"): LAFConfig(
+        learns="last", most_remain=MOST_REMAIN, most_forget=MOST_FORGET, epochs=2, batch_size=64,
+        lr_ue=4e-4, lr_ra=8e-4, temperature=5, vae=VAEConfig(latent=8, epochs=5, batch_size=256, lr=2e-3),
+    ),
+}  # fmt: skip
 
 
 def fast(config: Any, family: str, task: str) -> Any:

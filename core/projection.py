@@ -17,13 +17,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core import umap_layout
+from core import seeds, umap_layout
 from core.errors import ConfigError
 from core.umap_layout import N_NEIGHBORS, TWIN
 
 Array: TypeAlias = npt.NDArray[np.float32]
 ArrayLike: TypeAlias = Tensor | npt.NDArray[Any]
 
+ANCHORS = 2000  # originals that a representation's neighbours are looked for among, where the map has more
 _BLOCK = 512  # rows placed at once: their distances stay in the processor's cache
 _EXACT_BELOW = 0.01  # squared chord; nearer than this, the rounding of the matrix product (3e-7) would show
 _COINCIDENT = 1e-16  # added to squared chords: keeps the weight of a coincident row finite, and overwhelming
@@ -79,8 +80,10 @@ class Projection:
     span: float = field(init=False)  # the map's larger extent, map units
     neighbour_distance: float = field(init=False)  # chord from an original to its nearest other one, median
     _unit: Tensor = field(init=False)  # (N, d), rows of length 1
-    _half_square: Tensor = field(init=False)  # (N,)
+    _half_square: Tensor = field(init=False)  # (A,), of the anchors
     _positions: Tensor = field(init=False)  # (N, 2)
+    _anchors: Tensor | None = field(init=False)  # (ANCHORS,) rows; None: all of them
+    _near: Tensor = field(init=False)  # (A, d), unit rows of the anchors
 
     def __post_init__(self) -> None:
         e0, positions = self.representations.copy(), self.positions.copy()
@@ -100,7 +103,14 @@ class Projection:
             "_unit": torch.from_numpy(unit),
             "_half_square": torch.from_numpy(0.5 * np.einsum("ij,ij->i", unit, unit)),
             "_positions": torch.from_numpy(positions.copy()),
+            "_anchors": None,
         }
+        derived["_near"] = derived["_unit"]
+        if len(unit) > ANCHORS:
+            order = torch.randperm(len(unit), generator=seeds.generator(0, "map", "anchors"))
+            anchors = order[:ANCHORS].sort().values
+            derived |= {"_anchors": anchors, "_near": derived["_unit"][anchors]}
+            derived["_half_square"] = derived["_half_square"][anchors]
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -131,7 +141,8 @@ class Projection:
         """Where representations e (M, d) lie on the fixed map; M is free.
 
         The mean of the map positions of the 15 originals nearest in angle, weighted by 1 / chord². An original's own
-        representation gives its own position. Originals that point the same way (chord < 1e-5) were given one
+        representation gives its own position. A map of more than ``ANCHORS`` points looks for neighbours among that many of
+        them, chosen once at random, and, where e has a row for each point of the map, at the point's own original. Originals that point the same way (chord < 1e-5) were given one
         position by ``fit``, so that this holds for them too. A row of zeros has no direction: its position means
         nothing, and its ``off_map`` says so. Runs on the CPU, in torch, without the GIL.
         Raises: ConfigError for another width than the map's, or numbers that are not finite.
@@ -145,16 +156,22 @@ class Projection:
         off_map = torch.empty(len(unit))
         for start in range(0, len(unit), _BLOCK):
             block = slice(start, start + _BLOCK)
-            positions[block], off_map[block] = self._place(unit[block])
+            own = None if self._anchors is None or len(unit) != self.n else torch.arange(self.n)[block]
+            positions[block], off_map[block] = self._place(unit[block], own)
         return Placement(positions.numpy(), off_map.numpy())
 
-    def _place(self, unit: Tensor) -> tuple[Tensor, Tensor]:
-        """Positions (B, 2) and off_map (B,) of unit rows (B, d)."""
-        score = torch.addmm(self._half_square, unit, self._unit.T, beta=-1)  # (B, N): (|a|² - |a - b|²) / 2
-        best, index = score.topk(min(N_NEIGHBORS, self.n), dim=1, sorted=False)
+    def _place(self, unit: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Positions (B, 2) and off_map (B,) of unit rows (B, d); ``own`` (B,) are their points where they must be looked at, too."""
+        score = torch.addmm(self._half_square, unit, self._near.T, beta=-1)  # (B, A): (|a|² - |a - b|²) / 2
+        best, index = score.topk(min(N_NEIGHBORS, len(self._near)), dim=1, sorted=False)
+        index = index if self._anchors is None else self._anchors[index]
         square = (unit.square().sum(1, keepdim=True) - 2 * best).clamp_min(0)  # (B, k)
         row, column = (square < _EXACT_BELOW).nonzero(as_tuple=True)
         square[row, column] = (unit[row] - self._unit[index[row, column]]).square().sum(1)
+        if own is not None:
+            square[index == own[:, None]] = float("inf")  # not twice
+            square = torch.cat([square, (unit - self._unit[own]).square().sum(1, keepdim=True)], 1)
+            index = torch.cat([index, own[:, None]], 1)
         weight = 1 / (square + _COINCIDENT)
         weight /= weight.sum(1, keepdim=True)
         positions = (self._positions[index] * weight[..., None]).sum(1)

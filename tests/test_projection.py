@@ -21,7 +21,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from core import umap_layout
 from core.errors import ConfigError, LabError
-from core.projection import InProcessUmap, NoiseFloor, Projection, orthogonal_align
+from core.projection import ANCHORS, InProcessUmap, NoiseFloor, Projection, orthogonal_align
 
 STILL = 1e-4  # a still point may move by 0.01 % of the span
 
@@ -547,3 +547,26 @@ def test_importing_the_projection_loads_neither_umap_nor_a_screen():
         ).stdout.split()
         == []
     )
+
+
+def test_a_large_map_stands_still_and_places_by_its_anchors_as_the_plain_formula_does():
+    rng = np.random.default_rng(3)
+    n = ANCHORS + 300
+    e0 = rng.normal(size=(n, 6)).astype(np.float32)
+    projection = Projection(e0, rng.normal(size=(n, 2)).astype(np.float32), umap=None)
+    still = projection.place(e0)
+    assert np.abs(still.positions - projection.positions).max() < 1e-4 * projection.span
+    assert still.off_map.max() < 1e-3
+    e = e0 + rng.normal(size=e0.shape).astype(np.float32) * 0.5
+    found = projection.place(e)
+
+    anchors = projection._anchors.numpy()
+    unit0, unit = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (e0.astype(float), e.astype(float)))
+    for i in (0, 7, n - 1, int(anchors[5])):
+        square = ((unit0 - unit[i]) ** 2).sum(1)
+        near = np.union1d(anchors[np.argsort(square[anchors])[:15]], [i])
+        weight = 1 / square[near]
+        wanted = (projection.positions[near] * weight[:, None]).sum(0) / weight.sum()
+        assert np.allclose(found.positions[i], wanted, atol=1e-3 * projection.span)
+    alone = projection.place(e[:10])  # nobody knows whose they are
+    assert np.isfinite(alone.positions).all()
