@@ -194,6 +194,8 @@ def replayed(
         steps = int(described["steps"])
         while len(made.steps) < steps and not made.phase.over:
             if made.steps and (now := changes.pop(len(made.steps), None)) is not None:
+                if made.phase is Phase.RUNNING:
+                    made.pause()
                 made.change(config_like(made.config, now))
             if not made.advance():
                 break
