@@ -18,6 +18,7 @@ LINES = (
     "#8d70dd",
 )  # neither remain's nor forget's colour
 FRONT = "#4f7cf0"
+FLOOR = 0.1  # %; what is nearer counts as this near on a logarithmic axis
 RETRAINED = "#8d70dd"
 ORIGINAL = "#7f8aa3"
 SCALE = [
@@ -27,6 +28,7 @@ SCALE = [
     [1.0, "#c8553d"],
 ]  # near to retrained is green
 NEUTRAL = "Cividis"
+NAMES = ("variant", "method", "net", "task", "dataset", "classes", "sequence", "schedule", "losses")
 KINDS = ("Heat map", "Lines", "Forgetting and utility")
 
 
@@ -66,12 +68,14 @@ def heat(
     figure = go.Figure(go.Heatmap(
         z=z, x=columns, y=rows, text=text, texttemplate="%{text}", customdata=data, colorscale=scale, reversescale=less is False,
         xgap=3, ygap=3, colorbar={"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
-        hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>{MEASURES[measure][0]} %{{text}}<extra></extra>",
+        hoverinfo="skip",
     ))  # fmt: skip
     # a heat map's cells cannot be selected: points that nobody sees lie over them
     figure.add_scatter(
         x=[c for _ in rows for c in columns], y=[r for r in rows for _ in columns], mode="markers", opacity=0,
-        customdata=[d for line in data for d in line], marker={"size": 34, "symbol": "square"}, hoverinfo="skip", showlegend=False,
+        customdata=[d for line in data for d in line], text=[t for line in text for t in line],
+        marker={"size": 56, "symbol": "square"}, showlegend=False,
+        hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>{MEASURES[measure][0]} %{{text}}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(type="category", title=x, showgrid=False)
     figure.update_yaxes(type="category", title=y, showgrid=False)
@@ -101,6 +105,7 @@ def lines(
     order = [spoken(v) for v in xs]
     numbers = _numbers(xs)
     names = list(dict.fromkeys(spoken(g.point.get(split)) if split else "" for g in groups))
+    joined = x not in NAMES  # nothing lies between two names
     figure = go.Figure()
     for number, name in enumerate(names):
         mine = {spoken(g.point.get(x)): g for g in groups if not split or spoken(g.point.get(split)) == name}
@@ -110,9 +115,10 @@ def lines(
         half = [shown(measure, g.spread(measure)) or 0.0 for _, g in there]
         colour = LINES[number % len(LINES)]
         low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
-        figure.add_scatter(x=[*place, *place[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=_faint(colour), line={"width": 0},
-                           hoverinfo="skip", showlegend=False, mode="lines")  # fmt: skip
-        figure.add_scatter(x=place, y=mean, name=name, mode="lines+markers", line={"color": colour, "width": 2},
+        if joined:
+            figure.add_scatter(x=[*place, *place[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=_faint(colour),
+                               line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines")  # fmt: skip
+        figure.add_scatter(x=place, y=mean, name=name, mode="lines+markers" if joined else "markers", line={"color": colour, "width": 2},
                            marker={"size": 9}, customdata=[repr(dict(g.point)) for _, g in there], showlegend=bool(split),
                            error_y={"type": "data", "array": half, "thickness": 1, "width": 3},
                            hovertemplate="%{x}: %{y:.2f}<extra></extra>")  # fmt: skip
@@ -138,8 +144,9 @@ def _level(figure: go.Figure, groups: Sequence[Group], measure: str) -> None:
 def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
     """Forgetting across, utility up, each setting a point with its spread; the settings that none betters are joined."""
     known = [g for g in groups if g.mean("forget_gap") is not None and g.mean("utility_gap") is not None]
-    points = [(100 * (g.mean("forget_gap") or 0.0), 100 * (g.mean("utility_gap") or 0.0)) for g in known]
-    best = pareto(points, less=(True, True))
+    exact = [(100 * (g.mean("forget_gap") or 0.0), 100 * (g.mean("utility_gap") or 0.0)) for g in known]
+    best = pareto(exact, less=(True, True))
+    points = [(max(a, FLOOR), max(b, FLOOR)) for a, b in exact]
     figure = go.Figure()
     figure.add_scatter(
         x=[points[i][0] for i in best], y=[points[i][1] for i in best], mode="lines", name="none is better in both",
@@ -158,14 +165,15 @@ def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
     nothing = [r["original"] for g in known for r in g.rows if r["original"].get("forget_gap") is not None]
     if nothing:
         figure.add_scatter(
-            x=[100 * sum(n["forget_gap"] for n in nothing) / len(nothing)], y=[100 * sum(n["utility_gap"] for n in nothing) / len(nothing)],
+            x=[max(FLOOR, 100 * sum(n["forget_gap"] for n in nothing) / len(nothing))],
+            y=[max(FLOOR, 100 * sum(n["utility_gap"] for n in nothing) / len(nothing))],
             mode="markers", name="do nothing", marker={"symbol": "x", "size": 11, "color": "#d9580a"},
             hovertemplate="do nothing<br>%{x:.1f} · %{y:.1f}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title="forgetting: Train_f, distance to retrained, % (0 is best)", rangemode="tozero")
-    figure.update_yaxes(
-        title="utility: Test_r or Test, distance to retrained, % (0 is best)", rangemode="tozero"
-    )
+    ticks = {"type": "log", "tickvals": [FLOOR, 0.3, 1, 3, 10, 30, 100], "ticktext": ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"],
+             "range": [-1.15, 2.1]}  # fmt: skip
+    figure.update_xaxes(title="forgetting: distance of Train_f to retrained, % (left is best)", **ticks)
+    figure.update_yaxes(title="utility: distance of Test_r or Test, % (low is best)", **ticks)
     return _dressed(figure)
 
 

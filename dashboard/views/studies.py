@@ -265,8 +265,8 @@ def _explain(study: Study) -> None:
         st.code(study.source, language="toml")
     st.markdown("**Ready studies**")
     ready = [n for n in ready_names() if n != study.name]
-    for first in range(0, len(ready), 4):
-        for column, name in zip(st.columns(4, gap="small"), ready[first : first + 4], strict=False):
+    for first in range(0, len(ready), 3):
+        for column, name in zip(st.columns(3, gap="small"), ready[first : first + 3], strict=False):
             one = ready_study(name)
             if column.button(
                 one.title, key=f"ready-{name}", width="stretch", help=f"{one.question} {one.size:,} runs"
@@ -317,32 +317,31 @@ def _asked(study: Study, varied: list[str]) -> tuple[str, str, dict[str, Any]]:
         kind = st.segmented_control(
             "Picture", kinds, default=start, required=True, key=f"study-kind-{study.name}"
         )
-    with b:
-        first = show.get("measure", "average_gap")
-        measure = st.selectbox("Figure", FIGURES, FIGURES.index(first) if first in FIGURES else 0, format_func=charts.title_of,
-                               key=f"study-measure-{study.name}", disabled=kind == charts.KINDS[2])  # fmt: skip
-    x = y = None
-    if kind != charts.KINDS[2] and varied:
-        with c:
-            x = st.selectbox(
-                "Across",
-                varied,
-                varied.index(show["x"]) if show.get("x") in varied else 0,
-                key=f"study-x-{study.name}",
-            )
-        left = [f for f in varied if f != x]
-        if left:
-            with d:
-                want = show.get("y") or show.get("lines")
-                y = st.selectbox("Up" if kind == "Heat map" else "A line for each", left, left.index(want) if want in left else 0,
-                                 key=f"study-y-{study.name}-{x}-{kind}")  # fmt: skip
-        for column, f in zip(others, [f for f in left if f != y], strict=False):
-            if f in study.grid:
-                values = list(study.grid[f])
-                with column:
-                    rest[f] = st.selectbox(
-                        f, values, len(values) // 2, format_func=charts.spoken, key=f"study-{f}-{study.name}"
-                    )
+    if kind == charts.KINDS[2]:
+        for column, f in zip((b, c), [f for f in ("dataset", "task") if f in study.grid], strict=False):
+            rest[f] = column.selectbox(f.capitalize(), study.grid[f], key=f"study-front-{f}-{study.name}")
+        return kind, "average_gap", {f"={k}": v for k, v in rest.items()}
+    first = show.get("measure", "average_gap")
+    measure = b.selectbox("Figure", FIGURES, FIGURES.index(first) if first in FIGURES else 0, format_func=charts.title_of,
+                          key=f"study-measure-{study.name}")  # fmt: skip
+    if not varied:
+        return kind, measure, {"x": None, "y": None}
+    x = c.selectbox(
+        "Across",
+        varied,
+        varied.index(show["x"]) if show.get("x") in varied else 0,
+        key=f"study-x-{study.name}",
+    )
+    left, y = [f for f in varied if f != x], None
+    if left:
+        want = show.get("y") or show.get("lines")
+        y = d.selectbox("Up" if kind == "Heat map" else "A line for each", left, left.index(want) if want in left else 0,
+                        key=f"study-y-{study.name}-{x}-{kind}")  # fmt: skip
+    for column, f in zip(others, [f for f in left if f != y and f in study.grid], strict=False):
+        values = list(study.grid[f])
+        rest[f] = column.selectbox(
+            f, values, len(values) // 2, format_func=charts.spoken, key=f"study-{f}-{study.name}"
+        )
     return kind, measure, {"x": x, "y": y, **{f"={k}": v for k, v in rest.items()}}
 
 
@@ -352,7 +351,7 @@ def _figure(study: Study, found: list[Any], kind: str, measure: str, axes: dict[
         g for g in found if all(charts.spoken(g.point.get(k)) == charts.spoken(v) for k, v in at.items())
     ]
     if kind == charts.KINDS[2]:
-        return charts.front(found, study.varied)
+        return charts.front(chosen, study.varied)
     x, y = axes["x"], axes["y"]
     sampled = study.sample.fields if study.sample else {}
     if kind == "Heat map" and (x in sampled or y in sampled):
@@ -380,7 +379,7 @@ def _below(study: Study, rows: list[dict[str, Any]], found: list[Any], measure: 
     said += {True: "Less is nearer to retraining or cheaper. ", None: "Neither more nor less is better: it should be what retrained models have. ", False: ""}[less]  # fmt: skip
     failed = [r for r in rows if r["state"] == "failed"]
     if failed:
-        said += f"{len(failed):,} failed, the first: {failed[0]['error']} "
+        said += f"{len(failed):,} failed, the first: {failed[0]['error']}. "
     chosen = best(study, rows)
     if chosen is not None:
         what = ", ".join(f"{k} {charts.spoken(v)}" for k, v in chosen.point.items())
