@@ -331,6 +331,32 @@ def test_a_run_is_played_again_and_a_made_up_one_does_not_pass(home, lesson, tmp
     assert "not with the number's" in c.remarks
 
 
+FORKED = LESSON.replace(
+    "[summary]",
+    """
+[[steps]]
+title = "Fork"
+text = "Text."
+do = { label = "Fork", fork = 2, change = { tau = 5 }, play = 6 }
+check = 'fork.steps >= 6 and fork.tau < tau'
+[summary]""",
+)
+
+
+@pytest.mark.slow
+def test_a_fork_with_other_settings_is_played_again(home, tmp_path):
+    lesson = read_lesson(written(tmp_path, FORKED))
+    replay = play_lesson(lesson, seed=seed_of(WHO.number))
+    assert [s.verdict.passed for s in replay.scenes] == [True, True]
+    main, fork = replay.runs
+    assert [c.after for c in fork.run.changes] == [2]
+    check = lesson.parts[1].check.text
+    shown = evidence(main.run, main.setup, check, replay.scenes[1].verdict, fork.run)
+    handed_in(lesson, tmp_path / "in", Progress(2, now(), {}, {"2": shown}, 3, 3))
+    row = grade(tmp_path / "in", [lesson])[0]
+    assert (row.replayed, row.same_record, row.checks_of, row.finished) == (1, 1, 2, False)
+
+
 # formulas
 
 
