@@ -9,17 +9,17 @@ PARTS: dict[
     str, tuple[str, ...] | None
 ] = {  # name -> what it takes instead of --mnist DIR; None: it takes it
     "batches": None,
-    "steps": None,
     "projection": None,
     "theatre": (),
     "lasso": (),
     "first_picture": (),
+    "sessions": (),
     "comparison": ("--dataset", "digits"),  # MNIST's takes an hour: with --data-dir
     "calibration": (),
     "studies": (),
     "attack_calibration": (),
 }
-MNIST_ONLY = ("frame_cost",)  # with --data-dir DIR
+MNIST_ONLY = ("speed", "watched", "growth", "frame_cost")  # with --data-dir DIR
 
 
 def main() -> None:

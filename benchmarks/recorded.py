@@ -1,4 +1,4 @@
-"""A recorded run of 2,000 points that is handed out frame by frame, as fast as asked, with no worker behind it."""
+"""A recorded run that is handed out frame by frame, as fast as asked, with no worker behind it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from core.experiment import Experiment
 from core.runner import Runner
 from core.setup import Setup
 
-LONG = replace(LAFConfig.preset("digits", "class"), epochs=40)  # 200 frames
 
-
-def two_thousand() -> Dataset:
-    """Digits and, to make up the number, 563 of them shifted by a pixel."""
+def shifted_digits(count: int) -> Dataset:
+    """``count`` images: digits and, to make up the number, copies of them shifted by 1, 2, … pixels."""
     digits = load("digits")
-    more = 2000 - len(digits.train)
-    x = torch.cat([digits.train.x, digits.train.x[:more].roll(1, dims=3)])
-    y = torch.cat([digits.train.y, digits.train.y[:more]])
-    train = LabelledImages(x, torch.arange(2000), digits.train.white, y)
-    test = replace(digits.test, ids=digits.test.ids + 2000)
+    n = len(digits.train)
+    turns = [digits.train.x.roll((k // 3, k % 3), dims=(2, 3)) for k in range(-(-count // n))]
+    x = torch.cat(turns)[:count]
+    y = digits.train.y.repeat(len(turns))[:count]
+    train = LabelledImages(x, torch.arange(count), digits.train.white, y)
+    test = replace(digits.test, ids=digits.test.ids + count)
     return Dataset("digits", digits.title, digits.classes, train, test)
 
 
@@ -62,18 +61,20 @@ class Recording(Experiment):
             run.phase = type(run.phase).DONE
 
 
-def recording(umap: Any) -> Recording:
-    """A recorded class removal on 2,000 points, ready to be played."""
+def recording(umap: Any, points: int = 2000) -> Recording:
+    """A recorded class removal of about 200 frames on so many points, ready to be played."""
     from core.data import datasets
 
-    made = two_thousand()
+    made = shifted_digits(points)
     original, datasets.DATASETS["digits"] = (
         datasets.DATASETS["digits"],
         replace(datasets.DATASETS["digits"], load=lambda _: made),
     )
     datasets._load.cache_clear()
     try:
-        found = Recording(Setup(), Runner(), umap, config=LONG, eval_config=EvalConfig.preset("digits"))
+        long = replace(LAFConfig.preset("digits", "class"), steps=200)
+        measured = replace(EvalConfig.preset("digits"), max_points=points)
+        found = Recording(Setup(), Runner(), umap, config=long, eval_config=measured)
         found.record()
     finally:
         datasets.DATASETS["digits"] = original

@@ -1,10 +1,11 @@
-"""Frames a second shown, answers to clicks, and what a replay costs the server: python -m benchmarks.theatre
+"""Frames a second shown, answers to clicks, and what a replay costs the server: python -m benchmarks.theatre [--points 2000,10000]
 
-A real server plays a recorded run of 2,000 points at ten frames a second, in a real Chromium; then the browser replays it.
+A real server plays a recorded run of so many points at ten frames a second, in a real Chromium; then the browser replays it.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import socket
@@ -49,7 +50,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def serve(home: str) -> tuple[subprocess.Popen[bytes], str]:
+def serve(home: str, points: int) -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -72,7 +73,9 @@ def serve(home: str) -> tuple[subprocess.Popen[bytes], str]:
         *flags,
     ]
     server = subprocess.Popen(
-        command, env={**os.environ, "LAF_HOME": home, "PYTHONPATH": os.getcwd()}, stdout=subprocess.DEVNULL
+        command,
+        env={**os.environ, "LAF_HOME": home, "PYTHONPATH": os.getcwd(), "POINTS": str(points)},
+        stdout=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):
@@ -130,24 +133,28 @@ def measure(page, pid: int) -> list[tuple[str, str]]:  # type: ignore[no-untyped
 def main() -> None:
     from playwright.sync_api import expect, sync_playwright
 
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--points", default="2000", help="one theatre for each: 2000,10000")
     path = _chromium()
     if path is None:
         raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        server, url = serve(home)
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(url)
-            expect(page.get_by_role("button", name=re.compile("^Play"))).to_be_enabled(timeout=180_000)
-            page.wait_for_timeout(1000)
-            rows = measure(page, server.pid)
-            browser.close()
-        finally:
-            server.terminate()
-    print(f"The theatre, 2,000 points, {machine()}\n\n| what | value |\n|---|---|")
-    for name, value in rows:
-        print(f"| {name} | {value} |")
+    for points in map(int, arguments.parse_args().points.split(",")):
+        with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+            server, url = serve(home, points)
+            try:
+                browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+                page = browser.new_page(viewport={"width": 1440, "height": 900})
+                page.goto(url, timeout=600_000)
+                expect(page.get_by_role("button", name=re.compile("^Play"))).to_be_enabled(timeout=600_000)
+                page.wait_for_timeout(1000)
+                rows = measure(page, server.pid)
+                browser.close()
+            finally:
+                server.terminate()
+        print(f"The theatre, {points:,} points, {machine()}\n\n| what | value |\n|---|---|")
+        for name, value in rows:
+            print(f"| {name} | {value} |", flush=True)
+        print()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The Lab's own page over a recorded run; started by benchmarks/theatre.py."""
 
+import os
+
 import streamlit as st
 
 from benchmarks.recorded import recording
@@ -12,7 +14,7 @@ from dashboard.views.lab import page
 def lab() -> Lab:
     made = Lab(cache.runner(), cache.umap(), cache.map_runner(), cache.kept())
     made.experiment.close()
-    made.experiment = recording(cache.umap())
+    made.experiment = recording(cache.umap(), int(os.environ["POINTS"]))
     return made
 
 
