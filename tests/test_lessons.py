@@ -323,12 +323,15 @@ def test_a_run_is_played_again_and_a_made_up_one_does_not_pass(home, lesson, tmp
     handed_in(lesson, folder, replace(honest, passed={"1": invented}), name="b.json")
     elsewhere = {**shown, "setup": {**shown["setup"], "seed": 5}}
     handed_in(lesson, folder, replace(honest, passed={"1": elsewhere}), name="c.json")
-    a, b, c = grade(folder, [lesson])
+    endless = {**shown, "run": {**shown["run"], "steps": 10**9}}
+    handed_in(lesson, folder, replace(honest, passed={"1": endless}), name="d.json")
+    a, b, c, d = grade(folder, [lesson])
     assert (a.finished, a.replayed, a.same_record, a.remarks) == (True, 1, 1, "")
     assert b.replayed == 0
     assert "does not pass" in b.remarks
     assert c.replayed == 0
     assert "not with the number's" in c.remarks
+    assert "more than a lesson needs" in d.remarks
 
 
 FORKED = LESSON.replace(

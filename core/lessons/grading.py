@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from core.config import EvalConfig
 from core.data.datasets import load
-from core.errors import DataError, LabError
-from core.lessons.checks import read_check
+from core.errors import DataError, LabError, RequestError
+from core.lessons.checks import Check, read_check
 from core.lessons.facts import facts_of
+from core.lessons.knobs import laf_of
 from core.lessons.lesson import Lesson, Part
 from core.lessons.measures import measure
-from core.lessons.names import MEASURED
+from core.lessons.names import MEASURED, PREFIXES
 from core.lessons.progress import checked
 from core.lessons.submission import edited, read_submission, record_digest, seed_of
 from core.methods import method
@@ -28,6 +30,9 @@ from core.run import Run
 from core.runs.plain import config_like, setup_from
 from core.setup import Setup
 from core.slices import drain
+
+MOST_STEPS = 5000
+MOST_EPOCHS = 1000  # of the VAEs, in batches of 128
 
 
 @dataclass(frozen=True)
@@ -154,17 +159,19 @@ def _answers(answers: Mapping[str, Any], lesson: Lesson) -> tuple[int, int]:
 
 def _replayed(shown: Mapping[str, Any], part: Part, lesson: Lesson, seed: int) -> tuple[bool | None, str]:
     """Whether the run passes the lesson's check again, and its record is the same (True) or another (False); else why it does not."""
+    assert part.check is not None
+    check = read_check(part.check.text)
     try:
-        setup = setup_from(shown["setup"])
+        setup = replace(setup_from(shown["setup"]), data_dir=None, device="cpu", model=None)
+        if setup.dataset != lesson.setup.dataset:
+            return None, f"was run on {setup.dataset!r}, not on {lesson.setup.dataset!r}"
         if lesson.own_seed and setup.seed != seed:
             return None, f"was run with seed {setup.seed}, not with the number's {seed}"
-        found, run, fork = replayed(setup, shown["run"], shown.get("fork"))
+        found, run, fork = replayed(setup, shown["run"], shown.get("fork"), compared=_compares(check))
     except LabError as error:
         return None, f"cannot be played again: {error}"
     except (KeyError, TypeError, ValueError):
         return None, "does not say how it was run"
-    assert part.check is not None
-    check = read_check(part.check.text)
     if check.names & {n for k in MEASURED for n in (k, f"original.{k}", f"retrained.{k}")}:
         found |= _measured(run, part)
     if not check.verdict(found).passed:
@@ -175,14 +182,23 @@ def _replayed(shown: Mapping[str, Any], part: Part, lesson: Lesson, seed: int) -
     return same, "" if same else "passes, but its record is another one: played on another machine or version"
 
 
+def _compares(check: Check) -> bool:
+    """Whether it needs retrained models."""
+    named = {part for name in check.names for part in name.split(".")}
+    return "alarm" in check.text or bool(named & {"js", "references", "retrain_seconds", *PREFIXES} - {"original", "fork", "lowest", "highest"})  # fmt: skip
+
+
 def replayed(
-    setup: Setup, run: Mapping[str, Any], fork: Mapping[str, Any] | None = None
+    setup: Setup, run: Mapping[str, Any], fork: Mapping[str, Any] | None = None, *, compared: bool = True
 ) -> tuple[dict[str, Any], Run, Run | None]:
-    """The facts of a run that is played again as it is described, the run, and its fork. Raises LabError."""
+    """The facts of a run that is played again as it is described, the run, and its fork; ``compared`` to retrained models.
+
+    Raises LabError, also for a run that would take unreasonably long.
+    """
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     model = drain(original(split, method(setup.method, setup.config(split)), seed=setup.seed))
     observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
-    kept = references(split, model, seed=setup.seed)
+    kept = references(split, model, count=None if compared else 0, seed=setup.seed)
     theirs = [observer.look(r.model).reading for r in kept]
 
     def played(described: Mapping[str, Any]) -> Run:
@@ -192,13 +208,19 @@ def replayed(
         made = Run(unlearner, model, split, seed=setup.seed, observer=observer)
         changes = {int(c["after"]): c["now"] for c in described["changes"]}
         steps = int(described["steps"])
+        _require_short(made, steps)
         while len(made.steps) < steps and not made.phase.over:
             if made.steps and (now := changes.pop(len(made.steps), None)) is not None:
                 if made.phase is Phase.RUNNING:
                     made.pause()
                 made.change(config_like(made.config, now))
-            if not made.advance():
+            try:
+                made.advance()
+            except LabError:  # a run that broke, as the one that was handed in may have
                 break
+        if described.get("phase") == Phase.FAILED and not made.phase.over:
+            with contextlib.suppress(LabError):  # it broke before the next step
+                made.advance()
         if steps < made.total_steps and made.phase is Phase.RUNNING:
             made.pause()
         return made
@@ -206,6 +228,16 @@ def replayed(
     main, second = played(run), None if fork is None else played(fork)
     seconds = sum(r.seconds for r in kept) / max(1, len(kept))
     return facts_of(main, setup, theirs, retrain_seconds=seconds, fork=second), main, second
+
+
+def _require_short(run: Run, steps: int) -> None:
+    """What is handed in was written by somebody: it must not keep the grader busy for hours."""
+    laf = laf_of(run.config)
+    epochs = 0 if laf is None else laf.vae.epochs * max(1, 128 // laf.vae.batch_size)
+    if steps > MOST_STEPS or epochs > MOST_EPOCHS:
+        raise RequestError(
+            f"{steps:,} steps after {epochs:,} epochs of the VAEs are more than a lesson needs"
+        )
 
 
 def _measured(run: Run, part: Part) -> dict[str, Any]:

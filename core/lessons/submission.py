@@ -69,6 +69,7 @@ def _played(run: Run) -> dict[str, Any]:
         "settings": config_dict(run.config_at(0)),
         "changes": [{"after": c.after, "now": config_dict(c.now)} for c in run.changes],
         "steps": len(run.steps),
+        "phase": str(run.phase),
         "record": record_digest(run),
     }
 
