@@ -77,7 +77,7 @@ class Driven:
         try:
             self.now = "beginning"
             self.table.open(self.study)
-            self._lent = self.table.borrow()
+            self._lent = {} if self.study.fresh else self.table.borrow()
             where = backend(self._kind, workers=self._workers, scheduler=self._scheduler)
             failed: dict[str, str] = {}
             for jobs in jobs_of(self.study.model_cells()):

@@ -29,7 +29,7 @@ from core.methods.base import has_own_original
 from core.studies.cell import Cell, make_cell
 from core.studies.fields import OF_SETUP, check_value, family_of, kind_of, numeric
 
-KEYS = ("title", "question", "references", "seeds", "fixed", "grid", "sample", "variants", "show")
+KEYS = ("title", "question", "references", "seeds", "fixed", "grid", "sample", "variants", "show", "fresh")
 MOST_VALUES = 10_000  # of one field
 MOST_CELLS = 10_000_000
 MOST_SEEDS = 1000
@@ -83,6 +83,7 @@ class Study:
     device: str = "auto"
     source: str = field(default="", compare=False)  # the text it was read from
     show: Mapping[str, Any] = field(default_factory=dict)  # what the page draws first
+    fresh: bool = False  # rows of other studies are not taken over, as where times are compared
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -232,8 +233,11 @@ def _study(values: dict[str, Any], name: str, text: str) -> Study:
     title, question = (values.get(k, "") for k in ("title", "question"))
     if not isinstance(title, str) or not isinstance(question, str):
         raise RequestError("title and question must be text")
+    fresh = values.get("fresh", False)
+    if not isinstance(fresh, bool):
+        raise RequestError(f"fresh must be true or false, got {fresh!r}")
     study = Study(name, title or name, question, fixed, variants, grid, sample, chosen, reported, references,
-                  source=text, show=_table(values, "show"))  # fmt: skip
+                  source=text, show=_table(values, "show"), fresh=fresh)  # fmt: skip
     if study.size > MOST_CELLS:
         raise RequestError(
             f"it comes to {study.size:,} runs; the most is {MOST_CELLS:,}: sample the space instead"
