@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: run venv test lint bench findings clean browser
+.PHONY: run venv test lint bench findings docs clean browser
 
 run: venv
 	$(BIN)/laf dashboard
@@ -35,6 +35,10 @@ bench: venv
 # docs/findings.md, its figures and every number in it; studies that are kept are not run again
 findings: venv
 	$(BIN)/python assets/make_findings.py $(if $(DATA),--data-dir $(DATA))
+
+# docs/api from the source's docstrings; it needs no environment
+docs:
+	$(PYTHON) assets/make_api.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis test-output

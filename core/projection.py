@@ -47,9 +47,11 @@ class InProcessUmap:
     """UMAP in this process. Its compiled loops hold the GIL: whatever trains beside it slows to a third."""
 
     def fit(self, e: Array, seed: int) -> Array:
+        """A first map (N, 2) of representations e (N, d)."""
         return umap_layout.fit_layout(e, seed)
 
     def follow(self, previous: Array, e: Array) -> Array:
+        """The next map (N, 2) after ``previous`` (N, 2) for representations e (N, d)."""
         return umap_layout.follow_layout(previous, e)
 
 

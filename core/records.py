@@ -65,6 +65,7 @@ class Step:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The Step that ``as_dict`` made ``values`` of."""
         return cls(**values)
 
 

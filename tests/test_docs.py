@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from assets import make_api
 from core.config import EvalConfig, LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig
 from core.data import DATASETS
 from core.methods import METHODS
@@ -128,3 +129,22 @@ def test_links_within_the_docs_lead_somewhere():
             ):
                 broken.append(f"{page.name}: {target}")
     assert broken == []
+
+
+def test_the_api_pages_are_what_the_source_says_today():
+    kept = {p.name: p.read_text(encoding="utf-8") for p in make_api.PAGES.glob("*.md")}
+    wanted = make_api.pages()
+    stale = sorted(name for name in kept.keys() | wanted.keys() if kept.get(name) != wanted.get(name))
+    assert stale == [], "`make docs` writes them anew"
+
+
+def test_every_public_name_and_method_has_a_docstring():
+    assert make_api.undocumented() == []
+
+
+def test_the_api_pages_have_all_that_the_library_exports():
+    import core
+
+    assert [n.name for n in make_api.public("core")] == core.__all__
+    page = make_api.pages()["core.md"]
+    assert [name for name in core.__all__ if f"\n## {name}\n" not in page] == []

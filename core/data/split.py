@@ -74,6 +74,7 @@ class Split:
 
     @property
     def task(self) -> str:
+        """A key of TASKS: what kind of request it is."""
         return self.request.task
 
     @property

@@ -97,6 +97,7 @@ def require_unlearner(made: Any) -> None:
 
 
 METHODS = Registry()
+"""All methods by name, plug-ins of other packages among them: `METHODS["laf"](config)` makes one."""
 
 
 def method(name: str, *args: Any) -> Unlearner:

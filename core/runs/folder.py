@@ -51,6 +51,7 @@ class RunFolder:
 
     @property
     def id(self) -> str:
+        """The folder's name."""
         return self.path.name
 
     @property
@@ -127,6 +128,7 @@ class RunFolder:
     # frames
 
     def frame_path(self, number: int) -> Path:
+        """The file of frame ``number``, there or not."""
         return self.path / "frames" / f"{number:06d}.safetensors"
 
     def write_frame(self, frame: Frame) -> StoredFrame:
@@ -189,6 +191,7 @@ class RunFolder:
             os.fsync(self._steps.fileno())
 
     def close(self) -> None:
+        """Let go of the file of steps."""
         if self._steps is not None:
             self._steps.close()
             self._steps = None

@@ -43,6 +43,7 @@ class KeptRun:
 
     @property
     def id(self) -> str:
+        """What it is called on disk, in addresses and by `laf runs`."""
         return self.folder.id
 
     @functools.cached_property

@@ -51,6 +51,7 @@ class Recorder:
 
     @property
     def id(self) -> str:
+        """Of the folder it is kept in."""
         return self.folder.id
 
     @property
@@ -92,10 +93,12 @@ class Recorder:
         self._try(write)
 
     def step(self, step: Step) -> None:
+        """Keep one step that was taken."""
         if self._begun:
             self._try(lambda: self.folder.append_step(step))
 
     def frame(self, frame: Frame) -> Frame:
+        """Keep one frame; the frame as it is from then on, whose arrays may lie on disk."""
         if not self._begun:
             return frame
         kept: list[Frame] = []
@@ -103,6 +106,7 @@ class Recorder:
         return kept[0] if kept else frame
 
     def note(self, run: Run) -> None:
+        """Keep how ``run`` stands now; once it is done its model, too."""
         if not self._begun:
             return
 
@@ -118,6 +122,7 @@ class Recorder:
         self._try(write)
 
     def cut(self, run: Run) -> None:
+        """Drop what is kept of steps that ``run`` no longer has, since it was taken back."""
         if not self._begun:
             return
 
