@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.checkpoints import Checkpoints
+from core.classroom import Classroom
 from core.compute import pick_device
 from core.config import EvalConfig
 from core.data.datasets import load
@@ -61,6 +62,7 @@ class Experiment(TimeMachine):
     token: str | None = None  # of the browser whose runs are kept on disk; None: they are not
     take_up: str | None = None  # id of a kept run to go on with instead of a new one
     as_copy: bool = False  # go on with a copy of it
+    classroom: Classroom | None = None  # where many share the machine: seats and limits
 
     def __post_init__(self) -> None:
         self.dataset: Dataset | None = None
@@ -88,6 +90,9 @@ class Experiment(TimeMachine):
         self.slow = False
         self.revision = 0
         self.closed = False
+        self.seat = self.classroom.seats.seat() if self.classroom is not None else None
+        self.not_kept: str | None = None  # why no run is kept, where a classroom keeps no more
+        self._shares = self.kept is not None and self.config is None and self.eval_config is None
         self._prepared: Prepared | None = None
         self._generation = generation()
         self._follow: Follow | None = None
@@ -100,12 +105,28 @@ class Experiment(TimeMachine):
     # moves
 
     def start(self) -> None:
-        """Begin to prepare; done on return where ``kept`` has it already."""
-        found = self.kept.get(self.setup) if self.kept is not None else None
-        if found is None or self.config is not None or self.eval_config is not None:
+        """Begin to prepare; done on return where ``kept`` has it already. What another prepares just now is waited for."""
+        found = None
+        if self._shares:
+            assert self.kept is not None
+            found = self.kept.get(self.setup)
+            if found is None and not self.kept.claim(self.setup, self, self._start_again):
+                self.work["load"] = Progress("load", 0, 1)
+                return
+        if found is not None:
+            self._adopt(found)
+        else:
             self._give(Sliced(self._prepare(), self._prepare_failed))
-            return
-        self._adopt(found)
+
+    def _start_again(self) -> None:
+        def again() -> Iterator[None]:
+            yield
+            if self.run is None and not self.closed:
+                self.work.pop("load", None)
+                self.start()
+
+        if not self.closed:
+            self._give(Sliced(again(), self._prepare_failed))
 
     def play(self, steps: int | None = None) -> None:
         """Play the run to its end or for ``steps`` steps, and its fork beside it. Raises IllegalMoveError when neither can."""
@@ -124,6 +145,8 @@ class Experiment(TimeMachine):
             run.pause()
         if fork is not None and fork.phase is Phase.RUNNING:
             fork.pause()
+        if self.seat is not None and self.phase is not Phase.RUNNING:
+            self.seat.leave()
 
     def reset(self) -> None:
         """A fresh run of the same setup; the references stay."""
@@ -190,6 +213,10 @@ class Experiment(TimeMachine):
                 if runner is not None:
                     runner.discard(task)
         self._tasks.clear()
+        if self.kept is not None:
+            self.kept.release(self)
+        if self.seat is not None:
+            self.seat.leave()
         if self.run is not None:
             let_go(self.run)
         self.drop_fork()
@@ -224,19 +251,25 @@ class Experiment(TimeMachine):
                 self.split,
                 seed=self.setup.seed,
                 observer=self.observer,
-                checkpoints=Checkpoints(),
+                checkpoints=Checkpoints(memory_mb=self.classroom.states_mb)
+                if self.classroom is not None
+                else Checkpoints(),
             )
             self.keep(run)
         if self.runner.workers > 1:  # one thread alone would have to take both in turn
             run.watching = Watching(self.runner)
-        self._drive = Drive(run, self._finished, self._again)
+        self._rest(self._drive)
+        self._drive = Drive(run, self._finished, self._again, self.seat)
         if run.phase is Phase.RUNNING:  # plays back to where it stood
             self._again(self._drive)
         self.run = run
 
     def keep(self, run: Run, **about: Any) -> None:
         """Keep ``run`` on disk where runs are kept; ``about`` as ``core.runs.record``."""
-        if self.token is not None:
+        if self.token is None:
+            return
+        self.not_kept = self.classroom.why_not_kept(self.token) if self.classroom is not None else None
+        if self.not_kept is None:
             record(run, self.setup, token=self.token, **about)
 
     def _taken_up(self) -> Run | None:
@@ -259,10 +292,14 @@ class Experiment(TimeMachine):
     def _prepare_failed(self, error: LabError) -> None:
         self.error = error
         self.work.clear()
+        if self.kept is not None:
+            self.kept.release(self)
 
     def _retrain_failed(self, error: LabError) -> None:
         self.retrain_error = error
         self.work.pop("retrain", None)
+        if self.kept is not None:
+            self.kept.release(self)
 
     def _follow_failed(self, error: LabError) -> None:
         log.warning("the follow map failed: %s", error)
@@ -300,10 +337,39 @@ class Experiment(TimeMachine):
         self.model, self.observer, self.projection = prepared.model, prepared.observer, prepared.projection
         self.references = list(prepared.references)
         self.revision = len(self.references)
+        if self._shares and self.kept is not None and not prepared.references:
+            self.kept.put(self.setup, prepared)
         self._new_run()
+        self._begin_retraining()
+
+    def _begin_retraining(self) -> None:
+        """Retrain what is missing, or wait for another Experiment that does."""
+        prepared = self._prepared
+        if prepared is None or self.closed:
+            return
+        if self._shares and self.kept is not None:
+            self._take_over()
+            missing = len(self.references) < self._count(prepared.split)
+            if missing and not self.kept.claim(self.setup, self, self._begin_retraining):
+                return
         self._give(
             Sliced(self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed)
         )
+
+    def _take_over(self) -> None:
+        """The references that another Experiment of the same setup has made meanwhile."""
+        found = self.kept.get(self.setup) if self.kept is not None else None
+        if found is None or len(found.references) <= len(self.references):
+            return
+        self.references = list(found.references)
+        self.revision += 1
+        count = self._count(found.split)
+        self.work["retrain"] = Progress("retrain", len(self.references), count)
+        if len(self.references) >= count:
+            self.work.pop("retrain")
+
+    def _count(self, split: Split) -> int:
+        return usual_count(split.dataset.family) if self.reference_count is None else self.reference_count
 
     def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
         """Brought by somebody, taken from the shelf, or trained here."""
@@ -362,7 +428,7 @@ class Experiment(TimeMachine):
 
     def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:
         """Model after model, each shown as soon as it is there."""
-        count = usual_count(split.dataset.family) if self.reference_count is None else self.reference_count
+        count = self._count(split)
         missing = range(len(self.references), count)
         if self.references:
             self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
@@ -383,6 +449,8 @@ class Experiment(TimeMachine):
                 self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
             yield
         self.work.pop("retrain", None)
+        if self.kept is not None:
+            self.kept.release(self)
         for run in (self.run, self.fork_run):
             if missing and run is not None and run.phase is Phase.DONE:
                 self._finished(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -33,12 +34,17 @@ class Prepared:
 
 
 class Kept:
-    """The last few Setups that were prepared: a second page of the same one shows its map at once."""
+    """The last few Setups that were prepared: a second page of the same one shows its map at once.
+
+    What is being prepared is claimed, so that a class that opens one address at once makes its model, map and references once.
+    """
 
     def __init__(self, most: int = 4) -> None:
         self._most = most
         self._found: OrderedDict[Setup, Prepared] = OrderedDict()
         self._lock = Lock()
+        self._makers: dict[Setup, object] = {}
+        self._waiting: dict[Setup, dict[object, Callable[[], None]]] = {}
         self._purged = Watch()
 
     def get(self, setup: Setup) -> Prepared | None:
@@ -59,7 +65,34 @@ class Kept:
             self._found.move_to_end(setup)
             while len(self._found) > self._most:
                 self._found.popitem(last=False)
+            waiting = self._waiting.pop(setup, {})
+        _call(waiting)
+
+    def claim(self, setup: Setup, who: object, again: Callable[[], None]) -> bool:
+        """Whether ``who`` is to make what is missing of ``setup``; else ``again`` is called once, when there is more of it."""
+        with self._lock:
+            if self._makers.setdefault(setup, who) is who:
+                return True
+            self._waiting.setdefault(setup, {})[who] = again
+            return False
+
+    def release(self, who: object) -> None:
+        """``who`` makes nothing any more and waits for nothing; who waits for it looks again."""
+        with self._lock:
+            for waiting in self._waiting.values():
+                waiting.pop(who, None)
+            mine = [setup for setup, maker in self._makers.items() if maker is who]
+            for setup in mine:
+                del self._makers[setup]
+            left = [self._waiting.pop(setup, {}) for setup in mine]
+        for waiting in left:
+            _call(waiting)
 
     def _drop_purged(self) -> None:
         if self._purged.changed():
             self._found.clear()
+
+
+def _call(waiting: dict[object, Callable[[], None]]) -> None:
+    for again in waiting.values():
+        again()

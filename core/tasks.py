@@ -15,6 +15,7 @@ from core.models import Net
 from core.projection import Projection
 from core.records import Frame
 from core.run import Phase, Run
+from core.seats import Seat
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +62,20 @@ class Drive:
     """A Run as a Task. One object for the life of the run, so that the Runner never has it in two threads.
 
     With ``pace_s`` it takes a slice that often at most: between two of them it leaves the Runner, and a timer asks ``again`` for it.
+    With ``seat`` it takes one only when it is its turn; else it leaves the Runner until it is called.
     """
 
     def __init__(
-        self, run: Run, when_done: Callable[[Run], None], again: Callable[[Drive], None] | None = None
+        self,
+        run: Run,
+        when_done: Callable[[Run], None],
+        again: Callable[[Drive], None] | None = None,
+        seat: Seat | None = None,
     ) -> None:
         self._run = run
         self._when_done = when_done
         self._again = again
+        self.seat = seat
         self._told = False
         self.pace_s = 0.0
         self._due = 0.0
@@ -76,7 +83,7 @@ class Drive:
 
     def tick(self) -> bool:
         """A slice of the run; after its last one, ``when_done``."""
-        if self._must_wait():
+        if self._must_wait() or self._must_stand():
             return False
         before = len(self._run.steps)
         more = self._run.tick()
@@ -86,7 +93,15 @@ class Drive:
         if done and not self._told:
             self._when_done(self._run)
         self._told = done  # a run that is taken back is done again later
+        if self.seat is not None and not more:
+            self.seat.rest(self)
         return more
+
+    def _must_stand(self) -> bool:
+        if self.seat is None or self._again is None or self._run.phase is not Phase.RUNNING:
+            return False
+        again = self._again
+        return not self.seat.may_play(self, lambda: again(self))
 
     def _must_wait(self) -> bool:
         left = self._due - time.monotonic()

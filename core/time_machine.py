@@ -9,6 +9,7 @@ from core.methods import method
 from core.records import Mark, Phase
 from core.run import Run
 from core.runs import let_go
+from core.seats import Seat
 from core.setup import Setup
 from core.tasks import Drive, Follow
 
@@ -34,6 +35,7 @@ class TimeMachine:
     fork_from: int
     layers: tuple[int, dict[str, Any]] | None  # the step, and norms and cosine of its gradients by layer
     slow: bool
+    seat: Seat | None
     _drive: Drive | None
     _fork_drive: Drive | None
     _follow: Follow | None
@@ -73,7 +75,7 @@ class TimeMachine:
         self.drop_fork()
         self.forks += 1
         self.fork_from = step
-        self._fork_drive = Drive(twin, self._finished, self._again)
+        self._fork_drive = Drive(twin, self._finished, self._again, self.seat)
         self.fork_run = twin
         self._go(self._fork_drive)
         return twin
@@ -82,6 +84,7 @@ class TimeMachine:
         """The second run is wanted no more."""
         if self.fork_run is not None:
             let_go(self.fork_run)
+        self._rest(self._fork_drive)
         self.fork_run = self._fork_drive = self._fork_follow = self.fork_report = None
 
     @property
@@ -146,6 +149,11 @@ class TimeMachine:
         assert drive is not None
         drive.pace_s = SLOW_S if self.slow else 0.0
         self._again(drive)
+
+    def _rest(self, drive: Drive | None) -> None:
+        """The run of ``drive`` wants no seat."""
+        if self.seat is not None and drive is not None:
+            self.seat.rest(drive)
 
     # of the Experiment
 
