@@ -106,7 +106,7 @@ export class Table {
     const show = h("button", { type: "button", class: "open", "aria-label": `Curve of ${row.label}`, title: "show this curve large", onclick: () => this.choose(row.key) });
     keepKeys(show, [" ", "Enter"]);
     parts.show = show;
-    parts.line = h("div", { class: "row", role: "row" }, parts.label, h("span", { class: "spark" }, parts.canvas, parts.dot, show), parts.cell, parts.reference, h("span", { class: "place", role: "cell" }, parts.distance));
+    parts.line = h("div", { class: "row", role: "row" }, parts.label, h("span", { class: "spark", role: "cell" }, parts.canvas, parts.dot, show), parts.cell, parts.reference, h("span", { class: "place", role: "cell" }, parts.distance));
     this.body.append(parts.line);
     return parts;
   }
