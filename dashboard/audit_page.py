@@ -23,7 +23,7 @@ STYLE = """
 .audit td, .audit th { padding: 0.16rem 0.6rem 0.16rem 0; text-align: left; vertical-align: top; font-size: 0.86rem; border: 0; }
 .audit dl { display: grid; grid-template-columns: 13rem 1fr; gap: 0.12rem 0.8rem; margin: 0; font-size: 0.86rem; }
 .audit dt { color: #5d6a86; } .audit dd { margin: 0; overflow-wrap: anywhere; } .audit code { font-size: 0.8rem; color: #182033; background: #f0f2f8; }
-.audit .passed { color: #0b8a5a; font-weight: 600; } .audit .failed { color: #c92a3a; font-weight: 600; } .audit .no-power, .audit .not-tested { color: #5d6a86; }
+.audit .passed { color: #087a4f; font-weight: 600; } .audit .failed { color: #c92a3a; font-weight: 600; } .audit .no-power, .audit .not-tested { color: #5d6a86; }
 .audit .caution { margin-top: 1rem; padding: 0.5rem 0.8rem; border: 1px solid #c92a3a; border-radius: 8px; font-size: 0.86rem; }
 .audit .sum { display: flex; gap: 1.4rem; margin: 0.5rem 0 0; font-size: 0.95rem; }
 @media print { @page { size: A4; margin: 10mm; } body { margin: 0; } .audit { border: 0; padding: 0; max-width: none; font-size: 11px; line-height: 1.25; zoom: 0.9; } .audit h1 { font-size: 1.3rem; } .audit h2 { margin-top: 0.6rem; }

@@ -63,9 +63,11 @@ def _release(lab: Lab) -> None:
 
 @st.cache_resource(scope="session", on_release=_release, show_spinner=False)
 def _lab(browser: str, _asked: Asked) -> Lab:
+    from dashboard import classroom
     from dashboard.state import Lab
 
-    return Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked)
+    limits = classroom.now()
+    return Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked, classroom=limits)
 
 
 def lab() -> Lab:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from core.errors import LabError, RequestError
 from dashboard import (
+    classroom,
     compare_command,
     judge_command,
     lesson_command,
@@ -44,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="laf", description="Machine unlearning with Label-Agnostic Forgetting, step by step.")
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")
     commands = top.add_subparsers(
-        dest="command", required=True, metavar="run | compare | judge | runs | purge | study | lesson | grade | dashboard"
+        dest="command",
+        required=True,
+        metavar="run | compare | judge | runs | purge | study | lesson | grade | dashboard",
     )
 
     run = commands.add_parser("run", help="train, forget, retrain, and print how they compare")
@@ -134,8 +137,14 @@ def parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
     page.add_argument(
-        "--lesson", dest="lessons", action="append", default=[], metavar="FILE", help="show a lesson of your own, too"
+        "--lesson",
+        dest="lessons",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="show a lesson of your own, too",
     )
+    classroom.add(page)
     studies = study_command.add(commands)
     lessons = lesson_command.add(commands)
     for command in (run, compare, judge, *kept, *studies, *lessons, page):
@@ -189,6 +198,7 @@ def _dashboard(a: argparse.Namespace) -> None:
 
     if not 1 <= a.port <= 65535:
         raise RequestError(f"--port must be a number from 1 to 65535, got {a.port}")
+    limits = classroom.read(a)
     with socket.socket(socket.AF_INET6 if ":" in a.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -216,6 +226,9 @@ def _dashboard(a: argparse.Namespace) -> None:
     from dashboard import cache
 
     options = {**settings(), "server.address": a.host, "server.port": a.port}
+    classroom.begin(limits)
+    if limits is not None:
+        options["server.maxUploadSize"] = limits.upload_mb
     app = str(Path(__file__).with_name("app.py"))
     bootstrap.load_config_options(flag_options=options)
     threading.Thread(target=cache.warm, name="warm", daemon=True).start()

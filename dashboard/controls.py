@@ -11,7 +11,7 @@ from core.errors import LabError
 from core.methods.base import has_own_original
 from core.run import Phase
 from core.setup import FRACTIONS, Setup, usual_classes
-from dashboard import imports, knobs_form, methods_form, models_form, state
+from dashboard import classroom, imports, knobs_form, methods_form, models_form, state
 from dashboard.state import Lab
 
 PLANTED = "planted"
@@ -22,6 +22,8 @@ TASKS = {
     PLANTED: "Planted truth",
 }
 WAIT = "The original model is still being prepared"
+LINE_S = 1.0
+WHY_LINE = "Many share this machine: runs take turns, in the order in which they asked"
 OVER = "The run is at its end; Reset starts it anew"
 
 
@@ -50,6 +52,16 @@ def transport(lab: Lab) -> None:
         )
         if slow != lab.experiment.slow:
             lab.experiment.set_slow(slow)
+        if lab.place is not None:
+            _line(lab)
+
+
+@st.fragment(run_every=LINE_S)
+def _line(lab: Lab) -> None:
+    """Where the run stands in the classroom's line; the page is drawn anew when it has its turn."""
+    place = lab.place
+    said = "It is your turn" if place is None else classroom.in_line(place)
+    st.html(f"<p class='line' role='status' title='{WHY_LINE}'>{said}</p>")
 
 
 def _one_step(lab: Lab) -> str:

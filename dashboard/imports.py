@@ -18,7 +18,7 @@ from core.data.datasets import DATASETS, Source, source
 from core.data.own.subjects import CSV_BYTES
 from core.errors import LabError, RequestError
 from core.setup import Setup, usual_classes
-from dashboard import state
+from dashboard import classroom, state
 from dashboard.state import Lab
 
 ROWS = 100  # classes on the sheet
@@ -102,10 +102,11 @@ def _close() -> None:
 def _import(lab: Lab) -> None:
     images, table = st.columns([1.3, 1], gap="medium")
     file = images.file_uploader(
-        "Images: a zip of class folders, or an npz", ["zip", "npz"], key=f"own-file-{asked()}"
+        "Images: a zip of class folders, or an npz", ["zip", "npz"], key=f"own-file-{asked()}",
+        max_upload_size=classroom.upload_mb(custom.UPLOAD_BYTES // 2**20),
     )
     subjects = table.file_uploader(
-        "Who is on which image: a CSV, optional", ["csv"], key=f"own-subjects-{asked()}", max_upload_size=CSV_BYTES // 2**20,
+        "Who is on which image: a CSV, optional", ["csv"], key=f"own-subjects-{asked()}", max_upload_size=classroom.upload_mb(CSV_BYTES // 2**20),
         help="Columns file (as in the zip) or id (row of the npz), and subject: everything of one subject is then one choice",
     )  # fmt: skip
     if file is None:
@@ -144,6 +145,7 @@ def _looked_at(file: Any, subjects: Any) -> Proposal | str:
         return known[1]
     bar = st.progress(0.0, "Looking at every image")
     try:
+        classroom.check(file, subjects)
         found: Proposal | str = custom.inspect(
             file.getvalue(),
             name=file.name,

@@ -13,7 +13,7 @@ from core.data.datasets import load
 from core.data.images import Dataset
 from core.errors import LabError
 from core.own_model import About, OwnModel
-from dashboard import imports, state
+from dashboard import classroom, imports, state
 from dashboard.state import Lab
 
 LIMIT_MB = 1024
@@ -81,7 +81,10 @@ def _dialog(lab: Lab) -> None:
         st.error(str(error))
         return
     file = st.file_uploader(
-        "Weights (.safetensors)", ["safetensors"], key="own-model-file", max_upload_size=LIMIT_MB
+        "Weights (.safetensors)",
+        ["safetensors"],
+        key="own-model-file",
+        max_upload_size=classroom.upload_mb(LIMIT_MB),
     )
     if file is None or layer is None:
         st.caption(HOW)
@@ -134,6 +137,7 @@ def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Datase
         return found
     with st.spinner("Reading and measuring it"):
         try:
+            classroom.check(file)
             found = own_model.check(arch, layer, file.getvalue(), dataset, title=file.name, size=size)
         except LabError as error:
             found = str(error)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core.classroom import Classroom
 from core.data.datasets import load
+from core.data.images import Dataset
 from core.errors import LabError
 from core.experiment import Experiment
 from core.methods import METHODS, method
@@ -22,6 +24,7 @@ from core.purged import generation, purged_since
 from core.run import Phase
 from core.runner import Runner
 from core.runs import Recorder, RunInfo, is_open, list_runs, run_info
+from core.seats import Place
 from core.selection import Ids
 from core.setup import Setup, usual_classes
 from dashboard import scene
@@ -48,7 +51,9 @@ class Lab:
         *,
         browser: str | None = None,
         asked: Asked | None = None,
+        classroom: Classroom | None = None,
     ) -> None:
+        self.classroom = classroom  # where many share the machine
         self.browser = browser  # whose runs are kept; None: they are not
         self.notice: str | None = None  # said once: what an address asked for and could not be opened
         self._runner = runner
@@ -109,7 +114,7 @@ class Lab:
             info = run_info(run_id)
             if self.browser is None or not info.belongs_to(self.browser):
                 return f"run {run_id} belongs to another browser; ask whoever made it to share it"
-            info.setup.split(load(info.setup.dataset, data_dir=info.setup.data_dir))
+            info.setup.split(self._images(info.setup))
         except LabError as error:
             return str(error)
         self.open(info.setup, take_up=run_id, as_copy=as_copy or not info.is_of(self.browser))
@@ -161,7 +166,7 @@ class Lab:
         self.outbox = Outbox()
         self.experiment = Experiment(
             setup, self._runner, self._umap, config, map_runner=self._map_runner, kept=self._kept, token=self.browser,
-            take_up=take_up, as_copy=as_copy,
+            take_up=take_up, as_copy=as_copy, classroom=self.classroom,
         )  # fmt: skip
         self.experiment.start()
         self.advice: Advice = getattr(self, "advice", None) or Advice(self._runner)
@@ -183,7 +188,7 @@ class Lab:
         ``usual``: with the classes that its task forgets of this dataset unless told.
         """
         try:
-            dataset = load(setup.dataset, data_dir=setup.data_dir)
+            dataset = self._images(setup)
             if usual:
                 setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))
             split = setup.split(dataset)
@@ -194,6 +199,13 @@ class Lab:
             return str(error)
         self.open(setup, config=config)
         return None
+
+    def _images(self, setup: Setup) -> Dataset:
+        """Those of ``setup``. Raises LabError where they cannot be had, or are too many for a classroom."""
+        dataset = load(setup.dataset, data_dir=setup.data_dir)
+        if self.classroom is not None:
+            self.classroom.check_images(dataset)
+        return dataset
 
     def forget_these(self, ids: Iterable[int]) -> str | None:
         """Open the same data with these images to forget; as ``change``."""
@@ -258,12 +270,21 @@ class Lab:
             e.forks,
             e.fork_run is None,
             self.not_kept,
+            self.place is not None,
         )
 
     @property
+    def place(self) -> Place | None:
+        """Where the run stands in a classroom's line; None while it plays, stands still, or there is none."""
+        seat = self.experiment.seat
+        return seat.place if seat is not None else None
+
+    @property
     def not_kept(self) -> str | None:
-        """Why the run is no longer written to disk: it is full, or another tab has taken the run up."""
+        """Why the run is not, or no longer, written to disk: it is full, another tab has the run, a classroom keeps no more."""
         run = self.experiment.run
+        if self.experiment.not_kept is not None:
+            return self.experiment.not_kept
         recorder = run.recorder if run is not None else None
         return recorder.problem if isinstance(recorder, Recorder) else None
 

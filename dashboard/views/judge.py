@@ -7,7 +7,7 @@ import json
 import streamlit as st
 
 from core.errors import LabError
-from dashboard import cache, models_form
+from dashboard import cache, classroom, models_form
 from dashboard.compare_data import table_data
 from dashboard.judging import Judging, summary_of
 from dashboard.state import Lab
@@ -32,15 +32,21 @@ def page(lab: Lab) -> None:
     left, right = st.columns([1, 1], gap="large")
     with left:
         original = st.file_uploader(
-            "Original model (.safetensors)", ["safetensors"], key="judge-original", max_upload_size=LIMIT_MB
+            "Original model (.safetensors)",
+            ["safetensors"],
+            key="judge-original",
+            max_upload_size=classroom.upload_mb(LIMIT_MB),
         )
         unlearned = st.file_uploader(
-            "Unlearned model", ["safetensors"], key="judge-unlearned", max_upload_size=LIMIT_MB
+            "Unlearned model",
+            ["safetensors"],
+            key="judge-unlearned",
+            max_upload_size=classroom.upload_mb(LIMIT_MB),
         )
     with right:
         retrained = st.file_uploader(
             "Models retrained without the forgotten images (optional; two or more make a band)", ["safetensors"],
-            accept_multiple_files=True, key="judge-retrained", max_upload_size=LIMIT_MB,
+            accept_multiple_files=True, key="judge-retrained", max_upload_size=classroom.upload_mb(LIMIT_MB),
         )  # fmt: skip
         try:
             made = lab.experiment.model.provenance if lab.experiment.model is not None else None
@@ -58,6 +64,10 @@ def page(lab: Lab) -> None:
     missing = (
         "Upload the original and the unlearned model first" if original is None or unlearned is None else None
     )
+    refused = classroom.refused(original, unlearned, *retrained)
+    if refused is not None:
+        st.error(refused)
+        missing = refused
     if st.button(
         "Judge", type="primary", disabled=missing is not None or judging.busy, help=missing, key="judge-start"
     ) and (original is not None and unlearned is not None and layer is not None):

@@ -18,6 +18,7 @@ from dashboard.timeline import timeline
 FAST_S = 0.1  # while frames come
 CALM_S = 0.5  # while only progress does
 SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
+SHARED = 3
 STAGE_HEIGHT = 672  # what 900 px leave below header, setup and transport
 
 
@@ -134,10 +135,11 @@ def follow(lab: Lab) -> None:
 
 
 def _every(lab: Lab) -> float:
-    """Seconds between two polls."""
+    """Seconds between two polls; in a classroom longer, since every poll takes the time of somebody's run."""
+    share = SHARED if lab.classroom is not None else 1
     if not lab.busy:
-        return SLOW_S
-    return CALM_S if lab.is_preparing else FAST_S
+        return share * SLOW_S
+    return share * (CALM_S if lab.is_preparing or lab.place is not None else FAST_S)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,6 @@ def test_no_page_has_a_serious_finding(server, open_page, scheme):
         page.tab.get_by_role("link", name=name, exact=True).first.click()
         app = page.tab.locator("[data-testid=stApp]")
         expect(app).to_have_attribute("data-test-script-state", "notRunning")
-        page.tab.wait_for_timeout(700)  # what fades in has faded in: axe measures colours as they are drawn
+        page.tab.wait_for_timeout(400)  # what fades in has faded in: axe measures colours as they are drawn
         problems += [f"{name}: {line}" for line in grave(Axe().run(page.tab, options=RULES).response)]
     assert problems == [], "\n".join(problems)

@@ -1,0 +1,96 @@
+"""`laf dashboard --classroom`: its options, and what they mean for the page; no screen."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from core.classroom import Classroom
+from core.errors import RequestError
+from core.seats import Place
+
+OPTIONS = {  # of the command line: field of Classroom, placeholder, help
+    "--players": ("players", "N", "runs that play at once, the others wait in line (default: one for each core)"),
+    "--turn": ("turn_s", "S", "seconds that a run plays while others wait (default: 30)"),
+    "--keep-runs": ("runs", "N", "runs kept on disk for each browser (default: 20)"),
+    "--upload-mb": ("upload_mb", "MB", "of a file that somebody uploads (default: 20)"),
+    "--session-mb": ("session_mb", "MB", "of the images that a session holds (default: 256)"),
+}  # fmt: skip
+VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves and take no options: "1"
+
+_begun: Classroom | None = None
+
+
+def add(page: argparse.ArgumentParser) -> None:
+    """The options of `laf dashboard`."""
+    page.add_argument(
+        "--classroom", action="store_true", help="many browsers on this machine: a line for the cores, and limits for each"
+    )  # fmt: skip
+    for option, (field, unit, text) in OPTIONS.items():
+        kind = float if field == "turn_s" else int
+        page.add_argument(
+            option, dest=field, type=kind, default=None, metavar=unit, help=f"for --classroom: {text}"
+        )
+
+
+def read(a: argparse.Namespace) -> Classroom | None:
+    """What the options ask for. Raises RequestError for one that means nothing."""
+    given = {field: getattr(a, field) for field, _, _ in OPTIONS.values() if getattr(a, field) is not None}
+    if not a.classroom:
+        if given:
+            name = next(option for option, (field, _, _) in OPTIONS.items() if field in given)
+            raise RequestError(f"{name} is a limit of a classroom; add --classroom")
+        return None
+    if given.get("players") == 0:
+        raise RequestError("--players must be at least 1; leave it out for one for each core")
+    return Classroom(**given)
+
+
+def begin(limits: Classroom | None) -> None:
+    """From now on all pages of the process are in this classroom; None: in none."""
+    global _begun
+    _begun = limits
+
+
+def now() -> Classroom | None:
+    """The classroom that the page is in, if any."""
+    if _begun is None and os.environ.get(VARIABLE) == "1":
+        begin(Classroom())
+    return _begun
+
+
+def upload_mb(usual: int) -> int:
+    """What a file may have at most, in MB; ``usual`` outside of a classroom."""
+    limits = now()
+    return usual if limits is None else min(usual, limits.upload_mb)
+
+
+def check(*files: Any) -> None:
+    """Raises RequestError where an uploaded file (None: none) is larger than the classroom allows."""
+    limits = now()
+    for file in files:
+        if limits is not None and file is not None:
+            limits.check_upload(file.name, file.size)
+
+
+def refused(*files: Any) -> str | None:
+    """The same as a sentence, or None."""
+    try:
+        check(*files)
+    except RequestError as error:
+        return str(error)
+    return None
+
+
+def in_line(place: Place) -> str:
+    """Where somebody stands: "You are 3rd in line, about 40 s"."""
+    n, s = place.number, place.wait_s
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    if s < 2.5:
+        wait = "any moment now"
+    elif s < 100:
+        wait = f"about {5 * max(1, round(s / 5))} s"
+    else:
+        wait = f"about {round(s / 60)} min"
+    return f"You are {n}{ending} in line, {wait}"
