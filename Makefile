@@ -19,10 +19,12 @@ $(STAMP): pyproject.toml constraints.txt
 browser:
 	@sh tests/browser/install.sh
 
-# the browser's tests come after the others: they measure nothing, but a page beside two busy processes keeps a person waiting
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# the browser's tests come after the others: a page beside processes that compute keeps a person waiting
 test: venv browser
-	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 4 --dist loadfile
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m "not browser" $(PARALLEL)
+	$(BIN)/python -m pytest -m browser $(PARALLEL)
 
 lint: venv
 	$(BIN)/ruff check .
