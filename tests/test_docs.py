@@ -15,8 +15,10 @@ import pytest
 from assets import make_api
 from core.config import EvalConfig, LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig
 from core.data import DATASETS
+from core.figures import FIGURES
 from core.methods import METHODS
 from dashboard.cli import parser
+from dashboard.rows import JS, rows_for
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -118,17 +120,58 @@ def test_no_tracked_file_names_a_path_of_the_workplace():
     assert found == []
 
 
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *ROOT.glob("C*.md")]
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """(path, heading) of each link; code is none."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.S)
+    return re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", text)
+
+
+def anchors(page: Path) -> set[str]:
+    """What a heading is called in a link, as GitHub makes it: lower case, no punctuation, dashes for blanks."""
+    titles = re.findall(r"^#+ +(.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_links_within_the_docs_lead_somewhere():
     broken = []
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *ROOT.glob("C*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
-            if (
-                "://" not in target
-                and not target.startswith("mailto:")
-                and not (page.parent / target).exists()
-            ):
-                broken.append(f"{page.name}: {target}")
+    for page in pages():
+        for target, heading in links(page):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            there = page.parent / target if target else page
+            if not there.exists() or (heading and heading not in anchors(there)):
+                broken.append(f"{page.name}: {target}{heading and '#'}{heading}")
     assert broken == []
+
+
+def test_every_page_of_the_docs_can_be_reached_from_the_readme():
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        targets = {(page.parent / path).resolve() for path, _ in links(page) if path.endswith(".md")}
+        waiting += [t for t in targets - reached if t.is_file()]
+    assert sorted(p.name for p in set(pages()) - reached) == []
+
+
+def test_the_glossary_has_every_figure_as_the_pages_call_it():
+    told = (ROOT / "docs" / "glossary.md").read_text().lower()
+    rows = [row for task in ("class", "data", "noise") for row in rows_for(task, "trigger")]
+    shown = {name for f in [*FIGURES.values(), *rows, JS] for name in (f.label, f.symbol) if name}
+    assert sorted(name for name in shown if name.lower() not in told) == []
+
+
+def test_no_command_of_the_concepts_is_made_up():
+    others = "\n".join(p.read_text() for p in pages() if p.name not in ("concepts.md", "README.md"))
+    commands = re.findall(
+        r"`((?:python -m|laf study run) [^`]+)`", (ROOT / "docs" / "concepts.md").read_text()
+    )
+    assert commands
+    assert [c for c in commands if c not in others] == []
 
 
 def test_the_api_pages_are_what_the_source_says_today():
