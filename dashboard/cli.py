@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -137,6 +138,9 @@ def parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
     page.add_argument(
+        "--base-path", default="", metavar="PATH", help="for a proxy that hands on one path: lab for https://host/lab/"
+    )
+    page.add_argument(
         "--lesson",
         dest="lessons",
         action="append",
@@ -198,6 +202,8 @@ def _dashboard(a: argparse.Namespace) -> None:
 
     if not 1 <= a.port <= 65535:
         raise RequestError(f"--port must be a number from 1 to 65535, got {a.port}")
+    if re.search(r"[^\w./-]", a.base_path):
+        raise RequestError(f"--base-path is a path like lab or tools/lab, not {a.base_path!r}")
     limits = classroom.read(a)
     with socket.socket(socket.AF_INET6 if ":" in a.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -226,6 +232,8 @@ def _dashboard(a: argparse.Namespace) -> None:
     from dashboard import cache
 
     options = {**settings(), "server.address": a.host, "server.port": a.port}
+    if a.base_path.strip("/"):
+        options["server.baseUrlPath"] = a.base_path.strip("/")
     classroom.begin(limits)
     if limits is not None:
         options["server.maxUploadSize"] = limits.upload_mb

@@ -61,7 +61,7 @@ def _line(lab: Lab) -> None:
     """Where the run stands in the classroom's line; the page is drawn anew when it has its turn."""
     place = lab.place
     said = "It is your turn" if place is None else classroom.in_line(place)
-    st.html(f"<p class='line' role='status' title='{WHY_LINE}'>{said}</p>")
+    st.html(f"<p class='in-line' role='status' title='{WHY_LINE}'>{said}</p>")
 
 
 def _one_step(lab: Lab) -> str:

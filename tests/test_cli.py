@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from core import config
 from core.data import load
 from core.errors import DataError, RequestError
-from dashboard import cli, request_options, run_command
+from dashboard import classroom, cli, request_options, run_command
 
 
 def laf(*argv: str) -> int:
@@ -82,6 +82,8 @@ WRONG = [
     (["dashboard", "--port", "70000"], ["--port", "65535"]),
     (["dashboard", "--port", "http"], ["--port"]),
     (["dashboard", "--host", "256.0.0.1"], ["--host"]),
+    (["dashboard", "--base-path", "http://x/lab"], ["--base-path", "tools/lab"]),
+    (["dashboard", "--players", "2"], ["--players", "--classroom"]),
 ]  # fmt: skip
 
 
@@ -360,6 +362,13 @@ def test_the_dashboard_is_started_with_the_settings_host_and_port(monkeypatch):
     assert seen["browser.gatherUsageStats"] is False
     assert os.path.basename(seen["app"]) == "app.py"
     assert os.path.exists(seen["app"])
+    assert "server.baseUrlPath" not in seen
+    assert (
+        laf("dashboard", "--port", str(port), "--base-path", "/tools/lab/", "--classroom", "--upload-mb", "7")
+        == 0
+    )
+    assert (seen["server.baseUrlPath"], seen["server.maxUploadSize"]) == ("tools/lab", 7)
+    classroom.begin(None)
 
 
 def test_no_page_is_taken_apart_by_ast_when_it_is_first_opened(monkeypatch):
