@@ -31,6 +31,8 @@ MODULES = (
 )
 ALREADY = "core"  # what this exports is told on its page, and only pointed at from the others
 
+LONGEST = 60  # of a class's constant in a table
+
 Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -172,6 +174,7 @@ def _section(named: Named) -> str:
     node = named.node
     if isinstance(node, ast.Module):
         return f"## {named.name}\n\nThe module [{named.module}]({named.module}.md). {_first(_doc(node))}"
+    where = _path(named.module).relative_to(ROOT).as_posix()
     parts = [f"## {named.name}"]
     if isinstance(node, Def):
         parts.append(_code(_signature(node)))
@@ -181,7 +184,7 @@ def _section(named: Named) -> str:
         parts.append(_code(_value(node)))
     parts += [
         _markdown(_doc(node, named)),
-        f"Defined in `{_path(named.module).relative_to(ROOT).as_posix()}`.",
+        f"Defined in [{where}](../../{where}).",
     ]
     if isinstance(node, ast.ClassDef):
         parts += [_fields(node, named.module), *(_method(d) for d in _methods(node))]
@@ -213,8 +216,30 @@ def _signature(d: Def) -> str:
 
 
 def _arguments(d: Def) -> str:
-    written = ast.unparse(d.args)
-    return re.sub(r"^(self|cls)(, |$)", "", written)
+    """As they are written, without self, and with blanks around the default of what has a type."""
+    a = d.args
+    plain = [*a.posonlyargs, *a.args]
+    defaults = [None] * (len(plain) - len(a.defaults)) + list(a.defaults)
+    written = [_argument(*pair) for pair in zip(plain, defaults, strict=True)]
+    if a.posonlyargs:
+        written.insert(len(a.posonlyargs), "/")
+    if written and written[0] in ("self", "cls"):
+        del written[0]
+    if a.vararg:
+        written.append(f"*{_argument(a.vararg, None)}")
+    elif a.kwonlyargs:
+        written.append("*")
+    written += [_argument(*pair) for pair in zip(a.kwonlyargs, a.kw_defaults, strict=True)]
+    if a.kwarg:
+        written.append(f"**{_argument(a.kwarg, None)}")
+    return ", ".join(written)
+
+
+def _argument(a: ast.arg, default: ast.expr | None) -> str:
+    name = f"{a.arg}: {ast.unparse(a.annotation)}" if a.annotation else a.arg
+    if default is None:
+        return name
+    return f"{name}{' = ' if a.annotation else '='}{ast.unparse(default)}"
 
 
 def _method(d: Def) -> str:
@@ -237,6 +262,7 @@ def _fields(node: ast.ClassDef, module: str) -> str:
             name, kind, value = part.target.id, ast.unparse(part.annotation), _default(part.value)
         elif isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
             name, kind, value = part.targets[0].id, "", ast.unparse(part.value)
+            value = value if len(value) <= LONGEST else "…"
         else:
             continue
         if name.startswith("_"):
