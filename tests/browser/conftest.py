@@ -35,7 +35,7 @@ def _chromium() -> str | None:
 class Server:
     """`laf dashboard` on a free port."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -44,7 +44,7 @@ class Server:
         environment = {**os.environ, "LAF_HOME": str(home)}
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dashboard.cli", "dashboard", "--port", str(self.port)],
+                [sys.executable, "-m", "dashboard.cli", "dashboard", "--port", str(self.port), *options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
