@@ -29,7 +29,7 @@ SLICE_S = 0.05
 
 
 class LAF:
-    """The method behind the Unlearner protocol."""
+    """Two VAEs learn D and D_f; L_UE makes the model fail the one of D_f, L_RA holds what remains and pushes the rest away."""
 
     name = "laf"
     title = "LAF"
