@@ -17,7 +17,7 @@ OPTIONS = {  # of the command line: field of Classroom, placeholder, help
     "--upload-mb": ("upload_mb", "MB", "of a file that somebody uploads (default: 20)"),
     "--session-mb": ("session_mb", "MB", "of the images that a session holds (default: 256)"),
 }  # fmt: skip
-VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves and take no options: "1"
+VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
 
 _begun: Classroom | None = None
 
@@ -55,9 +55,22 @@ def begin(limits: Classroom | None) -> None:
 
 def now() -> Classroom | None:
     """The classroom that the page is in, if any."""
-    if _begun is None and os.environ.get(VARIABLE) == "1":
-        begin(Classroom())
+    said = os.environ.get(VARIABLE, "")
+    if _begun is None and said:
+        begin(_from_words([] if said == "1" else said.split()))
     return _begun
+
+
+def _from_words(words: list[str]) -> Classroom | None:
+    options = argparse.ArgumentParser(exit_on_error=False, add_help=False)
+    add(options)
+    try:
+        found, left = options.parse_known_args(["--classroom", *words])
+    except argparse.ArgumentError as error:
+        raise RequestError(f"{VARIABLE}: {error}") from error
+    if left:
+        raise RequestError(f'{VARIABLE} is 1 or limits like "--players 1", not {left[0]!r}')
+    return read(found)
 
 
 def upload_mb(usual: int) -> int:

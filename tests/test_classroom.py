@@ -85,6 +85,14 @@ def test_a_limit_that_means_nothing_is_refused(argv, words):
 def test_a_host_that_takes_no_options_can_ask_by_a_variable(in_class, monkeypatch):
     monkeypatch.setenv("LAF_CLASSROOM", "1")
     assert classroom.now() == Classroom()
+    classroom.begin(None)
+    monkeypatch.setenv("LAF_CLASSROOM", "--players 1 --session-mb 64")
+    assert classroom.now() == Classroom(players=1, session_mb=64)
+    for wrong in ("yes", "--players many"):
+        classroom.begin(None)
+        monkeypatch.setenv("LAF_CLASSROOM", wrong)
+        with pytest.raises(RequestError, match="LAF_CLASSROOM"):
+            classroom.now()
 
 
 @pytest.mark.parametrize(
