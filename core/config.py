@@ -215,7 +215,7 @@ class EvalConfig:
     max_points: int = 2000  # fixed ids on the map, at most half of them forgotten
     max_test: int = 1000  # test images measured at each frame; the final report always measures all
     frames: int = 100  # in a run: a long one is looked at every 1/frames of its steps
-    adapts: bool = True  # a run that is watched goes on without a frame where two are still being made; False: it waits
+    adapts: bool = True  # a watched run goes on without a frame while two are being made; False: it waits
 
     def __post_init__(self) -> None:
         check_whole(self, "batch_size", "max_points", "max_test", "frames")
@@ -225,7 +225,9 @@ class EvalConfig:
         """On digits a frame is cheap, and there is one for each step. On MNIST and larger images a run would spend most of its
         time on 100 frames of 3,000 images: benchmarks/frame_cost.py."""
         if dataset == "digits":
-            return cls(frames=1000, adapts=False)  # at 0.4 MB each on disk; a run of under 1,500 steps has one for each
+            return cls(
+                frames=1000, adapts=False
+            )  # at 0.4 MB each on disk; a run of under 1,500 steps has one for each
         return (
             cls() if dataset == "own-small" else cls(batch_size=64, max_points=1000, max_test=300, frames=18)
         )

@@ -97,7 +97,7 @@ class Projection:
             axis=1
         )  # twins are one point, not each other's neighbour
         away = away[np.isfinite(away)]
-        derived = {
+        derived: dict[str, Any] = {
             "representations": e0,
             "positions": positions,
             "span": float(np.ptp(positions, axis=0).max()) or 1.0,  # 1 where all points are one

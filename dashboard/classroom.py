@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.classroom import Classroom
 from core.errors import RequestError
-from core.seats import Place
+
+if TYPE_CHECKING:  # `laf --help` waits for no torch
+    from core.classroom import Classroom
+    from core.seats import Place
 
 OPTIONS = {  # of the command line: field of Classroom, placeholder, help
     "--players": ("players", "N", "runs that play at once, the others wait in line (default: one for each core)"),
@@ -44,6 +46,8 @@ def read(a: argparse.Namespace) -> Classroom | None:
         return None
     if given.get("players") == 0:
         raise RequestError("--players must be at least 1; leave it out for one for each core")
+    from core.classroom import Classroom
+
     return Classroom(**given)
 
 

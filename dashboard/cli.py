@@ -138,7 +138,10 @@ def parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
     page.add_argument(
-        "--base-path", default="", metavar="PATH", help="for a proxy that hands on one path: lab for https://host/lab/"
+        "--base-path",
+        default="",
+        metavar="PATH",
+        help="for a proxy that hands on one path: lab for https://host/lab/",
     )
     page.add_argument(
         "--lesson",

@@ -102,7 +102,9 @@ def _close() -> None:
 def _import(lab: Lab) -> None:
     images, table = st.columns([1.3, 1], gap="medium")
     file = images.file_uploader(
-        "Images: a zip of class folders, or an npz", ["zip", "npz"], key=f"own-file-{asked()}",
+        "Images: a zip of class folders, or an npz",
+        ["zip", "npz"],
+        key=f"own-file-{asked()}",
         max_upload_size=classroom.upload_mb(custom.UPLOAD_BYTES // 2**20),
     )
     subjects = table.file_uploader(

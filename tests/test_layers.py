@@ -122,7 +122,9 @@ def test_core_prints_nothing(path):
 
 @pytest.mark.parametrize("path", [*CORE, *DASHBOARD], ids=names([*CORE, *DASHBOARD]))
 def test_no_pickle_is_read_and_no_device_is_hard_wired(path):
-    allowed = {"joblib"} if path.name == "backends.py" else set()  # it runs processes there, and reads no file
+    allowed = (
+        {"joblib"} if path.name == "backends.py" else set()
+    )  # it runs processes there, and reads no file
     assert not imported(path) & {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"} - allowed
     for name, call in calls(path):
         assert name not in ("torch.load", "torch.hub.load", "torch.save"), path

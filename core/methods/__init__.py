@@ -137,4 +137,13 @@ def origin_of(name: str, family: str, task: str) -> str:
     return baseline_origin(name, family, task) if name in _OWN else "its own"
 
 
-__all__ = ["LAF", "METHODS", "Unlearner", "method", "origin_of", "preset_for", "preset_of", "require_unlearner"]
+__all__ = [
+    "LAF",
+    "METHODS",
+    "Unlearner",
+    "method",
+    "origin_of",
+    "preset_for",
+    "preset_of",
+    "require_unlearner",
+]
