@@ -167,7 +167,7 @@ def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
         figure.add_scatter(
             x=[max(FLOOR, 100 * sum(n["forget_gap"] for n in nothing) / len(nothing))],
             y=[max(FLOOR, 100 * sum(n["utility_gap"] for n in nothing) / len(nothing))],
-            mode="markers", name="do nothing", marker={"symbol": "x", "size": 11, "color": "#d9580a"},
+            mode="markers", name="do nothing", marker={"symbol": "x", "size": 11, "color": "#bb4a04"},
             hovertemplate="do nothing<br>%{x:.1f} · %{y:.1f}<extra></extra>",
         )  # fmt: skip
     ticks = {"type": "log", "tickvals": [FLOOR, 0.3, 1, 3, 10, 30, 100], "ticktext": ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"],

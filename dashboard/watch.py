@@ -31,7 +31,7 @@ from core.run import Run, finish
 from core.setup import Setup, usual_classes
 from core.slices import drain
 
-COLOURS = {"remain": "#1767c4", "forget": "#d9580a", "test": "#5d6a86"}
+COLOURS = {"remain": "#1767c4", "forget": "#bb4a04", "test": "#5d6a86"}
 CURVES = {"train_r": "remaining images", "train_f": "forgotten images", "test": "test images"}
 _COLOUR_OF = {"train_r": "remain", "train_f": "forget", "test": "test"}
 STAGES = {"train": "original", "retrain": "retraining", "unlearn": "unlearning"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -38,15 +39,29 @@ def grave(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def findings(page: Any, name: str) -> list[str]:
+    """Those of what is shown, with its name."""
+    page.tab.wait_for_timeout(400)  # what fades in has faded in: axe measures colours as they are drawn
+    return [f"{name}: {line}" for line in grave(Axe().run(page.tab, options=RULES).response)]
+
+
+def turn_to(page: Any, name: str) -> None:
+    page.tab.get_by_role("link", name=name, exact=True).first.click()
+    expect(page.tab.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_no_page_has_a_serious_finding(server, open_page, scheme):
     page = open_page(server.url, scheme)
     page.wait_ready()
     problems = []
     for name in PAGES:
-        page.tab.get_by_role("link", name=name, exact=True).first.click()
-        app = page.tab.locator("[data-testid=stApp]")
-        expect(app).to_have_attribute("data-test-script-state", "notRunning")
-        page.tab.wait_for_timeout(400)  # what fades in has faded in: axe measures colours as they are drawn
-        problems += [f"{name}: {line}" for line in grave(Axe().run(page.tab, options=RULES).response)]
+        turn_to(page, name)
+        problems += findings(page, name)
+    turn_to(page, "Lab")
+    page.wait_ready()
+    page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=60_000)
+    page.tab.get_by_role("button", name=re.compile("^Knobs")).click()
+    problems += findings(page, "Lab, played, with its knobs")
     assert problems == [], "\n".join(problems)

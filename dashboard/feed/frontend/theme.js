@@ -9,7 +9,7 @@ const DARK = {
 };
 const LIGHT = {
   bg: "#f6f7fb", panel: "#ffffff", raised: "#f0f2f8", border: "#dfe3ee", text: "#182033", muted: "#5d6a86", accent: "#3658d6",
-  forget: "#d9580a", remain: "#1767c4", retrained: "#6d48cf", original: "#7b869d", alarm: "#c92a3a", good: "#087a4f",
+  forget: "#bb4a04", remain: "#1767c4", retrained: "#6d48cf", original: "#7b869d", alarm: "#c92a3a", good: "#087a4f",
   ue: "#8c6b00", ra: "#0a7d70", fork: "#b0267f", onAccent: "#ffffff", shadow: "0 8px 24px rgb(24 32 51 / .18)",
   classes: ["#c62f3a", "#c76a00", "#937500", "#57902a", "#0b8a5a", "#00838f", "#1f66d0", "#5e45c9", "#a1329f", "#7a6450"],
   ramp: ["#c9cfdf", "#86b8c4", "#3f9a8b", "#1f6f63", "#123c4a"],
