@@ -148,7 +148,10 @@ class TimeMachine:
     def _go(self, drive: Drive | None) -> None:
         assert drive is not None
         drive.pace_s = SLOW_S if self.slow else 0.0
-        self._again(drive)
+        if self.seat is None or self.seat.may_play(
+            drive, lambda: self._again(drive)
+        ):  # known at once, not in its first slice
+            self._again(drive)
 
     def _rest(self, drive: Drive | None) -> None:
         """The run of ``drive`` wants no seat."""
