@@ -18,7 +18,8 @@ from core.models import NETS, Classifier, build, outputs
 from core.resnet import CHUNK, Resized
 from core.vae import VAE
 
-SHAPES = {"digits-cnn": (1, 8, 8), "cnn": (1, 28, 28), "resnet18": (3, 32, 32), "resnet18-224": (3, 32, 32)}
+OF = {"digits": (1, 8, 8), "cnn": (1, 28, 28), "resnet18": (3, 32, 32)}
+SHAPES = {net: OF[net.partition("-")[0]] for net in NETS}
 
 
 @pytest.mark.parametrize("net", NETS)
