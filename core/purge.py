@@ -29,7 +29,22 @@ from core.shelf import Shelf, maps, models
 from core.store import home, write_bytes
 
 SCHEMA = 1
-KNOWN = {"data", "datasets", "forget-sets", "maps", "models", "outcomes", "own-models", "purges", "runs"}
+FIGURES_ONLY = {
+    "studies": "rows of studies: settings and figures, no image and no model",
+    "lessons": "answers and progress of lessons: settings and figures, no image and no model",
+}
+KNOWN = {
+    "data",
+    "datasets",
+    "forget-sets",
+    "maps",
+    "models",
+    "outcomes",
+    "own-models",
+    "purges",
+    "runs",
+    *FIGURES_ONLY,
+}
 
 
 @dataclass(frozen=True)
@@ -196,6 +211,9 @@ class _Purge:
         root = home()
         for path in sorted((root / "own-models").glob("*")):
             self._left(path, "a model that somebody brought: only they know what it was trained on")
+        for name, why in FIGURES_ONLY.items():
+            if (root / name).is_dir():
+                self._left(root / name, why)
         for path in sorted(root.iterdir()) if root.is_dir() else []:
             if path.name not in KNOWN:
                 self._left(path, "not made by the Lab; look yourself")

@@ -188,6 +188,15 @@ def test_of_a_public_data_set_it_says_what_stays(home, digits):
     assert json.loads(next((home / "purges").glob("*.json")).read_text())["images"] == 3
 
 
+def test_rows_of_studies_and_lessons_stay_and_are_named(home, digits):
+    for name in ("studies", "lessons", "mine"):
+        (home / name).mkdir(parents=True)
+    left = {Path(e.path).name: e.why for e in purge("digits", digits.train.ids[:1].tolist()).left}
+    assert "no image" in left["studies"]
+    assert "no image" in left["lessons"]
+    assert "look yourself" in left["mine"]
+
+
 def test_what_is_not_known_to_be_of_other_data_goes_too(home, brought):
     data = load(brought)
     split, _, _ = lay(brought, tuple(data.train.ids[:12].tolist()))
