@@ -158,3 +158,9 @@ def test_core_touches_no_global_generator(path):
 
 def test_the_app_is_short():
     assert len((ROOT / "dashboard" / "app.py").read_text().splitlines()) <= 60
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by it: the second one would end the whole run."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
