@@ -24,7 +24,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 # the browser's tests come after the others: a page beside processes that compute keeps a person waiting
 test: venv browser
 	$(BIN)/python -m pytest -m "not browser" $(PARALLEL)
-	$(BIN)/python -m pytest -m browser $(PARALLEL)
+	$(BIN)/python -m pytest -m browser
 
 lint: venv
 	$(BIN)/ruff check .
