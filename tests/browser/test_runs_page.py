@@ -26,6 +26,7 @@ def ten_steps(page) -> None:
     page.wait_ready()
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
     expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=60_000)
+    expect(page.tab.locator(".theatre")).to_have_attribute("data-frame", "10", timeout=60_000)  # and shown
     expect(page.tab).to_have_url(re.compile("run=[0-9]{8}.*step=10"), timeout=30_000)
 
 
