@@ -87,7 +87,9 @@ def browser() -> Iterator[object]:
         pytest.skip(message)
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)  # what is expected comes in time or not at all; a busy machine is neither
+    expect.set_options(
+        timeout=30_000
+    )  # what is expected comes in time or not at all; a busy machine is neither
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
