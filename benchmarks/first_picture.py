@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmarks.machine import machine
 from tests.browser.conftest import FLAGS, Server, _chromium
 
-READY = ".theatre[data-ready=true]"
+DRAWN = "#laf-early[data-drawn=true]"  # the map from the page itself
+READY = ".theatre[data-ready=true]"  # the map that lives
 
 
 def main() -> None:
@@ -26,12 +27,14 @@ def main() -> None:
         server.wait()
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
-        page.goto(server.url)
+        page.goto(server.url, wait_until="commit")
+        page.wait_for_selector(DRAWN, timeout=120_000)
+        cold_drawn = time.perf_counter() - start
         page.wait_for_selector(READY, timeout=120_000)
         cold = time.perf_counter() - start
         page.wait_for_timeout(25_000)  # retraining and compiling behind the first page end
         page.close()
-        warm, own = [], []
+        drawn, own, warm = [], [], []
         for _ in range(5):
             page = context.new_page()
             page.wait_for_timeout(
@@ -39,6 +42,8 @@ def main() -> None:
             )  # a new window first loads the browser's own pages: 0.3 s that are not the Lab's
             start = time.perf_counter()
             page.goto(server.url, wait_until="commit")
+            page.wait_for_selector(DRAWN)
+            drawn.append(time.perf_counter() - start)
             page.wait_for_selector("[data-testid=stApp]")
             own.append(time.perf_counter() - start)
             page.wait_for_selector(READY, timeout=60_000)
@@ -48,11 +53,15 @@ def main() -> None:
         browser.close()
         server.stop()
     print(f"The first picture, {machine()}\n\n| what | seconds |\n|---|---|")
-    print(f"| cold: from the start of the process | {cold:.1f} |")
-    print(
-        f"| warm: from the navigation, median of 5 (best) | {statistics.median(warm):.2f} ({min(warm):.2f}) |"
-    )
-    print(f"| of which Streamlit's own start, median | {statistics.median(own):.2f} |")
+    print(f"| cold, from the start of the process: the map is seen | {cold_drawn:.1f} |")
+    print(f"| and can be played | {cold:.1f} |")
+    print(f"| warm, from the navigation, median of 5 (best): the map is seen | {middle(drawn)} |")
+    print(f"| Streamlit's own start is over | {middle(own)} |")
+    print(f"| the map can be played | {middle(warm)} |")
+
+
+def middle(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.2f} ({min(seconds):.2f})"
 
 
 if __name__ == "__main__":

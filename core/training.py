@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core import seeds
+from core.adam import adam
 from core.augment import crop_and_flip
 from core.batches import Batches
 from core.compute import pick_device, threads
@@ -111,13 +112,6 @@ class Supervised:
         self.batches.load_state_dict(state["batches"])
         self.chance.set_state(state["chance"])
         self.number = state["number"]
-
-
-def adam(parameters: Any, lr: float, device: torch.device, weight_decay: float = 0.0) -> torch.optim.Adam:
-    """Adam, in its fused form where the device has one."""
-    return torch.optim.Adam(
-        parameters, lr=lr, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda")
-    )
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from core import seeds, vae_by_hand
+from core.adam import adam
 from core.batches import Batches
 from core.config import VAEConfig
 from core.errors import DivergedError
 from core.flat import Flat, Vector
-from core.models import initialise
-from core.training import adam, load_optimiser
+from core.models import allocated, initialise
+from core.training import load_optimiser
 
 
 class VAE(nn.Module):
@@ -41,8 +42,7 @@ class VAE(nn.Module):
         """A VAE with the initial weights of (seed, name); the global random state stays untouched."""
         with torch.device("meta"):
             vae = cls(width, latent, output)
-        vae = vae.to_empty(device="cpu")
-        initialise(vae, seeds.generator(seed, "init", name))
+        initialise(allocated(vae), seeds.generator(seed, "init", name))
         return vae
 
     def forward(self, e: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import state
+from dashboard.components import modules
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-COMPONENTS = ("feed", "theatre", "timeline", "readouts", "gallery", "table", "pair")
 
 
 def frame() -> None:
@@ -24,15 +24,10 @@ def frame() -> None:
 
 def _preload() -> str:
     """A script that fetches all modules at once: found one import after the other, they came half a second later."""
-    modules = [
-        f"_stcore/bidi-components/laf-lab.{name}/{path.name}"
-        for name in COMPONENTS
-        for path in sorted((HERE / name / "frontend").glob("*.js"))
-    ]
     return f"""<script>
 if (!window.lafPreloaded) {{
   window.lafPreloaded = true;
-  for (const path of {json.dumps(modules)}) {{
+  for (const path of {json.dumps(modules())}) {{
     const link = document.createElement("link");
     Object.assign(link, {{ rel: "modulepreload", href: new URL(path, document.baseURI).href }});
     document.head.append(link);

@@ -48,13 +48,13 @@ def umap() -> UmapProcess:
 
 def warm() -> None:
     """Import and compile what the first page will need; called beside the server's start."""
-    umap()
     import scipy.stats  # noqa: F401
     import sklearn.linear_model  # noqa: F401 - the attack needs it at the first frame, and bands need scipy.stats
 
     from core.data.datasets import load
 
     load("digits")
+    umap()  # last: the default's map is on the shelf, and compiling takes a core from the first picture
 
 
 def _release(lab: Lab) -> None:

@@ -228,11 +228,7 @@ def _dashboard(a: argparse.Namespace) -> None:
             ) from error
     if a.lessons:
         lesson_command.show_too(a.lessons)
-    import threading
-
     from streamlit.web import bootstrap
-
-    from dashboard import cache
 
     options = {**settings(), "server.address": a.host, "server.port": a.port}
     if a.base_path.strip("/"):
@@ -242,8 +238,7 @@ def _dashboard(a: argparse.Namespace) -> None:
         options["server.maxUploadSize"] = limits.upload_mb
     app = str(Path(__file__).with_name("app.py"))
     bootstrap.load_config_options(flag_options=options)
-    threading.Thread(target=cache.warm, name="warm", daemon=True).start()
-    bootstrap.run(app, False, [], options)
+    bootstrap.run_asgi_app(app, "dashboard.server:app", [], options)
 
 
 def settings() -> dict[str, Any]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core import seeds
+from core.adam import adam
 from core.batches import Batches
 from core.compute import in_bfloat16
 from core.config import LAFConfig
@@ -22,7 +23,7 @@ from core.last_layer import features, last_layer
 from core.methods.laf_step import Batch, LAFState, descend, gradients, split_by_layer, stepped
 from core.models import Net, device_of
 from core.records import Progress, Stage, Step
-from core.training import adam, copy_of
+from core.training import copy_of
 from core.vae import VAEFit
 
 SLICE_S = 0.05

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core import seeds
+from core.adam import Adam
 from core.batches import Batches
 from core.config import check_positive, check_whole
 from core.data.split import Split
@@ -205,7 +206,7 @@ def optimiser(parameters: Any, config: Any, device: torch.device) -> torch.optim
     same: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     same["fused"] = device.type in ("cpu", "cuda")
     if config.optimiser == "adam":
-        return torch.optim.Adam(parameters, **same)
+        return Adam(parameters, **same)
     return torch.optim.SGD(parameters, momentum=config.momentum, **same)
 
 

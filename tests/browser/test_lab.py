@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -227,3 +228,22 @@ def test_the_lab_fits_one_screen_without_scrolling(server, open_page, scheme):
     page.wait_ready()
     box = page.tab.locator("[data-testid=stMain]")
     assert box.evaluate("e => e.scrollHeight - e.clientHeight") <= 1
+
+
+def test_the_map_is_seen_before_streamlit_has_started_and_stays_in_its_place(server, open_page):
+    page = open_page(server.url)
+    early = page.tab.locator("#laf-early")
+    box = page.tab.evaluate(
+        """() => new Promise((done) => {
+          const look = () => {
+            const found = document.querySelector("#laf-early[data-drawn=true]");
+            if (found) { const { x, y, width, height } = found.getBoundingClientRect(); done({ x, y, width, height }); } else setTimeout(look, 10);
+          };
+          look();
+        })"""
+    )
+    page.wait_ready()
+    expect(early).to_have_count(0)
+    there = page.tab.locator(".theatre").bounding_box()
+    assert all(abs(box[side] - there[side]) < 1 for side in ("x", "y", "width", "height"))
+    assert not page.problems

@@ -57,7 +57,7 @@ export class Places {
   says() {
     const { store } = this;
     if (store.view.show === "retrained" && store.retrained) return store.retrained;
-    if (store.view.show === "original" || store.newest < 0) return { ...store.scene, angle: null, off_map: null };
-    return store.frameAt(store.cursor);
+    const frame = store.view.show === "original" ? null : store.frameAt(store.cursor);
+    return frame ?? { ...store.scene, angle: null, off_map: null }; // the first frames may come after later ones
   }
 }

@@ -171,6 +171,7 @@ export class Theatre {
     if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
     if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
     drawStage(context, stage);
+    if (this.notice.hidden) window.lafLab.arrived?.(); // the page's own first map may go
     const now = performance.now();
     const acting = this.slow.tell(store, now);
     if (acting && store.live && store.view.show === "now") drawSlow(context, stage, acting, now);

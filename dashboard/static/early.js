@@ -1,0 +1,64 @@
+/**
+ * The default's map from the page itself, while Streamlit is still on its way; the theatre takes its place.
+ * dashboard/server.py writes this into the page behind the text of theatre/frontend/camera.js and feed/frontend/theme.js: a request for them would wait
+ * behind all of Streamlit's own.
+ */
+/* global Camera, applyTheme */
+const MOST = 30_000; // ms; whatever goes wrong is seen by then
+const [SMALL, LARGE] = [2.5, 3.5]; // radii of remaining and forgotten points, as in the theatre
+const early = document.getElementById("laf-early");
+const { position: packed, forget: [first, last] } = JSON.parse(early.querySelector("script").textContent);
+const position = new Int16Array(Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0)).buffer);
+
+/** "dark" or "light", where somebody chose it in Streamlit's menu; else the system decides. */
+function chosen() {
+  try {
+    const key = Object.keys(localStorage).find((name) => name.startsWith("stActiveTheme"));
+    return /light|dark/i.exec(localStorage.getItem(key) ?? "")?.[0].toLowerCase() ?? null;
+  } catch {
+    return null; // no storage in this browser
+  }
+}
+
+function draw() {
+  const scheme = chosen() ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  early.dataset.scheme = scheme;
+  const theme = applyTheme(early);
+  document.documentElement.style.background = theme.bg;
+  const canvas = early.querySelector("canvas");
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const camera = new Camera({ zoom: 1, x: 0, y: 0 });
+  camera.resize(width, height);
+  camera.frame(position);
+  Object.assign(canvas, { width: width * devicePixelRatio, height: height * devicePixelRatio });
+  const context = canvas.getContext("2d");
+  context.scale(devicePixelRatio, devicePixelRatio);
+  context.lineWidth = 1.3;
+  context.strokeStyle = theme.panel;
+  const dots = (from, to, size, colour, alpha) => {
+    context.fillStyle = colour;
+    context.globalAlpha = alpha;
+    for (let i = from; i < to; i++) {
+      context.beginPath();
+      context.arc(...camera.toScreen(position[2 * i] / 32767, position[2 * i + 1] / 32767), size, 0, 7);
+      context.fill();
+      if (size === LARGE) context.stroke();
+    }
+  };
+  dots(0, first, SMALL, theme.remain, 0.78);
+  dots(first, last, LARGE, theme.forget, 1);
+  early.dataset.drawn = "true";
+}
+
+/** Away, when another page is shown, when something is said in its place, or when it took too long. */
+function watch(start) {
+  if (!early.isConnected) return;
+  const gone = location.pathname !== start.path || performance.now() - start.time > MOST;
+  if (gone || document.querySelector("[data-testid=stException]")) early.remove();
+  else setTimeout(watch, 100, start);
+}
+
+window.lafLab ??= {};
+window.lafLab.arrived = () => early.remove(); // called by the theatre
+draw();
+watch({ path: location.pathname, time: performance.now() });
