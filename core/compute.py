@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,11 @@ def in_bfloat16(device: torch.device, precision: str) -> bool:
             for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         )
     return precision == "bf16"
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -229,7 +229,7 @@ class EvalConfig:
                 frames=1000, adapts=False
             )  # at 0.4 MB each on disk; a run of under 1,500 steps has one for each
         return (
-            cls() if dataset == "own-small" else cls(batch_size=64, max_points=1000, max_test=300, frames=18)
+            cls() if dataset == "own-small" else cls(batch_size=64, max_points=1000, max_test=300, frames=16)
         )
 
     def cadence(self, total_steps: int) -> int:

@@ -350,10 +350,12 @@ class Run:
             self._note()
 
     def _frame(self, step: Step, *, finished: bool) -> None:
-        """A frame of the model as it stands, here or beside the next steps; none where those that are waiting leave no room."""
+        """A frame of the model as it stands, here or beside the next steps; none where those that are waiting, or were made, leave no room."""
         assert self.observer is not None
-        if self.watching is not None and self.watching.is_full:
-            return
+        if self.watching is not None:
+            dear = self.observer.config.adapts and not finished and self.watching.is_dear
+            if dear or self.watching.is_full:
+                return
         model = self.unlearner.result(self._state)
         number = len(self.frames) + (self.watching.pending if self.watching is not None else 0)
         seconds = dict(self.seconds)

@@ -129,6 +129,7 @@ class Follow:
 
     def extend(self, run: Run, reference: Reference | None) -> bool:
         """Lay out one more frame, or the retrained model; whether there is more to do now."""
+        start = time.monotonic()
         if len(self.positions) < len(run.frames):
             e = run.frames[len(self.positions)].representations.astype(np.float32)
             self.positions.append(self._projection.follow(self.positions[-1], e))
@@ -138,4 +139,6 @@ class Follow:
             for _ in range(10):  # one short layout does not settle a jump as large as another model
                 now = self._projection.follow(now, e)
             self.retrained = now
+        if run.watching is not None:
+            run.watching.charge(time.monotonic() - start)
         return len(self.positions) < len(run.frames) or (reference is not None and self.retrained is None)

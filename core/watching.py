@@ -1,11 +1,13 @@
 """Frames made beside a run: while it takes its next steps, another thread measures a copy of the model and places it on the map.
 
 At most one model waits. What a run does when a second one is due says its EvalConfig: where each frame counts it waits, elsewhere it goes on
-without that frame, so that being watched does not slow it down.
+without that frame, so that being watched does not slow it down. Nor does it take a frame that is too dear: two cores share a memory and often more,
+and steps beside work that never ends took a quarter longer (benchmarks/watched.py).
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,26 +15,45 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from core import compute
 from core.runner import Runner
+
+# what frames and maps may take of the time that passes, in cores, so that steps lose a tenth at most; by how many cores there are
+_SHARES = {1: 0.1, 2: 0.5}
 
 
 class Watching:
-    """One run's frames as a task of ``runner``; jobs are done one after another, in the order they were handed in."""
+    """One run's frames as a task of ``runner``; jobs are done one after another, in the order they were handed in.
 
-    def __init__(self, runner: Runner) -> None:
+    ``share``: seconds of work that each second may hold; default by the number of cores, without a limit from three on.
+    """
+
+    def __init__(self, runner: Runner, share: float | None = None) -> None:
         self._runner = runner
+        self.share = _SHARES.get(compute.cores(), math.inf) if share is None else share
+        self._free_at = 0.0
         self._lock = threading.Lock()
         self._waiting: Callable[[], None] | None = None
         self._busy = False
 
     def another(self) -> Watching:
         """For another run, on the same runner."""
-        return Watching(self._runner)
+        return Watching(self._runner, self.share)
 
     @property
     def is_full(self) -> bool:
         """Whether no job can be handed in now."""
         return self._waiting is not None
+
+    @property
+    def is_dear(self) -> bool:
+        """Whether the work so far took more than its share of the time."""
+        return time.monotonic() < self._free_at
+
+    def charge(self, seconds: float) -> None:
+        """Work of this length, wherever it was done, has just ended."""
+        with self._lock:
+            self._free_at = max(self._free_at, time.monotonic() - seconds) + seconds / self.share
 
     @property
     def pending(self) -> int:
@@ -52,9 +73,11 @@ class Watching:
         with self._lock:
             job, self._waiting = self._waiting, None
             self._busy = job is not None
+        start = time.monotonic()
         try:
             if job is not None:
                 job()
+                self.charge(time.monotonic() - start)
         finally:
             with self._lock:
                 self._busy = False

@@ -148,3 +148,31 @@ def test_a_measurement_that_fails_fails_the_run_in_its_words(toy_split, toy_mode
     until(lambda: run.phase is not Phase.RUNNING)
     assert run.phase is Phase.FAILED
     assert "the output of the model" in str(run.error)
+
+
+def test_work_beyond_its_share_of_the_time_is_dear_until_that_has_passed(runner):
+    watching = Watching(runner, share=0.5)
+    assert not watching.is_dear
+    watching.charge(0.05)
+    assert watching.is_dear
+    end = time.monotonic() + 20
+    while watching.is_dear:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    assert watching.another().share == 0.5
+    free = Watching(runner, share=float("inf"))
+    free.charge(100.0)
+    assert not free.is_dear
+
+
+@pytest.mark.parametrize("adapts", [True, False])
+def test_a_run_goes_on_without_frames_that_are_too_dear_but_for_its_last(runner, adapts):
+    split = toys.split()
+    model = toys.model(split)
+    run = watched(split, model, runner, adapts=adapts)
+    run.watching.charge(1000.0)
+    run.play()
+    while run.tick():
+        pass
+    assert len(run.frames) == (2 if adapts else len(run.steps) + 1)  # frame 0 is the original's
+    assert run.frames[-1].step == run.total_steps

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+from core.compute import cores
 from core.errors import DataError, RequestError
 from core.studies.work import Job, do
 
@@ -184,8 +184,3 @@ def lost(job: Job, error: BaseException) -> dict[str, Any]:
     if job.kind == "cell":
         row |= {"point": dict(c.point or {}), "seed": c.setup.seed, "role": c.role, "method": c.setup.method}
     return row
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
