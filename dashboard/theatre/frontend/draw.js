@@ -1,4 +1,5 @@
 /** Draws one picture of the theatre: ghosts, trails, points, piles, the ring of the point that is looked at. */
+import { Dots } from "./dots.js";
 import { inside, piles } from "./marks.js";
 
 const MOST_TRAILS = 240;
@@ -118,44 +119,25 @@ function drawPicked(context, { camera, marks, xy }) {
   }
 }
 
-/** Remaining points: plain dots. (One filled arc each: twice as fast as stamping little images.) */
-function drawRemaining(context, { camera, marks, xy }) {
+/** Remaining points: plain dots. Forgotten ones on top: larger, with a rim; a ring around those that lie nowhere near the original's map. */
+function drawPoints(context, { camera, theme, marks, xy }) {
   const { scale, originX, originY, width, height } = camera;
-  for (const i of marks.remaining) {
-    const [x, y] = [originX + xy[2 * i] * scale, originY - xy[2 * i + 1] * scale];
-    if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
-    context.globalAlpha = marks.alpha[i];
-    context.fillStyle = marks.colour[i];
-    context.beginPath();
-    context.arc(x, y, marks.small, 0, TURN);
-    context.fill();
-  }
-}
-
-/** Forgotten points on top: larger, with a rim; a ring around those that lie nowhere near the original's map. */
-function drawForgotten(context, { camera, theme, marks, xy }) {
-  context.lineWidth = 1.3;
-  for (const i of marks.forgotten) {
-    const [x, y] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
-    context.globalAlpha = marks.alpha[i];
-    context.fillStyle = marks.colour[i];
-    context.strokeStyle = marks.rim;
-    context.beginPath();
-    context.arc(x, y, marks.large, 0, TURN);
-    context.fill();
-    context.stroke();
-  }
-  context.lineWidth = 1.1;
-  context.strokeStyle = theme.muted;
-  for (const i of marks.order) {
-    if (!marks.off[i]) continue;
-    const [x, y] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
-    context.globalAlpha = Math.min(0.75, marks.alpha[i] * 2);
-    context.beginPath();
-    context.arc(x, y, marks.large + 1.8, 0, TURN);
-    context.stroke();
-  }
-  context.globalAlpha = 1;
+  const dots = new Dots(context);
+  const each = (indices, draw) => {
+    for (const i of indices) {
+      const [x, y] = [originX + xy[2 * i] * scale, originY - xy[2 * i + 1] * scale];
+      if (x > -9 && y > -9 && x < width + 9 && y < height + 9) draw(i, x, y);
+    }
+  };
+  each(marks.remaining, (i, x, y) => dots.stamp(x, y, marks.small, marks.colour[i], marks.alpha[i]));
+  each(marks.forgotten, (i, x, y) => {
+    dots.stamp(x, y, marks.large, marks.colour[i], marks.alpha[i]);
+    dots.stamp(x, y, marks.large, marks.rim, marks.alpha[i], 1.3);
+  });
+  each(marks.order, (i, x, y) => {
+    if (marks.off[i]) dots.stamp(x, y, marks.large + 1.8, theme.muted, Math.min(0.75, marks.alpha[i] * 2), 1.1);
+  });
+  dots.done();
 }
 
 /** The second run's forgotten points: hollow diamonds, joined to the first one's where they are apart. */
@@ -249,8 +231,7 @@ export function drawStage(context, stage) {
     if (!stage.moving) drawTips(context, stage);
   }
   drawPicked(context, stage);
-  drawRemaining(context, stage);
-  drawForgotten(context, stage);
+  drawPoints(context, stage);
   if (stage.store.fork) drawFork(context, stage);
   drawPiles(context, stage);
   drawFocus(context, stage);
