@@ -5,38 +5,58 @@
 import { rgb } from "../laf-lab.feed/theme.js";
 
 const PARTS = 4; // places within a pixel where a dot's middle may lie, along each axis
-const shapes = new Map(); // how much of each pixel a shape covers, by its radii and place
+const stamps = new Map(); // by size and stride
 
-/** Coverage 0…256 of the pixels around a disc, or of a ring of some width, whose middle lies at (px, py) / PARTS within its pixel. */
-function shape(radius, width, px, py) {
-  const key = `${radius},${width},${px},${py}`;
-  let found = shapes.get(key);
-  if (!found) {
-    if (shapes.size > 2000) shapes.clear(); // another zoom, other radii
-    const reach = Math.ceil(radius + width / 2 + 0.5);
-    const size = 2 * reach + 1;
-    const cover = new Uint16Array(size * size);
-    const [mx, my] = [reach + (px + 0.5) / PARTS, reach + (py + 0.5) / PARTS];
-    for (let y = 0; y < size; y++) {
-      for (let x = 0; x < size; x++) {
-        const away = Math.hypot(x + 0.5 - mx, y + 0.5 - my);
-        const edge = width ? width / 2 - Math.abs(away - radius) : radius - away;
-        cover[y * size + x] = Math.round(256 * Math.min(1, Math.max(0, edge + 0.5)));
+/**
+ * A disc, or with a width a ring, as the pixels it covers and how much of each (0…256), for every place of its middle within a pixel.
+ * @returns {{reach: number, places: {at: Int32Array, cover: Uint16Array, dx: Int8Array, dy: Int8Array}[]}} `at` in bytes from the pixel of the middle
+ */
+function stampOf(radius, width, stride) {
+  const key = `${radius},${width},${stride}`;
+  let found = stamps.get(key);
+  if (found) return found;
+  if (stamps.size > 60) stamps.clear(); // another zoom, other sizes
+  const reach = Math.ceil(radius + width / 2 + 0.5) + 1;
+  const places = Array.from({ length: PARTS * PARTS }, (_, place) => {
+    const middle = [((place % PARTS) + 0.5) / PARTS, (Math.floor(place / PARTS) + 0.5) / PARTS];
+    const [at, cover, dx, dy] = [[], [], [], []];
+    for (let y = -reach; y <= reach; y++) {
+      for (let x = -reach; x <= reach; x++) {
+        const away = Math.hypot(x + 0.5 - middle[0], y + 0.5 - middle[1]);
+        const inside = width ? width / 2 - Math.abs(away - radius) : radius - away;
+        const share = Math.round(256 * Math.min(1, Math.max(0, inside + 0.5)));
+        if (!share) continue;
+        at.push(4 * (y * stride + x));
+        cover.push(share);
+        dx.push(x);
+        dy.push(y);
       }
     }
-    found = { reach, size, cover };
-    shapes.set(key, found);
-  }
+    return { at: Int32Array.from(at), cover: Uint16Array.from(cover), dx: Int8Array.from(dx), dy: Int8Array.from(dy) };
+  });
+  found = { reach, places };
+  stamps.set(key, found);
   return found;
 }
 
 export class Dots {
-  /** @param {CanvasRenderingContext2D} context of an opaque canvas; nothing else may draw on it until `done` */
-  constructor(context) {
+  /**
+   * Nothing else may draw on the canvas until `done`.
+   * @param {CanvasRenderingContext2D} context of an opaque canvas
+   * @param {number[]} box left, top, right and bottom of where dots may come, in CSS pixels
+   */
+  constructor(context, [left, top, right, bottom]) {
     this.context = context;
     const { width, height } = context.canvas;
     this.ratio = context.getTransform().a;
-    this.image = context.getImageData(0, 0, width, height);
+    const within = (value, most) => Math.min(most, Math.max(0, Math.round(value * this.ratio)));
+    [this.left, this.top] = [within(left, width), within(top, height)];
+    this.columns = within(right, width) - this.left;
+    this.rows = within(bottom, height) - this.top;
+    this.empty = this.columns <= 0 || this.rows <= 0;
+    if (this.empty) return;
+    this.image = context.getImageData(this.left, this.top, this.columns, this.rows);
+    this.bytes = new Uint8Array(this.image.data.buffer);
     this.colours = new Map();
   }
 
@@ -51,27 +71,32 @@ export class Dots {
     return found;
   }
 
-  /** A disc, or with a width a ring, in CSS pixels. */
-  stamp(x, y, radius, colour, alpha, width = 0) {
-    const { ratio, image: { data, width: columns, height: rows } } = this;
-    const [atX, atY] = [x * ratio, y * ratio];
-    const [left, top] = [Math.floor(atX), Math.floor(atY)];
-    const { reach, size, cover } = shape(radius * ratio, width * ratio, Math.floor((atX - left) * PARTS), Math.floor((atY - top) * PARTS));
-    const [x0, y0] = [left - reach, top - reach];
-    const [fromX, toX] = [Math.max(0, -x0), Math.min(size, columns - x0)];
-    const [fromY, toY] = [Math.max(0, -y0), Math.min(size, rows - y0)];
-    const [r, g, b] = this.#numbers(colour);
-    for (let v = fromY; v < toY; v++) {
-      let at = 4 * ((y0 + v) * columns + x0 + fromX);
-      for (let k = v * size + fromX, end = v * size + toX; k < end; k++, at += 4) {
-        const share = cover[k] * alpha;
-        if (share === 0) continue;
-        data[at] += ((r - data[at]) * share) / 256;
-        data[at + 1] += ((g - data[at + 1]) * share) / 256;
-        data[at + 2] += ((b - data[at + 2]) * share) / 256;
+  /** One kind of dot: a disc of this radius, or with a width a ring, in CSS pixels. @returns {(x, y, colour, alpha) => void} */
+  kind(radius, width = 0) {
+    if (this.empty) return () => {};
+    const { ratio, left, top, columns, rows, bytes } = this;
+    const { reach, places } = stampOf(radius * ratio, width * ratio, columns);
+    return (x, y, colour, alpha) => {
+      const [fineX, fineY] = [Math.round((x * ratio - left) * PARTS), Math.round((y * ratio - top) * PARTS)];
+      const [column, row] = [Math.floor(fineX / PARTS), Math.floor(fineY / PARTS)];
+      if (column < -reach || row < -reach || column >= columns + reach || row >= rows + reach) return;
+      const cut = column < reach || row < reach || column >= columns - reach || row >= rows - reach; // by the edge of the canvas
+      const { at, cover, dx, dy } = places[(fineY - row * PARTS) * PARTS + fineX - column * PARTS];
+      const [r, g, b] = this.#numbers(colour);
+      const strength = Math.round(alpha * 256);
+      const start = 4 * (row * columns + column);
+      for (let k = 0; k < at.length; k++) {
+        if (cut && (column + dx[k] < 0 || column + dx[k] >= columns || row + dy[k] < 0 || row + dy[k] >= rows)) continue;
+        const p = start + at[k];
+        const share = (cover[k] * strength) >> 8;
+        bytes[p] += ((r - bytes[p]) * share) >> 8;
+        bytes[p + 1] += ((g - bytes[p + 1]) * share) >> 8;
+        bytes[p + 2] += ((b - bytes[p + 2]) * share) >> 8;
       }
-    }
+    };
   }
 
-  done() { this.context.putImageData(this.image, 0, 0); }
+  done() {
+    if (!this.empty) this.context.putImageData(this.image, this.left, this.top);
+  }
 }

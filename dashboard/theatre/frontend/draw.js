@@ -106,6 +106,7 @@ function drawTips(context, { store, camera, theme, marks, xy }) {
 }
 
 const TURN = 2 * Math.PI;
+const ROOM = 20; // px around the points, for the largest dots
 
 /** A halo under what is picked; where many lie together it becomes their outline, and their colours stay. */
 function drawPicked(context, { camera, marks, xy }) {
@@ -122,20 +123,26 @@ function drawPicked(context, { camera, marks, xy }) {
 /** Remaining points: plain dots. Forgotten ones on top: larger, with a rim; a ring around those that lie nowhere near the original's map. */
 function drawPoints(context, { camera, theme, marks, xy }) {
   const { scale, originX, originY, width, height } = camera;
-  const dots = new Dots(context);
+  const box = [width, height, 0, 0];
+  for (let i = 0; i < xy.length; i += 2) {
+    const [x, y] = [originX + xy[i] * scale, originY - xy[i + 1] * scale];
+    if (x < box[0]) box[0] = x;
+    if (y < box[1]) box[1] = y;
+    if (x > box[2]) box[2] = x;
+    if (y > box[3]) box[3] = y;
+  }
+  const dots = new Dots(context, [box[0] - ROOM, box[1] - ROOM, box[2] + ROOM, box[3] + ROOM]);
   const each = (indices, draw) => {
-    for (const i of indices) {
-      const [x, y] = [originX + xy[2 * i] * scale, originY - xy[2 * i + 1] * scale];
-      if (x > -9 && y > -9 && x < width + 9 && y < height + 9) draw(i, x, y);
-    }
+    for (const i of indices) draw(i, originX + xy[2 * i] * scale, originY - xy[2 * i + 1] * scale);
   };
-  each(marks.remaining, (i, x, y) => dots.stamp(x, y, marks.small, marks.colour[i], marks.alpha[i]));
+  const [small, large, rim, far] = [dots.kind(marks.small), dots.kind(marks.large), dots.kind(marks.large, 1.3), dots.kind(marks.large + 1.8, 1.1)];
+  each(marks.remaining, (i, x, y) => small(x, y, marks.colour[i], marks.alpha[i]));
   each(marks.forgotten, (i, x, y) => {
-    dots.stamp(x, y, marks.large, marks.colour[i], marks.alpha[i]);
-    dots.stamp(x, y, marks.large, marks.rim, marks.alpha[i], 1.3);
+    large(x, y, marks.colour[i], marks.alpha[i]);
+    rim(x, y, marks.rim, marks.alpha[i]);
   });
   each(marks.order, (i, x, y) => {
-    if (marks.off[i]) dots.stamp(x, y, marks.large + 1.8, theme.muted, Math.min(0.75, marks.alpha[i] * 2), 1.1);
+    if (marks.off[i]) far(x, y, theme.muted, Math.min(0.75, marks.alpha[i] * 2));
   });
   dots.done();
 }
