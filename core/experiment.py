@@ -43,6 +43,8 @@ from core.watching import Watching
 
 log = logging.getLogger(__name__)
 
+BESIDE = 0.25  # weight of retraining: four parts of five for what is played beside it
+
 
 @dataclass(eq=False)
 class Experiment(TimeMachine):
@@ -353,7 +355,9 @@ class Experiment(TimeMachine):
             if missing and not self.kept.claim(self.setup, self, self._begin_retraining):
                 return
         self._give(
-            Sliced(self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed)
+            Sliced(
+                self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed, BESIDE
+            )
         )
 
     def _take_over(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import collections
 import logging
 import os
 import threading
+import time
 from typing import Protocol
 
 import torch
@@ -23,14 +23,17 @@ class Task(Protocol):
 
 
 class Runner:
-    """``workers`` threads (default: one for each core) that take tasks in turn, a slice each.
+    """``workers`` threads (default: one for each core) that share their time among tasks, a slice at a time.
 
-    A task that wants no more turns is dropped; submit it again to go on. A task is never in two threads at once.
+    Next is always the task that had least, so that long slices do not crowd out short ones; time of a task with a ``weight``
+    below 1 counts for more, so that what plays goes before what is only compared with. A task that wants no more turns is dropped; submit it again to go on. A task is never in two threads at once.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or max(1, os.cpu_count() or 1)
-        self._waiting: collections.deque[Task] = collections.deque()
+        self._waiting: list[Task] = []
+        self._had: dict[int, float] = {}  # id(task) -> seconds it had, by its weight, from where it came in
+        self._least = 0.0  # what the task that was taken last had had: where a new one comes in
         self._known: dict[int, str] = {}  # id(task) -> "waiting" | "running" | "again" | "dropped"
         self._change = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -45,6 +48,7 @@ class Runner:
                 self._known[id(task)] = "again"
             elif state is None:
                 self._known[id(task)] = "waiting"
+                self._had[id(task)] = self._least
                 self._waiting.append(task)
                 if len(self._threads) < self.workers:
                     name = f"runner-{len(self._threads)}"
@@ -58,7 +62,7 @@ class Runner:
             state = self._known.get(id(task))
             if state == "waiting":
                 self._waiting.remove(task)
-                del self._known[id(task)]
+                del self._known[id(task)], self._had[id(task)]
             elif state is not None:
                 self._known[id(task)] = "dropped"
 
@@ -85,8 +89,11 @@ class Runner:
                     self._change.wait()
                 if self._closing:
                     return
-                task = self._waiting.popleft()
+                task = min(self._waiting, key=lambda t: self._had[id(t)])
+                self._waiting.remove(task)
+                self._least = max(self._least, self._had[id(task)])
                 self._known[id(task)] = "running"
+            start = time.perf_counter()
             try:
                 more = task.tick()
             except Exception:
@@ -94,7 +101,9 @@ class Runner:
                 more = False
             with self._change:
                 state = self._known.pop(id(task))
+                had = self._had.pop(id(task)) + (time.perf_counter() - start) / getattr(task, "weight", 1.0)
                 if state == "again" or (more and state == "running"):
                     self._known[id(task)] = "waiting"
+                    self._had[id(task)] = had
                     self._waiting.append(task)
                     self._change.notify()

@@ -35,11 +35,14 @@ class Reference:
 
 
 class Sliced:
-    """A generator as a Task: each ``yield`` ends a slice. An error goes to ``on_error`` and ends it."""
+    """A generator as a Task: each ``yield`` ends a slice. An error goes to ``on_error`` and ends it. ``weight``: see Runner."""
 
-    def __init__(self, work: Iterator[object], on_error: Callable[[LabError], None]) -> None:
+    def __init__(
+        self, work: Iterator[object], on_error: Callable[[LabError], None], weight: float = 1.0
+    ) -> None:
         self._work = work
         self._on_error = on_error
+        self.weight = weight
         self.alive = True
 
     def tick(self) -> bool:

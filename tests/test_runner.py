@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -59,15 +60,30 @@ def until(condition):
     pytest.fail("waited in vain")
 
 
-def test_turns_are_taken_one_slice_each():
+class Timed(Counted):
+    """Its slices take so long."""
+
+    def __init__(self, name, slices, log, seconds, weight=1.0, gate=None):
+        super().__init__(name, slices, log, gate=gate)
+        self.seconds, self.weight = seconds, weight
+
+    def tick(self):
+        time.sleep(self.seconds)
+        return super().tick()
+
+
+@pytest.mark.parametrize(("long", "weight"), [(0.03, 1.0), (0.003, 0.1)])
+def test_time_is_shared_by_weight_not_by_slices(long, weight):
+    """A slice of the first one counts as ten of the other: long ones, or ones of little weight."""
     log, gate, runner = [], threading.Event(), Runner(workers=1)
     first = Counted("first", 1, log, gate=gate)
-    tasks = [Counted(name, 4, log) for name in "abc"]
+    tasks = [Timed("dear", 5, log, long, weight), Timed("cheap", 100, log, 0.003)]
     for task in (first, *tasks):
         runner.submit(task)
     gate.set()
     wait(first, *tasks)
-    assert log == ["first", *"abc" * 4]
+    last = len(log) - 1 - log[::-1].index("dear")
+    assert log[:last].count("cheap") > 4 * 5  # turn by turn it were five
 
 
 def test_a_late_task_has_its_turn_after_one_slice_of_each():

@@ -47,6 +47,8 @@ def open_dialog(page):
     page.tab.get_by_role("button", name="Your own data…").click()
     dialog = page.tab.get_by_role("dialog", name="Your own data")
     dialog.get_by_text("A zip with a folder for each class").wait_for()
+    page.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.tab.wait_for_timeout(1000)  # the last poll before the dialog may be under way still: Streamlit drops a file that comes beside it
     return dialog
 
 
