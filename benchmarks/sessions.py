@@ -28,6 +28,8 @@ def measure(pages: list[Any]) -> tuple[list[float], list[float]]:
         page.get_by_role("button", name=re.compile("^Play")).click()
     for page in pages:
         page.get_by_role("button", name=re.compile("^Pause")).wait_for(timeout=60_000)
+    for page in pages:  # its VAEs are fitted, and steps are taken
+        page.wait_for_function(f"() => ({STATS_OF_PAGE})().framesShown > 3", timeout=120_000)
     shown, start = [page.evaluate(STATS_OF_PAGE)["framesShown"] for page in pages], time.perf_counter()
     waits: list[float] = []
     while time.perf_counter() - start < SECONDS:

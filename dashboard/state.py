@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,8 @@ from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
 from dashboard.touring import Touring
 
+_OPEN: weakref.WeakSet[Lab] = weakref.WeakSet()  # of this process
+
 
 class Lab:
     """One tab's experiment and what of it the tab has been sent. Never shared with another tab."""
@@ -65,6 +68,7 @@ class Lab:
         self._generation = generation()
         if asked is None or not self._open_asked(asked):
             self.open(Setup())
+        _OPEN.add(self)
 
     def _begin_pages(self) -> None:
         """What the other pages hold; it outlives a change of what is played."""
@@ -216,6 +220,7 @@ class Lab:
 
     def close(self) -> None:
         """The tab is gone."""
+        _OPEN.discard(self)
         self.experiment.close()
         self.advice.close()
         self._close_pages()
@@ -271,7 +276,13 @@ class Lab:
             e.fork_run is None,
             self.not_kept,
             self.place is not None,
+            self.crowd,
         )
+
+    @property
+    def crowd(self) -> int:
+        """Tabs of this process that play now; this one counts always."""
+        return 1 + sum(lab is not self and lab.phase is Phase.RUNNING for lab in list(_OPEN))
 
     @property
     def place(self) -> Place | None:

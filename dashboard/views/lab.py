@@ -135,8 +135,8 @@ def follow(lab: Lab) -> None:
 
 
 def _every(lab: Lab) -> float:
-    """Seconds between two polls; in a classroom longer, since every poll takes the time of somebody's run."""
-    share = SHARED if lab.classroom is not None else 1
+    """Seconds between two polls; longer where others play, too, since every poll takes the time of somebody's run."""
+    share = max(SHARED if lab.classroom is not None else 1, lab.crowd)
     if not lab.busy:
         return share * SLOW_S
     return share * (CALM_S if lab.is_preparing or lab.place is not None else FAST_S)

@@ -48,7 +48,9 @@ def open_dialog(page):
     dialog = page.tab.get_by_role("dialog", name="Your own data")
     dialog.get_by_text("A zip with a folder for each class").wait_for()
     page.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.tab.wait_for_timeout(1000)  # the last poll before the dialog may be under way still: Streamlit drops a file that comes beside it
+    page.tab.wait_for_timeout(
+        1000
+    )  # the last poll before the dialog may be under way still: Streamlit drops a file that comes beside it
     return dialog
 
 
