@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import importlib
 import os
 import socket
 import subprocess
@@ -352,7 +353,9 @@ def test_the_dashboard_is_started_with_the_settings_host_and_port(monkeypatch):
 
     seen = {}
     monkeypatch.setattr(bootstrap, "load_config_options", lambda flag_options: seen.update(flag_options))
-    monkeypatch.setattr(bootstrap, "run", lambda app, *a, **k: seen.update(app=app))
+    monkeypatch.setattr(
+        bootstrap, "run_asgi_app", lambda app, server, *a, **k: seen.update(app=app, server=server)
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -362,6 +365,8 @@ def test_the_dashboard_is_started_with_the_settings_host_and_port(monkeypatch):
     assert seen["browser.gatherUsageStats"] is False
     assert os.path.basename(seen["app"]) == "app.py"
     assert os.path.exists(seen["app"])
+    module, name = seen["server"].split(":")
+    assert hasattr(importlib.import_module(module), name)
     assert "server.baseUrlPath" not in seen
     assert (
         laf("dashboard", "--port", str(port), "--base-path", "/tools/lab/", "--classroom", "--upload-mb", "7")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 
 from core.lessons import read_lessons
 from core.lessons.submission import digest_of, seed_of
@@ -26,6 +26,18 @@ def settle(page) -> None:
 def at(page, part: int) -> None:
     page.tab.wait_for_selector(f".lesson-steps[data-at='{part}']")
     settle(page)
+
+
+def turn(page, to: int) -> None:
+    """On to the next part. Once in some hundred clicks the page is just drawn anew and Streamlit loses it: then a person clicks again."""
+    expect(page.button("Next")).to_be_enabled()
+    settle(page)
+    page.button("Next").click()
+    try:
+        page.tab.wait_for_selector(f".lesson-steps[data-at='{to}']", timeout=20_000)
+    except TimeoutError:
+        page.button("Next").click()
+    at(page, to)
 
 
 def choose(page, choice: str, button: str) -> None:
@@ -82,14 +94,11 @@ def test_a_student_finishes_the_lesson(server, open_page, lesson):
     expect(page.button("Next")).to_be_disabled()
     choose(page, lesson.prediction.choices[0], "This is my prediction")
     for number in range(1, len(lesson.parts) + 1):
-        expect(page.button("Next")).to_be_enabled()
-        page.button("Next").click()
-        at(page, number)
+        turn(page, number)
         do_step(page, lesson, number)
-    page.button("Next").click()
-    at(page, len(lesson.parts) + 1)
+    turn(page, len(lesson.parts) + 1)
     page.tab.wait_for_selector(".lesson-check[data-finished=true]")
-    assert page.tab.locator(".katex-html").count() >= 1
+    page.tab.wait_for_selector(".katex-html", state="attached")  # typeset a moment after the text is there
     assert page.tab.locator(".katex-error").count() == 0
     with page.tab.expect_download() as got:
         page.tab.get_by_role("button", name="Download what you hand in").click()
