@@ -144,7 +144,7 @@ def standing(row: Row, value: float, theirs: Band, reading: Reading) -> Standing
         words = f"{long} {side} the band, but its interval reaches the band of {place.count} retrained models: cannot tell"
         return Standing("cannot tell", words, None, 0.0)
     if float(short) == 0:
-        short, long = f"under {'0.1' if row.unit == '%' else '0.01'}", "hardly"
+        short, long = "just", "hardly"
     return Standing(
         f"{short} {side}", f"{long} {side} the band of {place.count} retrained models", False, place.gap
     )
