@@ -1,4 +1,4 @@
-"""The Lab's server: Streamlit's own, whose page names all modules at once and holds the default's map, seen before Streamlit has started."""
+"""The Lab's server: Streamlit's own, whose page holds the default's map before Streamlit has started, and whose clicks come once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from starlette.middleware import Middleware
 
+from dashboard.clicks import OneClick
 from dashboard.components import modules
 
 if TYPE_CHECKING:
@@ -100,4 +101,4 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(HERE / "app.py", middleware=[Middleware(EarlyPage)], lifespan=lifespan)
+app = st.App(HERE / "app.py", middleware=[Middleware(EarlyPage), Middleware(OneClick)], lifespan=lifespan)

@@ -1,0 +1,55 @@
+"""A click reaches the app once: Streamlit's page sends it with a poll that happens to go out just then, and then once more by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import DecodeError
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value")
+
+
+class OneClick:
+    """ASGI middleware: takes what was clicked out of the messages by which a fragment asks to be drawn again.
+
+    Streamlit's page holds a click back for some milliseconds, so that several go out together (seen in 1.67). The timer of a fragment
+    with ``run_every`` that falls in between sends all widgets' values, the click among them, and does not take it back: the app would
+    make it twice. The message that is meant for the click always follows.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+
+        async def cleaned() -> Message:
+            message = await receive()
+            data = message.get("bytes")
+            return {**message, "bytes": without_clicks(data)} if data else message
+
+        await self._app(scope, cleaned, send)
+
+
+def without_clicks(data: bytes) -> bytes:
+    """A message of Streamlit's page (BackMsg, protobuf) without triggers if a timer sent it; every other one as it is."""
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        return data
+    if message.WhichOneof("type") != "rerun_script" or not message.rerun_script.is_auto_rerun:
+        return data
+    states = message.rerun_script.widget_states
+    kept = [state for state in states.widgets if state.WhichOneof("value") not in TRIGGERS]
+    if len(kept) == len(states.widgets):
+        return data
+    del states.widgets[:]
+    states.widgets.extend(kept)
+    return message.SerializeToString()
