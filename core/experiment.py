@@ -6,48 +6,40 @@ All work is done by a Runner in slices; whoever shows it polls the attributes, w
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from core.checkpoints import Checkpoints
 from core.classroom import Classroom
-from core.compute import pick_device
 from core.config import EvalConfig
 from core.data.datasets import load
 from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError, RequestError
+from core.evidence import Evidence
 from core.methods import method
-from core.methods.base import require_no_model
-from core.metrics import Report, evaluate
+from core.metrics import Report
 from core.models import Net
 from core.observer import Observer
-from core.originals import original
-from core.own_model import load_own_model
 from core.prepared import Kept, Prepared
+from core.preparing import Preparing
 from core.projection import NoiseFloor, Projection, UmapBackend
 from core.purged import generation
 from core.records import Progress
-from core.references import Retrained, retraining, usual_count
 from core.run import Phase, Run
 from core.runner import Runner
-from core.runs import Recorder, let_go, read_run, record, restore
-from core.runs.plain import report_dict
+from core.runs import let_go, read_run, record, restore
 from core.setup import Setup
-from core.shelf import content_key, maps
 from core.tasks import Drive, Follow, Reference, Sliced
 from core.time_machine import TimeMachine
 from core.watching import Watching
 
 log = logging.getLogger(__name__)
 
-BESIDE = 0.25  # weight of retraining: four parts of five for what is played beside it
-
 
 @dataclass(eq=False)
-class Experiment(TimeMachine):
+class Experiment(Evidence, TimeMachine):
     """Prepared in the background from ``setup``; ``run`` appears when the original model's map is there.
 
     ``life`` counts resets and ways back, ``revision`` changes of the references. ``close`` gives back all threads.
@@ -297,12 +289,6 @@ class Experiment(TimeMachine):
         if self.kept is not None:
             self.kept.release(self)
 
-    def _retrain_failed(self, error: LabError) -> None:
-        self.retrain_error = error
-        self.work.pop("retrain", None)
-        if self.kept is not None:
-            self.kept.release(self)
-
     def _follow_failed(self, error: LabError) -> None:
         log.warning("the follow map failed: %s", error)
 
@@ -312,25 +298,16 @@ class Experiment(TimeMachine):
         dataset = load(self.setup.dataset, data_dir=self.setup.data_dir)
         split = self.setup.split(dataset)
         self.config = self.config or self.setup.config(split)
-        device = pick_device(self.setup.device)
         self.dataset, self.split = dataset, split
         self.work.pop("load")
         yield
-        model = yield from self._original(split, str(device))
-        yield
-        observer = Observer(
-            split, model, self.eval_config or EvalConfig.preset(dataset.family), seed=self.setup.seed
+        preparing = Preparing(
+            self.setup,
+            self.work,
+            self.umap,
+            lambda work, failed: self._give(Sliced(work, failed), self.map_runner),
         )
-        yield
-        placed = yield from self._map(model, observer)
-        if placed is None:
-            return
-        observer.projection, map_key = placed
-        self._adopt(
-            Prepared(
-                dataset, split, self.config, model, observer, placed[0], map_key, generation=self._generation
-            )
-        )
+        self._adopt((yield from preparing.prepare(split, self.config, self.eval_config, self._generation)))
 
     def _adopt(self, prepared: Prepared) -> None:
         """The run appears last: whoever sees it finds the rest."""
@@ -343,139 +320,3 @@ class Experiment(TimeMachine):
             self.kept.put(self.setup, prepared)
         self._new_run()
         self._begin_retraining()
-
-    def _begin_retraining(self) -> None:
-        """Retrain what is missing, or wait for another Experiment that does."""
-        prepared = self._prepared
-        if prepared is None or self.closed:
-            return
-        if self._shares and self.kept is not None:
-            self._take_over()
-            missing = len(self.references) < self._count(prepared.split)
-            if missing and not self.kept.claim(self.setup, self, self._begin_retraining):
-                return
-        self._give(
-            Sliced(
-                self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed, BESIDE
-            )
-        )
-
-    def _take_over(self) -> None:
-        """The references that another Experiment of the same setup has made meanwhile."""
-        found = self.kept.get(self.setup) if self.kept is not None else None
-        if found is None or len(found.references) <= len(self.references):
-            return
-        self.references = list(found.references)
-        self.revision += 1
-        count = self._count(found.split)
-        self.work["retrain"] = Progress("retrain", len(self.references), count)
-        if len(self.references) >= count:
-            self.work.pop("retrain")
-
-    def _count(self, split: Split) -> int:
-        return usual_count(split.dataset.family) if self.reference_count is None else self.reference_count
-
-    def _original(self, split: Split, device: str) -> Generator[None, None, Net]:
-        """Brought by somebody, taken from the shelf, or trained here."""
-        unlearner = method(self.setup.method, self.config)
-        if self.setup.model is not None:
-            require_no_model(unlearner)
-            return load_own_model(self.setup.model, split.dataset).to(device)
-        slices = original(split, unlearner, seed=self.setup.seed, device=device)
-        while True:
-            try:
-                self.work["train"] = next(slices)
-            except StopIteration as end:
-                self.work.pop("train", None)
-                model: Net = end.value
-                return model
-            yield
-
-    def _map(self, model: Net, observer: Observer) -> Generator[None, None, tuple[Projection, str] | None]:
-        """Laid out here, or taken from the shelf by its key: the same model and images give the same map. None when it failed."""
-        e0 = observer.original.train.representations
-        weights = [value for _, value in sorted(model.state_dict().items())]
-        assert self.split is not None
-        key = content_key("map", self.split.dataset.fingerprint, observer.rows, self.setup.seed, *weights)
-        kept = maps.get(key)
-        if kept is not None:
-            return Projection.from_state({**kept, "representations": e0}, umap=self.umap), key
-        self.work["map"] = Progress("map", 0, 1)
-        made: list[Projection] = []
-
-        def fit() -> Iterator[None]:
-            made.append(Projection.fit(e0, seed=self.setup.seed, umap=self.umap))
-            yield
-
-        self._give(Sliced(fit(), self._prepare_failed), self.map_runner)
-        while not made:
-            if self.error is not None:
-                return None
-            time.sleep(0.02)
-            yield
-        maps.put(key, {"positions": made[0].positions}, dataset=self.split.dataset.name)
-        self.work.pop("map")
-        return made[0], key
-
-    def _measure_noise(self) -> Iterator[None]:
-        assert self._prepared is not None
-        projection = self._prepared.projection
-        known = "noise_floor" in projection.state()
-        self.noise = projection.noise_floor()
-        if not known:
-            state = projection.state()
-            name = self._prepared.dataset.name
-            maps.put(
-                self._prepared.map_key, {k: state[k] for k in ("positions", "noise_floor")}, dataset=name
-            )
-        yield
-
-    def _retrain(self, split: Split, model: Net, observer: Observer) -> Iterator[None]:
-        """Model after model, each shown as soon as it is there."""
-        count = self._count(split)
-        missing = range(len(self.references), count)
-        if self.references:
-            self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
-        for number in missing:
-            slices = retraining(split, model, seed=self.setup.seed, number=number)
-            while True:
-                try:
-                    now = next(slices)
-                except StopIteration as end:
-                    made: Retrained = end.value
-                    break
-                self.work["retrain"] = replace(
-                    now, done=number * now.total + now.done, total=count * now.total
-                )
-                yield
-            self._add_reference(made, observer)
-            if number == 0:
-                self._give(Sliced(self._measure_noise(), self._follow_failed), self.map_runner)
-            yield
-        self.work.pop("retrain", None)
-        if self.kept is not None:
-            self.kept.release(self)
-        for run in (self.run, self.fork_run):
-            if missing and run is not None and run.phase is Phase.DONE:
-                self._finished(run)
-
-    def _add_reference(self, made: Retrained, observer: Observer) -> None:
-        """Placed on the map as it is where it began with the original's weights; else turned into its coordinates (trap 5)."""
-        known = observer.knows_initial_weights and made.number == 0
-        frame, fit = (observer.look(made.model), None) if known else observer.look_turned(made.model)
-        self.references = [*self.references, Reference(made.model, frame, made.seconds, fit)]
-        self.revision += 1
-        if self.kept is not None and self._prepared is not None:
-            self.kept.put(self.setup, replace(self._prepared, references=tuple(self.references)))
-
-    def _finished(self, run: Run) -> None:
-        """Measure a run, or its fork, on all images where frames were measured on a share of them; kept with it."""
-        if self.observer is None or self.split is None or self.observer.evaluator.is_everything:
-            return
-        report = evaluate(run.result, self.split, references=[r.model for r in self.references])
-        if run is self.run:
-            self.report = report
-        elif run is self.fork_run:
-            self.fork_report = report
-        if isinstance(run.recorder, Recorder) and run.phase is Phase.DONE:  # it was not taken back meanwhile
-            run.recorder.tell(report=report_dict(report))

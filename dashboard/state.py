@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -39,6 +40,7 @@ from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
 from dashboard.touring import Touring
 
+LATELY_S = 6.0  # a tab that played within them still counts as one that plays
 _OPEN: weakref.WeakSet[Lab] = weakref.WeakSet()  # of this process
 
 
@@ -66,6 +68,7 @@ class Lab:
         self._begin_pages()
         self.declined = False  # the offer to go on where this browser was
         self._generation = generation()
+        self._played = -LATELY_S
         if asked is None or not self._open_asked(asked):
             self.open(Setup())
         _OPEN.add(self)
@@ -281,8 +284,15 @@ class Lab:
 
     @property
     def crowd(self) -> int:
-        """Tabs of this process that play now; this one counts always."""
-        return 1 + sum(lab is not self and lab.phase is Phase.RUNNING for lab in list(_OPEN))
+        """Tabs of this process that play; this one counts always."""
+        return 1 + sum(lab is not self and lab.plays for lab in list(_OPEN))
+
+    @property
+    def plays(self) -> bool:
+        """Whether it plays or did a moment ago: a pause is often short, and all other tabs' pages depend on this."""
+        if self.phase is Phase.RUNNING:
+            self._played = time.monotonic()
+        return time.monotonic() - self._played < LATELY_S
 
     @property
     def place(self) -> Place | None:

@@ -75,10 +75,15 @@ class Outbox:
         behind = self.life != experiment.life or self.frames < len(run.frames)
         return behind or forked or gone or self.repeats > 0
 
-    def packet(self, experiment: Experiment, token: str) -> bytes:
-        """The next packet: the status, the frames that are new, and an overlap."""
+    def packet(self, experiment: Experiment, token: str, crowd: int = 1) -> bytes:
+        """The next packet: the status, the frames that are new, and an overlap; ``crowd``: tabs that play on this server."""
         run = experiment.run
-        header: dict[str, Any] = {"kind": "feed", "run": token, "status": status(experiment)}
+        header: dict[str, Any] = {
+            "kind": "feed",
+            "run": token,
+            "status": status(experiment),
+            "crowd": crowd,
+        }
         if run is None:
             empty = {
                 "life": 0,

@@ -44,7 +44,7 @@ def test_when_the_maker_goes_the_next_one_makes_it():
 def class_of_twenty(experiment, monkeypatch):  # noqa: F811
     """Twenty Experiments of one setup, opened at once, and how often the original was asked for."""
     import core.experiment as module
-    from core import originals
+    from core import originals, references
 
     asked = []
     monkeypatch.setattr(type(experiment.setup), "config", lambda *a: toys.QUICK, raising=False)
@@ -56,11 +56,10 @@ def class_of_twenty(experiment, monkeypatch):  # noqa: F811
 
     def retraining(*args, **kwargs):
         asked.append(f"retrained {kwargs['number']}")
-        return real(*args, **kwargs)
+        return references.retraining(*args, **kwargs)
 
-    real = module.retraining
-    monkeypatch.setattr(module, "original", original)
-    monkeypatch.setattr(module, "retraining", retraining)
+    monkeypatch.setattr("core.preparing.original", original)
+    monkeypatch.setattr("core.evidence.retraining", retraining)
     kept = Kept()
     tabs = [module.Experiment(experiment.setup, experiment.runner, kept=kept) for _ in range(20)]
     yield tabs, asked

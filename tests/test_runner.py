@@ -181,7 +181,7 @@ def test_a_run_in_the_runner_ends_and_a_paused_one_gives_its_turns_back(toy_spli
 # an Experiment and its work
 
 
-def flat_map(experiment, model, observer):
+def flat_map(preparing, model, observer):
     """A map without UMAP: every point at the origin."""
     yield
     nothing = np.zeros((len(observer.rows), 2), np.float32)
@@ -208,7 +208,7 @@ def experiment(monkeypatch, toy_split, toy_model):
 
     monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", lambda *a: toys.TRAIN)
-    monkeypatch.setattr(module.Experiment, "_map", flat_map)
+    monkeypatch.setattr("core.preparing.Preparing._map", flat_map)
     made = module.Experiment(Setup(), Runner(workers=1), config=toys.QUICK)
     yield made
     made.close()

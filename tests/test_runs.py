@@ -530,7 +530,7 @@ def toy_experiment(monkeypatch, toy_split, toy_model):
         return toy_model
 
     monkeypatch.setattr(module, "load", lambda *_a, **_k: toy_split.dataset)
-    monkeypatch.setattr(module, "original", original)
+    monkeypatch.setattr("core.preparing.original", original)
     monkeypatch.setattr(Setup, "split", lambda self, dataset: toy_split)
 
     def make(**told):

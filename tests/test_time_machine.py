@@ -46,7 +46,7 @@ def experiment(monkeypatch, toy_split):
     monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", lambda *a: toys.TRAIN)
     monkeypatch.setattr(Setup, "split", lambda self, dataset: toy_split)
-    monkeypatch.setattr(Experiment, "_map", flat_map)
+    monkeypatch.setattr("core.preparing.Preparing._map", flat_map)
     made = Experiment(Setup(dataset="toy", device="cpu"), Runner(workers=1), config=toys.QUICK,
                       eval_config=EvalConfig(frames=1000), reference_count=1)  # fmt: skip
     made.start()

@@ -125,7 +125,7 @@ def follow(lab: Lab) -> None:
             st.rerun()
         if lab.mode == "follow":
             lab.experiment.want_follow()
-        packet = lab.outbox.packet(lab.experiment, lab.token)
+        packet = lab.outbox.packet(lab.experiment, lab.token, lab.crowd)
         with st.container(key="feed-frame"):
             feed("feed", packet, on_lack=lab.outbox.rewind)
         if lab.pulse() != pulse:

@@ -2,6 +2,7 @@
 
 const PLAY_RATE = 12; // frames a second at 1×
 const LEAP = 40; // frames behind which the newest is shown at once
+const [LATE, REST, LONGEST] = [12, 3, 110]; // where others play: ms a picture may be late; then so many times that between two, at most so many ms
 const [FASTEST, SLOWEST] = [60, 1200]; // ms between arrivals that the pace adapts to
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -9,6 +10,8 @@ export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 export class Clock {
   constructor(store) {
     this.store = store;
+    this.gentle = false; // whether others play on this server: a browser beside it, on the same cores, draws at their cost
+    this.late = 0; // ms that the screen takes a picture too late, smoothed
     this.reset();
   }
 
@@ -87,11 +90,25 @@ export class Clock {
     if (this.running) return;
     this.running = true;
     this.lastTick = 0;
-    requestAnimationFrame((now) => this.#tick(now));
+    this.#soon();
+  }
+
+  /** The next tick: with the screen's next picture, or after a rest. */
+  #soon() {
+    const rest = this.gentle && this.late > LATE ? Math.min(LONGEST, REST * this.late) : 0;
+    const ask = () => {
+      const asked = performance.now();
+      requestAnimationFrame((now) => {
+        this.late += 0.1 * (Math.max(0, performance.now() - asked - 17) - this.late);
+        this.#tick(now);
+      });
+    };
+    if (rest) setTimeout(ask, rest);
+    else ask();
   }
 
   #tick(now) {
-    const elapsed = this.lastTick ? Math.min(100, now - this.lastTick) : 16;
+    const elapsed = this.lastTick ? Math.min(250, now - this.lastTick) : 16;
     this.lastTick = now;
     const { newest } = this.store;
     if (this.playing) {
@@ -105,6 +122,6 @@ export class Clock {
       this.#moveTo(from + (to - from) * share);
     }
     this.running = Boolean(this.playing || this.motion);
-    if (this.running) requestAnimationFrame((next) => this.#tick(next));
+    if (this.running) this.#soon();
   }
 }

@@ -76,6 +76,7 @@ export class RunStore extends EventTarget {
     this.rev = header.rev;
     const told = JSON.stringify([header.status, header.rows, header.charts, header.references, header.total, header.rev, header.noise, header.alarms, header.changes, header.marks, header.travel, header.layers, header.slow, header.fork]);
     this.status = header.status;
+    this.clock.gentle = header.crowd > 1;
     this.rows = header.rows;
     this.charts = header.charts;
     this.outcomes = header.outcomes ?? [];

@@ -9,7 +9,7 @@ const stamps = new Map(); // by size and stride
 
 /**
  * A disc, or with a width a ring, as the pixels it covers and how much of each (0…256), for every place of its middle within a pixel.
- * @returns {{reach: number, places: {at: Int32Array, cover: Uint16Array, dx: Int8Array, dy: Int8Array}[]}} `at` in bytes from the pixel of the middle
+ * @returns {{reach: number, places: {at: Int32Array, cover: Uint16Array, dx: Int8Array, dy: Int8Array}[]}} `at` in pixels from that of the middle
  */
 function stampOf(radius, width, stride) {
   const key = `${radius},${width},${stride}`;
@@ -26,7 +26,7 @@ function stampOf(radius, width, stride) {
         const inside = width ? width / 2 - Math.abs(away - radius) : radius - away;
         const share = Math.round(256 * Math.min(1, Math.max(0, inside + 0.5)));
         if (!share) continue;
-        at.push(4 * (y * stride + x));
+        at.push(y * stride + x);
         cover.push(share);
         dx.push(x);
         dy.push(y);
@@ -56,16 +56,17 @@ export class Dots {
     this.empty = this.columns <= 0 || this.rows <= 0;
     if (this.empty) return;
     this.image = context.getImageData(this.left, this.top, this.columns, this.rows);
-    this.bytes = new Uint8Array(this.image.data.buffer);
+    this.pixels = new Uint32Array(this.image.data.buffer); // red in the lowest byte, opaque
     this.colours = new Map();
   }
 
-  /** The three numbers of a CSS colour. */
-  #numbers(colour) {
+  /** A CSS colour as a pixel of the image. */
+  #pixel(colour) {
     let found = this.colours.get(colour);
-    if (!found) {
+    if (found === undefined) {
       this.context.fillStyle = colour; // the canvas understands every notation and says it as #rrggbb
-      found = rgb(this.context.fillStyle) ?? [0, 0, 0];
+      const [r, g, b] = rgb(this.context.fillStyle) ?? [0, 0, 0];
+      found = (b << 16) | (g << 8) | r;
       this.colours.set(colour, found);
     }
     return found;
@@ -74,24 +75,27 @@ export class Dots {
   /** One kind of dot: a disc of this radius, or with a width a ring, in CSS pixels. @returns {(x, y, colour, alpha) => void} */
   kind(radius, width = 0) {
     if (this.empty) return () => {};
-    const { ratio, left, top, columns, rows, bytes } = this;
+    const { ratio, left, top, columns, rows, pixels } = this;
     const { reach, places } = stampOf(radius * ratio, width * ratio, columns);
+    let [known, pixel] = [null, 0];
     return (x, y, colour, alpha) => {
       const [fineX, fineY] = [Math.round((x * ratio - left) * PARTS), Math.round((y * ratio - top) * PARTS)];
       const [column, row] = [Math.floor(fineX / PARTS), Math.floor(fineY / PARTS)];
       if (column < -reach || row < -reach || column >= columns + reach || row >= rows + reach) return;
       const cut = column < reach || row < reach || column >= columns - reach || row >= rows - reach; // by the edge of the canvas
       const { at, cover, dx, dy } = places[(fineY - row * PARTS) * PARTS + fineX - column * PARTS];
-      const [r, g, b] = this.#numbers(colour);
+      if (colour !== known) [known, pixel] = [colour, this.#pixel(colour)];
+      const [redBlue, green] = [pixel & 0xff00ff, pixel & 0xff00]; // two channels in one product, with room between them
       const strength = Math.round(alpha * 256);
-      const start = 4 * (row * columns + column);
+      const start = row * columns + column;
       for (let k = 0; k < at.length; k++) {
         if (cut && (column + dx[k] < 0 || column + dx[k] >= columns || row + dy[k] < 0 || row + dy[k] >= rows)) continue;
-        const p = start + at[k];
         const share = (cover[k] * strength) >> 8;
-        bytes[p] += ((r - bytes[p]) * share) >> 8;
-        bytes[p + 1] += ((g - bytes[p + 1]) * share) >> 8;
-        bytes[p + 2] += ((b - bytes[p + 2]) * share) >> 8;
+        const rest = 256 - share;
+        const old = pixels[start + at[k]];
+        const both = Math.imul(old & 0xff00ff, rest) + Math.imul(redBlue, share);
+        const one = Math.imul(old & 0xff00, rest) + Math.imul(green, share);
+        pixels[start + at[k]] = 0xff000000 | ((both >>> 8) & 0xff00ff) | ((one >>> 8) & 0xff00);
       }
     };
   }
