@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
 
 from core.attacks.result import AttackResult, Scores
 from core.attacks.roc import roc_points
 from dashboard.charts import RETRAINED
+from dashboard.plots import go
 
 FORGET = "#e8751a"
 UNSEEN = "#7f8ba3"

@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
-
 from core.judgement import Judgement
+from dashboard.plots import go, make_subplots
 
 RETRAINED = "#8d70dd"
 PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; neither remain's nor forget's colour

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-
 from core.runs import KeptRun
+from dashboard.plots import go
 
 ROLES = {"train_r": ("Train_r", "#4fa3ff"), "train_f": ("Train_f", "#ffa24a"), "test": ("Test", "#8390ad")}
 DASHES = ("solid", "dot")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-
 from core.studies.summary import MEASURES, Group, pareto, percent
+from dashboard.plots import go
 
 LINES = (
     "#4f7cf0",

@@ -10,8 +10,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 from tqdm import tqdm
 
 from core.compute import pick_device
@@ -30,6 +28,7 @@ from core.references import references
 from core.run import Run, finish
 from core.setup import Setup, usual_classes
 from core.slices import drain
+from dashboard.plots import go, make_subplots
 
 COLOURS = {"remain": "#1767c4", "forget": "#bb4a04", "test": "#5d6a86"}
 CURVES = {"train_r": "remaining images", "train_f": "forgotten images", "test": "test images"}

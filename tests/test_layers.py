@@ -164,3 +164,13 @@ def test_no_two_test_files_have_one_name():
     """pytest imports them by it: the second one would end the whole run."""
     names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_plotly_comes_from_one_module_that_has_pandas_whole():
+    """Plotly took a pandas that another thread was still importing for a whole one, and the page showed an AttributeError."""
+    alone = {
+        str(p.relative_to(ROOT)) for p in DASHBOARD if any(n.split(".")[0] == "plotly" for n in imported(p))
+    }
+    assert alone == {"dashboard/plots.py"}
+    code = "import sys, dashboard.plots; assert hasattr(sys.modules['pandas'], 'Series')"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
