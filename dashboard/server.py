@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 
 from dashboard.clicks import OneClick
 from dashboard.components import modules
+from dashboard.push import PUSH, route
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,7 +99,14 @@ def _warm() -> None:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """What the first page needs is imported and compiled beside the server's first answers."""
     threading.Thread(target=_warm, name="warm", daemon=True).start()
+    PUSH.serves = True
     yield
+    PUSH.serves = False
 
 
-app = st.App(HERE / "app.py", middleware=[Middleware(EarlyPage), Middleware(OneClick)], lifespan=lifespan)
+app = st.App(
+    HERE / "app.py",
+    routes=[route()],
+    middleware=[Middleware(EarlyPage), Middleware(OneClick)],
+    lifespan=lifespan,
+)

@@ -40,6 +40,10 @@ from dashboard.picking import Picks, pick_scene
 from dashboard.stream import Outbox
 from dashboard.touring import Touring
 
+FAST_S = 0.1  # between two looks for news while frames come
+CALM_S = 0.5  # while only progress does
+SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
+SHARED = 3  # times as long in a classroom
 LATELY_S = 6.0  # a tab that played within them still counts as one that plays
 _OPEN: weakref.WeakSet[Lab] = weakref.WeakSet()  # of this process
 
@@ -69,6 +73,7 @@ class Lab:
         self.declined = False  # the offer to go on where this browser was
         self._generation = generation()
         self._played = -LATELY_S
+        self.wake: Callable[[], None] | None = None  # of who looks for news now
         if asked is None or not self._open_asked(asked):
             self.open(Setup())
         _OPEN.add(self)
@@ -162,7 +167,7 @@ class Lab:
         """Replace the experiment; the old one's work stops."""
         if hasattr(self, "experiment"):
             self.experiment.close()
-        self.token = secrets.token_hex(6)
+        self.token = secrets.token_hex(12)  # who knows it may listen to the run
         self._scene: bytes | None = None
         self._pick_scene: tuple[bytes, bytes] | None = None  # what it was made of, and it
         self._page: tuple[object, bytes] | None = None
@@ -273,14 +278,20 @@ class Lab:
             self.phase,
             e.error is not None,
             len(e.references),
-            self.busy,
-            self.is_preparing,
             e.forks,
             e.fork_run is None,
             self.not_kept,
             self.place is not None,
-            self.crowd,
+            self.touring.lesson is not None and self.phase is not Phase.RUNNING and e.is_looking,
         )
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until it is worth to look for news; longer where others play, too, since every look takes time from somebody's run."""
+        share = max(SHARED if self.classroom is not None else 1, self.crowd)
+        if not self.busy:
+            return share * SLOW_S
+        return share * (CALM_S if self.is_preparing or self.place is not None else FAST_S)
 
     @property
     def crowd(self) -> int:
@@ -348,6 +359,11 @@ class Lab:
         ):
             return True
         return len(e.follow.positions) < len(e.run.frames) or self.outbox.follow < len(e.run.frames) or waits
+
+
+def lab_of(token: str) -> Lab | None:
+    """The tab of this process whose run has this token."""
+    return next((lab for lab in list(_OPEN) if secrets.compare_digest(lab.token, token)), None)
 
 
 def remember(key: str, value: Any) -> None:

@@ -35,6 +35,7 @@ PREPARING = {
 class Outbox:
     """What one mounted page has been sent already."""
 
+    is_sure: bool = False  # whether what is sent arrives: nothing is sent twice
     frames: int = 0
     follow: int = 0
     fork: int = 0  # frames of the fork ``fork_id``
@@ -52,6 +53,14 @@ class Outbox:
     yard_revision: int = -1
     untouched: Compared | None = None  # the original model by that yardstick
 
+    @property
+    def _overlap(self) -> int:
+        return 0 if self.is_sure else OVERLAP
+
+    @property
+    def _again(self) -> int:
+        return 1 if self.is_sure else REPEATS
+
     def rewind(self, lack: dict[str, Any]) -> None:
         """The browser says what it lacks: send from there again."""
         if lack.get("life") == self.life:
@@ -63,7 +72,21 @@ class Outbox:
                 self.fork_follow = min(self.fork_follow, max(0, int(lack["fork_follow"])))
         if lack.get("rev") != self.revision:
             self.revision = -1
-        self.repeats = REPEATS
+        self.repeats = self._again
+
+    def heard(self, lack: dict[str, Any] | None) -> None:
+        """What a browser that took all packets so far says it lacks; what was not sent yet comes anyhow."""
+        if lack is None:
+            return
+        sent = {
+            "from": self.frames,
+            "follow": self.follow,
+            "fork": self.fork,
+            "fork_follow": self.fork_follow,
+        }
+        holes = any(lack.get(key) is not None and int(lack[key]) < n for key, n in sent.items())
+        if holes or lack.get("life") != self.life or lack.get("rev") != self.revision:
+            self.rewind(lack)
 
     def is_behind(self, experiment: Experiment) -> bool:
         """Whether frames wait to be sent."""
@@ -104,7 +127,7 @@ class Outbox:
             kept = experiment.kept_frames if experiment.life == self.life + 1 else 0
             self.frames, self.follow, self.life = min(self.frames, kept), 0, experiment.life
             self.readings.clear()
-            self.repeats = REPEATS
+            self.repeats = self._again
         total, revision, split = len(run.frames), experiment.revision, experiment.split
         assert split is not None
         references = list(experiment.references)
@@ -112,10 +135,10 @@ class Outbox:
             self.yard, self.yard_revision = yardstick(experiment), revision
             assert experiment.observer is not None
             self.untouched = self.yard.compare(experiment.observer.original.reading)
-        window = range(max(0, self.frames - OVERLAP), min(total, self.frames + WINDOW))
+        window = range(max(0, self.frames - self._overlap), min(total, self.frames + WINDOW))
         told = window
         if revision != self.revision:
-            self.revision, self.repeats = revision, REPEATS
+            self.revision, self.repeats = revision, self._again
         if self.repeats:
             told = range(total)
         self.frames = max(self.frames, window.stop)
@@ -172,7 +195,7 @@ class Outbox:
         if told["id"] != self.fork_id:
             self.fork_id, self.fork = told["id"], shared
             self.fork_follow = shared
-        window = range(max(shared, self.fork - OVERLAP), min(told["total"], self.fork + WINDOW))
+        window = range(max(shared, self.fork - self._overlap), min(told["total"], self.fork + WINDOW))
         self.fork = max(self.fork, window.stop)
         every = range(shared, told["total"]) if self.repeats else window
         header["fork_seqs"] = list(window)
@@ -184,7 +207,9 @@ class Outbox:
         track = experiment.fork_follow
         if track is not None:
             laid = track.positions
-            window = range(max(shared, self.fork_follow - OVERLAP), min(len(laid), self.fork_follow + WINDOW))
+            window = range(
+                max(shared, self.fork_follow - self._overlap), min(len(laid), self.fork_follow + WINDOW)
+            )
             self.fork_follow = max(self.fork_follow, window.stop)
             header["fork_follow_seqs"] = list(window)
             if len(window):
@@ -194,7 +219,7 @@ class Outbox:
         track = experiment.follow
         if track is None:
             return
-        window = range(max(0, self.follow - OVERLAP), min(len(track.positions), self.follow + WINDOW))
+        window = range(max(0, self.follow - self._overlap), min(len(track.positions), self.follow + WINDOW))
         self.follow = max(self.follow, window.stop)
         header["follow_seqs"] = list(window)
         edge = half(experiment)

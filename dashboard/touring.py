@@ -234,8 +234,8 @@ class Touring:
             e.life,
             e.forks,
             e.revision,
-            None if e.run is None else (len(e.run.steps), e.run.phase),
-            None if e.fork_run is None else (len(e.fork_run.steps), e.fork_run.phase),
+            None if e.run is None else (len(e.run.steps), len(e.run.frames), e.run.phase),
+            None if e.fork_run is None else (len(e.fork_run.steps), len(e.fork_run.frames), e.fork_run.phase),
             tuple(self.tour.measured.items()),
         )
         if self._facts is None or (self._facts[0] != key and e.phase is not Phase.RUNNING):

@@ -46,10 +46,10 @@ def test_one_that_plays_counts_for_the_others_until_it_has_stood_still_for_a_whi
     one, other = labs
     until(lambda: all(lab.experiment.run is not None for lab in labs))
     assert other.crowd == 1
-    before = other.pulse()
+    before = other.pause_s
     one.experiment.play()
     until(lambda: other.crowd == 2)
-    assert other.pulse() != before  # it polls less often from now on
+    assert other.pause_s == 2 * before  # news is looked for less often from now on
     assert one.crowd == 1
     one.experiment.pause()
     until(lambda: one.phase is not Phase.RUNNING)

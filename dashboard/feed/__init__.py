@@ -1,4 +1,4 @@
-"""The invisible component that hands packets to the browser's store and says what is missing there (docs/wire.md)."""
+"""The invisible component that fills the browser's store, over a line of its own or by polls (docs/wire.md)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> 
     lack = _component(key=key, data=packet, on_lack_change=lambda: None).get("lack")
     if lack:
         on_lack(dict(lack))
+
+
+def line(key: str, token: str, pulse: str, *, hold: bool) -> None:
+    """Mount outside of fragments: the browser listens to the run ``token`` (dashboard/push.py) and has the page drawn anew when
+    what it depends on is no longer ``pulse``; not while ``hold``."""
+    with st.container(key="feed-frame"):
+        _component(
+            key=key,
+            data={"push": token, "pulse": pulse, "hold": hold},
+            on_lack_change=lambda: None,
+            on_pulse_change=lambda: None,
+        )
 
 
 def picks_feed(key: str, packet: bytes) -> None:

@@ -9,16 +9,13 @@ import streamlit as st
 
 from core.errors import LabError
 from dashboard import cache, controls, imports, state
-from dashboard.feed import feed, picks_feed
+from dashboard.feed import feed, line, picks_feed
+from dashboard.push import PUSH, words
 from dashboard.readouts import readouts
 from dashboard.state import Lab
 from dashboard.theatre import theatre
 from dashboard.timeline import timeline
 
-FAST_S = 0.1  # while frames come
-CALM_S = 0.5  # while only progress does
-SLOW_S = 2.0  # where nothing happens: heals a last message that was lost, and costs nothing
-SHARED = 3
 STAGE_HEIGHT = 672  # what 900 px leave below header, setup and transport
 
 
@@ -116,8 +113,17 @@ def stage(lab: Lab, widths: Sequence[float]) -> None:
 
 def follow(lab: Lab) -> None:
     """Send the browser what is new, again and again; draw the page anew where a button or the stage depends on it."""
-    pulse = lab.pulse()
-    every = None if imports.is_open() else _every(lab)
+    if PUSH.serves:
+        line("line", lab.token, words(lab.pulse()), hold=imports.is_open())
+        if lab.wake is not None:
+            lab.wake()  # what was clicked shows without waiting for the next look
+    else:
+        _poll(lab)
+
+
+def _poll(lab: Lab) -> None:
+    seen = (lab.pulse(), lab.busy, lab.is_preparing, lab.crowd)
+    every = None if imports.is_open() else lab.pause_s
 
     @st.fragment(run_every=every)
     def poll() -> None:
@@ -128,18 +134,10 @@ def follow(lab: Lab) -> None:
         packet = lab.outbox.packet(lab.experiment, lab.token, lab.crowd)
         with st.container(key="feed-frame"):
             feed("feed", packet, on_lack=lab.outbox.rewind)
-        if lab.pulse() != pulse:
+        if (lab.pulse(), lab.busy, lab.is_preparing, lab.crowd) != seen:
             st.rerun()
 
     poll()
-
-
-def _every(lab: Lab) -> float:
-    """Seconds between two polls; longer where others play, too, since every poll takes the time of somebody's run."""
-    share = max(SHARED if lab.classroom is not None else 1, lab.crowd)
-    if not lab.busy:
-        return share * SLOW_S
-    return share * (CALM_S if lab.is_preparing or lab.place is not None else FAST_S)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 const PLAY_RATE = 12; // frames a second at 1×
 const LEAP = 40; // frames behind which the newest is shown at once
-const [LATE, REST, LONGEST] = [12, 3, 110]; // where others play: ms a picture may be late; then so many times that between two, at most so many ms
+const [LATE, REST, LONGEST] = [8, 12, 400]; // where others play: ms a picture may be late; then so many times that between two, at most so many ms
 const [FASTEST, SLOWEST] = [60, 1200]; // ms between arrivals that the pace adapts to
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -108,7 +108,7 @@ export class Clock {
   }
 
   #tick(now) {
-    const elapsed = this.lastTick ? Math.min(250, now - this.lastTick) : 16;
+    const elapsed = this.lastTick ? Math.min(500, now - this.lastTick) : 16;
     this.lastTick = now;
     const { newest } = this.store;
     if (this.playing) {

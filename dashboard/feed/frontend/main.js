@@ -1,5 +1,6 @@
-/** The invisible component inside the polled fragment: fills the store, and asks for what is still missing. */
+/** The invisible component that fills the store: over a line of its own, or inside a polled fragment, and then it asks for what is still missing. */
 import { unpack } from "./decode.js";
+import { Line } from "./line.js";
 import { storeOf } from "./store.js";
 
 const PATIENCE = 2; // packets that may come before a gap is asked for
@@ -14,7 +15,23 @@ function ask(mount, store) {
   mount.setTriggerValue("lack", { ...lack, nonce: mount.nonce });
 }
 
-/** Streamlit calls this with each packet. */
+/** A line to the run whose page this is; the page is drawn anew when what it depends on has changed. */
+function keepLine(mount, { push, pulse, hold }) {
+  Object.assign(mount, { pulse, hold });
+  const told = (now) => {
+    if (now !== mount.pulse && !mount.hold) mount.setTriggerValue("pulse", now);
+  };
+  if (mount.line?.token !== push) {
+    mount.line?.close();
+    mount.line = new Line(push, told);
+  } else if (mount.line.pulse !== null) told(mount.line.pulse);
+  return () => {
+    mount.line?.close();
+    mount.line = null;
+  };
+}
+
+/** Streamlit calls this with each packet, or with the name of the line. */
 export default function feed({ data, parentElement, setTriggerValue }) {
   const host = parentElement.host ?? parentElement;
   const mount = (parentElement.lafFeed ??= { packets: 0, asked: -1e9 });
@@ -22,8 +39,9 @@ export default function feed({ data, parentElement, setTriggerValue }) {
     mount.hidden = host.closest('[data-testid="stElementContainer"]');
     Object.assign(mount.hidden?.style ?? {}, { position: "absolute", height: "0", overflow: "hidden" }); // no gap in the page
   }
-  if (!data?.byteLength) return undefined;
   mount.setTriggerValue = setTriggerValue;
+  if (data?.push) return keepLine(mount, data);
+  if (!data?.byteLength) return undefined;
   const packet = unpack(data);
   const store = storeOf(packet.header.run);
   if (packet.header.kind === "picks") {
