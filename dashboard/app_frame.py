@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components import modules
+from dashboard.push import PUSH
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -17,7 +18,8 @@ def frame() -> None:
     st.set_page_config("LAF Lab", "🌗", layout="wide", initial_sidebar_state="collapsed")
     st.html(STATIC / "lab.css")
     with st.container(key="preload-frame"):
-        st.html(_preload(), unsafe_allow_javascript=True)
+        if not PUSH.serves:  # the Lab's own server names them in its page
+            st.html(_preload(), unsafe_allow_javascript=True)
         state.keep_browser()
     st.logo(str(STATIC / "logo.svg"), size="medium")
 
