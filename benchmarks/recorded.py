@@ -37,7 +37,7 @@ class Recording(Experiment):
     def record(self) -> None:
         """Prepare, play to the end, and put the frames aside."""
         self.start()
-        while self.run is None or not self.references:
+        while self.run is None or self.work or not self.references:  # no worker is behind what is played
             assert self.error is None, self.error
             time.sleep(0.05)
         Experiment.play(self)

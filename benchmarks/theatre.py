@@ -17,7 +17,6 @@ import urllib.request
 from pathlib import Path
 
 from benchmarks.machine import machine
-from dashboard.cli import settings
 from tests.browser.conftest import FLAGS, _chromium
 
 STATS_OF_PAGE = """() => {
@@ -54,24 +53,7 @@ def serve(home: str, points: int) -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    flags = [
-        f"--{k}={str(v).lower() if isinstance(v, bool) else v}"
-        for k, v in settings().items()
-        if not k.startswith("theme")
-    ]
-    app = str(Path(__file__).with_name("theatre_app.py"))
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        app,
-        "--server.port",
-        str(port),
-        "--server.headless",
-        "true",
-        *flags,
-    ]
+    command = [sys.executable, "-m", "benchmarks.theatre_server", str(port)]
     server = subprocess.Popen(
         command,
         env={**os.environ, "LAF_HOME": home, "PYTHONPATH": os.getcwd(), "POINTS": str(points)},

@@ -104,9 +104,11 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     PUSH.serves = False
 
 
-app = st.App(
-    HERE / "app.py",
-    routes=[route()],
-    middleware=[Middleware(EarlyPage), Middleware(OneClick)],
-    lifespan=lifespan,
-)
+def lab_app(script: Path) -> st.App:
+    """The server's application over a page's script."""
+    return st.App(
+        script, routes=[route()], middleware=[Middleware(EarlyPage), Middleware(OneClick)], lifespan=lifespan
+    )
+
+
+app = lab_app(HERE / "app.py")
