@@ -74,6 +74,7 @@ class Lab:
         self._generation = generation()
         self._played = -LATELY_S
         self.wake: Callable[[], None] | None = None  # of who looks for news now
+        self.listens = True  # whether its page can have a line of its own; else it polls
         if asked is None or not self._open_asked(asked):
             self.open(Setup())
         _OPEN.add(self)

@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+NO_LINE = "no line"  # as in frontend/line.js
+
 _component = st.components.v2.component("laf-lab.feed", js="main.js")
 
 
@@ -20,16 +22,17 @@ def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> 
         on_lack(dict(lack))
 
 
-def line(key: str, token: str, pulse: str, *, hold: bool) -> None:
+def line(key: str, token: str, pulse: str, *, hold: bool) -> bool:
     """Mount outside of fragments: the browser listens to the run ``token`` (dashboard/push.py) and has the page drawn anew when
-    what it depends on is no longer ``pulse``; not while ``hold``."""
+    what it depends on is no longer ``pulse``; not while ``hold``. False once it says that it cannot listen."""
     with st.container(key="feed-frame"):
-        _component(
+        said = _component(
             key=key,
             data={"push": token, "pulse": pulse, "hold": hold},
             on_lack_change=lambda: None,
             on_pulse_change=lambda: None,
         )
+    return said.get("pulse") != NO_LINE
 
 
 def picks_feed(key: str, packet: bytes) -> None:

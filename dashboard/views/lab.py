@@ -113,11 +113,13 @@ def stage(lab: Lab, widths: Sequence[float]) -> None:
 
 def follow(lab: Lab) -> None:
     """Send the browser what is new, again and again; draw the page anew where a button or the stage depends on it."""
-    if PUSH.serves:
-        line("line", lab.token, words(lab.pulse()), hold=imports.is_open())
+    lab.listens = lab.listens and PUSH.serves
+    if lab.listens:
+        lab.listens = line("line", lab.token, words(lab.pulse()), hold=imports.is_open())
         if lab.wake is not None:
             lab.wake()  # what was clicked shows without waiting for the next look
-    else:
+    if not lab.listens:
+        lab.outbox.is_sure = False
         _poll(lab)
 
 

@@ -197,6 +197,21 @@ def test_switching_pages_stops_nothing(server, open_page):
     assert not page.problems
 
 
+def test_a_page_that_gets_no_line_of_its_own_polls(server, open_page):
+    """As behind a proxy that lets only Streamlit's own WebSocket through."""
+    page = open_page("about:blank")
+    page.tab.add_init_script("""
+        window.WebSocket = class extends WebSocket {
+          constructor(url, protocols) { super(String(url).includes("laf-feed") ? "ws://127.0.0.1:9/" : url, protocols); }
+        };
+    """)
+    page.tab.goto(server.url)
+    page.wait_ready()
+    page.button("Play").click()
+    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    wait_for_frames(page, 51)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the server's CPU time from /proc")
 def test_closing_the_tab_stops_its_work(server, open_page):
     page = open_page(server.url)

@@ -4,6 +4,7 @@ import { storeOf } from "./store.js";
 
 const AGAIN = [500, 1000, 2000, 5000]; // ms until it tries again, and again
 const NO_SUCH_RUN = 4404;
+const NO_LINE = "no line"; // told instead of a pulse where it never opens, as behind a proxy that lets only Streamlit's own through
 const NAG = 2000; // ms until the page is asked for once more
 
 export class Line {
@@ -28,11 +29,16 @@ export class Line {
     url.protocol = url.protocol.replace("http", "ws");
     this.socket = new WebSocket(url);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => { this.tries = 0; this.#answer(); };
+    this.socket.onopen = () => {
+      this.tries = 0;
+      this.opened = true;
+      this.#answer();
+    };
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.#told(JSON.parse(data)) : this.#take(new Uint8Array(data)));
     this.socket.onclose = ({ code }) => {
       if (this.closed) return;
       if (code === NO_SUCH_RUN) return this.#told({ pulse: "gone" });
+      if (!this.opened && this.tries >= AGAIN.length) return this.#told({ pulse: NO_LINE });
       this.timer = setTimeout(() => this.#open(), AGAIN[Math.min(this.tries++, AGAIN.length - 1)]);
     };
   }
