@@ -53,7 +53,8 @@ def toy_world(monkeypatch, toy_split):
     monkeypatch.setattr("core.config.TrainConfig.preset", classmethod(lambda *a: toys.TRAIN))
     for module in ("core.originals", "core.references"):
         monkeypatch.setattr(f"{module}.models", Shelf("toys"))
-    monkeypatch.setattr("core.experiment.maps", Shelf("toy-maps"))
+    for module in ("core.preparing", "core.evidence"):
+        monkeypatch.setattr(f"{module}.maps", Shelf("toy-maps"))
 
 
 def until(done, limit_s=120.0):
