@@ -93,7 +93,8 @@ class Line:
     def _look(self) -> tuple[bytes, str, float] | None:
         """The next packet, what the page depends on, and seconds until it is worth to look again; None when the run is another."""
         lab = self._lab
-        if lab.drop_purged() or lab.token != self._token:
+        lab.drop_purged()
+        if lab.token != self._token:
             return None
         if lab.mode == "follow":
             lab.experiment.want_follow()

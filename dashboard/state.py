@@ -275,6 +275,7 @@ class Lab:
         e = self.experiment
         return (
             self.token,
+            self._generation,
             e.life,
             self.phase,
             e.error is not None,

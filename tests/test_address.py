@@ -5,24 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from toys import Flat
 
 from core.prepared import Kept
 from core.runner import Runner
 from core.setup import Setup
 from dashboard.address import asked
 from dashboard.state import Lab
-
-
-class Flat:
-    """A map without UMAP."""
-
-    def fit(self, e, seed):
-        return np.ascontiguousarray(e[:, :2])
-
-    def follow(self, previous, e):
-        return np.ascontiguousarray(previous)
 
 
 @pytest.fixture

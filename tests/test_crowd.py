@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pytest
+from toys import Flat
 
 from core.prepared import Kept
 from core.records import Phase
@@ -13,16 +13,6 @@ from core.runner import Runner
 from dashboard import state
 from dashboard.state import Lab
 from dashboard.wire import unpack
-
-
-class Flat:
-    """A map without UMAP."""
-
-    def fit(self, e, seed):
-        return np.ascontiguousarray(e[:, :2])
-
-    def follow(self, previous, e):
-        return np.ascontiguousarray(previous)
 
 
 @pytest.fixture

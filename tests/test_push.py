@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from starlette.applications import Starlette
+from toys import Flat
 
 from core.prepared import Kept
 from core.records import Phase
@@ -21,16 +22,6 @@ from dashboard.push import NO_SUCH_RUN, route, words
 from dashboard.state import Lab
 from dashboard.stream import Outbox
 from dashboard.wire import unpack
-
-
-class Flat:
-    """A map without UMAP."""
-
-    def fit(self, e, seed):
-        return np.ascontiguousarray(e[:, :2])
-
-    def follow(self, previous, e):
-        return np.ascontiguousarray(previous)
 
 
 @pytest.fixture
@@ -175,6 +166,20 @@ def test_the_page_hears_when_what_it_depends_on_changes(lab):
         lab.experiment.play(2)
         lab.wake()
         page.until(lambda: page.pulse != before)
+
+
+def test_a_purge_of_other_data_redraws_the_page_and_keeps_the_line(lab, monkeypatch):
+    with connected(f"/laf-feed/{lab.token}") as socket:
+        page = Browser(socket)
+        page.until(lambda: page.header is not None and page.pulse is not None)
+        before = page.pulse
+        monkeypatch.setattr("dashboard.state.generation", lambda: 77)
+        monkeypatch.setattr("dashboard.state.purged_since", lambda _: set())
+        lab.wake()
+        page.until(lambda: page.pulse != before)
+        lab.experiment.play(2)
+        lab.wake()
+        page.until(lambda: len(page.frames) == 3)
 
 
 def test_a_line_ends_with_its_run_and_the_page_hears_why(lab):

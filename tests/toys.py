@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from core.config import LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig
@@ -101,3 +102,13 @@ def weights(net: torch.nn.Module) -> dict[str, torch.Tensor]:
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     """Equal to the bit."""
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+class Flat:
+    """A map without UMAP: the first two dimensions."""
+
+    def fit(self, e: np.ndarray, seed: int) -> np.ndarray:
+        return np.ascontiguousarray(e[:, :2])
+
+    def follow(self, previous: np.ndarray, e: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(previous)
