@@ -32,7 +32,7 @@ lint: venv
 	$(BIN)/mypy
 
 bench: venv
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(DATA),--data-dir $(DATA))
 
 # docs/findings.md, its figures and every number in it; studies that are kept are not run again
 findings: venv

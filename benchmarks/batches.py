@@ -35,11 +35,11 @@ def timed_ms(draw: Callable[[], Any], count: int) -> tuple[float, float]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data-dir", "--mnist", metavar="DIR", help="folder that holds MNIST/raw")
+    arguments.add_argument("--data-dir", metavar="DIR", help="folder that holds MNIST/raw")
     arguments.add_argument("--count", type=int, default=400, help="batches timed (default: 400)")
     a = arguments.parse_args()
     if a.data_dir is None:
-        print("Time to a batch: not measured, it needs MNIST; name its folder with --mnist")
+        print("Time to a batch: not measured, it needs MNIST; name its folder with --data-dir")
         return
     torch.set_num_threads(1)
     data = load("mnist", data_dir=a.data_dir)

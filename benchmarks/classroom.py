@@ -10,6 +10,7 @@ import argparse
 import re
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,12 @@ class Player:
     page: Any
     rates: list[float] = field(default_factory=list)  # frames a second over each spell that it had a seat
     told: list[str] = field(default_factory=list)  # its places in line
-    silent: int = 0  # times that it showed no frame and was told nothing
+    moved: int = (
+        0  # times that no frame came, and the timeline said how far a stage is, which does not move the map
+    )
+    silent: Counter[str] = field(default_factory=Counter)  # what it showed when it was told nothing
     shown: int = 0
+    said: str = ""
     waited: bool = False
 
     def look(self, seconds: float) -> None:
@@ -40,20 +45,24 @@ class Player:
         line = self.page.locator("p.in-line").all_inner_texts()
         shown = self.page.evaluate(STATS_OF_PAGE)["framesShown"]
         new, self.shown = shown - self.shown, shown
+        before, self.said = self.said, " ".join(self.page.locator(".timeline .line").inner_text().split())
         if line:
             self.told.append(line[0])
         elif not self.waited and new > 0:
             self.rates.append(new / seconds)
+        elif not self.waited and self.said != before:
+            self.moved += 1
         elif not self.waited:
-            self.silent += 1
+            self.silent[self.said] += 1
         self.waited = bool(line)
         again(self.page)
 
     def row(self, number: int) -> str:
-        rates = sorted(self.rates)
-        share = len(rates) / max(1, len(rates) + len(self.told) + self.silent)
+        rates, silent = sorted(self.rates), self.silent.total()
+        sat = len(rates) + self.moved + silent
+        share = sat / max(1, sat + len(self.told))
         least = f"{rates[0]:.1f} | {rates[len(rates) // 2]:.1f}" if rates else "– | –"
-        return f"| {number} | {100 * share:.0f} % | {least} | {len(self.told)} | {self.silent} | {self.told[-1] if self.told else '–'} |"
+        return f"| {number} | {100 * share:.0f} % | {least} | {len(self.told)} | {self.moved} | {silent} | {self.told[-1] if self.told else '–'} |"
 
 
 def again(page: Any) -> None:
@@ -61,7 +70,8 @@ def again(page: Any) -> None:
     play, reset = (page.get_by_role("button", name=re.compile(f"^{name}")) for name in ("Play", "Reset"))
     if play.count() and play.is_disabled() and reset.is_enabled():
         reset.click()
-    elif play.count() and play.is_enabled():
+        page.locator(".st-key-transport-play button:enabled").wait_for(timeout=60_000)
+    if play.count() and play.is_enabled():
         play.click()
 
 
@@ -133,10 +143,13 @@ def main() -> None:
         finally:
             server.stop()
     print(
-        "| playing | time in a seat | frames a second in it, least | median | times told its place | told nothing | last told |"
+        "| playing | time in a seat | frames a second in it, least | median | times told its place | told a stage's progress | told nothing | last told |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     print("\n".join(player.row(n) for n, player in enumerate(players)))
+    for n, player in enumerate(players):
+        for said, times in player.silent.most_common(5):
+            print(f"{n} showed no frame {times} times beside: {said}")
     problems += [line for line in log.splitlines() if "Traceback" in line or "ERROR" in line]
     print(f"\nServer and its processes at most {most:,.0f} MB; {len(problems)} errors")
     print("\n".join(problems[:10]))

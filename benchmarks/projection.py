@@ -1,4 +1,4 @@
-"""The two maps against a fresh UMAP fit per frame, in one run: python -m benchmarks.projection [--mnist DIR]
+"""The two maps against a fresh UMAP fit per frame, in one run: python -m benchmarks.projection [--data-dir DIR]
 
 A real run that forgets class 0 gives the frames. Kept: share of a forgotten point's 15 nearest by angle that are among
 its 15 nearest on the map. Drift: how far points seem to move on the map, in % of its span, while their representations
@@ -115,10 +115,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--mnist", metavar="DIR", help="folder that holds MNIST/raw; without it, digits")
-    mnist = arguments.parse_args().mnist
+    arguments.add_argument(
+        "--data-dir", metavar="DIR", help="folder that holds MNIST/raw; without it, digits"
+    )
+    data_dir = arguments.parse_args().data_dir
     torch.set_num_threads(1)
-    measure("mnist" if mnist else "digits", mnist)
+    measure("mnist" if data_dir else "digits", data_dir)
 
 
 if __name__ == "__main__":

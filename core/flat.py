@@ -27,7 +27,8 @@ class Vector:
         if any(part is None for part in found):
             self.values.zero_()
         pairs = [(v, p) for v, p in zip(self.views, found, strict=True) if p is not None]
-        torch._foreach_copy_([v for v, _ in pairs], [p for _, p in pairs])
+        if pairs:
+            torch._foreach_copy_([v for v, _ in pairs], [p for _, p in pairs])
         return self.values
 
 
@@ -48,12 +49,6 @@ class Flat:
     def gradient(self) -> Vector:
         """A Vector for a gradient."""
         return Vector(self.parameters)
-
-    def use(self, gradient: Vector) -> None:
-        """What an optimiser's next step goes along."""
-        self._attach()
-        for parameter, part in zip(self.parameters, gradient.views, strict=True):
-            parameter.grad = part
 
     def _attach(self) -> None:
         """A deep copy of a model takes each parameter out of its vector: in again."""

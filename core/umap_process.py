@@ -185,6 +185,8 @@ def _answer(request: Message) -> Message:
             return {"positions": umap_layout.follow_layout(request["previous"], request["e"])}
         case "warm":
             umap_layout.warm_up()
+            from core import winners  # noqa: F401 - compiled here and kept on disk, so that a run's process only loads it
+
             return {"positions": np.zeros((0, 2), dtype=np.float32)}
         case other:
             raise LabError(f"{other!r} is not one of fit, follow, warm")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from core import seeds, vae_by_hand
-from core.adam import adam
+from core.adam import FlatAdam
 from core.batches import Batches
 from core.config import VAEConfig
 from core.errors import DivergedError
 from core.flat import Flat, Vector
 from core.models import allocated, initialise
-from core.training import load_optimiser
 
 
 class VAE(nn.Module):
@@ -36,6 +35,15 @@ class VAE(nn.Module):
         self.decoder = nn.Sequential(
             nn.Linear(latent, 32), nn.ReLU(), nn.Linear(32, half), nn.ReLU(), nn.Linear(half, width), *last
         )
+        found = (
+            self.encoder[0],
+            self.encoder[2],
+            self.mu,
+            self.log_var,
+            *(self.decoder[i] for i in (0, 2, 4)),
+        )
+        # two of the encoder, mu, log var, three of the decoder; to look them up took as long as some of their products
+        self.linears = cast(tuple[nn.Linear, ...], found)
 
     @classmethod
     def build(cls, width: int, latent: int, output: str, *, seed: int, name: str) -> VAE:
@@ -60,7 +68,7 @@ class VAEFit:
     vae: VAE
     config: VAEConfig
     batches: Batches
-    optimiser: torch.optim.Adam
+    optimiser: FlatAdam
     noise: torch.Generator
     stage: str
     title: str
@@ -70,8 +78,7 @@ class VAEFit:
     summed: float = 0.0  # of this epoch's minibatches so far
 
     def __post_init__(self) -> None:
-        self._flat = Flat(self.vae.parameters())
-        self._gradient: Vector = self._flat.gradient()
+        self._gradient: Vector = self.optimiser.flat.gradient()
 
     @classmethod
     def start(
@@ -80,7 +87,8 @@ class VAEFit:
         vae = VAE.build(width, config.latent, config.output, seed=seed, name=stage).to(device)
         batches = Batches(n, config.batch_size, seeds.derive(seed, stage), "order")
         noise = seeds.generator(seed, stage, "noise")
-        return cls(vae, config, batches, adam(vae.parameters(), config.lr, device), noise, stage, title)
+        optimiser = FlatAdam(Flat(vae.parameters()), config.lr)
+        return cls(vae, config, batches, optimiser, noise, stage, title)
 
     @property
     def total(self) -> int:
@@ -88,7 +96,7 @@ class VAEFit:
 
     def step(self, e: Tensor) -> None:
         """One minibatch of representations ``e`` (N, width). Raises DivergedError."""
-        tape = vae_by_hand.forward(self.vae, e[self.batches.draw().to(e.device)], self.noise)
+        tape = vae_by_hand.forward(self.vae, e.index_select(0, self.batches.draw().to(e.device)), self.noise)
         weight = self.config.kl_weight
         reconstruction, kl = vae_by_hand.fit_gradients(self.vae, tape, weight, self._gradient.views)
         self.number += 1
@@ -100,8 +108,7 @@ class VAEFit:
                 step=self.number,
                 advice="lower the VAE's lr",
             )
-        self._flat.use(self._gradient)
-        self.optimiser.step()
+        self.optimiser.step(self._gradient)
         self.summed += value
         if self.number % len(self.batches) == 0:
             self.curve.append(self.summed / len(self.batches))
@@ -123,7 +130,7 @@ class VAEFit:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.vae.load_state_dict(state["vae"])
-        load_optimiser(self.optimiser, state["optimiser"])
+        self.optimiser.load_state_dict(state["optimiser"])
         self.batches.load_state_dict(state["batches"])
         self.noise.set_state(state["noise"])
         self.number = state["number"]

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import linear
 
 if TYPE_CHECKING:
     from core.vae import VAE
@@ -32,27 +33,20 @@ class Tape:
     e_hat: Tensor  # (B, width)
 
 
-def linears(vae: VAE) -> tuple[nn.Linear, ...]:
-    """Its seven linear layers: two of the encoder, mu, log var, three of the decoder."""
-    encoder, decoder = vae.encoder, vae.decoder
-    layers = (encoder[0], encoder[2], vae.mu, vae.log_var, decoder[0], decoder[2], decoder[4])
-    return cast(tuple[nn.Linear, ...], layers)
-
-
 @torch.no_grad()
 def forward(vae: VAE, e: Tensor, generator: torch.Generator) -> Tape:
     """The pass of ``VAE.forward`` for e (B, width), drawing the same noise."""
-    first, second, mean, spread, open_1, open_2, last = linears(vae)
-    a = _apply(first, e).relu_()
-    b = _apply(second, a).relu_()
-    mu, log_var = _apply(mean, b), _apply(spread, b)
-    noise = torch.randn(mu.shape, generator=generator, device=generator.device).to(mu.device)
+    first, second, mean, spread, open_1, open_2, last = vae.linears
+    a = linear(e, first.weight, first.bias).relu_()
+    b = linear(a, second.weight, second.bias).relu_()
+    mu, log_var = linear(b, mean.weight, mean.bias), linear(b, spread.weight, spread.bias)
+    noised = torch.randn(mu.shape, generator=generator, device=generator.device).to(mu.device)
     var = log_var.exp()
-    noised = noise * (0.5 * log_var).exp()
+    noised.mul_((0.5 * log_var).exp_())
     z = mu + noised
-    c = _apply(open_1, z).relu_()
-    d = _apply(open_2, c).relu_()
-    e_hat = _apply(last, d)
+    c = linear(z, open_1.weight, open_1.bias).relu_()
+    d = linear(c, open_2.weight, open_2.bias).relu_()
+    e_hat = linear(d, last.weight, last.bias)
     if vae.bounded:
         e_hat.sigmoid_()
     return Tape(e, (a, b), mu, log_var, var, noised, z, (c, d), e_hat)
@@ -68,7 +62,7 @@ def fit_gradients(vae: VAE, tape: Tape, kl_weight: float, into: list[Tensor]) ->
     kl = -0.5 * (tape.log_var + 1 - tape.mu.square() - tape.var).sum() / n
     first, second, mean, spread, open_1, open_2, last = _by_layer(into)
     (a, b), (c, d) = tape.hidden, tape.opened
-    weights = [layer.weight for layer in linears(vae)]
+    weights = [layer.weight for layer in vae.linears]
     g = _keep(last, _through_output(vae, tape, error.mul_(2 / n)), d)
     g = _keep(open_2, _masked(g @ weights[6], d, 0), c)
     g = _keep(open_1, _masked(g @ weights[5], c, 0), tape.z)
@@ -84,7 +78,7 @@ def fit_gradients(vae: VAE, tape: Tape, kl_weight: float, into: list[Tensor]) ->
 def input_gradient(vae: VAE, tape: Tape, slope: Tensor) -> Tensor:
     """Σ slope · ∂ê/∂e, (B, width): how a loss with ∂loss/∂ê = ``slope`` (B, width) depends on e by way of ê."""
     (a, b), (c, d) = tape.hidden, tape.opened
-    first, second, mean, spread, open_1, open_2, last = (layer.weight for layer in linears(vae))
+    first, second, mean, spread, open_1, open_2, last = (layer.weight for layer in vae.linears)
     g = _masked(_through_output(vae, tape, slope) @ last, d, 0)
     g = _masked(g @ open_2, c, 0) @ open_1
     g = _masked(torch.addmm(g @ mean, 0.5 * g * tape.spread, spread), b, 0)
@@ -92,16 +86,12 @@ def input_gradient(vae: VAE, tape: Tape, slope: Tensor) -> Tensor:
     return found
 
 
-def _apply(layer: nn.Linear, x: Tensor) -> Tensor:
-    return torch.addmm(layer.bias, x, layer.weight.T)
-
-
 def _through_output(vae: VAE, tape: Tape, slope: Tensor) -> Tensor:
     return slope * tape.e_hat * (1 - tape.e_hat) if vae.bounded else slope
 
 
 def _by_layer(into: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """Pairs (weight, bias), in the order of ``linears``: that of ``vae.parameters()``."""
+    """Pairs (weight, bias), in the order of ``VAE.linears``: that of ``vae.parameters()``."""
     return list(zip(into[::2], into[1::2], strict=True))
 
 

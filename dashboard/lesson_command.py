@@ -169,18 +169,15 @@ def _export(a: argparse.Namespace) -> None:
     from dashboard.lesson_page import document
 
     replay = play_lesson(x, seed=a.seed if x.own_seed else x.setup.seed, tell=_teller(a.quiet))
-    failed = [
-        str(i) for i, s in enumerate(replay.scenes, 1) if s.verdict is not None and not s.verdict.passed
-    ]
     try:
         path.write_text(document(replay))
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror}); name a file elsewhere with --out"
         ) from error
-    if failed:
+    if replay.failed:
         print(
-            f"laf: with seed {a.seed} the check of step {', '.join(failed)} does not pass; the page says so",
+            f"laf: with seed {a.seed} the check of step {', '.join(map(str, replay.failed))} does not pass; the page says so",
             file=sys.stderr,
         )
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")

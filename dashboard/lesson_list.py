@@ -12,8 +12,11 @@ from core.errors import RequestError
 from core.lessons import Lesson
 from core.lessons.progress import class_named, finished, read_progress
 from core.runs.recorder import owner
+from dashboard.replaying import Replaying
 from dashboard.state import Lab
 from dashboard.touring import CONTROLS, Link
+
+POLL_S = 1.0
 
 SAID = {
     "open": "open: everything may be turned",
@@ -98,6 +101,40 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
         ).words()
         st.caption("Link to this lesson")
         st.code(f"{(st.context.url or '').split('?')[0]}?{urlencode(words)}", language=None, wrap_lines=True)
-        st.caption(
-            "The key: `laf lesson key`. Marking: `laf grade FOLDER`. A page that needs no server: `laf lesson export`."
-        )
+        _page_of(lab, next(x for x in lessons if x.id == chosen))
+        st.caption("The key: `laf lesson key`. Marking: `laf grade FOLDER`.")
+
+
+def _page_of(lab: Lab, lesson: Lesson) -> None:
+    """The lesson as a file, for a class of any size."""
+    touring = lab.touring
+    st.caption("The lesson as one file that opens from disk, without a server and offline")
+    number, button = st.columns([1, 1.6], gap="small", vertical_alignment="bottom")
+    with number:
+        seed = st.number_input("Seed", 0, 9999, 0, key="lesson-page-seed", disabled=not lesson.own_seed,
+                               help="Another seed is another model and other numbers; the texts speak of seed 0")  # fmt: skip
+    made = touring.replaying
+    busy = made is not None and made.busy
+    with button:
+        if st.button("Play it into a page", key="lesson-page-make", disabled=busy, width="stretch",
+                     help="Plays every step as a student would: half a minute and more"):  # fmt: skip
+            touring.replaying = made = lab.replay(lesson, int(seed))
+            busy = made.busy
+    if made is not None and busy:
+        _wait_for(made)
+    elif made is not None and made.error is not None:
+        st.error(made.error)
+    elif made is not None and made.page is not None:
+        if made.failed:
+            st.warning(f"With seed {made.seed} the check of step {', '.join(map(str, made.failed))} does not pass; the page says so.")  # fmt: skip
+        st.download_button(f"Save {made.file_name} ({len(made.page.encode()) / 1e6:.1f} MB)", made.page, made.file_name, "text/html",
+                           on_click="ignore", key="lesson-page-save", width="stretch")  # fmt: skip
+
+
+@st.fragment(run_every=POLL_S)
+def _wait_for(made: Replaying) -> None:
+    """How far it is; the page is drawn again once it is there."""
+    if made.busy:
+        st.progress(made.share, text=made.said)
+    else:
+        st.rerun()

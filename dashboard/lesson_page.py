@@ -94,7 +94,7 @@ def _step(replay: Replay, index: int) -> str:
     if do is not None:
         body += f"<button type='button' class='do'>▶ {html.escape(do.label)}</button>"
     if part.look:
-        body += f"<p class='lesson-look'><b>Look:</b> {html.escape(part.look)}</p>"
+        body += f"<p class='lesson-look'><b>Where to look in the Lab:</b> {html.escape(part.look)}</p>"
     if part.numbers:
         body += lesson_html.numbers(part.numbers, scene.facts)
     if part.vae_curves:

@@ -18,6 +18,7 @@ from core.data.datasets import load
 from core.data.images import Dataset
 from core.errors import LabError
 from core.experiment import Experiment
+from core.lessons import Lesson
 from core.methods import METHODS, method
 from core.methods.base import require_no_model
 from core.prepared import Kept
@@ -37,6 +38,7 @@ from dashboard.auditing import Auditing
 from dashboard.comparing import Comparing
 from dashboard.judging import Judging
 from dashboard.picking import Picks, pick_scene
+from dashboard.replaying import Replaying, replaying
 from dashboard.stream import Outbox
 from dashboard.touring import Touring
 
@@ -86,6 +88,12 @@ class Lab:
         self.judging = Judging(self._runner)
         self.attacking = Attacking(self._runner)
         self.touring = Touring(self)
+
+    def replay(self, lesson: Lesson, seed: int) -> Replaying:
+        """The lesson's page for a class without a server, as far as it is."""
+        return replaying(
+            lesson, seed, self._umap, self._runner, self._map_runner, self.experiment.setup.data_dir
+        )
 
     def _close_pages(self) -> None:
         for page in (self.comparing, self.auditing, self.judging, self.attacking):

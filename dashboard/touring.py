@@ -19,6 +19,7 @@ from core.runs.recorder import owner
 from core.store import home
 
 if TYPE_CHECKING:
+    from dashboard.replaying import Replaying
     from dashboard.state import Lab
 
 SHIPPED = Path(__file__).parent / "lessons"
@@ -86,6 +87,7 @@ class Touring:
         self.who = Who("", "", "")
         self.problem: str | None = None  # said until the next move
         self.arrived = False  # whether the address was read
+        self.replaying: Replaying | None = None  # the page that a teacher asked for last
         self.tour = Tour(lambda: lab.experiment, lab.change)
         self._facts: tuple[object, dict[str, Any]] | None = None
 

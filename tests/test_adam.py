@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from core.adam import Adam, adam
+from core.adam import Adam, FlatAdam, adam
+from core.flat import Flat
 
 
 def net() -> nn.Module:
@@ -44,6 +47,70 @@ def test_ten_steps_are_those_of_torch_to_the_bit(fused, decay):
 
 def test_it_is_fused_where_the_device_has_it():
     assert adam(net().parameters(), 1e-3, torch.device("cpu")).param_groups[0]["fused"]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_on_parameters_in_one_vector_it_takes_the_same_steps(fused):
+    mine, yours = net(), net()
+    flat = Flat(mine.parameters())
+    ours = FlatAdam(flat, 3e-3)
+    ours._fused = fused
+    theirs = torch.optim.Adam(yours.parameters(), lr=3e-3, fused=fused, foreach=False)
+    for gradient, parts in slopes(flat, yours, 10):
+        ours.step(gradient)
+        for p, part in zip(yours.parameters(), parts, strict=True):
+            p.grad = part
+        theirs.step()
+    for a, b in zip(mine.parameters(), yours.parameters(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def slopes(flat, model, count):
+    """Gradients of ``model``, as a Vector and one by one."""
+    draw = torch.Generator().manual_seed(1)
+    for _ in range(count):
+        loss = model(torch.rand(8, 1, 8, 8, generator=draw)).square().mean()
+        parts = torch.autograd.grad(loss, list(model.parameters()))
+        gradient = flat.gradient()
+        gradient.put(parts)
+        yield gradient, parts
+
+
+def test_its_state_goes_on_to_the_bit_and_that_of_torch_does_too():
+    first, second, third = net(), net(), net()
+    ours = FlatAdam(Flat(first.parameters()), 3e-3)
+    theirs = torch.optim.Adam(third.parameters(), lr=3e-3, fused=True)
+    before = list(slopes(ours.flat, second, 4))
+    for gradient, parts in before:
+        ours.step(gradient)
+        for p, part in zip(third.parameters(), parts, strict=True):
+            p.grad = part
+        theirs.step()
+    for state, of, close in ((ours.state_dict(), first, 0.0), (theirs.state_dict(), third, 1e-6)):
+        kept = copy.deepcopy(state)
+        twin = copy.deepcopy(of)
+        again = FlatAdam(Flat(twin.parameters()), 3e-3)
+        again.load_state_dict(kept)
+        assert again.number == 4
+        expected = copy.deepcopy(first)
+        straight = FlatAdam(Flat(expected.parameters()), 3e-3)
+        straight.load_state_dict(copy.deepcopy(ours.state_dict()))
+        again.step(before[0][0])
+        straight.step(before[0][0])
+        for a, b in zip(twin.parameters(), expected.parameters(), strict=True):
+            assert torch.allclose(a, b, rtol=close, atol=close)
+
+
+def test_a_run_of_laf_does_not_bring_the_compiler_along():
+    code = (
+        "import sys, toys\n"
+        "run = toys.laf_run()\n"
+        "while run.advance(): pass\n"
+        "print(len(run.steps) > 3, [name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    tests = Path(__file__).parent
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tests)
+    assert said.stdout.strip() == "True []"
 
 
 def test_a_step_does_not_bring_the_compiler_along():

@@ -104,7 +104,7 @@ def test_one_loss_alone_leaves_the_other_ones_optimiser_untouched(toy_split, toy
     unlearner, state = ready(toy_split, toy_model, config)
     step = unlearner.step(state, config)
     assert set(step.grad_norms) == {only} == set(step.moves)
-    assert not getattr(state, f"optimiser_{other}").state
+    assert getattr(state, f"optimiser_{other}").number == 0
     assert step.grad_cosine is None
 
 
@@ -118,11 +118,7 @@ def test_more_steps_on_l_ue_are_those_of_as_many_optimiser_steps(toy_split, toy_
     config = replace(toys.QUICK, ue_per_ra=3)
     unlearner, state = ready(toy_split, toy_model, config)
     unlearner.step(state, config)
-
-    def taken(optimiser):
-        return int(next(iter(optimiser.state.values()))["step"])
-
-    assert (taken(state.optimiser_ue), taken(state.optimiser_ra)) == (3, 1)
+    assert (state.optimiser_ue.number, state.optimiser_ra.number) == (3, 1)
 
 
 def test_a_joint_step_is_adam_on_the_sum(toy_split, toy_model):

@@ -6,13 +6,14 @@ import json
 import math
 import random
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.alarms import alarms
-from core.errors import DataError, RequestError
+from core.errors import DataError, LabError, RequestError
 from core.lessons import Do, read_lesson, read_lessons
 from core.lessons.checks import read_check
 from core.lessons.facts import facts_of
@@ -29,8 +30,10 @@ from core.lessons.progress import (
 )
 from core.lessons.replay import play_lesson
 from core.lessons.submission import Who, digest_of, edited, evidence, read_submission, seed_of, submission
+from core.runner import Runner
 from core.setup import Setup
 from dashboard.mathml import mathml, prose
+from dashboard.replaying import replaying
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "dashboard" / "lessons"
@@ -358,6 +361,49 @@ def test_a_fork_with_other_settings_is_played_again(home, tmp_path):
     handed_in(lesson, tmp_path / "in", Progress(2, now(), {}, {"2": shown}, 3, 3))
     row = grade(tmp_path / "in", [lesson])[0]
     assert (row.replayed, row.same_record, row.checks_of, row.finished) == (1, 1, 2, False)
+
+
+def made(asked):
+    """A page that was asked for, once it is there."""
+    end = time.monotonic() + 300
+    while asked.busy:
+        assert time.monotonic() < end, asked.said
+        time.sleep(0.05)
+    return asked
+
+
+def page_of(lesson, seed=0):
+    return replaying(lesson, seed, None, Runner(2), Runner(1))
+
+
+@pytest.mark.slow
+def test_the_page_makes_a_lesson_into_a_file_once_for_everybody_who_asks(home, lesson):
+    asked = page_of(lesson, 3)
+    assert page_of(lesson, 3) is asked
+    other = page_of(lesson, 4)
+    assert made(asked).error is None
+    assert asked.failed == ()
+    assert lesson.title in asked.page
+    assert asked.file_name == f"lesson-{lesson.id}-seed-3.html"
+    assert made(other).page != asked.page
+    assert page_of(lesson, 3).page is asked.page
+
+
+@pytest.mark.slow
+def test_a_lesson_that_cannot_be_played_says_why_and_may_be_asked_for_again(home, tmp_path):
+    broken = read_lesson(written(tmp_path, LESSON.replace("play = 4", "fork = 4000")))
+    asked = made(page_of(broken))
+    assert asked.page is None
+    assert asked.error
+    assert "\n" not in asked.error
+    assert page_of(broken) is not asked
+
+
+@pytest.mark.slow
+def test_a_replay_reads_its_data_where_it_is_told_to(home, tmp_path):
+    elsewhere = read_lesson(written(tmp_path, LESSON.replace("[setup]", '[setup]\ndataset = "mnist"')))
+    with pytest.raises(LabError, match=re.escape(str(tmp_path / "nothing"))):
+        play_lesson(elsewhere, data_dir=str(tmp_path / "nothing"))
 
 
 # formulas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,13 @@ class Replay:
     runs: tuple[Played, ...]
     scenes: tuple[Scene, ...]  # one for each step
 
+    @property
+    def failed(self) -> tuple[int, ...]:
+        """Steps, from 1, whose check the run does not pass with this seed."""
+        return tuple(
+            i for i, s in enumerate(self.scenes, 1) if s.verdict is not None and not s.verdict.passed
+        )
+
 
 def play_lesson(
     lesson: Lesson,
@@ -86,10 +93,15 @@ def play_lesson(
     seed: int = 0,
     umap: UmapBackend | None = None,
     data_dir: str | None = None,
+    runner: Runner | None = None,
+    maps: Runner | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Replay:
-    """Play it in worker threads and wait. Raises LabError when a move cannot be made or preparing fails."""
-    stand = _Stand(umap, data_dir)
+    """Play it in worker threads (of ``runner``, and of ``maps`` for UMAP) and wait.
+
+    Raises LabError when a move cannot be made or preparing fails.
+    """
+    stand = _Stand(umap, data_dir, runner or Runner(), maps or Runner(1))
     try:
         stand.open(lesson.setup_for(seed))
         scenes = []
@@ -112,8 +124,8 @@ def play_lesson(
 class _Stand:
     """An Experiment with its threads, and the runs that were seen in it."""
 
-    def __init__(self, umap: UmapBackend | None, data_dir: str | None) -> None:
-        self._runner, self._maps, self._umap, self._data_dir = Runner(), Runner(1), umap, data_dir
+    def __init__(self, umap: UmapBackend | None, data_dir: str | None, runner: Runner, maps: Runner) -> None:
+        self._runner, self._maps, self._umap, self._data_dir = runner, maps, umap, data_dir
         self._experiment: Experiment | None = None
         self.runs: list[Played] = []
         self.tour = Tour(self._now, self.open)
@@ -125,6 +137,7 @@ class _Stand:
     def open(self, setup: Setup) -> str | None:
         """Another experiment in place of the one there is."""
         self.close()
+        setup = replace(setup, data_dir=self._data_dir or setup.data_dir)
         self._experiment = Experiment(setup, self._runner, self._umap, map_runner=self._maps)
         self._experiment.start()
         return None

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from core import seeds
-from core.adam import adam
+from core.adam import FlatAdam
 from core.batches import Batches
 from core.compute import in_bfloat16
 from core.config import LAFConfig
 from core.data.split import Split, UnlabelledSplit
 from core.errors import DivergedError
+from core.flat import Flat
 from core.last_layer import features, last_layer
 from core.methods.laf_step import Batch, LAFState, descend, gradients, split_by_layer, stepped
 from core.models import Net, device_of
@@ -78,7 +79,7 @@ class LAF:
         rows, remain_at, forget_at = _read(split, config, seed)
         layer = last_layer(student, split.train.floats(rows[:2])) if config.learns == "last" else None
         n, n_f, width = len(rows), len(forget_at), model.width
-        learning = list((layer or student.extractor).parameters())
+        flat = Flat((layer or student.extractor).parameters())
         return LAFState(
             original=original,
             model=student,
@@ -101,8 +102,9 @@ class LAF:
                 title=_vae_title(config),
             ),
             vae_f=VAEFit.start(n_f, width, config.vae, device, seed=seed, stage="vae_f", title="VAE of D_f"),
-            optimiser_ue=adam(learning, config.lr_ue, device),
-            optimiser_ra=adam(learning, config.lr_ra, device),
+            flat=flat,
+            optimiser_ue=FlatAdam(flat, config.lr_ue),
+            optimiser_ra=FlatAdam(flat, config.lr_ra),
             remain=Batches(len(remain_at), config.batch_size, seeds.derive(seed, "unlearn"), "remain"),
             forget=Batches(n_f, config.batch_size, seeds.derive(seed, "unlearn"), "forget"),
             noise=seeds.generator(seed, "unlearn", "noise"),

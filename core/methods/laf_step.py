@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core import vae_by_hand
+from core import pooled_conv, vae_by_hand
+from core.adam import FlatAdam
 from core.batches import Batches
 from core.config import LAFConfig
 from core.data.split import UnlabelledSplit
@@ -17,7 +18,6 @@ from core.errors import DivergedError
 from core.flat import Flat, Vector
 from core.loss_gradients import alignment_gradient, squared_error_slope
 from core.models import Net
-from core.training import load_optimiser
 from core.vae import VAEFit
 
 
@@ -38,16 +38,14 @@ class LAFState:
     bf16: bool
     vae: VAEFit  # h, on D
     vae_f: VAEFit  # h_f, on D_f
-    optimiser_ue: torch.optim.Adam
-    optimiser_ra: torch.optim.Adam
+    flat: Flat  # the parameters that learn
+    optimiser_ue: FlatAdam
+    optimiser_ra: FlatAdam
     remain: Batches
     forget: Batches
     noise: torch.Generator
     number: int = 0
     gradients: dict[str, Vector] = field(default_factory=dict)  # memory that is used again at each step
-
-    def __post_init__(self) -> None:
-        self.flat = Flat(self.learning.parameters())
 
     @property
     def learning(self) -> nn.Module:
@@ -75,10 +73,8 @@ class LAFState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The original's representations are not kept: they are computed again, to the same bits."""
         self.model.load_state_dict(state["model"])
-        for name in ("vae", "vae_f", "remain", "forget"):
+        for name in ("vae", "vae_f", "remain", "forget", "optimiser_ue", "optimiser_ra"):
             getattr(self, name).load_state_dict(state[name])
-        for name in ("optimiser_ue", "optimiser_ra"):
-            load_optimiser(getattr(self, name), state[name])
         self.noise.set_state(state["noise"])
         self.number = state["number"]
 
@@ -90,6 +86,9 @@ class LAFState:
         """Representations (B, width) float32 of a Batch's x under the model as it is."""
         if self.layer is not None:
             return torch.addmm(self.layer.bias, x, self.layer.weight.T)
+        found = None if self.bf16 else pooled_conv.blocks(self.model.extractor, x)
+        if found is not None:
+            return pooled_conv.extract(found, x)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             return self.model.extract(x).float()
 
@@ -189,18 +188,16 @@ def _backward(
     """The gradient for each parameter that learns, from dL/de."""
     if state.layer is not None:
         return slope.T @ batch.x, slope.sum(0)
-    parameters = state.flat.parameters
-    return torch.autograd.grad(e, parameters, slope, retain_graph=keep, allow_unused=True)
+    # a number with the slope as its gradient: handed the slope itself, autograd imports torch's compiler, half a second, to compare two shapes
+    return torch.autograd.grad((e * slope).sum(), state.flat.parameters, retain_graph=keep, allow_unused=True)
 
 
 @torch.no_grad()
-def descend(state: LAFState, along: Vector, optimiser: torch.optim.Adam, lr: float) -> Tensor:
+def descend(state: LAFState, along: Vector, optimiser: FlatAdam, lr: float) -> Tensor:
     """One optimiser step along a gradient; () how far it moved the parameters. nan where a weight is no number."""
     before = state.flat.values.clone()
-    state.flat.use(along)
-    for group in optimiser.param_groups:
-        group["lr"] = lr
-    optimiser.step()
+    optimiser.lr = lr
+    optimiser.step(along)
     return torch.dist(state.flat.values, before)
 
 
