@@ -86,6 +86,12 @@ def blocks(extractor: nn.Module, x: Tensor) -> Sequence[nn.Module | tuple[nn.Con
     return found if work >= LEAST else None
 
 
+def make_ready(extractor: nn.Module, x: Tensor) -> None:
+    """Load, or once on a machine compile, what the backward pass needs, so that no step waits for it; nothing where ``blocks`` finds none."""
+    if blocks(extractor, x) is not None:
+        from core import winners  # noqa: F401
+
+
 def extract(found: Sequence[nn.Module | tuple[nn.Conv2d, int]], x: Tensor) -> Tensor:
     """x (B, C, H, W) through what ``blocks`` found."""
     for layer in found:

@@ -12,6 +12,7 @@ from core.methods.base import has_own_original
 from core.run import Phase
 from core.setup import FRACTIONS, Setup, usual_classes
 from dashboard import classroom, imports, knobs_form, methods_form, models_form, state
+from dashboard.late import late_popover
 from dashboard.state import Lab
 
 PLANTED = "planted"
@@ -120,26 +121,28 @@ def setup_bar(lab: Lab) -> None:
     split = e.split
     source = imports.source_of(lab, e.setup.dataset)
     data, forget, knobs, facts = st.columns([1.6, 3.2, 1, 6.1], gap="small")
-    with (
-        data,
-        st.popover(
+    with data:
+        box, wanted = late_popover(
             f"Data **{source.title}**",
             width="stretch",
             help="Choose a dataset and a seed",
             key=f"data-{lab.token}-{imports.asked()}",
-        ),
-    ):
-        _form(lab)
+        )
+    if wanted:
+        with box:
+            _form(lab)
     with forget:
         what = "…"
         if split is not None:
             what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
-        with st.popover(
+        box, wanted = late_popover(
             f"Forget **{what}**",
             width="stretch",
             help="Choose which images must be forgotten",
             key=f"forget-{lab.token}",
-        ):
+        )
+    if wanted:
+        with box:
             _request(lab)
     with knobs:
         knobs_form.popover(lab)

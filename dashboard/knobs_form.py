@@ -11,6 +11,7 @@ from core.errors import LabError
 from core.run import Phase
 from dashboard import state
 from dashboard.knobs import NEXT_RUN, NEXT_STEP, Knob, described, differences, laf_of, said, shown, turned
+from dashboard.late import late_popover
 from dashboard.state import Lab
 
 COLUMNS = 4
@@ -31,8 +32,10 @@ def popover(lab: Lab) -> None:
     what = f"Changed: {described(preset, now)}" if changed else "Settings of the method; the preset's so far"
     # closed and made anew whenever what it shows is another run's, or was applied
     key = f"knobs-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}"
-    with st.popover(label, help=what, width="stretch", key=key), st.container(key="knobs"):
-        _form(lab, preset, now)
+    box, wanted = late_popover(label, help=what, width="stretch", key=key)
+    if wanted:
+        with box, st.container(key="knobs"):
+            _form(lab, preset, now)
 
 
 def _why_none(lab: Lab) -> str:

@@ -69,13 +69,36 @@ def test_ten_steps_then_reset(app):
     assert not app.exception
 
 
+def opened(app, name):
+    """Open a popover, as a click does."""
+    key = next(key for key in app.session_state.keys() if key.startswith(f"{name}-"))  # noqa: SIM118 - it has no iterator
+    app.session_state[key] = True
+    app.run()
+    return key
+
+
 def choose(app, label, value):
     next(r for r in app.radio if r.label == label).set_value(value).run()
+
+
+def test_a_form_is_made_when_it_is_first_opened_and_keeps_what_was_begun_in_it(app):
+    until(app, lambda: enabled(app, "Step"))
+    assert not app.radio
+    assert not app.selectbox
+    key = opened(app, "forget")
+    choose(app, "Task", "noise")
+    app.session_state[key] = False
+    app.run()
+    app.run()
+    assert next(r for r in app.radio if r.label == "Task").value == "noise"
+    assert not [r for r in app.radio if r.label == "Dataset"]
+    assert not app.exception
 
 
 @pytest.mark.parametrize("name", ["nothing", "finetune", "laf+r"])
 def test_another_method_is_chosen_in_the_form_and_plays_to_its_end(app, name):
     until(app, lambda: enabled(app, "Step"))
+    opened(app, "forget")
     box = next(s for s in app.selectbox if s.label == "Method")
     assert [o.split(" · ")[0] for o in box.options][:3] == [
         "Do nothing",
@@ -97,6 +120,7 @@ def test_another_method_is_chosen_in_the_form_and_plays_to_its_end(app, name):
 @pytest.mark.parametrize("plant", [None, "trigger"])
 def test_noisy_labels_and_plants_are_chosen_in_the_form_and_play(app, plant):
     until(app, lambda: enabled(app, "Step"))
+    opened(app, "forget")
     choose(app, "Task", "planted" if plant else "noise")
     if plant:
         choose(app, "What is planted", plant)

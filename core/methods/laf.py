@@ -12,7 +12,7 @@ import time
 import torch
 from torch import Tensor
 
-from core import seeds
+from core import pooled_conv, seeds
 from core.adam import FlatAdam
 from core.batches import Batches
 from core.compute import in_bfloat16
@@ -78,6 +78,8 @@ class LAF:
         student = copy_of(model).eval()
         rows, remain_at, forget_at = _read(split, config, seed)
         layer = last_layer(student, split.train.floats(rows[:2])) if config.learns == "last" else None
+        if layer is None and not in_bfloat16(device, config.precision):
+            pooled_conv.make_ready(student.extractor, split.train.floats(rows[:2]))
         n, n_f, width = len(rows), len(forget_at), model.width
         flat = Flat((layer or student.extractor).parameters())
         return LAFState(
