@@ -101,6 +101,8 @@ def by_layer(extractor: nn.Module, x: Tensor, peak: float) -> None:
             )
         run = partial(extract, [layer], begin)
         y = run()
+        if isinstance(layer, tuple):
+            title += f" ({100 * float((y > 0).float().mean()):.0f} % of the pool's winners pass)"
         once = 2e-9 * macs * len(x)
         with torch.no_grad():
             row(f"{title}: forward", ms(run), once if once else None, peak)

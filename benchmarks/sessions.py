@@ -1,4 +1,4 @@
-"""Several sessions playing digits at once on one server: python -m benchmarks.sessions [--counts 1,4]
+"""Several sessions playing digits at once on one server: python -m benchmarks.sessions [--counts 1,2,4]
 
 A real server, a real Chromium with a page for each session; each plays its own run again and again. Frames shown, clicks answered and the server's
 memory are measured from outside.
@@ -56,7 +56,7 @@ def main() -> None:
     from tests.browser.conftest import FLAGS, Server, _chromium
 
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--counts", default="1,4")
+    arguments.add_argument("--counts", default="1,2,4")
     counts = [int(n) for n in arguments.parse_args().counts.split(",")]
     # long enough not to end while it is measured
     settings = '{"steps":1400,"lr_ue":1e-6,"lr_ra":2e-6}'

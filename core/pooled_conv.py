@@ -1,7 +1,7 @@
 """Convolution, 2x2 max-pool and ReLU with a backward pass that only visits what won its pool and passed ReLU.
 
 A pool lets one of four values through and ReLU some of those, so most of the gradient that a convolution's own backward pass multiplies
-is zero (in the paper's CNN on MNIST 83 % of what is left by the pools, 96 % in all). Sums are the same but for their order.
+is zero: of the paper's CNN on MNIST 92 to 96 % (python -m benchmarks.profile prints who passes). Sums are the same but for their order.
 """
 
 from __future__ import annotations
