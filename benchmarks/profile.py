@@ -110,7 +110,14 @@ def by_layer(extractor: nn.Module, x: Tensor, peak: float) -> None:
             summed = (y * torch.randn_like(y)).sum()
             wanted = [*learning, *([begin] if number > 0 else [])]
             back = partial(torch.autograd.grad, summed, wanted, retain_graph=True)
-            row(f"{title}: backward", ms(back), (2 if number > 0 else 1) * once if once else None, peak)
+            gflop = (2 if number > 0 else 1) * once if once else None
+            row(f"{title}: backward", ms(back), gflop, peak)
+            if isinstance(layer, tuple):
+                dense = nn.Sequential(layer[0], nn.MaxPool2d(2), nn.ReLU())(begin)
+                back = partial(
+                    torch.autograd.grad, (dense * torch.randn_like(dense)).sum(), wanted, retain_graph=True
+                )
+                row("the same by autograd, which multiplies the zeros too", ms(back), gflop, peak)
         x = y.detach()
 
 

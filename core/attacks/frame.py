@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +67,7 @@ def learned(
     """Scores of members and of non-members, > 0 where more like a member, by a logistic regression fitted on the first two."""
     from sklearn.linear_model import LogisticRegression
 
+    _accept_lbfgs()
     fit = _features(torch.cat([fit_members, fit_non_members]))
     mean, scale = fit.mean(0), fit.std(0) + 1e-9
     is_member = np.r_[np.ones(len(fit_members)), np.zeros(len(fit_non_members))]
@@ -73,6 +76,12 @@ def learned(
         model.decision_function((_features(members) - mean) / scale),
         model.decision_function((_features(non_members) - mean) / scale),
     )
+
+
+@functools.cache
+def _accept_lbfgs() -> None:
+    """Where Newton's method finds no way on scikit-learn goes on with another one, to the same optimum; nobody can do anything about it."""
+    warnings.filterwarnings("ignore", message="Line search of Newton solver")
 
 
 def _features(probabilities: Tensor) -> np.ndarray:
