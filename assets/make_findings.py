@@ -149,7 +149,11 @@ def _search(study: Study, rows: list[dict[str, Any]], measure: str) -> str:
                 points.append(
                     Dot(f"{number}", series, scale * mean, None if spread is None else scale * spread)
                 )
-        cells = [str(number), *(spoken(v) for v in chosen.point.values()), _told(chosen, measure)]
+        cells = [
+            str(number),
+            *(f"{v:.3g}" if isinstance(v, float) else spoken(v) for v in chosen.point.values()),
+            _told(chosen, measure),
+        ]
         lines.append(
             "| " + " | ".join([*cells, "–" if reported is None else _told(reported, measure)]) + " |"
         )
