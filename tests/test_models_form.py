@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from safetensors.torch import save
-from test_page import app, button, enabled, until  # noqa: F401 - app is a fixture
+from test_page import app, button, enabled, opened, until  # noqa: F401 - app is a fixture
 
 from core.models import build
 from core.own_model import kept_models, remove_model
@@ -28,6 +28,7 @@ def trained() -> bytes:
 
 def ask(app):  # noqa: F811
     until(app, lambda: enabled(app, "Step"))
+    opened(app, "data")
     button(app, "Your own model…").click().run()
     app.selectbox(key="own-model-arch").set_value("lab:digits-cnn").run()
 
@@ -47,6 +48,7 @@ def test_a_model_is_checked_shown_used_and_left_again(app):  # noqa: F811
     until(app, lambda: enabled(app, "Step"))
     told = " ".join(str(block.proto.body) for block in app.get("html"))
     assert "Model <b>yours</b>" in told
+    opened(app, "data")
     choice = next(s for s in app.selectbox if s.label == "Original model")
     assert choice.value in kept_models()
     choice.set_value("").run()

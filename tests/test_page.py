@@ -70,11 +70,12 @@ def test_ten_steps_then_reset(app):
 
 
 def opened(app, name):
-    """Open a popover, as a click does."""
-    key = next(key for key in app.session_state.keys() if key.startswith(f"{name}-"))  # noqa: SIM118 - it has no iterator
-    app.session_state[key] = True
+    """Open a popover, as a click does; of those that were there before, too."""
+    keys = [key for key in app.session_state.keys() if key.startswith(f"{name}-")]  # noqa: SIM118 - it has no iterator
+    for key in keys:
+        app.session_state[key] = True
     app.run()
-    return key
+    return keys[-1]
 
 
 def choose(app, label, value):
