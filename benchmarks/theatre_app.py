@@ -4,10 +4,13 @@ import os
 
 import streamlit as st
 
-from benchmarks.recorded import recording
-from dashboard import app_frame, cache
-from dashboard.state import Lab
-from dashboard.views.lab import page
+from dashboard.one_import import ONE_IMPORT
+
+with ONE_IMPORT:
+    from benchmarks.recorded import recording
+    from dashboard import app_frame, cache
+    from dashboard.state import Lab
+    from dashboard.views.lab import page
 
 
 @st.cache_resource(show_spinner=False)

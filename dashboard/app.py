@@ -4,7 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.app_frame import frame
+from dashboard.one_import import ONE_IMPORT
+
+with ONE_IMPORT:  # the server's warm thread and other browsers' scripts import the same
+    from dashboard.app_frame import frame
 
 VIEWS = Path(__file__).parent / "views"
 

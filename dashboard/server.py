@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 
 from dashboard.clicks import OneClick
 from dashboard.components import modules
+from dashboard.one_import import import_lab
 from dashboard.push import PUSH, route
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def picture() -> str:
 
 
 def _warm() -> None:
-    from dashboard import cache  # brings torch along: 2.5 s in which the page can be shown already
+    import_lab()
+    from dashboard import cache
 
     cache.warm()
 
