@@ -19,7 +19,7 @@ from core import seeds
 from core.batches import Batches
 from core.config import LAFConfig
 from core.data.split import Split
-from core.models import Net
+from core.models import Net, device_of
 from core.vae import VAE
 
 
@@ -41,7 +41,7 @@ def fit_vae(
     model: Net, x: Tensor, config: LAFConfig, *, seed: int, stage: str, most: int | None = None
 ) -> tuple[VAE, int]:
     """One VAE and how many batches it took, at most ``most``; the representation is computed anew for every batch of every epoch."""
-    vae = VAE.build(model.width, config.vae.latent, config.vae.output, seed=seed, name=stage)
+    vae = VAE.build(model.width, config.vae.latent, config.vae.output, seed=seed, name=stage).to(x.device)
     optimiser = torch.optim.Adam(vae.parameters(), lr=config.vae.lr)
     order = Batches(len(x), config.vae.batch_size, seeds.derive(seed, stage), "order")
     noise = seeds.generator(seed, stage, "noise")
@@ -71,7 +71,7 @@ def plain_laf(
     model = copy.deepcopy(model).eval()
     for p in model.parameters():
         p.data = p.data.clone(memory_format=torch.contiguous_format)
-    x_all = split.train.floats(slice(None))
+    x_all = split.train.floats(slice(None)).to(device_of(model))
     x_r, x_f = x_all[split.remain_rows], x_all[split.forget_rows]
     start = time.thread_time()
     h, taken = fit_vae(model, x_all, config, seed=seed, stage="vae", most=most_batches)
