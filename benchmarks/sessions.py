@@ -1,7 +1,7 @@
 """Several sessions playing digits at once on one server: python -m benchmarks.sessions [--counts 1,2,4]
 
-A real server, a real Chromium with a page for each session; each plays its own run again and again. Frames shown, clicks answered and the server's
-memory are measured from outside.
+A real server, a real Chromium with a page for each session, all on the same cores. First all play and nobody clicks: frames shown. Then they are
+paused and played on in turn: clicks answered, and frames shown meanwhile. The server's memory is measured from outside.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import argparse
 import re
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +23,43 @@ READY = ".theatre[data-ready=true]"
 SECONDS = 12
 
 
-def measure(pages: list[Any]) -> tuple[list[float], list[float]]:
-    """Frames a second that each page shows while all play, and seconds until each of several clicks is answered."""
+def shown(pages: list[Any]) -> list[int]:
+    return [page.evaluate(STATS_OF_PAGE)["framesShown"] for page in pages]
+
+
+def rates(pages: list[Any], meanwhile: Callable[[], None]) -> list[float]:
+    """Frames a second that each page shows while ``meanwhile`` happens again and again."""
+    before, start = shown(pages), time.perf_counter()
+    while time.perf_counter() - start < SECONDS:
+        meanwhile()
+    seconds = time.perf_counter() - start
+    return [(now - then) / seconds for now, then in zip(shown(pages), before, strict=True)]
+
+
+def clicked(pages: list[Any]) -> None:
+    """Each page paused and played on."""
     for page in pages:
-        page.evaluate(STOPWATCH)
+        pause = page.get_by_role("button", name=re.compile("^Pause"))
+        if pause.count():
+            pause.click()
+            page.get_by_role("button", name=re.compile("^Play")).wait_for(timeout=60_000)
+            page.get_by_role("button", name=re.compile("^Play")).click()
+        page.wait_for_timeout(400)
+
+
+def measure(pages: list[Any]) -> tuple[list[float], list[float], list[float]]:
+    """Frames a second of each page while nobody clicks, and while they are clicked; seconds until each click is answered."""
+    for page in pages:
         page.get_by_role("button", name=re.compile("^Play")).click()
     for page in pages:
         page.get_by_role("button", name=re.compile("^Pause")).wait_for(timeout=60_000)
     for page in pages:  # its VAEs are fitted, and steps are taken
         page.wait_for_function(f"() => ({STATS_OF_PAGE})().framesShown > 3", timeout=120_000)
-    shown, start = [page.evaluate(STATS_OF_PAGE)["framesShown"] for page in pages], time.perf_counter()
-    waits: list[float] = []
-    while time.perf_counter() - start < SECONDS:
-        for page in pages:
-            pause = page.get_by_role("button", name=re.compile("^Pause"))
-            if pause.count():
-                pause.click()
-                page.get_by_role("button", name=re.compile("^Play")).wait_for(timeout=60_000)
-                page.get_by_role("button", name=re.compile("^Play")).click()
-            page.wait_for_timeout(400)
-    seconds = time.perf_counter() - start
-    rates = [
-        (page.evaluate(STATS_OF_PAGE)["framesShown"] - before) / seconds
-        for page, before in zip(pages, shown, strict=True)
-    ]
+    alone = rates(pages, partial(pages[0].wait_for_timeout, 1000))
     for page in pages:
-        waits += [w / 1e3 for w in page.evaluate("() => window.waits")]
-    return rates, waits
+        page.evaluate(STOPWATCH)
+    beside = rates(pages, partial(clicked, pages))
+    return alone, beside, sorted(w / 1e3 for page in pages for w in page.evaluate("() => window.waits"))
 
 
 def main() -> None:
@@ -62,9 +74,10 @@ def main() -> None:
     settings = '{"steps":1400,"lr_ue":1e-6,"lr_ra":2e-6}'
     print(f"Sessions that play digits at once, {machine()}\n")
     print(
-        "| sessions | frames a second, least | mean | a click answered, median (worst) | server, MB | for each more |"
+        "| sessions | frames a second, least | mean | while clicked: least | mean "
+        "| a click answered, median (worst) | server, MB | for each more |"
     )
-    print("|---|---|---|---|---|---|", flush=True)
+    print("|" + "---|" * 8, flush=True)
     first = None
     for count in counts:
         with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
@@ -82,16 +95,15 @@ def main() -> None:
                     pages.append(page)
                 for page in pages:
                     page.wait_for_selector(".theatre[data-references='5']", timeout=600_000)
-                rates, waits = measure(pages)
+                alone, beside, waits = measure(pages)
                 memory = resident_mb(server.process.pid)
                 browser.close()
             finally:
                 server.stop()
-        waits.sort()
         more = "–" if first is None else f"{(memory - first[1]) / (count - first[0]):.0f}"
         first = first or (count, memory)
         print(
-            f"| {count} | {min(rates):.1f} | {sum(rates) / count:.1f} | {waits[len(waits) // 2]:.2f} s ({waits[-1]:.2f} s) "
+            f"| {count} | {min(alone):.1f} | {sum(alone) / count:.1f} | {min(beside):.1f} | {sum(beside) / count:.1f} | {waits[len(waits) // 2]:.2f} s ({waits[-1]:.2f} s) "
             f"| {memory:,.0f} | {more} |",
             flush=True,
         )

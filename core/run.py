@@ -259,7 +259,7 @@ class Run:
         self.total_steps = self.stages[-1].total
 
     def _slice(self) -> None:
-        if self._waits():
+        if self.waits:
             time.sleep(0.002)  # others have work for this thread
             return
         if self._ending is not None:
@@ -327,10 +327,11 @@ class Run:
                 self._ending = Phase.DONE
             elif self._left == 0:
                 self._ending = Phase.PAUSED
-        if self._ending is not None and not self._waits():
+        if self._ending is not None and not self.waits:
             self._end()
 
-    def _waits(self) -> bool:
+    @property
+    def waits(self) -> bool:
         """Whether the next slice must wait for a frame that is being made."""
         if self.watching is None or self.observer is None:
             return False

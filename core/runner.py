@@ -7,7 +7,9 @@ import logging
 import os
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -15,25 +17,46 @@ log = logging.getLogger(__name__)
 
 
 class Task(Protocol):
-    """Work in slices of well under a second."""
+    """Work in slices of well under a second.
+
+    It may say more of itself: ``weight`` (a float), ``account`` (an object) and ``waits`` (a bool); see Runner.
+    """
 
     def tick(self) -> bool:
         """One slice; whether another is wanted."""
         ...
 
 
+@dataclass
+class _Account:
+    """What one task had, or several that count as one."""
+
+    had: float = 0.0  # seconds by weight, from where it came in
+    tasks: int = 0  # that wait or run
+    since: dict[int, tuple[float, float]] = field(
+        default_factory=dict
+    )  # id(task) in a thread -> start, weight
+
+    def by(self, now: float) -> float:
+        """What it had until ``now``, slices in progress with it."""
+        return self.had + sum((now - start) / weight for start, weight in self.since.values())
+
+
 class Runner:
     """``workers`` threads (default: one for each core) that share their time among tasks, a slice at a time.
 
-    Next is always the task that had least, so that long slices do not crowd out short ones; time of a task with a ``weight``
-    below 1 counts for more, so that what plays goes before what is only compared with. A task that wants no more turns is dropped; submit it again to go on. A task is never in two threads at once.
+    Next is always the task whose account had least, so that long slices do not crowd out short ones. Time of a task with a ``weight``
+    below 1 counts for more, so that what plays goes before what is only compared with. A task's account is its own unless it has an
+    ``account``, which several may share: a run and its frames have one share together. A task that ``waits`` for another comes after all that
+    do not. A task that wants no more turns is dropped; submit it again to go on. A task is never in two threads at once.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or max(1, os.cpu_count() or 1)
         self._waiting: list[Task] = []
-        self._had: dict[int, float] = {}  # id(task) -> seconds it had, by its weight, from where it came in
-        self._least = 0.0  # what the task that was taken last had had: where a new one comes in
+        # who comes back soon comes back with what it had, or it would be first each time
+        self._accounts: WeakKeyDictionary[object, _Account] = WeakKeyDictionary()
+        self._least = 0.0  # what the account that was taken last had had: where a new one comes in
         self._known: dict[int, str] = {}  # id(task) -> "waiting" | "running" | "again" | "dropped"
         self._change = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -48,7 +71,10 @@ class Runner:
                 self._known[id(task)] = "again"
             elif state is None:
                 self._known[id(task)] = "waiting"
-                self._had[id(task)] = self._least
+                account = self._account(task)
+                if not account.tasks:
+                    account.had = max(account.had, self._least)
+                account.tasks += 1
                 self._waiting.append(task)
                 if len(self._threads) < self.workers:
                     name = f"runner-{len(self._threads)}"
@@ -62,7 +88,8 @@ class Runner:
             state = self._known.get(id(task))
             if state == "waiting":
                 self._waiting.remove(task)
-                del self._known[id(task)], self._had[id(task)]
+                self._account(task).tasks -= 1
+                del self._known[id(task)]
             elif state is not None:
                 self._known[id(task)] = "dropped"
 
@@ -89,21 +116,36 @@ class Runner:
                     self._change.wait()
                 if self._closing:
                     return
-                task = min(self._waiting, key=lambda t: self._had[id(t)])
+                start = time.perf_counter()
+                idle, had, task = self._next(start)
                 self._waiting.remove(task)
-                self._least = max(self._least, self._had[id(task)])
+                account, weight = self._account(task), getattr(task, "weight", 1.0)
+                if not idle:
+                    self._least = max(self._least, had)
+                    account.since[id(task)] = (start, weight)
                 self._known[id(task)] = "running"
-            start = time.perf_counter()
             try:
                 more = task.tick()
             except Exception:
                 log.exception("a task raised")
                 more = False
             with self._change:
+                if not idle:
+                    del account.since[id(task)]
+                    account.had += (time.perf_counter() - start) / weight
                 state = self._known.pop(id(task))
-                had = self._had.pop(id(task)) + (time.perf_counter() - start) / getattr(task, "weight", 1.0)
                 if state == "again" or (more and state == "running"):
                     self._known[id(task)] = "waiting"
-                    self._had[id(task)] = had
                     self._waiting.append(task)
                     self._change.notify()
+                else:
+                    account.tasks -= 1
+
+    def _account(self, task: Task) -> _Account:
+        return self._accounts.setdefault(getattr(task, "account", task), _Account())
+
+    def _next(self, now: float) -> tuple[bool, float, Task]:
+        """Whether it only waits, what its account had, and the task."""
+        keys = [(getattr(task, "waits", False), self._account(task).by(now)) for task in self._waiting]
+        at = min(range(len(keys)), key=keys.__getitem__)
+        return *keys[at], self._waiting[at]

@@ -84,6 +84,16 @@ class Drive:
         self._due = 0.0
         self._timer: threading.Timer | None = None
 
+    @property
+    def account(self) -> object:
+        """One for the run and the frames made beside it: see Runner."""
+        return self._run.watching or self
+
+    @property
+    def waits(self) -> bool:
+        """Whether a slice would only wait for a frame."""
+        return self._run.phase is Phase.RUNNING and self._run.waits
+
     def tick(self) -> bool:
         """A slice of the run; after its last one, ``when_done``."""
         if self._must_wait() or self._must_stand():

@@ -86,6 +86,60 @@ def test_time_is_shared_by_weight_not_by_slices(long, weight):
     assert log[:last].count("cheap") > 4 * 5  # turn by turn it were five
 
 
+def test_tasks_of_one_account_have_one_share_together():
+    log, gate, runner, account = [], threading.Event(), Runner(workers=1), threading.Event()
+    first = Counted("first", 1, log, gate=gate)
+    pair = [Timed("pair", 100, log, 0.003), Timed("pair", 100, log, 0.003)]
+    for task in pair:
+        task.account = account
+    alone = Timed("alone", 40, log, 0.003)
+    for task in (first, *pair, alone):
+        runner.submit(task)
+    gate.set()
+    wait(first, alone)
+    for task in pair:
+        runner.discard(task)
+    assert log.count("pair") < 1.5 * 40  # one each were twice as many
+
+
+def test_who_comes_back_soon_is_not_first_again():
+    """A run's frames leave and come back for each one: served at once each time, they kept other runs' from their turns."""
+    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    first = Counted("first", 1, log, gate=gate)
+    leaves = Timed("leaves", 1, log, 0.02)
+    stays = Timed("stays", 60, log, 0.003)
+
+    class Returns:
+        """Has the one that left come back, as a run does with its frames."""
+
+        done = stays.done
+
+        @staticmethod
+        def tick():
+            runner.submit(leaves)
+            return stays.tick()
+
+    for task in (first, leaves, Returns):
+        runner.submit(task)
+    gate.set()
+    wait(first, stays)
+    assert log.count("leaves") < 20  # as often as it came back, it were 60
+
+
+def test_a_task_that_only_waits_comes_after_those_that_work():
+    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    first = Counted("first", 1, log, gate=gate)
+    idle, busy = Counted("idle", 10**9, log), Timed("busy", 20, log, 0.002)
+    idle.waits = True
+    for task in (first, idle, busy):
+        runner.submit(task)
+    gate.set()
+    wait(first, busy)
+    until(lambda: "idle" in log)
+    runner.discard(idle)
+    assert "idle" not in log[: len(log) - 1 - log[::-1].index("busy")]
+
+
 def test_a_late_task_has_its_turn_after_one_slice_of_each():
     log, gate, runner = [], threading.Event(), Runner(workers=1)
     long, late = Counted("long", 50, log, gate=gate), Counted("late", 1, log)
