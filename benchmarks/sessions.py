@@ -1,12 +1,15 @@
-"""Several sessions playing digits at once on one server: python -m benchmarks.sessions [--counts 1,2,4]
+"""Several sessions playing digits at once on one server: python -m benchmarks.sessions [--counts 1,2,4] [--bare]
 
 A real server, a real Chromium with a page for each session, all on the same cores. First all play and nobody clicks: frames shown. Then they are
-paused and played on in turn: clicks answered, and frames shown meanwhile. The server's memory is measured from outside.
+paused and played on in turn: clicks answered, and frames shown meanwhile. The server's memory is measured from outside. With --bare
+the runs play in this process, with nobody who looks.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import tempfile
 import time
@@ -14,13 +17,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from benchmarks.machine import machine
 from benchmarks.memory import resident_mb
 from benchmarks.theatre import STATS_OF_PAGE, STOPWATCH
+from core.config import LAFConfig, replace
 
 READY = ".theatre[data-ready=true]"
 SECONDS = 12
+SETTINGS = {"steps": 1400, "lr_ue": 1e-6, "lr_ra": 2e-6}  # long enough not to end while it is measured
 
 
 def shown(pages: list[Any]) -> list[int]:
@@ -62,6 +68,47 @@ def measure(pages: list[Any]) -> tuple[list[float], list[float], list[float]]:
     return alone, beside, sorted(w / 1e3 for page in pages for w in page.evaluate("() => window.waits"))
 
 
+def bare(count: int) -> list[float]:
+    """Frames a second of each of ``count`` runs, played as the server plays them."""
+    from core.experiment import Experiment
+    from core.setup import Setup
+    from dashboard import cache
+
+    config = replace(LAFConfig.preset("digits", "class"), **SETTINGS)
+    made = [
+        Experiment(
+            Setup(classes=(c,)),
+            cache.runner(),
+            cache.umap(),
+            config,
+            map_runner=cache.map_runner(),
+            kept=cache.kept(),
+        )
+        for c in range(count)
+    ]
+
+    def until(ready: Callable[[Experiment], bool]) -> None:
+        while not all(ready(e) for e in made):
+            assert all(e.error is None for e in made)
+            time.sleep(0.05)
+
+    for e in made:
+        e.start()
+    until(lambda e: e.run is not None and not e.work and len(e.references) == 5)
+    for e in made:
+        e.play()
+    until(lambda e: e.run is not None and len(e.run.frames) > 3)
+    before, start = [len(e.run.frames) for e in made if e.run is not None], time.perf_counter()
+    time.sleep(SECONDS)
+    seconds = time.perf_counter() - start
+    found = [
+        (len(e.run.frames) - n) / seconds for e, n in zip(made, before, strict=True) if e.run is not None
+    ]
+    for e in made:
+        e.close()
+    return found
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
@@ -69,10 +116,18 @@ def main() -> None:
 
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--counts", default="1,2,4")
-    counts = [int(n) for n in arguments.parse_args().counts.split(",")]
-    # long enough not to end while it is measured
-    settings = '{"steps":1400,"lr_ue":1e-6,"lr_ra":2e-6}'
+    arguments.add_argument("--bare", action="store_true", help="no server and no browser")
+    a = arguments.parse_args()
+    counts = [int(n) for n in a.counts.split(",")]
+    settings = json.dumps(SETTINGS, separators=(",", ":"))
     print(f"Sessions that play digits at once, {machine()}\n")
+    if a.bare:
+        print("| runs, no browser | frames a second, least | mean |\n|---|---|---|", flush=True)
+        for count in counts:
+            with tempfile.TemporaryDirectory() as home, mock.patch.dict(os.environ, LAF_HOME=home):
+                each = bare(count)
+            print(f"| {count} | {min(each):.1f} | {sum(each) / count:.1f} |", flush=True)
+        return
     print(
         "| sessions | frames a second, least | mean | while clicked: least | mean "
         "| a click answered, median (worst) | server, MB | for each more |"
