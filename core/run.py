@@ -337,7 +337,10 @@ class Run:
             return False
         if self._ending is not None:
             return self.watching.pending > 0
-        every = not self.observer.config.adapts or len(self.steps) + 1 >= self.total_steps
+        last = (
+            len(self.steps) + 1 >= self.total_steps or self._left == 1
+        )  # what somebody asked for and will look at
+        every = last or not self.observer.config.adapts
         return every and self.watching.is_full
 
     def _end(self) -> None:
@@ -354,7 +357,7 @@ class Run:
         """A frame of the model as it stands, here or beside the next steps; none where those that are waiting, or were made, leave no room."""
         assert self.observer is not None
         if self.watching is not None:
-            dear = self.observer.config.adapts and not finished and self.watching.is_dear
+            dear = self.observer.config.adapts and not (finished or self._left == 1) and self.watching.is_dear
             if dear or self.watching.is_full:
                 return
         model = self.unlearner.result(self._state)

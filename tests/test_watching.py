@@ -176,3 +176,14 @@ def test_a_run_goes_on_without_frames_that_are_too_dear_but_for_its_last(runner,
         pass
     assert len(run.frames) == (2 if adapts else len(run.steps) + 1)  # frame 0 is the original's
     assert run.frames[-1].step == run.total_steps
+
+
+def test_steps_that_are_asked_for_end_with_the_frame_of_the_last_however_dear(toy_split, toy_model, runner):
+    run = watched(toy_split, toy_model, runner, adapts=True)
+    run.watching.charge(1000.0)
+    run.play(5)
+    while run.tick():
+        pass
+    until(lambda: run.watching.pending == 0)
+    assert len(run.steps) == 5 < run.total_steps
+    assert [f.step for f in run.frames] == [0, 5]

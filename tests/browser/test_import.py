@@ -115,6 +115,7 @@ def test_what_is_kept_is_offered_again_renamed_and_removed(server, open_page, br
     dialog = page.tab.get_by_role("dialog", name="Rename")
     dialog.get_by_role("textbox", name="Title").fill("Bars and boxes")
     dialog.get_by_role("textbox", name="Title").press("Enter")
+    page.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     dialog.get_by_role("button", name="Rename it").click()
     dialog.wait_for(state="detached")
     page.tab.get_by_role("button", name="Data Bars and boxes").click()
