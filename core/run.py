@@ -337,9 +337,8 @@ class Run:
             return False
         if self._ending is not None:
             return self.watching.pending > 0
-        last = (
-            len(self.steps) + 1 >= self.total_steps or self._left == 1
-        )  # what somebody asked for and will look at
+        # the last that somebody asked for is what he will look at
+        last = self._left == 1 or len(self.steps) + 1 >= self.total_steps
         every = last or not self.observer.config.adapts
         return every and self.watching.is_full
 
