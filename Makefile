@@ -31,7 +31,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: venv
+bench: venv browser
 	$(BIN)/python -m benchmarks $(if $(DATA),--data-dir $(DATA))
 
 # docs/findings.md, its figures and every number in it; studies that are kept are not run again

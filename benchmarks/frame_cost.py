@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.machine import machine
 from core import LAF, EvalConfig, LAFConfig, Observer, Projection, Run, finish, forget_classes, load
-from core.compute import threads
+from core.compute import computing
 from core.models import outputs
 from core.originals import original
 from core.records import Frame
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser.parse_args()
     split = forget_classes(load(args.dataset, data_dir=args.data_dir), args.classes, seed=0)
     config = EvalConfig() if args.old else EvalConfig.preset(split.dataset.family)
-    with threads(1):
+    with computing(1):
         model = drain(original(split, seed=0))
         observer = Observer(split, model, config, seed=0)
         observer.projection = Projection.fit(observer.original.train.representations, seed=0)

@@ -49,17 +49,39 @@ def cores() -> int:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with ``count`` OpenMP threads in this thread of the program; what was set before comes back after."""
+def computing(count: int) -> Iterator[None]:
+    """With ``count`` OpenMP threads, and ``denormals_as_zero``, in this thread of the program; what was set before comes back after."""
     before = torch.get_num_threads()
-    if before == count:
+    with denormals_as_zero():
+        if before == count:
+            yield
+            return
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Numbers nearer to zero than 1.2e-38 are zero in this thread, where the processor can do that; as before afterwards.
+
+    Weight decay shrinks the weights of channels that have died to such numbers, and some processors take a hundred times as long to
+    multiply them: without this a trained model can be seven times as slow as another of the same net.
+    """
+    if _are_zero() or not torch.set_flush_denormal(True):
         yield
         return
-    torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
+
+
+def _are_zero() -> bool:
+    """Whether they are already; torch has no other way of telling."""
+    return not bool(torch.tensor(1e-38, dtype=torch.float32) * 0.1)
 
 
 def peak_memory_mb(device: torch.device | None = None) -> float:

@@ -21,8 +21,8 @@ SCALE = 4  # of both rates, for twice the batch and a layer that has to do the o
 
 _FAST: dict[Any, LAFConfig] = {
     ("mnist", "class"): LAFConfig(
-        learns="last", most_remain=MOST_REMAIN, most_forget=MOST_FORGET, epochs=3, batch_size=64,
-        lr_ue=2e-4, lr_ra=1e-3, temperature=15, vae=VAEConfig(latent=8, epochs=5, batch_size=256, lr=2e-3),
+        learns="last", most_remain=MOST_REMAIN, most_forget=MOST_FORGET, epochs=6, batch_size=64,
+        lr_ue=2e-4, lr_ra=7e-4, temperature=20, vae=VAEConfig(latent=8, epochs=5, batch_size=256, lr=2e-3),
     ),
     ("mnist", "noise"): LAFConfig(
         learns="last", most_remain=MOST_REMAIN, most_forget=2 * MOST_FORGET, epochs=3, batch_size=64,

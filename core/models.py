@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core import seeds
+from core.compute import denormals_as_zero
 from core.config import TrainConfig
 from core.data.images import Images
 from core.errors import RequestError
@@ -214,9 +215,10 @@ def outputs(model: Classifier, images: Images, *, batch_size: int = 1024) -> Out
     try:
         device = device_of(model)
         parts = []
-        for start in range(0, len(images), batch_size):
-            e = model.extract(images.floats(slice(start, start + batch_size)).to(device))
-            parts.append((e.cpu(), model.classify(e).softmax(1).cpu()))
+        with denormals_as_zero():
+            for start in range(0, len(images), batch_size):
+                e = model.extract(images.floats(slice(start, start + batch_size)).to(device))
+                parts.append((e.cpu(), model.classify(e).softmax(1).cpu()))
         if not parts:
             return Outputs(torch.empty(0, model.width), torch.empty(0, 1))
         return Outputs(torch.cat([e for e, _ in parts]), torch.cat([p for _, p in parts]))

@@ -17,7 +17,7 @@ import torch
 
 from core import travel
 from core.checkpoints import Checkpoints
-from core.compute import peak_memory_mb, threads
+from core.compute import computing, peak_memory_mb
 from core.config import as_dict
 from core.data.split import Split
 from core.errors import CancelledError, DataError, IllegalMoveError, LabError, RequestError
@@ -266,7 +266,7 @@ class Run:
             self._end()
             return
         try:
-            with threads(getattr(self.config, "threads", 1)):  # a plug-in may have another kind of config
+            with computing(getattr(self.config, "threads", 1)):  # a plug-in may have another kind of config
                 if self._state is None:
                     self._begin()
                 prepared = self.unlearner.prepare(self._state, self.config)

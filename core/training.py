@@ -16,7 +16,7 @@ from core import seeds
 from core.adam import adam
 from core.augment import crop_and_flip
 from core.batches import Batches
-from core.compute import pick_device, threads
+from core.compute import computing, pick_device
 from core.config import TrainConfig
 from core.data.images import LabelledImages
 from core.data.split import Split
@@ -148,7 +148,7 @@ class Training:
         if state.number >= state.total:
             return None
         start = time.perf_counter()
-        with threads(self.config.threads):
+        with computing(self.config.threads):
             state.step()
             while state.number < state.total and time.perf_counter() - start < budget_s:
                 state.step()

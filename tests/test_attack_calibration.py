@@ -46,5 +46,6 @@ def test_a_model_that_learned_wrong_labels_by_heart_is_found_out():
 def test_a_plant_is_seen_before_unlearning_and_not_after_retraining(kind, key):
     rows = {name: values for name, *values in planted(kind, 4)}
     before, after, low, high = rows[key]
-    assert not low <= before <= high
-    assert low <= after <= high
+    beyond = (high - low) / 2  # one of twenty retrained models lies outside a band of 95 %, if not far
+    assert not low - beyond <= before <= high + beyond
+    assert low - beyond <= after <= high + beyond

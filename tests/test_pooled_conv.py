@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d, interpolate, max_pool2d
 
 from benchmarks.plain_loop import plain_laf
 from core import pooled_conv
-from core.compute import threads
+from core.compute import computing
 from core.config import LAFConfig
 from core.data import forget_classes
 from core.methods import LAF
@@ -63,7 +63,7 @@ def test_a_pool_of_equals_gives_its_gradient_to_one_as_autograd_does():
 def test_a_graph_that_is_kept_goes_back_twice_to_the_same_bits():
     net = build("cnn", (1, 28, 28), 10, seed=0)
     x = torch.rand(3, 1, 28, 28)
-    with threads(1):
+    with computing(1):
         e = extract(blocks(net.extractor, x), x)
     first = torch.autograd.grad(e.sum(), list(net.extractor.parameters()), retain_graph=True)
     assert all(
@@ -73,7 +73,7 @@ def test_a_graph_that_is_kept_goes_back_twice_to_the_same_bits():
 
 
 def kept(extractor: nn.Module, x: torch.Tensor, count: int = 1) -> bool:
-    with threads(count):
+    with computing(count):
         return blocks(extractor, x) is not None
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core import seeds
-from core.compute import threads
+from core.compute import computing
 from core.config import TrainConfig
 from core.data.split import Split
 from core.errors import CancelledError
@@ -205,7 +205,7 @@ class OriginalTraining:
         if self._state.number >= self._total:
             return None
         start = time.perf_counter()
-        with threads(self._state.plan.train.threads):
+        with computing(self._state.plan.train.threads):
             while self._state.number < self._total:
                 self._state.step()
                 if time.perf_counter() - start >= budget_s:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from core import seeds
 from core.batches import Batches
-from core.compute import pick_device, threads
+from core.compute import computing, pick_device
 from core.config import TrainConfig, as_dict, check_positive, check_whole
 from core.data.split import Split
 from core.errors import CancelledError, ConfigError, DivergedError, RequestError
@@ -198,7 +198,7 @@ class UnrollTraining:
         if self._number >= self._total:
             return None
         start = time.perf_counter()
-        with threads(self._config.threads):
+        with computing(self._config.threads):
             while self._number < self._total:
                 if before.number < before.total:
                     before.step()
