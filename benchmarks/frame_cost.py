@@ -81,9 +81,9 @@ def parts(observer: Observer, model: torch.nn.Module) -> tuple[float, float]:
         return min(found)
 
     assert observer.projection is not None
-    e = outputs(model, observer.evaluator._train, batch_size=64).representations  # type: ignore[arg-type]
+    e = outputs(model, observer.evaluator._train, batch_size=64).representations
     place = observer.projection.place
-    return best(lambda: observer.evaluator.measure(model)), best(lambda: place(e))  # type: ignore[arg-type]
+    return best(lambda: observer.evaluator.measure(model)), best(lambda: place(e))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def main() -> None:
     for points in (500, 1000, 2000, 5000, 10_000):
         rng = np.random.default_rng(0)
         e = rng.normal(size=(points, 256)).astype(np.float32)
-        projection = Projection(e, rng.normal(size=(points, 2)).astype(np.float32), umap=None)  # type: ignore[arg-type]
+        projection = Projection(e, rng.normal(size=(points, 2)).astype(np.float32), umap=None)
         moved = e + rng.normal(size=e.shape).astype(np.float32)
         found = []
         for _ in range(3):

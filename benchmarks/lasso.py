@@ -21,7 +21,7 @@ ANSWER = """root => {
 }"""
 
 
-def lasso(page, share: float) -> None:  # type: ignore[no-untyped-def]
+def lasso(page, share: float) -> None:
     """A wavy outline around the middle of the map, drawn with shift held."""
     box = page.locator(".theatre .stage > canvas").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -36,7 +36,7 @@ def lasso(page, share: float) -> None:  # type: ignore[no-untyped-def]
     page.keyboard.up("Shift")
 
 
-def measure(page) -> tuple[float, float, int]:  # type: ignore[no-untyped-def]
+def measure(page) -> tuple[float, float, int]:
     """Median and worst answer in ms, and the most points that a lasso held."""
     root, waits, most = page.locator(".theatre"), [], 0
     for k in range(TIMES):
@@ -57,7 +57,7 @@ def main() -> None:
         raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
     rows = []
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        server, url = serve(home)
+        server, url = serve(home, 2000)
         try:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             page = browser.new_page(viewport={"width": 1440, "height": 900})

@@ -76,7 +76,7 @@ def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
             page = Page(browser, f"{server.url}/?{urlencode({**asked, 'settings': settings})}")
             page.wait_ready()
             page.tab.wait_for_selector(".theatre[data-references='5']", timeout=240_000)
-            page.button("Play").click()
+            page.button("Play").click()  # type: ignore[attr-defined]
             run = page.tab.locator(".theatre").get_attribute("data-run")
             for part in range(1, PARTS + 1):
                 while (state := page.tab.evaluate(STATE_OF_PAGE, run))["step"] < part * steps // PARTS:

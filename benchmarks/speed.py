@@ -58,7 +58,7 @@ def plain(model: Net, split: Split, config: LAFConfig, *, seed: int, whole: bool
     vae = found.seconds["vae"] * batches / found.vae_batches
     unlearn = found.seconds["unlearn"] * steps / len(found.losses)
     done = found.model if whole else None
-    return Cost("plain loop" if whole else "plain loop, from a part", vae, unlearn, steps, done, peak_mb())  # type: ignore[arg-type]
+    return Cost("plain loop" if whole else "plain loop, from a part", vae, unlearn, steps, done, peak_mb())
 
 
 def ours(

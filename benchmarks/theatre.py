@@ -69,7 +69,7 @@ def serve(home: str, points: int) -> tuple[subprocess.Popen[bytes], str]:
     raise SystemExit("the server does not answer")
 
 
-def measure(page, pid: int) -> list[tuple[str, str]]:  # type: ignore[no-untyped-def]
+def measure(page, pid: int) -> list[tuple[str, str]]:
     stats = lambda: page.evaluate(STATS_OF_PAGE)  # noqa: E731
     play = page.get_by_role("button", name=re.compile("^Play"))
     play.click()
