@@ -123,7 +123,8 @@ def test_another_method_is_chosen_and_the_retrained_cloud_is_drawn(server, open_
     page.button("Forget").click()
     page.tab.get_by_role("combobox", name=re.compile("Method")).click()
     page.tab.get_by_role("option", name=re.compile("^Fine-tune")).click()
-    page.tab.wait_for_timeout(300)  # a person's time to the button; a click while the form is drawn anew is lost
+    # a click while the form is drawn anew is lost; a person takes this long to the button
+    page.tab.wait_for_timeout(300)
     page.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     run = page.tab.locator(".theatre").get_attribute("data-run")
     page.tab.get_by_role("button", name="Forget these").first.click()
