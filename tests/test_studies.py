@@ -488,7 +488,7 @@ SLOW = QUICK.replace('"vae.epochs" = 1\nsteps = 2', '"vae.epochs" = 30\nsteps = 
 @pytest.mark.slow
 def test_killed_outright_it_goes_on_without_repeating_a_finished_run(tmp_path):
     path = tmp_path / "killed.toml"
-    path.write_text(SLOW.format(seeds="[0]", values="[4.0, 5.0, 6.0, 7.0, 8.0, 9.0]"))
+    path.write_text(SLOW.format(seeds="[0]", values="[4.0, 5.0, 6.0, 7.0]"))
     environment = {**os.environ, "LAF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
     rows = tmp_path / "home" / "studies" / "killed" / "rows.jsonl"
     command = [sys.executable, "-m", "dashboard.cli", "study", "run", str(path), "--quiet", "--workers", "2"]
@@ -499,7 +499,7 @@ def test_killed_outright_it_goes_on_without_repeating_a_finished_run(tmp_path):
     first = subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[1], start_new_session=True)
     try:
         until = time.monotonic() + 240
-        while len(cells()) < 2:
+        while not cells():
             assert first.poll() is None, "it ended before it was killed"
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -507,11 +507,11 @@ def test_killed_outright_it_goes_on_without_repeating_a_finished_run(tmp_path):
         first.send_signal(signal.SIGKILL)
         first.wait()
     kept = lines(rows)
-    assert 2 <= len(cells()) < 6
+    assert 1 <= len(cells()) < 4
     done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[1], timeout=280, check=False)
     assert done.returncode == 0
     assert lines(rows)[: len(kept)] == kept, "rows that were there are not what they were"
-    assert len(cells()) == len({r["key"] for r in cells()}) == 6
+    assert len(cells()) == len({r["key"] for r in cells()}) == 4
 
 
 def lines(path: Path) -> list[str]:
@@ -526,10 +526,10 @@ def test_a_dask_cluster_loses_nothing_when_a_worker_dies(monkeypatch, tmp_path):
 
     distributed = pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
-    text = SLOW.format(seeds="[0]", values="[4.0, 5.0, 6.0, 7.0, 8.0, 9.0]")
+    text = SLOW.format(seeds="[0]", values="[4.0, 5.0, 6.0, 7.0]")
     study = parse_study(text, "clustered")
     with distributed.LocalCluster(
-        n_workers=3,
+        n_workers=2,
         threads_per_worker=1,
         processes=True,
         dashboard_address=None,
@@ -546,8 +546,8 @@ def test_a_dask_cluster_loses_nothing_when_a_worker_dies(monkeypatch, tmp_path):
         driven.run(kill)
     assert killed
     found = driven.table.rows
-    assert counts(study, found) == {"done": 6, "failed": 0, "left": 0}
-    for job in list(cell_jobs(study.cells()))[:3]:
+    assert counts(study, found) == {"done": 4, "failed": 0, "left": 0}
+    for job in list(cell_jobs(study.cells()))[:2]:
         assert do(job)["figures"] == found[job.key]["figures"], "not the same as in one process"
 
 

@@ -99,8 +99,12 @@ def browser() -> Iterator[object]:
 class Page:
     """One tab, with everything that went wrong in it."""
 
-    def __init__(self, browser: object, url: str, scheme: str = "dark") -> None:
-        self.context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)  # type: ignore[attr-defined]
+    def __init__(self, browser: object, url: str, scheme: str = "dark", *, motion: bool = True) -> None:
+        self.context = browser.new_context(  # type: ignore[attr-defined]
+            viewport={"width": 1440, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="no-preference" if motion else "reduce",
+        )
         self.tab = self.context.new_page()
         self.tab.set_default_timeout(60_000)
         self.problems: list[str] = []
@@ -140,8 +144,8 @@ class Page:
 def open_page(browser: object) -> Iterator[object]:
     opened: list[Page] = []
 
-    def make(url: str, scheme: str = "dark") -> Page:
-        opened.append(Page(browser, url, scheme))
+    def make(url: str, scheme: str = "dark", *, motion: bool = True) -> Page:
+        opened.append(Page(browser, url, scheme, motion=motion))
         return opened[-1]
 
     yield make

@@ -3,6 +3,7 @@ import { calm } from "../laf-lab.feed/clock.js";
 import { h, setText } from "../laf-lab.feed/dom.js";
 
 const HALF = 520; // ms of a step that belong to its first loss
+const READ = 450; // ms that a preparing stage is named at least, though it was over sooner
 const MOST = 160; // arrows, and rings on remaining points
 const UNIT = 1 / 32767;
 
@@ -23,13 +24,34 @@ export class SlowMotion {
     this.formula = h("code", {});
     this.element = h("div", { class: "slow", role: "status", hidden: true }, this.name, this.what, this.formula);
     this.newest = -1;
+    this.due = new Map(); // preparing stages seen ahead and not yet named long enough, with the moment each was first named
+  }
+
+  /** Remembers the preparing stages that lie ahead, so that one which is over before the next look is named too. */
+  foresee(store, stages) {
+    if (store !== this.store || !store.slow) this.due.clear();
+    this.store = store;
+    if (store.slow) for (const { key } of stages) if (!this.due.has(key)) this.due.set(key, null);
+  }
+
+  /** The preparing stage to name: the one that runs, or one that ran too quickly to be read. */
+  preparing(running, now) {
+    for (const [key, first] of this.due) {
+      const since = first ?? now;
+      this.due.set(key, since);
+      if (key === running || now - since < READ) return key;
+      this.due.delete(key);
+    }
+    return null;
   }
 
   /** Which stage acts now; null while nothing runs slowly. */
   stage(store, now) {
+    const ahead = (store.status?.stages ?? []).slice(0, -1).filter(({ done, total }) => done < total);
+    this.foresee(store, ahead);
     if (!store.slow || store.status?.phase !== "running") return null;
-    const before = (store.status.stages ?? []).slice(0, -1).find(({ done, total }) => done < total);
-    if (before) return STAGES[before.key] ? before.key : "other";
+    const before = this.preparing(ahead[0]?.key, now);
+    if (before) return STAGES[before] ? before : "other";
     if (store.newest !== this.newest) {
       this.newest = store.newest;
       this.since = now;
