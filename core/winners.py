@@ -41,48 +41,77 @@ def _framed(x, i, pad, into):  # type: ignore[no-untyped-def]
 
 
 @_compiled()
-def _winners(slope, out, at, i, c, width, row, channels, begins, values):  # type: ignore[no-untyped-def]
-    """Where the patches begin whose value at channel ``c`` won its pool and passed ReLU, and their gradients; how many."""
-    n = 0
+def _begins(places, width, row, channels):  # type: ignore[no-untyped-def]
+    """Where in a framed image the patch of each place begins: looked up, since a division for each winner took as long as its sums."""
+    begins = np.empty(places, np.int64)
+    for place in range(places):
+        y = place // width
+        begins[place] = y * row + (place - y * width) * channels
+    return begins
+
+
+@_compiled()
+def _winners(slope, out, at, i, begin_of, begins, values, counts):  # type: ignore[no-untyped-def]
+    """For each channel of image ``i`` where the patches begin whose value won its pool and passed ReLU, their gradients, and how many.
+
+    Each value is written and only those that passed are counted: a branch on what is as good as chance takes longer.
+    """
+    counts[:] = 0
     for py in range(out.shape[1]):
         for px in range(out.shape[2]):
-            if out[i, py, px, c] > 0:
-                place = at[i, py, px, c]
-                y = place // width
-                begins[n] = y * row + (place - y * width) * channels
-                values[n] = slope[i, py, px, c]
-                n += 1
-    return n
+            passed, places, slopes = out[i, py, px], at[i, py, px], slope[i, py, px]
+            for c in range(len(passed)):
+                n = counts[c]
+                begins[c, n] = begin_of[places[c]]
+                values[c, n] = slopes[c]
+                counts[c] = n + (passed[c] > 0)
 
 
 @_compiled(GRADIENT)
 def gradients(x, slope, out, at, weight, dx, dweight, dbias, pad, width):  # type: ignore[no-untyped-def]
     """All three gradients: ``dx`` is overwritten, ``dweight`` (as ``weight``: out channels, height, width · in channels) and ``dbias`` grow."""
     height, across, channels = x.shape[1:]
-    rows, length = weight.shape[1:]
+    count, rows, length = weight.shape
     row = (across + 2 * pad) * channels
     framed, back = (
         np.zeros((height + 2 * pad) * row, np.float32),
         np.empty((height + 2 * pad) * row, np.float32),
     )
-    begins, values = (
-        np.empty(out.shape[1] * out.shape[2], np.int64),
-        np.empty(out.shape[1] * out.shape[2], np.float32),
-    )
+    begin_of = _begins((height + 2 * pad) * width, width, row, channels)
+    most = out.shape[1] * out.shape[2] + 1
+    begins, values = np.empty((count, most), np.int64), np.empty((count, most), np.float32)
+    counts = np.empty(count, np.int64)
     for i in range(x.shape[0]):
         _framed(x, i, pad, framed)
+        _winners(slope, out, at, i, begin_of, begins, values, counts)
         back[:] = 0
-        for c in range(weight.shape[0]):
-            n = _winners(slope, out, at, i, c, width, row, channels, begins, values)
+        for c in range(count):
+            n, at_c, of_c = counts[c], begins[c], values[c]
             for m in range(n):
-                value = values[m]
-                dbias[c] += value
+                dbias[c] += of_c[m]
+            # slices' indices cannot be negative: only so the loops become vector instructions; four at a time, in the order of one by one
+            for m in range(0, n - 3, 4):
+                a, b, d, e = of_c[m], of_c[m + 1], of_c[m + 2], of_c[m + 3]
                 for dy in range(rows):
-                    begin = begins[m] + dy * row
-                    # as slices, whose indices cannot be negative: only so the loops become vector instructions
+                    down = dy * row
+                    p = framed[at_c[m] + down : at_c[m] + down + length]
+                    q = framed[at_c[m + 1] + down : at_c[m + 1] + down + length]
+                    r = framed[at_c[m + 2] + down : at_c[m + 2] + down + length]
+                    s = framed[at_c[m + 3] + down : at_c[m + 3] + down + length]
+                    into = dweight[c, dy]
+                    for k in range(length):
+                        into[k] = (((into[k] + a * p[k]) + b * q[k]) + d * r[k]) + e * s[k]
+            for m in range(n - n % 4, n):
+                value = of_c[m]
+                for dy in range(rows):
+                    begin = at_c[m] + dy * row
                     patch, into = framed[begin : begin + length], dweight[c, dy]
                     for k in range(length):
                         into[k] += value * patch[k]
+            for m in range(n):
+                value = of_c[m]
+                for dy in range(rows):
+                    begin = at_c[m] + dy * row
                     of, into = weight[c, dy], back[begin : begin + length]
                     for k in range(length):
                         into[k] += value * of[k]
@@ -95,24 +124,25 @@ def gradients(x, slope, out, at, weight, dx, dweight, dbias, pad, width):  # typ
 def parameter_gradients(x, slope, out, at, weight, dx, dweight, dbias, pad, width):  # type: ignore[no-untyped-def]
     """The same without ``dx``, for a first layer: few channels, so that five sums at a time stay in registers."""
     height, across, channels = x.shape[1:]
-    rows, length = weight.shape[1:]
+    count, rows, length = weight.shape
     row = (across + 2 * pad) * channels
     framed = np.zeros((height + 2 * pad) * row + 5, np.float32)
-    begins, values = (
-        np.empty(out.shape[1] * out.shape[2], np.int64),
-        np.empty(out.shape[1] * out.shape[2], np.float32),
-    )
+    begin_of = _begins((height + 2 * pad) * width, width, row, channels)
+    most = out.shape[1] * out.shape[2] + 1
+    begins, values = np.empty((count, most), np.int64), np.empty((count, most), np.float32)
+    counts = np.empty(count, np.int64)
     for i in range(x.shape[0]):
         _framed(x, i, pad, framed)
-        for c in range(weight.shape[0]):
-            n = _winners(slope, out, at, i, c, width, row, channels, begins, values)
+        _winners(slope, out, at, i, begin_of, begins, values, counts)
+        for c in range(count):
+            n, at_c, of_c = counts[c], begins[c], values[c]
             for m in range(n):
-                dbias[c] += values[m]
+                dbias[c] += of_c[m]
             for dy in range(rows):
                 for begin in range(0, length, 5):
                     a = b = d = e = f = np.float32(0)
                     for m in range(n):
-                        first, value = begins[m] + dy * row + begin, values[m]
+                        first, value = at_c[m] + dy * row + begin, of_c[m]
                         patch = framed[first : first + 5]
                         a += value * patch[0]
                         b += value * patch[1]
