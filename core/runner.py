@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -51,8 +52,9 @@ class Runner:
     do not. A task that wants no more turns is dropped; submit it again to go on. A task is never in two threads at once.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
         self.workers = workers or max(1, os.cpu_count() or 1)
+        self._clock = clock  # seconds, by which shares are counted
         self._waiting: list[Task] = []
         # who comes back soon comes back with what it had, or it would be first each time
         self._accounts: WeakKeyDictionary[object, _Account] = WeakKeyDictionary()
@@ -116,7 +118,7 @@ class Runner:
                     self._change.wait()
                 if self._closing:
                     return
-                start = time.perf_counter()
+                start = self._clock()
                 idle, had, task = self._next(start)
                 self._waiting.remove(task)
                 account, weight = self._account(task), getattr(task, "weight", 1.0)
@@ -132,7 +134,7 @@ class Runner:
             with self._change:
                 if not idle:
                     del account.since[id(task)]
-                    account.had += (time.perf_counter() - start) / weight
+                    account.had += (self._clock() - start) / weight
                 state = self._known.pop(id(task))
                 if state == "again" or (more and state == "running"):
                     self._known[id(task)] = "waiting"

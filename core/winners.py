@@ -51,6 +51,17 @@ def _begins(places, width, row, channels):  # type: ignore[no-untyped-def]
 
 
 @_compiled()
+def _lists(out):  # type: ignore[no-untyped-def]
+    """Room for what ``_winners`` writes of an image."""
+    channels, most = out.shape[3], out.shape[1] * out.shape[2]
+    return (
+        np.empty((channels, most), np.int64),
+        np.empty((channels, most), np.float32),
+        np.empty(channels, np.int64),
+    )
+
+
+@_compiled()
 def _winners(slope, out, at, i, begin_of, begins, values, counts):  # type: ignore[no-untyped-def]
     """For each channel of image ``i`` where the patches begin whose value won its pool and passed ReLU, their gradients, and how many.
 
@@ -78,9 +89,7 @@ def gradients(x, slope, out, at, weight, dx, dweight, dbias, pad, width):  # typ
         np.empty((height + 2 * pad) * row, np.float32),
     )
     begin_of = _begins((height + 2 * pad) * width, width, row, channels)
-    most = out.shape[1] * out.shape[2] + 1
-    begins, values = np.empty((count, most), np.int64), np.empty((count, most), np.float32)
-    counts = np.empty(count, np.int64)
+    begins, values, counts = _lists(out)
     for i in range(x.shape[0]):
         _framed(x, i, pad, framed)
         _winners(slope, out, at, i, begin_of, begins, values, counts)
@@ -128,9 +137,7 @@ def parameter_gradients(x, slope, out, at, weight, dx, dweight, dbias, pad, widt
     row = (across + 2 * pad) * channels
     framed = np.zeros((height + 2 * pad) * row + 5, np.float32)
     begin_of = _begins((height + 2 * pad) * width, width, row, channels)
-    most = out.shape[1] * out.shape[2] + 1
-    begins, values = np.empty((count, most), np.int64), np.empty((count, most), np.float32)
-    counts = np.empty(count, np.int64)
+    begins, values, counts = _lists(out)
     for i in range(x.shape[0]):
         _framed(x, i, pad, framed)
         _winners(slope, out, at, i, begin_of, begins, values, counts)

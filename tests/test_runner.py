@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,54 +59,65 @@ def until(condition):
     pytest.fail("waited in vain")
 
 
-class Timed(Counted):
-    """Its slices take so long."""
+class Clock:
+    """Seconds that pass only when somebody says so: what else the machine does changes no share."""
 
-    def __init__(self, name, slices, log, seconds, weight=1.0, gate=None):
-        super().__init__(name, slices, log, gate=gate)
-        self.seconds, self.weight = seconds, weight
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Timed(Counted):
+    """Its slices take so long by a ``Clock``; for a Runner of one worker."""
+
+    def __init__(self, name, slices, log, clock, seconds, weight=1.0):
+        super().__init__(name, slices, log)
+        self.clock, self.seconds, self.weight = clock, seconds, weight
 
     def tick(self):
-        time.sleep(self.seconds)
+        self.clock.now += self.seconds
         return super().tick()
+
+
+def opened(*tasks, clock):
+    """A Runner of one worker that has all of ``tasks`` before it takes the first."""
+    gate, runner = threading.Event(), Runner(workers=1, clock=clock)
+    first = Counted("first", 1, [], gate=gate)
+    for task in (first, *tasks):
+        runner.submit(task)
+    gate.set()
+    wait(first)
+    return runner
 
 
 @pytest.mark.parametrize(("long", "weight"), [(0.03, 1.0), (0.003, 0.1)])
 def test_time_is_shared_by_weight_not_by_slices(long, weight):
     """A slice of the first one counts as ten of the other: long ones, or ones of little weight."""
-    log, gate, runner = [], threading.Event(), Runner(workers=1)
-    first = Counted("first", 1, log, gate=gate)
-    tasks = [Timed("dear", 5, log, long, weight), Timed("cheap", 100, log, 0.003)]
-    for task in (first, *tasks):
-        runner.submit(task)
-    gate.set()
-    wait(first, *tasks)
+    log, clock = [], Clock()
+    dear, cheap = Timed("dear", 5, log, clock, long, weight), Timed("cheap", 100, log, clock, 0.003)
+    opened(dear, cheap, clock=clock)
+    wait(dear, cheap)
     last = len(log) - 1 - log[::-1].index("dear")
-    assert log[:last].count("cheap") > 4 * 5  # turn by turn it were five
+    assert log[:last].count("cheap") == pytest.approx(4 * 10, abs=4)
 
 
 def test_tasks_of_one_account_have_one_share_together():
-    log, gate, runner, account = [], threading.Event(), Runner(workers=1), threading.Event()
-    first = Counted("first", 1, log, gate=gate)
-    pair = [Timed("pair", 100, log, 0.003), Timed("pair", 100, log, 0.003)]
+    log, clock, account = [], Clock(), threading.Event()
+    pair = [Timed("pair", 100, log, clock, 0.003), Timed("pair", 100, log, clock, 0.003)]
     for task in pair:
         task.account = account
-    alone = Timed("alone", 40, log, 0.003)
-    for task in (first, *pair, alone):
-        runner.submit(task)
-    gate.set()
-    wait(first, alone)
-    for task in pair:
-        runner.discard(task)
-    assert log.count("pair") < 1.5 * 40  # one each were twice as many
+    alone = Timed("alone", 40, log, clock, 0.003)
+    opened(*pair, alone, clock=clock)
+    wait(alone, *pair)
+    last = len(log) - 1 - log[::-1].index("alone")
+    assert log[:last].count("pair") == pytest.approx(40, abs=2)  # one share each were twice as many
 
 
 def test_who_comes_back_soon_is_not_first_again():
     """A run's frames leave and come back for each one: served at once each time, they kept other runs' from their turns."""
-    log, gate, runner = [], threading.Event(), Runner(workers=1)
-    first = Counted("first", 1, log, gate=gate)
-    leaves = Timed("leaves", 1, log, 0.02)
-    stays = Timed("stays", 60, log, 0.003)
+    log, clock = [], Clock()
+    leaves, stays = Timed("leaves", 1, log, clock, 0.02), Timed("stays", 60, log, clock, 0.003)
 
     class Returns:
         """Has the one that left come back, as a run does with its frames."""
@@ -119,22 +129,21 @@ def test_who_comes_back_soon_is_not_first_again():
             runner.submit(leaves)
             return stays.tick()
 
-    for task in (first, leaves, Returns):
+    runner = opened(clock=clock)
+    for task in (leaves, Returns):
         runner.submit(task)
-    gate.set()
-    wait(first, stays)
-    assert log.count("leaves") < 20  # as often as it came back, it were 60
+    wait(stays)
+    assert log.count("leaves") == pytest.approx(
+        60 * 0.003 / 0.02, abs=2
+    )  # as often as it came back, it were 60
 
 
 def test_a_task_that_only_waits_comes_after_those_that_work():
-    log, gate, runner = [], threading.Event(), Runner(workers=1)
-    first = Counted("first", 1, log, gate=gate)
-    idle, busy = Counted("idle", 10**9, log), Timed("busy", 20, log, 0.002)
+    log, clock = [], Clock()
+    idle, busy = Counted("idle", 10**9, log), Timed("busy", 20, log, clock, 0.002)
     idle.waits = True
-    for task in (first, idle, busy):
-        runner.submit(task)
-    gate.set()
-    wait(first, busy)
+    runner = opened(idle, busy, clock=clock)
+    wait(busy)
     until(lambda: "idle" in log)
     runner.discard(idle)
     assert "idle" not in log[: len(log) - 1 - log[::-1].index("busy")]
