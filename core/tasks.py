@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import LabError
 from core.models import Net
 from core.projection import Projection
-from core.records import Frame
+from core.records import Frame, Stage
 from core.run import Phase, Run
 from core.seats import Seat
 
@@ -61,6 +61,29 @@ class Sliced:
         return False
 
 
+class Pace:
+    """How fast a stage goes by the clock on the wall: what a person waits for, frames, others' turns and slow motion included."""
+
+    def __init__(self) -> None:
+        self._of: object = None
+        self._begin = self._now = (0, 0.0)  # units done, and when
+
+    def note(self, of: object, done: int, now: float) -> None:
+        """So many units of the stage ``of`` are done; it counts from the first time that the same one was noted without a rest."""
+        if of != self._of or done < self._now[0]:
+            self._of, self._begin = of, (done, now)
+        self._now = (done, now)
+
+    def rest(self) -> None:
+        """What passes from here on is nobody's."""
+        self._of = None
+
+    def left_s(self, of: object, total: int) -> float | None:
+        """Seconds until ``total`` at this pace; None before there is one."""
+        (before, start), (done, now) = self._begin, self._now
+        return (now - start) / (done - before) * (total - done) if of == self._of and done > before else None
+
+
 class Drive:
     """A Run as a Task. One object for the life of the run, so that the Runner never has it in two threads.
 
@@ -81,6 +104,7 @@ class Drive:
         self.seat = seat
         self._told = False
         self.pace_s = 0.0
+        self._pace = Pace()
         self._due = 0.0
         self._timer: threading.Timer | None = None
 
@@ -101,14 +125,33 @@ class Drive:
         before = len(self._run.steps)
         more = self._run.tick()
         stepped = len(self._run.steps) > before
-        self._due = time.monotonic() + (self.pace_s if stepped else PREPARING * self.pace_s)
+        now = time.monotonic()
+        self._due = now + (self.pace_s if stepped else PREPARING * self.pace_s)
+        self._note(now)
         done = self._run.phase is Phase.DONE
         if done and not self._told:
             self._when_done(self._run)
         self._told = done  # a run that is taken back is done again later
+        if not more:
+            self.rest()
         if self.seat is not None and not more:
             self.seat.rest(self)
         return more
+
+    def rest(self) -> None:
+        """Time that passes until the next slice does not count as the run's."""
+        self._pace.rest()
+
+    def left_s(self, stage: Stage) -> float | None:
+        """Seconds that ``stage`` still takes, by the clock on the wall and at the pace since it began or was played on; None before
+        there is a pace."""
+        return self._pace.left_s((stage.key, self.pace_s), stage.total)
+
+    def _note(self, now: float) -> None:
+        for stage in self._run.stages:
+            told = self._run.progress.get(stage.key)
+            if told is not None and told.done < stage.total:
+                self._pace.note((stage.key, self.pace_s), told.done, now)
 
     def _must_stand(self) -> bool:
         if self.seat is None or self._again is None or self._run.phase is not Phase.RUNNING:

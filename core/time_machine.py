@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import IllegalMoveError
 from core.methods import method
-from core.records import Mark, Phase
+from core.records import Mark, Phase, Stage
 from core.run import Run
 from core.runs import let_go
 from core.seats import Seat
@@ -132,6 +132,10 @@ class TimeMachine:
             if drive is not None:
                 drive.pace_s = SLOW_S if slow else 0.0
 
+    def left_s(self, stage: Stage) -> float | None:
+        """Seconds that ``stage`` of the first run still takes at the pace a person sees; None before there is one."""
+        return None if self._drive is None else self._drive.left_s(stage)
+
     @property
     def phase(self) -> Phase | None:
         """Of both runs together: RUNNING while one plays, PAUSED while one could go on; None while the first is prepared."""
@@ -147,6 +151,7 @@ class TimeMachine:
 
     def _go(self, drive: Drive | None) -> None:
         assert drive is not None
+        drive.rest()
         drive.pace_s = SLOW_S if self.slow else 0.0
         if self.seat is None or self.seat.may_play(
             drive, lambda: self._again(drive)

@@ -347,7 +347,7 @@ def status(experiment: Experiment) -> dict[str, Any]:
     else:
         found["phase"] = str(experiment.phase)
         done = run.progress
-        found["stages"] = [stage_bar(s, done.get(s.key)) for s in run.stages]
+        found["stages"] = [stage_bar(s, done.get(s.key), experiment.left_s(s)) for s in run.stages]
     found["work"] = [_bar(p) for p in work.values()] if run is not None else []
     if run is not None and "retrain" in work:
         which = f", {len(experiment.references) + 1} of {wanted_references(experiment)}"
@@ -373,16 +373,15 @@ def preparing(work: dict[str, Progress]) -> str:
     return "Preparing"
 
 
-def stage_bar(stage: Stage, progress: Progress | None) -> dict[str, Any]:
+def stage_bar(stage: Stage, progress: Progress | None, left_s: float | None) -> dict[str, Any]:
     """One stage of the run on the timeline."""
-    found: dict[str, Any] = {
+    return {
         "key": stage.key,
         "label": stage.title,
-        "done": 0,
+        "done": 0 if progress is None else progress.done,
         "total": stage.total,
-        "left_s": None,
+        "left_s": left_s,
     }
-    return found if progress is None else {**found, "done": progress.done, "left_s": progress.left_s}
 
 
 def _bar(p: Progress) -> dict[str, Any]:

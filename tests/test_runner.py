@@ -13,6 +13,7 @@ from core.methods import LAF
 from core.projection import NoiseFloor, Placement
 from core.run import Phase, Run
 from core.runner import Runner
+from core.tasks import Drive
 
 PATIENCE_S = 20
 
@@ -400,3 +401,36 @@ def test_what_waits_for_umap_holds_up_no_run(experiment):
     finally:
         gate.set()
         experiment.close()
+
+
+def test_what_is_left_is_told_by_the_clock_on_the_wall_and_not_by_what_is_computed(
+    toy_split, toy_model, monkeypatch
+):
+    now = 0.0
+    monkeypatch.setattr("core.tasks.time", SimpleNamespace(monotonic=lambda: now))
+    run = Run(LAF(toys.QUICK), toy_model, toy_split)
+    drive, stage = Drive(run, lambda _: None), run.stages[-1]
+    assert drive.left_s(stage) is None
+    run.play()
+
+    def on(seconds):
+        nonlocal now
+        now += seconds
+        drive.tick()
+
+    while len(run.steps) < 2:
+        on(2.0)
+    assert drive.left_s(stage) == pytest.approx(2.0 * (stage.total - 2))
+    assert drive.left_s(run.stages[0]) is None  # it is over
+    drive.pace_s = 1.0  # slow motion: the pace is another one
+    assert drive.left_s(stage) is None
+    on(9.0)
+    on(3.0)
+    assert drive.left_s(stage) == pytest.approx(3.0 * (stage.total - 4))
+    run.pause()
+    drive.tick()
+    now += 1000.0  # nobody plays
+    run.play()
+    on(3.0)
+    on(3.0)
+    assert drive.left_s(stage) == pytest.approx(3.0 * (stage.total - 6))
