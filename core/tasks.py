@@ -134,8 +134,8 @@ class Drive:
         self._told = done  # a run that is taken back is done again later
         if not more:
             self.rest()
-        if self.seat is not None and not more:
-            self.seat.rest(self)
+            if self.seat is not None:
+                self.seat.rest(self)
         return more
 
     def rest(self) -> None:
