@@ -65,12 +65,15 @@ def which_seeds(text: str, most: int = 100) -> tuple[int, ...]:
     """ "0", "0-2", "1,5,7-9". Raises RequestError for what is no whole number or range, or more than ``most`` of them."""
     found: list[int] = []
     for part in (p.strip() for p in text.split(",") if p.strip()):
+        said = part if len(part) <= 44 else f"{part[:43]}…"
         first, _, last = part.partition("-")
         ends = (first.strip(), last.strip() or first.strip())
-        if not all(x.isdecimal() and x.isascii() and len(x) < 10 for x in ends) or int(ends[0]) > int(
+        if not all(x.isdecimal() and x.isascii() and len(x) < 20 for x in ends) or int(ends[0]) > int(
             ends[1]
         ):
-            raise RequestError(f"{part!r} is no seed; seeds are whole numbers and ranges, as in 0-2 or 1,5")
+            raise RequestError(f"{said!r} is no seed; seeds are whole numbers and ranges, as in 0-2 or 1,5")
+        if int(ends[1]) >= 2**63:
+            raise RequestError(f"{said!r} is no seed; the largest is {2**63 - 1}")
         if int(ends[1]) - int(ends[0]) >= most:
             raise RequestError(f"{part} asks for {int(ends[1]) - int(ends[0]) + 1} seeds; the most is {most}")
         found.extend(range(int(ends[0]), int(ends[1]) + 1))
@@ -104,6 +107,7 @@ class Comparison:
         self.retrained: dict[int, tuple[Judgement, ...]] = {}  # by seed; each against the others
         self.progress: dict[int, tuple[str, Progress]] = {}  # by seed, what goes on now
         self.errors: dict[int, str] = {}  # by seed, where nothing could be compared
+        self.error: LabError | None = None  # the first of a seed or a cell
         self.split: Split | None = None  # of the first seed
         self.origins: dict[str, str] = {}
         self.seconds = 0.0
@@ -150,6 +154,7 @@ class Comparison:
         self.progress.pop(seed, None)
         if not isinstance(error, CancelledError):
             self.errors[seed] = str(error)
+            self.error = self.error or error
 
     def _set(self, cell: Cell) -> None:
         self.cells = {**self.cells, (cell.method, cell.seed): cell}
@@ -198,6 +203,7 @@ class Comparison:
                 raise
             except LabError as error:
                 self._set(Cell(name, seed, "failed", error=str(error)))
+                self.error = self.error or error
         self.progress = {k: v for k, v in self.progress.items() if k != seed}
 
     def _references(self, seed: int, judge: Judge, references: list[Retrained]) -> Slices[None]:

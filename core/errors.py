@@ -4,7 +4,8 @@ LabError
 ├── RequestError            what was asked for is wrong; the sentence says what would be right (exit code 2)
 │   ├── ConfigError         a setting is outside its range, or data of the wrong shape was handed in
 │   └── IllegalMoveError    a Run was asked for a move that its phase does not allow
-├── DataError               a file is missing, unreadable or broken, or the disk is full (exit code 1)
+├── DataError               a file or folder that the user named is missing, unreadable or broken (exit code 2)
+│   └── StoreError          a file of the Lab's own cannot be read or written, or the disk is full (exit code 1)
 ├── DivergedError           a loss stopped being a number; names the stage and the step (exit code 1)
 └── CancelledError          the run was stopped before it had a result (exit code 1)
 
@@ -31,7 +32,11 @@ class IllegalMoveError(RequestError):
 
 
 class DataError(LabError):
-    """Files that are missing, unreadable or broken, or a disk that is full."""
+    """Files that are missing, unreadable or broken."""
+
+
+class StoreError(DataError):
+    """Files of the Lab's own that cannot be read or written, or a disk that is full."""
 
 
 class DivergedError(LabError):

@@ -22,7 +22,7 @@ from core import seeds
 from core.config import TrainConfig
 from core.data.images import Dataset, LabelledImages
 from core.data.split import Split
-from core.errors import DataError, RequestError
+from core.errors import DataError, RequestError, StoreError
 from core.models import NETS, Net, Provenance, outputs
 from core.own_weights import assemble, read
 from core.store import home, load_state, save_state
@@ -203,7 +203,7 @@ def about_model(key: str) -> About:
             state = json.loads(file.metadata()["laf"])["state"]
         return _about(dict(dict(state["$dict"])["about"]["$dict"]))
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise DataError(
+        raise StoreError(
             f"{path} is not a readable model ({type(error).__name__}); remove it and bring it again"
         ) from error
 
@@ -252,7 +252,7 @@ def remove_model(key: str) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{path} cannot be deleted ({error.strerror}); allow it") from error
+        raise StoreError(f"{path} cannot be deleted ({error.strerror}); allow it") from error
 
 
 def _path(key: str) -> Path:

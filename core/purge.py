@@ -19,7 +19,7 @@ from typing import Any
 from core.data import custom
 from core.data.datasets import OWN, load
 from core.data.images import Dataset
-from core.errors import DataError, LabError, RequestError
+from core.errors import LabError, RequestError, StoreError
 from core.purged import purges_home
 from core.runs.folder import RunFolder, is_run_id, runs_home
 from core.runs.plain import setup_from
@@ -264,7 +264,7 @@ class _Purge:
         try:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as error:
-            raise DataError(
+            raise StoreError(
                 f"{path} cannot be removed ({error.strerror}); allow it, and purge again"
             ) from error
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.data.images import Dataset
-from core.errors import DataError, RequestError
+from core.errors import RequestError, StoreError
 from core.store import home, write_bytes
 
 Ids: TypeAlias = npt.NDArray[np.int64]
@@ -201,7 +201,9 @@ def load_list(name: str, dataset: Dataset) -> Selection:
     except FileNotFoundError as error:
         raise RequestError(f"no list called {name!r} is kept for {dataset.title}") from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError) as error:
-        raise DataError(f"{path} is not a readable list of ids; remove it and keep the list again") from error
+        raise StoreError(
+            f"{path} is not a readable list of ids; remove it and keep the list again"
+        ) from error
 
 
 def saved_lists(dataset: Dataset) -> list[str]:
@@ -219,7 +221,7 @@ def remove_list(name: str, dataset: Dataset) -> None:
     except FileNotFoundError as error:
         raise RequestError(f"no list called {name!r} is kept for {dataset.title}") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be removed ({error.strerror})") from error
+        raise StoreError(f"{path} cannot be removed ({error.strerror})") from error
 
 
 def _is_name(name: str) -> bool:

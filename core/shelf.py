@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from core.errors import DataError
+from core.errors import DataError, StoreError
 from core.purged import Watch
 from core.store import home, load_state, save_state, write_bytes
 
@@ -108,7 +108,7 @@ class Shelf:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise DataError(f"{path} cannot be removed ({error.strerror}); allow it") from error
+                raise StoreError(f"{path} cannot be removed ({error.strerror}); allow it") from error
 
     def _remember(self, key: str, value: dict[str, Any]) -> None:
         with self._lock:

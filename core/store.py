@@ -14,7 +14,7 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from core.errors import DataError
+from core.errors import StoreError
 
 FORMAT = 1
 
@@ -22,7 +22,11 @@ FORMAT = 1
 def home() -> Path:
     """``$LAF_HOME``, or the platform's user data folder."""
     named = os.environ.get("LAF_HOME")
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("laf-lab", appauthor=False))
+    return (
+        Path(os.path.expanduser(named))
+        if named
+        else Path(platformdirs.user_data_dir("laf-lab", appauthor=False))
+    )
 
 
 def save_state(path: str | Path, state: dict[str, Any]) -> None:
@@ -46,7 +50,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
         with safe_open(str(path), framework="pt") as file:
             header = json.loads((file.metadata() or {})["laf"])
             if header["format"] > FORMAT:
-                raise DataError(
+                raise StoreError(
                     f"{path} was written by a newer version (format {header['format']}); update the Lab to read it"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -55,9 +59,9 @@ def load_state(path: str | Path) -> dict[str, Any]:
             raise ValueError("not a dict")
         return restored
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
+        raise StoreError(f"{path} does not exist") from error
     except (SafetensorError, KeyError, ValueError, TypeError, RecursionError, OSError) as error:
-        raise DataError(
+        raise StoreError(
             f"{path} is not a readable state file ({type(error).__name__}); delete it or write it again"
         ) from error
 
@@ -103,9 +107,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         if part is not None:
             part.unlink(missing_ok=True)
         if error.errno == errno.ENOSPC:
-            raise DataError(
+            raise StoreError(
                 f"the disk that holds {path.parent} is full; free some space, or set LAF_HOME elsewhere"
             ) from error
-        raise DataError(
+        raise StoreError(
             f"{path} cannot be written ({error.strerror}); allow it, or set LAF_HOME to another folder"
         ) from error

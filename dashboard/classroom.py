@@ -7,17 +7,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from core.errors import RequestError
+from dashboard import bounds
 
 if TYPE_CHECKING:  # `laf --help` waits for no torch
     from core.classroom import Classroom
     from core.seats import Place
 
-OPTIONS = {  # of the command line: field of Classroom, placeholder, help
-    "--players": ("players", "N", "runs that play at once, the others wait in line (default: one for each core)"),
-    "--turn": ("turn_s", "S", "seconds that a run plays while others wait (default: 30)"),
-    "--keep-runs": ("runs", "N", "runs kept on disk for each browser (default: 20)"),
-    "--upload-mb": ("upload_mb", "MB", "of a file that somebody uploads (default: 20)"),
-    "--session-mb": ("session_mb", "MB", "of the images that a session holds (default: 256)"),
+OPTIONS = {  # of the command line: field of Classroom, placeholder, type, help
+    "--players": ("players", "N", bounds.whole(1, 1024), "runs that play at once, the others wait in line (default: one for each core)"),
+    "--turn": ("turn_s", "S", bounds.seconds(1, 86_400), "seconds that a run plays while others wait (default: 30)"),
+    "--keep-runs": ("runs", "N", bounds.whole(0, 1_000_000), "runs kept on disk for each browser (default: 20)"),
+    "--upload-mb": ("upload_mb", "MB", bounds.whole(1, 10_000), "of a file that somebody uploads (default: 20)"),
+    "--session-mb": ("session_mb", "MB", bounds.whole(8, 1_000_000), "of the images that a session holds (default: 256)"),
 }  # fmt: skip
 VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
 
@@ -29,8 +30,7 @@ def add(page: argparse.ArgumentParser) -> None:
     page.add_argument(
         "--classroom", action="store_true", help="many browsers on this machine: a line for the cores, and limits for each"
     )  # fmt: skip
-    for option, (field, unit, text) in OPTIONS.items():
-        kind = float if field == "turn_s" else int
+    for option, (field, unit, kind, text) in OPTIONS.items():
         page.add_argument(
             option, dest=field, type=kind, default=None, metavar=unit, help=f"for --classroom: {text}"
         )
@@ -38,14 +38,12 @@ def add(page: argparse.ArgumentParser) -> None:
 
 def read(a: argparse.Namespace) -> Classroom | None:
     """What the options ask for. Raises RequestError for one that means nothing."""
-    given = {field: getattr(a, field) for field, _, _ in OPTIONS.values() if getattr(a, field) is not None}
+    given = {field: getattr(a, field) for field, *_ in OPTIONS.values() if getattr(a, field) is not None}
     if not a.classroom:
         if given:
-            name = next(option for option, (field, _, _) in OPTIONS.items() if field in given)
+            name = next(option for option, (field, *_) in OPTIONS.items() if field in given)
             raise RequestError(f"{name} is a limit of a classroom; add --classroom")
         return None
-    if given.get("players") == 0:
-        raise RequestError("--players must be at least 1; leave it out for one for each core")
     from core.classroom import Classroom
 
     return Classroom(**given)

@@ -1,11 +1,13 @@
 """The terminal's face: `laf run` plays a run to its end and prints a table, `laf dashboard` opens the page.
 
-Exit codes: 0 done; 2 the request is wrong; 1 it failed. Either says one line; --debug adds the traceback.
+Exit codes: 0 done; 2 what the user gave cannot be used; 1 the program failed. 2 and 1 say one line; --debug adds the traceback.
+Ctrl-C ends with 1 and the line "stopped". A closed pipe, as in `laf runs list | head -1`, ends with 1 and no line.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -14,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.errors import LabError, RequestError
+from core.errors import DataError, LabError, RequestError, StoreError
 from dashboard import (
+    bounds,
     classroom,
     compare_command,
     judge_command,
@@ -38,12 +41,16 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(WRONG, f"laf: {message} (see {self.prog} --help)\n")
+        self.exit(WRONG, _line(f"{message} (see {self.prog} --help)") + "\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and options; a test holds each against the documentation."""
-    top = _Parser(prog="laf", description="Machine unlearning with Label-Agnostic Forgetting, step by step.")
+    top = _Parser(
+        prog="laf",
+        description="Machine unlearning with Label-Agnostic Forgetting, step by step.",
+        epilog="Exit codes: 0 done; 2 what you gave cannot be used (a value, file or folder); 1 the program failed.",
+    )
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")
     commands = top.add_subparsers(
         dest="command",
@@ -69,14 +76,18 @@ def parser() -> argparse.ArgumentParser:
         help="for --model: the layer whose output is the representation (default: the last one that will do)",
     )
     run.add_argument(
-        "--resize", type=int, default=None, metavar="N", help="for --model: scale images to NxN pixels for it"
+        "--resize",
+        type=bounds.whole(1, bounds.PIXELS),
+        default=None,
+        metavar="N",
+        help="for --model: scale images to NxN pixels for it",
     )
     run.add_argument(
         "--method", default="laf", help="laf, laf+r, retrain, nothing, finetune, … (default: laf)"
     )
     run.add_argument(
         "--share",
-        type=float,
+        type=bounds.share,
         default=None,
         metavar="F",
         help="for laf+r: share of the remaining images' labels that repair reads, up to 1 (default: all)",
@@ -95,7 +106,10 @@ def parser() -> argparse.ArgumentParser:
         help="for laf and laf+r: float32, bf16, or auto: bf16 where the processor multiplies in it (default: float32)",
     )  # fmt: skip
     run.add_argument(
-        "--seed", type=int, default=0, help="decides initial weights, batches and noise (default: 0)"
+        "--seed",
+        type=bounds.whole(0, bounds.SEED),
+        default=0,
+        help="decides initial weights, batches and noise (default: 0)",
     )
     run.add_argument(
         "--json", default=None, metavar="FILE", help="write the result as json; - for standard output"
@@ -115,13 +129,17 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--seeds", default="0-2", metavar="LIST", help="0-2 or 1,5 (default: 0-2)")
     compare.add_argument(
         "--references",
-        type=int,
+        type=bounds.whole(0, 50),
         default=None,
         metavar="K",
         help="models retrained from scratch for each seed (default: 5 on digits, 3 elsewhere)",
     )
     compare.add_argument(
-        "--workers", type=int, default=None, metavar="N", help="threads (default: one for each core)"
+        "--workers",
+        type=bounds.whole(1, bounds.WORKERS),
+        default=None,
+        metavar="N",
+        help="threads (default: one for each core)",
     )
     compare.add_argument("--full", action="store_true", help="all figures in the table, not the first few")
     compare.add_argument(
@@ -133,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
     kept = runs_command.add(commands)
 
     page = commands.add_parser("dashboard", help="open the Lab in a browser")
-    page.add_argument("--port", type=int, default=8501, help="default: 8501")
+    page.add_argument("--port", type=bounds.whole(1, 65535), default=8501, help="default: 8501")
     page.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
@@ -163,6 +181,25 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    code = _run(argv)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):  # or Python tries again at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(_line(f"standard output cannot be written ({error.strerror})"), file=sys.stderr)
+        return code or FAILED
+    return code
+
+
+def code_of(error: BaseException) -> int:
+    """Return WRONG for what the user gave and cannot be used, FAILED where the program failed."""
+    given = isinstance(error, (RequestError, DataError)) and not isinstance(error, StoreError)
+    return WRONG if given else FAILED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     command = {
         "run": run_command.run,
@@ -176,25 +213,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         "dashboard": _dashboard,
     }[arguments.command]
     try:
+        _require_home()
         command(arguments)
-    except LabError as error:
-        if arguments.debug:
-            traceback.print_exc()
-        print(f"laf: {error}", file=sys.stderr)
-        return WRONG if isinstance(error, RequestError) else FAILED
     except KeyboardInterrupt:
         print("laf: stopped", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        sys.stderr.close()
         return FAILED
     except Exception as error:
         if arguments.debug:
             traceback.print_exc()
-        lines = str(error).splitlines() or [""]
-        print(f"laf: failed: {type(error).__name__}: {lines[0]} (--debug shows where)", file=sys.stderr)
-        return FAILED
+        said = str(error)
+        if not isinstance(error, LabError):
+            said = f"failed: {type(error).__name__}: {(said.splitlines() or [''])[0]} (--debug shows where)"
+        print(_line(said), file=sys.stderr)
+        return code_of(error)
     return DONE
+
+
+def _require_home() -> None:
+    """Raise RequestError where $LAF_HOME is no folder and cannot become one."""
+    from core.store import home
+
+    place = home().absolute()
+    try:
+        there = next(p for p in (place, *place.parents) if p.is_symlink() or p.exists())
+        usable = there.is_dir()
+    except OSError:
+        usable = False
+    if not usable:
+        raise RequestError(f"LAF_HOME is {str(place)!r}, which is no folder; set it to a folder, or unset it")
+
+
+def _line(text: str) -> str:
+    """Return ``text`` as one line of a terminal: of readable length, without control characters."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return "laf: " + (plain if len(plain) <= 2000 else f"{plain[:1000]} … {plain[-1000:]}")
 
 
 # laf dashboard
@@ -203,11 +257,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dashboard(a: argparse.Namespace) -> None:
     import socket
 
-    if not 1 <= a.port <= 65535:
-        raise RequestError(f"--port must be a number from 1 to 65535, got {a.port}")
-    if re.search(r"[^\w./-]", a.base_path):
+    if re.search(r"[^A-Za-z0-9_./-]|\.\.", a.base_path):
         raise RequestError(f"--base-path is a path like lab or tools/lab, not {a.base_path!r}")
+    if not a.host.strip():
+        raise RequestError("--host is empty; name an address, or 0.0.0.0 for all of this machine's")
     limits = classroom.read(a)
+    classroom.now()  # refuses LAF_CLASSROOM where it is wrong
     with socket.socket(socket.AF_INET6 if ":" in a.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -216,15 +271,15 @@ def _dashboard(a: argparse.Namespace) -> None:
             raise RequestError(
                 f"port {a.port} needs more rights than you have; choose one from 1024 on with --port"
             ) from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             import errno
 
-            if error.errno == errno.EADDRINUSE:
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
                 raise RequestError(
                     f"port {a.port} is in use; stop what uses it, or choose another with --port"
                 ) from error
             raise RequestError(
-                f"cannot listen on {a.host}: {error}; choose another address with --host"
+                f"cannot listen on {a.host!r} ({getattr(error, 'strerror', None) or 'it is no address'}); choose another with --host"
             ) from error
     if a.lessons:
         lesson_command.show_too(a.lessons)

@@ -6,12 +6,10 @@ import argparse
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from core.errors import LabError, RequestError
 from dashboard.request_options import classes_of, setup_of
-from dashboard.terminal import Bars, require_writable, write
+from dashboard.terminal import Bars, target_of, write
 
 FIRST = (
     "train_r",
@@ -29,17 +27,13 @@ FIRST = (
 
 def compare(a: argparse.Namespace) -> None:
     """Play all that the options ask for; json, a table, or both. Raises LabError where nothing could be compared."""
-    target = None if a.json in (None, "-") else Path(a.json).expanduser()
-    if target is not None:
-        require_writable(target)
+    target = target_of(a.json)
     from core.compare import Comparison, which_methods, which_seeds
     from core.data.datasets import load
     from core.summary import summarise
     from dashboard import export
 
     methods, seeds = which_methods(a.methods), which_seeds(a.seeds)
-    if a.references is not None and not 0 <= a.references <= 50:
-        raise RequestError(f"--references must lie between 0 and 50, got {a.references}")
     setup = setup_of(a)
     dataset = load(a.dataset, data_dir=a.data_dir)
     setup = replace(setup, dataset=dataset.name)
@@ -50,8 +44,8 @@ def compare(a: argparse.Namespace) -> None:
     bars = Bars(quiet=a.quiet)
     _drive(comparison, bars, a.workers)
     bars.close()
-    if comparison.errors and not comparison.done:
-        raise LabError(next(iter(comparison.errors.values())))
+    if comparison.error is not None and not any(c.state == "done" for c in comparison.cells.values()):
+        raise comparison.error
     summary = summarise(comparison)
     about: dict[str, Any] = {
         "dataset": dataset.name,
@@ -66,15 +60,21 @@ def compare(a: argparse.Namespace) -> None:
     if a.json == "-":
         print(json.dumps(result))
         return
-    if target is not None:
+    if not a.quiet:
+        _print(comparison, summary, about, dataset.title, full=a.full)
+    if target is not None:  # last: the table stands where the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
-    if a.quiet:
-        return
+
+
+def _print(comparison: Any, summary: Any, about: dict[str, Any], title: str, *, full: bool) -> None:
+    """Print the table, and a sentence for each seed that failed."""
+    from dashboard import export
+
     print(
-        f"{dataset.title}: forget {about['forget']}, seeds {', '.join(map(str, seeds))}; "
+        f"{title}: forget {about['forget']}, seeds {', '.join(map(str, comparison.seeds))}; "
         f"{comparison.reference_count} retrained models a seed; {comparison.seconds:.0f} s"
     )
-    print(export.to_markdown(summary, FIRST if not a.full else None))
+    print(export.to_markdown(summary, FIRST if not full else None))
     print(
         "Bold: inside the band of retrained models in every seed. ▼: doing nothing is nearer to retraining."
     )

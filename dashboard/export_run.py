@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import DataError, RequestError
+from core.errors import RequestError, StoreError
 from core.runs import KeptRun
 from dashboard.export_page import document
 
@@ -100,7 +100,7 @@ def as_model(kept: KeptRun) -> bytes:
     try:
         weights = load(kept.folder.model.read_bytes())
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{kept.folder.model} cannot be read ({type(error).__name__})") from error
+        raise StoreError(f"{kept.folder.model} cannot be read ({type(error).__name__})") from error
     what = {
         "made_by": "LAF Lab", "run": kept.id, "net": kept.about["net"], "method": kept.setup.method, "forgot": kept.about["forget"],
         "dataset": kept.setup.dataset, "marks": kept.about["marks"], **kept.about["images"],

@@ -6,12 +6,11 @@ import argparse
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from dashboard import request_options
+from dashboard import bounds, request_options
 from dashboard.request_options import classes_of, setup_of
-from dashboard.terminal import Bars, require_writable, write
+from dashboard.terminal import Bars, path_of, target_of, write
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -30,9 +29,15 @@ def add(commands: Any) -> argparse.ArgumentParser:
     judge.add_argument(
         "--layer", default="", metavar="NAME", help="the layer whose output is the representation"
     )
-    judge.add_argument("--resize", type=int, default=None, metavar="N", help="scale images to NxN pixels")
+    judge.add_argument(
+        "--resize",
+        type=bounds.whole(1, bounds.PIXELS),
+        default=None,
+        metavar="N",
+        help="scale images to NxN pixels",
+    )
     request_options.add(judge)
-    judge.add_argument("--seed", type=int, default=0, help="draws the images to forget, and those to attack (default: 0)")  # fmt: skip
+    judge.add_argument("--seed", type=bounds.whole(0, bounds.SEED), default=0, help="draws the images to forget, and those to attack (default: 0)")  # fmt: skip
     judge.add_argument("--json", default=None, metavar="FILE", help="write the result as json; - for standard output")  # fmt: skip
     judge.add_argument("--quiet", action="store_true", help="no progress and no table")
     return judge
@@ -40,15 +45,13 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def judge(a: argparse.Namespace) -> None:
     """Judge the files; json, a table, or both. Raises LabError."""
-    target = None if a.json in (None, "-") else Path(a.json).expanduser()
-    if target is not None:
-        require_writable(target)
+    target = target_of(a.json)
     from core.compute import pick_device
     from core.data.datasets import load
     from core.judge_files import Files, describe, judge_files, require_files
     from core.slices import drain
 
-    paths = [Path(p).expanduser() for p in (a.original, a.unlearned, *a.retrained)]
+    paths = [path_of(p) for p in (a.original, a.unlearned, *a.retrained)]
     files = Files(a.arch, paths[0], paths[1], tuple(paths[2:]), a.layer, a.resize)
     require_files(files)
     setup = setup_of(a)
@@ -74,11 +77,11 @@ def judge(a: argparse.Namespace) -> None:
     }
     if a.json == "-":
         print(json.dumps(result))
-    elif target is not None:
-        write(target, json.dumps(result, indent=1) + "\n")
-    if not a.quiet and a.json != "-":
+    elif not a.quiet:
         print(f"{dataset.title}: forget {what}. {describe(files)}")
         print(table(found))
+    if target is not None:  # last: the table stands where the file cannot be written
+        write(target, json.dumps(result, indent=1) + "\n")
 
 
 def table(found: Any) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-from core.errors import DataError, RequestError
-from dashboard.terminal import require_writable, write
+from core.errors import RequestError
+from dashboard import bounds
+from dashboard.terminal import path_of, require_writable, target_of, write
 
 
 def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
@@ -28,7 +28,9 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
     for command in (key, exported):
         command.add_argument("lesson", help="its number or its file's name without .toml")
     exported.add_argument("--out", default=None, metavar="FILE", help="file to write (default: named after the lesson, here)")  # fmt: skip
-    exported.add_argument("--seed", type=int, default=0, help="seed to play it with (default: 0)")
+    exported.add_argument(
+        "--seed", type=bounds.whole(0, bounds.SEED), default=0, help="seed to play it with (default: 0)"
+    )
     exported.add_argument("--quiet", action="store_true", help="no progress")
     marked: argparse.ArgumentParser = commands.add_parser("grade", help="mark the submissions in a folder")
     marked.add_argument("folder", help="folder with the JSON files that students handed in")
@@ -51,19 +53,15 @@ def lesson(a: argparse.Namespace) -> None:
 
 def grade(a: argparse.Namespace) -> None:
     """A row for each submission. Raises LabError."""
-    target = None if a.out is None else Path(a.out).expanduser()
-    if target is not None:
-        require_writable(target, option="--out")
+    target = target_of(a.out, option="--out")
     from core.lessons.grading import as_csv
     from core.lessons.grading import grade as mark
 
-    grades = mark(
-        Path(a.folder).expanduser(), _lessons(a.files), replay=not a.no_replay, tell=_teller(a.quiet)
-    )
+    grades = mark(path_of(a.folder), _lessons(a.files), replay=not a.no_replay, tell=_teller(a.quiet))
     if target is None:
         print(as_csv(grades), end="")
         return
-    write(target, as_csv(grades))
+    write(target, as_csv(grades), option="--out")
     edited = sum(g.edited for g in grades)
     print(f"{target}: {len(grades)} submissions, {edited} of them edited")
 
@@ -75,10 +73,9 @@ def show_too(files: list[str]) -> None:
     from core.lessons import read_lesson
     from dashboard.touring import EXTRA
 
-    paths = [Path(f).expanduser().resolve() for f in files]
-    for path in paths:
-        read_lesson(path)
-    os.environ[EXTRA] = os.pathsep.join(map(str, paths))
+    for file in files:
+        read_lesson(path_of(file))
+    os.environ[EXTRA] = os.pathsep.join(str(path_of(f).resolve()) for f in files)
 
 
 def named(text: str, lessons: list[Any]) -> Any:
@@ -97,14 +94,15 @@ def _lessons(files: list[str]) -> list[Any]:
     from dashboard.touring import SHIPPED, own_folder
 
     for file in files:
-        read_lesson(Path(file).expanduser())
-    found, problems = read_lessons([SHIPPED, own_folder()], [Path(f).expanduser() for f in files])
+        read_lesson(path_of(file))
+    found, problems = read_lessons([SHIPPED, own_folder()], [path_of(f) for f in files])
     for problem in problems:
         print(f"laf: {problem}", file=sys.stderr)
     return found
 
 
 def _list(a: argparse.Namespace) -> None:
+    target_of(a.json)
     lessons = _lessons(a.files)
     rows = [
         {
@@ -127,7 +125,7 @@ def _check(a: argparse.Namespace) -> None:
     from core.lessons import read_lesson
 
     for file in a.file:
-        x = read_lesson(Path(file).expanduser())
+        x = read_lesson(path_of(file))
         checks = sum(p.check is not None for p in x.parts)
         print(
             f"{file}: lesson {x.number}, {x.title!r}: {len(x.parts)} steps, {checks} of them checked; it can be used"
@@ -135,6 +133,7 @@ def _check(a: argparse.Namespace) -> None:
 
 
 def _key(a: argparse.Namespace) -> None:
+    target_of(a.json)
     x = named(a.lesson, _lessons(a.files))
     asked = [("prediction", x.prediction)]
     asked += [(f"step {i}", p.question) for i, p in enumerate(x.parts, 1) if p.question is not None]
@@ -163,18 +162,13 @@ def _key(a: argparse.Namespace) -> None:
 
 def _export(a: argparse.Namespace) -> None:
     x = named(a.lesson, _lessons(a.files))
-    path = Path(a.out or f"lesson-{x.id}.html").expanduser()
+    path = path_of(f"lesson-{x.id}.html" if a.out is None else a.out)
     require_writable(path, option="--out")
     from core.lessons.replay import play_lesson
     from dashboard.lesson_page import document
 
     replay = play_lesson(x, seed=a.seed if x.own_seed else x.setup.seed, tell=_teller(a.quiet))
-    try:
-        path.write_text(document(replay))
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written ({error.strerror}); name a file elsewhere with --out"
-        ) from error
+    write(path, document(replay), option="--out")
     if replay.failed:
         print(
             f"laf: with seed {a.seed} the check of step {', '.join(map(str, replay.failed))} does not pass; the page says so",
@@ -192,7 +186,5 @@ def _told(target: str | None, values: Any) -> bool:
     if target == "-":
         print(json.dumps(values, ensure_ascii=False))
     elif target is not None:
-        path = Path(str(target)).expanduser()
-        require_writable(path)
-        write(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        write(path_of(target), json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return target == "-"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from core.errors import RequestError
+from dashboard import bounds
+from dashboard.terminal import path_of, require_folder
+
+MOST_BYTES = 64_000_000  # of a file of ids
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -44,7 +47,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--fraction",
-        type=float,
+        type=bounds.fraction,
         default=None,
         metavar="F",
         help="for data and noise: share of each class, between 0 and 1 (default: 0.4 and 0.6)",
@@ -57,7 +60,9 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def setup_of(a: argparse.Namespace) -> Any:
     """The request, but for its classes. Raises RequestError where options do not go together."""
+    from core.compute import pick_device
     from core.config import TASKS
+    from core.data.datasets import DATASETS
     from core.setup import FRACTIONS, Setup
 
     task = a.task or ("indices" if a.indices is not None else "class")
@@ -80,6 +85,11 @@ def setup_of(a: argparse.Namespace) -> Any:
         if a.classes is not None:
             raise RequestError("--classes does not go with --task indices: the ids say all")
         ids = ids_in(a.indices)
+    if not (
+        a.dataset in DATASETS and DATASETS[a.dataset].needs_files
+    ):  # else `load` says which files are due
+        require_folder(a.data_dir, option="--data-dir")
+    pick_device(a.device)
     return Setup(
         a.dataset,
         task,
@@ -104,14 +114,19 @@ def ids_in(name: str) -> tuple[int, ...]:
     """The ids in a file. Raises RequestError where it cannot be read or holds something else."""
     from core.selection import parse_ids
 
-    if name == "-":
-        return tuple(parse_ids(sys.stdin.read()))
+    title = "standard input" if name == "-" else name or "the empty name"
     try:
-        return tuple(parse_ids(Path(name).expanduser().read_text()))
+        with sys.stdin if name == "-" else open(path_of(name), encoding="utf-8") as file:
+            text = file.read(MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(
-            f"--indices {name} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); name a text file of image ids"
+            f"{title} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); name a text file of image ids"
         ) from error
+    if len(text) > MOST_BYTES:
+        raise RequestError(
+            f"{title} is larger than {MOST_BYTES // 1_000_000} MB; name a text file of image ids"
+        )
+    return tuple(parse_ids(text))
 
 
 def parse_classes(text: str, names: Sequence[str]) -> tuple[int, ...]:

@@ -6,19 +6,16 @@ import argparse
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from core.errors import RequestError
 from dashboard.request_options import classes_of, setup_of
-from dashboard.terminal import Bars, require_writable, write
+from dashboard.terminal import Bars, path_of, target_of, write
 
 
 def run(a: argparse.Namespace) -> None:
     """Play what the options ask for to its end; json, a table, or both. Raises LabError."""
-    target = None if a.json in (None, "-") else Path(a.json).expanduser()
-    if target is not None:
-        require_writable(target)
+    target = target_of(a.json)
     from core.data.datasets import load
     from core.methods import method
     from core.methods.base import require_no_model
@@ -45,10 +42,10 @@ def run(a: argparse.Namespace) -> None:
     result = _play(split, unlearner, a, _own(a, split), setup)
     if a.json == "-":
         print(json.dumps(result))
-    elif target is not None:
-        write(target, json.dumps(result, indent=1) + "\n")
-    if not a.quiet and a.json != "-":
+    elif not a.quiet:
         print(_table(result, split, a.method))
+    if target is not None:  # last: the table stands where the file cannot be written
+        write(target, json.dumps(result, indent=1) + "\n")
 
 
 def _own(a: argparse.Namespace, split: Any) -> Any:
@@ -61,7 +58,7 @@ def _own(a: argparse.Namespace, split: Any) -> Any:
         raise RequestError("--model needs --arch, torchvision's name of the net (or the Lab's)")
     from core.own_model import as_original, check
 
-    own = check(a.arch, a.layer or "", Path(a.model).expanduser(), split.dataset, size=a.resize)
+    own = check(a.arch, a.layer or "", path_of(a.model), split.dataset, size=a.resize)
     model = as_original(own, split)
     if not a.quiet:
         print(own.about.describe(), file=sys.stderr)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
-from core.errors import DataError, RequestError
-from dashboard.terminal import require_writable, write
+from core.errors import RequestError
+from dashboard.terminal import path_of, require_writable, target_of, write
 
 
 def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
@@ -129,21 +128,22 @@ def _export(a: argparse.Namespace) -> None:
         raise RequestError(f"unknown format {a.format!r}; there are: {', '.join(FORMATS)}")
     kept = read_run(_named(a.id))
     make, ending, _, _ = FORMATS[a.format]
-    path = Path(a.out or f"run-{kept.id}{ending}").expanduser()
+    path = path_of(f"run-{kept.id}{ending}" if a.out is None else a.out)
     require_writable(path, option="--out")
     data = make(kept)
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}); name a file elsewhere with --out") from error  # fmt: skip
+    write(path, data, option="--out")
     note_export(kept.id, path, hashlib.sha256(data).hexdigest())
     print(f"{path} ({len(data) / 1e6:.1f} MB)")
 
 
 def _rm(a: argparse.Namespace) -> None:
     from core.runs import remove_run
+    from core.runs.folder import run_folder
 
-    for run_id in [_named(i) for i in a.id]:
+    found = list(dict.fromkeys(_named(i) for i in a.id))
+    for run_id in found:
+        run_folder(run_id)  # one that is not there: none is deleted
+    for run_id in found:
         remove_run(run_id)
         print(f"{run_id} is deleted")
 
@@ -163,8 +163,7 @@ def _named(text: str) -> str:
 
 
 def _check(target: str | None) -> None:
-    if target not in (None, "-"):
-        require_writable(Path(str(target)).expanduser())
+    target_of(target)
 
 
 def _told(target: str | None, values: Any) -> bool:
@@ -172,5 +171,5 @@ def _told(target: str | None, values: Any) -> bool:
     if target == "-":
         print(json.dumps(values))
     elif target is not None:
-        write(Path(target).expanduser(), json.dumps(values, indent=1) + "\n")
+        write(path_of(target), json.dumps(values, indent=1) + "\n")
     return target == "-"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CancelledError, RequestError
-from dashboard.terminal import Bars, require_writable, write
+from dashboard import bounds
+from dashboard.terminal import Bars, path_of, require_folder, require_writable, target_of, write
 
 MANY, LONG_S = 1000, 3600.0  # from here on a study asks first
 
@@ -31,7 +32,11 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
     for command in (shown, exported):
         command.add_argument("study", help="as `laf study list` shows it")
     run.add_argument(
-        "--workers", type=int, default=None, metavar="N", help="processes (default: one for each core)"
+        "--workers",
+        type=bounds.whole(1, bounds.WORKERS),
+        default=None,
+        metavar="N",
+        help="processes (default: one for each core)",
     )
     run.add_argument(
         "--backend",
@@ -84,7 +89,7 @@ def _named(name: str) -> Any:
     """A study by its file, or a ready one, or one that was begun."""
     from core.studies import kept_studies, kept_study, read_study, ready_names, ready_study
 
-    path = Path(name).expanduser()
+    path = path_of(name)
     if path.suffix == ".toml" or path.is_file():
         return read_study(path)
     if name in ready_names():
@@ -95,9 +100,13 @@ def _named(name: str) -> Any:
 
 
 def _run(a: argparse.Namespace) -> None:
+    from core.compute import pick_device
     from core.studies import Driven, predicted
 
     study = replace(_named(a.study), data_dir=a.data_dir, device=a.device)
+    if a.backend == "local":  # a cluster's machines have folders and devices of their own
+        require_folder(a.data_dir, option="--data-dir")
+        pick_device(a.device)
     where = {"kind": a.backend, "workers": a.workers, "scheduler": a.scheduler}
     found = predicted(study, **where)
     line = (
@@ -246,10 +255,10 @@ def _export(a: argparse.Namespace) -> None:
 
     if a.format not in ("csv", "json"):
         raise RequestError(f"unknown format {a.format!r}; there are: csv, json")
-    path = Path(a.out or f"{a.study}.{a.format}").expanduser()
+    study = _begun(a.study)
+    path = path_of(f"{study.name}.{a.format}" if a.out is None else a.out)
     if a.out != "-":
         require_writable(path, option="--out")
-    study = _begun(a.study)
     table = Table(study.name)
     table.refresh()
     text = (
@@ -260,7 +269,7 @@ def _export(a: argparse.Namespace) -> None:
     if a.out == "-":
         print(text, end="")
         return
-    write(path, text)
+    write(path, text, option="--out")
     print(path)
 
 
@@ -288,8 +297,7 @@ def _begun(name: str) -> Any:
 
 
 def _check(target: str | None) -> None:
-    if target not in (None, "-"):
-        require_writable(Path(str(target)).expanduser())
+    target_of(target)
 
 
 def _told(target: str | None, values: Any) -> bool:
@@ -297,5 +305,5 @@ def _told(target: str | None, values: Any) -> bool:
     if target == "-":
         print(json.dumps(values))
     elif target is not None:
-        write(Path(target).expanduser(), json.dumps(values, indent=1) + "\n")
+        write(path_of(target), json.dumps(values, indent=1) + "\n")
     return target == "-"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from core.errors import RequestError
+from core.errors import RequestError, StoreError
 
 TITLES = {
     "train": "train",
@@ -61,25 +64,71 @@ class Bars:
             self._bar = None
 
 
+def path_of(text: str) -> Path:
+    """Return ``text`` as a path, with ~ expanded where it names a user's home folder."""
+    return Path(os.path.expanduser(text))
+
+
+def require_folder(text: str | None, *, option: str) -> None:
+    """Raise RequestError where ``text`` is no folder; None is none."""
+    if text is not None and not (text and os.path.isdir(path_of(text))):
+        raise RequestError(f"{option} {text!r} is no folder that can be read; name a folder")
+
+
+def target_of(text: str | None, *, option: str = "--json") -> Path | None:
+    """Return the file to write, checked; None where there is none or ``text`` is -, standard output."""
+    if text in (None, "-"):
+        return None
+    path = path_of(str(text))
+    require_writable(path, option=option)
+    return path
+
+
 def require_writable(path: Path, *, option: str = "--json") -> None:
-    """Refuse before the work, not after it."""
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise RequestError(
-            f"the folder {folder} for {option} does not exist; make it, or name a file elsewhere"
-        )
-    if path.is_dir():
-        raise RequestError(f"{option} {path} is a folder; name a file")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise RequestError(f"{option} {path} cannot be written; name a file elsewhere")
-
-
-def write(path: Path, text: str) -> None:
-    from core.errors import DataError
-
+    """Refuse before the work, not after it. Raises RequestError."""
+    target = Path(os.path.realpath(path))
+    folder = target.parent
     try:
-        path.write_text(text)
+        if target.is_dir():
+            raise RequestError(f"{option} {path} is a folder; name a file")
+        if not folder.is_dir():
+            raise RequestError(
+                f"the folder {folder} for {option} does not exist; make it, or name a file elsewhere"
+            )
+        if target.is_symlink() or not os.access(target if target.exists() else folder, os.W_OK):
+            raise RequestError(f"{option} {path} cannot be written; name a file elsewhere")
+        if _is_replaced(target):
+            with tempfile.TemporaryFile(dir=folder) as probe:  # a disk that is full or read-only says so now
+                probe.write(b"\n")
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be written ({error.strerror}); name a file elsewhere with --json"
+        raise RequestError(
+            f"{option} {path} cannot be written ({error.strerror}); name a file elsewhere"
         ) from error
+
+
+def write(path: Path, content: str | bytes, *, option: str = "--json") -> None:
+    """Write ``content`` to ``path``; a reader sees the old file or the new one. Raises StoreError and leaves the old one."""
+    data = content if isinstance(content, bytes) else content.encode(errors="backslashreplace")
+    target = Path(os.path.realpath(path))  # a link stays a link
+    part = target.with_name(f".laf-{secrets.token_hex(8)}")
+    try:
+        if not _is_replaced(target):
+            target.write_bytes(data)
+            return
+        with open(part, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); name a file elsewhere with {option}"
+        ) from error
+
+
+def _is_replaced(target: Path) -> bool:
+    """Return False for a device, a pipe, and a file in a folder that takes no new files: they are written in place."""
+    return (target.is_file() or not target.exists()) and os.access(target.parent, os.W_OK)

@@ -21,7 +21,7 @@ from torch import Tensor
 from core.data.images import Dataset, LabelledImages, Norm
 from core.data.own.archives import UPLOAD_BYTES
 from core.data.own.proposal import Proposal, inspect, own_dataset, titled
-from core.errors import DataError, RequestError
+from core.errors import DataError, RequestError, StoreError
 from core.purged import Watch
 from core.store import home, load_state, save_state
 
@@ -98,7 +98,7 @@ def keep(proposal: Proposal) -> str:
                 raise
         _sync(place.parent)
     except OSError as error:
-        raise DataError(
+        raise StoreError(
             f"{place} cannot be written ({error.strerror}); allow it, or set LAF_HOME to another folder"
         ) from error
     finally:
@@ -177,7 +177,7 @@ def _loaded(place: Path, title: str) -> Dataset:
             place.name, title, tuple(state["classes"]), train, test, tuple(state["subjects"]), subject_of
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise DataError(f"{place} is broken; remove it and import the data again") from error
+        raise StoreError(f"{place} is broken; remove it and import the data again") from error
 
 
 def _state(proposal: Proposal) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def _about(place: Path) -> OwnData:
             int(state["bytes"]), datetime.fromisoformat(state["imported"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{place} is broken; remove it and import the data again") from error
+        raise StoreError(f"{place} is broken; remove it and import the data again") from error
 
 
 def _is_whole(place: Path) -> bool:
@@ -228,7 +228,7 @@ def _discard(place: Path) -> None:
     try:
         place.rename(gone)
     except OSError as error:
-        raise DataError(
+        raise StoreError(
             f"{place} cannot be removed ({error.strerror}); allow it, or delete it by hand"
         ) from error
     shutil.rmtree(gone, ignore_errors=True)

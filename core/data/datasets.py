@@ -70,7 +70,7 @@ def _imported(name: str | Path) -> str:
         return str(name)
     from core.data import custom
 
-    return custom.keep(custom.inspect(path.expanduser(), name=path.name))
+    return custom.keep(custom.inspect(Path(os.path.expanduser(path)), name=path.name))
 
 
 @lru_cache(maxsize=4)
@@ -81,7 +81,7 @@ def _load(name: str, folder: Path) -> Dataset:
 def _folder(name: str, data_dir: str | Path | None) -> Path:
     if data_dir is None:
         return home() / "data"
-    folder = Path(data_dir).expanduser().resolve()
+    folder = Path(os.path.realpath(os.path.expanduser(data_dir)))
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         source = DATASETS[name]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from core.data.images import Dataset, LabelledImages
-from core.data.torchvision_files import sentence
+from core.data.torchvision_files import not_there
 from core.errors import DataError
 
 FILES = {  # name -> IDX magic number, dimensions after the first
@@ -52,7 +52,7 @@ def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]: 
         counts = {name: _check(raw / name) for name in FILES if (raw / name).exists()}
         parts = [kind(str(folder), train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError, ValueError, EOFError) as error:  # URLError and a full disk are OSErrors
-        raise DataError(sentence(title, raw, WANTED, error)) from error
+        raise not_there(title, raw, WANTED, error) from error
     for part in ("train", "t10k"):
         images, labels = (counts.get(name) for name in FILES if name.startswith(part))
         if images is not None and labels is not None and images != labels:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from core.data.images import Dataset, LabelledImages, Norm
-from core.errors import DataError
+from core.errors import DataError, StoreError
 
 CIFAR10_FILES = "cifar-10-python.tar.gz"
 SVHN_FILES = "train_32x32.mat and test_32x32.mat"
@@ -70,7 +70,7 @@ def _read(read: Any, title: str, folder: Path, wanted: str, files: list[tuple[Pa
             raise DataError(
                 f"{broken} is broken (its md5 is not the published one); delete it and put {wanted} in {folder}"
             ) from error
-        raise DataError(sentence(title, folder, wanted, error)) from error
+        raise not_there(title, folder, wanted, error) from error
 
 
 def _dataset(
@@ -90,6 +90,12 @@ def _dataset(
         sets.append(LabelledImages(x, torch.arange(len(x)) + start, 255, y, norm=norm))
         start += len(x)
     return Dataset(name, title, classes, sets[0], sets[1])
+
+
+def not_there(title: str, folder: Path, wanted: str, error: BaseException) -> DataError:
+    """Return the error of a dataset that cannot be had; a StoreError where the disk is full."""
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return (StoreError if full else DataError)(sentence(title, folder, wanted, error))
 
 
 def sentence(title: str, folder: Path, wanted: str, error: BaseException) -> str:

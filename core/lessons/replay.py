@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import DataError, LabError
+from core.errors import LabError
 from core.experiment import Experiment
 from core.lessons.checks import Verdict
 from core.lessons.lesson import Do, Lesson
@@ -168,7 +168,7 @@ class _Stand:
             if not playing and e.dataset is not None and len(e.references) >= usual_count(e.dataset.family):
                 return
             if time.monotonic() > end:
-                raise DataError("the lesson did not come to an end within half an hour a step")
+                raise LabError("the lesson did not come to an end within half an hour a step")
             time.sleep(POLL_S)
 
     def scene(self, facts: Mapping[str, Any], verdict: Verdict | None) -> Scene:

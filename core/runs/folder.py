@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.errors import DataError, RequestError
+from core.errors import DataError, RequestError, StoreError
 from core.records import Frame, Step
 from core.runs.stored import ArrayCache, StoredFrame, frame_bytes, read_frame, stored
 from core.store import home, write_bytes
@@ -74,19 +74,19 @@ class RunFolder:
             if about["kind"] != KIND:
                 raise KeyError("kind")
             if about["schema"] > SCHEMA:
-                raise DataError(f"{path} was written by a newer version (schema {about['schema']}); update the Lab to read it")  # fmt: skip
+                raise StoreError(f"{path} was written by a newer version (schema {about['schema']}); update the Lab to read it")  # fmt: skip
             if not isinstance(about["setup"], dict):
                 raise TypeError("setup")
             found: dict[str, Any] = about
             return found
         except FileNotFoundError as error:
-            raise DataError(f"{self.path} holds no run.json, so it is no run of the Lab's") from error
+            raise StoreError(f"{self.path} holds no run.json, so it is no run of the Lab's") from error
         except (KeyError, TypeError) as error:
-            raise DataError(
+            raise StoreError(
                 f"{path} was not written by the Lab, or lacks {error}; delete the folder"
             ) from error
         except (ValueError, OSError, RecursionError) as error:
-            raise DataError(f"{path} is damaged and cannot be read; delete the folder, or put a copy back") from error  # fmt: skip
+            raise StoreError(f"{path} is damaged and cannot be read; delete the folder, or put a copy back") from error  # fmt: skip
 
     def write_about(self, about: dict[str, Any]) -> None:
         """Replace run.json. Raises DataError when it cannot be written."""
@@ -114,13 +114,13 @@ class RunFolder:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror})") from error
+            raise StoreError(f"{path} cannot be read ({error.strerror})") from error
         steps: list[Step] = []
         for number, line in enumerate(lines[:-1], 1):
             step = _parse(line, number)
             if step is None:
                 if any(_parse(later, None) for later in lines[number:-1]):
-                    raise DataError(f"line {number} of {path} is damaged; the run cannot be read beyond it")
+                    raise StoreError(f"line {number} of {path} is damaged; the run cannot be read beyond it")
                 break
             steps.append(step)
         return steps
@@ -155,7 +155,7 @@ class RunFolder:
         for at, number in enumerate(numbers):
             path = self.frame_path(number)
             if number != at:
-                raise DataError(f"{self.frame_path(at)} is missing, and frames after it are there; delete the run")  # fmt: skip
+                raise StoreError(f"{self.frame_path(at)} is missing, and frames after it are there; delete the run")  # fmt: skip
             try:
                 plain = read_frame(path, arrays=False)[0]
             except DataError:

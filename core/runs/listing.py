@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import DataError, LabError, RequestError
+from core.errors import LabError, RequestError, StoreError
 from core.records import Phase
 from core.runs.folder import RunFolder, is_run_id, run_folder, runs_home
 from core.runs.plain import setup_from
@@ -108,7 +108,7 @@ def run_info(run_id: str) -> RunInfo:
             bytes=folder.bytes,
         )
     except (KeyError, TypeError, ValueError, LabError) as error:
-        raise DataError(f"{folder.path / 'run.json'} cannot be used ({error}); delete the run") from error
+        raise StoreError(f"{folder.path / 'run.json'} cannot be used ({error}); delete the run") from error
 
 
 def rename_run(run_id: str, name: str) -> None:
@@ -151,7 +151,7 @@ def remove_run(run_id: str) -> None:
     try:
         folder.path.rename(gone)  # out of sight at once
     except OSError as error:
-        raise DataError(f"{folder.path} cannot be removed ({error.strerror})") from error
+        raise StoreError(f"{folder.path} cannot be removed ({error.strerror})") from error
     finally:
         if lock is not None:
             lock.close()

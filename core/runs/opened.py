@@ -14,7 +14,7 @@ import numpy as np
 from core.checkpoints import Checkpoints
 from core.config import EvalConfig
 from core.data.split import Split
-from core.errors import DataError, LabError
+from core.errors import DataError, LabError, StoreError
 from core.methods import method
 from core.models import Net
 from core.observer import Observer
@@ -75,9 +75,9 @@ def read_run(run_id: str) -> KeptRun:
         for name in ("owner", "shared", "phase", "original", "dataset", "eval", "changes", "config", "marks"):
             about[name]
     except KeyError as error:
-        raise DataError(f"{folder.path / 'run.json'} lacks {error}; delete the run") from error
+        raise StoreError(f"{folder.path / 'run.json'} lacks {error}; delete the run") from error
     except DataError as error:
-        raise DataError(f"{folder.path / 'run.json'} cannot be used: {error}") from error
+        raise StoreError(f"{folder.path / 'run.json'} cannot be used: {error}") from error
     steps = folder.read_steps()
     frames = folder.read_frames(steps)
     return KeptRun(folder, about, setup, steps, frames)
@@ -93,13 +93,13 @@ def restore(
     """
     about, name = kept.about, f"run {kept.id}"
     if split.dataset.fingerprint != about["dataset"]:
-        raise DataError(f"{name} was made from other images of {split.dataset.title}; it can be replayed, not continued")  # fmt: skip
+        raise StoreError(f"{name} was made from other images of {split.dataset.title}; it can be replayed, not continued")  # fmt: skip
     if weights_key(model) != about["original"]:
-        raise DataError(f"{name} began with another original model than is there now; it can be replayed, not continued")  # fmt: skip
+        raise StoreError(f"{name} began with another original model than is there now; it can be replayed, not continued")  # fmt: skip
     if observer is not None and observer.projection is not None and kept.map_positions is not None and not np.array_equal(
         kept.map_positions, observer.projection.positions
     ):  # fmt: skip
-        raise DataError(
+        raise StoreError(
             f"{name} was drawn on another map than is there now; it can be replayed, not continued"
         )
     try:
@@ -113,7 +113,7 @@ def restore(
         prepared = [Progress(**{**p, "curve": tuple(p["curve"])}) for p in about.get("progress", ())]
         config = config_like(unlearner.config, about["config"])
     except (KeyError, TypeError, LabError) as error:
-        raise DataError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
+        raise StoreError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
     before = held_here(kept.id)
     if before is not None and not as_copy:
         before.close("the run went on in another tab; it is kept there")

@@ -9,7 +9,7 @@ import torch
 
 from core.attacks import AttackReport
 from core.config import as_dict
-from core.errors import DataError
+from core.errors import StoreError
 from core.metrics import Reading, Report
 from core.setup import Setup
 
@@ -29,7 +29,7 @@ def config_like(template: Any, values: Any) -> Any:
     known = {f.name for f in fields(template)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise DataError(f"it has settings that this version does not know: {', '.join(unknown)}")
+        raise StoreError(f"it has settings that this version does not know: {', '.join(unknown)}")
     changed = {}
     for name, value in values.items():
         before = getattr(template, name)
@@ -41,7 +41,7 @@ def config_like(template: Any, values: Any) -> Any:
     try:
         return replace(template, **changed)
     except (TypeError, ValueError) as error:
-        raise DataError(f"it has settings that are not allowed: {error}") from error
+        raise StoreError(f"it has settings that are not allowed: {error}") from error
 
 
 def setup_dict(setup: Setup) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def setup_from(values: Any) -> Setup:
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return Setup(**plain)
     except (TypeError, AttributeError) as error:
-        raise DataError(f"it was set up in a way that this version does not know ({error})") from error
+        raise StoreError(f"it was set up in a way that this version does not know ({error})") from error
 
 
 def reading_dict(reading: Reading) -> dict[str, Any]:

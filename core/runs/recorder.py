@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from weakref import WeakValueDictionary
 
 from core.config import EvalConfig, as_dict
-from core.errors import DataError, LabError, RequestError
+from core.errors import LabError, RequestError, StoreError
 from core.records import Frame, Phase, Step
 from core.runs.folder import RunFolder, put, runs_home
 from core.runs.plain import config_dict, setup_dict, weights_key
@@ -312,7 +312,7 @@ def hold(folder: RunFolder) -> BinaryIO | None:
     try:
         file = open(folder.path / ".lock", "wb")  # noqa: SIM115 - open as long as it is held
     except OSError as error:
-        raise DataError(f"{folder.path} cannot be written ({error.strerror})") from error
+        raise StoreError(f"{folder.path} cannot be written ({error.strerror})") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

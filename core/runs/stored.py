@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.errors import DataError
+from core.errors import StoreError
 from core.metrics import Reading
 from core.records import Frame, Step
 from core.runs.plain import reading_dict, reading_values
@@ -141,17 +141,17 @@ def read_frame(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arra
         with safe_open(str(path), framework="numpy") as file:
             header = json.loads((file.metadata() or {})["laf"])
             if header["format"] > FORMAT:
-                raise DataError(f"{path} was written by a newer version; update the Lab to read it")
+                raise StoreError(f"{path} was written by a newer version; update the Lab to read it")
             plain = header["frame"]
             reading_values(plain["reading"])
             found = {name: file.get_tensor(name) for name in file.keys()} if arrays else {}  # noqa: SIM118
         if arrays and _checksum(found) != header["crc"]:
-            raise DataError(f"{path} is damaged: its checksum does not fit; delete the run, or take it back to an earlier frame")  # fmt: skip
+            raise StoreError(f"{path} is damaged: its checksum does not fit; delete the run, or take it back to an earlier frame")  # fmt: skip
         return {**plain, "number": int(plain["number"]), "step": int(plain["step"])}, found
     except FileNotFoundError as error:
-        raise DataError(f"{path} is gone; the run it belongs to was deleted") from error
+        raise StoreError(f"{path} is gone; the run it belongs to was deleted") from error
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
-        raise DataError(f"{path} is no readable frame of a run ({type(error).__name__})") from error
+        raise StoreError(f"{path} is no readable frame of a run ({type(error).__name__})") from error
 
 
 def _checksum(arrays: Arrays) -> int:

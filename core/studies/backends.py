@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from core.compute import cores
-from core.errors import DataError, RequestError
+from core.errors import LabError, RequestError
 from core.studies.work import Job, do
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Local:
     ) -> Iterator[dict[str, Any]]:
         """As the Protocol says. Where processes die, as when memory runs out, what they were at is done again by fewer of them.
 
-        Raises DataError when they die again and again.
+        Raises LabError when they die again and again.
         """
         if self.workers == 1:
             for job in jobs:
@@ -85,7 +85,7 @@ class Local:
                 broken += 1
                 log.warning("a process of the study died; %s jobs are done again", len(given))
                 if broken > BROKEN:
-                    raise DataError(
+                    raise LabError(
                         "processes of the study died again and again, as they do when memory runs out; run it with fewer: --workers 1"
                     ) from error
                 again = list(given.values())
@@ -162,7 +162,7 @@ class Cluster:
                 job = by_future.pop(future.key)
                 error = future.exception() if future.status == "error" else None
                 if future.status in ("cancelled", "lost"):
-                    raise DataError(
+                    raise LabError(
                         "the Dask scheduler is gone; the rows so far are safe, and running the study again goes on"
                     )
                 yield future.result() if error is None else lost(job, error)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.errors import DataError, RequestError
+from core.errors import RequestError, StoreError
 from core.store import home, write_bytes
 from core.studies.spec import Study, parse_study
 
@@ -53,7 +53,7 @@ class Table:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise DataError(f"{self._rows} cannot be read ({error.strerror}); allow it") from error
+            raise StoreError(f"{self._rows} cannot be read ({error.strerror}); allow it") from error
         whole = data.rfind(b"\n") + 1
         found: dict[str, dict[str, Any]] = {}
         for line in data[:whole].splitlines():
@@ -76,7 +76,7 @@ class Table:
             self._file.truncate(self._read_to)
         except OSError as error:
             self.close()
-            raise DataError(f"{self._rows} cannot be written ({error.strerror}); allow it") from error
+            raise StoreError(f"{self._rows} cannot be written ({error.strerror}); allow it") from error
 
     def describe(self, study: Study) -> None:
         """Keep what ``study`` is. Raises DataError when the folder cannot be written."""
@@ -99,7 +99,7 @@ class Table:
                 self._file.truncate(self._read_to)
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             why = "the disk is full" if full else f"it cannot be written ({error.strerror})"
-            raise DataError(
+            raise StoreError(
                 f"{self._rows}: {why}; the {len(self.rows):,} rows in it are safe, and running the study again goes on from there"
             ) from error
         self._read_to += len(data)
@@ -181,7 +181,7 @@ def kept_study(name: str) -> Study:
         text = (path / "study.toml").read_text(encoding="utf-8")
         about = json.loads((path / "study.json").read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(
+        raise StoreError(
             f"{path} cannot be read ({type(error).__name__}); run the study again from its file"
         ) from error
     study = parse_study(text, name, where=str(path / "study.toml"))
