@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         with contextlib.suppress(OSError, ValueError):  # or Python tries again at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
+        if code == DONE and not isinstance(error, BrokenPipeError):
             print(_line(f"standard output cannot be written ({error.strerror})"), file=sys.stderr)
         return code or FAILED
     return code

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from core.errors import RequestError
-from dashboard.terminal import path_of, require_writable, target_of, write
+from dashboard.terminal import path_of, require_folder, require_writable, target_of, write
 
 
 def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
@@ -51,6 +51,7 @@ def runs(a: argparse.Namespace) -> None:
 def purge(a: argparse.Namespace) -> None:
     """Remove what is kept of the images. Raises LabError."""
     _check(a.json)
+    require_folder(a.data_dir, option="--data-dir")
     from core.purge import purge as remove
     from dashboard.request_options import ids_in
 

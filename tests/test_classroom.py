@@ -69,17 +69,27 @@ def test_the_options_are_the_limits():
     ("argv", "words"),
     [
         (["--players", "2"], ["--players", "add --classroom"]),
-        (["--classroom", "--players", "0"], ["--players", "at least 1"]),
-        (["--classroom", "--turn", "0"], ["turn_s", "at least 1"]),
-        (["--classroom", "--upload-mb", "0"], ["upload_mb", "at least 1"]),
-        (["--classroom", "--session-mb", "1"], ["session_mb", "at least 8"]),
-        (["--classroom", "--keep-runs", "-1"], ["runs", "at least 0"]),
+        (["--classroom", "--players", "0"], ["--players", "from 1 to 1024"]),
+        (["--classroom", "--turn", "0"], ["--turn", "from 1 to"]),
+        (["--classroom", "--upload-mb", "0"], ["--upload-mb", "from 1 to"]),
+        (["--classroom", "--session-mb", "1"], ["--session-mb", "from 8 to"]),
+        (["--classroom", "--keep-runs", "-1"], ["--keep-runs", "from 0 to"]),
     ],
 )
-def test_a_limit_that_means_nothing_is_refused(argv, words):
-    with pytest.raises(RequestError) as refused:
+def test_a_limit_that_means_nothing_is_refused(capsys, argv, words):
+    with pytest.raises((RequestError, SystemExit)) as refused:
         read(*argv)
-    assert all(word in str(refused.value) for word in words)
+    said = str(refused.value) + capsys.readouterr().err
+    assert all(word in said for word in words), said
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "least"),
+    [("players", -1, 0), ("turn_s", 0.5, 1), ("runs", -1, 0), ("upload_mb", 0, 1), ("session_mb", 7, 8)],
+)
+def test_a_classroom_has_limits_that_mean_something(field, value, least):
+    with pytest.raises(RequestError, match=f"{field} must be at least {least}"):
+        Classroom(**{field: value})
 
 
 def test_a_host_that_takes_no_options_can_ask_by_a_variable(in_class, monkeypatch):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from core import config
 from core.data import load
-from core.errors import DataError, RequestError
+from core.errors import DataError, RequestError, StoreError
 from dashboard import classroom, cli, request_options, run_command
 
 
@@ -78,7 +78,7 @@ WRONG = [
     (["compare", "--seeds", "2-0"], ["'2-0'", "0-2"]),
     (["compare", "--seeds", "x"], ["'x'", "0-2"]),
     (["compare", "--seeds", "0-1000000"], ["1000001 seeds", "100"]),
-    (["compare", "--references", "-1"], ["--references", "0 and 50"]),
+    (["compare", "--references", "-1"], ["--references", "from 0 to 50"]),
     (["dashboard", "--port", "0"], ["--port", "65535"]),
     (["dashboard", "--port", "70000"], ["--port", "65535"]),
     (["dashboard", "--port", "http"], ["--port"]),
@@ -127,7 +127,7 @@ def test_a_file_for_json_is_refused_before_the_work_not_after(capsys, monkeypatc
 # it failed: 1
 
 FAILURES = [
-    (DataError("the disk is full; free some space"), "laf: the disk is full; free some space\n"),
+    (StoreError("the disk is full; free some space"), "laf: the disk is full; free some space\n"),
     (KeyboardInterrupt(), "laf: stopped\n"),
     (ZeroDivisionError("a\nb"), "laf: failed: ZeroDivisionError: a (--debug shows where)\n"),
     (RuntimeError(), "laf: failed: RuntimeError:  (--debug shows where)\n"),
@@ -167,7 +167,7 @@ def test_a_loss_that_is_no_number_is_one_line_and_1(capsys, monkeypatch, quick):
 def test_debug_adds_the_traceback(capsys, monkeypatch, error, place):
     monkeypatch.setattr(run_command, "_play", raising(error))
     argv = ["--debug", "run"] if place == "before" else ["run", "--debug"]
-    assert laf(*argv) == (2 if isinstance(error, RequestError) else 1)
+    assert laf(*argv) == (1 if isinstance(error, ZeroDivisionError) else 2)
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert "test_cli.py" in err
@@ -273,9 +273,8 @@ def test_json_expands_the_home_folder_as_its_check_does(monkeypatch, tmp_path, q
 
 def test_a_disk_that_fills_up_while_writing_json_is_one_line_and_1(capsys, monkeypatch, tmp_path, quick):
     import errno
-    from pathlib import Path
 
-    monkeypatch.setattr(Path, "write_text", raising(OSError(errno.ENOSPC, "No space left on device")))
+    monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
     assert laf("run", "--quiet", "--json", str(tmp_path / "a")) == 1
     assert "No space left" in capsys.readouterr().err
 
