@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def require_files(files: Files) -> None:
     from core.errors import DataError
 
     for path in (files.original, files.unlearned, *files.retrained):
-        if not path.is_file():
+        if not os.path.isfile(path):  # False for a name that is too long, where Path.is_file raises
             raise DataError(f"{path} is no file; name a safetensors file of weights")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from core.errors import RequestError
@@ -116,7 +117,7 @@ def ids_in(name: str) -> tuple[int, ...]:
 
     title = "standard input" if name == "-" else name or "the empty name"
     try:
-        with sys.stdin if name == "-" else open(path_of(name), encoding="utf-8") as file:
+        with nullcontext(sys.stdin) if name == "-" else open(path_of(name), encoding="utf-8") as file:
             text = file.read(MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(

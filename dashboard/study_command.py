@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +91,7 @@ def _named(name: str) -> Any:
     from core.studies import kept_studies, kept_study, read_study, ready_names, ready_study
 
     path = path_of(name)
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or os.path.isfile(path):
         return read_study(path)
     if name in ready_names():
         return ready_study(name)

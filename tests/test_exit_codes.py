@@ -9,6 +9,7 @@ import argparse
 import errno
 import io
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -85,7 +86,7 @@ WEIGHTS = [*FILES, "@empty", "@text", "@cut.safetensors", "@foreign.safetensors"
 IDS = [*FILES, "@empty", "@text", "@noise", "@foreign.txt", "@backwards.txt", "@range.txt", "@endless"]
 LESSONS = [*FILES, "@empty", "@text", "@noise", "@cut.toml", "@other.toml"]
 DATASETS = [
-    "mnst", "", "own-0000", "@missing.zip", "@missing.npz", "@folder.zip", "@loop.zip", "@long.zip", "@below.zip", "@folder", "@empty.zip",
+    "mnst", "", "own-0000", HUGE, "@missing.zip", "@missing.npz", "@folder.zip", "@loop.zip", "@long.zip", "@below.zip", "@folder", "@empty.zip",
     "@text.zip", "@cut.zip", "@none.zip", "@text.npz", "@cut.npz", "@pickled.npz", "@other.npz",
 ]  # fmt: skip
 
@@ -293,7 +294,8 @@ def place(tmp_path_factory):
         np.savez(root / f"{name}.npz", **given_arrays)
         found[f"{name}.npz"] = str(root / f"{name}.npz")
 
-    weights = build("digits-cnn", (1, 8, 8), 10, seed=0).state_dict()
+    net = build("digits-cnn", (1, 8, 8), 10, seed=0)
+    weights = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
     save_file(weights, root / "good.safetensors")
     put("good.safetensors", (root / "good.safetensors").read_bytes())
     put("cut.safetensors", (root / "good.safetensors").read_bytes()[:-100])
@@ -408,7 +410,7 @@ def test_what_cannot_be_used_is_one_line_and_2(capsys, place, row):
     out, err = capsys.readouterr()
     assert (code, err.count("\n"), err[:5], err[-1:]) == (2, 1, "laf: ", "\n"), (code, out, err)
     assert "Traceback" not in err
-    assert "Error" not in err, "an exception's name says nothing to a user"
+    assert not re.search("[a-z]Error", err), "an exception's name says nothing to a user"
     assert len(err) < 3000
     assert snapshot(*everything) == before
 
@@ -491,6 +493,7 @@ def raising(error: BaseException):
     ids=lambda v: type(v).__name__ if isinstance(v, BaseException) else "",
 )  # fmt: skip
 def test_a_failure_of_every_command_is_one_line_and_1(capsys, monkeypatch, place, port, leaf, error, said):
+    monkeypatch.setattr("streamlit.web.bootstrap.load_config_options", lambda flag_options: None)
     monkeypatch.setattr(INSIDE[leaf], raising(error))
     argv = (*leaf.split(), *words(RIGHT[leaf], place))
     assert laf(*argv) == 1

@@ -66,7 +66,7 @@ def _imported(name: str | Path) -> str:
     """The key of the data at a path; any other name as it is."""
     path = Path(name)
     is_path = isinstance(name, Path) or len(path.parts) > 1 or path.suffix.casefold() in (".zip", ".npz")
-    if str(name) in DATASETS or not (is_path or path.is_file()):
+    if str(name) in DATASETS or not (is_path or os.path.isfile(path)):
         return str(name)
     from core.data import custom
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -65,7 +66,7 @@ def grade(
 ) -> list[Grade]:
     """One Grade for each JSON file in ``folder``, by name. Raises DataError when there is no such folder or no file."""
     known = {lesson.id: lesson for lesson in lessons}
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(f"{folder} is no folder; name the one that the submissions are in")
     paths = sorted(folder.glob("*.json"))
     if not paths:

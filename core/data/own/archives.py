@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
 import struct
@@ -44,9 +45,9 @@ def read_source(source: Path | bytes, name: str, limit: int = UPLOAD_BYTES) -> b
         if len(source) > limit:
             raise DataError(too_large)
         return source
-    if source.is_dir():
+    if os.path.isdir(source):  # unlike Path.is_dir, it takes a name that is too long
         raise RequestError(f"{source} is a folder; make a zip of it, and name that")
-    if not source.exists():
+    if not os.path.exists(source):
         raise RequestError(f"there is no file {source}; name a zip of class folders or an npz")
     try:
         with open(source, "rb") as file:
