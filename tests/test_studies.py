@@ -556,3 +556,46 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence_within_seconds(monkeyp
     monkeypatch.setattr("core.studies.backends.CONNECT_S", 1.0)
     with pytest.raises(LabError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         backend("dask", scheduler="tcp://127.0.0.1:9")
+
+
+STUDY = """
+import os, sys, time
+from types import SimpleNamespace
+sys.path.insert(0, {root!r})
+from core.studies.backends import Local
+
+def work(job):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(Local(2).rows([SimpleNamespace(key=name) for name in "ab"], work))
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"  # a zombie has ended
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc, which only Linux has")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_workers_of_a_study_end_with_the_process_that_was_killed(tmp_path, how):
+    script = tmp_path / "study.py"
+    script.write_text(STUDY.format(root=str(Path(__file__).parents[1])))
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    try:
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        assert parent.pid not in workers
+    finally:
+        parent.send_signal(how)
+        parent.wait()
+        parent.stdout.close()
+    end = time.monotonic() + 5
+    while any(alive(pid) for pid in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not [pid for pid in workers if alive(pid)]
