@@ -105,6 +105,10 @@ class Server:
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
             ).encode()
         )
+        answer = b""
+        while b"\r\n\r\n" not in answer:  # what is sent with the handshake is lost
+            answer += made.recv(1)
+        assert answer.startswith(b"HTTP/1.1 101"), answer
         return made
 
     @property
