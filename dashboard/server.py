@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -115,8 +116,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 def _close() -> None:
     with ONE_IMPORT:  # the warm thread may be at it
-        from dashboard import state
-    state.close_all()
+        state = sys.modules.get("dashboard.state")
+    if state is not None:
+        state.close_all()
 
 
 def lab_app(script: Path) -> ASGIApp:

@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import toys
 from serving import BROWSER
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -435,6 +436,29 @@ def test_asked_to_stop_it_pauses_what_plays_and_ends_with_0(tmp_path, monkeypatc
     runs, broken = list_runs(BROWSER)
     assert not broken
     assert [run.phase for run in runs] == [Phase.PAUSED]
+
+
+def children(pid: int) -> list[int]:
+    """Processes that ``pid`` started and that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent = path.read_text().rsplit(")", 1)[1].split()[:2]
+            if int(parent) == pid and state not in "ZX":
+                found.append(int(path.parent.name))
+    return found
+
+
+@needs_proc
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_outlives_the_server(tmp_path, how):
+    server = Server(tmp_path)
+    end = time.monotonic() + 60
+    while not (left := children(server.process.pid)):  # the map's, which compiles now
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    server.end(how)
+    assert toys.gone_within(5, left)
 
 
 def test_a_stop_before_it_serves_is_a_stop_too(tmp_path):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -573,14 +574,6 @@ if __name__ == "__main__":
 """
 
 
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"  # a zombie has ended
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc, which only Linux has")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -595,7 +588,4 @@ def test_the_workers_of_a_study_end_with_the_process_that_was_killed(tmp_path, h
         parent.send_signal(how)
         parent.wait()
         parent.stdout.close()
-    end = time.monotonic() + 5
-    while any(alive(pid) for pid in workers) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not [pid for pid in workers if alive(pid)]
+    assert toys.gone_within(5, workers)
