@@ -1,7 +1,7 @@
 """The Lab's server process: limits on every WebSocket before anything is read, and a clean end.
 
-What is used here of Streamlit and uvicorn beyond their documented interface stands in this module only; tests/test_serving.py
-fails when it changes.
+What the Lab's server uses of Streamlit, uvicorn and websockets beyond their documented interface stands here and in
+dashboard/shield.py; tests/test_serving.py and tests/test_shield.py fail when it changes.
 """
 
 from __future__ import annotations
