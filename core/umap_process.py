@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from core import umap_layout
 from core.errors import LabError
+from core.orphan import end_with
 
 Array = npt.NDArray[np.float32]
 Message = dict[str, npt.NDArray[Any]]
@@ -34,8 +35,8 @@ Message = dict[str, npt.NDArray[Any]]
 class UmapProcess:
     """A ``UmapBackend`` that lives in a child process; safe to share between threads, which take turns.
 
-    The child starts at the first call (or at ``warm``) and ends with ``close``, with this object, or with this
-    process, however that ends. A child that died is replaced once per call.
+    The child starts at the first call (or at ``warm``) and ends with ``close``, with this object, or within a second
+    of this process, however that ends and whatever the child is at. A child that died is replaced once per call.
     """
 
     def __init__(self) -> None:
@@ -136,6 +137,7 @@ def _start() -> subprocess.Popen[bytes]:
                 "-P",
                 "-m",
                 "core.umap_process",
+                str(os.getpid()),
             ],  # -P: a folder named core in the cwd must not win
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -192,8 +194,9 @@ def _answer(request: Message) -> Message:
             raise LabError(f"{other!r} is not one of fit, follow, warm")
 
 
-def _serve() -> None:
-    """The child: answer requests from stdin on stdout until stdin ends, as it does when the parent is gone."""
+def _serve(parent: int | None = None) -> None:
+    """Answer requests from stdin on stdout until stdin ends or process ``parent`` is gone; this is the child."""
+    end_with(os.getppid() if parent is None else parent)  # stdin's end is not read while a map is laid out
     if hasattr(os, "nice"):
         os.nice(5)  # compiling takes ten seconds, and what plays meanwhile matters more
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
@@ -215,4 +218,4 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(int(sys.argv[1]))

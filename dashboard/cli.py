@@ -162,6 +162,14 @@ def parser() -> argparse.ArgumentParser:
         help="for a proxy that hands on one path: lab for https://host/lab/",
     )
     page.add_argument(
+        "--frame-origin",
+        dest="framed_by",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of https://school.example show the Lab in a frame (default: none but the Lab's own)",
+    )
+    page.add_argument(
         "--lesson",
         dest="lessons",
         action="append",
@@ -283,8 +291,9 @@ def _dashboard(a: argparse.Namespace) -> None:
             ) from error
     if a.lessons:
         lesson_command.show_too(a.lessons)
-    from streamlit.web import bootstrap
+    from dashboard import serving, shield
 
+    shield.begin(a.framed_by)
     options = {**settings(), "server.address": a.host, "server.port": a.port}
     if a.base_path.strip("/"):
         options["server.baseUrlPath"] = a.base_path.strip("/")
@@ -292,8 +301,7 @@ def _dashboard(a: argparse.Namespace) -> None:
     if limits is not None:
         options["server.maxUploadSize"] = limits.upload_mb
     app = str(Path(__file__).with_name("app.py"))
-    bootstrap.load_config_options(flag_options=options)
-    bootstrap.run_asgi_app(app, "dashboard.server:app", [], options)
+    serving.serve(app, "dashboard.server:app", options)
 
 
 def settings() -> dict[str, Any]:

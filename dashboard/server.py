@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,8 +16,9 @@ from starlette.middleware import Middleware
 
 from dashboard.clicks import OneClick
 from dashboard.components import modules
-from dashboard.one_import import import_lab
+from dashboard.one_import import ONE_IMPORT, import_lab
 from dashboard.push import PUSH, route
+from dashboard.shield import Shield, inline_scripts, policy
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,7 +53,11 @@ class EarlyPage:
                 return
             made = self._with(bytes(body), first=_is_first(scope))
             kept = [(n, v) for n, v in start["headers"] if n.lower() not in (b"content-length", b"etag")]
-            await send({**start, "headers": [*kept, (b"content-length", str(len(made)).encode())]})
+            own = [
+                (b"content-length", str(len(made)).encode()),
+                (b"content-security-policy", policy(inline_scripts(made))),
+            ]
+            await send({**start, "headers": [*kept, *own]})
             await send({"type": "http.response.body", "body": made})
 
         await self._app({**scope, "headers": headers, "extensions": {}}, receive, held)
@@ -104,13 +111,20 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     PUSH.serves = True
     yield
     PUSH.serves = False
+    await asyncio.to_thread(_close)
 
 
-def lab_app(script: Path) -> st.App:
+def _close() -> None:
+    with ONE_IMPORT:  # the warm thread may be at it
+        state = sys.modules.get("dashboard.state")
+    if state is not None:
+        state.close_all()
+
+
+def lab_app(script: Path) -> ASGIApp:
     """The server's application over a page's script."""
-    return st.App(
-        script, routes=[route()], middleware=[Middleware(EarlyPage), Middleware(OneClick)], lifespan=lifespan
-    )
+    middleware = [Middleware(EarlyPage), Middleware(OneClick)]
+    return Shield(st.App(script, routes=[route()], middleware=middleware, lifespan=lifespan))
 
 
 app = lab_app(HERE / "app.py")

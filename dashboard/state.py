@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 import weakref
@@ -39,6 +38,7 @@ from dashboard.comparing import Comparing
 from dashboard.judging import Judging
 from dashboard.picking import Picks, pick_scene
 from dashboard.replaying import Replaying, replaying
+from dashboard.shield import COOKIE, TOKEN
 from dashboard.stream import Outbox
 from dashboard.touring import Touring
 
@@ -391,25 +391,31 @@ def recall_and_forget(key: str) -> Any:
     return st.session_state.pop(key, None)
 
 
-COOKIE = "laf-browser"
-_TOKEN = re.compile(r"[0-9a-f]{32}")
-
-
 def browser() -> str:
-    """The token of this browser: from its cookie, or a new one, which ``keep_browser`` puts there."""
+    """Return the token of this browser: from its cookie, or a new one where it has none."""
     known = st.session_state.get(COOKIE) or st.context.cookies.get(COOKIE)
-    if not isinstance(known, str) or not _TOKEN.fullmatch(known):
+    if not isinstance(known, str) or not TOKEN.fullmatch(known):
         known = secrets.token_hex(16)
     st.session_state[COOKIE] = known
     return known
 
 
 def keep_browser() -> None:
-    """Leave the token in the browser. Not in the address: whoever is sent a link must not become its sender."""
+    """Leave the token in the browser where another server runs the page, as `streamlit run` does.
+
+    A page cannot set a header there, so a script sets the cookie and scripts can read it; the Lab's own server does neither
+    (dashboard/shield.py). The token is not in the address: a user who is sent a link must not become its sender.
+    """
     if st.context.cookies.get(COOKIE) == browser():
         return
     said = f"{COOKIE}={browser()}; max-age=31536000; path=/; SameSite=Strict"
     st.html(f"<script>document.cookie = {said!r}</script>", unsafe_allow_javascript=True)
+
+
+def close_all() -> None:
+    """Pause what all tabs of this process play and close them: the server ends, and their runs stay on disk."""
+    for lab in list(_OPEN):
+        lab.close()
 
 
 def read_words() -> dict[str, str]:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from starlette.applications import Starlette
 from toys import Flat
 
@@ -18,7 +20,20 @@ from core.prepared import Kept
 from core.records import Phase
 from core.runner import Runner
 from core.setup import Setup
-from dashboard.push import NO_SUCH_RUN, route, words
+from dashboard import push
+from dashboard.push import (
+    MALFORMED,
+    MESSAGE_BYTES,
+    NO_SUCH_RUN,
+    SPARE,
+    TAKEN_OVER,
+    TOO_BIG,
+    TOO_MANY,
+    UNSUPPORTED,
+    lack_in,
+    route,
+    words,
+)
 from dashboard.state import Lab
 from dashboard.stream import Outbox
 from dashboard.wire import unpack
@@ -75,6 +90,15 @@ class Socket:
         self.tell({"type": "websocket.disconnect", "code": 1001})
         self._thread.join(20)
         assert not self._thread.is_alive()
+
+
+def ending(socket):
+    """The code with which the server closes, after what it still sends."""
+    try:
+        while True:
+            socket.receive()
+    except Gone as gone:
+        return gone.args[0]
 
 
 @contextmanager
@@ -209,3 +233,73 @@ def test_another_page_of_the_same_tab_takes_the_line_over(lab):
             second.until(lambda: second.header is not None)
             assert lab.wake is not None
             assert lab.wake is not before
+            assert ending(one) == TAKEN_OVER
+
+
+ANSWER = '{"lack": null}'
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"text": "{"}, MALFORMED),
+        ({"text": '{"lack": {"from": "many"}}'}, MALFORMED),
+        ({"text": "[" * MESSAGE_BYTES}, MALFORMED),
+        ({"text": ANSWER + " " * MESSAGE_BYTES}, TOO_BIG),
+        ({"bytes": ANSWER.encode()}, UNSUPPORTED),
+    ],
+    ids=["no json", "no number", "deep", "long", "bytes"],
+)
+def test_what_no_page_says_ends_the_line_with_its_code(lab, message, code):
+    with connected(f"/laf-feed/{lab.token}") as socket:
+        socket.tell({"type": "websocket.receive", **message})
+        assert ending(socket) == code
+
+
+def test_a_page_answers_once_a_packet_and_a_little_more(lab):
+    with connected(f"/laf-feed/{lab.token}") as socket:
+        page = Browser(socket)
+        page.until(lambda: page.header is not None)
+        for _ in range(2 * SPARE):
+            socket.send_text(ANSWER)
+        assert ending(socket) == TOO_MANY
+
+
+def test_a_server_that_holds_all_lines_it_may_accepts_no_more(lab, monkeypatch):
+    monkeypatch.setattr(push, "LINES", 0)
+    socket = Socket(f"/laf-feed/{lab.token}")
+    socket.tell({"type": "websocket.connect"})
+    with pytest.raises(Gone):
+        socket.receive()
+
+
+@pytest.mark.parametrize("token", ["é" * 24, "0" * 23, "G" * 24, "0" * 10_000])
+def test_what_cannot_be_a_token_is_nobodys(token):
+    with connected(f"/laf-feed/{token}") as socket, pytest.raises(Gone) as gone:
+        socket.receive()
+    assert gone.value.args == (NO_SUCH_RUN,)
+
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.floats() | some.integers() | some.text(),
+    lambda inner: (
+        some.lists(inner) | some.dictionaries(some.text() | some.sampled_from(("lack", "from", "rev")), inner)
+    ),
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(some.text() | JSON.map(json.dumps))
+def test_any_text_is_an_answer_or_a_value_error(text):
+    try:
+        found = lack_in(text)
+    except ValueError:
+        return
+    assert found is None or all(v is None or type(v) is int for v in found.values())
+    Outbox().heard(found)
+
+
+def test_what_a_page_lacks_is_read_as_it_is():
+    lack = {"life": 1, "from": 3, "rev": -1, "follow": 0, "fork": None, "fork_follow": None}
+    assert lack_in(json.dumps({"lack": lack})) == lack
+    assert lack_in(ANSWER) is None

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -556,3 +557,35 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence_within_seconds(monkeyp
     monkeypatch.setattr("core.studies.backends.CONNECT_S", 1.0)
     with pytest.raises(LabError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         backend("dask", scheduler="tcp://127.0.0.1:9")
+
+
+STUDY = """
+import os, sys, time
+from types import SimpleNamespace
+sys.path.insert(0, {root!r})
+from core.studies.backends import Local
+
+def work(job):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(Local(2).rows([SimpleNamespace(key=name) for name in "ab"], work))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc, which only Linux has")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_workers_of_a_study_end_with_the_process_that_was_killed(tmp_path, how):
+    script = tmp_path / "study.py"
+    script.write_text(STUDY.format(root=str(Path(__file__).parents[1])))
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    try:
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        assert parent.pid not in workers
+    finally:
+        parent.send_signal(how)
+        parent.wait()
+        parent.stdout.close()
+    assert toys.gone_within(5, workers)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,3 +115,20 @@ class Flat:
 
     def follow(self, previous: np.ndarray, e: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(previous)
+
+
+def alive(pid: int) -> bool:
+    """Whether process ``pid`` runs; one that has ended and waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def gone_within(seconds: float, pids: Iterable[int]) -> bool:
+    """Whether all of these processes end in so many seconds."""
+    left, end = list(pids), time.monotonic() + seconds
+    while (left := [pid for pid in left if alive(pid)]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not left

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from core.compute import cores
 from core.errors import LabError, RequestError
+from core.orphan import end_with
 from core.studies.work import Job, do
 
 log = logging.getLogger(__name__)
@@ -97,7 +99,7 @@ class Local:
 
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
             pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=f"{2}*n_jobs")
-            found = pool(delayed(work)(job) for job in jobs)
+            found = pool(delayed(_in_child)(os.getpid(), work, job) for job in jobs)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that some process took long is what studies do
@@ -107,6 +109,12 @@ class Local:
 
     def close(self) -> None:
         """Processes that wait go by themselves."""
+
+
+def _in_child(parent: int, work: Callable[[Any], dict[str, Any]], job: Any) -> dict[str, Any]:
+    """Do ``job`` in a process that ends within a second of its parent; joblib's own goes on to the end of the job."""
+    end_with(parent)
+    return work(job)
 
 
 class Cluster:
