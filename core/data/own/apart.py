@@ -146,7 +146,7 @@ class Reader:
     def _array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
         """Return the next bytes of the child as an array."""
         array = np.empty(shape, dtype)
-        view = memoryview(array).cast("B")
+        view = array.reshape(-1).view(np.uint8).data
         assert self._child.stdout is not None
         while len(view):
             count = self._child.stdout.readinto(view)  # type: ignore[attr-defined]  # a BufferedReader

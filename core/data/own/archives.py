@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -250,7 +251,9 @@ class Stream:
         """Return the next ``count`` bytes. Raises DataError when there are fewer, or the archive is broken."""
         data = bytearray()
         while len(data) < count:
-            piece = self._archive.guarded(self._path, lambda: self._file.read(min(_PIECE, count - len(data))))
+            piece = self._archive.guarded(
+                self._path, partial(self._file.read, min(_PIECE, count - len(data)))
+            )
             if not piece:
                 raise DataError(
                     f"{self._archive.name} is cut off at {shown(self._path)}; zip it again, or fetch it again"

@@ -43,6 +43,15 @@ def clean_name(text: str, most: int = NAME) -> str:
     return f"{name}_" if name.split(".")[0].strip().casefold() in _DEVICES else name
 
 
+def hidden(text: str) -> str:
+    """Return the first character of ``text`` that cannot be seen; "" where there is none.
+
+    Lines and tabs may stand in a note, and joiners within an emoji.
+    """
+    unseen = (c for c in text if unicodedata.category(c) in ("Cc", "Zl", "Zp", *_UNSEEN) or c in _BLANK)
+    return next((c for c in unseen if c not in "\n\r\t\u200d\ufe0f"), "")
+
+
 def look_of(name: str) -> str:
     """Return what two names share that a reader takes for one."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", clean_name(name)).casefold())
@@ -65,7 +74,7 @@ def clean_names(names: Sequence[str], where: str, what: str) -> tuple[tuple[str,
         look = look_of(clean)
         if look in seen:
             raise DataError(
-                f"{where} two {what}s of one name, {escaped(seen[look])} and {escaped(name)}; rename one"
+                f"{where} two {what}{'es' if what.endswith('s') else 's'} of one name, {escaped(seen[look])} and {escaped(name)}; rename one"
             )
         seen[look] = name
         cleaned.append(clean)

@@ -179,7 +179,8 @@ class _Images:
             return np.rint(x * x.dtype.type(255)).astype(np.uint8)
         if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 255):
             raise DataError(f"{self._where} of type {x.dtype} outside 0 to 255; wanted uint8")
-        return x.astype(np.uint8, copy=False)
+        pixels: NDArray[np.uint8] = x.astype(np.uint8, copy=False)
+        return pixels
 
 
 def _classes(

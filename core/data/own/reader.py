@@ -36,7 +36,8 @@ def read(file: BinaryIO, name: str, progress: Progress, allow: Callable[[float],
     """Return what is in an archive called ``name``, read in this process. Raises DataError."""
     archive = Archive(file, name)
     allow(budget.seconds(len(archive.files), archive.unpacked))
-    return (npz if archive.is_npz else folders).read(archive, progress, allow)
+    kind = npz.read if archive.is_npz else folders.read
+    return kind(archive, progress, allow)
 
 
 def send(stream: IO[bytes], message: dict[str, Any], *parts: memoryview) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.data.own.archives import MB, read_source, shown
+from core.data.own.archives import read_source, shown
+from core.data.own.budget import MB
 from core.data.own.found import Found
 from core.errors import DataError
 
