@@ -149,7 +149,7 @@ def test_a_large_photo_is_read_strip_by_strip_as_it_was_whole():
 
 def test_progress_is_told_up_to_the_end_and_the_file_may_be_a_path(tmp_path):
     path = tmp_path / "mine.zip"
-    path.write_bytes(pack({f"{c}/{i}.png": image((300, 300), seed=i) for c in "ab" for i in range(150)}))
+    path.write_bytes(pack({f"{c}/{i}.png": image((100, 100), seed=i) for c in "ab" for i in range(250)}))
     told = []
     inspect(path, name="mine.zip", progress=lambda done, total: told.append((done, total)))
     assert told
@@ -329,7 +329,7 @@ def test_numbers_of_every_order_of_bytes_are_read(dtype, order):
 # names
 
 NAMES = [  # as given, cleaned
-    ("CON", "CON_"), ("nul", "nul_"), ("LPT1.txt", "LPT1.txt_"), ("cat ", "cat"), ("cat.", "cat"), ("cat. .", "cat"), ("a\u3164b", "ab"),
+    ("CON", "CON_"), ("nul", "nul_"), ("LPT1.txt", "LPT1_.txt"), ("cat ", "cat"), ("cat.", "cat"), ("cat. .", "cat"), ("a\u3164b", "ab"),
     ("\u3164", ""), ("\u200b\u2060", ""), ("\u202egnp.exe", "gnp.exe"), ("a\tb\nc", "a b c"), ("\u2800", ""), ("...", ""), ("\x00", ""),
     ("e\u0301", "é"), ("\u0301", ""), ("a" + "\u0335" * 50, "a" + "\u0335" * 3), ("\ud800x", "x"), ("x" * 60_000, "x" * 100),
     ("grüße", "grüße"), ("猫", "猫"), ("قطة", "قطة"), ("great white shark", "great white shark"),
@@ -440,9 +440,9 @@ def test_a_file_of_weights_that_lies_is_one_sentence(data, digits):
 )  # fmt: skip
 def test_weights_that_are_no_real_numbers_are_refused(dtype, digits):
     net = next(iter(NETS))
-    state = build(net, digits.shape, 10, seed=0).state_dict()
+    state = {k: v.contiguous() for k, v in build(net, digits.shape, 10, seed=0).state_dict().items()}
     name = next(k for k, v in state.items() if v.is_floating_point())
-    state[name] = state[name].to(dtype)
+    state[name] = state[name].contiguous().to(dtype)
     with pytest.raises(LabError, match=name) as caught:
         check(f"lab:{net}", "", save(state), digits, title="mine.safetensors")
     assert_one_sentence(str(caught.value))
@@ -451,7 +451,7 @@ def test_weights_that_are_no_real_numbers_are_refused(dtype, digits):
 @pytest.mark.parametrize(("dtype", "value"), [(torch.float32, float("nan")), (torch.float64, 1e300), (torch.bfloat16, float("inf"))])  # fmt: skip
 def test_weights_that_are_not_finite_are_refused(dtype, value, digits):
     net = next(iter(NETS))
-    state = build(net, digits.shape, 10, seed=0).state_dict()
+    state = {k: v.contiguous() for k, v in build(net, digits.shape, 10, seed=0).state_dict().items()}
     name = next(k for k, v in state.items() if v.is_floating_point())
     state[name] = torch.full_like(state[name], 0, dtype=dtype)
     state[name].view(-1)[0] = value
@@ -462,7 +462,7 @@ def test_weights_that_are_not_finite_are_refused(dtype, value, digits):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_other_precisions_are_read(dtype, digits):
     net = next(iter(NETS))
-    state = build(net, digits.shape, 10, seed=0).state_dict()
+    state = {k: v.contiguous() for k, v in build(net, digits.shape, 10, seed=0).state_dict().items()}
     given = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
     own = check(f"lab:{net}", "", save(given), digits, title="\u202emine\u3164" + "x" * 60_000)
     for name, value in own.model.state_dict().items():

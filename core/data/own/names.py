@@ -40,7 +40,8 @@ def clean_text(text: str, most: int) -> str:
 def clean_name(text: str, most: int = NAME) -> str:
     """Return ``text`` cleaned as ``clean_text`` does, and fit to name a folder on every system."""
     name = clean_text(text, most).rstrip(" .")
-    return f"{name}_" if name.split(".")[0].strip().casefold() in _DEVICES else name
+    stem, dot, ending = name.partition(".")
+    return f"{stem}_{dot}{ending}" if stem.strip().casefold() in _DEVICES else name
 
 
 def hidden(text: str) -> str:
