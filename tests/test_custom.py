@@ -324,6 +324,8 @@ BAD_CSV = {
     "no subject": (b"file,subject\ntrain/cat/0.png,\n", "no training image"),
     "a NUL": (b"file,subject\ntrain/cat/0.png,A\0nn\n", "CSV|unprintable"),
     "too large": (b"file,subject\n" + b"x" * (20 * 2**20), "20 MB"),
+    "too many lines": (b"file,subject\n" + b"a\n" * 500_000, "400,000 lines"),
+    "a line too long": (b"file,subject\n" + b"," * 500_000, "10,000 bytes"),
 }  # fmt: skip
 
 

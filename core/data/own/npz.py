@@ -176,7 +176,8 @@ class _Images:
                 raise DataError(
                     f"{self._where} of type {x.dtype} outside 0 to 1; wanted uint8 from 0 to 255, or 0 to 1"
                 )
-            return np.rint(x * x.dtype.type(255)).astype(np.uint8)
+            whole: NDArray[np.uint8] = np.rint(x * x.dtype.type(255)).astype(np.uint8)
+            return whole
         if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 255):
             raise DataError(f"{self._where} of type {x.dtype} outside 0 to 255; wanted uint8")
         pixels: NDArray[np.uint8] = x.astype(np.uint8, copy=False)
