@@ -21,10 +21,12 @@ from torch import Tensor, nn
 from core import seeds
 from core.config import TrainConfig
 from core.data.images import Dataset, LabelledImages
+from core.data.own.names import NAME, clean_text
 from core.data.split import Split
 from core.errors import DataError, RequestError, StoreError
 from core.models import NETS, Net, Provenance, outputs
-from core.own_weights import assemble, read
+from core.own_weights import assemble, outline, read
+from core.own_weights import require_fit as require_weights
 from core.store import home, load_state, save_state
 
 BUDGET_S = 10.0  # of measuring accuracy, for each of train and test
@@ -119,7 +121,8 @@ def check(
     Raises RequestError where architecture, layer, weights and dataset do not fit each other, DataError for a file that is no
     safetensors file.
     """
-    title = title or (weights.name if isinstance(weights, Path) else "the file")
+    title = title or (weights.name if isinstance(weights, Path) else "")
+    title = clean_text(title, NAME) or "the file"
     net, tensors, model = fitted(arch, layer, weights, dataset, title, size)
     for part in (dataset.train, dataset.test):
         if len(part) == 0:
@@ -165,6 +168,7 @@ def fitted(
             raise RequestError(
                 f"layer {layer!r} gives {width:,} numbers for each image, and at most {WIDEST:,} can be worked with; choose a later one"
             )
+    require_weights(net, outline(weights, title), dataset, title)
     tensors = read(weights, title)
     model = assemble(net, tensors, dataset, title)
     return net, tensors, model

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.data.images import Dataset
+from core.data.own.names import hidden
 from core.errors import RequestError, StoreError
 from core.store import home, write_bytes
 
@@ -225,7 +226,7 @@ def remove_list(name: str, dataset: Dataset) -> None:
 
 
 def _is_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and _RESERVED.fullmatch(name) is None
+    return _NAME.fullmatch(name) is not None and _RESERVED.fullmatch(name) is None and not hidden(name)
 
 
 def _path(name: str, dataset: Dataset) -> Path:

@@ -25,7 +25,7 @@ from dashboard.advice import Advice
 from dashboard.picking import Picks
 
 LABELS = {"replace": "New", "add": "Add", "subtract": "Subtract", "intersect": "Intersect"}
-MOST_BYTES = 20_000_000  # of an uploaded list
+MOST_BYTES = 4_000_000  # of an uploaded list; its lines take twenty times as much memory
 MOST_BARS = 12
 
 

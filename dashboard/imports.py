@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,9 @@ from core.setup import Setup, usual_classes
 from dashboard import classroom, state
 from dashboard.state import Lab
 
+log = logging.getLogger(__name__)
+
+FAILED = "This file could not be read, and nothing was kept; zip its images again as PNG or JPEG."
 ROWS = 100  # classes on the sheet
 TILE, STRIP = 30, 330  # pixels of the screen: the height of an image, the width of a row of them
 HOW = (
@@ -158,6 +162,9 @@ def _looked_at(file: Any, subjects: Any) -> Proposal | str:
         )
     except LabError as error:
         found = str(error)
+    except Exception:  # no file may stop the page
+        log.exception("the upload %r could not be read", file.name)
+        found = FAILED
     bar.empty()
     state.remember("looked-at", (asked, found))
     return found
@@ -169,6 +176,9 @@ def _open(lab: Lab, proposal: Proposal, title: str) -> str | None:
         key = custom.keep(replace(proposal, title=title.strip() or proposal.title))
     except LabError as error:
         return str(error)
+    except Exception:
+        log.exception("the upload %s could not be kept", proposal.key)
+        return FAILED
     setup = lab.experiment.setup
     classes = usual_classes("class", len(proposal.classes))
     return lab.change(Setup(key, "class", classes, seed=setup.seed, device=setup.device, method=setup.method))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.compute import pick_device
+from core.data.own.names import clean_name
 from core.data.split import Split
 from core.errors import LabError
 from core.judge_files import Files, JudgedFiles, describe, judge_files
@@ -65,7 +66,7 @@ class Judging:
         with tempfile.TemporaryDirectory(prefix="laf-judge-") as folder:
             paths = []
             for number, (name, content) in enumerate(uploads):
-                path = Path(folder) / str(number) / (Path(name).name or "weights.safetensors")
+                path = Path(folder) / str(number) / (clean_name(Path(name).name) or "weights.safetensors")
                 path.parent.mkdir()
                 path.write_bytes(content)
                 paths.append(path)

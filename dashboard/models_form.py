@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,9 @@ from core.own_model import About, OwnModel
 from dashboard import classroom, imports, state
 from dashboard.state import Lab
 
+log = logging.getLogger(__name__)
+
+FAILED = "This file could not be checked, and nothing was kept; save the model again with safetensors.torch.save_file."
 LIMIT_MB = 1024
 TRAINED = ""  # the choice of a model that the Lab trains itself
 SIZES = {
@@ -141,6 +145,9 @@ def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Datase
             found = own_model.check(arch, layer, file.getvalue(), dataset, title=file.name, size=size)
         except LabError as error:
             found = str(error)
+        except Exception:  # no file may stop the page
+            log.exception("the upload %r could not be checked", file.name)
+            found = FAILED
     state.remember("checked-model", (asked, found))
     return found
 

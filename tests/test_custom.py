@@ -20,12 +20,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from uploads import read_here
 
 from core import load
 from core.data import custom
 from core.data.custom import inspect, keep, kept, load_own, remove, rename
 from core.data.datasets import source
-from core.data.own import archives
+from core.data.own import apart, archives
 from core.errors import DataError, LabError, RequestError
 
 REAL = Path(
@@ -36,8 +37,9 @@ DRAW = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
-    """Each test keeps its data in a folder of its own."""
+    """Each test keeps its data in a folder of its own; archives are read in this process, where limits can be set lower."""
     monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(apart, "read", read_here)
     return tmp_path / "home"
 
 
@@ -322,6 +324,8 @@ BAD_CSV = {
     "no subject": (b"file,subject\ntrain/cat/0.png,\n", "no training image"),
     "a NUL": (b"file,subject\ntrain/cat/0.png,A\0nn\n", "CSV|unprintable"),
     "too large": (b"file,subject\n" + b"x" * (20 * 2**20), "20 MB"),
+    "too many lines": (b"file,subject\n" + b"a\n" * 500_000, "400,000 lines"),
+    "a line too long": (b"file,subject\n" + b"," * 500_000, "10,000 bytes"),
 }  # fmt: skip
 
 
@@ -468,7 +472,7 @@ BAD = {  # name -> archive, words of its sentence
     "a label that nobody has": (lambda: npz(x=pixels(), y=labels() * 2), "no images of class '1'"),
     "one label": (lambda: npz(x=pixels(), y=labels() * 0), "one class only"),
     "too many classes": (lambda: npz(x=pixels(2400), y=labels(2400, 1200)), "1,200 classes"),
-    "a class name twice": (lambda: npz(x=pixels(), y=labels(), classes=np.array(["a", "A"])), "there twice"),
+    "a class name twice": (lambda: npz(x=pixels(), y=labels(), classes=np.array(["a", "A"])), "two classes of one name"),
     "class names of numbers": (lambda: npz(x=pixels(), y=labels(), classes=np.arange(2)), "one line of text"),
     "NaN": (lambda: npz(x=np.full((20, 9, 9), np.nan), y=labels()), "NaN"),
     "floats above 1": (lambda: npz(x=pixels().astype(float), y=labels()), "outside 0 to 1"),
@@ -508,7 +512,6 @@ def test_a_bad_archive_is_one_sentence_that_names_it_and_nothing_is_kept(make, w
 )
 def test_what_passes_a_limit_is_refused(limit, value, words, monkeypatch):
     monkeypatch.setattr(archives, limit, value)
-    monkeypatch.setattr(archives.read_source, "__defaults__", (archives.UPLOAD_BYTES,))
     files = halves() if limit == "ENTRIES" else halves() | {"train/cat/large.png": DRAW.bytes(2**20 + 9)}
     with pytest.raises(DataError, match=words) as caught:
         look(pack(files))

@@ -1,17 +1,49 @@
-"""Images in memory, where they come from, and which of them must be forgotten."""
+"""Images in memory, where they come from, and which of them must be forgotten.
 
-from core.data.datasets import DATASETS, load
-from core.data.images import Dataset, Images, LabelledImages
-from core.data.planted import PLANTS, plant
-from core.data.split import (
-    ForgetRequest,
-    Split,
-    UnlabelledSplit,
-    forget_classes,
-    forget_fraction,
-    forget_indices,
-    forget_noisy,
-)
+Names are imported when they are first used: the process that reads uploads must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.data.datasets import DATASETS, load
+    from core.data.images import Dataset, Images, LabelledImages
+    from core.data.planted import PLANTS, plant
+    from core.data.split import (
+        ForgetRequest,
+        Split,
+        UnlabelledSplit,
+        forget_classes,
+        forget_fraction,
+        forget_indices,
+        forget_noisy,
+    )
+
+_HOME = {
+    "datasets": ("DATASETS", "load"),
+    "images": ("Dataset", "Images", "LabelledImages"),
+    "planted": ("PLANTS", "plant"),
+    "split": (
+        "ForgetRequest",
+        "Split",
+        "UnlabelledSplit",
+        "forget_classes",
+        "forget_fraction",
+        "forget_indices",
+        "forget_noisy",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"core.data.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module 'core.data' has no attribute {name!r}")
+
 
 __all__ = [
     "DATASETS",

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.data.own.names import hidden
 from core.errors import LabError, RequestError, StoreError
 from core.records import Phase
 from core.runs.folder import RunFolder, is_run_id, run_folder, runs_home
@@ -116,6 +117,7 @@ def rename_run(run_id: str, name: str) -> None:
     name = " ".join(name.split())
     if len(name) > NAME:
         raise RequestError(f"a name has at most {NAME} characters, this has {len(name)}")
+    _require_seen(name, "a name")
     _tell(run_id, name=name)
 
 
@@ -123,7 +125,15 @@ def note_run(run_id: str, note: str) -> None:
     """Write a note on a run. Raises RequestError for one that is too long."""
     if len(note) > NOTE:
         raise RequestError(f"a note has at most {NOTE:,} characters, this has {len(note):,}")
+    _require_seen(note, "a note")
     _tell(run_id, note=note)
+
+
+def _require_seen(text: str, what: str) -> None:
+    if found := hidden(text):
+        raise RequestError(
+            f"{what} has a character that cannot be seen (U+{ord(found):04X}); type it again without it"
+        )
 
 
 def share_run(run_id: str, shared: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Archives that people bring, read in memory and never trusted: nothing of one is ever written to disk."""
+"""Archives that users bring, read piece by piece and never trusted: no name of one ever becomes a path."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from copy import copy
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.own.budget import MB
 from core.errors import DataError, RequestError
 
-MB = 2**20
 UPLOAD_BYTES = 200 * MB  # of an archive; server.maxUploadSize in streamlit.toml is the same
 ENTRIES = 150_000  # files and folders: 100,000 images with room for what systems add
-TOTAL_BYTES = 1024 * MB  # unpacked, in all: an npz is held in memory whole
+PATH = 1000  # characters of a path within an archive
+TOTAL_BYTES = 1024 * MB  # unpacked, in all
 FILE_BYTES = 64 * MB  # unpacked, of one file of a zip of images: a 20-megapixel bitmap
 RATIO = 100  # unpacked to packed; pixels that say anything stay below 20
 RATIO_FREE = 16 * MB  # blank images may be as small as they like up to here
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA's header may ask for 4 GB before the first byte
+_PIECE = MB  # unpacked at a time: an entry that states less than it holds is never unpacked whole
+_HEADER = 16 * 1024  # of an array; numpy itself reads none above 10,000
 _DRIVE = re.compile(r"[A-Za-z]:")
 _KINDS = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: written where files have no kind
 _JUNK = ("__macosx", "thumbs.db", "desktop.ini")  # and all that begins with a dot
@@ -39,26 +46,49 @@ def shown(name: str) -> str:
 
 
 def read_source(source: Path | bytes, name: str, limit: int = UPLOAD_BYTES) -> bytes:
-    """The bytes of a file that somebody brings. Raises RequestError when there is no such file, DataError when it is too large or unreadable."""
-    too_large = f"{shown(name)} is larger than {limit // MB} MB; leave images out, or make them smaller"
+    """Return the bytes of a file that a user brings. Raises as ``check_source``."""
+    check_source(source, name, limit)
     if isinstance(source, bytes):
-        if len(source) > limit:
-            raise DataError(too_large)
         return source
-    if os.path.isdir(source):  # unlike Path.is_dir, it takes a name that is too long
-        raise RequestError(f"{source} is a folder; make a zip of it, and name that")
-    if not os.path.exists(source):
-        raise RequestError(f"there is no file {source}; name a zip of class folders or an npz")
+    with open_source(source) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:  # it grew meanwhile
+        raise DataError(
+            f"{shown(name)} is larger than {limit // MB} MB; leave images out, or make them smaller"
+        )
+    return data
+
+
+def check_source(source: Path | bytes, name: str, limit: int = UPLOAD_BYTES) -> None:
+    """Raise RequestError when there is no such file, DataError when it is too large or unreadable."""
+    if isinstance(source, Path):
+        if os.path.isdir(source):  # unlike Path.is_dir, it takes a name that is too long
+            raise RequestError(f"{source} is a folder; make a zip of it, and name that")
+        if not os.path.exists(source):
+            raise RequestError(f"there is no file {source}; name a zip of class folders or an npz")
+        if not source.is_file():
+            raise RequestError(f"{source} is a pipe or device; name a zip of class folders or an npz")
+        with open_source(source):
+            size = source.stat().st_size
+    else:
+        size = len(source)
+    if size > limit:
+        raise DataError(
+            f"{shown(name)} is larger than {limit // MB} MB; leave images out, or make them smaller"
+        )
+
+
+def open_source(source: Path) -> BinaryIO:
+    """Open a file that a user brings. Raises DataError when it cannot be read."""
     try:
-        with open(source, "rb") as file:
-            data = file.read(limit + 1)
+        return open(source, "rb")
     except OSError as error:
         raise DataError(
             f"{source} cannot be read ({error.strerror}); allow it, or copy it elsewhere"
         ) from error
-    if len(data) > limit:
-        raise DataError(too_large)
-    return data
+
+
+_T = TypeVar("_T")
 
 
 class Archive:
@@ -68,9 +98,9 @@ class Archive:
     have an entry of their own. Raises DataError with a sentence that names the archive, and the file where there is one.
     """
 
-    def __init__(self, data: bytes, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
         self.name = shown(name)
-        self._zip = self._open(data)
+        self._zip = self._open(file)
         self._infos: dict[str, zipfile.ZipInfo] = {}
         folders = set()
         seen: dict[str, str] = {}
@@ -95,17 +125,30 @@ class Archive:
                 f"{self.name} is empty; wanted images in folders that are named by their class, or an npz"
             )
         self.is_npz = bool(self.files) and all("/" not in p and p.endswith(".npy") for p in self.files)
-        self._check_sizes(len(data))
+        self._check_sizes(file.seek(0, io.SEEK_END))
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes of all files once unpacked, as the archive states; ``read`` never gives more."""
+        return sum(info.file_size for info in self._infos.values())
 
     def size(self, path: str) -> int:
         """Bytes of a file once unpacked, as the archive says; ``read`` never gives more."""
         return self._infos[path].file_size
 
     def read(self, path: str) -> bytes:
-        """One file, unpacked in memory. Raises DataError when the archive is broken there."""
+        """Return one file, unpacked in memory. Raises DataError when the archive is broken there."""
+        with self.stream(path) as stream:
+            return bytes(stream.take(self.size(path)))
+
+    def stream(self, path: str) -> Stream:
+        """Return one file to be read in pieces."""
+        return Stream(self, path, self._infos[path])
+
+    def guarded(self, path: str, work: Callable[[], _T]) -> _T:
+        """Return what ``work`` returns; its errors on a broken archive become a DataError that names ``path``."""
         try:
-            with self._zip.open(self._infos[path]) as file:
-                data = file.read()
+            return work()
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -118,22 +161,21 @@ class Archive:
             raise DataError(
                 f"{self.name} is broken at {shown(path)} ({_reason(error)}); zip it again, or fetch it again"
             ) from error
-        if len(data) != self.size(path):
-            raise DataError(f"{self.name} is cut off at {shown(path)}; zip it again, or fetch it again")
-        return data
 
-    def _open(self, data: bytes) -> zipfile.ZipFile:
-        if not data:
+    def _open(self, file: BinaryIO) -> zipfile.ZipFile:
+        file.seek(0)
+        start = file.read(4)
+        if not start:
             raise DataError(f"{self.name} is an empty file; the upload may have been cut off, try it again")
-        if not data.startswith(_ZIP):
+        if start not in _ZIP:
             raise DataError(
                 f"{self.name} is neither a zip nor an npz; wanted a zip of class folders, or an npz"
             )
         # each entry of the table of contents begins like this: counted before zipfile makes an object of each
-        if data.count(b"PK\x01\x02") > ENTRIES:
+        if _count(file, b"PK\x01\x02") > ENTRIES:
             raise DataError(f"{self.name} has more than {ENTRIES:,} entries; leave images out")
         try:
-            return zipfile.ZipFile(io.BytesIO(data))
+            return zipfile.ZipFile(file)
         except Exception as error:  # hostile bytes: zipfile raises half a dozen kinds besides BadZipFile
             raise DataError(
                 f"{self.name} is cut off or broken ({_reason(error)}); zip it again, or fetch it again"
@@ -146,6 +188,8 @@ class Archive:
         where = f"{self.name} holds {shown(raw)!r}"
         if "\\" in raw or "\0" in raw or raw.startswith("/") or _DRIVE.match(raw) or ".." in parts:
             raise DataError(f"{where}, a path that leads out of the archive; zip the folder again without it")
+        if len(raw) > PATH:
+            raise DataError(f"{where}, a path of {len(raw):,} characters; shorten it to {PATH:,} or fewer")
         if "" in parts or "." in parts or not raw.isprintable():
             raise DataError(f"{where}, which is no usual path; zip the folder again without it")
         if stat.S_IFMT(info.external_attr >> 16) not in _KINDS:
@@ -176,43 +220,136 @@ class Archive:
             )
 
 
-def read_array(archive: Archive, path: str) -> NDArray[np.generic]:
-    """One array of an npz, read-only, over the unpacked bytes: its header cannot make anything be allocated.
+class Stream:
+    """One file of an archive, read from its start to its end; leaving it checks that it has the size that the archive states."""
+
+    def __init__(self, archive: Archive, path: str, info: zipfile.ZipInfo) -> None:
+        self._archive, self._path = archive, path
+        self._left = info.file_size
+        longer = copy(info)
+        longer.file_size += (
+            1  # so that one byte too many shows, and the checksum is compared only at the true end
+        )
+        self._file = archive.guarded(path, lambda: archive._zip.open(longer))
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if (
+                kind is None
+                and not self._left
+                and self._archive.guarded(self._path, lambda: self._file.read(1))
+            ):
+                raise DataError(
+                    f"{self._archive.name} states a wrong size for {shown(self._path)}; zip it again, or fetch it again"
+                )
+        finally:
+            self._file.close()
+
+    def take(self, count: int) -> bytearray:
+        """Return the next ``count`` bytes. Raises DataError when there are fewer, or the archive is broken."""
+        data = bytearray()
+        while len(data) < count:
+            piece = self._archive.guarded(
+                self._path, partial(self._file.read, min(_PIECE, count - len(data)))
+            )
+            if not piece:
+                raise DataError(
+                    f"{self._archive.name} is cut off at {shown(self._path)}; zip it again, or fetch it again"
+                )
+            data += piece
+        self._left -= count
+        return data
+
+
+class ArrayFile:
+    """One array of an npz: its header is read and checked first, its values when they are asked for.
 
     Raises DataError for pickled objects, and for a header that does not fit the size of the file.
     """
-    where = f"{archive.name} holds {shown(path)}"
-    data = archive.read(path)
-    file = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(file)
-        reader = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = reader(file)
-    except Exception as error:  # a hostile header is parsed as Python: what it raises is anybody's guess
-        raise DataError(
-            f"{where}, which is no array that can be read; write it with numpy.savez again"
-        ) from error
-    if dtype.hasobject:
-        raise DataError(
-            f"{where}, which has pickled objects; they can run code and are never read: save plain numbers, or fixed-length text"
-        )
-    start = file.tell()
-    count = 1
-    for side in shape:
-        if not isinstance(side, int) or side < 0:
-            raise DataError(f"{where}, whose shape {shape} is impossible; write it with numpy.savez again")
-        count *= side
-    if dtype.itemsize * count != len(data) - start:
-        raise DataError(
-            f"{where}, whose header promises {shape} of {dtype} and whose bytes are another number; write it again"
-        )
-    if not count:
-        raise DataError(f"{where}, which is empty (shape {shape}); wanted one row for each image")
-    flat = np.frombuffer(data, dtype, count, start)
-    return flat.reshape(shape, order="F" if fortran else "C")
+
+    def __init__(self, archive: Archive, path: str) -> None:
+        self._archive, self._path = archive, path
+        where = f"{archive.name} holds {shown(path)}"
+        self._where = where
+        size = archive.size(path)
+        with archive.stream(path) as stream:
+            file = io.BytesIO(bytes(stream.take(min(size, _HEADER))))
+        try:
+            version = np.lib.format.read_magic(file)
+            reader = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            self.shape, self._fortran, self.dtype = reader(file)
+        except Exception as error:  # numpy parses a hostile header as Python, which can raise anything
+            raise DataError(
+                f"{where}, which is no array that can be read; write it with numpy.savez again"
+            ) from error
+        if self.dtype.hasobject:
+            raise DataError(
+                f"{where}, which has pickled objects; they can run code and are never read: save plain numbers, or fixed-length text"
+            )
+        if not self.dtype.itemsize or self.dtype.names is not None or self.dtype.subdtype is not None:
+            raise DataError(
+                f"{where} of type {shown(str(self.dtype))}, which is neither numbers nor text; wanted uint8 images and integer labels"
+            )
+        self._start = file.tell()
+        self.count = 1
+        for side in self.shape:
+            if not isinstance(side, int) or side < 0 or len(self.shape) > 8:
+                raise DataError(
+                    f"{where}, whose shape {shown(str(self.shape))} is impossible; write it with numpy.savez again"
+                )
+            self.count *= side
+        if self.dtype.itemsize * self.count != size - self._start:
+            raise DataError(
+                f"{where}, whose header promises {shown(str(self.shape))} of {shown(str(self.dtype))} and whose bytes are another number; write it again"
+            )
+        if not self.count:
+            raise DataError(
+                f"{where}, which is empty (shape {shown(str(self.shape))}); wanted one row for each image"
+            )
+
+    def whole(self, most: int) -> NDArray[np.generic]:
+        """Return all values. Raises DataError when they take more than ``most`` bytes."""
+        size = self.dtype.itemsize * self.count
+        if size > most:
+            raise DataError(f"{self._where} of {size // MB:,} MB; at most {most // MB} MB can be read of it")
+        with self._archive.stream(self._path) as stream:
+            stream.take(self._start)
+            flat = np.frombuffer(stream.take(size), self.dtype)
+        return flat.reshape(self.shape, order="F" if self._fortran else "C")
+
+    def chunks(self, most: int) -> Iterator[NDArray[np.generic]]:
+        """Yield the rows in their order, as many at once as fit ``most`` bytes, and one at least."""
+        if self._fortran and len(self.shape) > 1:
+            if self.dtype.itemsize * self.count > FILE_BYTES:
+                raise DataError(
+                    f"{self._where} in Fortran order, of more than {FILE_BYTES // MB} MB; save numpy.ascontiguousarray of it"
+                )
+            yield self.whole(FILE_BYTES)
+            return
+        row = self.dtype.itemsize * (self.count // self.shape[0])
+        step = max(1, most // row)
+        with self._archive.stream(self._path) as stream:
+            stream.take(self._start)
+            for first in range(0, self.shape[0], step):
+                rows = min(step, self.shape[0] - first)
+                yield np.frombuffer(stream.take(rows * row), self.dtype).reshape(rows, *self.shape[1:])
+
+
+def _count(file: BinaryIO, what: bytes) -> int:
+    """Return how often ``what`` stands in ``file``."""
+    file.seek(0)
+    found, tail = 0, b""
+    while piece := file.read(_PIECE):
+        piece = tail + piece
+        found += piece.count(what)
+        tail = piece[-(len(what) - 1) :]
+    return found
 
 
 def _reason(error: BaseException) -> str:

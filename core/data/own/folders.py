@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from core.data.own.archives import Archive, shown
-from core.data.own.found import IMAGES, Found, Progress, Size, note, resized, size_text, target_size
-from core.data.own.pictures import NotAPicture, decode, size_of
+from core.data.own.budget import TOTAL_PIXELS, seconds
+from core.data.own.found import IMAGES, Progress, Read, Rows, Size, note, resized, size_text, target_size
+from core.data.own.names import clean_names
+from core.data.own.pictures import NotAPicture, decode, header_of
 from core.errors import DataError
 
 TRAIN = ("train", "training")
@@ -28,8 +27,11 @@ class _File:
     is_test: bool
 
 
-def read(archive: Archive, progress: Progress) -> Found:
-    """Every picture of a zip of folders, scaled to the commonest size. Raises DataError in a sentence that names the file."""
+def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> Read:
+    """Return every picture of a zip of folders, scaled to the commonest size.
+
+    ``allow`` is told the seconds of computing that its headers justify. Raises DataError in a sentence that names the file.
+    """
     layout = _Layout(archive)
     files = layout.files
     if len(files) > IMAGES:
@@ -37,18 +39,18 @@ def read(archive: Archive, progress: Progress) -> Found:
             f"{archive.name} has {len(files):,} images; up to {IMAGES:,} can be read, leave some out"
         )
     notes = [note("Left out, in no class folder", layout.outside)] if layout.outside else []
-    pictures = _Pictures(archive, files, progress)
-    kept = [f for f in files if f.path in pictures.pixels]
+    pictures = _Pictures(archive, files, progress, allow)
+    kept = [f for f in files if f.path in pictures.kept]
     _require_most(archive, files, kept, pictures.dropped)
     number = {c: i for i, c in enumerate(layout.classes)}
     dropped = [path for paths in pictures.dropped.values() for path in paths]
-    return Found(
-        layout.classes,
-        _stacked([pictures.pixels.pop(f.path) for f in kept]),
-        torch.tensor([number[f.label] for f in kept]),
-        torch.tensor([f.is_test for f in kept]) if layout.has_test else None,
+    return Read(
+        layout.names,
+        pictures.rows,
+        np.array([number[f.label] for f in kept], np.int64),
+        np.array([f.is_test for f in kept]) if layout.has_test else None,
         tuple((w, h, n) for (w, h), n in pictures.sizes.most_common()),
-        (*notes, *pictures.notes),
+        (*notes, *layout.renamed, *pictures.notes),
         tuple(f.path for f in kept),
         (*layout.outside, *dropped),
     )
@@ -93,6 +95,7 @@ class _Layout:
         _require_names(archive, trained, {label for label, is_test in labels if is_test})
         self.files.sort(key=lambda f: (f.is_test, f.path))
         self.classes = tuple(sorted(trained, key=_in_order))
+        self.names, self.renamed = clean_names(self.classes, f"{archive.name} has", "class folder")
 
 
 def _tops(files: Iterable[Parts], folders: list[Parts], skip: int) -> set[str]:
@@ -112,13 +115,6 @@ def _require_names(archive: Archive, trained: set[str], tested: set[str]) -> Non
         raise DataError(
             f"{archive.name} has a test folder of class {shown(extra[0])!r} and no training folder of it; add one, or remove this one"
         )
-    seen: dict[str, str] = {}
-    for label in sorted(trained):
-        if label.casefold() in seen:
-            raise DataError(
-                f"{archive.name} has two class folders of one name, {shown(seen[label.casefold()])} and {shown(label)}; rename one"
-            )
-        seen[label.casefold()] = label
 
 
 def _in_order(label: str) -> tuple[int, int, str]:
@@ -128,30 +124,40 @@ def _in_order(label: str) -> tuple[int, int, str]:
 
 
 class _Pictures:
-    """The pictures of ``files`` at one size, (H, W) or (H, W, 3) each, and what happened to them on the way."""
+    """The pictures of ``files`` at one size, and what happened to them on the way."""
 
-    def __init__(self, archive: Archive, files: list[_File], progress: Progress) -> None:
-        self.pixels: dict[str, NDArray[np.uint8]] = {}
+    def __init__(
+        self, archive: Archive, files: list[_File], progress: Progress, allow: Callable[[float], None]
+    ) -> None:
+        self.rows = Rows()
+        self.kept: set[str] = set()
         self.dropped: defaultdict[str, list[str]] = defaultdict(list)  # reason -> paths
         self.sizes: Counter[Size] = Counter()
         self.notes: list[str] = []
         self._remarks: defaultdict[str, list[str]] = defaultdict(list)
         self._grey: list[str] = []
         size_at: dict[str, Size] = {}
+        cost = 0
         for i, file in enumerate(files):
-            if i % 50 == 0:
-                progress(i, 4 * len(files))  # looking at headers is about a quarter of the work
+            progress(i, 4 * len(files))  # looking at headers is about a quarter of the work
             try:
-                size_at[file.path] = size_of(archive.read(file.path), _where(archive, file))
+                header = header_of(archive.read(file.path), _where(archive, file))
             except NotAPicture as reason:
                 self.dropped[str(reason)].append(file.path)
+                continue
+            size_at[file.path] = header.size
+            cost += header.cost
+            if cost > TOTAL_PIXELS:
+                raise DataError(
+                    f"{archive.name} has more than {TOTAL_PIXELS // 1_000_000:,} million pixels to decode; leave images out, or make them smaller"
+                )
         if not size_at:
             return
+        allow(seconds(len(files), archive.unpacked, cost))
         found = Counter(size_at.values())
         common = max(found, key=lambda size: (found[size], size))
         for i, file in enumerate(files):
-            if i % 50 == 0:
-                progress(len(files) + 3 * i, 4 * len(files))
+            progress(len(files) + 3 * i, 4 * len(files))
             if file.path in size_at:
                 self._decode(archive, file, size_at[file.path], common)
         self._tell(common, [path for path, size in size_at.items() if size != common])
@@ -162,7 +168,8 @@ class _Pictures:
         except NotAPicture as reason:
             self.dropped[str(reason)].append(file.path)
             return
-        self.pixels[file.path] = picture.pixels
+        self.rows.add(picture.pixels, picture.pixels.ndim == 3)
+        self.kept.add(file.path)
         self.sizes[size] += 1
         for remark in picture.remarks:
             self._remarks[remark].append(file.path)
@@ -175,27 +182,17 @@ class _Pictures:
         self.notes += [note(f"Left out, {reason}", paths) for reason, paths in self.dropped.items()]
         if target != common:
             self.notes.append(resized(common))
-        others = [path for path in others if path in self.pixels]
+        others = [path for path in others if path in self.kept]
         if others:
             what = f"Of another size than most, scaled to cover {size_text(target)} and cut to the middle"
             self.notes.append(note(what, others))
         self.notes += [note(remark, paths) for remark, paths in self._remarks.items()]
-        if self._grey and any(p.ndim == 3 for p in self.pixels.values()):
+        if self._grey and self.rows.is_colour:
             self.notes.append(note("Grey, turned into RGB because others are in colour", self._grey))
 
 
 def _where(archive: Archive, file: _File) -> str:
     return f"{archive.name} holds {shown(file.path)}"
-
-
-def _stacked(pixels: list[NDArray[np.uint8]]) -> Tensor:
-    """(N, C, H, W) uint8: one channel where all are grey, else three."""
-    colour = any(p.ndim == 3 for p in pixels)
-    height, width = pixels[0].shape[:2]
-    x = torch.empty(len(pixels), 3 if colour else 1, height, width, dtype=torch.uint8)
-    for row, p in zip(x, pixels, strict=True):
-        row[:] = torch.from_numpy(p).permute(2, 0, 1) if p.ndim == 3 else torch.from_numpy(p)
-    return x
 
 
 def _require_most(

@@ -1,15 +1,23 @@
-"""What a reader of somebody's data found, and the size that it becomes."""
+"""What a reader found in an upload, and the size that its images become; no torch, which the reading process does without."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from core.data.own.archives import shown
+from core.data.own.budget import MB
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IMAGES = 100_000  # 1.2 GB of memory at the largest size
+CLASSES = 1000  # more cannot be told apart on a page
 LARGEST, SMALLEST = 64, 8  # pixels a side: what the Lab's nets are made for, and what they can still halve
 Progress = Callable[[int, int], None]  # how much is done, of how much
 Size = tuple[int, int]  # width, height
@@ -17,7 +25,7 @@ Size = tuple[int, int]  # width, height
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """All images that somebody brings, at one size, in the order of their ids."""
+    """All images of an upload, at one size, in the order of their ids."""
 
     classes: tuple[str, ...]
     x: Tensor  # (N, C, H, W) uint8
@@ -27,6 +35,54 @@ class Found:
     notes: tuple[str, ...]  # sentences on what was changed or left out
     paths: tuple[str, ...] = ()  # (N,) in the zip; none for an npz
     left_out: tuple[str, ...] = ()  # paths that are not among the images
+
+
+class Rows:
+    """Images of one size (H, W) or (H, W, 3) uint8 in the order of their ids, held in a nameless file once they are many."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=16 * MB)  # noqa: SIM115 - it lives as long as this object
+        self._bands: list[int] = []
+        self._size = (0, 0)
+        self.is_colour = False  # whether any image needs three channels
+
+    def __len__(self) -> int:
+        return len(self._bands)
+
+    def add(self, pixels: NDArray[np.uint8], is_colour: bool) -> None:
+        """Append one image; ``is_colour`` is False where its three channels agree."""
+        self._file.write(np.ascontiguousarray(pixels).data)
+        self._bands.append(3 if pixels.ndim == 3 else 1)
+        self._size = (pixels.shape[0], pixels.shape[1])
+        self.is_colour |= is_colour
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W)"""
+        return len(self), 3 if self.is_colour else 1, *self._size
+
+    def each(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield (C, H, W) for each image, with the channels of ``shape``."""
+        self._file.seek(0)
+        height, width = self._size
+        for bands in self._bands:
+            pixels = np.frombuffer(self._file.read(height * width * bands), np.uint8)
+            planes = pixels.reshape(height, width, bands).transpose(2, 0, 1)
+            yield np.broadcast_to(planes, (3, height, width)) if self.is_colour else planes[:1]
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What the reading process found; its fields are those of Found."""
+
+    classes: tuple[str, ...]
+    rows: Rows
+    y: NDArray[np.int64]
+    is_test: NDArray[np.bool_] | None
+    sizes: tuple[tuple[int, int, int], ...]
+    notes: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def target_size(common: Size) -> Size:

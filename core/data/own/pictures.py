@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from core.data.own.budget import IMAGE_BYTES, MB, PIXELS, SCANS
 from core.data.own.found import Size
 from core.errors import DataError
 
@@ -22,8 +23,11 @@ FORMATS = (
     "WEBP",
     "PPM",
 )  # others run interpreters, or few have read them
-PIXELS = 50_000_000  # of one picture: more than cameras make, and 150 MB once decoded
 _ORIENTATION = 0x0112  # EXIF: how the camera was held
+_DRAFT = 256  # pixels a side that a JPEG keeps at least while it is decoded; the largest target is a quarter
+# bytes a pixel while an image of a mode becomes grey or RGB; any other mode takes 9
+_BYTES = {"1": 2, "L": 2, "P": 5, "RGB": 5, "I;16": 8, "I;16B": 8}
+_STRIP = 2**18  # pixels that are looked at or blended at once
 
 _T = TypeVar("_T")
 
@@ -40,14 +44,32 @@ class Picture(NamedTuple):
     made_grey: bool  # its file has no colours, where another with pixels (H, W) only shows none
 
 
-def size_of(data: bytes, where: str) -> Size:
-    """Width and height as the picture will be shown, from its header. Raises NotAPicture, and DataError for an image bomb."""
-    return _guarded(lambda: _upright(_open(data, where)))
+class Header(NamedTuple):
+    """What the header of a picture says: its size as it will be shown, and the pixels that decoding it counts as."""
+
+    size: Size
+    cost: int
+
+
+def header_of(data: bytes, where: str) -> Header:
+    """Read a picture's header. Raises NotAPicture, and DataError where decoding it would take too much memory."""
+
+    def look() -> Header:
+        image = _open(data, where)
+        scans = data.count(b"\xff\xda") if image.format in ("JPEG", "MPO") else 1
+        needed = _bytes(image)
+        if needed > IMAGE_BYTES:
+            raise DataError(
+                f"{where}, an image that takes {needed // MB:,} MB to decode, more than {IMAGE_BYTES // MB} MB; make it smaller"
+            )
+        return Header(_upright(image), image.width * image.height * max(SCANS, scans) // SCANS)
+
+    return _guarded(look, where)
 
 
 def decode(data: bytes, where: str, common: Size, target: Size) -> Picture:
-    """The picture at ``target``: one of ``common`` size is scaled, another also cut to its middle. Raises as ``size_of``."""
-    return _guarded(lambda: _decode(_open(data, where), common, target))
+    """The picture at ``target``: one of ``common`` size is scaled, another also cut to its middle. Raises as ``header_of``."""
+    return _guarded(lambda: _decode(_open(data, where), common, target), where)
 
 
 def scaled(pixels: NDArray[np.uint8], target: Size) -> NDArray[np.uint8]:
@@ -66,11 +88,54 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
 
 
-def _guarded(work: Callable[[], _T]) -> _T:
+def _bytes(image: Image.Image) -> int:
+    """Return the memory that decoding takes at its peak, estimated from the header."""
+    pixels = image.width * image.height
+    if image.format == "WEBP":  # two canvases and the frame, each in four channels
+        return 16 * pixels
+    if image.format in ("JPEG", "MPO"):
+        fit = min(image.width, image.height) // _DRAFT
+        scale = next((s for s in (8, 4, 2) if s <= fit), 1)
+        held = 9 * pixels // scale**2
+        if image.info.get("progressive"):  # all coefficients at once, two bytes each
+            layers = [(h, v) for _, h, v, _ in getattr(image, "layer", [])] or [(1, 1)] * 3
+            most = max(h for h, _ in layers) * max(v for _, v in layers)
+            held += 2 * pixels * sum(h * v for h, v in layers) // max(1, most)
+        return held
+    return pixels * (9 if "transparency" in image.info else _BYTES.get(image.mode, 9))
+
+
+def _strips(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield the first row and the row after the last of each strip."""
+    step = max(1, _STRIP // max(1, width))
+    for top in range(0, height, step):
+        yield top, min(height, top + step)
+
+
+def _is_grey_image(image: Image.Image) -> bool:
+    """Return whether all channels of an RGB image agree, without a second copy of it."""
+    strips = (image.crop((0, top, image.width, end)) for top, end in _strips(image.height, image.width))
+    return all(is_grey(np.asarray(strip)) for strip in strips)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Return an RGBA image as RGB on white, strip by strip."""
+    made = Image.new("RGB", image.size)
+    for top, end in _strips(image.height, image.width):
+        strip = np.asarray(image.crop((0, top, image.width, end)))
+        made.paste(Image.fromarray(on_white(strip)), (0, top))
+    return made
+
+
+def _guarded(work: Callable[[], _T], where: str) -> _T:
     try:
         return work()
     except (DataError, NotAPicture):
         raise
+    except MemoryError as error:
+        raise DataError(
+            f"{where}, an image that takes more memory to decode than it may; make it smaller"
+        ) from error
     except UnidentifiedImageError as error:
         raise NotAPicture("no image") from error
     except Exception as error:  # hostile bytes: decoders raise nearly every kind there is
@@ -102,7 +167,7 @@ def _decode(image: Image.Image, common: Size, target: Size) -> Picture:
     remarks = []
     made_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
     usual = _upright(image) == common
-    if getattr(image, "n_frames", 1) > 1 and image.format in ("GIF", "TIFF", "WEBP", "PNG"):
+    if getattr(image, "is_animated", False) and image.format in ("GIF", "TIFF", "WEBP", "PNG"):
         remarks.append("Several pages, of which the first is taken")
     image.draft(image.mode, (4 * max(target), 4 * max(target)))  # a JPEG is decoded no larger than needed
     image.load()
@@ -111,10 +176,8 @@ def _decode(image: Image.Image, common: Size, target: Size) -> Picture:
     image, remark = _eight_bit(image)
     if remark:
         remarks.append(remark)
-    if image.mode == "RGB":
-        bands = np.asarray(image)
-        if is_grey(bands):
-            image = Image.fromarray(np.ascontiguousarray(bands[..., 0]))
+    if image.mode == "RGB" and _is_grey_image(image):
+        image = image.getchannel(0)
     if image.size != target:
         how = Image.Resampling.BICUBIC
         image = image.resize(target, how) if usual else ImageOps.fit(image, target, how)
@@ -134,7 +197,7 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, str]:
     if image.mode in ("I", "F"):
         raise NotAPicture("an image of 32 bits a pixel, whose white nobody knows")
     if image.has_transparency_data:
-        return Image.fromarray(
-            on_white(np.asarray(image.convert("RGBA")))
+        return _on_white(
+            image if image.mode == "RGBA" else image.convert("RGBA")
         ), "Partly transparent, put on white"
     return image.convert("RGB"), ""

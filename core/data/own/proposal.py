@@ -14,13 +14,13 @@ from torch import Tensor
 
 from core import seeds
 from core.data.images import Dataset, LabelledImages, Norm
-from core.data.own import folders, npz
-from core.data.own.archives import Archive, read_source, shown
-from core.data.own.found import Found
+from core.data.own import apart
+from core.data.own.archives import shown
+from core.data.own.found import CLASSES, Found
+from core.data.own.names import clean_text
 from core.data.own.subjects import subjects_of
 from core.errors import DataError
 
-CLASSES = 1000  # more cannot be told apart on a page
 TEST_SHARE = 0.2  # of each class, where there is no test set
 SMALL = 12  # pixels a side up to which grey images are like digits
 
@@ -101,15 +101,13 @@ def inspect(
     ``progress`` is told how much is done, and of how much. Raises RequestError when there is no such file, DataError (one
     sentence that names the file) for all that is wrong with it. Nothing is written anywhere.
     """
-    archive = Archive(read_source(source, name), name)
-    read = npz.read if archive.is_npz else folders.read
-    found = read(archive, progress or (lambda done, total: None))
+    found = apart.read(source, name, progress or (lambda done, total: None))
     notes = list(found.notes)
-    _require_classes(found, archive.name)
+    _require_classes(found, shown(name))
     ids = torch.arange(len(found.y))
     test = found.is_test
     if test is None:
-        test = _drawn(found, archive.name)
+        test = _drawn(found, shown(name))
         notes.append(
             f"There is no test set of its own: {TEST_SHARE:.0%} of each class, drawn at random and the same at each import, become it."
         )
@@ -178,5 +176,5 @@ def _title(name: str) -> str:
 
 
 def titled(text: str) -> str:
-    """A title as it is kept: one line, printable, at most 40 characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:40].strip()
+    """A title as it is kept: one line, visible, at most 40 characters."""
+    return clean_text(text, 40)

@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.data.own.archives import MB, read_source, shown
+from core.data.own.archives import read_source, shown
+from core.data.own.budget import MB
 from core.data.own.found import Found
 from core.errors import DataError
 
 CSV_BYTES = 20 * MB  # 200 bytes for each of the most images there can be
 NAME = 100  # characters of a subject
+LINES, LINE = 400_000, 10_000  # of a CSV; two for each image of an archive, and bytes of one
 _WANTED = "wanted a header line with file and subject for a zip, or id and subject for an npz"
 
 
@@ -58,6 +60,10 @@ def subjects_of(source: Path | bytes, found: Found) -> tuple[tuple[str, ...], Te
 
 def _lines(data: bytes, where: str) -> list[tuple[int, list[str]]]:
     """(line number, values) of each line that is not empty; the header in small letters."""
+    if data.count(b"\n") + data.count(b"\r") > LINES:  # counted before each becomes a list
+        raise DataError(f"{where} has more than {LINES:,} lines; leave out those without a subject")
+    if max(map(len, data.splitlines()), default=0) > LINE:
+        raise DataError(f"{where} has a line of more than {LINE:,} bytes; {_WANTED}")
     try:
         text = data.decode("utf-8-sig")
         head = text.partition("\n")[0]
