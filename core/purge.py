@@ -230,6 +230,9 @@ class _Purge:
         for path in sorted((home() / "forget-sets").rglob("*.json")):
             try:
                 kept = json.loads(path.read_bytes())
+                if isinstance(kept, dict) and "ids" not in kept:  # what is kept beside lists
+                    self._text(path)
+                    continue
                 held = self.held.get(kept["dataset"])
                 left = [i for i in kept["ids"] if held is None or i not in held.ids]
             except (ValueError, KeyError, TypeError, OSError):
@@ -255,7 +258,9 @@ class _Purge:
                     self._text(path)
         for path in sorted((home() / "studies").glob("*")):
             if path.is_dir() and self.names.is_one(path.name):
-                self._note(path, "rewritten", "a study with the name of a subject, which has another name now")
+                self._note(
+                    path, "rewritten", "a study with the name of a subject, which has another name now"
+                )
                 moved = self._rename(path, f"{PURGED}-study", "", between="-")
                 about = moved / "study.json"
                 if not self.manifest.dry_run and about.exists():
@@ -290,10 +295,14 @@ class _Purge:
                 self._drop(path, "a manifest that cannot be read")
                 continue
             if after != values:
-                self._note(path, "rewritten", "the manifest of an earlier purge, which let ids or names be found")
+                self._note(
+                    path, "rewritten", "the manifest of an earlier purge, which let ids or names be found"
+                )
                 self._write(path, after, indent=1)
                 if not self.manifest.dry_run:
-                    os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))  # else it counts as a purge of now
+                    os.utime(
+                        path, ns=(when.st_atime_ns, when.st_mtime_ns)
+                    )  # else it counts as a purge of now
 
     def half_written(self) -> None:
         """What imports and writers that were killed left."""
@@ -325,7 +334,9 @@ class _Purge:
         """What cannot be decided here."""
         root = home()
         for key in unread:
-            self._left(root / "datasets" / key, "data that cannot be read and may hold them; remove it by hand")
+            self._left(
+                root / "datasets" / key, "data that cannot be read and may hold them; remove it by hand"
+            )
         for name, held in self.held.items():
             self._look_at_subjects(root / "datasets" / name, held, subjects)
         for path in sorted((root / "own-models").glob("*")):
@@ -490,9 +501,14 @@ class _Purge:
             return  # told with the data that cannot be read
         gone = set(self.held[key].names) if key in self.held else set()
         if any(self.names.is_one(c) or self.names.may_hold(c) for c in data.classes):
-            self._left(path, "data with a class that may be called as a subject is; remove it where it must not be kept")
+            self._left(
+                path,
+                "data with a class that may be called as a subject is; remove it where it must not be kept",
+            )
         if any(self.names.is_one(s) for s in data.subjects if s not in gone):
-            self._left(path, "data that knows a subject of that name with other images; purge that subject of it too")
+            self._left(
+                path, "data that knows a subject of that name with other images; purge that subject of it too"
+            )
 
     def _look_at_subjects(self, path: Path, held: Held, subjects: tuple[str, ...]) -> None:
         if held.others and held.dataset.name not in self.emptied:
@@ -535,7 +551,9 @@ class _Purge:
         try:
             return path.rename(target)
         except OSError as error:
-            raise DataError(f"{path} cannot be renamed ({error.strerror}); allow it, and purge again") from error
+            raise DataError(
+                f"{path} cannot be renamed ({error.strerror}); allow it, and purge again"
+            ) from error
 
     def _note(self, path: Path, what: str, why: str) -> None:
         self.manifest.removed.append(Entry(_shown(path), what, why))

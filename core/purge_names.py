@@ -80,8 +80,11 @@ def _holds(text: list[str], name: list[str]) -> bool:
     if any(text[i : i + len(name)] == name for i in range(len(text) - len(name) + 1)):
         return True
     joined = "".join(name)
-    # first and last name written as one word; scripts that put no space between words
-    return (len(name) > 1 and len(joined) >= JOINED or not joined.isascii()) and joined in "".join(text)
+    if not joined.isascii():  # scripts that put no space between words
+        return any(joined in word for word in text)
+    return (
+        len(name) > 1 and len(joined) >= JOINED and any(joined == word.strip("0123456789") for word in text)
+    )
 
 
 __all__ = ["PURGED", "Names"]

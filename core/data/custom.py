@@ -156,7 +156,9 @@ def remove_images(key: str, ids: Iterable[int], subjects: Iterable[str] = ()) ->
         if state.get(of) is not None:
             state[of] = state[of][stays]
     left = [name for name in state["subjects"] if name not in set(subjects)]
-    number = torch.tensor([left.index(n) if n in left else -1 for n in state["subjects"]] + [-1])  # -1: not known
+    number = torch.tensor(
+        [left.index(n) if n in left else -1 for n in state["subjects"]] + [-1]
+    )  # -1: not known
     for of in ("subject_of", "test_subject_of"):
         if state.get(of) is not None:
             state[of] = number[state[of]]

@@ -61,7 +61,9 @@ class Proposal:
         digest = hashlib.blake2b(json.dumps(plain).encode(), digest_size=6)
         of = [] if self.subject_of is None else [self.subject_of]
         if self.test_subject_of is not None and bool((self.test_subject_of >= 0).any()):
-            of.append(self.test_subject_of)  # not where it says nothing: imports made before it was kept have their names
+            of.append(
+                self.test_subject_of
+            )  # not where it says nothing: imports made before it was kept have their names
         for tensor in (*(t for p in (self.train, self.test) for t in (p.x, p.y, p.ids)), *of):
             digest.update(tensor.contiguous().numpy().data)
         return f"own-{digest.hexdigest()}"
