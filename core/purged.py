@@ -22,12 +22,13 @@ def generation() -> int:
 
 
 def purged_since(before: int) -> set[str]:
-    """The datasets of which something was purged after generation ``before``."""
-    found = set()
+    """Return the datasets of which something was purged after generation ``before``, named by a request or found by content."""
+    found: set[str] = set()
     for path in purges_home().glob("*.json"):
         try:
             if path.stat().st_mtime_ns >= before:
-                found.add(str(json.loads(path.read_bytes())["dataset"]))
+                values = json.loads(path.read_bytes())
+                found |= {str(values["dataset"]), *map(str, values.get("datasets", ()))}
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found

@@ -27,6 +27,10 @@ from dashboard.picking import Picks
 LABELS = {"replace": "New", "add": "Add", "subtract": "Subtract", "intersect": "Intersect"}
 MOST_BYTES = 4_000_000  # of an uploaded list; its lines take twenty times as much memory
 MOST_BARS = 12
+SUBJECTS = (
+    "Requests and attacks take a subject's training images only; the model never learnt from the test set. "
+    "`laf purge --subject` removes all images of a subject from this machine."
+)
 
 
 def counts(picks: Picks, dataset: Dataset) -> str:
@@ -127,10 +131,11 @@ def _filter_form(facts: Facts, dataset: Dataset, token: str) -> Filter:
     if dataset.subjects:
         subjects = tuple(
             st.multiselect(
-                "Shows", range(len(dataset.subjects)), format_func=dataset.subjects.__getitem__,
+                "Shows", range(len(dataset.subjects)), format_func=lambda s: subject_label(dataset, s),
                 key=f"filter-subject-{token}", placeholder="anybody",
             )
         )  # fmt: skip
+        st.caption(SUBJECTS)
     return Filter(
         classes,
         predictions,
@@ -139,6 +144,12 @@ def _filter_form(facts: Facts, dataset: Dataset, token: str) -> Filter:
         None if verdict is None else verdict == "right",
         subjects,
     )
+
+
+def subject_label(dataset: Dataset, subject: int) -> str:
+    """Return a subject's name with the number of training images, and of test images where there are some."""
+    train, test = dataset.counts_of(subject)
+    return f"{dataset.subjects[subject]} ({train:,}{f', and {test:,} in the test set' if test else ''})"
 
 
 # suggestions: asked for here, picked when they are there

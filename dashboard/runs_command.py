@@ -36,7 +36,9 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
         "purge", help="find and remove everything kept of some images"
     )
     purged.add_argument("--dataset", required=True, help="whose images they are: a name, or own-… for data you brought")  # fmt: skip
-    purged.add_argument("--ids", required=True, metavar="FILE", help="ids of training images, one a line; - for standard input")  # fmt: skip
+    purged.add_argument("--ids", default=None, metavar="FILE", help="ids of training or test images, one a line; - for standard input")  # fmt: skip
+    purged.add_argument("--subject", action="append", default=[], metavar="NAME", help="all images of one subject, as the CSV called it; may be given again")  # fmt: skip
+    purged.add_argument("--remove-datasets", action="store_true", help="remove a data set whole where a class of it would have no image left")  # fmt: skip
     purged.add_argument("--data-dir", default=None, metavar="DIR", help="folder of downloaded data (default: $LAF_HOME/data)")  # fmt: skip
     purged.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     purged.add_argument("--json", default=None, metavar="FILE", help="write the manifest as json; - for standard output")  # fmt: skip
@@ -55,7 +57,12 @@ def purge(a: argparse.Namespace) -> None:
     from core.purge import purge as remove
     from dashboard.request_options import ids_in
 
-    manifest = remove(a.dataset, ids_in(a.ids), data_dir=a.data_dir, dry_run=a.dry_run)
+    if a.ids is None and not a.subject:
+        raise RequestError("name the images with --ids FILE, or all images of a subject with --subject NAME")
+    manifest = remove(
+        a.dataset, () if a.ids is None else ids_in(a.ids), subjects=a.subject, data_dir=a.data_dir,
+        dry_run=a.dry_run, remove_datasets=a.remove_datasets,
+    )  # fmt: skip
     if _told(a.json, manifest.as_dict()):
         return
     word = "would go" if a.dry_run else "gone"
@@ -64,6 +71,8 @@ def purge(a: argparse.Namespace) -> None:
     for entry in manifest.left:
         print(f"{'left':10} {entry.path}: {entry.why}")
     print(f"{manifest.images:,} images of {manifest.dataset}: {len(manifest.removed)} things {word}, {len(manifest.left)} for you to look at")  # fmt: skip
+    if manifest.receipt is not None:
+        print(f"receipt: {manifest.receipt} (not kept; with what you asked for it proves that the manifest is of this purge)")  # fmt: skip
 
 
 def _list(a: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ from core.data.custom import inspect, keep, kept, load_own, remove, rename
 from core.data.datasets import source
 from core.data.own import apart, archives
 from core.errors import DataError, LabError, RequestError
+from dashboard.forget_set import subject_label
 
 REAL = Path(
     os.environ.get("LAF_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"), "cifar10-small.zip"
@@ -292,8 +293,13 @@ def test_a_csv_says_who_is_on_which_image(lead):
     found = look(pack(halves()), subjects=table)
     assert found.subjects == ("Ann", "Bob")
     assert found.subject_of.tolist() == [0, -1, 0, -1, -1, 1, -1, -1]
+    assert found.test_subject_of.tolist() == [0, -1, -1, -1]
+    assert any("Ann: 1 of 3" in note and "Bob" not in note for note in found.notes)
     data = load_own(keep(found))
     assert (data.subjects, data.subject_of.tolist()) == (found.subjects, found.subject_of.tolist())
+    assert data.test_subject_of.tolist() == found.test_subject_of.tolist()
+    assert [data.counts_of(s) for s in (0, 1)] == [(2, 1), (1, 0)]
+    assert [subject_label(data, s) for s in (0, 1)] == ["Ann (2, and 1 in the test set)", "Bob (1)"]
     assert found.key != look(pack(halves())).key
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import toys
 
 from core import originals, references
@@ -26,14 +30,18 @@ from core.observer import Observer
 from core.outcomes import outcome, outcomes
 from core.prepared import Kept
 from core.projection import Projection
-from core.purge import purge
+from core.purge import proves, purge
+from core.purge_names import Names
+from core.purged import purged_since
 from core.run import Run, finish
 from core.runner import Runner
-from core.runs import list_runs, read_run, record
+from core.runs import list_runs, note_run, read_run, record, rename_run, share_run
 from core.selection import Selection, load_list, save_list, saved_lists
 from core.setup import Setup
 from core.shelf import maps, models
 from core.slices import drain
+from core.store import load_state, save_state
+from core.studies import work
 from dashboard.cli import main
 from dashboard.state import Lab
 
@@ -175,11 +183,18 @@ def test_an_open_run_stops_it_before_anything_is_removed(home, brought):
 
 
 @pytest.mark.parametrize(
-    ("ids", "said"), [([], "no id"), ([10**9], "no training image"), (range(0, 160), "all training images")]
+    ("ids", "said"),
+    [([], "no image is named"), ([10**9], "no image of"), (range(0, 160), "all training images")],
 )
 def test_a_wrong_request_is_refused(home, brought, ids, said):
     with pytest.raises(RequestError, match=said):
         purge(brought, ids)
+
+
+def test_a_subject_that_the_data_does_not_know_is_refused(home, brought):
+    with pytest.raises(RequestError, match="no subject called 'Ann'"):
+        purge(brought, subjects=["Ann"])
+    assert not (home / "purges").exists()
 
 
 def test_of_a_public_data_set_it_says_what_stays(home, digits):
@@ -306,3 +321,335 @@ def flat():
             return np.ascontiguousarray(previous)
 
     return Flat()
+
+
+# by content: one home with everything in it
+
+SUBJECT = "Zoë Marlowe"
+BYTES = re.compile(
+    rb"marlowe|zo\xc3\xab|zo\\\\u00eb", re.IGNORECASE
+)  # her name, in UTF-8 and as json escapes it
+
+
+def bring(x: np.ndarray, y: np.ndarray, title: str, csv: list[str] | None = None) -> str:
+    """Import images x (N, H, W) or (N, H, W, 3) without a test set of their own; the key."""
+    file = io.BytesIO()
+    np.savez_compressed(file, x=x, y=y)
+    table = None if csv is None else "\n".join(["id,subject", *csv]).encode()
+    return custom.keep(custom.inspect(file.getvalue(), name=f"{title}.npz", subjects=table))
+
+
+def pictures(seed: int, per_class: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, 8, 8) of three patterns under noise, no two alike."""
+    draw = np.random.default_rng(seed)
+    y = np.arange(3).repeat(per_class)
+    x = draw.integers(0, 200, (3, 8, 8))[y] + draw.integers(0, 56, (len(y), 8, 8))
+    return x.astype(np.uint8), y
+
+
+def packed(data: bytes) -> list[bytes]:
+    """``data``, and whatever in it was packed by zip, zlib or gzip, wherever it begins."""
+    found = [data]
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            found += [archive.read(name) for name in archive.namelist()]
+    for start in re.finditer(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08", data):
+        try:
+            out = zlib.decompressobj(47).decompress(data[start.start() :])
+        except zlib.error:
+            continue
+        if len(out) >= 32:
+            found.append(out)
+    return found
+
+
+def givers(root: Path, needles: list[bytes]) -> set[str]:
+    """The files under ``root`` with one of the needles or her name in them, in their own name, or in what is packed in them."""
+    found = set()
+    for path in root.rglob("*"):
+        shown = str(path.relative_to(root))
+        if BYTES.search(shown.encode()):
+            found.add(shown)
+        if path.is_file() and any(
+            BYTES.search(data) or any(n in data for n in needles) for data in packed(path.read_bytes())
+        ):
+            found.add(shown)
+    return found
+
+
+def pixels_of(data, ids: set[int]) -> list[bytes]:
+    """Bytes of images: as kept, and as a net reads them."""
+    found = []
+    for part in (data.train, data.test):
+        rows = torch.tensor([i in ids for i in part.ids.tolist()])
+        if rows.any():
+            images = part.take(rows)
+            found += [x.numpy().tobytes() for x in images.x]
+            found += [x.numpy().tobytes() for x in images.floats(slice(None))]
+    return found
+
+
+def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp_path, capsys):
+    x, y = pictures(1)
+    order = np.random.default_rng(2).permutation(len(x))
+    hers = [i for i in range(len(x)) if i % 30 < 7]  # 21 of 90
+    csv = [f"{i},{SUBJECT if i in hers else 'Bob Field'}" for i in range(len(x))]
+    named = bring(x, y, f"Class of {SUBJECT}", csv)
+    other = bring(x[order], y[order], "The same without names")
+    colour = np.concatenate(
+        [np.repeat(x[order][..., None], 3, -1), [np.full((8, 8, 3), (9, 200, 31), np.uint8)]]
+    )
+    in_colour = bring(colour, np.append(y[order], 0), "The same beside one in colour")
+    removed = bring(x[order[::-1]], y[order[::-1]], "The same, removed")
+    apart = bring(*pictures(5), "Others")
+    held = {key: load(key) for key in (named, other, in_colour, removed)}
+    assert load(named).counts_of(load(named).subjects.index(SUBJECT)) == (16, 5)
+
+    where = {named: set(hers)}  # ids of her images in each import
+    where[other] = {i for i, j in enumerate(order) if j in hers}
+    where[in_colour] = set(where[other])
+    where[removed] = {i for i, j in enumerate(order[::-1]) if j in hers}
+    needles = []
+    for key, data in held.items():
+        ids = where[key] & set(data.train.ids.tolist())
+        split, _, observer = lay(key, tuple(sorted(ids)))
+        said = observer.original.train.representations[np.isin(split.train.ids.numpy(), sorted(ids))]
+        needles += pixels_of(data, where[key])
+        needles += [r.tobytes() for r in np.asarray(said)]
+        needles += [r.astype(np.float16).tobytes() for r in np.asarray(said)]
+        maps.put(f"{key[4:]}0", {"representations": torch.as_tensor(said)}, dataset=key)
+    learnt = Setup(dataset=other, task="class", classes=(1,), device="cpu")
+    lay_run(learnt, held[other])
+    lay_run(Setup(dataset=apart, task="class", classes=(1,), device="cpu"), load(apart))
+    custom.remove(removed)
+
+    infos = {i.id: i for i in list_runs()[0]}
+    for i in infos.values():
+        rename_run(i.id, f"without {SUBJECT}")
+        note_run(i.id, "ZOE MARLOWE asked for it in May")
+        share_run(i.id)
+    mine = next(i.id for i in infos.values() if i.setup.dataset == named)
+    assert main(["runs", "export", mine, "--format", "csv", "--out", str(home / "export.zip")]) == 0
+    frames = read_run(mine).frames
+    assert frames
+    assert frames[0].representations is not None
+    ids = sorted(where[named] & set(held[named].train.ids.tolist()))
+    save_list("Zoe Marlowe", held[named], Selection(ids))
+    save_list("all but zoe-marlowe", held[named], Selection([*ids[:2], 80]))
+    save_list("zoë marlowe", load(apart), Selection([1, 2]))
+    note_of = {
+        "studies/marlowe-zoe-marlowe/study.toml": f'title = "{SUBJECT}"\n',
+        "studies/marlowe-zoe-marlowe/study.json": json.dumps({"name": "marlowe-zoe-marlowe"}),
+        "studies/marlowe-zoe-marlowe/rows.jsonl": json.dumps({"key": "k", "error": f"of {SUBJECT}"}) + "\n",
+        "lessons/progress/everybody/first/0123456789abcdef.json": json.dumps(
+            {"passed": {"1": {"setup": {"dataset": named, "ids": [*ids, 80]}, "note": f"{SUBJECT}!"}}}
+        ),
+        "purges/20260101-000000-000000.json": json.dumps(
+            {"schema": 1, "dataset": named, "ids_digest": hashlib.sha256(b"1,2").hexdigest(), "left": [],
+             "removed": [{"path": "forget-sets/x/Zoe Marlowe.json", "what": "removed", "why": "a list"}]}
+        ),
+    }  # fmt: skip
+    for place, text in note_of.items():
+        (home / place).parent.mkdir(parents=True, exist_ok=True)
+        (home / place).write_text(text)
+    images = (home / "datasets" / named / "images.safetensors").read_bytes()
+    (home / "datasets" / named / ".images.safetensors.ab12cd_9").write_bytes(images)
+    (home / "datasets" / f".{named}-0a1b2c3d").mkdir()
+    (home / "datasets" / f".{named}-0a1b2c3d" / "images.safetensors").write_bytes(images)
+
+    before = givers(home, needles)
+    for wanted in ("datasets/", "runs/", "forget-sets/", "studies/", "lessons/", "purges/", "maps/"):
+        assert any(name.startswith(wanted) for name in before), wanted
+    fingerprints = [data.fingerprint.encode() for data in held.values()]
+    assert givers(home, fingerprints) & {f"runs/{mine}/run.json"}
+    asked = ["purge", "--dataset", named, "--subject", SUBJECT]
+    seen = contents(home)
+    assert main([*asked, "--dry-run"]) == 0
+    assert contents(home) == seen
+    capsys.readouterr()
+    assert main([*asked, "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    assert givers(home, needles + fingerprints) == set()
+    assert told["images"] == 21
+    assert told["datasets"] == [*sorted([other, in_colour]), named]
+    assert set(told["datasets"]) <= purged_since(0)
+    for key in (named, other, in_colour):
+        left = load(key)
+        assert len(left.train) + len(left.test) == len(held[key].train) + len(held[key].test) - 21
+        assert where[key].isdisjoint([*left.train.ids.tolist(), *left.test.ids.tolist()])
+        assert SUBJECT not in left.subjects
+    assert {load(named).subjects[i] for i in load(named).subject_of.tolist()} == {"Bob Field"}
+    for path in home.rglob("*.json"):  # no list of ids that names one of hers, in any settings
+        for dataset, listed in lists_of_ids(json.loads(path.read_bytes())):
+            assert where.get(dataset, set()).isdisjoint(listed), path
+    (apart_run,) = [
+        i for i in list_runs()[0] if i.setup.dataset == apart
+    ]  # loses what it says of her, no more
+    assert (apart_run.name, apart_run.note, apart_run.frames > 0) == ("", "", True)
+    assert not [i for i in list_runs()[0] if i.setup == learnt]
+    assert list_runs()[1] == []
+    (kept,) = (home / "purges").glob("2*-*[1-9]*.json")
+    manifest = json.loads(kept.read_text())
+    assert told["receipt"] not in kept.read_text()
+    assert proves(manifest, told["receipt"], subjects=[SUBJECT])
+    assert not proves(manifest, told["receipt"], subjects=["Bob Field"])
+    assert not proves(manifest, "00" * 32, subjects=[SUBJECT])
+    assert "ids_digest" not in (home / "purges" / "20260101-000000-000000.json").read_text()
+
+
+def lay_run(setup: Setup, data) -> None:
+    """A kept run with frames and states."""
+    split = setup.split(data)
+    model = drain(originals.original(split, LAF(toys.QUICK)))
+    observer = Observer(split, model, EvalConfig(frames=1000))
+    observer.projection = Projection.fit(observer.original.train.representations, seed=0)
+    run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints(every=2))
+    record(run, setup)
+    finish(run)
+    run.recorder.close()
+
+
+def lists_of_ids(value) -> list[tuple[str, list[int]]]:
+    """(dataset, ids) of all settings and lists in a value of json."""
+    if isinstance(value, list):
+        return [found for v in value for found in lists_of_ids(v)]
+    if not isinstance(value, dict):
+        return []
+    here = [(str(value["dataset"]), value["ids"])] if {"dataset", "ids"} <= value.keys() else []
+    return here + [found for v in value.values() for found in lists_of_ids(v)]
+
+
+# a subject's images are one thing
+
+
+@pytest.fixture
+def school(home):
+    """Data of 90 images in three classes, 21 of them of her, 5 of those drawn into the test set."""
+    x, y = pictures(1)
+    return bring(x, y, "School", [f"{i},{SUBJECT if i % 30 < 7 else 'Bob Field'}" for i in range(len(x))])
+
+
+def test_test_images_can_be_purged_by_their_ids(school):
+    data = load(school)
+    both = [int(data.train.ids[0]), int(data.test.ids[0])]
+    assert purge(school, both).images == 2
+    assert set(both).isdisjoint([*load(school).train.ids.tolist(), *load(school).test.ids.tolist()])
+
+
+def test_a_run_that_was_only_tested_on_them_stays_without_frames(school):
+    data = load(school)
+    lay_run(Setup(dataset=school, task="class", classes=(1,), device="cpu"), data)
+    purge(school, [int(data.test.ids[0])])
+    (info,) = list_runs()[0]
+    assert (info.frames, info.steps > 0) == (0, True)
+    assert read_run(info.id).folder.model.exists()
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_class_is_never_left_without_images_unless_the_data_set_may_go_whole(home, school, part):
+    images = getattr(load(school), part)
+    ids = images.ids[images.y == 1].tolist()
+    held = contents(home)
+    with pytest.raises(RequestError, match=r"class '1' of School.*--remove-datasets"):
+        purge(school, ids)
+    assert contents(home) == held
+    needles = pixels_of(load(school), set(ids))
+    assert traces(home, needles)
+    assert purge(school, ids, remove_datasets=True).images == len(ids)
+    assert traces(home, needles) == []
+    assert custom.kept_keys() == []
+
+
+def test_data_imported_before_subjects_of_test_images_were_kept_opens_and_the_purge_says_so(home, school):
+    place = home / "datasets" / school / "images.safetensors"
+    state = load_state(place)
+    del state["test_subject_of"]
+    save_state(place, state)
+    custom._loaded.cache_clear()
+    data = load(school)
+    assert data.test_subject_of is None
+    assert data.counts_of(data.subjects.index(SUBJECT)) == (16, 0)
+    manifest = purge(school, subjects=[SUBJECT])
+    assert manifest.images == 16
+    assert any("subjects on test images were not kept" in e.why for e in manifest.left)
+    assert load(school).subjects == ("Bob Field",)
+
+
+def test_what_cannot_be_decided_is_named(home, school):
+    x, y = pictures(3)
+    classes = bring(x, y, "School of Zoë", [f"{i},{SUBJECT}" for i in range(9)])
+    save_list("Zoë in May", load(school), Selection([80]))
+    manifest = purge(school, subjects=[SUBJECT])
+    left = {(e.path, e.why.split(";")[0]) for e in manifest.left}
+    assert (f"datasets/{classes}", "data whose title may be of a subject") in left
+    assert (f"datasets/{classes}", "data that knows a subject of that name with other images") in left
+    assert (f"forget-sets/{school}/Zoë in May.json", "a list whose name may be of a subject") in left
+    assert load(classes).subjects == (SUBJECT,)  # other images of a subject of that name: only named
+    kept = next((home / "purges").glob("*.json")).read_text()
+    assert "Zo" not in kept
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sure", "perhaps"),
+    [
+        ("Ann Lee", "for ANN  LEE, who asked", True, True),
+        ("Ann Lee", "ann_lee-2", True, True),
+        ("Ann Lee", "annlee", True, False),
+        ("Ann Lee", "Joann Leeds", False, False),
+        ("Ann Lee", "Lee's", False, True),
+        ("Zoë", "Zoe\u0308!", True, True),
+        ("Zoë", "ZOE", True, True),
+        ("山田", "山田の写真", True, False),
+        ("p1", "class p1 looks good", False, True),
+        ("7", "step 7", False, True),
+        ("a.b*c", "of a.b*c", True, True),
+    ],
+)
+def test_a_name_is_found_as_a_person_would_read_it(name, text, sure, perhaps):
+    names = Names([name])
+    assert (names.is_in(text), names.may_hold(text)) == (sure, perhaps)
+    assert names.is_one(name)
+    assert (names.without(text) == text) >= (not sure)
+
+
+def test_a_lab_that_holds_the_same_images_under_another_key_drops_them(home, school, flat):
+    x, y = pictures(1)
+    other = bring(x[::-1], y[::-1], "Backwards")
+    lab = Lab(Runner(workers=1), flat, Runner(workers=1), Kept())
+    try:
+        assert lab.change(Setup(dataset=other, task="class", classes=(1,), device="cpu")) is None
+        experiment = lab.experiment
+        until(lambda: experiment.run is not None or experiment.error)
+        purge(school, subjects=[SUBJECT])
+        assert lab.drop_purged()
+        assert experiment.closed
+        assert "purged" in lab.notice
+        until(lambda: lab.experiment.split is not None or lab.experiment.error)
+        assert len(lab.experiment.split.train) + len(lab.experiment.split.test) == 69
+    finally:
+        lab.close()
+
+
+def test_a_study_that_is_being_run_stops_a_purge(home, school, monkeypatch):
+    monkeypatch.setattr("core.studies.table.kept_studies", lambda: ["mine"])
+    monkeypatch.setattr("core.studies.table.is_running", lambda name: name == "mine")
+    held = contents(home)
+    with pytest.raises(RequestError, match="study mine is being run"):
+        purge(school, subjects=[SUBJECT])
+    assert contents(home) == held
+
+
+def test_what_jobs_of_studies_share_is_made_anew_after_a_purge(school):
+    assert work._kept("images", lambda: 1) == 1
+    assert work._kept("images", lambda: 2) == 1
+    purge(school, subjects=[SUBJECT])
+    assert work._kept("images", lambda: 2) == 2
+    work._KEPT.clear()
+
+
+def test_the_command_needs_ids_or_a_subject(home, school, capsys):
+    assert main(["purge", "--dataset", school]) == 2
+    assert "--ids FILE" in capsys.readouterr().err
+    assert main(["purge", "--dataset", school, "--subject", SUBJECT]) == 0
+    assert "receipt: " in capsys.readouterr().out

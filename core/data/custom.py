@@ -42,7 +42,9 @@ __all__ = [
     "inspect",
     "keep",
     "kept",
+    "kept_keys",
     "load_own",
+    "read_own",
     "remove",
     "remove_images",
     "rename",
@@ -140,15 +142,27 @@ def remove(key: str) -> None:
     _discard(_place(key))
 
 
-def remove_images(key: str, ids: Iterable[int]) -> None:
-    """Delete these training images for good; the others keep their ids. Raises as ``about``, DataError when the disk is full."""
+def remove_images(key: str, ids: Iterable[int], subjects: Iterable[str] = ()) -> None:
+    """Delete these training and test images for good, and the names of ``subjects``; the other images keep their ids.
+
+    Raises as ``about``, DataError when the disk is full.
+    """
     place = _place(key)
     state = load_state(place / _IMAGES)
-    part = state["train"]
-    stays = ~torch.isin(part["ids"], torch.tensor(sorted(set(ids)), dtype=torch.int64))
-    state["train"] = {name: tensor[stays] for name, tensor in part.items()}
-    if state["subject_of"] is not None:
-        state["subject_of"] = state["subject_of"][stays]
+    gone = torch.tensor(sorted(set(ids)), dtype=torch.int64)
+    for part, of in (("train", "subject_of"), ("test", "test_subject_of")):
+        stays = ~torch.isin(state[part]["ids"], gone)
+        state[part] = {name: tensor[stays] for name, tensor in state[part].items()}
+        if state.get(of) is not None:
+            state[of] = state[of][stays]
+    left = [name for name in state["subjects"] if name not in set(subjects)]
+    number = torch.tensor(
+        [left.index(n) if n in left else -1 for n in state["subjects"]] + [-1]
+    )  # -1: not known
+    for of in ("subject_of", "test_subject_of"):
+        if state.get(of) is not None:
+            state[of] = number[state[of]]
+    state["subjects"] = left
     save_state(place / _IMAGES, state)
     count = len(state["train"]["ids"]) + len(state["test"]["ids"])
     size = (place / _IMAGES).stat().st_size
@@ -166,6 +180,22 @@ def load_own(key: str) -> Dataset:
 
 @lru_cache(maxsize=2)
 def _loaded(place: Path, title: str) -> Dataset:
+    return _read(place, title)
+
+
+def read_own(key: str) -> Dataset:
+    """Return kept data, read anew and held in no cache. Raises as ``about``."""
+    place = _place(key)
+    return _read(place, _about(place).title)
+
+
+def kept_keys() -> list[str]:
+    """Return the keys of all kept data in order, also of data that cannot be read."""
+    folder = _folder()
+    return sorted(p.name for p in folder.iterdir() if _KEY.fullmatch(p.name)) if folder.is_dir() else []
+
+
+def _read(place: Path, title: str) -> Dataset:
     state = load_state(place / _IMAGES)
     try:
         train, test = (LabelledImages(p["x"], p["ids"], 255, p["y"]) for p in (state["train"], state["test"]))
@@ -173,9 +203,11 @@ def _loaded(place: Path, title: str) -> Dataset:
             norm = Norm.of(train.x)
             train, test = (LabelledImages(p.x, p.ids, 255, p.y, norm=norm) for p in (train, test))
         subject_of: Tensor | None = state["subject_of"]
+        test_subject_of: Tensor | None = state.get("test_subject_of")  # imports of before do not have it
         return own_dataset(
-            place.name, title, tuple(state["classes"]), train, test, tuple(state["subjects"]), subject_of
-        )
+            place.name, title, tuple(state["classes"]), train, test, tuple(state["subjects"]), subject_of,
+            test_subject_of,
+        )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError(f"{place} is broken; remove it and import the data again") from error
 
@@ -187,6 +219,7 @@ def _state(proposal: Proposal) -> dict[str, Any]:
         "classes": list(proposal.classes),
         "subjects": list(proposal.subjects),
         "subject_of": proposal.subject_of,
+        "test_subject_of": proposal.test_subject_of,
     }
 
 

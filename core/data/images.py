@@ -88,7 +88,7 @@ class Dataset:
     """A train and a test set. Train ids and test ids never meet.
 
     ``family`` names whose presets fit: the dataset's own name unless given. ``subject_of`` says of each training image which of
-    ``subjects`` it shows, where that is known.
+    ``subjects`` it shows, ``test_subject_of`` of each test image, where that is known.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Dataset:
     family: str = ""
     subjects: tuple[str, ...] = ()
     subject_of: Tensor | None = None  # (N_train,) int64; -1: not known
+    test_subject_of: Tensor | None = None  # (N_test,) likewise; None also for data imported without it
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -109,6 +110,12 @@ class Dataset:
         """(C, H, W) of one image."""
         c, h, w = self.train.x.shape[1:]
         return c, h, w
+
+    def counts_of(self, subject: int) -> tuple[int, int]:
+        """Return how many training and how many test images are known to show ``subject``, an index of ``subjects``."""
+        of = (self.subject_of, self.test_subject_of)
+        train, test = (0 if t is None else int((t == subject).sum()) for t in of)
+        return train, test
 
     @cached_property
     def fingerprint(self) -> str:

@@ -23,6 +23,7 @@ from core.metrics import Report, evaluate, jensen_shannon
 from core.models import Net, device_of, outputs
 from core.originals import original
 from core.outcomes import outcome
+from core.purged import Watch
 from core.references import retraining
 from core.run import Phase, Run
 from core.shelf import content_key
@@ -255,10 +256,13 @@ _DO: dict[str, Callable[[Job], dict[str, Any]]] = {
 T = TypeVar("T")
 _KEPT: OrderedDict[Any, Any] = OrderedDict()  # of this process: cells come in an order that shares them
 _MOST = 12
+_PURGED = Watch()
 
 
 def _kept(key: Any, make: Callable[[], T]) -> T:
     """``make()``, or what it made for ``key`` not long ago."""
+    if _PURGED.changed():
+        _KEPT.clear()
     if key not in _KEPT:
         _KEPT[key] = make()
         while len(_KEPT) > _MOST:

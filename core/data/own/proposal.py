@@ -18,7 +18,7 @@ from core.data.own import apart
 from core.data.own.archives import shown
 from core.data.own.found import CLASSES, Found
 from core.data.own.names import clean_text
-from core.data.own.subjects import subjects_of
+from core.data.own.subjects import subjects_of, told_of_test
 from core.errors import DataError
 
 TEST_SHARE = 0.2  # of each class, where there is no test set
@@ -40,6 +40,7 @@ class Proposal:
     notes: tuple[str, ...]
     subjects: tuple[str, ...] = ()
     subject_of: Tensor | None = None  # (N_train,) int64; -1: not known
+    test_subject_of: Tensor | None = None  # (N_test,) likewise
 
     @property
     def counts(self) -> tuple[tuple[int, int], ...]:
@@ -59,6 +60,10 @@ class Proposal:
         plain = [self.classes, self.subjects, self.shape, len(self.train)]
         digest = hashlib.blake2b(json.dumps(plain).encode(), digest_size=6)
         of = [] if self.subject_of is None else [self.subject_of]
+        if self.test_subject_of is not None and bool((self.test_subject_of >= 0).any()):
+            of.append(
+                self.test_subject_of
+            )  # not where it says nothing: imports made before it was kept have their names
         for tensor in (*(t for p in (self.train, self.test) for t in (p.x, p.y, p.ids)), *of):
             digest.update(tensor.contiguous().numpy().data)
         return f"own-{digest.hexdigest()}"
@@ -75,18 +80,19 @@ class Proposal:
     def dataset(self) -> Dataset:
         """As every other dataset; its family is that of the presets that are nearest to such images."""
         return own_dataset(
-            self.key, self.title, self.classes, self.train, self.test, self.subjects, self.subject_of
-        )
+            self.key, self.title, self.classes, self.train, self.test, self.subjects, self.subject_of,
+            self.test_subject_of,
+        )  # fmt: skip
 
 
 def own_dataset(
     key: str, title: str, classes: tuple[str, ...], train: LabelledImages, test: LabelledImages,
-    subjects: tuple[str, ...], subject_of: Tensor | None,
+    subjects: tuple[str, ...], subject_of: Tensor | None, test_subject_of: Tensor | None = None,
 ) -> Dataset:  # fmt: skip
     """A Dataset of what somebody brought."""
     c, h, w = train.x.shape[1:]
     family = "own-colour" if c == 3 else "own-small" if max(h, w) <= SMALL else "own-grey"
-    return Dataset(key, title, classes, train, test, family, subjects, subject_of)
+    return Dataset(key, title, classes, train, test, family, subjects, subject_of, test_subject_of)
 
 
 def inspect(
@@ -117,18 +123,19 @@ def inspect(
         return LabelledImages(found.x[mask], ids[mask], 255, found.y[mask], norm=norm)
 
     names: tuple[str, ...] = ()
-    subject_of = None
+    subject_of = test_subject_of = None
     if subjects is not None:
         names, of_all, told = subjects_of(subjects, found)
-        subject_of = of_all[~test]
-        notes.append(told)
+        subject_of, test_subject_of = of_all[~test], of_all[test]
+        notes += [told, *filter(None, [told_of_test(names, subject_of, test_subject_of)])]
         if not bool((subject_of >= 0).any()):
             raise DataError(
                 "the CSV of subjects names no training image; nothing could be forgotten by subject"
             )
     return Proposal(
-        _title(name), found.classes, part(~test), part(test), found.sizes, tuple(notes), names, subject_of
-    )
+        _title(name), found.classes, part(~test), part(test), found.sizes, tuple(notes), names, subject_of,
+        test_subject_of,
+    )  # fmt: skip
 
 
 def _require_classes(found: Found, name: str) -> None:

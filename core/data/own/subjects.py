@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -56,6 +57,23 @@ def subjects_of(source: Path | bytes, found: Found) -> tuple[tuple[str, ...], Te
         subject_of[row] = number_of[name]
     told = f"{len(names):,} subjects are named for {len(given):,} of {len(found.y):,} images."
     return names, subject_of, told
+
+
+def told_of_test(names: Sequence[str], train: Tensor, test: Tensor, most: int = 5) -> str | None:
+    """Return a sentence on the subjects that have images in the test set, or None where no subject has.
+
+    ``train`` and ``test`` say of each image which of ``names`` it shows.
+    """
+    counts = [torch.bincount(t[t >= 0], minlength=len(names)).tolist() for t in (train, test)]
+    split = [(name, b, a + b) for name, a, b in zip(names, *counts, strict=True) if b]
+    if not split:
+        return None
+    listed = "; ".join(f"{shown(name)}: {n:,} of {total:,}" for name, n, total in split[:most])
+    more = f"; and {len(split) - most:,} more subjects" if len(split) > most else ""
+    return (
+        f"Some images of a subject lie in the test set ({listed}{more}): a forget request takes the training images only, "
+        "`laf purge --subject` removes all."
+    )
 
 
 def _lines(data: bytes, where: str) -> list[tuple[int, list[str]]]:
