@@ -66,7 +66,8 @@ def setup_of(a: argparse.Namespace) -> Any:
     from core.data.datasets import DATASETS
     from core.setup import FRACTIONS, Setup
 
-    task = a.task or ("indices" if a.indices is not None else "class")
+    usual = "indices" if a.indices is not None else "class"
+    task = usual if a.task is None else a.task
     if task not in TASKS:
         raise RequestError(f"unknown task {task!r}; there are: {', '.join(TASKS)}")
     if a.plant is not None and (a.task, a.classes, a.fraction, a.indices) != (None, None, None, None):

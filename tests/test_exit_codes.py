@@ -146,7 +146,7 @@ STUDIES = [
     "@noise.toml",
     HUGE,
 ]
-KEPT = ["nonsense", "", "../runs", ".", "@folder", "20200101-000000-000000", "2", HUGE]
+KEPT = ["nonsense", "", "../runs", ".", "@folder", "20200101-000000-000000", HUGE]
 ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("runs show", "id"): KEPT,
     ("runs export", "id"): KEPT,
@@ -550,7 +550,7 @@ def test_a_closed_pipe_ends_with_1_and_says_nothing(place):
 def test_standard_output_that_takes_nothing_is_one_line_and_1(place):
     with open("/dev/full", "w") as out, command("lesson", "list", stdout=out) as done:
         err = done.communicate()[1]
-    assert (err, done.returncode) == ("laf: standard output cannot be written (No space left on device)\n", 1)
+    assert (done.returncode, err.count("\n"), "No space left on device" in err) == (1, 1, True), err
 
 
 def test_the_help_and_the_documents_say_the_codes():
@@ -633,7 +633,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_is_one_line_and_1(
     assert (err.count("\n"), "No space left on device" in err, option in err) == (1, True, True), err
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("out", "old")]
     assert laf(*argv) == 0
-    assert (tmp_path / "out").stat().st_size > 3
+    assert (tmp_path / "out").read_bytes() != b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
