@@ -177,6 +177,7 @@ class _Purge:
     def __init__(self, held: list[Held], names: Names, emptied: set[str], manifest: Manifest) -> None:
         self.held = {h.dataset.name: h for h in held}
         self.names, self.emptied, self.manifest = names, emptied, manifest
+        self.own = set(custom.kept_keys())
         self.gone = self._removed_data()
 
     def lock(self, locks: contextlib.ExitStack) -> None:
@@ -205,8 +206,14 @@ class _Purge:
                 self._run(folder, about, self.held[name])
                 continue
             if name in self.gone:
+                for export in about.get("exports", []):
+                    self._export(export)
                 self._drop_frames(folder)
                 self._left(folder.path, "a run of data that was removed: whether it learnt from them is not known; delete it with `laf runs rm`")  # fmt: skip
+                setup = {**about["setup"], "ids": []}
+                about = {**about, "setup": setup, "dataset": secrets.token_hex(12), "exports": []}
+                if not self.manifest.dry_run:
+                    folder.write_about(about)
             self._rewrite_about(folder, about, self._unnamed(about))
         for path in runs_home().glob(".[0-9]*"):
             self._drop(path, "a run that was half made or half deleted")
@@ -235,12 +242,14 @@ class _Purge:
                     continue
                 held = self.held.get(kept["dataset"])
                 left = [i for i in kept["ids"] if held is None or i not in held.ids]
-            except (ValueError, KeyError, TypeError, OSError):
+            except (ValueError, KeyError, TypeError, AttributeError, OSError):
                 self._drop(path, "a list of ids that cannot be read")
                 continue
             if not left and kept["ids"]:
                 self._drop(path, "a list of these ids")
                 continue
+            if kept["dataset"].startswith(OWN) and kept["dataset"] not in self.own:
+                self._left(path, "a list of data that was removed: whether its ids are of them is not known")
             if len(left) < len(kept["ids"]):
                 self._note(path, "rewritten", "a list with some of these ids")
                 self._write(path, {**kept, "ids": left})
@@ -367,7 +376,7 @@ class _Purge:
         for folder in self._runs():
             with contextlib.suppress(LabError, KeyError):
                 named.add(str(folder.read_about()["setup"]["dataset"]))
-        return {n for n in named if n.startswith(OWN)} - set(custom.kept_keys())
+        return {n for n in named if n.startswith(OWN)} - self.own
 
     def _run(self, folder: RunFolder, about: dict[str, Any], held: Held) -> None:
         """A run of data that held the images."""
