@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 
 from core.classroom import Classroom
-from core.data.datasets import load
+from core.data.datasets import load, require_name
 from core.data.images import Dataset
 from core.errors import LabError
 from core.experiment import Experiment
@@ -121,6 +121,7 @@ class Lab:
             if self.notice is None:
                 return True
         if asked.setup is None:
+            self.notice = self.notice or asked.problem
             return False
         problem = self.change(asked.setup, settings=asked.settings)
         self.notice = self.notice or problem
@@ -222,7 +223,8 @@ class Lab:
         return None
 
     def _images(self, setup: Setup) -> Dataset:
-        """Those of ``setup``. Raises LabError where they cannot be had, or are too many for a classroom."""
+        """Those of ``setup``, by name. Raises LabError where they cannot be had, or are too many for a classroom."""
+        require_name(setup.dataset)
         dataset = load(setup.dataset, data_dir=setup.data_dir)
         if self.classroom is not None:
             self.classroom.check_images(dataset)
