@@ -15,7 +15,7 @@ from core.errors import ConfigError, RequestError
 from core.fast import SPEEDS, fast
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
-MOST_SEED = 2**32 - 1
+MOST_SEED = 2**31 - 1  # as the page and a study take it
 
 
 @dataclass(frozen=True)

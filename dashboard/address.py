@@ -14,6 +14,7 @@ from typing import Any
 from core.bounds import quoted
 from core.data.datasets import require_name
 from core.errors import DataError, RequestError
+from core.models import NETS
 from core.runs.plain import config_dict, config_like
 from core.setup import Setup
 
@@ -148,8 +149,7 @@ def with_settings(preset: Any, settings: Mapping[str, Any] | None) -> Any:
     """``preset`` with ``settings``; None where there are none. Raises DataError for what it does not know or allow."""
     if not settings:
         return None
-    if _names_threads(settings):
-        raise DataError(THREADS)
+    _require_ours(settings)
     if not is_dataclass(preset):
         return None
     for f in fields(preset):
@@ -160,11 +160,15 @@ def with_settings(preset: Any, settings: Mapping[str, Any] | None) -> Any:
     return found
 
 
-def _names_threads(settings: Mapping[str, Any]) -> bool:
-    return any(
-        key == "threads" or (isinstance(value, Mapping) and _names_threads(value))
-        for key, value in settings.items()
-    )
+def _require_ours(settings: Mapping[str, Any]) -> None:
+    """Raises DataError where settings, or those inside them, name threads or a net that is not the Lab's."""
+    for key, value in settings.items():
+        if key == "threads":
+            raise DataError(THREADS)
+        if key == "net" and (not isinstance(value, str) or value not in NETS):
+            raise DataError(f"unknown net {quoted(value)}; there are: {', '.join(NETS)}")
+        if isinstance(value, Mapping):
+            _require_ours(value)
 
 
 def _alike(mine: Any, theirs: Any) -> bool:

@@ -18,6 +18,7 @@ OPTIONS = {  # of the command line: field of Classroom, placeholder, help
     "--keep-runs": ("runs", "N", "runs kept on disk for each browser (default: 20)"),
     "--upload-mb": ("upload_mb", "MB", "of a file that somebody uploads (default: 20)"),
     "--session-mb": ("session_mb", "MB", "of the images that a session holds (default: 256)"),
+    "--run-mb": ("run_mb", "MB", "of all that a run may hold, estimated before it plays (default: 2048)"),
 }  # fmt: skip
 VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
 

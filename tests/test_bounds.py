@@ -136,7 +136,7 @@ def test_bounds_of_a_base_class_hold_in_its_subclasses():
     ("values", "said"),
     [
         ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
-        ({"seed": 2**32}, "seed must be at most 4,294,967,295, got 4294967296"),
+        ({"seed": 2**31}, "seed must be at most 2,147,483,647, got 2147483648"),
         ({"seed": True}, "seed must be a whole number"),
         ({"fraction": float("nan")}, "fraction must lie between 0 and 1, both excluded, got nan"),
         ({"share": 0.0}, "share must lie in (0, 1], got 0.0"),

@@ -60,8 +60,10 @@ def test_the_options_are_the_limits():
         "7",
         "--session-mb",
         "100",
+        "--run-mb",
+        "500",
     ]
-    assert read(*argv) == Classroom(players=3, turn_s=12.5, runs=5, upload_mb=7, session_mb=100)
+    assert read(*argv) == Classroom(players=3, turn_s=12.5, runs=5, upload_mb=7, session_mb=100, run_mb=500)
     assert read("--classroom") == Classroom()
 
 
@@ -73,6 +75,7 @@ def test_the_options_are_the_limits():
         (["--classroom", "--turn", "0"], ["turn_s", "at least 1"]),
         (["--classroom", "--upload-mb", "0"], ["upload_mb", "at least 1"]),
         (["--classroom", "--session-mb", "1"], ["session_mb", "at least 8"]),
+        (["--classroom", "--run-mb", "63"], ["run_mb", "at least 64"]),
         (["--classroom", "--keep-runs", "-1"], ["runs", "at least 0"]),
     ],
 )
