@@ -29,6 +29,7 @@ from dashboard.address import MOST_IDS, asked, differing, with_settings
 from dashboard.state import Lab
 from dashboard.words import as_text
 
+DIGITS = {"dataset": "digits", "classes": "0"}
 MORE_MB = 300  # that 200 hostile addresses may take
 
 
@@ -90,7 +91,7 @@ def is_one_sentence(said: str) -> bool:
 )
 @pytest.mark.parametrize("name", list(METHODS))
 def test_threads_are_never_taken_from_an_address(name, found):
-    wanted = asked({"dataset": "digits", "method": name, "settings": json.dumps(found)})
+    wanted = asked({**DIGITS, "method": name, "settings": json.dumps(found)})
     lab = make(asked=wanted)
     assert lab.notice == "threads is not taken from an address; the server decides it: leave it out"
     assert lab.experiment.setup == Setup()
@@ -119,7 +120,7 @@ def test_the_threads_of_a_run_are_not_in_its_address():
     ids=str,
 )
 def test_settings_beyond_the_bounds_are_told(found, said):
-    lab = make(asked=asked({"dataset": "digits", "settings": json.dumps(found)}))
+    lab = make(asked=asked({**DIGITS, "settings": json.dumps(found)}))
     assert said in lab.notice
     assert is_one_sentence(lab.notice)
     assert lab.experiment.config is None
@@ -127,7 +128,7 @@ def test_settings_beyond_the_bounds_are_told(found, said):
 
 
 def test_a_net_is_one_of_the_labs():
-    wanted = asked({"dataset": "digits", "method": "retrain", "settings": '{"net": "tv:regnet_y_128gf@avgpool"}'})
+    wanted = asked({**DIGITS, "method": "retrain", "settings": '{"net": "tv:regnet_y_128gf@avgpool"}'})
     lab = make(asked=wanted)
     assert lab.notice.startswith("unknown net 'tv:regnet_y_128gf@avgpool'; there are: digits-cnn")
     lab.close()
@@ -165,7 +166,7 @@ def test_names_are_taken():
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "own-0123456789ab", "%2e%2e", "\x00", "x" * 99])
 def test_a_model_or_a_run_is_an_id(name):
-    lab = make(asked=asked({"dataset": "digits", "model": name}))
+    lab = make(asked=asked({**DIGITS, "model": name}))
     assert lab.notice.startswith("no model is kept as ")
     lab.close()
     lab = make(asked=asked({"run": name, "step": "9" * 18}))
@@ -189,7 +190,7 @@ def test_a_model_or_a_run_is_an_id(name):
     ids=lambda v: str(v)[:40],
 )
 def test_an_address_that_is_too_much_is_told(found, said):
-    wanted = asked({"dataset": "digits", **found})
+    wanted = asked({**DIGITS, **found})
     assert wanted.setup is None
     assert said in wanted.problem
     assert is_one_sentence(wanted.problem)
@@ -202,7 +203,7 @@ def test_in_a_classroom_no_sentence_names_the_servers_folders(monkeypatch):
         raise RequestError(f"put the files in {place}/data")
 
     monkeypatch.setitem(datasets.DATASETS, "toy-missing", datasets.Source("T", "", missing))
-    lab = make(asked=asked({"dataset": "toy-missing"}), classroom=Classroom())
+    lab = make(asked=asked({**DIGITS, "dataset": "toy-missing"}), classroom=Classroom())
     assert lab.notice == "put the files in $LAF_HOME/data"
     lab.close()
 
@@ -215,7 +216,7 @@ def test_the_words_of_a_link_are_shown_as_they_are():
 
 
 def test_a_run_that_would_not_fit_is_refused_before_it_is_played():
-    wanted = {"dataset": "digits", "settings": json.dumps({"epochs": 10_000, "batch_size": 1})}
+    wanted = {**DIGITS, "settings": json.dumps({"epochs": 10_000, "batch_size": 1})}
     lab = make(asked=asked(wanted), classroom=Classroom(run_mb=500))
     assert "this run would hold up to" in lab.notice
     assert "the limit is 500 MB: choose fewer epochs" in lab.notice
@@ -290,12 +291,12 @@ SETTINGS = st.one_of(
     st.integers(1, 400).map(lambda n: '{"vae":' * n + "1" + "}" * n),
     st.text(max_size=50),
 )
+CLASSES = st.one_of(st.just("0"), st.just("0,3"), TEXTS, st.lists(NUMBERS.map(str), max_size=30).map(",".join))
 ADDRESSES = st.fixed_dictionaries(
-    {"dataset": st.one_of(st.just("digits"), st.just("digits"), st.just("digits"), NAMES)},
+    {"dataset": st.one_of(st.just("digits"), st.just("digits"), st.just("digits"), NAMES), "classes": CLASSES},
     optional={
         "task": st.one_of(st.sampled_from([*TASKS]), TEXTS),
         "method": st.one_of(st.sampled_from([*METHODS]), TEXTS),
-        "classes": st.one_of(TEXTS, st.lists(NUMBERS.map(str), max_size=30).map(",".join)),
         "ids": st.one_of(TEXTS, st.lists(st.integers(-5, 10**20).map(str), max_size=400).map(",".join)),
         "seed": TEXTS, "fraction": TEXTS, "share": TEXTS, "model": TEXTS, "plant": TEXTS, "speed": TEXTS, "precision": TEXTS,
         "run": TEXTS, "step": TEXTS, "settings": SETTINGS,
@@ -365,7 +366,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
 
 
 def test_what_was_opened_writes_an_address_that_opens_the_same():
-    wanted = {"dataset": "digits", "settings": json.dumps({"temperature": 3.0, "vae": {"latent": 4}})}
+    wanted = {**DIGITS, "settings": json.dumps({"temperature": 3.0, "vae": {"latent": 4}})}
     lab = make(asked=asked(wanted))
     assert lab.notice is None
     again = differing(Setup().config(Setup().split(datasets.load("digits"))), lab.experiment.config)
