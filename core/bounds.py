@@ -112,7 +112,9 @@ def quoted(value: Any) -> str:
 def listed(names: Iterable[Any], most: int = 5) -> str:
     """List at most ``most`` names that a user gave, each on one line and cut short: a, b, …"""
     given = list(names)
-    said = [n if isinstance(n, str) and n.isprintable() and len(n) <= SHOWN else quoted(n) for n in given[:most]]
+    said = [
+        n if isinstance(n, str) and n.isprintable() and len(n) <= SHOWN else quoted(n) for n in given[:most]
+    ]
     return ", ".join([*said, *["…"] * (len(given) > most)])
 
 

@@ -27,7 +27,14 @@ class Classroom:
     run_mb: int = 2048  # that a run may hold in all, as ``core.memory_estimate`` reckons it
 
     def __post_init__(self) -> None:
-        for name, least in (("players", 0), ("turn_s", 1), ("runs", 0), ("upload_mb", 1), ("session_mb", 8), ("run_mb", 64)):
+        for name, least in (
+            ("players", 0),
+            ("turn_s", 1),
+            ("runs", 0),
+            ("upload_mb", 1),
+            ("session_mb", 8),
+            ("run_mb", 64),
+        ):
             if getattr(self, name) < least:
                 raise RequestError(
                     f"a classroom's {name} must be at least {least}, got {getattr(self, name):g}"

@@ -262,7 +262,12 @@ class Experiment(Evidence, TimeMachine):
     def require_room(self, setup: Setup, split: Split, config: Any) -> None:
         """Raises RequestError where a run of ``config`` would hold more memory than it may here."""
         require_room(
-            setup, split, config, self.classroom, eval_config=self.eval_config, references=self.reference_count
+            setup,
+            split,
+            config,
+            self.classroom,
+            eval_config=self.eval_config,
+            references=self.reference_count,
         )
 
     def keep(self, run: Run, **about: Any) -> None:

@@ -162,7 +162,13 @@ def require_room(
     """Require that a run fits into the memory that it may hold on this machine, or in ``classroom``. Raises RequestError."""
     states = 64.0 if classroom is None else classroom.states_mb
     found = estimate(
-        setup, split, config, eval_config=eval_config, references=references, states_mb=states, watched=watched
+        setup,
+        split,
+        config,
+        eval_config=eval_config,
+        references=references,
+        states_mb=states,
+        watched=watched,
     )
     found.require(machine_mb() if classroom is None else classroom.run_limit_mb)
 

@@ -116,7 +116,9 @@ def _settings(text: str) -> Mapping[str, Any] | None:
     try:
         settings = json.loads(text) if text else None
         if not _is_shallow(settings, DEEPEST):
-            raise RequestError("the settings of the address are nested deeper than a method's are; write {\"epochs\": 5}")
+            raise RequestError(
+                'the settings of the address are nested deeper than a method\'s are; write {"epochs": 5}'
+            )
     except (ValueError, RecursionError) as error:
         if isinstance(error, RequestError):
             raise

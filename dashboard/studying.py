@@ -114,7 +114,10 @@ def written(
 
     if not grid:
         raise RequestError("choose at least one field to vary")
-    for dataset in (fixed.get("dataset", "digits"), *values_of("dataset", grid.get("dataset", "digits"), fixed)):
+    for dataset in (
+        fixed.get("dataset", "digits"),
+        *values_of("dataset", grid.get("dataset", "digits"), fixed),
+    ):
         require_name(str(dataset))  # before anything reads it
     lines = [
         f"title = {_toml(title)}",

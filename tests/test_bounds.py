@@ -62,7 +62,17 @@ ALL = [(c, n) for c in CONFIGS for n in numbers(c)]
 
 def test_the_walk_finds_the_configs_of_all_methods():
     mine = {made.Config for name in METHODS if hasattr(made := METHODS[name], "Config")}
-    known = {EvalConfig, LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig, SISAConfig, UnrollConfig, Setup}
+    known = {
+        EvalConfig,
+        LAFConfig,
+        LAFRConfig,
+        RepairConfig,
+        TrainConfig,
+        VAEConfig,
+        SISAConfig,
+        UnrollConfig,
+        Setup,
+    }
     assert mine | known <= set(CONFIGS)
     assert len(ALL) > 100
 

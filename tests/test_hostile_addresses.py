@@ -71,7 +71,9 @@ def resident_mb() -> float:
 
 def is_one_sentence(said: str) -> bool:
     home = os.environ["LAF_HOME"]
-    return bool(said) and "\n" not in said and "Traceback" not in said and home not in said and len(said) < 1000
+    return (
+        bool(said) and "\n" not in said and "Traceback" not in said and home not in said and len(said) < 1000
+    )
 
 
 # the three of the issue, and their like
@@ -164,7 +166,9 @@ def test_names_are_taken():
         datasets.require_name(name)
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "own-0123456789ab", "%2e%2e", "\x00", "x" * 99])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "own-0123456789ab", "%2e%2e", "\x00", "x" * 99]
+)
 def test_a_model_or_a_run_is_an_id(name):
     lab = make(asked=asked({**DIGITS, "model": name}))
     assert lab.notice.startswith("no model is kept as ")
@@ -181,7 +185,10 @@ def test_a_model_or_a_run_is_an_id(name):
         ({"seed": "4294967296"}, "seed must be at most 2,147,483,647"),
         ({"fraction": "nan", "task": "data"}, "fraction must lie between 0 and 1"),
         ({"share": "7"}, "share must lie in (0, 1]"),
-        ({"ids": ",".join(map(str, range(MOST_IDS + 1))), "task": "indices"}, "names 201 images; the most is 200"),
+        (
+            {"ids": ",".join(map(str, range(MOST_IDS + 1))), "task": "indices"},
+            "names 201 images; the most is 200",
+        ),
         ({"classes": ",".join(["0"] * 9000)}, "characters; the Lab reads at most 8,000"),
         ({"task": "t" * 101}, "is no name: it has 101 characters"),
         ({"settings": "[" * 3000 + "]" * 3000}, "nested deeper"),
@@ -252,10 +259,16 @@ def test_a_study_of_the_page_names_its_data(tmp_path):
     path.write_bytes(b"")
     common = {"name": "mine", "title": "mine", "seeds": "0", "references": 1}
     with pytest.raises(RequestError, match="only the command line takes a file"):
-        studying.written(fixed={"dataset": str(path), "task": "class", "method": "laf"}, grid={"lr_ue": "1e-3"}, **common)
+        studying.written(
+            fixed={"dataset": str(path), "task": "class", "method": "laf"}, grid={"lr_ue": "1e-3"}, **common
+        )
     with pytest.raises(RequestError, match="only the command line takes a file"):
-        studying.written(fixed={"task": "class", "method": "laf"}, grid={"dataset": f"digits, {path}"}, **common)
-    made = studying.written(fixed={"dataset": "digits", "task": "class", "method": "laf"}, grid={"lr_ue": "1e-3"}, **common)
+        studying.written(
+            fixed={"task": "class", "method": "laf"}, grid={"dataset": f"digits, {path}"}, **common
+        )
+    made = studying.written(
+        fixed={"dataset": "digits", "task": "class", "method": "laf"}, grid={"lr_ue": "1e-3"}, **common
+    )
     studying.require_names(made)
     for kept in (replace(made, fixed={"dataset": str(path)}), replace(made, grid={"dataset": (str(path),)}),
                  replace(made, variants=(("x", {"dataset": str(path)}),)),
@@ -291,7 +304,9 @@ SETTINGS = st.one_of(
     st.integers(1, 400).map(lambda n: '{"vae":' * n + "1" + "}" * n),
     st.text(max_size=50),
 )
-CLASSES = st.one_of(st.just("0"), st.just("0,3"), TEXTS, st.lists(NUMBERS.map(str), max_size=30).map(",".join))
+CLASSES = st.one_of(
+    st.just("0"), st.just("0,3"), TEXTS, st.lists(NUMBERS.map(str), max_size=30).map(",".join)
+)
 ADDRESSES = st.fixed_dictionaries(
     {"dataset": st.one_of(st.just("digits"), st.just("digits"), st.just("digits"), NAMES), "classes": CLASSES},
     optional={
@@ -333,7 +348,13 @@ def test_two_hundred_hostile_addresses(monkeypatch):
         before = resident_mb()
         seen = {"opened": 0, "told": 0}
 
-        @settings(max_examples=200, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=200,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(ADDRESSES)
         def visit(found):
             lab = make(asked=asked(found), classroom=Classroom())
@@ -378,5 +399,3 @@ def test_what_was_opened_writes_an_address_that_opens_the_same():
 def test_a_config_error_is_what_a_wrong_setup_raises():
     with pytest.raises(ConfigError):
         Setup(seed=-1)
-
-

@@ -71,7 +71,13 @@ print(json.dumps({"estimate": found.total_mb, "parts": dict(found.parts), "measu
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "latent", "batch"),
-    [("digits", 8, 32), ("digits", 4096, 32), ("generated", 8, 32), ("generated", 8, 1024), ("generated", 4096, 32)],
+    [
+        ("digits", 8, 32),
+        ("digits", 4096, 32),
+        ("generated", 8, 32),
+        ("generated", 8, 1024),
+        ("generated", 4096, 32),
+    ],
 )
 def test_the_estimate_is_above_what_is_measured_and_not_far(kind, latent, batch):
     done = subprocess.run(
