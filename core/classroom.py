@@ -8,6 +8,7 @@ from functools import cached_property
 
 from core.data.images import Dataset
 from core.errors import RequestError
+from core.memory_estimate import machine_mb
 from core.runs import list_runs
 from core.seats import Seats
 
@@ -23,9 +24,17 @@ class Classroom:
     runs: int = 20  # kept on disk for a browser
     upload_mb: int = 20  # of a file
     session_mb: int = 256  # of the images of a dataset; states of a run in memory have an eighth of it
+    run_mb: int = 2048  # that a run may hold in all, as ``core.memory_estimate`` reckons it
 
     def __post_init__(self) -> None:
-        for name, least in (("players", 0), ("turn_s", 1), ("runs", 0), ("upload_mb", 1), ("session_mb", 8)):
+        for name, least in (
+            ("players", 0),
+            ("turn_s", 1),
+            ("runs", 0),
+            ("upload_mb", 1),
+            ("session_mb", 8),
+            ("run_mb", 64),
+        ):
             if getattr(self, name) < least:
                 raise RequestError(
                     f"a classroom's {name} must be at least {least}, got {getattr(self, name):g}"
@@ -40,6 +49,11 @@ class Classroom:
     def states_mb(self) -> float:
         """Of the states of one run in memory; what does not fit lies in files."""
         return self.session_mb / STATES
+
+    @property
+    def run_limit_mb(self) -> float:
+        """Of all that a run holds: never more than the machine has for one."""
+        return min(float(self.run_mb), machine_mb())
 
     def check_upload(self, name: str, size: int) -> None:
         """Raises RequestError for a file of ``size`` bytes that is too large."""

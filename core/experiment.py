@@ -18,6 +18,7 @@ from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError, RequestError
 from core.evidence import Evidence
+from core.memory_estimate import require_room
 from core.methods import method
 from core.metrics import Report
 from core.models import Net
@@ -257,6 +258,17 @@ class Experiment(Evidence, TimeMachine):
         if run.phase is Phase.RUNNING:  # plays back to where it stood
             self._again(self._drive)
         self.run = run
+
+    def require_room(self, setup: Setup, split: Split, config: Any) -> None:
+        """Raises RequestError where a run of ``config`` would hold more memory than it may here."""
+        require_room(
+            setup,
+            split,
+            config,
+            self.classroom,
+            eval_config=self.eval_config,
+            references=self.reference_count,
+        )
 
     def keep(self, run: Run, **about: Any) -> None:
         """Keep ``run`` on disk where runs are kept; ``about`` as ``core.runs.record``."""

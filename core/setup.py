@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
+from core import bounds
+from core.bounds import Bound, check, quoted
 from core.config import TASKS, LAFConfig, LAFRConfig
 from core.data.images import Dataset
 from core.data.planted import plant
 from core.data.split import Split, forget_classes, forget_fraction, forget_indices, forget_noisy
-from core.errors import RequestError
+from core.errors import ConfigError, RequestError
 from core.fast import SPEEDS, fast
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
+MOST_SEED = 2**31 - 1  # as the page and a study take it
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,22 @@ class Setup:
     share: float | None = None  # of D_r's labels, in (0, 1], for method "laf+r"; None: its preset's
     speed: str = "exact"  # a key of core.fast.SPEEDS, for methods "laf" and "laf+r"
     precision: str = "float32"  # a key of core.config.PRECISIONS, likewise
+
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "fraction": bounds.FRACTION,
+        "seed": bounds.whole(MOST_SEED, low=0),
+        "share": bounds.SHARE,
+    }
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a value that no dataset could take."""
+        check(self)
+        for c in self.classes:
+            if not isinstance(c, str) and not _is_count(c):
+                raise ConfigError(f"classes must be whole numbers or names, got {quoted(c)}")
+        for i in self.ids:
+            if not _is_count(i):
+                raise ConfigError(f"ids must be whole numbers from 0 up, got {quoted(i)}")
 
     def split(self, dataset: Dataset) -> Split:
         """The Split this asks for. Raises RequestError when the request is wrong."""
@@ -74,6 +93,10 @@ class Setup:
         fraction = FRACTIONS[self.task] if self.fraction is None else self.fraction
         make = forget_fraction if self.task == "data" else forget_noisy
         return make(dataset, self.classes, fraction, seed=self.seed)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _with_precision(config: Any, precision: str) -> Any:

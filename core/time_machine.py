@@ -14,6 +14,7 @@ from core.setup import Setup
 from core.tasks import Drive, Follow
 
 if TYPE_CHECKING:
+    from core.data.split import Split
     from core.metrics import Report
 
 SLOW_S = 1.0  # from one step to the next in slow motion
@@ -93,11 +94,14 @@ class TimeMachine:
         return self.fork_run or self._ready_run()
 
     def change(self, config: Any) -> None:
-        """Other settings of the run, or of its fork, from the next step on. Raises as ``Run.change``."""
+        """Other settings of the run, or of its fork, from the next step on. Raises as ``Run.change``, RequestError for want of memory."""
+        self.require_room(self.setup, self.driven._labelled, config)
         self.driven.change(config)
 
     def begin_with(self, config: Any) -> None:
-        """A fresh run with these settings; ``None``: the preset's."""
+        """A fresh run with these settings; ``None``: the preset's. Raises RequestError for want of memory."""
+        if config is not None:
+            self.require_room(self.setup, self._ready_run()._labelled, config)
         self.config = config if config is not None else self.preset()
         self.reset()
 
@@ -164,6 +168,9 @@ class TimeMachine:
             self.seat.rest(drive)
 
     # of the Experiment
+
+    def require_room(self, setup: Setup, split: Split, config: Any) -> None:
+        raise NotImplementedError
 
     def keep(self, run: Run, **about: Any) -> None:
         raise NotImplementedError

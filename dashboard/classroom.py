@@ -19,6 +19,7 @@ OPTIONS = {  # of the command line: field of Classroom, placeholder, type, help
     "--keep-runs": ("runs", "N", bounds.whole(0, 1_000_000), "runs kept on disk for each browser (default: 20)"),
     "--upload-mb": ("upload_mb", "MB", bounds.whole(1, 10_000), "of a file that somebody uploads (default: 20)"),
     "--session-mb": ("session_mb", "MB", bounds.whole(8, 1_000_000), "of the images that a session holds (default: 256)"),
+    "--run-mb": ("run_mb", "MB", bounds.whole(64, 1_000_000), "of all that a run may hold, estimated before it plays (default: 2048)"),
 }  # fmt: skip
 VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
 

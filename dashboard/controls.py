@@ -10,7 +10,7 @@ from core.data.planted import PLANTS
 from core.errors import LabError
 from core.methods.base import has_own_original
 from core.run import Phase
-from core.setup import FRACTIONS, Setup, usual_classes
+from core.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard import classroom, imports, knobs_form, methods_form, models_form, state
 from dashboard.late import late_popover
 from dashboard.state import Lab
@@ -153,7 +153,7 @@ def setup_bar(lab: Lab) -> None:
 
 
 def _form(lab: Lab) -> None:
-    """Another dataset, seed or data folder; what to forget keeps its preset."""
+    """Another dataset or seed; what to forget keeps its preset."""
     setup = lab.experiment.setup
     sources = {name: imports.source_of(lab, name) for name in imports.names(lab)}
     names = list(sources)
@@ -161,23 +161,16 @@ def _form(lab: Lab) -> None:
                     captions=[source.note for source in sources.values()], key=f"dataset-{lab.token}")  # fmt: skip
     imports.buttons(lab, name)
     model = models_form.choice(lab, name)
-    folder = None
-    if sources[name].needs_files:
-        folder = st.text_input(
-            "Folder with its files (empty: the Lab's own)",
-            value=setup.data_dir or "",
-            key=f"folder-{lab.token}",
-        )
     seed = st.number_input(
         "Seed",
         0,
-        2**31 - 1,
+        MOST_SEED,
         setup.seed,
         key=f"seed-{lab.token}",
         help="Decides initial weights, batches and noise",
     )
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
-        chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model)
+        chosen = replace(setup, dataset=name, seed=int(seed), model=model)
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids are of one dataset
             chosen = replace(chosen, task=task, ids=())
@@ -230,7 +223,7 @@ def _classes(lab: Lab, setup: Setup, names: list[str], *, same: bool) -> Setup:
     fraction = None
     if task in FRACTIONS:
         label = "Share of each that is mislabelled, %" if task == "noise" else "Share of each of them, %"
-        share = round(100 * ((same and setup.fraction) or FRACTIONS[task]))
+        share = min(99, max(1, round(100 * ((same and setup.fraction) or FRACTIONS[task]))))
         fraction = st.slider(label, 1, 99, share, key=f"fraction-{task}-{lab.token}") / 100
     if task == "noise":
         st.caption("Each gets a wrong label, any of the others; the original model is trained on them.")

@@ -15,6 +15,7 @@ from core.runs.recorder import owner
 from dashboard.replaying import Replaying
 from dashboard.state import Lab
 from dashboard.touring import CONTROLS, Link
+from dashboard.words import as_text
 
 POLL_S = 1.0
 
@@ -29,7 +30,7 @@ def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> No
     """The page without a lesson."""
     touring = lab.touring
     if touring.problem:
-        st.warning(touring.problem)
+        st.warning(as_text(touring.problem))
     for problem in problems:
         st.warning(f"A lesson was left out. {problem}")
     left, right = st.columns([2.1, 1], gap="medium")

@@ -24,7 +24,7 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
     st.caption(f"{about(name)} Settings: {origin_of(name, family, task)}.")
     share = None
     if name == "laf+r":
-        now = round(100 * (setup.share or 1.0))
+        now = max(1, round(100 * (setup.share or 1.0)))
         share = st.select_slider(
             "Share of the remaining images' labels that repair reads, %",
             sorted({*SHARES, now}),

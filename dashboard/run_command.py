@@ -17,6 +17,7 @@ def run(a: argparse.Namespace) -> None:
     """Play what the options ask for to its end; json, a table, or both. Raises LabError."""
     target = target_of(a.json)
     from core.data.datasets import load
+    from core.memory_estimate import require_room
     from core.methods import method
     from core.methods.base import require_no_model
 
@@ -38,7 +39,9 @@ def run(a: argparse.Namespace) -> None:
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
     setup = replace(setup, method=a.method, share=a.share, speed=a.speed, precision=a.precision)
-    unlearner = method(a.method, setup.config(split))
+    config = setup.config(split)
+    require_room(setup, split, config, references=1, watched=a.save)
+    unlearner = method(a.method, config)
     result = _play(split, unlearner, a, _own(a, split), setup)
     if a.json == "-":
         print(json.dumps(result))

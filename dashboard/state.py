@@ -13,11 +13,12 @@ import numpy as np
 import streamlit as st
 
 from core.classroom import Classroom
-from core.data.datasets import load
+from core.data.datasets import load, require_name
 from core.data.images import Dataset
 from core.errors import LabError
 from core.experiment import Experiment
 from core.lessons import Lesson
+from core.memory_estimate import require_room
 from core.methods import METHODS, method
 from core.methods.base import require_no_model
 from core.prepared import Kept
@@ -29,6 +30,7 @@ from core.runs import Recorder, RunInfo, is_open, list_runs, run_info
 from core.seats import Place
 from core.selection import Ids
 from core.setup import Setup, usual_classes
+from core.store import home
 from dashboard import scene
 from dashboard.address import Asked, asked, with_settings, words
 from dashboard.advice import Advice
@@ -121,6 +123,7 @@ class Lab:
             if self.notice is None:
                 return True
         if asked.setup is None:
+            self.notice = self.notice or asked.problem
             return False
         problem = self.change(asked.setup, settings=asked.settings)
         self.notice = self.notice or problem
@@ -216,13 +219,20 @@ class Lab:
             config = with_settings(setup.config(split), settings)
             if setup.model is not None:
                 require_no_model(METHODS[setup.method])
+            require_room(setup, split, config or setup.config(split), self.classroom)
         except LabError as error:
-            return str(error)
+            return self._said(error)
         self.open(setup, config=config)
         return None
 
+    def _said(self, error: LabError) -> str:
+        """Its sentence; in a classroom without the place of the server's files."""
+        said = str(error)
+        return said if self.classroom is None else said.replace(str(home()), "$LAF_HOME")
+
     def _images(self, setup: Setup) -> Dataset:
-        """Those of ``setup``. Raises LabError where they cannot be had, or are too many for a classroom."""
+        """Those of ``setup``, by name. Raises LabError where they cannot be had, or are too many for a classroom."""
+        require_name(setup.dataset)
         dataset = load(setup.dataset, data_dir=setup.data_dir)
         if self.classroom is not None:
             self.classroom.check_images(dataset)

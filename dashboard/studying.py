@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.datasets import require_name
 from core.errors import LabError, RequestError
 from core.studies import (
     Driven,
@@ -32,7 +33,8 @@ def driven(name: str) -> Driven | None:
 
 
 def start(study: Study, *, workers: int | None = None, retry: bool = False) -> None:
-    """Begin, or go on. Raises RequestError while it is running."""
+    """Begin, or go on. Raises RequestError while it is running, and for a study of data that only the command line may name."""
+    require_names(study)
     with _lock:
         now = _driven.get(study.name)
         if now is not None and not now.over:
@@ -40,6 +42,18 @@ def start(study: Study, *, workers: int | None = None, retry: bool = False) -> N
         Table(study.name).describe(study)  # so that it is among those that were begun at once
         _driven[study.name] = Driven(study, workers=workers, retry=retry)
         _driven[study.name].start()
+
+
+def require_names(study: Study) -> None:
+    """Require that a study names its datasets. Raises RequestError for a path, which only ``laf study run`` takes."""
+    sampled = study.sample.fields if study.sample is not None else {}
+    tables: list[Mapping[str, Any]] = [study.fixed, *(values for _, values in study.variants)]
+    given = [values["dataset"] for values in tables if "dataset" in values]
+    for axes in (study.grid, sampled):
+        found: Any = axes.get("dataset", ())
+        given += found if isinstance(found, tuple) else [found]
+    for name in given:
+        require_name(str(name))
 
 
 @dataclass
@@ -55,6 +69,7 @@ class Prediction:
 
         def work() -> None:
             try:
+                require_names(self.study)
                 self.estimate = predicted(self.study)
             except LabError as error:
                 self.error = str(error)
@@ -99,6 +114,11 @@ def written(
 
     if not grid:
         raise RequestError("choose at least one field to vary")
+    for dataset in (
+        fixed.get("dataset", "digits"),
+        *values_of("dataset", grid.get("dataset", "digits"), fixed),
+    ):
+        require_name(str(dataset))  # before anything reads it
     lines = [
         f"title = {_toml(title)}",
         f"references = {references}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.bounds import quoted
 from core.errors import LabError, RequestError
 from core.lessons import Lesson, Part, Tour, read_lessons
 from core.lessons.checks import Verdict
@@ -105,7 +106,7 @@ class Touring:
             return
         named = next((x for x in lessons if wanted in (x.id, str(x.number))), None)
         if named is None:
-            self.problem = f"There is no lesson {wanted!r} here; these there are."
+            self.problem = f"There is no lesson {quoted(wanted)} here; these there are."
             self.link = replace(self.link, lesson=None)
         else:
             self.enter(named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from core.metrics import Reading
@@ -10,6 +11,11 @@ from dashboard.standing import Compared, Yardstick
 HARM = 0.02  # of accuracy on test images below the band: worth an alarm
 HARDLY = 0.0005  # of a difference in accuracy, and ten times that in nats
 NO_BAND = "One retrained model: no band yet."
+
+
+def as_text(sentence: str) -> str:
+    """Return ``sentence`` with its Markdown escaped: a link's words must not become a link or a picture on the page."""
+    return re.sub(r"([\\`*_\[\]<>~$:!#|])", r"\\\1", sentence)
 
 
 def sentence(

@@ -60,8 +60,10 @@ def test_the_options_are_the_limits():
         "7",
         "--session-mb",
         "100",
+        "--run-mb",
+        "500",
     ]
-    assert read(*argv) == Classroom(players=3, turn_s=12.5, runs=5, upload_mb=7, session_mb=100)
+    assert read(*argv) == Classroom(players=3, turn_s=12.5, runs=5, upload_mb=7, session_mb=100, run_mb=500)
     assert read("--classroom") == Classroom()
 
 
@@ -73,6 +75,7 @@ def test_the_options_are_the_limits():
         (["--classroom", "--turn", "0"], ["--turn", "from 1 to"]),
         (["--classroom", "--upload-mb", "0"], ["--upload-mb", "from 1 to"]),
         (["--classroom", "--session-mb", "1"], ["--session-mb", "from 8 to"]),
+        (["--classroom", "--run-mb", "63"], ["--run-mb", "from 64 to"]),
         (["--classroom", "--keep-runs", "-1"], ["--keep-runs", "from 0 to"]),
     ],
 )
@@ -85,7 +88,14 @@ def test_a_limit_that_means_nothing_is_refused(capsys, argv, words):
 
 @pytest.mark.parametrize(
     ("field", "value", "least"),
-    [("players", -1, 0), ("turn_s", 0.5, 1), ("runs", -1, 0), ("upload_mb", 0, 1), ("session_mb", 7, 8)],
+    [
+        ("players", -1, 0),
+        ("turn_s", 0.5, 1),
+        ("runs", -1, 0),
+        ("upload_mb", 0, 1),
+        ("session_mb", 7, 8),
+        ("run_mb", 63, 64),
+    ],
 )
 def test_a_classroom_has_limits_that_mean_something(field, value, least):
     with pytest.raises(RequestError, match=f"{field} must be at least {least}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.bounds import quoted
 from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist
 from core.data.images import Dataset, LabelledImages
 from core.data.torchvision_files import CIFAR10_FILES, SVHN_FILES, load_cifar10, load_svhn
@@ -48,6 +50,18 @@ def load(name: str | Path, *, data_dir: str | Path | None = None) -> Dataset:
             f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}; or give a path to a zip or npz"
         )
     return _load(name, _folder(name, data_dir) if DATASETS[name].needs_files else Path())
+
+
+def require_name(name: str) -> None:
+    """Require the name of one of the Lab's datasets or of imported data, as a page and an address must give it.
+
+    Raises RequestError for anything else, a path above all. No file is looked for, so that the sentence tells of none.
+    """
+    if name not in DATASETS and not _OWN_NAME.fullmatch(name):
+        raise RequestError(
+            f"unknown dataset {quoted(name)}; there are: {', '.join(DATASETS)}, and data that was imported; "
+            "only the command line takes a file"
+        )
 
 
 def source(name: str) -> Source:
@@ -114,6 +128,7 @@ def _digits(_: Path) -> Dataset:
 
 
 OWN = "own-"  # how the names of data begin that somebody brought
+_OWN_NAME = re.compile(r"own-[0-9a-f]{12}")
 
 DATASETS: dict[str, Source] = {
     "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),

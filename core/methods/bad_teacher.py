@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from core import seeds
-from core.config import check_positive
+from core import bounds, seeds
+from core.bounds import Bound
 from core.methods.student import Baseline, Student, StudentConfig, divergence
 from core.models import Net, device_of
 from core.training import copy_of
@@ -23,9 +23,7 @@ class BadTeacherConfig(StudentConfig):
     lr: float = 1e-4
     temperature: float = 1.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "temperature")
+    BOUNDS: ClassVar[dict[str, Bound]] = {"temperature": bounds.POSITIVE}
 
 
 class BadTeacher(Baseline):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from core.config import check_positive
+from core import bounds
+from core.bounds import Bound
 from core.data.split import Split
 from core.methods.student import Baseline, Student, StudentConfig, batches, mean_cross_entropy
 from core.models import Net
@@ -24,9 +25,7 @@ class BoundaryShrinkConfig(StudentConfig):
     momentum: float = 0.9
     bound: float = 0.1  # of the perturbation, in units of the net's input
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "bound")
+    BOUNDS: ClassVar[dict[str, Bound]] = {"bound": bounds.POSITIVE}
 
 
 class BoundaryShrink(Baseline):

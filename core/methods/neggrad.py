@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from core import bounds
+from core.bounds import Bound
 from core.data.split import Split
-from core.errors import ConfigError
 from core.methods.student import Baseline, Student, StudentConfig, batches, mean_cross_entropy
 
 
@@ -49,10 +50,7 @@ class NegGradPlusConfig(StudentConfig):
     weight_decay: float = 5e-4
     alpha: float = 0.95  # weight of D_r's loss, in (0, 1]; 1 is fine-tuning
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.alpha <= 1:
-            raise ConfigError(f"alpha must lie in (0, 1], got {self.alpha!r}")
+    BOUNDS: ClassVar[dict[str, Bound]] = {"alpha": bounds.SHARE}
 
 
 class NegGradPlus(Baseline):

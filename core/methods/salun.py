@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core import bounds
+from core.bounds import Bound
 from core.data.split import Split
-from core.errors import ConfigError
 from core.methods.random_label import RandomLabel, pair_losses
 from core.methods.student import Student, StudentConfig, batches
 from core.records import Progress, Stage
@@ -32,12 +33,7 @@ class SalUnConfig(StudentConfig):
     share: float = 0.5  # of all weights that may move, in (0, 1]
     alpha: float = 1.0  # weight of D_r's loss
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.share <= 1:
-            raise ConfigError(f"share must lie in (0, 1], got {self.share!r}")
-        if not 0 <= self.alpha < float("inf"):
-            raise ConfigError(f"alpha must be a finite number >= 0, got {self.alpha!r}")
+    BOUNDS: ClassVar[dict[str, Bound]] = {"share": bounds.SHARE, "alpha": bounds.WEIGHT}
 
 
 class SalUn(RandomLabel):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from core.config import check_positive, check_whole
+from core import bounds
+from core.bounds import Bound
 from core.data.split import Split
 from core.methods.student import Baseline, Student, StudentConfig, batches, divergence, mean_cross_entropy
 
@@ -29,10 +30,11 @@ class ScrubConfig(StudentConfig):
     gamma: float = 0.99  # weight of the cross-entropy on D_r
     temperature: float = 4.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_whole(self, "forget_batch_size", "msteps")
-        check_positive(self, "alpha", "gamma", "temperature")
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "forget_batch_size": bounds.BATCH,
+        "msteps": bounds.EPOCHS,
+        **dict.fromkeys(("alpha", "gamma", "temperature"), bounds.POSITIVE),
+    }
 
 
 class Scrub(Baseline):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from core import seeds
-from core.config import TrainConfig, as_dict, check_whole
+from core import bounds, seeds
+from core.bounds import Bound, check
+from core.config import TrainConfig, as_dict
 from core.data.split import Split
 from core.errors import RequestError
 from core.methods.presets import preset
@@ -31,8 +32,14 @@ class SISAConfig:
     train: TrainConfig | None = None  # of each shard; None: as the dataset's originals are trained
     threads: int = 1
 
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "shards": bounds.whole(1000),
+        "slices": bounds.whole(1000),
+        "threads": bounds.THREADS,
+    }
+
     def __post_init__(self) -> None:
-        check_whole(self, "shards", "slices", "threads")
+        check(self)
 
 
 class SISA:

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core import seeds
+from core import bounds, seeds
 from core.adam import Adam
 from core.batches import Batches
-from core.config import check_positive, check_whole
+from core.bounds import Bound, check
 from core.data.split import Split
 from core.errors import ConfigError, DivergedError
 from core.methods.presets import preset
@@ -41,15 +41,20 @@ class StudentConfig:
     weight_decay: float = 0.0
     threads: int = 1
 
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "epochs": bounds.EPOCHS,
+        "steps": bounds.STEPS,
+        "batch_size": bounds.BATCH,
+        "lr": bounds.RATE,
+        "momentum": bounds.MOMENTUM,
+        "weight_decay": bounds.WEIGHT,
+        "threads": bounds.THREADS,
+    }
+
     def __post_init__(self) -> None:
-        check_whole(self, "epochs", "batch_size", "threads", *(["steps"] if self.steps is not None else []))
-        check_positive(self, "lr")
+        check(self)
         if self.optimiser not in ("adam", "sgd"):
             raise ConfigError(f"optimiser must be 'adam' or 'sgd', got {self.optimiser!r}")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ConfigError(f"weight_decay must be a finite number >= 0, got {self.weight_decay!r}")
-        if not 0 <= self.momentum < 1:
-            raise ConfigError(f"momentum must lie in [0, 1), got {self.momentum!r}")
 
 
 @dataclass

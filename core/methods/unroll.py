@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core import seeds
+from core import bounds, seeds
 from core.batches import Batches
+from core.bounds import Bound, check
 from core.compute import computing, pick_device
-from core.config import TrainConfig, as_dict, check_positive, check_whole
+from core.config import TrainConfig, as_dict
 from core.data.split import Split
-from core.errors import CancelledError, ConfigError, DivergedError, RequestError
+from core.errors import CancelledError, DivergedError, RequestError
 from core.methods.presets import preset
 from core.methods.student import batches, finite
 from core.models import Net, build, device_of
@@ -40,11 +41,16 @@ class UnrollConfig:
     lr: float = 0.01
     threads: int = 1
 
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "share": bounds.SHARE,
+        "epochs": bounds.EPOCHS,
+        "batch_size": bounds.BATCH,
+        "lr": bounds.RATE,
+        "threads": bounds.THREADS,
+    }
+
     def __post_init__(self) -> None:
-        check_whole(self, "epochs", "batch_size", "threads")
-        check_positive(self, "lr")
-        if not 0 < self.share <= 1:
-            raise ConfigError(f"share must lie in (0, 1], got {self.share!r}")
+        check(self)
 
 
 @dataclass

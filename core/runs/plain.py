@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from core.attacks import AttackReport
+from core.bounds import listed
 from core.config import as_dict
-from core.errors import StoreError
+from core.errors import ConfigError, StoreError
 from core.metrics import Reading, Report
 from core.setup import Setup
 
@@ -29,7 +30,7 @@ def config_like(template: Any, values: Any) -> Any:
     known = {f.name for f in fields(template)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise StoreError(f"it has settings that this version does not know: {', '.join(unknown)}")
+        raise StoreError(f"it has settings that this version does not know: {listed(unknown)}")
     changed = {}
     for name, value in values.items():
         before = getattr(template, name)
@@ -54,7 +55,7 @@ def setup_from(values: Any) -> Setup:
     try:
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return Setup(**plain)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, ConfigError) as error:
         raise StoreError(f"it was set up in a way that this version does not know ({error})") from error
 
 

@@ -6,12 +6,14 @@ the names in ``OF_SETUP`` say what is forgotten of what. For a number, "x0.5" is
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from core.bounds import quoted
 from core.config import TASKS, TrainConfig
 from core.data.datasets import DATASETS, load, source
 from core.errors import ConfigError, LabError, RequestError
@@ -103,6 +105,8 @@ def checked(field: str, before: Any, value: Any) -> Any:
     times = _TIMES.fullmatch(value.strip()) if isinstance(value, str) else None
     if times is not None and _is_number(before):
         made = before * float(times[1])
+        if not math.isfinite(made):
+            raise ConfigError(f"{field} must be a finite number, got {quoted(value)}")
         return max(1, round(made)) if isinstance(before, int) else float(f"{made:.12g}")
     if isinstance(before, bool) or isinstance(value, bool):
         right = isinstance(before, bool) and isinstance(value, bool)
@@ -113,7 +117,7 @@ def checked(field: str, before: Any, value: Any) -> Any:
     else:
         right = before is None or isinstance(value, type(before))
     if not right:
-        raise ConfigError(f"{field} is {_spoken(before)} and cannot be {value!r}")
+        raise ConfigError(f"{field} is {_spoken(before)} and cannot be {quoted(value)}")
     return float(value) if isinstance(before, float) else value
 
 

@@ -15,6 +15,7 @@ from dashboard.readouts import readouts
 from dashboard.state import Lab
 from dashboard.theatre import theatre
 from dashboard.timeline import timeline
+from dashboard.words import as_text
 
 STAGE_HEIGHT = 672  # what 900 px leave below header, setup and transport
 
@@ -57,7 +58,7 @@ def split_by_layer(lab: Lab) -> None:
 def offer(lab: Lab) -> None:
     """What an address could not open; and the run where this browser was, after a reload or a restart."""
     if lab.notice is not None:
-        st.toast(lab.notice, icon="⚠️")
+        st.toast(as_text(lab.notice), icon="⚠️")
         lab.notice = None
     error = lab.experiment.take_up_error
     if error is not None:

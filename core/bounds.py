@@ -1,0 +1,141 @@
+"""Bounds of the numbers in settings: declared in one table of each config, checked when a config is made.
+
+A config is a frozen dataclass. Its table ``BOUNDS`` names each number that it takes, and ``check`` refuses a value of another kind or
+outside. A subclass inherits the table and names only what it adds or narrows.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
+from typing import Any
+
+from core.errors import ConfigError
+
+SHOWN = 60  # characters of a refused value that a sentence quotes
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a number may be: from ``low`` to ``high``, each included unless ``above`` or ``below`` says otherwise."""
+
+    low: float
+    high: float
+    whole: bool = False
+    above: bool = False  # ``low`` itself is refused
+    below: bool = False  # ``high`` itself is refused
+
+    def refused(self, value: Any) -> str | None:
+        """Say why ``value`` is refused, as what it must be; None where it is allowed."""
+        right = is_number(value) and (not self.whole or isinstance(value, int))
+        too_low = not right or not (value > self.low if self.above else value >= self.low)
+        too_high = right and not (value < self.high if self.below else value <= self.high)
+        if not self.whole and (self.low, self.high) == (0, 1):
+            inside = f"in {'(' if self.above else '['}0, 1{')' if self.below else ']'}"
+            inside = "between 0 and 1, both excluded" if self.above and self.below else inside
+            return f"must lie {inside}" if too_low or too_high else None
+        if too_low or value == float("inf"):
+            if self.whole:
+                return f"must be a whole number of at least {self.low:g}"
+            return f"must be a finite number {'>' if self.above else '>='} {self.low:g}"
+        if too_high:
+            return f"must be {'below' if self.below else 'at most'} {self.high:{',' if self.whole else 'g'}}"
+        return None
+
+
+def whole(high: int, low: int = 1) -> Bound:
+    """A whole number from ``low`` to ``high``."""
+    return Bound(low, high, whole=True)
+
+
+SHARE = Bound(0, 1, above=True)  # in (0, 1]
+FRACTION = Bound(0, 1, above=True, below=True)  # in (0, 1)
+MOMENTUM = Bound(0, 1, below=True)  # in [0, 1)
+RATE = Bound(0, 1e30, above=True)  # a high learning rate costs nothing: the run diverges and says so
+WEIGHT = Bound(0, 1e6)  # of a term of a loss
+POSITIVE = Bound(0, 1e6, above=True)
+EPOCHS = whole(10_000)
+STEPS = whole(100_000_000)
+BATCH = whole(100_000)
+THREADS = whole(256)  # more cores than a machine has; tens of thousands of threads end the process
+
+
+def check(config: Any) -> None:
+    """Check each field of a config against its type and its bound. Raises ConfigError, quoting the first value that is refused."""
+    table = bounds_of(type(config))
+    for name, kinds in _kinds(type(config)).items():
+        value = getattr(config, name)
+        if value is None and type(None) in kinds:
+            continue
+        if name in table:
+            refused = table[name].refused(value)
+        elif _is_one_of(value, kinds):
+            continue
+        else:
+            refused = f"must be {' or '.join(_spoken(k) for k in kinds if k is not type(None))}"
+        if refused is not None:
+            raise ConfigError(f"{name} {refused}, got {quoted(value)}")
+
+
+def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:
+    """The bounds of a config's fields by name, those of its base classes among them."""
+    found: dict[str, Bound] = {}
+    for base in reversed(kind.__mro__):
+        found |= vars(base).get("BOUNDS", {})
+    return found
+
+
+def unbounded(kind: type[Any]) -> list[str]:
+    """Name the fields of a config that take numbers and have no bound; a config that is finished has none."""
+    table = bounds_of(kind)
+    return [name for name, kinds in _kinds(kind).items() if {int, float} & set(kinds) and name not in table]
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether ``value`` is a number; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def quoted(value: Any) -> str:
+    """Quote a refused value in at most ``SHOWN`` characters of one line."""
+    limit = sys.get_int_max_str_digits()
+    if isinstance(value, int) and not isinstance(value, bool) and limit and value.bit_length() > 3 * limit:
+        return "a number of thousands of digits"
+    said = repr(value)
+    return said if len(said) <= SHOWN else f"{said[: SHOWN - 1]}…"
+
+
+def listed(names: Iterable[Any], most: int = 5) -> str:
+    """List at most ``most`` names that a user gave, each on one line and cut short: a, b, …"""
+    given = list(names)
+    said = [
+        n if isinstance(n, str) and n.isprintable() and len(n) <= SHOWN else quoted(n) for n in given[:most]
+    ]
+    return ", ".join([*said, *["…"] * (len(given) > most)])
+
+
+@lru_cache(maxsize=128)
+def _kinds(kind: type[Any]) -> dict[str, tuple[Any, ...]]:
+    """The types that each field may have."""
+    hints = typing.get_type_hints(kind)
+    found = {}
+    for f in fields(kind):
+        hint = hints[f.name]
+        is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+        found[f.name] = typing.get_args(hint) if is_union else (hint,)
+    return found
+
+
+def _is_one_of(value: Any, kinds: tuple[Any, ...]) -> bool:
+    plain = tuple(typing.get_origin(k) or k for k in kinds)
+    return isinstance(value, plain) and (not isinstance(value, bool) or bool in plain)
+
+
+def _spoken(kind: Any) -> str:
+    kind = typing.get_origin(kind) or kind
+    names = {bool: "true or false", str: "a word", tuple: "a list"}
+    return names.get(kind, f"a {kind.__name__}" if is_dataclass(kind) else kind.__name__)
