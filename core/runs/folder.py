@@ -21,6 +21,7 @@ from core.store import home, write_bytes
 SCHEMA = 1
 KIND = "laf run"
 LOCK = ".lock"
+_BYTES: dict[Path, tuple[tuple[int, ...], int]] = {}  # of runs, with what they were counted at
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
@@ -208,8 +209,21 @@ class RunFolder:
 
     @property
     def bytes(self) -> int:
-        """On disk; files shared with a parent count in each."""
-        return sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
+        """On disk; files shared with a parent count in each. Counted anew once a file has come, gone or grown."""
+        try:
+            places = (self.path, self.path / "frames", self.states)
+            seen = tuple(p.stat().st_mtime_ns for p in places if p.exists()) + (self._bytes_of_steps,)
+            known = _BYTES.get(self.path)
+            if known is None or known[0] != seen:
+                _BYTES[self.path] = known = seen, sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
+            return known[1]
+        except OSError:  # deleted meanwhile
+            return 0
+
+    @property
+    def _bytes_of_steps(self) -> int:
+        path = self.path / "steps.jsonl"
+        return path.stat().st_size if path.exists() else 0
 
 
 def put(path: Path, data: bytes) -> None:

@@ -68,7 +68,10 @@ class Recorder:
         if self._begun or self._closed:
             return
 
+        from core.runs.quota import make_room
+
         def write() -> None:
+            make_room()
             place = self.folder.path
             part = place.with_name(f".{place.name}")  # seen under its name only when it is whole
             _sweep()
