@@ -395,7 +395,7 @@ def test_a_full_disk_ends_the_keeping_not_the_run(toy_split, toy_model, observer
     assert problems == []
     if what == "the first state":
         assert infos == []
-        assert [p for p in (read_home() / "runs").iterdir()] == []
+        assert not list((read_home() / "runs").iterdir())
     else:
         back = reopened(run.recorder.id, toy_split, toy_model, observer)
         assert len(back.steps) >= 5

@@ -212,7 +212,7 @@ class RunFolder:
         """On disk; files shared with a parent count in each. Counted anew once a file has come, gone or grown."""
         try:
             places = (self.path, self.path / "frames", self.states)
-            seen = tuple(p.stat().st_mtime_ns for p in places if p.exists()) + (self._bytes_of_steps,)
+            seen = (*(p.stat().st_mtime_ns for p in places if p.exists()), self._bytes_of_steps)
             known = _BYTES.get(self.path)
             if known is None or known[0] != seen:
                 _BYTES[self.path] = known = seen, sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
