@@ -16,12 +16,13 @@ import toys
 
 from core import LAF
 from core.checkpoints import Checkpoints
-from core.config import EvalConfig, LAFConfig
+from core.config import EvalConfig, LAFConfig, replace
 from core.observer import Observer
 from core.projection import Projection
 from core.run import Run, finish
-from core.runs import list_runs, read_run, remove_run, restore
+from core.runs import list_runs, read_run, record, remove_run, restore
 from core.runs.stored import ARRAYS
+from core.setup import Setup
 
 KILLS = 30
 
@@ -34,13 +35,16 @@ torch.set_num_threads(1)
 import core.projection, core.training, core.methods.retrain, core.evidence, core.metrics
 from core import forget_classes, load, train
 from core.runs.recorder import Recorder
+from core.setup import Setup
 from dashboard import cli
+from test_kill import quick
 import dashboard.run_command
 import core.run, core.observer, core.checkpoints, core.runs, core.originals
 
 split = forget_classes(load("digits"), [0])
 model = train(split, seed=0)
 core.training.train = lambda *a, **k: model
+Setup.config = lambda self, split: quick()
 fit = core.projection.Projection.fit
 core.projection.Projection.fit = lambda e0, **k: fit(e0, umap=toys.Flat())
 begin, frame = Recorder.begin, Recorder.frame
@@ -83,6 +87,12 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+def quick() -> LAFConfig:
+    """Half the preset's steps, and VAEs that are soon there."""
+    preset = LAFConfig.preset("digits", "class")
+    return replace(preset, steps=28, vae=replace(preset.vae, epochs=1))
+
+
 def equal(mine, theirs) -> bool:
     return (mine.number, mine.step, mine.record) == (theirs.number, theirs.step, theirs.record) and all(
         np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in ARRAYS
@@ -91,10 +101,11 @@ def equal(mine, theirs) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
-def test_killed_at_thirty_random_moments_no_finished_frame_is_lost(class_split, digits_model):
+def test_killed_at_thirty_random_moments_no_finished_frame_is_lost(class_split, digits_model, monkeypatch):
     observer = Observer(class_split, digits_model, EvalConfig.preset("digits"), seed=0)
     observer.projection = Projection.fit(observer.original.train.representations, umap=toys.Flat())
-    straight = Run(LAF(LAFConfig.preset("digits", "class")), digits_model, class_split, observer=observer)
+    monkeypatch.setattr(Setup, "config", lambda self, split: quick())
+    straight = Run(LAF(quick()), digits_model, class_split, observer=observer)
     finish(straight)
     chance, midway = random.Random(11), 0
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, sys.path)])
@@ -161,9 +172,6 @@ def test_killed_at_thirty_random_moments_no_finished_frame_is_lost(class_split, 
 def test_a_removal_that_is_killed_leaves_a_store_that_can_be_read(class_split, digits_model, home):
     """It dies between taking the run out of sight and deleting its files."""
     run = Run(LAF(LAFConfig.preset("digits", "class")), digits_model, class_split, checkpoints=Checkpoints())
-    from core.runs import record
-    from core.setup import Setup
-
     record(run, Setup())
     run.advance()
     run.recorder.close()
