@@ -2,7 +2,11 @@
 
 The rule: a state is kept every ``every`` frames. When there are more than ``most``, the distance doubles and those that lie
 between go; the state before the first step and the newest one always stay. What does not fit in ``memory_mb`` lies in a file each, in
-a temporary folder. A run that is kept has ``keep_in``: each state is in a file of its folder at once.
+a temporary folder.
+
+A run that is kept has ``keep_in``: the first state, the newest and every fourth of the others are in files of its folder. Tensors that
+are equal in the first one (the VAEs, which no step changes) are not written again. A step in between is reached by playing on from the
+state before it, to the bit.
 """
 
 from __future__ import annotations
@@ -17,9 +21,11 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import DataError
-from core.store import load_state, save_state
+from core.store import Known, load_state, save_state, tensors_in
 
 log = logging.getLogger(__name__)
+
+APART = 4  # of so many states one lasts on disk: a jump takes up to four times as long after a restart, the folder a quarter
 
 
 class Checkpoints:
@@ -35,7 +41,8 @@ class Checkpoints:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._memory: dict[int, dict[str, Any]] = {}
         self._files: dict[int, Path] = {}
-        self._at_once = False  # whether each state is written when it is put
+        self._kept = False  # whether ``folder`` is that of a kept run
+        self._known: tuple[Path, Known] | None = None  # the first state's file and its tensors
         self._frames: dict[int, int] = {}  # number of the frame that was shown at a step
         self._size = 0.0
         self._lock = RLock()
@@ -51,27 +58,46 @@ class Checkpoints:
         return frame % self.every == 0
 
     def put(self, step: int, frame: int, state: dict[str, Any]) -> None:
-        """Keep the state after ``step``. Raises DataError when it must go to a disk that cannot take it."""
+        """Keep the state after ``step``. Raises DataError when the folder of a kept run cannot take it."""
         with self._lock:
             self._frames[step] = frame
             self._memory[step] = state
             self._size = max(self._size, size_of(state))
-            if self._at_once:
-                self._write(step)
+            if self._kept:
+                self._write_kept(step, packed=self._lasts(step))
+                self._tidy()
             while len(self.steps) > self.most:
                 self._thin()
             self._spill()
 
     def keep_in(self, folder: Path) -> None:
-        """From now on every state is in a file of ``folder`` too; those there are go there now. Raises DataError as ``put``."""
+        """From now on the states that last, and the newest, are in ``folder``; those there are go there now. Raises DataError as ``put``."""
         with self._lock:
             for step in self.steps:
-                if step in self._files and step not in self._memory:
-                    self._memory[step] = load_state(self._files[step])
-            self._folder, self._at_once, self._files = folder, True, {}
+                if step not in self._memory:
+                    try:
+                        self._memory[step] = load_state(self._files[step])
+                    except DataError as error:  # of a parent that was thinned or deleted since
+                        log.warning("%s; it is left out", error)
+                        self._drop(step)
+            self._folder, self._kept, self._files = folder, True, {}
             for step in self.steps:
-                self._write(step)
+                if self._lasts(step) or step == self.steps[-1]:
+                    self._write_kept(step, packed=self._lasts(step))
             self._spill()
+
+    def settle(self) -> None:
+        """Pack the newest state of a kept run: it will stay. Raises DataError as ``put``."""
+        with self._lock:
+            newest = self.newest() if self._kept else None
+            if newest is not None and not self._lasts(newest[0]):
+                self._memory.setdefault(*newest)
+                self._write_kept(newest[0], packed=True)
+
+    def leave(self) -> None:
+        """Write to the folder of the kept run no more, and delete nothing there; what it holds can still be read."""
+        with self._lock:
+            self._folder, self._kept = None, False
 
     def moved_to(self, folder: Path) -> None:
         """The folder of ``keep_in`` got another name."""
@@ -83,7 +109,7 @@ class Checkpoints:
     def kept_in(cls, folder: Path, until: int, *, only_read: bool = False) -> Checkpoints:
         """Those that ``keep_in`` left in ``folder``, up to step ``until``; later ones are deleted, unless it is ``only_read``."""
         found = cls() if only_read else cls(folder=folder)
-        found._at_once = not only_read
+        found._kept = not only_read
         for path in sorted(folder.glob("[0-9]*-[0-9]*.safetensors")):
             step, _, frame = path.stem.partition("-")
             if int(step) > until:
@@ -93,28 +119,26 @@ class Checkpoints:
                 found._files[int(step)], found._frames[int(step)] = path, int(frame)
         frames = sorted(found._frames.values())[:-1]  # the newest may be that of a last step
         gaps = [b - a for a, b in itertools.pairwise(frames)]
-        found.every = max([found.every, *gaps[:1]])
+        found.every = max([found.every, *(gap // APART for gap in gaps[:1])])
         return found
 
     def before(self, step: int) -> tuple[int, dict[str, Any]] | None:
-        """The newest state at or before ``step``, or None. Raises DataError when its file cannot be read."""
+        """The newest state at or before ``step`` that can be read; None where there is none. Those that cannot are dropped."""
         with self._lock:
-            found = [s for s in self.steps if s <= step]
-            if not found:
-                return None
-            at = found[-1]
-            return at, self._memory[at] if at in self._memory else load_state(self._files[at])
+            while found := [s for s in self.steps if s <= step]:
+                at = found[-1]
+                if at in self._memory:
+                    return at, self._memory[at]
+                try:
+                    return at, load_state(self._files[at])
+                except DataError as error:
+                    log.warning("%s; an earlier state is taken", error)
+                    self._drop(at)
+        return None
 
     def newest(self) -> tuple[int, dict[str, Any]] | None:
-        """The newest state that can be read; None where there is none. Those that cannot are dropped."""
-        while steps := self.steps:
-            try:
-                return self.before(steps[-1])
-            except DataError as error:
-                log.warning("%s; an earlier state is taken", error)
-                with self._lock:
-                    self._drop(steps[-1])
-        return None
+        """The newest state that can be read, as ``before``."""
+        return self.before(self.steps[-1]) if self.steps else None
 
     def forget_after(self, step: int) -> None:
         """Drop the states of steps after ``step``: another future begins there."""
@@ -142,34 +166,78 @@ class Checkpoints:
         for s in steps[1:-1]:
             if self._frames[s] % self.every:
                 self._drop(s)
+        self._tidy()
+
+    def _lasts(self, step: int) -> bool:
+        """Whether the state stays in the folder of a kept run."""
+        return step == self.steps[0] or self._frames[step] % (self.every * APART) == 0
+
+    def _tidy(self) -> None:
+        """Take out of the folder of a kept run what does not last and is the newest no more; in memory it stays."""
+        if not self._kept:
+            return
+        for step in self.steps[:-1]:
+            path = self._files.get(step)
+            if path is None or path.parent != self._folder or self._lasts(step):
+                continue
+            if step in self._memory:
+                del self._files[step]
+                path.unlink(missing_ok=True)
+            else:
+                self._drop(step)
 
     def _drop(self, step: int) -> None:
         self._memory.pop(step, None)
         self._frames.pop(step, None)
         path = self._files.pop(step, None)
-        if path is not None and path.parent == self._folder:  # a fork reads its parent's, and leaves them
+        if path is None:
+            return
+        if self._known is not None and self._known[0] == path:
+            self._known = None
+        if path.parent == self._folder:  # a fork reads its parent's, and leaves them
             path.unlink(missing_ok=True)
 
-    def _write(self, step: int) -> None:
-        path = self._path(step)
-        save_state(path, self._memory[step])
+    def _write_kept(self, step: int, *, packed: bool) -> None:
+        assert self._folder is not None
+        path = self._folder / self._name(step)
+        first = self._files.get(self.steps[0])
+        if first is None or first == path:
+            save_state(path, self._memory[step], packed=packed)
+        else:
+            save_state(path, self._memory[step], packed=packed, beside=first, known=self._tensors_of(first))
         self._files[step] = path
 
-    def _path(self, step: int) -> Path:
-        return self._place() / f"{step:08d}-{self._frames[step]:06d}.safetensors"
+    def _tensors_of(self, first: Path) -> Known:
+        """What the first state's file holds; nothing where it cannot be read."""
+        if self._known is None or self._known[0] != first:
+            try:
+                self._known = first, tensors_in(first)
+            except DataError as error:
+                log.warning("%s; states are written whole", error)
+                self._known = first, {}
+        return self._known[1]
+
+    def _name(self, step: int) -> str:
+        return f"{step:08d}-{self._frames[step]:06d}.safetensors"
 
     def _spill(self) -> None:
-        """Oldest first to files, until the rest fits in memory; the newest stays."""
+        """Oldest first to files, until the rest fits in memory; the newest stays. One that no disk takes is dropped."""
         room = max(1, int(self._room // max(self._size, 1.0)))
         for step in sorted(self._memory)[:-1]:
             if len(self._memory) <= room:
                 return
             if step not in self._files:
-                self._write(step)
+                try:
+                    path = self._place() / self._name(step)
+                    save_state(path, self._memory[step])
+                    self._files[step] = path
+                except (DataError, OSError) as error:
+                    log.warning("%s; the state after step %d is dropped", error, step)
+                    self._frames.pop(step)
             del self._memory[step]
 
     def _place(self) -> Path:
-        if self._folder is not None:
+        if self._folder is not None and not self._kept:
             return self._folder
         if self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="laf-checkpoints-")

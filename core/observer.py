@@ -15,13 +15,12 @@ from core.config import EvalConfig
 from core.data.split import Split
 from core.metrics import Evaluator, Measurement, angles
 from core.models import Net
+from core.packing import rounded_rows
 from core.projection import orthogonal_align
 from core.records import Frame, Step
 
 if TYPE_CHECKING:
     from core.projection import Projection
-
-HALF_MAX = 65504  # the largest float16
 
 
 class Observer:
@@ -106,6 +105,6 @@ class Observer:
             predictions=out.predictions.numpy().astype(np.uint8),
             confidences=out.probabilities.max(1).values.numpy(),
             angles=angles(out.representations, self.original.train.representations).numpy(),
-            representations=np.clip(out.representations.numpy(), -HALF_MAX, HALF_MAX).astype(np.float16),
+            representations=rounded_rows(out.representations.numpy()),
             seconds=dict(seconds or {}),
         )

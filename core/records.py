@@ -82,7 +82,9 @@ class Frame:
     predictions: np.ndarray  # (N,) uint8
     confidences: np.ndarray  # (N,) float32 in [0, 1]
     angles: np.ndarray  # (N,) degrees between the representation now and the original's
-    representations: np.ndarray  # (N, width) float16, for the follow map
+    representations: (
+        np.ndarray
+    )  # (N, width) float16, for the follow map; rounded as core.packing.rounded_rows
     seconds: Mapping[str, float]  # by stage, when it was made
 
 

@@ -48,6 +48,10 @@ class Keeper(Protocol):
         """Phase or settings have changed."""
         ...
 
+    def lose(self, error: LabError) -> None:
+        """A state cannot be written."""
+        ...
+
     def cut(self, run: Run) -> None:
         """What is no longer in the histories of ``run`` is dropped."""
         ...
@@ -389,7 +393,12 @@ class Run:
     def _keep(self, step: int, frame: int) -> None:
         start = time.perf_counter()
         assert self.checkpoints is not None
-        self.checkpoints.put(step, frame, copy.deepcopy(self._state.state_dict()))
+        try:
+            self.checkpoints.put(step, frame, copy.deepcopy(self._state.state_dict()))
+        except DataError as error:
+            if self.recorder is None:
+                raise
+            self.recorder.lose(error)
         self.overhead_s += time.perf_counter() - start
 
     def _note(self) -> None:

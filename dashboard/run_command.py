@@ -99,6 +99,8 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: An
             run.on_progress = show
             finish(run)
     show.close()
+    if runs[unlearner.name].recorder is not None:
+        _tell_kept(runs[unlearner.name].recorder, quiet=a.quiet)
     start = time.perf_counter()
     run, gold = runs[unlearner.name], runs["retrain"].result
     models = {"original": model, "retrained": gold, "unlearned": run.result}
@@ -139,6 +141,17 @@ def _kept(unlearner: Any, model: Any, split: Any, setup: Any) -> Any:
     run = Run(unlearner, model, split, seed=setup.seed, observer=observer, checkpoints=Checkpoints())
     record(run, setup)
     return run
+
+
+def _tell_kept(recorder: Any, *, quiet: bool) -> None:
+    """Say on standard error where the run is kept and how large it is, or why it is not."""
+    from core.runs import megabytes, room
+
+    if recorder.problem is not None or not recorder.is_kept:
+        print(f"laf: {recorder.problem or 'the run has no step, so nothing is kept'}", file=sys.stderr)
+    elif not quiet:
+        size = megabytes(recorder.folder.bytes)
+        print(f"kept as {recorder.id}, {size}. {room().describe()}", file=sys.stderr)
 
 
 def _numbers(report: Any) -> dict[str, Any]:

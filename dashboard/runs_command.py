@@ -79,9 +79,10 @@ def _list(a: argparse.Namespace) -> None:
     _check(a.json)
     import sys
 
-    from core.runs import list_runs
+    from core.runs import list_runs, next_to_go, room, went
 
     infos, problems = list_runs()
+    used = room()
     for problem in problems:
         print(f"laf: {problem}", file=sys.stderr)
     if _told(a.json, [i.as_dict() for i in infos]):
@@ -90,11 +91,17 @@ def _list(a: argparse.Namespace) -> None:
         print("no run is kept; `laf run --save` keeps one, and so does the Lab")
     for i in infos:
         print(f"{i.id}  {i.created:%Y-%m-%d %H:%M}  {i.phase:9} {i.steps:>6,}/{i.total_steps:<6,} {i.bytes / 1e6:7.1f} MB  {i.title}")  # fmt: skip
+    if infos:
+        print(used.describe())
+    if used.is_near:
+        print(f"The limit is near. Next to go: {'; '.join(next_to_go()) or 'none, so no further run would be kept'}")  # fmt: skip
+    for told in went():
+        print(told)
 
 
 def _show(a: argparse.Namespace) -> None:
     _check(a.json)
-    from core.runs import read_run, run_info
+    from core.runs import megabytes, read_run, run_info
     from dashboard.run_charts import on_all_images
 
     run_id = _named(a.id)
@@ -116,7 +123,7 @@ def _show(a: argparse.Namespace) -> None:
         return
     print(f"{info.title}\n{info.id}, begun {info.created:%Y-%m-%d %H:%M} UTC, {info.phase}")
     print(f"{info.setup.dataset}: forget {info.forget}; {info.setup.method}, seed {info.setup.seed}")
-    print(f"{info.steps:,} of {info.total_steps:,} steps, {info.frames:,} frames, {info.bytes / 1e6:.1f} MB")
+    print(f"{info.steps:,} of {info.total_steps:,} steps, {info.frames:,} frames, {megabytes(info.bytes)}")
     if info.parent:
         print(f"forked from {info.parent} after step {info.parent_step}")
     for mark in kept.about["marks"]:

@@ -13,15 +13,19 @@ from core.runs.listing import (
 )
 from core.runs.opened import KeptRun, open_run, read_run, restore
 from core.runs.recorder import Recorder, is_open, let_go, owner, record
+from core.runs.quota import Room, megabytes, next_to_go, room, went
 
 __all__ = [
     "KeptRun",
     "Recorder",
+    "Room",
     "RunFolder",
     "RunInfo",
     "is_open",
     "let_go",
     "list_runs",
+    "megabytes",
+    "next_to_go",
     "note_export",
     "note_run",
     "open_run",
@@ -31,8 +35,10 @@ __all__ = [
     "remove_run",
     "rename_run",
     "restore",
+    "room",
     "run_folder",
     "run_info",
     "runs_home",
     "share_run",
+    "went",
 ]

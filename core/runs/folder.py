@@ -15,11 +15,13 @@ from typing import Any, BinaryIO
 
 from core.errors import DataError, RequestError, StoreError
 from core.records import Frame, Step
-from core.runs.stored import ArrayCache, StoredFrame, frame_bytes, read_frame, stored
+from core.runs.stored import ArrayCache, StoredFrame, begins_chain, frame_bytes, read_frame, stored
 from core.store import home, write_bytes
 
 SCHEMA = 1
 KIND = "laf run"
+LOCK = ".lock"
+_BYTES: dict[Path, tuple[tuple[int, ...], int]] = {}  # of runs, with what they were counted at
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
@@ -134,10 +136,12 @@ class RunFolder:
     def write_frame(self, frame: Frame) -> StoredFrame:
         """Write a frame, or link the file it lies in already; the frame as it is from then on."""
         path = self.frame_path(frame.number)
-        if isinstance(frame, StoredFrame) and frame.path.exists():
+        if isinstance(frame, StoredFrame) and frame.path.name == path.name and frame.path.exists():
             link(frame.path, path)
             return stored(read_frame(path, arrays=False)[0], frame.record, path, self.cache)
-        data, plain, arrays = frame_bytes(frame)
+        earlier = self.frame_path(frame.number - 1)
+        before = None if begins_chain(frame.number) else self.cache.peek(earlier)  # else it is packed alone
+        data, plain, arrays = frame_bytes(frame, before)
         put(path, data)
         self.cache.put(path, arrays)
         return stored(plain, frame.record, path, self.cache)
@@ -185,6 +189,13 @@ class RunFolder:
             if int(path.stem) >= count:
                 path.unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Delete what a process that was killed left half-written; call it while the run is held."""
+        for place in (self.path, self.path / "frames", self.states):
+            for path in place.glob(".*"):
+                if path.is_file() and path.name != LOCK:
+                    path.unlink(missing_ok=True)
+
     def sync(self) -> None:
         """What was written lasts through a loss of power."""
         if self._steps is not None:
@@ -198,16 +209,36 @@ class RunFolder:
 
     @property
     def bytes(self) -> int:
-        """On disk; files shared with a parent count in each."""
-        return sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
+        """On disk; files shared with a parent count in each. Counted anew once a file has come, gone or grown."""
+        try:
+            places = (self.path, self.path / "frames", self.states)
+            seen = (*(p.stat().st_mtime_ns for p in places if p.exists()), self._bytes_of_steps)
+            known = _BYTES.get(self.path)
+            if known is None or known[0] != seen:
+                _BYTES[self.path] = known = (
+                    seen,
+                    sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file()),
+                )
+            return known[1]
+        except OSError:  # deleted meanwhile
+            return 0
+
+    @property
+    def _bytes_of_steps(self) -> int:
+        path = self.path / "steps.jsonl"
+        return path.stat().st_size if path.exists() else 0
 
 
 def put(path: Path, data: bytes) -> None:
     """Write ``data`` whole or not at all, in a folder that is there; not synced, so that a frame costs no turn of a disk."""
     part = path.with_name(f".{path.name}.part")
-    with open(part, "wb") as file:
-        file.write(data)
-    part.replace(path)
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def link(source: Path, target: Path) -> None:

@@ -127,8 +127,8 @@ def restore(
     _drop_unseen(run)
     run.checkpoints = Checkpoints.kept_in(kept.folder.states, len(run.steps), only_read=as_copy)
     found = run.checkpoints.newest() if run.steps else None
-    if found is None:  # it died before its first step, or no state can be read
-        run.steps, run.frames = [], run.frames[:1]
+    if not run.steps:  # it died before its first step
+        run.frames = run.frames[:1]
         run.changes, run.config = [], run.config_at(0)
         run._restage()
         run.checkpoints.forget_after(-1)
@@ -141,12 +141,14 @@ def restore(
         resume(run, kept.folder, about)
     if not run.frames and observer is not None:
         run.frames.append(observer.first if as_copy else kept.folder.write_frame(observer.first))
-    if found is not None:
-        at, state = found
+    if run.steps:
         run._begin()
-        run._state.load_state_dict(copy.deepcopy(state))
+        if found is not None:
+            run._state.load_state_dict(copy.deepcopy(found[1]))
+        else:
+            log.warning("%s: no state of it can be read; all its steps are taken again", name)
         phase = Phase(about["phase"])
-        head_for(run, len(run.steps), at)
+        head_for(run, len(run.steps), 0 if found is None else found[0])
         if phase in (Phase.FAILED, Phase.CANCELLED):
             log.info("%s was %s; it stands paused after step %d", name, phase, len(run.steps))
     return run

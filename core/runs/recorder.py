@@ -16,12 +16,13 @@ from weakref import WeakValueDictionary
 from core.config import EvalConfig, as_dict
 from core.errors import LabError, RequestError, StoreError
 from core.records import Frame, Phase, Step
-from core.runs.folder import RunFolder, put, runs_home
+from core.runs.folder import LOCK, RunFolder, put, runs_home
 from core.runs.plain import config_dict, setup_dict, weights_key
 from core.setup import Setup
 from core.store import save_state
 
 if TYPE_CHECKING:
+    from core.checkpoints import Checkpoints
     from core.data.split import Split
     from core.observer import Observer
     from core.run import Run
@@ -47,6 +48,7 @@ class Recorder:
         self._begun = False
         self._closed = False
         self._held: BinaryIO | None = None
+        self._states: Checkpoints | None = None
         self._lock = threading.RLock()
 
     @property
@@ -66,11 +68,15 @@ class Recorder:
         if self._begun or self._closed:
             return
 
+        from core.runs.quota import make_room
+
         def write() -> None:
+            make_room()
             place = self.folder.path
             part = place.with_name(f".{place.name}")  # seen under its name only when it is whole
             _sweep()
             self.folder.path = part
+            self._states = run.checkpoints
             try:
                 for folder in (part / "frames", self.folder.states):
                     folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +88,9 @@ class Recorder:
                     run.checkpoints.keep_in(self.folder.states)
                 self._write_about(run)
                 part.rename(place)
+            except BaseException:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
             finally:
                 self.folder.path = place
             run.frames[:] = [self.folder.moved(f) for f in frames]
@@ -117,9 +126,15 @@ class Recorder:
 
                 weights = {k: v.cpu().contiguous() for k, v in run.result.state_dict().items()}
                 put(self.folder.model, save(weights, metadata={"laf": self.id}))
+                if self._states is not None:
+                    self._states.settle()
             self.folder.sync()
 
         self._try(write)
+
+    def lose(self, error: LabError) -> None:
+        """Stop keeping the run: a state of it cannot be written."""
+        self._try(lambda: _throw(error))
 
     def cut(self, run: Run) -> None:
         """Drop what is kept of steps that ``run`` no longer has, since it was taken back."""
@@ -149,6 +164,8 @@ class Recorder:
             self._closed, self._begun = True, False
             self.problem = why or self.problem
             self.folder.close()
+            if self._states is not None:
+                self._states.leave()
             if self._held is not None:
                 self._held.close()
                 self._held = None
@@ -244,7 +261,8 @@ def resume(run: Run, folder: RunFolder, about: dict[str, Any]) -> Recorder:
     """Go on keeping ``run``, which was read from ``folder``. Raises RequestError when another process plays it."""
     recorder = Recorder(folder, about)
     recorder._hold()
-    recorder._begun = True
+    folder.sweep()
+    recorder._begun, recorder._states = True, run.checkpoints
     run.recorder = recorder
     recorder.folder.write_steps(run.steps)
     recorder.folder.drop_frames(len(run.frames))
@@ -285,6 +303,10 @@ def _sweep() -> None:
             continue
 
 
+def _throw(error: LabError) -> None:
+    raise error
+
+
 def held_here(run_id: str) -> Recorder | None:
     """Who keeps this run in this process."""
     return _OPEN.get(run_id)
@@ -310,7 +332,7 @@ def hold(folder: RunFolder) -> BinaryIO | None:
     except ImportError:  # Windows: nothing keeps two processes apart
         return None
     try:
-        file = open(folder.path / ".lock", "wb")  # noqa: SIM115 - open as long as it is held
+        file = open(folder.path / LOCK, "wb")  # noqa: SIM115 - open as long as it is held
     except OSError as error:
         raise StoreError(f"{folder.path} cannot be written ({error.strerror})") from error
     try:

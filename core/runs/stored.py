@@ -15,10 +15,12 @@ from torch import Tensor
 
 from core.errors import StoreError
 from core.metrics import Reading
+from core.packing import matches, pack, unpack
 from core.records import Frame, Step
 from core.runs.plain import reading_dict, reading_values
 
-FORMAT = 1
+FORMAT = 2  # 1: arrays as they are
+CHAIN = 8  # frames: the first is packed alone, each of the others after the one before it
 ARRAYS = ("positions", "off_map", "predictions", "confidences", "angles", "representations")
 Arrays = dict[str, np.ndarray]
 
@@ -33,14 +35,19 @@ class ArrayCache:
         self._lock = Lock()
 
     def get(self, path: Path) -> Arrays:
-        """The arrays of a frame's file. Raises DataError when it cannot be read."""
+        """The arrays of a frame's file. Raises StoreError when it cannot be read."""
         with self._lock:
             if path in self._kept:
                 self._kept.move_to_end(path)
                 return self._kept[path]
-        arrays = read_frame(path)[1]
+        arrays = read_frame(path, cache=self)[1]
         self.put(path, arrays)
         return arrays
+
+    def peek(self, path: Path) -> Arrays | None:
+        """The arrays of a frame's file where they are remembered."""
+        with self._lock:
+            return self._kept.get(path)
 
     def put(self, path: Path, arrays: Arrays) -> None:
         """Remember them; the ones used longest ago go."""
@@ -82,7 +89,7 @@ class StoredReading(Reading):
 
 
 class StoredFrame(Frame):
-    """A Frame whose arrays lie in a file; reading one raises DataError when the file is gone or broken."""
+    """A Frame whose arrays lie in a file; reading one raises StoreError when the file is gone or broken."""
 
     path: Path
     reading: StoredReading
@@ -102,8 +109,8 @@ class StoredFrame(Frame):
     representations = property(lambda self: self._array("representations"))
 
 
-def frame_bytes(frame: Frame) -> tuple[bytes, dict[str, Any], Arrays]:
-    """A frame as a safetensors file, its plain values and its arrays."""
+def frame_bytes(frame: Frame, before: Arrays | None = None) -> tuple[bytes, dict[str, Any], Arrays]:
+    """A frame as a safetensors file, its plain values and its arrays; packed after the arrays of the frame before where they are given."""
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(a) for name in ARRAYS if (a := getattr(frame, name)) is not None}
@@ -114,8 +121,20 @@ def frame_bytes(frame: Frame) -> tuple[bytes, dict[str, Any], Arrays]:
         "reading": reading_dict(frame.reading),
         "seconds": dict(frame.seconds),
     }
-    header = {"format": FORMAT, "frame": plain, "crc": _checksum(arrays)}
-    return save(arrays, metadata={"laf": json.dumps(header)}), plain, arrays
+    packed: Arrays = {}
+    kinds: dict[str, list[Any]] = {}  # dtype, shape, whether packed after the frame before
+    for name, array in arrays.items():
+        last = (before or {}).get(name)
+        last = last if matches(array, last) else None
+        packed[name] = np.frombuffer(pack(array, last), np.uint8)
+        kinds[name] = [array.dtype.str, list(array.shape), last is not None]
+    header = {"format": FORMAT, "frame": plain, "crc": _checksum(arrays), "packed": kinds}
+    return save(packed, metadata={"laf": json.dumps(header)}), plain, arrays
+
+
+def begins_chain(number: int) -> bool:
+    """Whether a frame's file can be read without the one before."""
+    return number % CHAIN == 0
 
 
 def stored(plain: dict[str, Any], record: Step | None, path: Path, cache: ArrayCache) -> StoredFrame:
@@ -130,10 +149,13 @@ def stored(plain: dict[str, Any], record: Step | None, path: Path, cache: ArrayC
     return StoredFrame(values, path, cache)
 
 
-def read_frame(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
+def read_frame(
+    path: Path, *, arrays: bool = True, cache: ArrayCache | None = None
+) -> tuple[dict[str, Any], Arrays]:
     """The plain values of a frame's file, and its arrays where wanted (then checked against their checksum).
 
-    Raises DataError, naming the file, when it is missing, damaged or of a newer version.
+    A frame packed after the one before reads that one, too, from the ``cache`` where it is there.
+    Raises StoreError, naming the file, when it is missing, damaged or of a newer version.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -145,13 +167,38 @@ def read_frame(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arra
             plain = header["frame"]
             reading_values(plain["reading"])
             found = {name: file.get_tensor(name) for name in file.keys()} if arrays else {}  # noqa: SIM118
+        if arrays and header["format"] > 1:
+            found = _unpacked(found, header["packed"], path, int(plain["number"]), cache)
         if arrays and _checksum(found) != header["crc"]:
-            raise StoreError(f"{path} is damaged: its checksum does not fit; delete the run, or take it back to an earlier frame")  # fmt: skip
+            raise _damaged(path)
         return {**plain, "number": int(plain["number"]), "step": int(plain["step"])}, found
     except FileNotFoundError as error:
         raise StoreError(f"{path} is gone; the run it belongs to was deleted") from error
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
         raise StoreError(f"{path} is no readable frame of a run ({type(error).__name__})") from error
+
+
+def _unpacked(
+    packed: Arrays, kinds: dict[str, list[Any]], path: Path, number: int, cache: ArrayCache | None
+) -> Arrays:
+    """Raises StoreError, naming the file that is damaged: this one, or one before it that is wanted."""
+    before: Arrays = {}
+    if any(after for _, _, after in kinds.values()):
+        if begins_chain(number):  # so that no damaged header leads round in a circle
+            raise _damaged(path)
+        earlier = path.with_name(f"{number - 1:06d}{path.suffix}")
+        before = (cache.get(earlier) if cache is not None else None) or read_frame(earlier)[1]
+    try:
+        return {
+            name: unpack(packed[name].tobytes(), dtype, tuple(shape), before[name] if after else None)
+            for name, (dtype, shape, after) in kinds.items()
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(f"{path} is damaged: its checksum does not fit; delete the run, or take it back to an earlier frame")  # fmt: skip
 
 
 def _checksum(arrays: Arrays) -> int:

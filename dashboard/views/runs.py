@@ -12,11 +12,15 @@ from core.runs import (
     KeptRun,
     RunInfo,
     list_runs,
+    megabytes,
+    next_to_go,
     note_run,
     read_run,
     remove_run,
     rename_run,
+    room,
     share_run,
+    went,
 )
 from dashboard import cache, state
 from dashboard.export_run import FORMATS
@@ -31,6 +35,7 @@ def page(lab: Lab) -> None:
     infos, problems = list_runs(token)
     for problem in problems:
         st.warning(problem, icon="⚠️")
+    _room(infos, token)
     if not infos:
         st.caption(
             "No run is kept yet. A run in the Lab is kept from its first step on; `laf run --save` keeps one too."
@@ -50,9 +55,27 @@ def page(lab: Lab) -> None:
             st.caption("Two runs can be compared at a time.")
 
 
+def _room(infos: list[RunInfo], token: str) -> None:
+    """What kept runs take in this Lab, what goes first at the limit, and what went."""
+    try:
+        used = room()
+    except LabError as error:
+        st.warning(str(error), icon="⚠️")
+        return
+    if infos:
+        st.caption(_plain(used.describe()))
+    if used.is_near:
+        mine = {i.id for i in infos if i.is_of(token)}
+        named = [told for told in next_to_go(MOST) if any(i in told for i in mine)]
+        st.warning(_plain(f"The limit of kept runs is near. Of yours would go next: {'; '.join(named[:3]) or 'none'}. Name a run to keep it."), icon="⚠️")  # fmt: skip
+    for told in went(token):
+        st.caption(_plain(told))
+
+
 def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
     """All of them with a box each; those that are ticked."""
-    st.caption(f"{len(infos):,} run{'s' * (len(infos) != 1)}, newest first")
+    total = megabytes(sum(i.bytes for i in infos))
+    st.caption(f"{len(infos):,} run{'s' * (len(infos) != 1)}, newest first; {total}")
     most = state.recall("runs-most", MOST)
     chosen = []
     for info in infos[:most]:
@@ -60,7 +83,7 @@ def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
         fork = f" · fork of step {info.parent_step}" if info.parent else ""
         label = (
             f"**{_plain(info.title)}** · {info.phase} at step {info.steps:,} of {info.total_steps:,} · "
-            f"{info.created:%d %b %H:%M}{fork}{whose}"
+            f"{info.created:%d %b %H:%M}{fork}{whose} · {megabytes(info.bytes)}"
         )
         if st.checkbox(label, key=f"run-{info.id}"):
             chosen.append(info)
@@ -75,7 +98,7 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
     st.markdown(f"#### {_plain(info.title)}")
     st.caption(
         f"{info.setup.dataset}, forget {info.forget}; {info.setup.method}, seed {info.setup.seed}; {info.frames:,} frames, "
-        f"{info.bytes / 1e6:.1f} MB; `{info.id}`"
+        f"{megabytes(info.bytes)}; `{info.id}`"
     )
     kept = _read(info)
     if kept is None:
