@@ -18,6 +18,10 @@ OPTIONS = {  # of the command line: field of Classroom, placeholder, help
     "--keep-runs": ("runs", "N", "runs kept on disk for each browser (default: 20)"),
     "--upload-mb": ("upload_mb", "MB", "of a file that somebody uploads (default: 20)"),
     "--session-mb": ("session_mb", "MB", "of the images that a session holds (default: 256)"),
+    "--sessions": ("sessions", "N", "tabs open at once, of all browsers (default: 60)"),
+    "--datasets": ("datasets", "N", "imported datasets kept, of all browsers (default: 60)"),
+    "--models": ("models", "N", "own models kept, of all browsers (default: 60)"),
+    "--disk-mb": ("disk_mb", "MB", "of disk for all that is made, of all browsers (default: 20000)"),
 }  # fmt: skip
 VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
 

@@ -1,5 +1,6 @@
 """Runs kept on disk: written as they go, listed, opened again, continued, forked, compared, deleted. See docs/runs.md."""
 
+from core.ownership import owner
 from core.runs.folder import RunFolder, run_folder, runs_home
 from core.runs.listing import (
     RunInfo,
@@ -9,10 +10,11 @@ from core.runs.listing import (
     remove_run,
     rename_run,
     run_info,
+    runs_of,
     share_run,
 )
 from core.runs.opened import KeptRun, open_run, read_run, restore
-from core.runs.recorder import Recorder, is_open, let_go, owner, record
+from core.runs.recorder import Recorder, is_open, let_go, record
 
 __all__ = [
     "KeptRun",
@@ -34,5 +36,6 @@ __all__ = [
     "run_folder",
     "run_info",
     "runs_home",
+    "runs_of",
     "share_run",
 ]
