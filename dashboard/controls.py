@@ -162,11 +162,12 @@ def _form(lab: Lab) -> None:
     imports.buttons(lab, name)
     model = models_form.choice(lab, name)
     folder = None
-    if sources[name].needs_files:
+    if sources[name].needs_files and lab.classroom is None:
         folder = st.text_input(
             "Folder with its files (empty: the Lab's own)",
             value=setup.data_dir or "",
             key=f"folder-{lab.token}",
+            help="It is read as it lies; what is missing is downloaded into the Lab's own folder only",
         )
     seed = st.number_input(
         "Seed",

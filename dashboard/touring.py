@@ -115,7 +115,7 @@ class Touring:
         self.lesson, self.problem = lesson, None
         self.link = replace(self.link, lesson=lesson.id)
         self.tour.stop()
-        self.progress = read_progress(lesson, self._browser, self.group)
+        self.progress = read_progress(lesson, self.browser, self.group)
         self._open_data()
 
     def leave(self) -> None:
@@ -247,7 +247,7 @@ class Touring:
     # inside
 
     @property
-    def _browser(self) -> str:
+    def browser(self) -> str:
         return owner(self._lab.browser or "")
 
     def _open_data(self) -> None:
@@ -261,6 +261,6 @@ class Touring:
         assert self.lesson is not None
         self.progress = progress
         try:
-            write_progress(self.lesson, self._browser, progress, self.group)
+            write_progress(self.lesson, self.browser, progress, self.group)
         except LabError as error:
             self.problem = str(error)

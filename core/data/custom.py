@@ -83,6 +83,10 @@ def keep(proposal: Proposal, token: str | None = None) -> str:
             _claim(place, proposal.title, token)
             return proposal.key
     _sweep()
+    try:
+        claims = _about(place).claims  # of data whose images are damaged: its owners stay
+    except DataError:
+        claims = Claims()
     part = place.with_name(f".{proposal.key}-{secrets.token_hex(4)}")
     try:
         save_state(part / _IMAGES, _state(proposal))
@@ -93,7 +97,7 @@ def keep(proposal: Proposal, token: str | None = None) -> str:
             "shape": proposal.shape,
             "bytes": (part / _IMAGES).stat().st_size,
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
-            "claims": Claims().claimed(token, proposal.title).as_dict(),
+            "claims": claims.claimed(token, proposal.title).as_dict(),
         }
         save_state(part / _ABOUT, about)
         if place.exists():  # damaged, or it would have been found above
