@@ -74,7 +74,9 @@ def _lab(browser: str, _asked: Asked) -> Lab:
     limits = classroom.now()
 
     def make() -> Lab:
-        return Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked, classroom=limits)
+        made = Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked, classroom=limits)
+        made.session = state.session_id()
+        return made
 
     if limits is None:
         return make()

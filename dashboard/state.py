@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.classroom import Classroom
 from core.data import custom
@@ -69,6 +71,7 @@ class Lab:
     ) -> None:
         self.classroom = classroom  # where many share the machine
         self.browser = browser  # whose runs are kept; None: they are not
+        self.session: str | None = None  # what the page's server calls the tab
         self.notice: str | None = None  # said once: what an address asked for and could not be opened
         self._runner = runner
         self._umap = umap
@@ -390,8 +393,20 @@ class Lab:
 
 
 def open_labs() -> int:
-    """How many tabs of this process have a Lab."""
-    return len(_OPEN)
+    """How many tabs of this process are open with a Lab; one that was closed or reloaded a moment ago does not count."""
+    return sum(_is_connected(lab.session) for lab in list(_OPEN))
+
+
+def session_id() -> str | None:
+    """What Streamlit calls this tab."""
+    found = get_script_run_ctx()
+    return None if found is None else found.session_id
+
+
+def _is_connected(session: str | None) -> bool:
+    if session is None or not runtime.exists():
+        return True
+    return runtime.get_instance().is_active_session(session) is not False
 
 
 def lab_of(token: str) -> Lab | None:
