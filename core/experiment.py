@@ -325,7 +325,9 @@ class Experiment(Evidence, TimeMachine):
         self._prepared = prepared
         self.dataset, self.split, self.config = prepared.dataset, prepared.split, prepared.config
         title = self._own_title(prepared.dataset)
-        if title != prepared.dataset.title:  # what is prepared is shared with browsers that call the same images otherwise
+        if (
+            title != prepared.dataset.title
+        ):  # what is prepared is shared with browsers that call the same images otherwise
             self.dataset = replace(prepared.dataset, title=title)
             self.split = replace(
                 prepared.split, dataset=replace(prepared.split.dataset, title=title)

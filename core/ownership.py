@@ -48,7 +48,8 @@ class Claims:
             return cls(terminal=True)
         try:
             found = {
-                str(k): Claim(v["shared"] is True, str(v.get("title", ""))) for k, v in values["owners"].items()
+                str(k): Claim(v["shared"] is True, str(v.get("title", "")))
+                for k, v in values["owners"].items()
             }
             return cls(found, values["terminal"] is True)
         except (TypeError, KeyError, AttributeError) as error:

@@ -24,7 +24,9 @@ MOST_UNDO = 100
 MOST_IDS = 1_000_000  # in one file: a range of a typing error must not fill the memory
 FORMAT = 1
 _NAME = re.compile(r"[^\W_](?:[\w .-]{0,58}[\w-])?")  # no leading dot, no trailing dot or space, no separator
-_FILE = re.compile(r"(?:(?P<owner>[0-9a-f]{24})~(?P<shared>shared~)?)?(?P<name>[^~]+)")  # of a list, without .json
+_FILE = re.compile(
+    r"(?:(?P<owner>[0-9a-f]{24})~(?P<shared>shared~)?)?(?P<name>[^~]+)"
+)  # of a list, without .json
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file names on Windows
 
 

@@ -270,7 +270,11 @@ def _take(picks: Picks, dataset: Dataset) -> None:
 
     def titled(key: str) -> str:
         one = found[key]
-        return one.name if one.claims.is_of(token) else f"{one.name} ({'terminal' if one.claims.terminal else 'shared'})"
+        return (
+            one.name
+            if one.claims.is_of(token)
+            else f"{one.name} ({'terminal' if one.claims.terminal else 'shared'})"
+        )
 
     one = found[choice.selectbox("Kept lists", list(found), format_func=titled, key="forget-kept")]
     mine = one.claims.is_of(token)
@@ -292,7 +296,11 @@ def _take(picks: Picks, dataset: Dataset) -> None:
         help = "Every browser that reaches this Lab may load it"
         shared = st.toggle("Shared", was, key=f"forget-share-{one.key}", help=help)
         if shared != was:
-            _say(lambda: f"{one.name} is {'shared' if share_list(one.key, dataset, shared, token) and shared else 'yours alone'}")
+            _say(
+                lambda: (
+                    f"{one.name} is {'shared' if share_list(one.key, dataset, shared, token) and shared else 'yours alone'}"
+                )
+            )
             st.rerun()
 
 

@@ -70,12 +70,8 @@ def buttons(lab: Lab, name: str) -> None:
     if mine is None or not mine.claims.may_change(lab.browser):
         return
     left, right = st.columns(2)
-    left.button(
-        "Rename…", key=f"rename-{lab.token}", on_click=_ask, args=("rename", name), width="stretch"
-    )
-    right.button(
-        "Remove…", key=f"remove-{lab.token}", on_click=_ask, args=("remove", name), width="stretch"
-    )
+    left.button("Rename…", key=f"rename-{lab.token}", on_click=_ask, args=("rename", name), width="stretch")
+    right.button("Remove…", key=f"remove-{lab.token}", on_click=_ask, args=("remove", name), width="stretch")
     if lab.browser is not None:
         was = mine.claims.shared_by(lab.browser)
         shared = st.toggle(

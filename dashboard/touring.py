@@ -14,8 +14,8 @@ from core.lessons.checks import Verdict
 from core.lessons.lesson import Do
 from core.lessons.progress import Progress, class_named, finished, now, read_progress, write_progress
 from core.lessons.submission import Who, evidence, seed_of
-from core.records import Phase
 from core.ownership import owner
+from core.records import Phase
 from core.store import home
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ from dashboard.touring import shelf
 
 A, B = "a" * 32, "b" * 32
 MARK = "zebra"  # in every name that A gives
-STUDY = '[fixed]\nsteps = 2\n[grid]\ntemperature = [5.0, 20.0]\n'
+STUDY = "[fixed]\nsteps = 2\n[grid]\ntemperature = [5.0, 20.0]\n"
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +106,9 @@ def proposal(title: str, seed: int = 0) -> custom.Proposal:
 def a_model(title: str) -> own_model.OwnModel:
     net = build("digits-cnn", (1, 8, 8), 10, seed=1)
     measured = own_model.Accuracy(0.5, (0.5,) * 10, 10, 10)
-    about = own_model.About(title, "digits-cnn", "Digits", 10, (1, 8, 8), 9, 128, None, "linear", measured, measured)
+    about = own_model.About(
+        title, "digits-cnn", "Digits", 10, (1, 8, 8), 9, 128, None, "linear", measured, measured
+    )
     return own_model.OwnModel("0123456789abcdef", about, net, dict(net.state_dict()))
 
 
@@ -293,7 +295,10 @@ def test_two_browsers_may_give_lists_and_studies_the_same_name(kinds):
         assert keys[0] != keys[1]
         assert [kinds[kind].seen(t) for t in (A, B)] == [[keys[0]], [keys[1]]]
     save_list("same", digits, Selection([7]), A)
-    assert [list(load_list(one.key, digits, t)) for t in (A, B) for one in kept_lists(digits, t)] == [[7], [1, 2]]
+    assert [list(load_list(one.key, digits, t)) for t in (A, B) for one in kept_lists(digits, t)] == [
+        [7],
+        [1, 2],
+    ]
 
 
 def test_the_same_images_are_called_in_each_lab_as_its_browser_calls_them():
@@ -302,7 +307,9 @@ def test_the_same_images_are_called_in_each_lab_as_its_browser_calls_them():
     custom.keep(proposal("mine"), B)
     assert MARK not in load(key).title
     runner, kept = Runner(workers=1), Kept()
-    labs = [Lab(runner, toys.Flat(), Runner(workers=1), kept, browser=t, asked=Asked(Setup(key))) for t in (A, B)]
+    labs = [
+        Lab(runner, toys.Flat(), Runner(workers=1), kept, browser=t, asked=Asked(Setup(key))) for t in (A, B)
+    ]
     try:
         until(lambda: all(lab.experiment.run is not None for lab in labs))
         assert [lab.experiment.dataset.title for lab in labs] == [MARK, "mine"]

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -62,7 +62,7 @@ class OwnData:
     shape: tuple[int, int, int]  # (C, H, W)
     bytes: int  # on disk
     imported: datetime
-    claims: Claims = Claims(terminal=True)
+    claims: Claims = field(default_factory=lambda: Claims(terminal=True))
 
     @property
     def note(self) -> str:

@@ -89,7 +89,9 @@ class Tally:
 def tally(lesson: Lesson, group: str = EVERYBODY, browser: str | None = None) -> Tally:
     """Predictions of all browsers of ``group`` since the count was last begun anew: for all, or by ``browser`` for itself."""
     folder = _folder(lesson, group)
-    since = max(_since(folder / name) for name in ("since.txt", *([f"since-{browser}.txt"] if browser else [])))
+    since = max(
+        _since(folder / name) for name in ("since.txt", *([f"since-{browser}.txt"] if browser else []))
+    )
     counts = [0] * len(lesson.prediction.choices)
     for path in folder.glob("*.json") if folder.is_dir() else ():
         if not _BROWSER.fullmatch(path.stem):

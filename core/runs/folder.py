@@ -100,7 +100,9 @@ class RunFolder:
         values = {"kind": KIND, "schema": SCHEMA, **about}
         said = json.dumps({"owner": about.get("owner"), "shared": about.get("shared", True)}).encode()
         files = [(self.path / "run.json", json.dumps(values, indent=1).encode())]
-        if said != self._owner_bytes():  # a crash between the two must not show a run that is no longer shared
+        if (
+            said != self._owner_bytes()
+        ):  # a crash between the two must not show a run that is no longer shared
             files.insert(0 if not about.get("shared", True) else 1, (self.path / OWNER, said))
         for path, data in files:
             write_bytes(path, data)

@@ -100,7 +100,9 @@ def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
 def runs_of(token: str) -> list[str]:
     """The ids of the runs that the browser with ``token`` made, newest first; only their owners are read."""
     root = runs_home()
-    names = sorted((p.name for p in root.iterdir() if is_run_id(p.name)), reverse=True) if root.is_dir() else []
+    names = (
+        sorted((p.name for p in root.iterdir() if is_run_id(p.name)), reverse=True) if root.is_dir() else []
+    )
     return [name for name in names if _is_of(name, token)]
 
 

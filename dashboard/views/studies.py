@@ -478,7 +478,9 @@ def _own(study: Study) -> None:
         if shared != was:
             share_study(study.name, shared, token)
             st.rerun()
-        if st.button("Delete", key="study-delete", width="stretch", help="Its text and all its rows go for good"):
+        if st.button(
+            "Delete", key="study-delete", width="stretch", help="Its text and all its rows go for good"
+        ):
             remove_study(study.name, token)
             _choose("")
             st.rerun()

@@ -73,7 +73,12 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
         assert line not in other.tab.content()
         assert words["dataset"] not in other.tab.content()
     said = []
-    for address in (f"?run={words['run']}", "?run=20200101-000000-abcdef", f"?dataset={words['dataset']}", "?dataset=own-000000000000"):
+    for address in (
+        f"?run={words['run']}",
+        "?run=20200101-000000-abcdef",
+        f"?dataset={words['dataset']}",
+        "?dataset=own-000000000000",
+    ):
         other.tab.goto(f"{classroom.url}/{address}")  # in a room for two tabs: the one before has gone
         toast = other.tab.get_by_text(re.compile("that is yours or shared")).first
         toast.wait_for()
