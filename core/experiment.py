@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.checkpoints import Checkpoints
 from core.classroom import Classroom
 from core.config import EvalConfig
-from core.data.datasets import load
+from core.data.datasets import OWN, load
 from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError, RequestError
@@ -286,7 +286,7 @@ class Experiment(Evidence, TimeMachine):
         assert self.model is not None
         assert self.split is not None
         try:
-            kept = read_run(run_id)
+            kept = read_run(run_id, self.token)
             run = restore(kept, self.split, self.model, self.observer, as_copy=self.as_copy)
             if self.as_copy:
                 self.keep(run, parent=run_id, step=len(run.steps))
@@ -307,7 +307,7 @@ class Experiment(Evidence, TimeMachine):
     def _prepare(self) -> Iterator[None]:
         self.work["load"] = Progress("load", 0, 1)
         yield
-        dataset = load(self.setup.dataset, data_dir=self.setup.data_dir)
+        dataset = load(self.setup.dataset, data_dir=self.setup.data_dir, download=False)
         split = self.setup.split(dataset)
         self.config = self.config or self.setup.config(split)
         self.dataset, self.split = dataset, split
@@ -321,10 +321,29 @@ class Experiment(Evidence, TimeMachine):
         )
         self._adopt((yield from preparing.prepare(split, self.config, self.eval_config, self._generation)))
 
+    def _own_title(self, dataset: Dataset) -> str:
+        """What this browser calls the images."""
+        if self.token is None or not dataset.name.startswith(OWN):
+            return dataset.title
+        from core.data import custom
+
+        try:
+            return custom.about(dataset.name, self.token).title or dataset.title
+        except LabError:  # removed meanwhile
+            return dataset.title
+
     def _adopt(self, prepared: Prepared) -> None:
         """The run appears last: whoever sees it finds the rest."""
         self._prepared = prepared
         self.dataset, self.split, self.config = prepared.dataset, prepared.split, prepared.config
+        title = self._own_title(prepared.dataset)
+        if (
+            title != prepared.dataset.title
+        ):  # what is prepared is shared with browsers that call the same images otherwise
+            self.dataset = replace(prepared.dataset, title=title)
+            self.split = replace(
+                prepared.split, dataset=replace(prepared.split.dataset, title=title)
+            )  # not ``self.dataset``: labels may be changed
         self.model, self.observer, self.projection = prepared.model, prepared.observer, prepared.projection
         self.references = list(prepared.references)
         self.revision = len(self.references)

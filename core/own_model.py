@@ -27,7 +27,8 @@ from core.errors import DataError, RequestError, StoreError
 from core.models import NETS, Net, Provenance, outputs
 from core.own_weights import assemble, outline, read
 from core.own_weights import require_fit as require_weights
-from core.store import home, load_state, save_state
+from core.ownership import LOCK, Claims
+from core.store import home, load_state, save_state, write_bytes
 
 BUDGET_S = 10.0  # of measuring accuracy, for each of train and test
 LAB = {
@@ -177,39 +178,72 @@ def fitted(
 # what is kept
 
 
-def keep(own: OwnModel) -> str:
-    """Keep ``own`` under its content hash; the key for ``Setup.model``. Raises DataError when the disk cannot hold it."""
-    save_state(_path(own.key), {"about": asdict(own.about), "weights": own.weights})
+def keep(own: OwnModel, token: str | None = None) -> str:
+    """Keep ``own`` under its content hash for the browser with ``token`` (None: a terminal); the key for ``Setup.model``.
+
+    The same content again gets one more owner. Raises DataError when the disk cannot hold it.
+    """
+    with LOCK:
+        try:
+            about_model(own.key)
+            claims = model_claims(own.key)
+        except (RequestError, DataError):  # not there, or broken
+            claims = Claims()
+        if not claims.is_left or (token is None and not claims.terminal):
+            save_state(_path(own.key), {"about": asdict(own.about), "weights": own.weights})
+        _write_claims(own.key, claims.claimed(token, own.about.title))
     return own.key
 
 
-def kept_models() -> dict[str, About]:
-    """What is kept, by key, newest first; files that cannot be read are left out."""
+def kept_models(token: str | None = None) -> dict[str, About]:
+    """What the browser with ``token`` may see (None: all), by key, newest first; files that cannot be read are left out."""
     found = {}
     files = (home() / "own-models").glob("*.safetensors")
     for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
         try:
-            found[path.stem] = about_model(path.stem)
+            found[path.stem] = about_model(path.stem, token)
         except (DataError, RequestError):
             continue
     return found
 
 
-def about_model(key: str) -> About:
-    """What is known of ``key``. Raises RequestError when there is none, DataError when its file is broken."""
+def about_model(key: str, token: str | None = None) -> About:
+    """Return what is known of ``key``, as the browser with ``token`` sees it.
+
+    Raises RequestError where there is none that this browser may see, DataError where its file is broken.
+    """
     from safetensors import SafetensorError, safe_open
 
     path = _path(key)
-    if not path.is_file():
-        raise RequestError(f"no model is kept as {key!r}; bring it again, or choose one of the Lab's")
+    claims = model_claims(key)
+    if not path.is_file() or not claims.may_see(token):
+        raise RequestError(_no_model(key))
     try:
         with safe_open(str(path), framework="pt") as file:  # the header alone: weights may be large
             state = json.loads(file.metadata()["laf"])["state"]
-        return _about(dict(dict(state["$dict"])["about"]["$dict"]))
+        found = _about(dict(dict(state["$dict"])["about"]["$dict"]))
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise StoreError(
             f"{path} is not a readable model ({type(error).__name__}); remove it and bring it again"
         ) from error
+    return replace(found, title=claims.title(token, found.title) or f"Own model {key[:4]}")
+
+
+def model_claims(key: str) -> Claims:
+    """Return the owners of ``key``, kept beside its weights; a model without that file was brought in a terminal."""
+    path = _path(key).with_suffix(".json")
+    try:
+        return Claims.read(json.loads(path.read_bytes())["claims"])
+    except FileNotFoundError:
+        return Claims(terminal=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is broken; remove the model and bring it again") from error
+
+
+def share_model(key: str, shared: bool, token: str) -> None:
+    """Let every browser see ``key``, or only its owners. Raises RequestError for a model of another owner."""
+    with LOCK:
+        _write_claims(key, _changeable(key, token).changed(token, shared=shared))
 
 
 def load_own_model(key: str, dataset: Dataset) -> Net:
@@ -250,19 +284,49 @@ def require_fit(about: About, dataset: Dataset, split: Split | None = None) -> A
     return about
 
 
-def remove_model(key: str) -> None:
-    """Forget ``key``; nothing happens when it is gone already. Raises DataError when it cannot be deleted."""
+def remove_model(key: str, token: str | None = None) -> None:
+    """Drop the claim of ``token``, and delete the model with the last claim; a terminal deletes it at once.
+
+    Nothing happens when it is gone already. Raises RequestError for a model of another owner, DataError when it cannot be deleted.
+    """
     path = _path(key)
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be deleted ({error.strerror}); allow it") from error
+    with LOCK:
+        if token is not None and path.is_file():
+            left = _changeable(key, token).dropped(token)
+            if left.is_left:
+                _write_claims(key, left)
+                return
+        for file in (path, path.with_suffix(".json")):
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{file} cannot be deleted ({error.strerror}); allow it") from error
+
+
+def _changeable(key: str, token: str) -> Claims:
+    """The owners of ``key``. Raises RequestError where ``token`` may not change it."""
+    claims = model_claims(key)
+    if not _path(key).is_file() or not claims.may_see(token):
+        raise RequestError(_no_model(key))
+    claims.require_change(token, "this model")
+    return claims
+
+
+def _write_claims(key: str, claims: Claims) -> None:
+    if claims == Claims(terminal=True):
+        return  # as a model without the file is
+    write_bytes(_path(key).with_suffix(".json"), json.dumps({"claims": claims.as_dict()}).encode())
 
 
 def _path(key: str) -> Path:
     if not _KEY.fullmatch(key):
-        raise RequestError(f"no model is kept as {key!r}; bring it again, or choose one of the Lab's")
+        raise RequestError(_no_model(key))
     return home() / "own-models" / f"{key}.safetensors"
+
+
+def _no_model(key: str) -> str:
+    """The sentence for what is not there, and for what is another browser's: neither tells of the other."""
+    return f"no model is kept as {key[:60]!r} that is yours or shared; bring it again, or choose one of the Lab's"
 
 
 def _about(values: dict[str, Any]) -> About:

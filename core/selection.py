@@ -15,6 +15,7 @@ import numpy.typing as npt
 from core.data.images import Dataset
 from core.data.own.names import hidden
 from core.errors import RequestError, StoreError
+from core.ownership import Claims, owner
 from core.store import home, write_bytes
 
 Ids: TypeAlias = npt.NDArray[np.int64]
@@ -24,6 +25,9 @@ MOST_UNDO = 100
 MOST_IDS = 1_000_000  # in one file: a range of a typing error must not fill the memory
 FORMAT = 1
 _NAME = re.compile(r"[^\W_](?:[\w .-]{0,58}[\w-])?")  # no leading dot, no trailing dot or space, no separator
+_FILE = re.compile(
+    r"(?:(?P<owner>[0-9a-f]{24})~(?P<shared>shared~)?)?(?P<name>[^~]+)"
+)  # of a list, without .json
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file names on Windows
 
 
@@ -177,22 +181,44 @@ def format_ids(ids: Iterable[int], *, title: str = "") -> str:
 # lists kept under a name, for one dataset
 
 
-def save_list(name: str, dataset: Dataset, selection: Selection) -> Path:
-    """Keep ``selection`` under ``name``; a list of that name is replaced.
+@dataclass(frozen=True)
+class KeptList:
+    """A kept list of ids, unread: its file's name says whose it is and whether it is shared, since lists may be long."""
+
+    key: str  # the file's name without its ending
+    name: str
+    claims: Claims
+
+    @classmethod
+    def of(cls, key: str) -> KeptList | None:
+        """Return the list that a file's name tells of, or None."""
+        found = _FILE.fullmatch(key)
+        if found is None or not _is_name(found["name"]):
+            return None
+        return cls(key, found["name"], Claims.of(found["owner"], found["shared"] is not None))
+
+
+def save_list(name: str, dataset: Dataset, selection: Selection, token: str | None = None) -> Path:
+    """Keep ``selection`` under ``name`` for the browser with ``token`` (None: a terminal); its list of that name is replaced.
 
     Raises RequestError for a name that is none or an empty selection, DataError when the disk cannot be written.
     """
     if not len(selection):
         raise RequestError("nothing is picked; pick at least one image before keeping the list")
-    path = _path(name, dataset)
+    name = name.strip()
+    _require_name(name)
+    mine = f"{owner(token)}~" if token is not None else ""
+    shared = f"{mine}shared~{name}"
+    key = shared if mine and _path(shared, dataset).exists() else mine + name
     kept = {"format": FORMAT, "dataset": dataset.name, "ids": selection.ids.tolist()}
+    path = _path(key, dataset)
     write_bytes(path, json.dumps(kept).encode())
     return path
 
 
-def load_list(name: str, dataset: Dataset) -> Selection:
-    """What was kept under ``name``. Raises RequestError where nothing was, DataError for a file that cannot be read."""
-    path = _path(name, dataset)
+def load_list(key: str, dataset: Dataset, token: str | None = None) -> Selection:
+    """Return what was kept under ``key``. Raises RequestError where nothing was, DataError for a file that cannot be read."""
+    path = _path(_visible(key, dataset, token).key, dataset)
     try:
         kept = json.loads(path.read_bytes())
         ids = kept["ids"]
@@ -200,42 +226,82 @@ def load_list(name: str, dataset: Dataset) -> Selection:
             raise ValueError("another format")
         return Selection(ids)
     except FileNotFoundError as error:
-        raise RequestError(f"no list called {name!r} is kept for {dataset.title}") from error
+        raise RequestError(_no_list(key, dataset)) from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError) as error:
         raise StoreError(
             f"{path} is not a readable list of ids; remove it and keep the list again"
         ) from error
 
 
-def saved_lists(dataset: Dataset) -> list[str]:
-    """The names of the lists kept for ``dataset``, in order."""
+def kept_lists(dataset: Dataset, token: str | None = None) -> list[KeptList]:
+    """The lists of ``dataset`` that the browser with ``token`` may see (None: all), in the order of their names."""
     folder = _folder(dataset)
-    found = folder.glob("*.json") if folder.is_dir() else ()
-    return sorted((p.stem for p in found if _is_name(p.stem)), key=str.casefold)
+    found = [KeptList.of(p.stem) for p in folder.glob("*.json")] if folder.is_dir() else []
+    seen = [one for one in found if one is not None and one.claims.may_see(token)]
+    return sorted(seen, key=lambda one: (one.name.casefold(), one.key))
 
 
-def remove_list(name: str, dataset: Dataset) -> None:
-    """Forget the list called ``name``. Raises RequestError where there is none, DataError when it cannot be removed."""
-    path = _path(name, dataset)
+def saved_lists(dataset: Dataset, token: str | None = None) -> list[str]:
+    """The keys of ``kept_lists``: of what was made in a terminal the names."""
+    return [one.key for one in kept_lists(dataset, token)]
+
+
+def share_list(key: str, dataset: Dataset, shared: bool, token: str) -> str:
+    """Let every browser see a list, or only its owner; its new key. Raises RequestError for a list of another owner."""
+    one = _changeable(key, dataset, token)
+    new = f"{owner(token)}~{'shared~' if shared else ''}{one.name}"
+    try:
+        _path(one.key, dataset).replace(_path(new, dataset))
+    except OSError as error:
+        raise StoreError(f"{_path(one.key, dataset)} cannot be renamed ({error.strerror})") from error
+    return new
+
+
+def remove_list(key: str, dataset: Dataset, token: str | None = None) -> None:
+    """Delete a list. Raises RequestError where there is none or it has another owner, DataError when it cannot be removed."""
+    path = _path(_changeable(key, dataset, token).key, dataset)
     try:
         path.unlink()
     except FileNotFoundError as error:
-        raise RequestError(f"no list called {name!r} is kept for {dataset.title}") from error
+        raise RequestError(_no_list(key, dataset)) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be removed ({error.strerror})") from error
+
+
+def _visible(key: str, dataset: Dataset, token: str | None) -> KeptList:
+    key = key.strip()
+    one = KeptList.of(key)
+    if one is None:
+        _require_name(key)
+    if one is None or not one.claims.may_see(token) or not _path(key, dataset).exists():
+        raise RequestError(_no_list(key, dataset))
+    return one
+
+
+def _changeable(key: str, dataset: Dataset, token: str | None) -> KeptList:
+    one = _visible(key, dataset, token)
+    one.claims.require_change(token, f"the list {one.name!r}")
+    return one
+
+
+def _no_list(key: str, dataset: Dataset) -> str:
+    return f"no list called {key.split('~')[-1][:60]!r} is kept for {dataset.title}"
 
 
 def _is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and _RESERVED.fullmatch(name) is None and not hidden(name)
 
 
-def _path(name: str, dataset: Dataset) -> Path:
-    name = name.strip()
+def _require_name(name: str) -> None:
     if not _is_name(name):
         raise RequestError(
             f"{name[:60]!r} cannot be the name of a list; use 1 to 60 letters, digits, spaces, dots or dashes, a letter or digit first"
         )
-    return _folder(dataset) / f"{name}.json"
+
+
+def _path(key: str, dataset: Dataset) -> Path:
+    """The file of a list; the key was checked before it is part of a path."""
+    return _folder(dataset) / f"{key}.json"
 
 
 def _folder(dataset: Dataset) -> Path:

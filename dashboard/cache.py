@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.errors import RequestError
 from core.prepared import Kept
 from core.runner import Runner
 from core.umap_process import UmapProcess
@@ -15,6 +17,9 @@ from core.umap_process import UmapProcess
 if TYPE_CHECKING:
     from dashboard.address import Asked
     from dashboard.state import Lab
+
+_ROOM = threading.Lock()  # of a classroom's last place
+_COMING: list[str] = []  # browsers of tabs whose Lab is being made
 
 
 @functools.cache
@@ -63,17 +68,39 @@ def _release(lab: Lab) -> None:
 
 @st.cache_resource(scope="session", on_release=_release, show_spinner=False)
 def _lab(browser: str, _asked: Asked) -> Lab:
-    from dashboard import classroom
+    from dashboard import classroom, state
     from dashboard.state import Lab
 
     limits = classroom.now()
-    return Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked, classroom=limits)
+
+    def make() -> Lab:
+        made = Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked, classroom=limits)
+        made.session = state.session_id()
+        return made
+
+    if limits is None:
+        return make()
+    with _ROOM:  # two tabs that come at once must not both take the last place
+        limits.check_sessions(state.open_labs() + len(_COMING))
+        _COMING.append(browser)
+    try:
+        return make()
+    finally:
+        _COMING.remove(browser)
 
 
 def lab() -> Lab:
-    """This browser tab's Lab; its work stops when the tab closes. What the address asks for is read when it is made."""
+    """This browser tab's Lab; its work stops when the tab closes. What the address asks for is read when it is made.
+
+    Where a classroom has no place left the page says so, and the script ends here.
+    """
     from dashboard import state
 
-    found = _lab(state.browser(), state.read_address())
+    try:
+        found = _lab(state.browser(), state.read_address())
+    except RequestError as full:
+        st.info(f"{full}.", icon="🕰️")
+        st.button("Try again")
+        st.stop()
     found.drop_purged()
     return found

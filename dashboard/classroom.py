@@ -17,9 +17,13 @@ OPTIONS = {  # of the command line: field of Classroom, placeholder, type, help
     "--players": ("players", "N", bounds.whole(1, 1024), "runs that play at once, the others wait in line (default: one for each core)"),
     "--turn": ("turn_s", "S", bounds.seconds(1, 86_400), "seconds that a run plays while others wait (default: 30)"),
     "--keep-runs": ("runs", "N", bounds.whole(0, 1_000_000), "runs kept on disk for each browser (default: 20)"),
-    "--upload-mb": ("upload_mb", "MB", bounds.whole(1, 10_000), "of a file that somebody uploads (default: 20)"),
+    "--upload-mb": ("upload_mb", "MB", bounds.whole(1, 10_000), "of a file that a user uploads (default: 20)"),
     "--session-mb": ("session_mb", "MB", bounds.whole(8, 1_000_000), "of the images that a session holds (default: 256)"),
     "--run-mb": ("run_mb", "MB", bounds.whole(64, 1_000_000), "of all that a run may hold, estimated before it plays (default: 2048)"),
+    "--sessions": ("sessions", "N", bounds.whole(1, 10_000), "tabs open at once, of all browsers (default: 60)"),
+    "--datasets": ("datasets", "N", bounds.whole(0, 1_000_000), "imported datasets kept, of all browsers (default: 60)"),
+    "--models": ("models", "N", bounds.whole(0, 1_000_000), "own models kept, of all browsers (default: 60)"),
+    "--disk-mb": ("disk_mb", "MB", bounds.whole(1, 100_000_000), "of disk for all that is made, of all browsers (default: 20000)"),
 }  # fmt: skip
 VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
 

@@ -153,7 +153,7 @@ def setup_bar(lab: Lab) -> None:
 
 
 def _form(lab: Lab) -> None:
-    """Another dataset or seed; what to forget keeps its preset."""
+    """Another dataset, seed or data folder; what to forget keeps its preset."""
     setup = lab.experiment.setup
     sources = {name: imports.source_of(lab, name) for name in imports.names(lab)}
     names = list(sources)
@@ -161,6 +161,14 @@ def _form(lab: Lab) -> None:
                     captions=[source.note for source in sources.values()], key=f"dataset-{lab.token}")  # fmt: skip
     imports.buttons(lab, name)
     model = models_form.choice(lab, name)
+    folder = None
+    if sources[name].needs_files and lab.classroom is None:
+        folder = st.text_input(
+            "Folder with its files (empty: the Lab's own)",
+            value=setup.data_dir or "",
+            key=f"folder-{lab.token}",
+            help="It is read as it lies; what is missing is downloaded into the Lab's own folder only",
+        )
     seed = st.number_input(
         "Seed",
         0,
@@ -170,7 +178,7 @@ def _form(lab: Lab) -> None:
         help="Decides initial weights, batches and noise",
     )
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
-        chosen = replace(setup, dataset=name, seed=int(seed), model=model)
+        chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model)
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids are of one dataset
             chosen = replace(chosen, task=task, ids=())

@@ -12,15 +12,16 @@ from core.errors import LabError, RequestError
 from core.selection import (
     OPERATIONS,
     format_ids,
+    kept_lists,
     known,
     load_list,
     parse_ids,
     remove_list,
     save_list,
-    saved_lists,
+    share_list,
 )
 from core.suggest import NEIGHBOURS, ORDERS, SAME_COSINE, SAME_PIXELS, Facts, Filter
-from dashboard import state
+from dashboard import classroom, state
 from dashboard.advice import Advice
 from dashboard.picking import Picks
 
@@ -259,28 +260,59 @@ def lists(picks: Picks, dataset: Dataset, token: str) -> None:
 def _keep(picks: Picks, dataset: Dataset) -> None:
     name, button = st.columns([2, 1], vertical_alignment="bottom")
     typed = name.text_input("Name", placeholder="a name for what is picked", key="forget-name")
+
+    def kept() -> str:
+        limits = classroom.now()
+        if limits is not None:
+            limits.check_disk()
+        save_list(typed, dataset, picks.now, state.browser())
+        return f"Kept as {typed.strip()}: {len(picks.now):,} ids"
+
     if button.button("Save", key="forget-save", width="stretch", disabled=not typed.strip()):
-        _say(lambda: f"Kept as {save_list(typed, dataset, picks.now).stem}: {len(picks.now):,} ids")
+        _say(kept)
 
 
 def _take(picks: Picks, dataset: Dataset) -> None:
-    names = saved_lists(dataset)
-    if not names:
+    token = state.browser()
+    found = {one.key: one for one in kept_lists(dataset, token)}
+    if not found:
         return
     choice, load, remove = st.columns([2, 1, 1], vertical_alignment="bottom")
-    name = choice.selectbox("Kept lists", names, key="forget-kept")
+
+    def titled(key: str) -> str:
+        one = found[key]
+        return (
+            one.name
+            if one.claims.is_of(token)
+            else f"{one.name} ({'terminal' if one.claims.terminal else 'shared'})"
+        )
+
+    one = found[choice.selectbox("Kept lists", list(found), format_func=titled, key="forget-kept")]
+    mine = one.claims.is_of(token)
 
     def loaded() -> str:
-        found = known(load_list(name, dataset), dataset)
-        picks.do(picks.operation, found)
-        return f"{name}: {len(found):,} ids ({LABELS[picks.operation].lower()})"
+        ids = known(load_list(one.key, dataset, token), dataset)
+        picks.do(picks.operation, ids)
+        return f"{one.name}: {len(ids):,} ids ({LABELS[picks.operation].lower()})"
 
     if load.button("Load", key="forget-load", width="stretch"):
         _say(loaded)
         st.rerun()
-    if remove.button("Remove", key="forget-remove", width="stretch"):
-        _say(lambda: f"{name} is removed" if remove_list(name, dataset) is None else "")
+    why = None if mine else "Only the browser that made it removes it"
+    if remove.button("Remove", key="forget-remove", width="stretch", disabled=not mine, help=why):
+        _say(lambda: f"{one.name} is removed" if remove_list(one.key, dataset, token) is None else "")
         st.rerun()
+    if mine:
+        was = one.claims.shared
+        help = "Every browser that reaches this Lab may load it"
+        shared = st.toggle("Shared", was, key=f"forget-share-{one.key}", help=help)
+        if shared != was:
+            _say(
+                lambda: (
+                    f"{one.name} is {'shared' if share_list(one.key, dataset, shared, token) and shared else 'yours alone'}"
+                )
+            )
+            st.rerun()
 
 
 def _uploaded(picks: Picks, dataset: Dataset, file: Any) -> str:

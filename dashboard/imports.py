@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.data import custom
 from core.data.custom import Proposal
-from core.data.datasets import DATASETS, Source, source
+from core.data.datasets import DATASETS, OWN, Source, source
 from core.data.own.subjects import CSV_BYTES
 from core.errors import LabError, RequestError
 from core.setup import Setup, usual_classes
@@ -35,7 +35,7 @@ HOW = (
 
 def names(lab: Lab) -> list[str]:
     """The datasets that can be chosen: the Lab's, all that is kept, and the one that is open in any case."""
-    found = [*DATASETS, *(data.key for data in custom.kept())]
+    found = [*DATASETS, *(data.key for data in custom.kept(lab.browser))]
     here = lab.experiment.setup.dataset
     return found if here in found else [*found, here]
 
@@ -43,7 +43,11 @@ def names(lab: Lab) -> list[str]:
 def source_of(lab: Lab, name: str) -> Source:
     """How a dataset is called, also one that was removed while this page has it open."""
     try:
-        return source(name)
+        found = source(name)
+        if not name.startswith(OWN):
+            return found
+        data = custom.about(name, lab.browser)
+        return replace(found, title=data.title, note=f"{data.note}, {whose(lab, data)}")
     except LabError as error:
         dataset = lab.experiment.dataset
         title = dataset.title if dataset is not None and dataset.name == name else "Removed data"
@@ -55,18 +59,30 @@ def source_of(lab: Lab, name: str) -> Source:
         return Source(title, "removed: only open here", fail)
 
 
+def whose(lab: Lab, data: custom.OwnData) -> str:
+    """Whose kept data is, in a few words."""
+    if lab.browser is None or data.claims.is_of(lab.browser):
+        return "yours, shared" if lab.browser is not None and data.claims.shared_by(lab.browser) else "yours"
+    return "from a terminal" if data.claims.terminal else "shared"
+
+
 def buttons(lab: Lab, name: str) -> None:
     """Below the list of datasets: bring another, and what can be done with an own one that is picked."""
     st.button("Your own data…", key=f"own-{lab.token}", on_click=_ask, args=("import", ""), width="stretch",
               help="Import a zip of class folders or an npz")  # fmt: skip
-    if name in {data.key for data in custom.kept()}:
-        left, right = st.columns(2)
-        left.button(
-            "Rename…", key=f"rename-{lab.token}", on_click=_ask, args=("rename", name), width="stretch"
-        )
-        right.button(
-            "Remove…", key=f"remove-{lab.token}", on_click=_ask, args=("remove", name), width="stretch"
-        )
+    mine = next((data for data in custom.kept(lab.browser) if data.key == name), None)
+    if mine is None or not mine.claims.may_change(lab.browser):
+        return
+    left, right = st.columns(2)
+    left.button("Rename…", key=f"rename-{lab.token}", on_click=_ask, args=("rename", name), width="stretch")
+    right.button("Remove…", key=f"remove-{lab.token}", on_click=_ask, args=("remove", name), width="stretch")
+    if lab.browser is not None:
+        was = mine.claims.shared_by(lab.browser)
+        shared = st.toggle(
+            "Shared", was, key=f"share-{name}-{lab.token}", help="Every browser that reaches this Lab may use these images"
+        )  # fmt: skip
+        if shared != was:
+            _do(lambda: custom.share(name, shared, str(lab.browser)))
 
 
 def show(lab: Lab) -> None:
@@ -75,7 +91,7 @@ def show(lab: Lab) -> None:
     if kind == "import":
         st.dialog("Your own data", width="medium", on_dismiss=_close)(_import)(lab)
     elif kind == "rename":
-        st.dialog("Rename", on_dismiss=_close)(_rename)(key)
+        st.dialog("Rename", on_dismiss=_close)(_rename)(lab, key)
     elif kind == "remove":
         st.dialog("Remove", on_dismiss=_close)(_remove)(lab, key)
 
@@ -123,7 +139,7 @@ def _import(lab: Lab) -> None:
     if isinstance(found, str):
         st.error(found)
         return
-    here = next((data for data in custom.kept() if data.key == found.key), None)
+    here = next((data for data in custom.kept(lab.browser) if data.key == found.key), None)
     with st.container(key="own-preview"):
         st.html(preview(found))
     if here is not None:
@@ -173,7 +189,10 @@ def _looked_at(file: Any, subjects: Any) -> Proposal | str:
 def _open(lab: Lab, proposal: Proposal, title: str) -> str | None:
     """Keep it and play it; else the sentence that says why not, the Lab as it was."""
     try:
-        key = custom.keep(replace(proposal, title=title.strip() or proposal.title))
+        mine = {data.key for data in custom.kept(lab.browser) if data.claims.is_of(lab.browser)}
+        if lab.classroom is not None and proposal.key not in mine:
+            lab.classroom.check_dataset()
+        key = custom.keep(replace(proposal, title=title.strip() or proposal.title), lab.browser)
     except LabError as error:
         return str(error)
     except Exception:
@@ -260,34 +279,34 @@ def sheet(proposal: Proposal, columns: int) -> bytes:
 # what is kept
 
 
-def _rename(key: str) -> None:
-    data = _about(key)
+def _rename(lab: Lab, key: str) -> None:
+    data = _about(lab, key)
     if data is None:
         return
     title = st.text_input("Title", data.title, max_chars=40)
     if st.button("Rename it", key="own-rename", type="primary", width="stretch"):
-        _do(lambda: custom.rename(key, title))
+        _do(lambda: custom.rename(key, title, lab.browser))
 
 
 def _remove(lab: Lab, key: str) -> None:
-    data = _about(key)
+    data = _about(lab, key)
     if data is None:
         return
     st.write(
         f"The {data.images:,} images of “{data.title}” ({data.bytes / 2**20:,.1f} MB) are deleted from this machine."
     )
     st.caption(
-        "The file that you brought is not touched. Models that were trained on the images stay in the Lab's folder."
+        "Images that others keep, too, stay with them. The file that you brought is not touched. Models that were trained on the images stay in the Lab's folder."
     )
     if st.button("Remove it", key="own-remove", type="primary", width="stretch"):
         if lab.experiment.setup.dataset == key:
             lab.open(Setup())
-        _do(lambda: custom.remove(key))
+        _do(lambda: custom.remove(key, lab.browser))
 
 
-def _about(key: str) -> custom.OwnData | None:
+def _about(lab: Lab, key: str) -> custom.OwnData | None:
     try:
-        return custom.about(key)
+        return custom.about(key, lab.browser)
     except LabError as error:
         st.error(str(error))
         return None

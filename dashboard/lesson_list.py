@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import RequestError
 from core.lessons import Lesson
 from core.lessons.progress import class_named, finished, read_progress
-from core.runs.recorder import owner
+from core.ownership import owner
 from dashboard.replaying import Replaying
 from dashboard.state import Lab
 from dashboard.touring import CONTROLS, Link

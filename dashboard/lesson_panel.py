@@ -91,12 +91,14 @@ def _class(lab: Lab) -> None:
 
     @st.fragment(run_every=TALLY_S)
     def counted() -> None:
-        st.html(lesson_html.tally_bars(lesson.prediction, tally(lesson, touring.group).counts))
+        st.html(
+            lesson_html.tally_bars(lesson.prediction, tally(lesson, touring.group, touring.browser).counts)
+        )
 
     counted()
     if st.button("Count anew from now on", key="lesson-count-anew", type="tertiary"):
         try:
-            begin_anew(lesson, touring.group)
+            begin_anew(lesson, touring.group, touring.browser)
         except LabError as error:
             st.error(str(error))
 

@@ -40,7 +40,7 @@ def choice(lab: Lab, name: str) -> str | None:
     setup, dataset = lab.experiment.setup, lab.experiment.dataset
     if name != setup.dataset or dataset is None:
         return None
-    found = own_model.kept_models()
+    found = own_model.kept_models(lab.browser)
     here = setup.model or TRAINED
     fits = (len(dataset.classes), dataset.shape)
     keys = [TRAINED, *(key for key, about in found.items() if (about.classes, about.shape) == fits)]
@@ -79,7 +79,7 @@ def _short(about: About | None) -> str:
 def _dialog(lab: Lab) -> None:
     setup = lab.experiment.setup
     try:
-        dataset = load(setup.dataset, data_dir=setup.data_dir)
+        dataset = load(setup.dataset, data_dir=setup.data_dir, download=False)
         arch, layer, size = where(dataset)
     except LabError as error:
         st.error(str(error))
@@ -155,26 +155,43 @@ def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Datase
 def _use(lab: Lab, own: OwnModel) -> str | None:
     """Keep it and open the Lab on it; else the sentence that says why not, the Lab as it was."""
     try:
-        key = own_model.keep(own)
+        if lab.classroom is not None and not own_model.model_claims(own.key).is_of(lab.browser):
+            lab.classroom.check_model()
+        key = own_model.keep(own, lab.browser)
     except LabError as error:
         return str(error)
     return lab.change(replace(lab.experiment.setup, model=key))
 
 
 def _kept(lab: Lab) -> None:
-    """What is kept, each with a way to remove it."""
-    for key, about in own_model.kept_models().items():
-        left, right = st.columns([4, 1], vertical_alignment="center")
+    """What this browser may see, with a way to share and to remove what is its own."""
+    for key, about in own_model.kept_models(lab.browser).items():
+        claims = own_model.model_claims(key)
+        left, middle, right = st.columns([4, 1, 1], vertical_alignment="center")
         left.caption(about.describe())
+        if not claims.may_change(lab.browser):
+            middle.caption("from a terminal" if claims.terminal else "shared")
+            continue
+        if lab.browser is not None:
+            was = claims.shared_by(lab.browser)
+            shared = middle.toggle(
+                "Shared", was, key=f"share-model-{key}", help="Every browser that reaches this Lab may use it"
+            )
+            if shared != was:
+                _do(lambda: own_model.share_model(key, shared, str(lab.browser)))  # noqa: B023 - called at once
         open_here = key == lab.experiment.setup.model
         if right.button("Remove", key=f"remove-model-{key}", disabled=open_here,
                         help="It is open in this Lab" if open_here else None):  # fmt: skip
-            try:
-                own_model.remove_model(key)
-            except LabError as error:
-                st.error(str(error))
-            else:
-                st.rerun(scope="fragment")
+            _do(lambda: own_model.remove_model(key, lab.browser))  # noqa: B023 - called at once
+
+
+def _do(move: Any) -> None:
+    try:
+        move()
+    except LabError as error:
+        st.error(str(error))
+    else:
+        st.rerun(scope="fragment")
 
 
 def report(about: About, classes: tuple[str, ...]) -> str:

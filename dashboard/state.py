@@ -11,22 +11,27 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.classroom import Classroom
-from core.data.datasets import load, require_name
+from core.data import custom
+from core.data.datasets import OWN, load, require_name
 from core.data.images import Dataset
-from core.errors import LabError
+from core.errors import LabError, RequestError
 from core.experiment import Experiment
 from core.lessons import Lesson
 from core.memory_estimate import require_room
 from core.methods import METHODS, method
 from core.methods.base import require_no_model
+from core.own_model import about_model
 from core.prepared import Kept
 from core.projection import UmapBackend
 from core.purged import generation, purged_since
 from core.run import Phase
 from core.runner import Runner
-from core.runs import Recorder, RunInfo, is_open, list_runs, run_info
+from core.runs import Recorder, RunInfo, is_open, run_info, runs_of
+from core.runs.folder import no_run
 from core.seats import Place
 from core.selection import Ids
 from core.setup import Setup, usual_classes
@@ -68,6 +73,7 @@ class Lab:
     ) -> None:
         self.classroom = classroom  # where many share the machine
         self.browser = browser  # whose runs are kept; None: they are not
+        self.session: str | None = None  # what the page's server calls the tab
         self.notice: str | None = None  # said once: what an address asked for and could not be opened
         self._runner = runner
         self._umap = umap
@@ -132,26 +138,29 @@ class Lab:
     def take_up(self, run_id: str, *, as_copy: bool = False, step: int | None = None) -> str | None:
         """Open a kept run, or a copy of it; else leave everything as it is and say in a sentence why not.
 
-        A run of somebody else's, shared, is always copied: only who made a run writes to it.
+        A run of another owner is always copied: only its owner's browser writes to it.
         """
         try:
-            info = run_info(run_id)
-            if self.browser is None or not info.belongs_to(self.browser):
-                return f"run {run_id} belongs to another browser; ask whoever made it to share it"
-            info.setup.split(self._images(info.setup))
+            if self.browser is None:
+                raise RequestError(no_run(run_id))
+            info = run_info(run_id, self.browser)
+            setup = self._allowed(info.setup)
+            setup.split(self._images(setup))
         except LabError as error:
             return str(error)
-        self.open(info.setup, take_up=run_id, as_copy=as_copy or not info.is_of(self.browser))
+        self.open(setup, take_up=run_id, as_copy=as_copy or not info.is_of(self.browser))
         self.outbox.look_at = step
         return None
 
     def offer(self) -> RunInfo | None:
-        """This browser's newest run, where it is not finished and nobody plays it: to go on where one was."""
+        """This browser's newest run, where it is not finished and no tab plays it: to go on where one was."""
         run = self.experiment.run
         if self.browser is None or self.declined or run is None or run.steps or run.phase is not Phase.READY:
             return None
-        mine = [i for i in list_runs(self.browser)[0] if i.is_of(self.browser)]
-        newest = next(iter(mine), None)
+        try:
+            newest = next((run_info(i, self.browser) for i in runs_of(self.browser)), None)
+        except LabError:  # it cannot be read; the page Runs says so
+            return None
         if newest is None or newest.phase is not Phase.PAUSED or is_open(newest.id):
             return None
         return newest
@@ -212,6 +221,7 @@ class Lab:
         ``usual``: with the classes that its task forgets of this dataset unless told.
         """
         try:
+            setup = self._allowed(setup)
             dataset = self._images(setup)
             if usual:
                 setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))
@@ -226,14 +236,26 @@ class Lab:
         return None
 
     def _said(self, error: LabError) -> str:
-        """Its sentence; in a classroom without the place of the server's files."""
+        """Return its sentence; in a classroom without the place of the server's files."""
         said = str(error)
         return said if self.classroom is None else said.replace(str(home()), "$LAF_HOME")
 
-    def _images(self, setup: Setup) -> Dataset:
-        """Those of ``setup``, by name. Raises LabError where they cannot be had, or are too many for a classroom."""
+    def _allowed(self, setup: Setup) -> Setup:
+        """Return ``setup`` as this browser may have it: in a classroom with the Lab's own data folder.
+
+        Raises RequestError for a name that is no dataset's, or data or a model that this browser may not see.
+        """
         require_name(setup.dataset)
-        dataset = load(setup.dataset, data_dir=setup.data_dir)
+        if setup.dataset.startswith(OWN):
+            custom.about(setup.dataset, self.browser)
+        if setup.model is not None:
+            about_model(setup.model, self.browser)
+        return setup if self.classroom is None else replace(setup, data_dir=None)
+
+    def _images(self, setup: Setup) -> Dataset:
+        """Return the images of ``setup``. Raises LabError where they cannot be had, or are too many for a classroom."""
+        require_name(setup.dataset)
+        dataset = load(setup.dataset, data_dir=setup.data_dir, download=False)
         if self.classroom is not None:
             self.classroom.check_images(dataset)
         return dataset
@@ -379,6 +401,23 @@ class Lab:
         ):
             return True
         return len(e.follow.positions) < len(e.run.frames) or self.outbox.follow < len(e.run.frames) or waits
+
+
+def open_labs() -> int:
+    """How many tabs of this process are open with a Lab; one that was closed or reloaded a moment ago does not count."""
+    return sum(_is_connected(lab.session) for lab in list(_OPEN))
+
+
+def session_id() -> str | None:
+    """What Streamlit calls this tab."""
+    found = get_script_run_ctx()
+    return None if found is None else found.session_id
+
+
+def _is_connected(session: str | None) -> bool:
+    if session is None or not runtime.exists():
+        return True
+    return runtime.get_instance().is_active_session(session) is not False
 
 
 def lab_of(token: str) -> Lab | None:

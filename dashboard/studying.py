@@ -1,14 +1,19 @@
-"""Studies as the page runs them: one of a name at a time in the whole process, whoever looks; predictions made beside the page."""
+"""Studies as the page runs them: one of a name at a time in the whole process; predictions made beside the page.
+
+A browser runs, cancels, shares and deletes its own studies. It begins a copy of a ready study, a shared one or one from a terminal.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from core.data.datasets import require_name
+from core.data import custom
+from core.data.datasets import OWN, require_name
 from core.errors import LabError, RequestError
+from core.setup import Setup
 from core.studies import (
     Driven,
     Estimate,
@@ -16,12 +21,15 @@ from core.studies import (
     Table,
     kept_studies,
     kept_study,
+    name_for,
     parse_study,
     predicted,
     ready_names,
     ready_study,
+    study_claims,
 )
 from core.studies.fields import kind_of, numeric
+from dashboard import classroom
 
 _driven: dict[str, Driven] = {}
 _lock = threading.Lock()
@@ -32,28 +40,63 @@ def driven(name: str) -> Driven | None:
     return _driven.get(name)
 
 
-def start(study: Study, *, workers: int | None = None, retry: bool = False) -> None:
-    """Begin, or go on. Raises RequestError while it is running, and for a study of data that only the command line may name."""
-    require_names(study)
+def start(study: Study, *, workers: int | None = None, retry: bool = False, token: str | None = None) -> None:
+    """Begin, or go on, for the browser with ``token``. Raises RequestError while it is running, or where it must not be begun."""
+    require_data(study, token)
+    limits = classroom.now()
+    if limits is not None:
+        limits.check_disk()
+    study = mine(study, token)
     with _lock:
         now = _driven.get(study.name)
         if now is not None and not now.over:
             raise RequestError(f"the study {study.name} is running already")
-        Table(study.name).describe(study)  # so that it is among those that were begun at once
+        Table(study.name).describe(study, token)  # so that it is among those that were begun at once
         _driven[study.name] = Driven(study, workers=workers, retry=retry)
         _driven[study.name].start()
 
 
-def require_names(study: Study) -> None:
-    """Require that a study names its datasets. Raises RequestError for a path, which only ``laf study run`` takes."""
-    sampled = study.sample.fields if study.sample is not None else {}
-    tables: list[Mapping[str, Any]] = [study.fixed, *(values for _, values in study.variants)]
-    given = [values["dataset"] for values in tables if "dataset" in values]
-    for axes in (study.grid, sampled):
-        found: Any = axes.get("dataset", ())
-        given += found if isinstance(found, tuple) else [found]
-    for name in given:
-        require_name(str(name))
+def cancel(name: str, token: str | None) -> None:
+    """Stop a study. Raises RequestError for a study of another owner."""
+    study_claims(name).require_change(token, f"the study {name}")
+    now = _driven.get(name)
+    if now is not None:
+        now.cancel()
+
+
+def mine(study: Study, token: str | None) -> Study:
+    """The study as this browser keeps it: its own as it is, any other as a copy under a name of its own."""
+    if token is None or study_claims(study.name).is_of(token):
+        return study
+    return replace(study, name=name_for(study.name, token))
+
+
+def datasets_of(study: Study) -> set[str]:
+    """The names of all data that its cells use."""
+    tables = [study.fixed, *(values for _, values in study.variants)]
+    found = {str(t["dataset"]) for t in tables if "dataset" in t}
+    fields = [study.grid, *([study.sample.fields] if study.sample is not None else [])]
+    for one in fields:
+        values = one.get("dataset", ())
+        found |= {str(v) for v in values} if isinstance(values, (list, tuple)) else set()
+    return found or {Setup().dataset}
+
+
+def require_data(study: Study, token: str | None) -> None:
+    """Raise RequestError for a path, which only ``laf study run`` takes, and for data that this browser may not see."""
+    for name in datasets_of(study):
+        require_name(name)
+        if name.startswith(OWN):
+            custom.about(name, token)
+
+
+def in_folder(study: Study, setup: Setup) -> Study:
+    """``study`` with the data folder of ``setup`` where it is of the same data; else with the Lab's own, as in a classroom.
+
+    The Lab has looked into that folder: all files are there, and nothing is downloaded into it.
+    """
+    same = classroom.now() is None and datasets_of(study) <= {setup.dataset}
+    return replace(study, data_dir=setup.data_dir if same else None)
 
 
 @dataclass
@@ -69,7 +112,7 @@ class Prediction:
 
         def work() -> None:
             try:
-                require_names(self.study)
+                require_data(self.study, None)
                 self.estimate = predicted(self.study)
             except LabError as error:
                 self.error = str(error)
@@ -84,26 +127,25 @@ class Prediction:
         return self.estimate is None and self.error is None
 
 
-def choices() -> dict[str, str]:
-    """Studies to choose from: name -> title; those that were begun first, then the ready ones."""
+def choices(token: str | None = None) -> dict[str, str]:
+    """Studies to choose from: name -> title; those that were begun first, then the ready ones that this browser has not begun."""
     found: dict[str, str] = {}
-    for name in kept_studies():
+    for name in kept_studies(token):
         try:
-            found[name] = kept_study(name).title
+            claims = study_claims(name)
+            whose = "" if claims.is_of(token) else " · from a terminal" if claims.terminal else " · shared"
+            found[name] = kept_study(name, token).title + whose
         except LabError:
             continue
     for name in ready_names():
-        found.setdefault(name, ready_study(name).title)
+        if token is None or name_for(name, token) not in found:
+            found.setdefault(name, ready_study(name).title)
     return found
 
 
-def study_of(name: str, data_dir: str | None) -> Study:
-    """A study by its name. Raises LabError when it cannot be read."""
-    from dataclasses import replace
-
-    if name in ready_names():
-        return replace(ready_study(name), data_dir=data_dir)
-    return kept_study(name)
+def study_of(name: str, setup: Setup, token: str | None = None) -> Study:
+    """A study by its name, with the data folder of ``setup``. Raises LabError when there is none or it cannot be read."""
+    return in_folder(ready_study(name) if name in ready_names() else kept_study(name, token), setup)
 
 
 def written(

@@ -15,8 +15,8 @@ from core.lessons.checks import Verdict
 from core.lessons.lesson import Do
 from core.lessons.progress import Progress, class_named, finished, now, read_progress, write_progress
 from core.lessons.submission import Who, evidence, seed_of
+from core.ownership import owner
 from core.records import Phase
-from core.runs.recorder import owner
 from core.store import home
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Touring:
         self.lesson, self.problem = lesson, None
         self.link = replace(self.link, lesson=lesson.id)
         self.tour.stop()
-        self.progress = read_progress(lesson, self._browser, self.group)
+        self.progress = read_progress(lesson, self.browser, self.group)
         self._open_data()
 
     def leave(self) -> None:
@@ -248,7 +248,7 @@ class Touring:
     # inside
 
     @property
-    def _browser(self) -> str:
+    def browser(self) -> str:
         return owner(self._lab.browser or "")
 
     def _open_data(self) -> None:
@@ -262,6 +262,6 @@ class Touring:
         assert self.lesson is not None
         self.progress = progress
         try:
-            write_progress(self.lesson, self._browser, progress, self.group)
+            write_progress(self.lesson, self.browser, progress, self.group)
         except LabError as error:
             self.problem = str(error)

@@ -269,7 +269,7 @@ def test_a_study_of_the_page_names_its_data(tmp_path):
     made = studying.written(
         fixed={"dataset": "digits", "task": "class", "method": "laf"}, grid={"lr_ue": "1e-3"}, **common
     )
-    studying.require_names(made)
+    studying.require_data(made, None)
     for kept in (replace(made, fixed={"dataset": str(path)}), replace(made, grid={"dataset": (str(path),)}),
                  replace(made, variants=(("x", {"dataset": str(path)}),)),
                  replace(made, sample=SimpleNamespace(fields={"dataset": (str(path),)}))):  # fmt: skip

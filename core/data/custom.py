@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from core.data.images import Dataset, LabelledImages, Norm
 from core.data.own.archives import UPLOAD_BYTES
 from core.data.own.proposal import Proposal, inspect, own_dataset, titled
 from core.errors import DataError, RequestError, StoreError
+from core.ownership import LOCK, Claims
 from core.purged import Watch
 from core.store import home, load_state, save_state
 
@@ -48,6 +49,7 @@ __all__ = [
     "remove",
     "remove_images",
     "rename",
+    "share",
 ]
 
 
@@ -62,23 +64,31 @@ class OwnData:
     shape: tuple[int, int, int]  # (C, H, W)
     bytes: int  # on disk
     imported: datetime
+    claims: Claims = field(default_factory=lambda: Claims(terminal=True))
 
     @property
     def note(self) -> str:
         """A few words: "12,000 images, 32x32 in colour, 10 classes"."""
         c, h, w = self.shape
-        return f"{self.images:,} images, {w}x{h} {'in colour' if c == 3 else 'grey'}, {self.classes} classes, yours"
+        return f"{self.images:,} images, {w}x{h} {'in colour' if c == 3 else 'grey'}, {self.classes} classes"
 
 
-def keep(proposal: Proposal) -> str:
-    """Keep it; its key, under which ``load`` finds it. The same content again is there already, with the title it has.
+def keep(proposal: Proposal, token: str | None = None) -> str:
+    """Keep it for the browser with ``token`` (None: a terminal); its key, under which ``load`` finds it.
 
-    What is half-written is never seen under a key. Raises DataError when the folder cannot be written or the disk is full.
+    The same content again is there already: it gets one more owner, and each owner has a title of its own. What is half-written is
+    never seen under a key. Raises DataError when the folder cannot be written or the disk is full.
     """
     place = _folder() / proposal.key
-    if _is_whole(place):
-        return proposal.key
+    with LOCK:
+        if _is_whole(place):
+            _claim(place, proposal.title, token)
+            return proposal.key
     _sweep()
+    try:
+        claims = _about(place).claims  # of data whose images are damaged: its owners stay
+    except DataError:
+        claims = Claims()
     part = place.with_name(f".{proposal.key}-{secrets.token_hex(4)}")
     try:
         save_state(part / _IMAGES, _state(proposal))
@@ -89,6 +99,7 @@ def keep(proposal: Proposal) -> str:
             "shape": proposal.shape,
             "bytes": (part / _IMAGES).stat().st_size,
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
+            "claims": claims.claimed(token, proposal.title).as_dict(),
         }
         save_state(part / _ABOUT, about)
         if place.exists():  # damaged, or it would have been found above
@@ -96,8 +107,10 @@ def keep(proposal: Proposal) -> str:
         try:
             part.rename(place)
         except OSError:
-            if not _is_whole(place):  # else somebody kept the same just now
+            if not _is_whole(place):  # else another browser kept the same just now
                 raise
+            with LOCK:
+                _claim(place, proposal.title, token)
         _sync(place.parent)
     except OSError as error:
         raise StoreError(
@@ -108,8 +121,8 @@ def keep(proposal: Proposal) -> str:
     return proposal.key
 
 
-def kept() -> list[OwnData]:
-    """All that is kept, newest first; what cannot be read is left out."""
+def kept(token: str | None = None) -> list[OwnData]:
+    """All that the browser with ``token`` may see (None: all), newest first; what cannot be read is left out."""
     folder = _folder()
     if not folder.is_dir():
         return []
@@ -117,29 +130,60 @@ def kept() -> list[OwnData]:
     for place in folder.iterdir():
         if _KEY.fullmatch(place.name):
             try:
-                found.append(_about(place))
+                data = _about(place, token)
             except DataError as error:
                 log.warning("%s", error)
+                continue
+            if data.claims.may_see(token):
+                found.append(data)
     return sorted(found, key=lambda d: (d.imported, d.key), reverse=True)
 
 
-def about(key: str) -> OwnData:
-    """What is known of ``key``. Raises RequestError when nothing is kept under it, DataError when it is broken."""
-    return _about(_place(key))
+def about(key: str, token: str | None = None) -> OwnData:
+    """Return what is known of ``key``, as the browser with ``token`` sees it.
+
+    Raises RequestError where nothing is kept under it that this browser may see, DataError where it is broken.
+    """
+    data = _about(_place(key), token)
+    if not data.claims.may_see(token):
+        raise RequestError(_no_data(key))
+    return data
 
 
-def rename(key: str, title: str) -> None:
-    """Give kept data another title. Raises RequestError for an empty one."""
-    place = _place(key)
-    short = titled(title)
-    if not short:
-        raise RequestError("a title needs at least one letter or digit")
-    save_state(place / _ABOUT, {**load_state(place / _ABOUT), "title": short})
+def rename(key: str, title: str, token: str | None = None) -> None:
+    """Give kept data another title. Raises RequestError for an empty one, or data of another owner."""
+    with LOCK:
+        data = _changeable(key, token)
+        short = titled(title)
+        if not short:
+            raise RequestError("a title needs at least one letter or digit")
+        if token is None:
+            _tell(key, title=short)
+        else:
+            _tell(key, claims=data.claims.changed(token, title=short).as_dict())
 
 
-def remove(key: str) -> None:
-    """Delete kept data for good. Models that were trained on it stay in ``$LAF_HOME/models``."""
-    _discard(_place(key))
+def share(key: str, shared: bool, token: str) -> None:
+    """Let every browser see kept data, or only its owners. Raises RequestError for data of another owner."""
+    with LOCK:
+        data = _changeable(key, token)
+        _tell(key, claims=data.claims.changed(token, shared=shared).as_dict())
+
+
+def remove(key: str, token: str | None = None) -> None:
+    """Drop the claim of ``token``, and delete the data for good with the last claim; a terminal deletes it at once.
+
+    Models that were trained on it stay in ``$LAF_HOME/models``. Raises RequestError for data of another owner.
+    """
+    if token is None:
+        _discard(_place(key))
+        return
+    with LOCK:
+        left = _changeable(key, token).claims.dropped(token)
+        if left.is_left:
+            _tell(key, claims=left.as_dict())
+        else:
+            _discard(_place(key))
 
 
 def remove_images(key: str, ids: Iterable[int], subjects: Iterable[str] = ()) -> None:
@@ -175,7 +219,7 @@ def load_own(key: str) -> Dataset:
     place = _place(key)
     if _PURGED.changed():
         _loaded.cache_clear()
-    return _loaded(place, _about(place).title)
+    return _loaded(place, _about(place).title or f"Own data {key[4:8]}")
 
 
 @lru_cache(maxsize=2)
@@ -223,16 +267,37 @@ def _state(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _about(place: Path) -> OwnData:
+def _about(place: Path, token: str | None = None) -> OwnData:
     state = load_state(place / _ABOUT)
     try:
         c, h, w = map(int, state["shape"])
+        claims = Claims.read(state.get("claims"))
         return OwnData(
-            place.name, str(state["title"]), int(state["images"]), int(state["classes"]), (c, h, w),
-            int(state["bytes"]), datetime.fromisoformat(state["imported"]),
+            place.name, claims.title(token, str(state["title"])), int(state["images"]), int(state["classes"]), (c, h, w),
+            int(state["bytes"]), datetime.fromisoformat(state["imported"]), claims,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{place} is broken; remove it and import the data again") from error
+
+
+def _changeable(key: str, token: str | None) -> OwnData:
+    """What is known of ``key``. Raises RequestError where ``token`` may not change it."""
+    data = about(key, token)
+    data.claims.require_change(token, f"“{data.title}”")
+    return data
+
+
+def _claim(place: Path, title: str, token: str | None) -> None:
+    """Add an owner to data that is kept already."""
+    claims = _about(place).claims
+    if not claims.is_of(token):
+        told = {"title": title} if token is None else {}
+        _tell(place.name, claims=claims.claimed(token, title).as_dict(), **told)
+
+
+def _tell(key: str, **values: Any) -> None:
+    path = _place(key) / _ABOUT
+    save_state(path, {**load_state(path), **values})
 
 
 def _is_whole(place: Path) -> bool:
@@ -251,8 +316,13 @@ def _place(key: str) -> Path:
     """The folder of ``key``. Raises RequestError when there is none; a key is checked before it is part of a path."""
     place = _folder() / key
     if not _KEY.fullmatch(key) or not place.is_dir():
-        raise RequestError(f"no data is kept as {key!r}; import it again")
+        raise RequestError(_no_data(key))
     return place
+
+
+def _no_data(key: str) -> str:
+    """The sentence for what is not there, and for what is another browser's: neither tells of the other."""
+    return f"no data is kept as {key[:60]!r} that is yours or shared; import it again"
 
 
 def _discard(place: Path) -> None:

@@ -13,10 +13,17 @@ import numpy as np
 import torch
 
 from core.bounds import quoted
-from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist
+from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist, raw_folder
 from core.data.images import Dataset, LabelledImages
-from core.data.torchvision_files import CIFAR10_FILES, SVHN_FILES, load_cifar10, load_svhn
-from core.errors import RequestError
+from core.data.torchvision_files import (
+    CIFAR10_FILES,
+    SVHN_FILES,
+    has_cifar10,
+    has_svhn,
+    load_cifar10,
+    load_svhn,
+)
+from core.errors import DataError, RequestError
 from core.store import home
 
 
@@ -29,6 +36,7 @@ class Source:
     load: Callable[[Path], Dataset]
     files: str = ""  # what must be in a folder; "" when it needs none
     place: Path = Path()  # where in the folder
+    is_in: Callable[[Path], bool] = lambda _: True  # whether all of it is there, to be read as it lies
 
     @property
     def needs_files(self) -> bool:
@@ -36,10 +44,11 @@ class Source:
         return bool(self.files)
 
 
-def load(name: str | Path, *, data_dir: str | Path | None = None) -> Dataset:
+def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
     """The dataset ``name``, in memory; read once per process. A path to a zip or npz is imported first, see core.data.custom.
 
-    ``data_dir`` holds (or receives, where there is a network) downloaded files; default ``$LAF_HOME/data``.
+    ``data_dir`` holds (or receives, where there is a network) downloaded files; default ``$LAF_HOME/data``. A folder that holds the
+    raw files themselves will do. Without ``download`` a folder that is named is only read; ``$LAF_HOME/data`` still receives files.
     Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError when files cannot be had.
     """
     name = _imported(name)
@@ -49,7 +58,16 @@ def load(name: str | Path, *, data_dir: str | Path | None = None) -> Dataset:
         raise RequestError(
             f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}; or give a path to a zip or npz"
         )
-    return _load(name, _folder(name, data_dir) if DATASETS[name].needs_files else Path())
+    found = DATASETS[name]
+    if not found.needs_files:
+        return _load(name, Path())
+    folder = _folder(name, data_dir)
+    if data_dir is not None and not download and not found.is_in(folder):
+        raise DataError(
+            f"{found.title} is not, or not whole, in {folder}; put {found.files}, unpacked, in {folder / found.place}, or name no folder: "
+            "the Lab's own receives what is missing"
+        )
+    return _load(name, folder)
 
 
 def require_name(name: str) -> None:
@@ -133,16 +151,19 @@ _OWN_NAME = re.compile(r"own-[0-9a-f]{12}")
 DATASETS: dict[str, Source] = {
     "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),
     "mnist": Source(
-        "MNIST", "70,000 images, 28x28, downloaded once (12 MB)", load_mnist, files=WANTED, place=MNIST_RAW
+        "MNIST", "70,000 images, 28x28, downloaded once (12 MB)", load_mnist, files=WANTED, place=MNIST_RAW,
+        is_in=lambda folder: raw_folder(folder, MNIST_RAW) is not None,
     ),
     "fashion_mnist": Source(
         "Fashion-MNIST", "70,000 images of clothes, 28x28, downloaded once (30 MB)", load_fashion_mnist,
-        files=WANTED, place=FASHION_RAW,
+        files=WANTED, place=FASHION_RAW, is_in=lambda folder: raw_folder(folder, FASHION_RAW) is not None,
     ),
     "cifar10": Source(
-        "CIFAR-10", "60,000 colour images, 32x32, downloaded once (170 MB)", load_cifar10, files=CIFAR10_FILES
+        "CIFAR-10", "60,000 colour images, 32x32, downloaded once (170 MB)", load_cifar10, files=CIFAR10_FILES,
+        is_in=has_cifar10,
     ),
     "svhn": Source(
-        "SVHN", "99,289 house numbers in colour, 32x32, downloaded once (246 MB)", load_svhn, files=SVHN_FILES
+        "SVHN", "99,289 house numbers in colour, 32x32, downloaded once (246 MB)", load_svhn, files=SVHN_FILES,
+        is_in=has_svhn,
     ),
 }  # fmt: skip

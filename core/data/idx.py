@@ -1,13 +1,13 @@
-"""MNIST and Fashion-MNIST: their IDX files checked before anything trusts them, then read (or fetched) through torchvision."""
+"""MNIST and Fashion-MNIST: their IDX files checked before anything trusts them; torchvision fetches what is missing."""
 
 from __future__ import annotations
 
 import gzip
-import shutil
 import struct
-import tempfile
+import zlib
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from core.data.images import Dataset, LabelledImages
@@ -44,62 +44,61 @@ def load_fashion_mnist(folder: Path) -> Dataset:
     return Dataset("fashion_mnist", "Fashion-MNIST", tuple(FashionMNIST.classes), train, test)
 
 
+def raw_folder(folder: Path, place: Path) -> Path | None:
+    """Return where all four files lie, packed or not: ``folder``/``place``, or ``folder`` itself; None where they do not."""
+    others = {p.parts for p in (MNIST_RAW, FASHION_RAW)} - {place.parts}
+    usable = [folder / place, *([] if folder.parts[-2:] in others else [folder])]  # both have the same names
+    return next((raw for raw in usable if all(_file(raw, name) is not None for name in FILES)), None)
+
+
+def _file(raw: Path, name: str) -> Path | None:
+    return next((path for path in (raw / name, raw / f"{name}.gz") if path.is_file()), None)
+
+
 def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]:  # type: ignore[no-untyped-def]
-    """Train and test images of one of torchvision's MNIST classes."""
+    """Train and test images; one of torchvision's MNIST classes fetches them where they are not all there."""
     raw = folder / place
     try:
-        _unpack(raw)
-        counts = {name: _check(raw / name) for name in FILES if (raw / name).exists()}
-        parts = [kind(str(folder), train=train, download=True) for train in (True, False)]
+        if (found := raw_folder(folder, place)) is None:
+            for name in FILES:  # a broken file is told before anything is fetched
+                if (path := _file(raw, name)) is not None:
+                    _read(path, name)
+            kind(str(folder), train=True, download=True)
+            found = raw_folder(folder, place)
+        if found is None:
+            raise DataError(f"{title} is not in {raw}; put {WANTED} there")
+        arrays = {name: _read(path, name) for name in FILES if (path := _file(found, name)) is not None}
     except (OSError, RuntimeError, ValueError, EOFError) as error:  # URLError and a full disk are OSErrors
         raise not_there(title, raw, WANTED, error) from error
-    for part in ("train", "t10k"):
-        images, labels = (counts.get(name) for name in FILES if name.startswith(part))
-        if images is not None and labels is not None and images != labels:
-            raise DataError(
-                f"{raw / f'{part}-labels-idx1-ubyte'} holds {labels} labels for {images} images; fetch both files again"
-            )
     sets, start = [], 0
-    for part, name in zip(parts, ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"), strict=True):
-        x, y = part.data[:, None].contiguous(), part.targets.long()
-        if not len(y) or int(y.max()) > 9:
-            raise DataError(f"{raw / name} is broken (a label is not 0 to 9); fetch it again")
+    for part in ("train", "t10k"):
+        name = f"{part}-labels-idx1-ubyte"
+        images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[name]
+        if len(images) != len(labels):
+            raise DataError(
+                f"{found / name} holds {len(labels)} labels for {len(images)} images; fetch both files again"
+            )
+        if not len(labels) or int(labels.max()) > 9:
+            raise DataError(f"{found / name} is broken (a label is not 0 to 9); fetch it again")
+        x, y = torch.from_numpy(images)[:, None], torch.from_numpy(labels.astype(np.int64))
         sets.append(LabelledImages(x, torch.arange(len(x)) + start, 255, y))
         start += len(x)
     return sets
 
 
-def _check(path: Path) -> int:
-    """The number of items in an IDX file. Raises DataError when header and size do not agree."""
-    magic, dimensions = FILES[path.name]
+def _read(path: Path, name: str) -> np.ndarray:
+    """The items of an IDX file, packed or not. Raises DataError when header and size do not agree."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is broken ({error}); fetch it again") from error
+    magic, dimensions = FILES[name]
     header = 8 + 4 * len(dimensions)
-    with open(path, "rb") as file:
-        start = file.read(header)
-    if len(start) == header:
-        found, count, *shape = struct.unpack(f">{len(start) // 4}i", start)
-        items = 1
+    if len(data) >= header:
+        found, count, *shape = struct.unpack(f">{header // 4}i", data[:header])
+        items = count
         for size in dimensions:
             items *= size
-        if found == magic and tuple(shape) == dimensions and path.stat().st_size == header + count * items:
-            return int(count)
+        if found == magic and tuple(shape) == dimensions and len(data) == header + items:
+            return np.frombuffer(data, np.uint8, offset=header).reshape(count, *dimensions).copy()
     raise DataError(f"{path} is broken (it is not a whole IDX file of the expected shape); fetch it again")
-
-
-def _unpack(raw: Path) -> None:
-    """Unpack .gz files that somebody put there by hand; torchvision itself only looks for the unpacked names."""
-    for name in FILES:
-        packed, target = raw / f"{name}.gz", raw / name
-        if target.exists() or not packed.exists():
-            continue
-        with tempfile.NamedTemporaryFile(dir=raw, delete=False) as sink:  # two sessions may unpack at once
-            part = Path(sink.name)
-            try:
-                with gzip.open(packed) as source:
-                    shutil.copyfileobj(source, sink)
-            except (gzip.BadGzipFile, EOFError) as error:
-                part.unlink(missing_ok=True)
-                raise DataError(f"{packed} is broken ({error}); fetch it again") from error
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
-        part.replace(target)

@@ -7,6 +7,7 @@ the published one that it carries.
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,43 @@ def load_cifar10(folder: Path) -> Dataset:
     """
     from torchvision.datasets import CIFAR10  # imported here: digits must not wait for torchvision
 
-    def read(train: bool) -> Any:
-        return CIFAR10(str(folder), train=train, download=True)
+    if (folder / CIFAR10.train_list[0][0]).is_file():  # the folder of the batches itself
+        kind: Any = type("CIFAR10", (CIFAR10,), {"base_folder": folder.name})
+        folder = folder.parent
+    else:
+        kind = CIFAR10
 
-    batches = folder / CIFAR10.base_folder
+    def read(train: bool) -> Any:
+        return kind(str(folder), train=train, download=True)
+
+    batches = folder / kind.base_folder
     names = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
     files = [(batches / name, md5) for name, md5 in names] + [(folder / CIFAR10.filename, CIFAR10.tgz_md5)]
     parts = _read(read, "CIFAR-10", folder, CIFAR10_FILES, files)
     images = [(p.data.transpose(0, 3, 1, 2), p.targets) for p in parts]
     return _dataset("cifar10", "CIFAR-10", tuple(parts[0].classes), images, batches)
+
+
+def has_cifar10(folder: Path) -> bool:
+    """Whether CIFAR-10's batches lie, whole, in ``folder``/cifar-10-batches-py, or in ``folder`` itself."""
+    from torchvision.datasets import CIFAR10
+
+    lists = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    return any(_whole(place, lists) for place in (folder / CIFAR10.base_folder, folder))
+
+
+def has_svhn(folder: Path) -> bool:
+    """Whether SVHN's two files lie, whole, in ``folder``."""
+    from torchvision.datasets import SVHN
+
+    return _whole(folder, [SVHN.split_list[part][1:3] for part in ("train", "test")])
+
+
+def _whole(folder: Path, files: Sequence[Sequence[str]]) -> bool:
+    """Whether every file, a name and its md5, is the published one."""
+    from torchvision.datasets.utils import check_integrity
+
+    return all(check_integrity(folder / name, md5) for name, md5 in files)
 
 
 def load_svhn(folder: Path) -> Dataset:

@@ -86,10 +86,12 @@ class Tally:
         return sum(self.counts)
 
 
-def tally(lesson: Lesson, group: str = EVERYBODY) -> Tally:
-    """Predictions of all browsers of ``group`` since the count was last begun anew."""
+def tally(lesson: Lesson, group: str = EVERYBODY, browser: str | None = None) -> Tally:
+    """Predictions of all browsers of ``group`` since the count was last begun anew: for all, or by ``browser`` for itself."""
     folder = _folder(lesson, group)
-    since = _since(folder)
+    since = max(
+        _since(folder / name) for name in ("since.txt", *([f"since-{browser}.txt"] if browser else []))
+    )
     counts = [0] * len(lesson.prediction.choices)
     for path in folder.glob("*.json") if folder.is_dir() else ():
         if not _BROWSER.fullmatch(path.stem):
@@ -104,9 +106,12 @@ def tally(lesson: Lesson, group: str = EVERYBODY) -> Tally:
     return Tally(tuple(counts))
 
 
-def begin_anew(lesson: Lesson, group: str = EVERYBODY) -> None:
-    """Count only predictions from now on. Raises DataError when the disk does not take it."""
-    write_bytes(_folder(lesson, group) / "since.txt", now().encode())
+def begin_anew(lesson: Lesson, group: str = EVERYBODY, browser: str | None = None) -> None:
+    """Count only predictions from now on: for ``browser`` alone, or for all. Raises DataError when the disk does not take it."""
+    if browser is not None and not _BROWSER.fullmatch(browser):
+        raise DataError("this browser has no name to keep its progress under")
+    name = "since.txt" if browser is None else f"since-{browser}.txt"
+    write_bytes(_folder(lesson, group) / name, now().encode())
 
 
 def now() -> str:
@@ -125,9 +130,9 @@ def checked(lesson: Lesson) -> Sequence[int]:
     return [i for i, part in enumerate(lesson.parts, 1) if part.check is not None]
 
 
-def _since(folder: Path) -> str:
+def _since(path: Path) -> str:
     try:
-        return (folder / "since.txt").read_text().strip()
+        return path.read_text().strip()
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -1,5 +1,6 @@
 """Runs kept on disk: written as they go, listed, opened again, continued, forked, compared, deleted. See docs/runs.md."""
 
+from core.ownership import owner
 from core.runs.folder import RunFolder, run_folder, runs_home
 from core.runs.listing import (
     RunInfo,
@@ -9,11 +10,12 @@ from core.runs.listing import (
     remove_run,
     rename_run,
     run_info,
+    runs_of,
     share_run,
 )
 from core.runs.opened import KeptRun, open_run, read_run, restore
-from core.runs.recorder import Recorder, is_open, let_go, owner, record
 from core.runs.quota import Room, megabytes, next_to_go, room, went
+from core.runs.recorder import Recorder, is_open, let_go, record
 
 __all__ = [
     "KeptRun",
@@ -39,6 +41,7 @@ __all__ = [
     "run_folder",
     "run_info",
     "runs_home",
+    "runs_of",
     "share_run",
     "went",
 ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.errors import DataError, RequestError, StoreError
+from core.ownership import Claims
 from core.records import Frame, Step
 from core.runs.stored import ArrayCache, StoredFrame, begins_chain, frame_bytes, read_frame, stored
 from core.store import home, write_bytes
@@ -21,6 +22,7 @@ from core.store import home, write_bytes
 SCHEMA = 1
 KIND = "laf run"
 LOCK = ".lock"
+OWNER = "owner.json"  # what a list of runs reads first: run.json of another browser's run stays unread
 _BYTES: dict[Path, tuple[tuple[int, ...], int]] = {}  # of runs, with what they were counted at
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
@@ -36,6 +38,11 @@ def run_folder(run_id: str) -> RunFolder:
     if not _ID.fullmatch(run_id) or not path.is_dir():
         raise RequestError(f"no run is kept as {run_id[:60]!r}; `laf runs list` shows those there are")
     return RunFolder(path)
+
+
+def no_run(run_id: str) -> str:
+    """The sentence of the page for a run that is not there, and for another browser's: neither tells of the other."""
+    return f"no run is kept as {run_id[:60]!r} that is yours or shared; the page Runs shows those there are"
 
 
 def is_run_id(name: str) -> bool:
@@ -93,7 +100,34 @@ class RunFolder:
     def write_about(self, about: dict[str, Any]) -> None:
         """Replace run.json. Raises DataError when it cannot be written."""
         values = {"kind": KIND, "schema": SCHEMA, **about}
-        write_bytes(self.path / "run.json", json.dumps(values, indent=1).encode())
+        said = json.dumps({"owner": about.get("owner"), "shared": about.get("shared", True)}).encode()
+        files = [(self.path / "run.json", json.dumps(values, indent=1).encode())]
+        if (
+            said != self._owner_bytes()
+        ):  # a crash between the two must not show a run that is no longer shared
+            files.insert(0 if not about.get("shared", True) else 1, (self.path / OWNER, said))
+        for path, data in files:
+            write_bytes(path, data)
+
+    def claims(self) -> Claims:
+        """Whose run it is: from the small file beside run.json, or from run.json where that file is missing.
+
+        Raises DataError where neither can be read.
+        """
+        for read in (lambda: json.loads(self._owner_bytes()), self.read_about):
+            try:
+                about = read()
+                made_by = about["owner"]
+                return Claims.of(None if made_by is None else str(made_by), about["shared"] is True)
+            except (ValueError, KeyError, TypeError):
+                continue
+        raise StoreError(f"{self.path / 'run.json'} lacks its owner; delete the run")
+
+    def _owner_bytes(self) -> bytes:
+        try:
+            return (self.path / OWNER).read_bytes()
+        except OSError:
+            return b""
 
     # steps
 

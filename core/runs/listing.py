@@ -12,10 +12,11 @@ from typing import Any
 
 from core.data.own.names import hidden
 from core.errors import LabError, RequestError, StoreError
+from core.ownership import Claims
 from core.records import Phase
-from core.runs.folder import RunFolder, is_run_id, run_folder, runs_home
+from core.runs.folder import RunFolder, is_run_id, no_run, run_folder, runs_home
 from core.runs.plain import setup_from
-from core.runs.recorder import held_here, hold, owner
+from core.runs.recorder import held_here, hold
 from core.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class RunInfo:
     steps: int
     total_steps: int
     frames: int
-    owner: str | None  # of ``recorder.owner``; None: made in a terminal
+    owner: str | None  # of ``core.ownership.owner``; None: made in a terminal
     shared: bool
     parent: str | None
     parent_step: int | None
@@ -48,13 +49,18 @@ class RunInfo:
         """Its name, or what it does."""
         return self.name or f"{self.setup.method} · {self.setup.dataset} · {self.forget}"
 
+    @property
+    def claims(self) -> Claims:
+        """Whose it is."""
+        return Claims.of(self.owner, self.shared)
+
     def belongs_to(self, token: str | None) -> bool:
         """Whether the browser with ``token`` may see it; None sees all (a terminal)."""
-        return token is None or self.shared or self.owner == owner(token)
+        return self.claims.may_see(token)
 
     def is_of(self, token: str) -> bool:
-        """Whether that browser made it."""
-        return self.owner == owner(token)
+        """Whether that browser made it, so that it may change and delete it."""
+        return self.claims.is_of(token)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for json."""
@@ -68,16 +74,22 @@ class RunInfo:
 
 
 def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
-    """Runs of the browser with ``token`` and shared ones (None: all), newest first; and a sentence for each that cannot be read."""
+    """Runs that the browser with ``token`` may see (None: all), newest first; and a sentence for each that cannot be read.
+
+    Of another browser's run only the small file with its owner is read.
+    """
     found, problems = [], []
     root = runs_home()
     for path in sorted(root.iterdir()) if root.is_dir() else []:
         if path.name.startswith("."):
             continue
         if not path.is_dir() or not is_run_id(path.name):
-            problems.append(f"{path} is no run of the Lab's; move it elsewhere")
+            if token is None:
+                problems.append(f"{path} is no run of the Lab's; move it elsewhere")
             continue
         try:
+            if token is not None and not RunFolder(path).claims().may_see(token):
+                continue
             info = run_info(path.name)
             if info.belongs_to(token):
                 found.append(info)
@@ -86,9 +98,46 @@ def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
     return sorted(found, key=lambda i: (i.created, i.id), reverse=True), problems
 
 
-def run_info(run_id: str) -> RunInfo:
-    """What is known of one run. Raises RequestError when there is none, DataError when it cannot be read."""
-    folder = run_folder(run_id)
+def runs_of(token: str) -> list[str]:
+    """The ids of the runs that the browser with ``token`` made, newest first; only their owners are read."""
+    root = runs_home()
+    names = (
+        sorted((p.name for p in root.iterdir() if is_run_id(p.name)), reverse=True) if root.is_dir() else []
+    )
+    return [name for name in names if _is_of(name, token)]
+
+
+def _is_of(run_id: str, token: str) -> bool:
+    try:
+        return run_folder(run_id).claims().is_of(token)
+    except LabError:
+        return False
+
+
+def require_visible(run_id: str, token: str | None) -> RunFolder:
+    """Return the folder of a run. Raises RequestError where there is none that the browser with ``token`` may see."""
+    if token is None:
+        return run_folder(run_id)
+    try:
+        folder = run_folder(run_id)
+        if folder.claims().may_see(token):
+            return folder
+    except RequestError:
+        pass
+    raise RequestError(no_run(run_id))
+
+
+def require_own(run_id: str, token: str | None) -> RunFolder:
+    """Return the folder of a run that the browser with ``token`` may change. Raises RequestError for any other."""
+    folder = require_visible(run_id, token)
+    if token is not None:
+        folder.claims().require_change(token, f"run {run_id}")
+    return folder
+
+
+def run_info(run_id: str, token: str | None = None) -> RunInfo:
+    """What is known of one run. Raises RequestError when there is none that ``token`` may see, DataError when it cannot be read."""
+    folder = require_visible(run_id, token)
     about = folder.read_about()
     try:
         return RunInfo(
@@ -112,8 +161,9 @@ def run_info(run_id: str) -> RunInfo:
         raise StoreError(f"{folder.path / 'run.json'} cannot be used ({error}); delete the run") from error
 
 
-def rename_run(run_id: str, name: str) -> None:
-    """Give a run a name; "" takes it away. Raises RequestError for one that is too long."""
+def rename_run(run_id: str, name: str, token: str | None = None) -> None:
+    """Give a run a name; "" takes it away. Raises RequestError for one that is too long, or a run of another owner."""
+    require_own(run_id, token)
     name = " ".join(name.split())
     if len(name) > NAME:
         raise RequestError(f"a name has at most {NAME} characters, this has {len(name)}")
@@ -121,8 +171,9 @@ def rename_run(run_id: str, name: str) -> None:
     _tell(run_id, name=name)
 
 
-def note_run(run_id: str, note: str) -> None:
-    """Write a note on a run. Raises RequestError for one that is too long."""
+def note_run(run_id: str, note: str, token: str | None = None) -> None:
+    """Write a note on a run. Raises RequestError for one that is too long, or a run of another owner."""
+    require_own(run_id, token)
     if len(note) > NOTE:
         raise RequestError(f"a note has at most {NOTE:,} characters, this has {len(note):,}")
     _require_seen(note, "a note")
@@ -136,8 +187,9 @@ def _require_seen(text: str, what: str) -> None:
         )
 
 
-def share_run(run_id: str, shared: bool = True) -> None:
-    """Let every browser see a run, or only the one that made it."""
+def share_run(run_id: str, shared: bool = True, token: str | None = None) -> None:
+    """Let every browser see a run, or only the one that made it. Raises RequestError for a run of another owner."""
+    require_own(run_id, token)
     _tell(run_id, shared=shared)
 
 
@@ -151,9 +203,9 @@ def note_export(run_id: str, path: Path, sha256: str) -> None:
         log.warning("the export is not noted: %s", error)
 
 
-def remove_run(run_id: str) -> None:
-    """Delete a run for good. Raises RequestError while it is open somewhere."""
-    folder = run_folder(run_id)
+def remove_run(run_id: str, token: str | None = None) -> None:
+    """Delete a run for good. Raises RequestError while it is open somewhere, or for a run of another owner."""
+    folder = require_own(run_id, token)
     if held_here(run_id) is not None:
         raise RequestError(f"run {run_id} is open in the Lab; reset the Lab or open another run first")
     lock = hold(folder)

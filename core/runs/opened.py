@@ -20,7 +20,8 @@ from core.models import Net
 from core.observer import Observer
 from core.records import Change, Mark, Phase, Progress, Step
 from core.run import Run
-from core.runs.folder import RunFolder, run_folder
+from core.runs.folder import RunFolder
+from core.runs.listing import require_visible
 from core.runs.plain import config_like, setup_from, weights_key
 from core.runs.recorder import held_here, resume
 from core.runs.stored import StoredFrame
@@ -66,9 +67,9 @@ class KeptRun:
         return found
 
 
-def read_run(run_id: str) -> KeptRun:
-    """A kept run. Raises RequestError when there is none, DataError, naming the file, when it cannot be read."""
-    folder = run_folder(run_id)
+def read_run(run_id: str, token: str | None = None) -> KeptRun:
+    """A kept run. Raises RequestError when there is none that ``token`` may see, DataError, naming the file, when it cannot be read."""
+    folder = require_visible(run_id, token)
     about = folder.read_about()
     try:
         setup = setup_from(about["setup"])

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import DataError, LabError, RequestError
+from core.errors import LabError, RequestError, StoreError
 from core.records import Phase
 from core.runs.folder import RunFolder, is_run_id, runs_home
 from core.runs.listing import RunInfo, list_runs, remove_run
@@ -99,7 +99,7 @@ def make_room() -> None:
             used -= freed
             _remember(info, whole, freed)
     if used >= now.limit:
-        raise DataError(
+        raise StoreError(
             f"kept runs take {megabytes(used)} of {megabytes(now.limit)}, and none of them may go by itself; delete some on the page Runs "
             f"or with `laf runs rm`, or set {VARIABLE} higher"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 import shutil
@@ -15,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from core.config import EvalConfig, as_dict
 from core.errors import LabError, RequestError, StoreError
+from core.ownership import owner
 from core.records import Frame, Phase, Step
 from core.runs.folder import LOCK, RunFolder, put, runs_home
 from core.runs.plain import config_dict, setup_dict, weights_key
@@ -276,11 +276,6 @@ def let_go(run: Run) -> None:
         run.recorder.close()
     if not run.phase.over:
         run.cancel()
-
-
-def owner(token: str) -> str:
-    """What is kept of a browser's token: enough to know it again, not to guess it."""
-    return hashlib.blake2b(token.encode(), digest_size=12, person=b"laf-lab").hexdigest()
 
 
 def _points(observer: Observer, split: Split) -> dict[str, Any]:

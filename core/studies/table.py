@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.errors import RequestError, StoreError
+from core.ownership import Claims, owner
 from core.store import home, write_bytes
 from core.studies.spec import Study, parse_study
 
@@ -78,11 +80,15 @@ class Table:
             self.close()
             raise StoreError(f"{self._rows} cannot be written ({error.strerror}); allow it") from error
 
-    def describe(self, study: Study) -> None:
-        """Keep what ``study`` is. Raises DataError when the folder cannot be written."""
+    def describe(self, study: Study, token: str | None = None) -> None:
+        """Keep what ``study`` is; ``token`` is of the browser that begins it, and a study that is there keeps its owner.
+
+        Raises DataError when the folder cannot be written.
+        """
+        claims = study_claims(self.name) if (self.path / "study.json").exists() else Claims().claimed(token)
         write_bytes(self.path / "study.toml", study.source.encode())
         about = {"schema": SCHEMA, "name": study.name, "data_dir": study.data_dir, "device": study.device,
-                 "chosen": list(study.chosen), "reported": list(study.reported)}  # fmt: skip
+                 "chosen": list(study.chosen), "reported": list(study.reported), "claims": claims.as_dict()}  # fmt: skip
         write_bytes(self.path / "study.json", json.dumps(about).encode())
 
     def append(self, row: dict[str, Any]) -> None:
@@ -160,11 +166,42 @@ def is_running(name: str) -> bool:
     return False
 
 
-def kept_studies() -> list[str]:
-    """Names of the studies that were begun, the newest first."""
+def kept_studies(token: str | None = None) -> list[str]:
+    """Names of the studies that were begun and that the browser with ``token`` may see (None: all), the newest first."""
     root = studies_home()
     found = [p for p in root.iterdir() if (p / "study.toml").is_file()] if root.is_dir() else []
-    return [p.name for p in sorted(found, key=lambda p: -_changed(p))]
+    return [p.name for p in sorted(found, key=lambda p: -_changed(p)) if study_claims(p.name).may_see(token)]
+
+
+def study_claims(name: str) -> Claims:
+    """Return the owners of a study; one whose file cannot be read has none, so that only a terminal sees it."""
+    try:
+        return Claims.read(json.loads((studies_home() / name / "study.json").read_bytes()).get("claims"))
+    except (OSError, ValueError, AttributeError):
+        return Claims()
+
+
+def name_for(name: str, token: str | None) -> str:
+    """Return what the study ``name`` of this browser is called on disk: browsers that choose one name keep two studies."""
+    if token is None:
+        return name
+    mark = hashlib.blake2b(f"{owner(token)} {name}".encode(), digest_size=4).hexdigest()
+    return f"{name[:51]}-{mark}"
+
+
+def share_study(name: str, shared: bool, token: str) -> None:
+    """Let every browser see a study, or only its owner. Raises RequestError for a study of another owner."""
+    require_own_study(name, token)
+    path = studies_home() / name / "study.json"
+    claims = study_claims(name).changed(token, shared=shared)
+    write_bytes(path, json.dumps({**json.loads(path.read_bytes()), "claims": claims.as_dict()}).encode())
+
+
+def require_own_study(name: str, token: str | None) -> None:
+    """Raise RequestError for a study that the browser with ``token`` may not change."""
+    if name not in kept_studies(token):
+        raise RequestError(_no_study(name))
+    study_claims(name).require_change(token, f"the study {name}")
 
 
 def _changed(path: Path) -> float:
@@ -172,11 +209,11 @@ def _changed(path: Path) -> float:
     return (rows if rows.exists() else path / "study.toml").stat().st_mtime
 
 
-def kept_study(name: str) -> Study:
-    """A study that was begun, as it was last run. Raises RequestError when there is none."""
+def kept_study(name: str, token: str | None = None) -> Study:
+    """A study that was begun, as it was last run. Raises RequestError when there is none that ``token`` may see."""
     path = studies_home() / name
-    if name not in kept_studies():
-        raise RequestError(f"no study is kept as {name[:60]!r}; `laf study list` shows those there are")
+    if name not in kept_studies(token):
+        raise RequestError(_no_study(name))
     try:
         text = (path / "study.toml").read_text(encoding="utf-8")
         about = json.loads((path / "study.json").read_bytes())
@@ -188,10 +225,13 @@ def kept_study(name: str) -> Study:
     return replace(study, data_dir=about.get("data_dir"), device=about.get("device", "auto"))
 
 
-def remove_study(name: str) -> None:
-    """Keep it no longer. Raises RequestError while it runs or when there is none."""
-    if name not in kept_studies():
-        raise RequestError(f"no study is kept as {name[:60]!r}; `laf study list` shows those there are")
+def _no_study(name: str) -> str:
+    return f"no study is kept as {name[:60]!r}; `laf study list` shows those there are"
+
+
+def remove_study(name: str, token: str | None = None) -> None:
+    """Keep it no longer. Raises RequestError while it runs, when there is none or it has another owner."""
+    require_own_study(name, token)
     if is_running(name):
         raise RequestError(f"the study {name} is being run; cancel it first")
     shutil.rmtree(studies_home() / name, ignore_errors=True)

@@ -50,7 +50,7 @@ def page(lab: Lab) -> None:
         elif len(chosen) == 1:
             _one(lab, chosen[0], token)
         elif len(chosen) == 2:
-            _two(chosen)
+            _two(chosen, token)
         else:
             st.caption("Two runs can be compared at a time.")
 
@@ -79,7 +79,7 @@ def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
     most = state.recall("runs-most", MOST)
     chosen = []
     for info in infos[:most]:
-        whose = "" if info.is_of(token) else " · shared"
+        whose = "" if info.is_of(token) else " · from a terminal" if info.owner is None else " · shared"
         fork = f" · fork of step {info.parent_step}" if info.parent else ""
         label = (
             f"**{_plain(info.title)}** · {info.phase} at step {info.steps:,} of {info.total_steps:,} · "
@@ -94,13 +94,13 @@ def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
 
 
 def _one(lab: Lab, info: RunInfo, token: str) -> None:
-    mine = info.is_of(token) or info.owner is None
+    mine = info.is_of(token)
     st.markdown(f"#### {_plain(info.title)}")
     st.caption(
         f"{info.setup.dataset}, forget {info.forget}; {info.setup.method}, seed {info.setup.seed}; {info.frames:,} frames, "
         f"{megabytes(info.bytes)}; `{info.id}`"
     )
-    kept = _read(info)
+    kept = _read(info, token)
     if kept is None:
         return
     told = on_all_images(kept.about)
@@ -120,19 +120,19 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
             with st.popover("Delete"):
                 st.markdown("Its steps, frames, states and model go for good.")
                 if st.button("Delete this run", key="run-delete"):
-                    _do(lambda: remove_run(info.id))
+                    _do(lambda: remove_run(info.id, token))
     if mine:
         name = st.text_input("Name", info.name, max_chars=80, key=f"name-{info.id}")
         if name.strip() != info.name:
-            _do(lambda: rename_run(info.id, name))
+            _do(lambda: rename_run(info.id, name, token))
         note = st.text_area("Note", info.note, max_chars=4000, height=80, key=f"note-{info.id}")
         if note != info.note:
-            _do(lambda: note_run(info.id, note))
+            _do(lambda: note_run(info.id, note, token))
         shared = st.toggle(
             "Shared", info.shared, key=f"shared-{info.id}", help="Every browser that reaches this Lab sees it; others continue a copy"
         )  # fmt: skip
         if shared != info.shared:
-            _do(lambda: share_run(info.id, shared))
+            _do(lambda: share_run(info.id, shared, token))
     elif info.note:
         st.markdown(_plain(info.note))
     _exports(kept)
@@ -140,8 +140,8 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
         st.plotly_chart(curves([kept]), width="stretch", config={"displayModeBar": False})
 
 
-def _two(infos: list[RunInfo]) -> None:
-    kept = [k for k in map(_read, infos) if k is not None and k.frames]
+def _two(infos: list[RunInfo], token: str) -> None:
+    kept = [k for i in infos if (k := _read(i, token)) is not None and k.frames]
     if len(kept) < 2:
         st.caption("One of the two has no frames to compare.")
         return
@@ -186,9 +186,9 @@ def _open(lab: Lab, info: RunInfo, *, as_copy: bool) -> None:
     st.error(problem)
 
 
-def _read(info: RunInfo) -> KeptRun | None:
+def _read(info: RunInfo, token: str) -> KeptRun | None:
     try:
-        return read_run(info.id)
+        return read_run(info.id, token)
     except LabError as error:
         st.error(str(error))
         return None

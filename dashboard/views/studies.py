@@ -10,6 +10,7 @@ from core.config import TASKS
 from core.data.datasets import DATASETS
 from core.errors import LabError
 from core.methods import METHODS
+from core.setup import Setup
 from core.studies import (
     MEASURES,
     Study,
@@ -20,8 +21,12 @@ from core.studies import (
     groups,
     is_running,
     joined,
+    name_for,
     ready_names,
     ready_study,
+    remove_study,
+    share_study,
+    study_claims,
 )
 from core.studies.fields import family_of, preset_cached, settings_of
 from core.studies.spec import Span
@@ -51,22 +56,24 @@ FIGURES = (
 
 
 def page(lab: Lab) -> None:
-    data_dir = lab.experiment.setup.data_dir
-    names = studying.choices()
+    token, setup = state.browser(), lab.experiment.setup
+    names = studying.choices(token)
     asked, number = state.recall("study-go", ("", 0))  # what a button chose; a new number makes a new list
+    first_of = {n: n if n in names else name_for(n, token) for n in (asked, FIRST)}
     pick, told, files = st.columns([4.2, 6.4, 1.4], gap="small", vertical_alignment="bottom")
     with pick:
         options = [NEW, *names]
-        first = options.index(asked if asked in options else FIRST if FIRST in options else options[-1])
+        wanted = next((n for n in first_of.values() if n in options), options[-1])
+        first = options.index(wanted)
         chosen = st.selectbox("Study", options, first, format_func=lambda n: names.get(n, n),
                               key=f"study-{asked}-{number}", help="Ready studies, and those that were begun here")  # fmt: skip
     if chosen == NEW:
         with told:
             st.html("<div class='hint'>Choose what is varied; everything else keeps its preset.</div>")
-        study = _build(data_dir)
+        study = _build(setup)
     else:
         try:
-            study = studying.study_of(chosen, data_dir)
+            study = studying.study_of(chosen, setup, token)
         except LabError as error:
             st.error(str(error))
             return
@@ -105,7 +112,11 @@ def _told(study: Study, table: Table) -> None:
                 )
                 st.progress(min(1.0, running.finished / max(1, running.wanted)))
             with move:
-                st.button("Cancel", on_click=running.cancel, key="study-cancel", width="stretch", help="Stop; what is done stays, and it can go on later")  # fmt: skip
+                if study_claims(study.name).may_change(state.browser()):
+                    st.button("Cancel", on_click=studying.cancel, args=(study.name, state.browser()), key="study-cancel", width="stretch",
+                              help="Stop; what is done stays, and it can go on later")  # fmt: skip
+                else:
+                    st.caption("It is run from another browser.")
         else:
             _prepare(study, table, text, move)
             if lively and not _is_predicting(study):
@@ -150,6 +161,11 @@ def _prepare(study: Study, table: Table, text: Any, move: Any) -> None:
             st.caption("It is being run from elsewhere.")
         elif mine is None or mine.error is not None:
             if st.button("Measure time", key="study-measure", width="stretch", help="A few steps of each kind of run, on all cores at once"):  # fmt: skip
+                try:
+                    studying.require_data(study, state.browser())
+                except LabError as error:
+                    st.error(str(error))
+                    return
                 state.remember("study-prediction", studying.Prediction(study).begin())
                 st.rerun()
         else:
@@ -159,12 +175,13 @@ def _prepare(study: Study, table: Table, text: Any, move: Any) -> None:
 
 
 def _start(study: Study) -> None:
+    token = state.browser()
     try:
-        studying.start(study)
+        studying.start(study, token=token)
     except LabError as error:
         st.error(str(error))
         return
-    _choose(study.name)
+    _choose(studying.mine(study, token).name)
     st.rerun()
 
 
@@ -172,7 +189,7 @@ def _choose(name: str) -> None:
     state.remember("study-go", (name, state.recall("study-go", ("", 0))[1] + 1))
 
 
-def _build(data_dir: str | None) -> Study | None:
+def _build(setup: Setup) -> Study | None:
     """The form of a study of one's own; None while it says nothing that can be run."""
     left, right = st.columns([1, 1.6], gap="large")
     with left:
@@ -226,9 +243,7 @@ def _build(data_dir: str | None) -> Study | None:
     with left.popover("As a file", help="The same for `laf study run`"):
         st.code(study.source, language="toml")
         st.download_button("Download", study.source, f"{study.name}.toml", on_click="ignore", key="own-file")
-    from dataclasses import replace
-
-    return replace(study, data_dir=data_dir)
+    return studying.in_folder(studying.mine(study, state.browser()), setup)
 
 
 def _suggested(field: str, preset: Any) -> str:
@@ -447,6 +462,30 @@ def _files(study: Study, table: Table) -> None:
             on_click="ignore",
             key="study-toml",
         )
+        _own(study)
+
+
+def _own(study: Study) -> None:
+    """What only the browser that began a study does with it: share and delete."""
+    token = state.browser()
+    claims = study_claims(study.name)
+    if not claims.may_change(token):
+        return
+    try:
+        was = claims.shared_by(token)
+        help = "Every browser that reaches this Lab sees its results; others begin a copy"
+        shared = st.toggle("Shared", was, key=f"study-share-{study.name}", help=help)
+        if shared != was:
+            share_study(study.name, shared, token)
+            st.rerun()
+        if st.button(
+            "Delete", key="study-delete", width="stretch", help="Its text and all its rows go for good"
+        ):
+            remove_study(study.name, token)
+            _choose("")
+            st.rerun()
+    except LabError as error:
+        st.error(str(error))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
         page.tab.get_by_role("button", name="Continue", exact=True).first.click()
         expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
         stranger = open_page(address.replace(server.url, again.url))  # another browser with the same address
-        stranger.tab.get_by_text("belongs to another browser").wait_for()
+        stranger.tab.get_by_text("that is yours or shared").wait_for()
         stranger.wait_ready()
         assert "Traceback" not in again.log.read_text()
     finally:
