@@ -67,7 +67,8 @@ THREADS = whole(256)  # more cores than a machine has; tens of thousands of thre
 def check(config: Any) -> None:
     """Check each field of a config against its type and its bound. Raises ConfigError, quoting the first value that is refused."""
     table = bounds_of(type(config))
-    for name, kinds in _kinds(type(config)).items():
+    of: Any = type(config)
+    for name, kinds in _kinds(of).items():
         value = getattr(config, name)
         if value is None and type(None) in kinds:
             continue
@@ -89,7 +90,7 @@ def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:
     return found
 
 
-def unbounded(kind: type[Any]) -> list[str]:
+def unbounded(kind: Any) -> list[str]:
     """Name the fields of a config that take numbers and have no bound; a config that is finished has none."""
     table = bounds_of(kind)
     return [name for name, kinds in _kinds(kind).items() if {int, float} & set(kinds) and name not in table]
@@ -119,7 +120,7 @@ def listed(names: Iterable[Any], most: int = 5) -> str:
 
 
 @lru_cache(maxsize=128)
-def _kinds(kind: type[Any]) -> dict[str, tuple[Any, ...]]:
+def _kinds(kind: Any) -> dict[str, tuple[Any, ...]]:
     """The types that each field may have."""
     hints = typing.get_type_hints(kind)
     found = {}
@@ -138,4 +139,5 @@ def _is_one_of(value: Any, kinds: tuple[Any, ...]) -> bool:
 def _spoken(kind: Any) -> str:
     kind = typing.get_origin(kind) or kind
     names = {bool: "true or false", str: "a word", tuple: "a list"}
-    return names.get(kind, f"a {kind.__name__}" if is_dataclass(kind) else kind.__name__)
+    name: str = kind.__name__
+    return names.get(kind, f"a {name}" if is_dataclass(kind) else name)

@@ -7,11 +7,12 @@ from an earlier one. Rows of representations lie on a grid of their own, so that
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 GRAINS = 16  # grid points in the root mean square of a row, at least; a rounded row turns by 0.8 degrees
 HALF_MAX = 65504  # the largest float16
@@ -25,7 +26,8 @@ def rounded_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     """Return float32 rows (N, d) as float16 on a grid for each row: a power of two, between 1/16 and 1/32 of its root mean square."""
     grain = np.exp2(_powers(rows))
     found = np.clip(np.rint(rows / grain) * grain, -HALF_MAX, HALF_MAX)
-    return (found + np.float32(0.0)).astype(np.float16)  # no negative zero: the grid has one zero
+    half: npt.NDArray[np.float16] = (found + np.float32(0.0)).astype(np.float16)
+    return half  # no negative zero: the grid has one zero
 
 
 def pack(array: Array, before: Array | None = None) -> bytes:
@@ -108,13 +110,15 @@ def _unpack_rows(data: bytes, shape: tuple[int, ...], before: Array | None) -> A
     small = ((zigzag >> 1).view(np.int16) ^ -(zigzag & 1).view(np.int16)).reshape(rows, columns) + drift
     if before is not None:
         small += _points(before, power).astype(np.int16)
-    return (small.astype(np.float32) * np.exp2(power)).astype(np.float16)
+    rounded: Array = (small.astype(np.float32) * np.exp2(power)).astype(np.float16)
+    return rounded
 
 
 def _powers(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(N, 1) exponents of each row's grid."""
     size = np.sqrt(np.mean(np.square(rows), axis=1, keepdims=True))
-    return np.floor(np.log2(np.maximum(size / GRAINS, _SMALLEST)))
+    powers: npt.NDArray[np.float32] = np.floor(np.log2(np.maximum(size / GRAINS, _SMALLEST)))
+    return powers
 
 
 def _points(before: Array, power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -328,7 +328,7 @@ BAD_CSV = {
     "ids for files": (b"id,subject\n99,Ann\n", "'99' in line 2"),
     "nobody in training": (b"file,subject\ntest/cat/0.png,Ann\n", "no training image"),
     "no subject": (b"file,subject\ntrain/cat/0.png,\n", "no training image"),
-    "a NUL": (b"file,subject\ntrain/cat/0.png,A\0nn\n", "CSV|unprintable"),
+    "a NUL": (b"file,subject\ntrain/cat/0.png,A\0nn\n", "CSV|cannot be seen"),
     "too large": (b"file,subject\n" + b"x" * (20 * 2**20), "20 MB"),
     "too many lines": (b"file,subject\n" + b"a\n" * 500_000, "400,000 lines"),
     "a line too long": (b"file,subject\n" + b"," * 500_000, "10,000 bytes"),

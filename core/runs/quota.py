@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import LabError, RequestError, StoreError
+from core.ownership import owner
 from core.records import Phase
 from core.runs.folder import RunFolder, is_run_id, runs_home
 from core.runs.listing import RunInfo, list_runs, remove_run
-from core.runs.recorder import held_here, hold, owner
+from core.runs.recorder import held_here, hold
 from core.store import write_bytes
 
 log = logging.getLogger(__name__)

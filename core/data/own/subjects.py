@@ -13,10 +13,10 @@ from torch import Tensor
 from core.data.own.archives import read_source, shown
 from core.data.own.budget import MB
 from core.data.own.found import Found
+from core.data.own.names import NAME, hidden
 from core.errors import DataError
 
 CSV_BYTES = 20 * MB  # 200 bytes for each of the most images there can be
-NAME = 100  # characters of a subject
 LINES, LINE = 400_000, 10_000  # of a CSV; two for each image of an archive, and bytes of one
 _WANTED = "wanted a header line with file and subject for a zip, or id and subject for an npz"
 
@@ -44,8 +44,10 @@ def subjects_of(source: Path | bytes, found: Found) -> tuple[tuple[str, ...], Te
         row = rows[key]
         if not subject or row is None:
             continue
-        if len(subject) > NAME or not subject.isprintable():
-            raise DataError(f"{where} has a subject in line {number} that is too long or unprintable")
+        if len(subject) > NAME or not subject.isprintable() or hidden(subject):
+            raise DataError(
+                f"{where} has a subject in line {number} that is longer than {NAME} characters or holds one that cannot be seen; write it anew"
+            )
         if given.setdefault(row, subject) != subject:
             raise DataError(
                 f"{where} gives {shown(key)!r} a second subject in line {number}; wanted one for each image"
