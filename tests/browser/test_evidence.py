@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -103,10 +104,7 @@ def test_a_record_is_drawn_up_of_a_finished_run_and_of_no_other(server, open_pag
     go(page, "Lab")
     play(page)
     go(page, "Audit")
-    page.tab.wait_for_function(
-        "() => [...document.querySelectorAll('button')].some(b => b.innerText.startsWith('Draw up') && !b.disabled)",
-        timeout=120_000,
-    )
+    expect(page.button("Draw up the record")).to_be_enabled(timeout=120_000)
     page.button("Draw up the record").click()
     page.tab.get_by_text("Record of unlearning").wait_for(timeout=120_000)
     text = page.tab.locator(".audit").inner_text()

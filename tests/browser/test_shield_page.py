@@ -43,6 +43,9 @@ def test_no_script_reads_the_cookie_and_a_reload_keeps_it(server, open_page):
     )
     assert "laf-browser" not in page.tab.evaluate("document.cookie")
     assert token(other)["value"] != found["value"]
+    deep = open_page(f"{server.url}/lessons")  # the browser's first page is another than the Lab's
+    expect(deep.tab.get_by_test_id("stMain")).to_be_visible(timeout=60_000)
+    assert token(deep)["httpOnly"]
     page.tab.reload()
     page.wait_ready()
     assert token(page)["value"] == found["value"]
