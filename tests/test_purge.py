@@ -365,7 +365,8 @@ def packed(data: bytes) -> list[bytes]:
 
 
 def is_named(data: bytes) -> bool:
-    return any(n in data.lower() for n in NAMED)
+    small = data.lower()
+    return any(n in small for n in NAMED)
 
 
 def givers(root: Path, needles: list[bytes]) -> set[str]:
@@ -443,6 +444,7 @@ def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp
     save_list("all but zoe-marlowe", held[named], Selection([*ids[:2], 80]))
     save_list("zoë marlowe", load(apart), Selection([1, 2]))
     note_of = {
+        "studies/marlowe-zoe-marlowe/.lock": "",
         "studies/marlowe-zoe-marlowe/study.toml": f'title = "{SUBJECT}"\n',
         "studies/marlowe-zoe-marlowe/study.json": json.dumps({"name": "marlowe-zoe-marlowe"}),
         "studies/marlowe-zoe-marlowe/rows.jsonl": json.dumps({"key": "k", "error": f"of {SUBJECT}"}) + "\n",
