@@ -253,10 +253,11 @@ class _Purge:
             if len(left) < len(kept["ids"]):
                 self._note(path, "rewritten", "a list with some of these ids")
                 self._write(path, {**kept, "ids": left})
-            if self.names.is_one(path.stem):
+            owner, mark, name = path.stem.rpartition("~")  # a list with an owner has it before its name
+            if self.names.is_one(name):
                 self._note(path, "rewritten", "a list with the name of a subject, which has another name now")
-                self._rename(path, f"{PURGED} list", ".json")
-            elif self.names.may_hold(path.stem):
+                self._rename(path, f"{owner}{mark}{PURGED} list", ".json")
+            elif self.names.may_hold(name):
                 self._left(path, "a list whose name may be of a subject")
 
     def texts(self) -> None:
