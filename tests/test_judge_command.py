@@ -90,9 +90,9 @@ def test_the_table_says_what_was_held_against_what(files, capsys):
             2,
             ["small.safetensors", "does not fit", "head.weight is 4x128, not 10x128"],
         ),
-        ({"unlearned": "text"}, 1, ["text.safetensors", "safetensors file"]),
-        ({"original": "nan"}, 1, ["nan.safetensors", "not finite", "head.bias"]),
-        ({"original": "nowhere"}, 1, ["nowhere.safetensors", "no file"]),
+        ({"unlearned": "text"}, 2, ["text.safetensors", "safetensors file"]),
+        ({"original": "nan"}, 2, ["nan.safetensors", "not finite", "head.bias"]),
+        ({"original": "nowhere"}, 2, ["nowhere.safetensors", "no file"]),
     ],
 )
 def test_a_file_that_does_not_fit_is_named_in_one_line(files, capsys, change, code, words):
