@@ -22,6 +22,7 @@ from core.records import Frame, Step
 if TYPE_CHECKING:
     from core.projection import Projection
 
+
 class Observer:
     """Looks at models of one Split through one fixed choice of images and one map; immutable, safe to share."""
 

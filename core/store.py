@@ -57,7 +57,9 @@ def save_state(
     if packed:
         big = {name: t for name, t in written.items() if t.numel() * t.element_size() >= SMALL}
         header |= {"format": 2, "packed": {n: [str(t.dtype)[6:], list(t.shape)] for n, t in big.items()}}
-        written |= {n: torch.frombuffer(bytearray(pack(_plain(t))), dtype=torch.uint8) for n, t in big.items()}
+        written |= {
+            n: torch.frombuffer(bytearray(pack(_plain(t))), dtype=torch.uint8) for n, t in big.items()
+        }
     write_bytes(Path(path), save(written, metadata={"laf": json.dumps(header)}))
 
 
@@ -110,7 +112,15 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         return header, tensors
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError, OSError) as error:
+    except (
+        SafetensorError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OSError,
+    ) as error:
         raise _unreadable(path, error) from error
 
 

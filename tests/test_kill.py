@@ -108,7 +108,9 @@ def test_killed_at_thirty_random_moments_no_finished_frame_is_lost(class_split, 
     straight = Run(LAF(quick()), digits_model, class_split, observer=observer)
     finish(straight)
     chance, midway = random.Random(11), 0
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    path = os.pathsep.join(
+        [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, sys.path)]
+    )
     nursery = subprocess.Popen(
         [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         env={**os.environ, "PYTHONPATH": path},

@@ -61,7 +61,9 @@ def test_a_row_of_zeros_and_one_that_is_no_number_survive():
 def test_a_small_move_takes_a_fraction_of_the_array():
     chance = np.random.default_rng(3)
     rows = chance.normal(size=(500, 128)).astype(np.float32)
-    now, before = (rounded_rows(r) for r in (rows + 0.05 * chance.normal(size=rows.shape).astype(np.float32), rows))
+    now, before = (
+        rounded_rows(r) for r in (rows + 0.05 * chance.normal(size=rows.shape).astype(np.float32), rows)
+    )
     assert len(pack(now, before)) < 0.25 * now.nbytes
     assert len(pack(now)) < 0.5 * now.nbytes
 

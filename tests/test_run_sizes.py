@@ -101,7 +101,8 @@ def as_it_was(run) -> float:
     """Bytes of all arrays of the frames, and of the states that were once written: one for each 5 frames, at most 40."""
     names = [n for n in ARRAYS if getattr(run.frames[0], n) is not None]
     frames = sum(
-        sum(getattr(f, n).nbytes for n in names) + f.reading.forget_probabilities.numel() * 4 for f in run.frames
+        sum(getattr(f, n).nbytes for n in names) + f.reading.forget_probabilities.numel() * 4
+        for f in run.frames
     )
     return frames + size_of(run.checkpoints.before(len(run.steps))[1]) * len(run.checkpoints.steps)
 
@@ -130,7 +131,9 @@ def test_a_long_run_of_digits_takes_less_than_a_quarter_of_its_arrays():
     assert run.recorder.folder.bytes <= min(67e6, as_it_was(run) / 4)
 
 
-def test_the_first_the_newest_and_every_fourth_state_are_kept_and_the_vaes_once(toy_split, toy_model, observer):
+def test_the_first_the_newest_and_every_fourth_state_are_kept_and_the_vaes_once(
+    toy_split, toy_model, observer
+):
     run = begin(toy_split, toy_model, observer)
     run.play(10)
     settled(run)
@@ -247,7 +250,9 @@ def test_a_run_of_the_former_format_is_replayed_continued_forked_and_taken_back(
 # told, and limited
 
 
-def kept(split, model, observer, *, days: float = 3, token: str | None = "mine", steps: int | None = None) -> str:
+def kept(
+    split, model, observer, *, days: float = 3, token: str | None = "mine", steps: int | None = None
+) -> str:
     """A finished run that was left alone so long."""
     run = begin(split, model, observer, token=token)
     if steps is None:
@@ -348,7 +353,9 @@ def test_without_a_limit_nothing_goes(toy_split, toy_model, observer, monkeypatc
     assert "without a limit" in room().describe()
 
 
-def test_the_terminal_says_what_runs_take_and_what_goes_first(toy_split, toy_model, observer, monkeypatch, capsys):
+def test_the_terminal_says_what_runs_take_and_what_goes_first(
+    toy_split, toy_model, observer, monkeypatch, capsys
+):
     run_id = kept(toy_split, toy_model, observer)
     size = f"{run_info(run_id).bytes / 1e6:,.1f} MB"
     assert cli.main(["runs", "list"]) == 0
@@ -373,7 +380,9 @@ def full(*_args, **_kwargs):
 
 
 @pytest.mark.parametrize("what", ["a step", "a frame", "a state", "the first state", "run.json"])
-def test_a_full_disk_ends_the_keeping_not_the_run(toy_split, toy_model, observer, straight, monkeypatch, what):
+def test_a_full_disk_ends_the_keeping_not_the_run(
+    toy_split, toy_model, observer, straight, monkeypatch, what
+):
     run = begin(toy_split, toy_model, observer)
     if what != "the first state":
         run.play(5)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.checkpoints import Checkpoints, size_of
 from core.config import EvalConfig, LAFRConfig, RepairConfig
-from core.errors import DataError, IllegalMoveError, RequestError
+from core.errors import IllegalMoveError, RequestError
 from core.methods import LAF, METHODS
 from core.methods.laf_r import LAFR
 from core.observer import Observer

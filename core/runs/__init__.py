@@ -12,8 +12,8 @@ from core.runs.listing import (
     share_run,
 )
 from core.runs.opened import KeptRun, open_run, read_run, restore
-from core.runs.recorder import Recorder, is_open, let_go, owner, record
 from core.runs.quota import Room, megabytes, next_to_go, room, went
+from core.runs.recorder import Recorder, is_open, let_go, owner, record
 
 __all__ = [
     "KeptRun",

@@ -215,7 +215,10 @@ class RunFolder:
             seen = (*(p.stat().st_mtime_ns for p in places if p.exists()), self._bytes_of_steps)
             known = _BYTES.get(self.path)
             if known is None or known[0] != seen:
-                _BYTES[self.path] = known = seen, sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
+                _BYTES[self.path] = known = (
+                    seen,
+                    sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file()),
+                )
             return known[1]
         except OSError:  # deleted meanwhile
             return 0

@@ -74,7 +74,9 @@ def limit() -> int | None:
         if not 0 <= found < float("inf"):
             raise ValueError
     except ValueError:
-        raise RequestError(f"{VARIABLE} must be a number of megabytes, 0 for no limit; it is {said[:40]!r}") from None
+        raise RequestError(
+            f"{VARIABLE} must be a number of megabytes, 0 for no limit; it is {said[:40]!r}"
+        ) from None
     return int(found * 1e6) or None
 
 
