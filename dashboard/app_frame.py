@@ -17,8 +17,8 @@ def frame() -> None:
     """Call first in a script."""
     st.set_page_config("LAF Lab", "🌗", layout="wide", initial_sidebar_state="collapsed")
     st.html(STATIC / "lab.css")
-    with st.container(key="preload-frame"):
-        if not PUSH.serves:  # the Lab's own server names them in its page, and sets the cookie
+    if not PUSH.serves:  # the Lab's own server names the modules in its page, and sets the cookie
+        with st.container(key="preload-frame"):
             st.html(_preload(), unsafe_allow_javascript=True)
             state.keep_browser()
     st.logo(str(STATIC / "logo.svg"), size="medium")

@@ -205,7 +205,7 @@ def test_a_page_that_gets_no_line_of_its_own_polls(server, open_page):
     page = open_page("about:blank")
     page.tab.add_init_script("""
         window.WebSocket = class extends WebSocket {
-          constructor(url, protocols) { super(String(url).includes("laf-feed") ? "ws://127.0.0.1:9/" : url, protocols); }
+          constructor(url, protocols) { super(String(url).replace("laf-feed", "none-such"), protocols); }
         };
     """)
     page.tab.goto(server.url)
@@ -260,8 +260,10 @@ def test_the_map_is_seen_before_streamlit_has_started_and_stays_in_its_place(ser
           look();
         })"""
     )
-    page.wait_ready()
-    expect(early).to_have_count(0)
-    there = page.tab.locator(".theatre").bounding_box()
-    assert all(abs(box[side] - there[side]) < 1 for side in ("x", "y", "width", "height"))
+    for _ in range(2):  # the second time with a cookie
+        page.wait_ready()
+        expect(early).to_have_count(0)
+        there = page.tab.locator(".theatre").bounding_box()
+        assert all(abs(box[side] - there[side]) < 1 for side in ("x", "y", "width", "height"))
+        page.tab.reload()
     assert not page.problems
