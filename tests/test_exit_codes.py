@@ -375,6 +375,7 @@ def no_work(monkeypatch):
         raise urllib.error.URLError("no network in tests")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr("core.studies.backends.CONNECT_S", 0.3)
     from dashboard import classroom
 
     yield
