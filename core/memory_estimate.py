@@ -107,7 +107,9 @@ def estimate(
     Raises RequestError for a net that there is none of.
     """
     looks = eval_config or EvalConfig.preset(split.dataset.family)
-    train = TrainConfig.preset(split.dataset.family, split.task)
+    train = TrainConfig()
+    with suppress(RequestError):  # data without a preset, whose model is brought
+        train = TrainConfig.preset(split.dataset.family, split.task)
     net = _size(setup, split, config, train)
     n, n_f, n_test = len(split.train), len(split.forget_rows), len(split.test)
     classes = len(split.dataset.classes)

@@ -397,3 +397,26 @@ def test_closing_one_lab_leaves_the_other_running():
     time.sleep(0.3)
     assert len(first.run.steps) == taken
     second.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"settings": '{"threads":40000}'}, "threads is not taken from an address"),
+        ({"settings": '{"vae":{"latent":200000}}'}, "latent must be at most 4,096, got 200000"),
+        ({"dataset": "/etc/hosts.zip"}, "unknown dataset '/etc/hosts.zip'"),
+    ],
+)
+def test_an_address_that_means_harm_is_told_and_the_default_opens(words, said):
+    st.cache_resource.clear()
+    app = AppTest.from_file(APP, default_timeout=120)
+    for name, value in {"dataset": "digits", "task": "class", "classes": "0", **words}.items():
+        app.query_params[name] = value
+    app.run()
+    told = " ".join(toast.value for toast in app.toast).replace("\\", "")
+    assert said in told
+    until(app, lambda: enabled(app, "Play"))
+    assert app.query_params["dataset"] in ("digits", ["digits"])
+    assert "settings" not in app.query_params
+    assert not app.exception
+    st.cache_resource.clear()
