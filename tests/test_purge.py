@@ -28,6 +28,7 @@ from core.methods import LAF
 from core.models import outputs
 from core.observer import Observer
 from core.outcomes import outcome, outcomes
+from core.packing import rounded_rows
 from core.prepared import Kept
 from core.projection import Projection
 from core.purge import proves, purge
@@ -36,6 +37,7 @@ from core.purged import purged_since
 from core.run import Run, finish
 from core.runner import Runner
 from core.runs import list_runs, note_run, read_run, record, rename_run, share_run
+from core.runs.stored import read_frame
 from core.selection import Selection, load_list, save_list, saved_lists
 from core.setup import Setup
 from core.shelf import maps, models
@@ -69,7 +71,7 @@ def brought(home, tmp_path):
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """Every file under ``root``, and every member of every zip and npz."""
+    """Every file under ``root``, every member of every zip and npz, and the arrays that are packed in frames."""
     found = {}
     for path in root.rglob("*"):
         if path.is_file():
@@ -77,6 +79,10 @@ def contents(root: Path) -> dict[str, bytes]:
             if zipfile.is_zipfile(io.BytesIO(data)):
                 with zipfile.ZipFile(io.BytesIO(data)) as archive:
                     found |= {f"{path.name}/{name}": archive.read(name) for name in archive.namelist()}
+            if path.parent.name == "frames":
+                found[f"{path.relative_to(root)}/unpacked"] = b"".join(
+                    a.tobytes() for a in read_frame(path)[1].values()
+                )
     return found
 
 
@@ -101,7 +107,7 @@ def lay(brought: str, ids: tuple[int, ...]):
 
 
 def needles_of(split, model, rows) -> list[bytes]:
-    """Bytes that would give the images away: pixels, pixels as floats, representations in both precisions."""
+    """Bytes that would give the images away: pixels, pixels as floats, representations in both precisions and as frames round them."""
     images = split.train.take(rows)
     said = outputs(model, images).representations.numpy()
     return [
@@ -109,6 +115,7 @@ def needles_of(split, model, rows) -> list[bytes]:
         *(x.numpy().tobytes() for x in images.floats(slice(None))),
         *(r.tobytes() for r in said),
         *(r.astype(np.float16).tobytes() for r in said),
+        *(r.tobytes() for r in rounded_rows(said)),
     ]
 
 
