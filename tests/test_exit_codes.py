@@ -97,9 +97,12 @@ OPTIONS: dict[str, list[str]] = {
     "--classes": ["", ",", "11", "-1", "9-5", "zero", "0,,1", "0-99999999999", "0-9", HUGE, "0-" + HUGE],
     "--data-dir": ["@missing", "@text", "@below", "@loop", "@long", ""],
     "--dataset": DATASETS,
+    "--datasets": [*NUMBERS, "10000000"],
     "--device": ["tpu", "", "cpu:x", HUGE],
+    "--disk-mb": [*NUMBERS, "0", "1000000000"],
     "--format": ["docx", ""],
     "--fraction": [*SHARES, "1", "0.0001"],
+    "--frame-origin": ["", "school.example", "https://school.example/lab", "javascript:alert(1)", "https://a b", HUGE],
     "--host": ["", "256.0.0.1", "no such host", "a..b", "::1::", "192.0.2.1", HUGE],
     "--ids": IDS,
     "--indices": IDS,
@@ -110,6 +113,7 @@ OPTIONS: dict[str, list[str]] = {
     "--method": ["amnesia", "", HUGE],
     "--methods": ["amnesia", "", ",", "laf,amnesia", HUGE],
     "--model": WEIGHTS,
+    "--models": [*NUMBERS, "10000000"],
     "--original": WEIGHTS,
     "--out": TARGETS,
     "--plant": ["tulips", ""],
@@ -119,11 +123,14 @@ OPTIONS: dict[str, list[str]] = {
     "--references": [*NUMBERS, "51"],
     "--resize": [*NUMBERS, "0", "100000"],
     "--retrained": WEIGHTS,
+    "--run-mb": [*NUMBERS, "63", "100000000"],
     "--scheduler": ["", "nonsense", "tcp://", "tcp://127.0.0.1:1", "tcp://127.0.0.1:99999999"],
     "--seed": [*NUMBERS, PAST],
     "--seeds": ["", ",", "x", "-1", "2-0", "1.5", "0-1000000", "0-999999999", "0-99999999999", PAST, HUGE, "0-" + HUGE],
     "--session-mb": [*NUMBERS, "7", "100000000"],
+    "--sessions": [*NUMBERS, "0", "100000"],
     "--share": SHARES,
+    "--subject": ["", "Nobody", HUGE],
     "--task": ["klass", "", "CLASS", "indices"],
     "--turn": ["x", "", "-1", "0", "nan", "inf", "1e9", HUGE],
     "--unlearned": WEIGHTS,
@@ -131,7 +138,7 @@ OPTIONS: dict[str, list[str]] = {
     "--workers": [*NUMBERS, "0", "1025"],
 }  # fmt: skip
 FLAGS = {  # take no value
-    "--classroom", "--debug", "--dry-run", "--exact", "--fast", "--full", "--help", "--no-replay", "--quiet", "--retry", "--save", "--yes",
+    "--classroom", "--debug", "--dry-run", "--exact", "--fast", "--full", "--help", "--no-replay", "--quiet", "--remove-datasets", "--retry", "--save", "--yes",
 }  # fmt: skip
 
 STUDIES = [

@@ -768,22 +768,23 @@ def test_a_page_that_fails_shows_no_path_and_no_traceback():
 
 
 def test_an_upload_that_breaks_the_form_is_told_in_a_sentence_and_logged():
-    code = """
+    script = """
+from types import SimpleNamespace
+import streamlit as st
+from core import own_model
+from core.data import custom
+from dashboard import imports, models_form
+def fail(*a, **k):
+    raise RuntimeError("secret words of " + __file__)
+custom.inspect = own_model.check = fail
+file = SimpleNamespace(file_id="1", name="a.zip", size=1, getvalue=lambda: b"x")
+st.error(imports._looked_at(file, None))
+st.error(models_form._checked(file, "a", "b", None, SimpleNamespace(fingerprint="x")))
+"""
+    code = f"""
 import json
 from streamlit.testing.v1 import AppTest
-def script():
-    from types import SimpleNamespace
-    import streamlit as st
-    from core import own_model
-    from core.data import custom
-    from dashboard import imports, models_form
-    def fail(*a, **k):
-        raise RuntimeError("secret words of " + __file__)
-    custom.inspect = own_model.check = fail
-    file = SimpleNamespace(file_id="1", name="a.zip", size=1, getvalue=lambda: b"x")
-    st.error(imports._looked_at(file, None))
-    st.error(models_form._checked(file, "a", "b", None, SimpleNamespace(fingerprint="x")))
-at = AppTest.from_function(script).run(timeout=60)
+at = AppTest.from_string({script!r}).run(timeout=60)
 print(json.dumps([[e.value for e in at.error], len(at.exception)]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -163,20 +163,20 @@ def run_info(run_id: str, token: str | None = None) -> RunInfo:
 
 def rename_run(run_id: str, name: str, token: str | None = None) -> None:
     """Give a run a name; "" takes it away. Raises RequestError for one that is too long, or a run of another owner."""
-    require_own(run_id, token)
     name = " ".join(name.split())
     if len(name) > NAME:
         raise RequestError(f"a name has at most {NAME} characters, this has {len(name)}")
     _require_seen(name, "a name")
+    require_own(run_id, token)
     _tell(run_id, name=name)
 
 
 def note_run(run_id: str, note: str, token: str | None = None) -> None:
     """Write a note on a run. Raises RequestError for one that is too long, or a run of another owner."""
-    require_own(run_id, token)
     if len(note) > NOTE:
         raise RequestError(f"a note has at most {NOTE:,} characters, this has {len(note):,}")
     _require_seen(note, "a note")
+    require_own(run_id, token)
     _tell(run_id, note=note)
 
 
