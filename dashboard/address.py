@@ -112,17 +112,18 @@ def _setup(found: Mapping[str, str]) -> Setup:
 
 
 def _settings(text: str) -> Mapping[str, Any] | None:
-    """The settings that an address names; None where it names none. Raises RequestError for tables in tables in tables."""
+    """The settings that an address names; None where it names none. Raises RequestError for tables nested without end."""
     try:
         settings = json.loads(text) if text else None
-        if not _is_shallow(settings, DEEPEST):
-            raise RequestError(
-                'the settings of the address are nested deeper than a method\'s are; write {"epochs": 5}'
-            )
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, RequestError):
-            raise
+        is_shallow = _is_shallow(settings, DEEPEST)
+    except RecursionError:
+        is_shallow = False
+    except ValueError:
         return None
+    if not is_shallow:
+        raise RequestError(
+            "the settings of the address are nested deeper than a method's are; name them as the Lab's own addresses do"
+        )
     return settings if isinstance(settings, dict) else None
 
 

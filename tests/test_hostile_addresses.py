@@ -53,8 +53,9 @@ def own_home(tmp_path_factory):
 
 
 def make(runner=None, **about):
-    runner = runner or Idle()
-    return Lab(runner, Flat(), runner, Kept(), browser="0" * 32, **about)
+    runner = Idle() if runner is None else runner  # an idle Runner is empty, and so counts as False
+    maps = Runner(workers=1) if isinstance(runner, Runner) else runner
+    return Lab(runner, Flat(), maps, Kept(), browser="0" * 32, **about)
 
 
 def ready(lab):
@@ -138,9 +139,9 @@ def test_a_net_is_one_of_the_labs():
 
 @pytest.mark.parametrize("kind", ["zip", "npz", ""])
 def test_a_path_is_refused_whether_or_not_it_is_there(tmp_path, kind, monkeypatch):
-    there = tmp_path / f"there{kind and '.'}{kind}"
+    there = tmp_path / f"zebra{kind and '.'}{kind}"
     there.write_bytes(b"no archive")
-    absent = tmp_path / f"other{kind and '.'}{kind}"
+    absent = tmp_path / f"quail{kind and '.'}{kind}"
     monkeypatch.setattr(datasets, "load", lambda *a, **k: pytest.fail("it was read"))
     said = []
     for path in (there, absent):
