@@ -11,12 +11,12 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
 from typing import Any
 
 from core.errors import ConfigError
 
 SHOWN = 60  # characters of a refused value that a sentence quotes
+_KINDS: dict[type[Any], dict[str, tuple[Any, ...]]] = {}
 
 
 @dataclass(frozen=True)
@@ -119,16 +119,17 @@ def listed(names: Iterable[Any], most: int = 5) -> str:
     return ", ".join([*said, *["…"] * (len(given) > most)])
 
 
-@lru_cache(maxsize=128)
-def _kinds(kind: Any) -> dict[str, tuple[Any, ...]]:
-    """The types that each field may have."""
-    hints = typing.get_type_hints(kind)
-    found = {}
-    for f in fields(kind):
-        hint = hints[f.name]
-        is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-        found[f.name] = typing.get_args(hint) if is_union else (hint,)
-    return found
+def _kinds(kind: type[Any]) -> dict[str, tuple[Any, ...]]:
+    """The types that each field may have; worked out once for each config."""
+    if kind not in _KINDS:
+        hints = typing.get_type_hints(kind)
+        found = {}
+        for f in fields(kind):
+            hint = hints[f.name]
+            is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+            found[f.name] = typing.get_args(hint) if is_union else (hint,)
+        _KINDS[kind] = found
+    return _KINDS[kind]
 
 
 def _is_one_of(value: Any, kinds: tuple[Any, ...]) -> bool:
@@ -139,5 +140,5 @@ def _is_one_of(value: Any, kinds: tuple[Any, ...]) -> bool:
 def _spoken(kind: Any) -> str:
     kind = typing.get_origin(kind) or kind
     names = {bool: "true or false", str: "a word", tuple: "a list"}
-    name: str = kind.__name__
+    name = getattr(kind, "__name__", str(kind))
     return names.get(kind, f"a {name}" if is_dataclass(kind) else name)

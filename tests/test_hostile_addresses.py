@@ -53,7 +53,7 @@ def own_home(tmp_path_factory):
 
 
 def make(runner=None, **about):
-    runner = runner or Idle()
+    runner = Idle() if runner is None else runner  # an idle Runner is empty, and so counts as False
     maps = Runner(workers=1) if isinstance(runner, Runner) else runner
     return Lab(runner, Flat(), maps, Kept(), browser="0" * 32, **about)
 

@@ -18,8 +18,8 @@ from core.setup import Setup
 from core.vae import VAE
 from dashboard.cli import main
 
-FACTOR = 5.0  # an estimate is at most so many times what was measured, and ROOM_MB
-ROOM_MB = 250.0
+FACTOR = 2.0  # an estimate is at most so many times what was measured, and ROOM_MB
+ROOM_MB = 150.0
 PROGRAM = """
 import json, sys
 import torch
