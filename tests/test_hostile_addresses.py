@@ -306,7 +306,10 @@ SETTINGS = st.one_of(
     st.text(max_size=50),
 )
 CLASSES = st.one_of(
-    st.just("0"), st.just("0,3"), TEXTS, st.lists(NUMBERS.map(str), max_size=30).map(",".join)
+    st.sampled_from(["0", "0,3", "9"]),
+    st.sampled_from(["1", "2,4"]),
+    TEXTS,
+    st.lists(NUMBERS.map(str), max_size=30).map(",".join),
 )
 ADDRESSES = st.fixed_dictionaries(
     {"dataset": st.one_of(st.just("digits"), st.just("digits"), st.just("digits"), NAMES), "classes": CLASSES},
@@ -315,7 +318,7 @@ ADDRESSES = st.fixed_dictionaries(
         "method": st.one_of(st.sampled_from([*METHODS]), TEXTS),
         "ids": st.one_of(TEXTS, st.lists(st.integers(-5, 10**20).map(str), max_size=400).map(",".join)),
         "seed": TEXTS, "fraction": TEXTS, "share": TEXTS, "model": TEXTS, "plant": TEXTS, "speed": TEXTS, "precision": TEXTS,
-        "run": TEXTS, "step": TEXTS, "settings": SETTINGS,
+        "run": TEXTS, "step": TEXTS, "settings": st.one_of(SETTINGS, st.just('{"temperature": 3.0}')),
     },
 )  # fmt: skip
 
