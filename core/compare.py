@@ -26,7 +26,7 @@ from core.own_model import load_own_model
 from core.records import Progress
 from core.references import Retrained, retraining, usual_count
 from core.runner import Runner
-from core.setup import Setup
+from core.setup import MOST_SEED, Setup
 from core.slices import Slices, drain
 from core.tasks import Sliced
 
@@ -72,8 +72,8 @@ def which_seeds(text: str, most: int = 100) -> tuple[int, ...]:
             ends[1]
         ):
             raise RequestError(f"{said!r} is no seed; seeds are whole numbers and ranges, as in 0-2 or 1,5")
-        if int(ends[1]) >= 2**63:
-            raise RequestError(f"{said!r} is no seed; the largest is {2**63 - 1}")
+        if int(ends[1]) > MOST_SEED:
+            raise RequestError(f"{said!r} is no seed; the largest is {MOST_SEED}")
         if int(ends[1]) - int(ends[0]) >= most:
             raise RequestError(f"{part} asks for {int(ends[1]) - int(ends[0]) + 1} seeds; the most is {most}")
         found.extend(range(int(ends[0]), int(ends[1]) + 1))

@@ -78,6 +78,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: An
     from core.metrics import evaluate
     from core.originals import original
     from core.run import Run, finish
+    from core.runs import let_go
     from core.slices import drain
     from core.training import train
 
@@ -101,6 +102,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: An
     show.close()
     if runs[unlearner.name].recorder is not None:
         _tell_kept(runs[unlearner.name].recorder, quiet=a.quiet)
+        let_go(runs[unlearner.name])
     start = time.perf_counter()
     run, gold = runs[unlearner.name], runs["retrain"].result
     models = {"original": model, "retrained": gold, "unlearned": run.result}

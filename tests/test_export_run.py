@@ -159,6 +159,5 @@ def test_an_address_says_the_setup_and_back():
     ):
         with pytest.raises(LabError):
             address.with_settings(preset, wrong)
-    assert address.asked(
-        {"dataset": "x", "seed": "-", "step": "1e9", "settings": "{", "ids": "a,1"}
-    ).setup.ids == (1,)
+    odd = {"dataset": "digits", "seed": "-", "step": "1e9", "settings": "{", "ids": "a,1"}
+    assert address.asked(odd).setup.ids == (1,)

@@ -18,8 +18,6 @@ from core.setup import Setup
 from core.vae import VAE
 from dashboard.cli import main
 
-FACTOR = 2.0  # an estimate is at most so many times what was measured, and ROOM_MB
-ROOM_MB = 150.0
 PROGRAM = """
 import json, sys
 import torch
@@ -71,22 +69,23 @@ print(json.dumps({"estimate": found.total_mb, "parts": dict(found.parts), "measu
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "latent", "batch"),
+    ("kind", "latent", "batch", "most"),
     [
-        ("digits", 8, 32),
-        ("digits", 4096, 32),
-        ("generated", 8, 32),
-        ("generated", 8, 1024),
-        ("generated", 4096, 32),
+        ("digits", 8, 32, 300),
+        ("digits", 4096, 32, 400),
+        ("generated", 8, 32, 750),
+        ("generated", 8, 1024, 1200),
+        ("generated", 4096, 32, 900),
     ],
 )
-def test_the_estimate_is_above_what_is_measured_and_not_far(kind, latent, batch):
+def test_the_estimate_is_above_what_is_measured_and_not_far(kind, latent, batch, most):
+    """``most``: twice what an idle machine measured. A system short of memory takes pages back, so this run's own peak is no bound."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, kind, str(latent), str(batch)], capture_output=True, text=True, check=True, timeout=300
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["measured"] <= found["estimate"], found
-    assert found["estimate"] <= FACTOR * found["measured"] + ROOM_MB, found
+    assert found["estimate"] <= most, found
 
 
 @pytest.mark.parametrize("net", ["digits-cnn", "cnn", "resnet18", "cnn-deep"])
@@ -155,7 +154,8 @@ def test_the_command_line_refuses_a_run_that_does_not_fit(monkeypatch, capsys):
 
 @pytest.mark.parametrize("seed", ["-1", "99999999999999999999999"])
 def test_the_command_line_refuses_a_seed_that_is_none(seed, capsys):
-    assert main(["run", "--quiet", "--seed", seed]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--quiet", "--seed", seed])
     said = capsys.readouterr().err
-    assert "seed must be" in said
+    assert "--seed: must be a whole number from 0" in said
     assert said.count("\n") == 1
