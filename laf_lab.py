@@ -12,7 +12,7 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     if name in ("watch", "Watched"):
-        from dashboard import watch as module
+        from dashboard.presentation.export import notebook as module
 
         return getattr(module, name)
     raise AttributeError(f"module 'laf_lab' has no attribute {name!r}")

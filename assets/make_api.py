@@ -22,11 +22,11 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "api"
 MODULES = (
     "core",
-    "core.losses",
-    "core.judge",
-    "core.projection",
-    "core.runs",
-    "core.studies",
+    "core.methods.laf.losses",
+    "core.evaluation.evaluator",
+    "core.projection.projection",
+    "core.runs.storage",
+    "core.experiments.studies",
     "core.lessons",
 )
 ALREADY = "core"  # what this exports is told on its page, and only pointed at from the others
@@ -65,7 +65,7 @@ def pages() -> dict[str, str]:
     )
     end = (
         "\nErrors are one tree under [`LabError`](core.md#laberror), each with one sentence for a person. Work that takes long is a generator that\n"
-        "yields `Progress` and returns what it made: `core.slices.drain` drives it at one go, `core.runner.Runner` in worker threads.\n"
+        "yields `Progress` and returns what it made: `core.runtime.progress.drain` drives it at one go, `core.runtime.scheduler.Runner` in worker threads.\n"
     )
     return {"README.md": head + "\n".join(rows) + "\n" + end, **found}
 

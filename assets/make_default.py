@@ -24,10 +24,10 @@ def main() -> None:
     shutil.rmtree(SHELF, ignore_errors=True)
     with tempfile.TemporaryDirectory() as home:
         os.environ["LAF_HOME"] = home
-        from core.experiment import Experiment
-        from core.runner import Runner
-        from core.setup import Setup
-        from dashboard.scene import scene
+        from core.experiments.session.experiment import Experiment
+        from core.runs.setup import Setup
+        from core.runtime.scheduler import Runner
+        from dashboard.presentation.wire.scene import scene
 
         experiment = Experiment(Setup(device="cpu"), Runner())
         experiment.start()
@@ -46,7 +46,7 @@ def main() -> None:
 
 def early(packet: bytes) -> None:
     """What the page draws before Streamlit has started: the remaining points, then the forgotten ones."""
-    from dashboard.wire import unpack
+    from dashboard.presentation.wire.packet import unpack
 
     header, arrays = unpack(packet)
     order = np.argsort(arrays["forget"], kind="stable")

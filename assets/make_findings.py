@@ -19,10 +19,10 @@ sys.path.insert(0, str(ROOT))
 
 from assets.svg_charts import Dot, dots, heat  # noqa: E402
 from benchmarks.machine import machine  # noqa: E402
-from core.studies import Driven, Study, Table, counts, groups, joined, predicted, ready_study  # noqa: E402
-from core.studies.summary import Group, percent  # noqa: E402
-from dashboard.study_charts import spoken, title_of  # noqa: E402
-from dashboard.study_command import spoken_time  # noqa: E402
+from core.experiments.studies import Driven, Study, Table, counts, groups, joined, predicted, ready_study  # noqa: E402
+from core.experiments.studies.analysis import Group, percent  # noqa: E402
+from dashboard.cli.study import spoken_time  # noqa: E402
+from dashboard.presentation.charts.studies import spoken, title_of  # noqa: E402
 
 PICTURES = ROOT / "docs" / "findings"
 # (heading, studies, the figure of the chart, how the table is to be read)

@@ -11,7 +11,7 @@ import sys
 
 from core import load
 from core.errors import DataError, RequestError
-from core.store import home
+from core.runtime.storage import home
 
 # a benchmark and its arguments; DATA stands for --data-dir and the folder of MNIST. In the order of issue and docs: cost first, then the screen, then studies.
 DATA = "DATA"

@@ -19,28 +19,18 @@ from dataclasses import replace
 import torch
 
 from benchmarks.machine import machine
-from core import (
-    METHODS,
-    Run,
-    finish,
-    forget_classes,
-    forget_fraction,
-    forget_noisy,
-    load,
-    plant,
-    seeds,
-    train,
-)
-from core.attacks.result import AttackResult, attack_result
-from core.attacks.scores import ATTACKS
-from core.band import band
+from core import METHODS, Run, finish, forget_classes, forget_fraction, forget_noisy, load, plant, train
 from core.config import EvalConfig, TrainConfig
 from core.data import Dataset, LabelledImages, Split
-from core.judge import Judge
-from core.measured import Sample, answers_of, scores_of
-from core.models import Net, outputs
-from core.references import references
-from core.slices import drain
+from core.evaluation.attacks.result import AttackResult, attack_result
+from core.evaluation.attacks.scores import ATTACKS
+from core.evaluation.evaluator import Judge
+from core.evaluation.measurements import Sample, answers_of, scores_of
+from core.evaluation.reference_band import band
+from core.models.base import Net, outputs
+from core.runs.reference_models import references
+from core.runtime import seeding
+from core.runtime.progress import drain
 
 QUICK = replace(TrainConfig.preset("digits"), epochs=10)  # as right on test images as 20 to a point
 TASKS: dict[str, Callable[[Dataset, int], Split]] = {
@@ -53,7 +43,7 @@ def resplit(dataset: Dataset, seed: int, train_count: int | None = None) -> Data
     """Train and test set pooled and drawn anew; ``train_count`` images to train on, as many as before unless given."""
     a, b = dataset.train, dataset.test
     pool = [torch.cat([getattr(a, n), getattr(b, n)]) for n in ("x", "ids", "y")]
-    order = torch.randperm(len(pool[0]), generator=seeds.generator(seed, "pool"))
+    order = torch.randperm(len(pool[0]), generator=seeding.generator(seed, "pool"))
     count = len(a) if train_count is None else train_count
     parts = [
         LabelledImages(pool[0][rows], pool[1][rows], a.white, pool[2][rows], norm=a.norm)
@@ -92,7 +82,7 @@ def null(
     alone: Counter[str] = Counter()
     for i in range(repeats):
         split = TASKS[task](resplit(digits, i), i)
-        models = [retrained(split, seeds.derive(i, "model", j), config) for j in range(1 + others)]
+        models = [retrained(split, seeding.derive(i, "model", j), config) for j in range(1 + others)]
         for found, known in ((covers, models), (alone, models[:1])):
             for name, result in attacked(split, known, i).items():
                 found[name] += result.sees_a_leak is False
@@ -112,7 +102,7 @@ def planted(kind: str, count: int, seed: int = 0) -> list[tuple[str, float, floa
     split = plant(load("digits"), kind, seed=seed)
     model = train(split, seed=seed)
     known = references(split, model, count=count, seed=seed)
-    fresh = finish(Run(METHODS["retrain"](begin=seeds.derive(seed, "fresh")), model, split, seed=99))
+    fresh = finish(Run(METHODS["retrain"](begin=seeding.derive(seed, "fresh")), model, split, seed=99))
     judge = Judge(split, model, known, seed=seed)
     before, after = drain(judge.judge(model)), drain(judge.judge(fresh))
     rows = []

@@ -15,7 +15,7 @@ from torchvision.datasets import MNIST
 
 from benchmarks.machine import machine
 from core import load
-from core.batches import Batches
+from core.training.batches import Batches
 
 SIZE = 64  # the preset's
 FIRST = 20  # batches that are not timed: a worker fills its queue while it starts

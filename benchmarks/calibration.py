@@ -15,13 +15,13 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.machine import machine
-from core import seeds
 from core.data import Split, forget_classes, forget_fraction, forget_noisy, load
-from core.figures import FIGURES
-from core.judge import Judge
-from core.originals import original
-from core.references import references
-from core.slices import drain
+from core.evaluation.evaluator import Judge
+from core.evaluation.metric_specs import FIGURES
+from core.runs.original_models import original
+from core.runs.reference_models import references
+from core.runtime import seeding
+from core.runtime.progress import drain
 
 BAND_OF = (5, 3)
 
@@ -43,7 +43,7 @@ def coverage(split: Split, models: int, draws: int, *, seed: int = 0) -> dict[tu
     for one in known:
         drain(judge.judge(one.model, reference=one.number))  # measures them
     found = defaultdict(list)
-    generator = seeds.generator(seed, "calibration")
+    generator = seeding.generator(seed, "calibration")
     for number in range(models):
         for _ in range(draws):
             order = torch.randperm(models, generator=generator).tolist()

@@ -12,13 +12,13 @@ import sys
 import time
 
 from benchmarks.machine import machine
-from core.compare import Comparison, which_methods, which_seeds
 from core.config import TASKS
-from core.data.datasets import load
-from core.runner import Runner
-from core.setup import Setup, usual_classes
-from core.summary import Summary, summarise
-from dashboard import export
+from core.data.registry import load
+from core.experiments.comparison import Comparison, which_methods, which_seeds
+from core.experiments.comparison_summary import Summary, summarise
+from core.runs.setup import Setup, usual_classes
+from core.runtime.scheduler import Runner
+from dashboard.presentation.export import comparison_files
 
 TABLE = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "js", "commonest_share", "auc_learned", "cka_retrained",
          "relearn", "average_gap", "seconds", "steps")  # fmt: skip
@@ -78,7 +78,7 @@ def _report(comparison: Comparison, seconds: float) -> None:
         f"### {title}\n\nForget {split.request.describe(split.dataset.classes)} ({len(split.forget_rows):,} of {len(split.train):,} images); "
         f"seeds {seeds}, {comparison.reference_count} retrained models each; {machine()}. {seconds:.0f} s in all{_stopped(comparison)}.\n"
     )
-    print(export.to_markdown(summary, TABLE))
+    print(comparison_files.to_markdown(summary, TABLE))
     print(_lost(summary))
 
 
@@ -93,7 +93,7 @@ def _lost(summary: Summary) -> str:
         if line.method in ("references", "nothing"):
             continue
         lost = [k for k in summary.lost_to_nothing()[line.method] if k in TABLE]
-        names = "; ".join(export.name_of(summary.columns[k]) for k in lost)
+        names = "; ".join(comparison_files.name_of(summary.columns[k]) for k in lost)
         lines.append(f"- {line.title}: in {names}" if lost else f"- {line.title}: nowhere")
     return "\n".join(lines) + "\n"
 

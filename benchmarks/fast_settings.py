@@ -17,10 +17,10 @@ from benchmarks.machine import machine
 from benchmarks.speed import ours
 from core import LAFConfig, forget_classes, load
 from core.config import replace
-from core.fast import fast
-from core.metrics import evaluate
-from core.originals import original
-from core.slices import drain
+from core.evaluation.metrics import evaluate
+from core.methods.laf.fast import fast
+from core.runs.original_models import original
+from core.runtime.progress import drain
 
 CANDIDATES: tuple[dict[str, Any], ...] = (
     {},

@@ -16,11 +16,11 @@ import torch
 
 from benchmarks.machine import machine
 from core import LAF, EvalConfig, LAFConfig, Observer, Projection, Run, finish, forget_classes, load
-from core.compute import computing
-from core.models import outputs
-from core.originals import original
-from core.records import Frame
-from core.slices import drain
+from core.models.base import outputs
+from core.runs.original_models import original
+from core.runs.records import Frame
+from core.runtime.device import computing
+from core.runtime.progress import drain
 
 
 def main() -> None:

@@ -16,9 +16,10 @@ from benchmarks.machine import machine
 from core import LAF, LAFConfig, Run, forget_classes, load
 from core.config import replace
 from core.data.images import Dataset
-from core.fast import fast
-from core.models import CNN, build
-from core.projection import Projection
+from core.methods.laf.fast import fast
+from core.models.cnn import CNN
+from core.models.registry import build
+from core.projection.projection import Projection
 
 
 def part(mnist: Dataset, count: int) -> Dataset:

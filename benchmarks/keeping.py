@@ -11,12 +11,12 @@ import torch
 
 from benchmarks.machine import machine
 from core import LAF, LAFConfig, Run, forget_classes, load, train
-from core.checkpoints import Checkpoints
 from core.config import EvalConfig, TrainConfig, replace
-from core.observer import Observer
-from core.projection import Projection
-from core.runs import record
-from core.setup import Setup
+from core.projection.projection import Projection
+from core.runs.checkpoints import Checkpoints
+from core.runs.observer import Observer
+from core.runs.setup import Setup
+from core.runs.storage import record
 
 
 def measure(name: str, data_dir: str | None, steps: int, rounds: int = 3) -> tuple[str, float, float, int]:

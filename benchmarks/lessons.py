@@ -19,8 +19,8 @@ def played(number: int, seed: int) -> tuple[int, int, list[str], float]:
     import torch
 
     from core.lessons import read_lessons
+    from core.lessons.library import SHIPPED
     from core.lessons.replay import play_lesson
-    from dashboard.touring import SHIPPED
 
     torch.set_num_threads(1)
     lesson = next(x for x in read_lessons([SHIPPED], [])[0] if x.number == number)
@@ -48,7 +48,7 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
     from core.lessons import read_lessons
-    from dashboard.touring import SHIPPED
+    from core.lessons.library import SHIPPED
 
     lessons = [
         x for x in read_lessons([SHIPPED], [])[0] if not a.lessons or str(x.number) in a.lessons.split(",")

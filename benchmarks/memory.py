@@ -18,12 +18,12 @@ import torch
 
 from benchmarks.machine import machine
 from core import LAF, LAFConfig, Run, forget_classes, load, train
-from core.checkpoints import Checkpoints
 from core.config import EvalConfig, VAEConfig, replace
-from core.observer import Observer
-from core.projection import Projection
-from core.runs import record
-from core.setup import Setup
+from core.projection.projection import Projection
+from core.runs.checkpoints import Checkpoints
+from core.runs.observer import Observer
+from core.runs.setup import Setup
+from core.runs.storage import record
 
 PARTS = 20
 WARM = 0.25  # of the run

@@ -3,7 +3,7 @@
 In-memory batches, and otherwise as one would write it down: the representation is computed anew for every batch of every epoch of the
 VAEs, each step asks the teacher again and sends the two batches through the net apart, the VAEs collect gradients that nobody uses, two
 Adams walk over all parameters, tensors lie in PyTorch's usual layout. It draws the same random numbers in the same order as the Lab's
-own LAF, so that both can be compared step by step. It lives here and nowhere else; the product's code is core/methods/laf.py.
+own LAF, so that both can be compared step by step. It lives here and nowhere else; the product's code is core/methods/laf/laf.py.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from core import seeds
-from core.batches import Batches
 from core.config import LAFConfig
 from core.data.split import Split
-from core.models import Net, device_of
-from core.vae import VAE
+from core.models.base import Net, device_of
+from core.models.vae import VAE
+from core.runtime import seeding
+from core.training.batches import Batches
 
 
 @dataclass
@@ -43,8 +43,8 @@ def fit_vae(
     """One VAE and how many batches it took, at most ``most``; the representation is computed anew for every batch of every epoch."""
     vae = VAE.build(model.width, config.vae.latent, config.vae.output, seed=seed, name=stage).to(x.device)
     optimiser = torch.optim.Adam(vae.parameters(), lr=config.vae.lr)
-    order = Batches(len(x), config.vae.batch_size, seeds.derive(seed, stage), "order")
-    noise = seeds.generator(seed, stage, "noise")
+    order = Batches(len(x), config.vae.batch_size, seeding.derive(seed, stage), "order")
+    noise = seeding.generator(seed, stage, "noise")
     count = min(most or 10**9, config.vae.epochs * len(order))
     for _ in range(count):
         with torch.no_grad():
@@ -81,10 +81,10 @@ def plain_laf(
     found = Plain(student, seconds={"vae": now - start}, vae_batches=taken + taken_f)
     ue = torch.optim.Adam(student.parameters(), lr=config.lr_ue)
     ra = torch.optim.Adam(student.parameters(), lr=config.lr_ra)
-    order = seeds.derive(seed, "unlearn")
+    order = seeding.derive(seed, "unlearn")
     remain = Batches(len(x_r), config.batch_size, order, "remain")
     forget = Batches(len(x_f), config.batch_size, order, "forget")
-    noise = seeds.generator(seed, "unlearn", "noise")
+    noise = seeding.generator(seed, "unlearn", "noise")
     pairs = min(len(remain), len(forget))
     for number in range(min(most_steps or 10**9, config.steps or config.epochs * pairs)):
         if number % pairs == 0:

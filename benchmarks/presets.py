@@ -19,13 +19,15 @@ from typing import Any
 import torch
 
 from benchmarks.machine import machine
-from core import METHODS, LAFConfig, Run, Setup, Split, finish, load, seeds, train
+from core import METHODS, LAFConfig, Run, Setup, Split, finish, load, train
 from core.config import TASKS, TrainConfig
 from core.data import PLANTS
+from core.evaluation.metrics import Evaluator, Reading, jensen_shannon
 from core.methods import method, preset_of
-from core.metrics import Evaluator, Reading, jensen_shannon
-from core.models import Net, Provenance, build
-from core.setup import usual_classes
+from core.models.base import Net, Provenance
+from core.models.registry import build
+from core.runs.setup import usual_classes
+from core.runtime import seeding as seeds
 
 ROWS = {
     "original": "original (do nothing)",

@@ -16,17 +16,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import core.methods.laf as laf
+import core.methods.laf.laf as laf
 from benchmarks.machine import machine
 from benchmarks.speed import STEP_GFLOP, core_gflops
 from core import LAF, LAFConfig, Run, forget_classes, load
 from core.config import replace
-from core.flat import Vector
-from core.methods import laf_step
-from core.originals import original
-from core.pooled_conv import blocks, extract
-from core.slices import drain
-from core.vae import VAEFit
+from core.methods.laf import laf_step
+from core.models.pooled_conv import blocks, extract
+from core.runs.original_models import original
+from core.runtime.progress import drain
+from core.training.flat_parameters import Vector
+from core.training.vae_trainer import VAEFit
 
 STEPS = 40
 

@@ -18,10 +18,10 @@ from sklearn.manifold import trustworthiness
 from benchmarks.machine import machine
 from core import LAF, LAFConfig, Observer, Run, forget_classes, load, train
 from core.config import TrainConfig, replace
-from core.models import outputs
-from core.projection import Array, Projection
-from core.umap_layout import nearest, rigid_align, unit_rows, warm_up
-from core.umap_process import UmapProcess
+from core.models.base import outputs
+from core.projection.projection import Array, Projection
+from core.projection.umap_layout import nearest, rigid_align, unit_rows, warm_up
+from core.projection.umap_process import UmapProcess
 
 FRAMES = 70
 LOOKS = (10, 40, 70)  # frames at which the maps are judged, each against a fit for it alone

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from core.config import EvalConfig, LAFConfig
-from core.data.datasets import load
 from core.data.images import Dataset, LabelledImages
-from core.experiment import Experiment
-from core.runner import Runner
-from core.setup import Setup
+from core.data.registry import load
+from core.experiments.session.experiment import Experiment
+from core.runs.setup import Setup
+from core.runtime.scheduler import Runner
 
 
 def shifted_digits(count: int) -> Dataset:
@@ -63,20 +63,20 @@ class Recording(Experiment):
 
 def recording(umap: Any, points: int = 2000) -> Recording:
     """A recorded class removal of about 200 frames on so many points, ready to be played."""
-    from core.data import datasets
+    from core.data import registry
 
     made = shifted_digits(points)
-    original, datasets.DATASETS["digits"] = (
-        datasets.DATASETS["digits"],
-        replace(datasets.DATASETS["digits"], load=lambda _: made),
+    original, registry.DATASETS["digits"] = (
+        registry.DATASETS["digits"],
+        replace(registry.DATASETS["digits"], load=lambda _: made),
     )
-    datasets._load.cache_clear()
+    registry._load.cache_clear()
     try:
         long = replace(LAFConfig.preset("digits", "class"), steps=200)
         measured = replace(EvalConfig.preset("digits"), max_points=points)
         found = Recording(Setup(), Runner(), umap, config=long, eval_config=measured)
         found.record()
     finally:
-        datasets.DATASETS["digits"] = original
-        datasets._load.cache_clear()
+        registry.DATASETS["digits"] = original
+        registry._load.cache_clear()
     return found

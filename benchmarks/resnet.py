@@ -18,10 +18,11 @@ import torch
 from benchmarks.machine import machine
 from benchmarks.plain_loop import plain_laf
 from core import LAF, METHODS, LAFConfig, Run, Split, finish, forget_classes, load, train
-from core.compute import peak_memory_mb, pick_device
 from core.config import PRECISIONS, TrainConfig, replace
-from core.metrics import Evaluator
-from core.models import NETS, Net
+from core.evaluation.metrics import Evaluator
+from core.models.base import Net
+from core.models.registry import NETS
+from core.runtime.device import peak_memory_mb, pick_device
 
 NAMES = ("train_r", "train_f", "test", "test_r", "test_f")
 

@@ -73,19 +73,19 @@ def measure(pages: list[Any]) -> tuple[list[float], list[float], list[float]]:
 
 def bare(count: int) -> list[float]:
     """Frames a second of each of ``count`` runs, played as the server plays them."""
-    from core.experiment import Experiment
-    from core.setup import Setup
-    from dashboard import cache
+    from core.experiments.session.experiment import Experiment
+    from core.runs.setup import Setup
+    from dashboard.session import resources
 
     config = replace(LAFConfig.preset("digits", "class"), **SETTINGS)
     made = [
         Experiment(
             Setup(classes=(c,)),
-            cache.runner(),
-            cache.umap(),
+            resources.runner(),
+            resources.umap(),
             config,
-            map_runner=cache.map_runner(),
-            kept=cache.kept(),
+            map_runner=resources.map_runner(),
+            kept=resources.kept(),
         )
         for c in range(count)
     ]

@@ -18,11 +18,11 @@ from benchmarks.plain_loop import plain_laf
 from core import LAF, LAFConfig, Run, forget_classes, forget_fraction, forget_noisy, load
 from core.config import VAEConfig, replace
 from core.data.split import Split
-from core.fast import fast
-from core.metrics import evaluate
-from core.models import Net
-from core.originals import original
-from core.slices import drain
+from core.evaluation.metrics import evaluate
+from core.methods.laf.fast import fast
+from core.models.base import Net
+from core.runs.original_models import original
+from core.runtime.progress import drain
 
 # The paper's, for its CNN; τ of data removal is its own
 PAPER = {

@@ -31,7 +31,7 @@ def main() -> None:
 
 def measure(runs: int, workers: int) -> None:
     """Predict, run on several workers, forget the rows, run on one."""
-    from core.studies import Driven, Study, Table, counts, parse_study, predicted
+    from core.experiments.studies import Driven, Study, Table, counts, parse_study, predicted
 
     def study(name: str, low: int, count: int) -> Study:
         return parse_study(

@@ -4,22 +4,23 @@ import os
 
 import streamlit as st
 
-from dashboard.one_import import ONE_IMPORT
+from dashboard.server.warmup import ONE_IMPORT
 
 with ONE_IMPORT:
     from benchmarks.recorded import recording
-    from dashboard import app_frame, cache
-    from dashboard.state import Lab
+    from dashboard import page_frame
+    from dashboard.session import resources
+    from dashboard.session.lab import Lab
     from dashboard.views.lab import page
 
 
 @st.cache_resource(show_spinner=False)
 def lab() -> Lab:
-    made = Lab(cache.runner(), cache.umap(), cache.map_runner(), cache.kept())
+    made = Lab(resources.runner(), resources.umap(), resources.map_runner(), resources.kept())
     made.experiment.close()
-    made.experiment = recording(cache.umap(), int(os.environ["POINTS"]))
+    made.experiment = recording(resources.umap(), int(os.environ["POINTS"]))
     return made
 
 
-app_frame.frame()
+page_frame.frame()
 page(lab())

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from dashboard.cli import settings
+from dashboard.cli.main import settings
 
 SCRIPT = Path(__file__).with_name("theatre_app.py")
 
@@ -14,6 +14,6 @@ if __name__ == "__main__":
     bootstrap.load_config_options(flag_options=options)
     bootstrap.run_asgi_app(str(SCRIPT), "benchmarks.theatre_server:app", [], options)
 else:  # imported by the server, which knows its options by now
-    from dashboard.server import lab_app
+    from dashboard.server.asgi import lab_app
 
     app = lab_app(SCRIPT)

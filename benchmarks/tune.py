@@ -33,15 +33,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import machine
-from core import Run, Split, finish, load, seeds, train
+from core import Run, Split, finish, load, train
 from core.config import EvalConfig, LAFConfig, TrainConfig
 from core.data import Dataset
 from core.errors import DivergedError
+from core.evaluation.metrics import Evaluator, Reading, jensen_shannon
 from core.methods import METHODS, method
-from core.metrics import Evaluator, Reading, jensen_shannon
-from core.models import Net
-from core.references import references
-from core.setup import Setup, usual_classes
+from core.models.base import Net
+from core.runs.reference_models import references
+from core.runs.setup import Setup, usual_classes
+from core.runtime import seeding
 
 SEEDS = (100, 101)
 REFERENCES = 3
@@ -106,7 +107,7 @@ def sample(dataset: Dataset, seed: int) -> Dataset:
     n = len(dataset.train)
     if n <= SAMPLE:
         return dataset
-    rows = torch.randperm(n, generator=seeds.generator(seed, "tune", "sample"))[:SAMPLE].sort().values
+    rows = torch.randperm(n, generator=seeding.generator(seed, "tune", "sample"))[:SAMPLE].sort().values
     return replace(dataset, train=dataset.train.take(rows))
 
 
@@ -114,7 +115,7 @@ def requests(task: str, classes: int, seed: int, count: int) -> list[tuple[int, 
     """Classes to forget; for class removal ``count`` of them, each alone, drawn by ``seed``."""
     if task != "class":
         return [usual_classes(task, classes)]
-    drawn: Tensor = torch.randperm(classes, generator=seeds.generator(seed, "tune", "classes"))[:count]
+    drawn: Tensor = torch.randperm(classes, generator=seeding.generator(seed, "tune", "classes"))[:count]
     return [(c,) for c in drawn.tolist()]
 
 
@@ -177,7 +178,7 @@ def search(name: str, found: list[Case], candidates: int) -> tuple[Any, float, f
     """The best config, its objective, and that of the paper's settings."""
     made: Any = METHODS[name]
     dataset, task = found[0].split.dataset.name, found[0].split.task
-    generator = seeds.generator(0, "tune", name, dataset, task)
+    generator = seeding.generator(0, "tune", name, dataset, task)
     tried = [made.Config(), *(draw(name, generator) for _ in range(candidates - 1))]
     scores = []
     for config in tried:

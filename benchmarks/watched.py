@@ -17,11 +17,11 @@ from benchmarks.machine import machine
 from core import LAF, LAFConfig, Observer, Projection, Run, forget_classes, load, train
 from core.config import EvalConfig, TrainConfig, VAEConfig, replace
 from core.data.split import Split
-from core.models import Net
-from core.runner import Runner
-from core.tasks import Follow
-from core.umap_process import UmapProcess
-from core.watching import Watching
+from core.experiments.session.follow_map import Follow
+from core.models.base import Net
+from core.projection.umap_process import UmapProcess
+from core.runs.frame_worker import Watching
+from core.runtime.scheduler import Runner
 
 WAYS = ("alone", "fixed map", "follow")
 

@@ -11,7 +11,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core import losses
     from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig
     from core.data import (
         Dataset,
@@ -25,15 +24,18 @@ if TYPE_CHECKING:
         plant,
     )
     from core.errors import LabError
-    from core.experiment import Experiment
+    from core.evaluation.metrics import Reading, Report, evaluate
+    from core.experiments.session.experiment import Experiment
     from core.methods import LAF, METHODS, method
-    from core.metrics import Reading, Report, evaluate
-    from core.observer import Observer
-    from core.projection import Projection
-    from core.records import Frame, Progress, Step
-    from core.run import Phase, Run, finish
-    from core.setup import Setup
-    from core.training import train
+    from core.methods.laf import losses
+    from core.methods.step import Step
+    from core.projection.projection import Projection
+    from core.runs.observer import Observer
+    from core.runs.records import Frame
+    from core.runs.run import Phase, Run, finish
+    from core.runs.setup import Setup
+    from core.runtime.progress import Progress
+    from core.training.supervised import train
 
 _HOME = {
     "core.config": ("EvalConfig", "LAFConfig", "TrainConfig", "VAEConfig"),
@@ -49,24 +51,33 @@ _HOME = {
         "plant",
     ),
     "core.errors": ("LabError",),
-    "core.experiment": ("Experiment",),
-    "core.setup": ("Setup",),
+    "core.experiments.session.experiment": ("Experiment",),
+    "core.runs.setup": ("Setup",),
     "core.methods": ("LAF", "METHODS", "method"),
-    "core.metrics": ("Reading", "Report", "evaluate"),
-    "core.observer": ("Observer",),
-    "core.projection": ("Projection",),
-    "core.records": ("Frame", "Progress", "Step"),
-    "core.run": ("Phase", "Run", "finish"),
-    "core.training": ("train",),
+    "core.evaluation.metrics": ("Reading", "Report", "evaluate"),
+    "core.runs.observer": ("Observer",),
+    "core.projection.projection": ("Projection",),
+    "core.runs.records": ("Frame",),
+    "core.runtime.progress": ("Progress",),
+    "core.methods.step": ("Step",),
+    "core.runs.run": ("Phase", "Run", "finish"),
+    "core.training.supervised": ("train",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_ALIASES = {  # modules that go by a short name
+    "attacks": "core.evaluation.attacks",
+    "data": "core.data",
+    "losses": "core.methods.laf.losses",
+    "methods": "core.methods",
+    "metrics": "core.evaluation.metrics",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(importlib.import_module(_MODULE_OF[name]), name)
-    if name in ("losses", "data", "methods", "metrics", "attacks"):
-        return importlib.import_module(f"core.{name}")
+    if name in _ALIASES:
+        return importlib.import_module(_ALIASES[name])
     raise AttributeError(f"module 'core' has no attribute {name!r}")
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-from core import bounds
-from core.bounds import Bound, check
 from core.errors import ConfigError, RequestError
+from core.runtime import bounds
+from core.runtime.bounds import Bound, check
 
 TASKS = {
     "class": "class removal",

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.one_import import ONE_IMPORT
+from dashboard.server.warmup import ONE_IMPORT
 
 with ONE_IMPORT:  # the server's warm thread and other browsers' scripts import the same
-    from dashboard.app_frame import frame
+    from dashboard.page_frame import frame
 
 VIEWS = Path(__file__).parent / "views"
 

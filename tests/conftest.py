@@ -8,9 +8,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
-import toys
 
 from core import LAF, METHODS, Run, finish, forget_classes, forget_fraction, load, train
+from tests import toys
 
 
 @pytest.fixture(scope="session", autouse=True)

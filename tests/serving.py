@@ -8,18 +8,18 @@ import threading
 import time
 from pathlib import Path
 
-from toys import Flat
-
-from dashboard import cli, serving
+from dashboard.cli import main
+from dashboard.server import serving
+from tests.toys import Flat
 
 BROWSER = "b" * 32
 
 
 def tabs(*, plays: bool) -> None:
-    from core.prepared import Kept
-    from core.runner import Runner
-    from core.setup import Setup
-    from dashboard.state import Lab
+    from core.experiments.session.preparation_cache import Kept
+    from core.runs.setup import Setup
+    from core.runtime.scheduler import Runner
+    from dashboard.session.lab import Lab
 
     runner, beside, kept = Runner(1), Runner(1), Kept()
     made = [Lab(runner, Flat(), beside, kept, browser=BROWSER) for _ in range(2)]
@@ -38,5 +38,5 @@ def tabs(*, plays: bool) -> None:
 if __name__ == "__main__":
     port, base, plays = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "plays"
     threading.Thread(target=tabs, kwargs={"plays": plays}, daemon=True).start()
-    options = {**cli.settings(), "server.port": port, "server.baseUrlPath": base}
-    serving.serve(str(Path(cli.__file__).with_name("app.py")), "dashboard.server:app", options)
+    options = {**main.settings(), "server.port": port, "server.baseUrlPath": base}
+    serving.serve(str(Path(main.__file__).parents[1] / "app.py"), "dashboard.server.asgi:app", options)

@@ -15,10 +15,10 @@ import pytest
 from assets import make_api
 from core.config import EvalConfig, LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig
 from core.data import DATASETS
-from core.figures import FIGURES
+from core.evaluation.metric_specs import FIGURES
 from core.methods import METHODS
-from dashboard.cli import parser
-from dashboard.rows import JS, rows_for
+from dashboard.cli.main import parser
+from dashboard.presentation.text.readout_rows import JS, rows_for
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

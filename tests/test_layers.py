@@ -50,47 +50,110 @@ def test_importing_all_of_core_imports_no_screen():
     assert done.stdout.strip() == "[]"
 
 
-# views -> controls, charts, cache, state -> core: who may import whom within dashboard
+# Which package may import which: a package imports only from the floors below its own, wherever in a file the import stands.
 
-PAGE = {"dashboard.views", "dashboard.app"}
-LOWER = {  # module -> what of dashboard it must not import
-    "state.py": {*PAGE, "dashboard.controls", "dashboard.charts", "dashboard.cache"},
-    "cache.py": {*PAGE, "dashboard.controls", "dashboard.charts"},
-    "charts.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "export.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "picking.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "advice.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "stream.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "scene.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "wire.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit", "core"},
-    "rows.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "standing.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "losses.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    **{
-        name: {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"}
-        for name in ("lesson_html.py", "lesson_page.py", "lesson_command.py", "mathml.py")
-    },
-    "lesson_panel.py": {*PAGE, "dashboard.cache"},
-    "lesson_list.py": {*PAGE, "dashboard.cache"},
-    "words.py": {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"},
-    "controls.py": PAGE,
-    **{
-        name: {*PAGE, "dashboard.controls", "dashboard.cache", "dashboard.state", "streamlit"}
-        for name in ("run_command.py", "compare_command.py", "request_options.py", "terminal.py")
-    },
-    "cli.py": {*PAGE, "dashboard.controls", "dashboard.state"},  # it warms the cache while the server starts
+FLOORS = {
+    "core": (
+        {"errors"},
+        {"runtime"},
+        {"config"},
+        {"data"},
+        {"models"},
+        {"training", "projection"},
+        {"methods", "evaluation"},
+        {"runs"},
+        {"experiments"},
+        {"lessons"},
+    ),
+    "dashboard": (
+        {"presentation", "components"},
+        {"session"},
+        {"server", "forms"},
+        {"cli"},
+        {"page_frame", "views"},
+        {"app"},
+    ),
 }
+CIRCLES_LEFT = {  # between files of one package
+    "core.experiments.session": [{"limits", "memory_estimate"}],
+    "core.runs": [{"run", "time_travel"}],
+    "core.runs.storage": [{"index", "quota", "recorder"}],
+    "dashboard.session": [{"lab", "lesson_session"}],
+}
+NO_STREAMLIT = "dashboard/presentation"
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in [*CORE, *DASHBOARD]}
+PACKAGES = sorted(name for name, path in MODULES.items() if path.name == "__init__.py")
+
+
+def targets(path: Path) -> set[str]:
+    """Modules of core and dashboard that ``path`` imports; of a symbol the module that it is imported from."""
+    found = set()
+    for name in imported(path):
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]
+        found.add(name)
+    return found - {"", "core", "dashboard"}
+
+
+@pytest.mark.parametrize("top", FLOORS)
+def test_a_package_imports_only_from_the_floors_below(top):
+    floor = {name: number for number, names in enumerate(FLOORS[top]) for name in names}
+    back = []
+    for module, path in MODULES.items():
+        if not module.startswith(f"{top}."):
+            continue
+        own = module.split(".")[1]
+        for target in targets(path):
+            parts = target.split(".")
+            if parts[0] == top and parts[1] not in (own, "__main__") and floor[parts[1]] >= floor[own]:
+                back.append(f"{module} imports {target}")
+    assert back == []
+
+
+def circles(package: str) -> list[set[str]]:
+    """Groups of files and folders of ``package`` that import each other, directly or by way of others."""
+    depth = package.count(".") + 1
+    arrows: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        if module.startswith(f"{package}."):
+            inside = {t for t in targets(path) if t.startswith(f"{package}.")}
+            arrows.setdefault(module.split(".")[depth], set()).update(t.split(".")[depth] for t in inside)
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            fresh = arrows.get(waiting.pop(), set()) - found
+            found |= fresh
+            waiting += fresh
+        return found
+
+    reach = {name: reached(name) for name in arrows}
+    groups = {frozenset({a, *(b for b in reach[a] if a in reach.get(b, ()))}) for a in arrows}
+    return [set(group) for group in groups if len(group) > 1]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_circle_within_a_package(package):
+    assert [circle for circle in circles(package) if circle not in CIRCLES_LEFT.get(package, [])] == []
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_a_folder_has_at_most_thirteen_entries(folder):
+    entries = [p for p in MODULES[folder].parent.iterdir() if p.name != "__pycache__"]
+    assert len(entries) <= 13, sorted(p.name for p in entries)
 
 
 @pytest.mark.parametrize("path", DASHBOARD, ids=names(DASHBOARD))
-def test_arrows_point_one_way_within_the_dashboard(path):
-    forbidden = LOWER.get(path.name, set()) if path.parent == ROOT / "dashboard" else set()
-    if path.parent.name in ("theatre", "timeline", "readouts", "feed", "gallery", "table", "pair"):
-        forbidden = {*PAGE, "dashboard.controls", "dashboard.state", "dashboard.cache"}
-    found = imported(path)
-    assert not {name for name in found for f in forbidden if name == f or name.startswith(f + ".")}
-    if path.parent.name != "views":
-        assert not {name for name in found if name.startswith("dashboard.views")}
+def test_what_is_presented_knows_no_streamlit(path):
+    if str(path.relative_to(ROOT)).startswith(NO_STREAMLIT):
+        assert not {name for name in imported(path) if name.split(".")[0] == "streamlit"}
 
 
 def attributes(path: Path) -> set[str]:
@@ -98,8 +161,8 @@ def attributes(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", DASHBOARD, ids=names(DASHBOARD))
-def test_only_state_touches_session_state_and_query_params(path):
-    if path.name != "state.py":
+def test_only_the_lab_touches_session_state_and_query_params(path):
+    if path != ROOT / "dashboard" / "session" / "lab.py":
         assert not attributes(path) & {
             "session_state",
             "query_params",
@@ -160,17 +223,11 @@ def test_the_app_is_short():
     assert len((ROOT / "dashboard" / "app.py").read_text().splitlines()) <= 60
 
 
-def test_no_two_test_files_have_one_name():
-    """pytest imports them by it: the second one would end the whole run."""
-    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
-    assert sorted(set(names)) == sorted(names)
-
-
 def test_plotly_comes_from_one_module_that_has_pandas_whole():
     """Plotly took a pandas that another thread was still importing for a whole one, and the page showed an AttributeError."""
     alone = {
         str(p.relative_to(ROOT)) for p in DASHBOARD if any(n.split(".")[0] == "plotly" for n in imported(p))
     }
-    assert alone == {"dashboard/plots.py"}
-    code = "import sys, dashboard.plots; assert hasattr(sys.modules['pandas'], 'Series')"
+    assert alone == {"dashboard/presentation/charts/plotly_import.py"}
+    code = "import sys, dashboard.presentation.charts.plotly_import; assert hasattr(sys.modules['pandas'], 'Series')"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

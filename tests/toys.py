@@ -14,9 +14,9 @@ from core.config import LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAECon
 from core.data import Dataset, LabelledImages, Split, forget_classes
 from core.methods import LAF, METHODS, method
 from core.methods.base import has_own_original
-from core.models import Net
-from core.run import Run
-from core.training import train
+from core.models.base import Net
+from core.runs.run import Run
+from core.training.supervised import train
 
 TRAIN = TrainConfig("digits-cnn", epochs=4, batch_size=32, lr=3e-3)
 QUICK = LAFConfig(

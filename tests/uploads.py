@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.data.own import archives, reader
-from core.data.own.found import Found
+from core.data.uploads import archives, reader
+from core.data.uploads.parsed import Found
 
 
 def read_here(source: Path | bytes, name: str, progress) -> Found:

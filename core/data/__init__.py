@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.data.datasets import DATASETS, load
     from core.data.images import Dataset, Images, LabelledImages
     from core.data.planted import PLANTS, plant
+    from core.data.registry import DATASETS, load
     from core.data.split import (
         ForgetRequest,
         Split,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "datasets": ("DATASETS", "load"),
+    "registry": ("DATASETS", "load"),
     "images": ("Dataset", "Images", "LabelledImages"),
     "planted": ("PLANTS", "plant"),
     "split": (

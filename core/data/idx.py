@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from core.data.images import Dataset, LabelledImages
-from core.data.torchvision_files import not_there
+from core.data.torchvision_datasets import not_there
 from core.errors import DataError
 
 FILES = {  # name -> IDX magic number, dimensions after the first

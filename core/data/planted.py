@@ -12,23 +12,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from core import seeds
-from core.data.images import Dataset, Images, LabelledImages
-from core.data.split import ForgetRequest, Split, forget_indices, mislabelled, relabelled
+from core.data.images import Dataset, LabelledImages
+from core.data.split import ForgetRequest, Planted, Split, forget_indices, mislabelled, relabelled
 from core.errors import RequestError
+from core.runtime import seeding
 
 SHARE = 0.05  # of the training images
 COPIES = 8  # of each duplicated image, the first included
 PROBES = 200
-
-
-@dataclass(frozen=True, eq=False)
-class Planted:
-    """``probe`` (n) images and the ``answer`` (n,) that was planted for each; the sign is the mean probability of that answer."""
-
-    kind: str
-    probe: Images
-    answer: Tensor
 
 
 def plant(dataset: Dataset, kind: str, *, seed: int = 0) -> Split:
@@ -47,7 +38,7 @@ def stamp(x: Tensor, white: int) -> Tensor:
 
 
 def _some(dataset: Dataset, rows: Tensor, count: int, seed: int, name: str) -> Tensor:
-    order = torch.randperm(len(rows), generator=seeds.generator(seed, "plant", name))
+    order = torch.randperm(len(rows), generator=seeding.generator(seed, "plant", name))
     return rows[order[: max(1, min(count, len(rows) - 1))]].sort().values
 
 
@@ -84,7 +75,7 @@ def _canaries(dataset: Dataset, seed: int) -> Split:
         dataset,
         ForgetRequest("noise", seed=seed, plant="canaries"),
         rows,
-        seeds.generator(seed, "plant", "labels"),
+        seeding.generator(seed, "plant", "labels"),
     )
     probe = split.train.take(rows[:PROBES])
     return replace(split, planted=Planted("canaries", probe.unlabelled(), probe.y))

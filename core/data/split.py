@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from core import seeds
 from core.data.images import Dataset, Images, LabelledImages
 from core.errors import RequestError
+from core.runtime import seeding
 
-if TYPE_CHECKING:
-    from core.data.planted import Planted
+
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """``probe`` (n) images and the ``answer`` (n,) that was planted for each; the sign is the mean probability of that answer."""
+
+    kind: str
+    probe: Images
+    answer: Tensor
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def forget_noisy(
     numbers = _class_numbers(dataset, classes)
     mask = _share_of_each(dataset, numbers, fraction, seed)
     request = ForgetRequest("noise", numbers, float(fraction), seed)
-    return mislabelled(dataset, request, mask.nonzero().flatten(), seeds.generator(seed, "noise"))
+    return mislabelled(dataset, request, mask.nonzero().flatten(), seeding.generator(seed, "noise"))
 
 
 def mislabelled(dataset: Dataset, request: ForgetRequest, rows: Tensor, generator: torch.Generator) -> Split:
@@ -216,7 +221,7 @@ def _share_of_each(dataset: Dataset, numbers: tuple[int, ...], fraction: float, 
                 f"a fraction of {fraction:g} picks {count} of the {len(rows)} images of class {dataset.classes[c]!r}; "
                 "choose one that picks at least one and leaves at least one"
             )
-        order = torch.randperm(len(rows), generator=seeds.generator(seed, "forget", c))
+        order = torch.randperm(len(rows), generator=seeding.generator(seed, "forget", c))
         mask[rows[order[:count]]] = True
     return mask
 

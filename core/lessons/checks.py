@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import RequestError
-from core.lessons.names import is_fact, known_names
+from core.lessons.fact_names import is_fact, known_names
 
 MOST = 500  # characters of a check
 DEEPEST = 20  # parentheses within parentheses

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from core.alarms import alarms
-from core.lessons.knobs import laf_of
-from core.lessons.names import PLAIN, READINGS
-from core.metrics import Reading, jensen_shannon
-from core.records import Frame
-from core.run import Run
-from core.setup import Setup
+from core.evaluation.metrics import Reading, jensen_shannon
+from core.lessons.fact_names import PLAIN, READINGS
+from core.lessons.hyperparameters import laf_of
+from core.runs.diagnostics import alarms
+from core.runs.records import Frame
+from core.runs.run import Run
+from core.runs.setup import Setup
 
 
 def facts_of(
@@ -25,7 +25,7 @@ def facts_of(
     fork: Run | None = None,
     measured: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Every name of ``core.lessons.names``; None where it is not known (yet). ``measured``: what ``core.lessons.measures`` gave."""
+    """Every name of ``core.lessons.fact_names``; None where it is not known (yet). ``measured``: what ``core.lessons.measures`` gave."""
     found: dict[str, Any] = _of(run, references)
     found |= {"references": len(references), "retrain_seconds": retrain_seconds, **_chosen(setup, run)}
     found["alarms"] = frozenset(a.name.lower() for a in alarms(run, references))

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.attacks.roc import area_under_roc
 from core.data.split import Split
-from core.models import Net, Outputs, outputs
+from core.evaluation.attacks.roc import area_under_roc
+from core.models.base import Net, Outputs, outputs
 
 NEAREST = 15
 MOST = 2000  # images among which neighbours are sought

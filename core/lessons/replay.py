@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from core.errors import LabError
-from core.experiment import Experiment
+from core.experiments.session.experiment import Experiment
 from core.lessons.checks import Verdict
-from core.lessons.lesson import Do, Lesson
+from core.lessons.schema import Do, Lesson
 from core.lessons.tour import Tour
-from core.projection import UmapBackend
-from core.records import Frame, Phase, Step
-from core.references import usual_count
-from core.run import Run
-from core.runner import Runner
-from core.setup import Setup
+from core.methods.step import Step
+from core.projection.projection import UmapBackend
+from core.runs.records import Frame, Phase
+from core.runs.reference_models import usual_count
+from core.runs.run import Run
+from core.runs.setup import Setup
+from core.runtime.scheduler import Runner
 
 POLL_S = 0.02
 MOST_S = 1800.0  # of one step: training on a slow machine, not waiting for ever

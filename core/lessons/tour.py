@@ -7,13 +7,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 from core.errors import LabError
-from core.experiment import Experiment
+from core.experiments.session.experiment import Experiment
 from core.lessons.facts import facts_of
-from core.lessons.knobs import settings_with
-from core.lessons.lesson import END, Do, with_fields
+from core.lessons.hyperparameters import settings_with
 from core.lessons.measures import measure
-from core.records import Phase
-from core.setup import Setup
+from core.lessons.schema import END, Do, with_fields
+from core.runs.records import Phase
+from core.runs.setup import Setup
 
 Move = tuple[str, Any]
 

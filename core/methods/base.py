@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from core.data.split import Split
 from core.errors import RequestError
-from core.models import Net
-from core.records import Progress, Stage, Step
+from core.methods.step import Stage, Step
+from core.models.base import Net
+from core.runtime.progress import Progress
 
 
 class State(Protocol):
@@ -54,7 +55,7 @@ class Unlearner(Protocol):
 
 
 class OwnOriginal(Protocol):
-    """Training of an original model that only one method can unlearn from, in slices; ``core.training.Training`` is one."""
+    """Training of an original model that only one method can unlearn from, in slices; ``core.training.supervised.Training`` is one."""
 
     seconds: float
 

@@ -7,9 +7,11 @@ import time
 
 from core.config import TrainConfig
 from core.data.split import Split
-from core.models import Net, build, device_of
-from core.records import Progress, Stage, Step
-from core.training import Supervised
+from core.methods.step import Stage, Step
+from core.models.base import Net, device_of
+from core.models.registry import build
+from core.runtime.progress import Progress
+from core.training.supervised import Supervised
 
 
 class Retrain:

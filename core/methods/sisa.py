@@ -11,15 +11,16 @@ from typing import Any, ClassVar
 
 import torch
 
-from core import bounds, seeds
-from core.bounds import Bound, check
 from core.config import TrainConfig, as_dict
 from core.data.split import Split
 from core.errors import RequestError
 from core.methods.presets import preset
-from core.methods.shards import OriginalTraining, Plan, Shards, ShardTraining
-from core.models import Net, device_of
-from core.records import Progress, Stage, Step
+from core.methods.sisa_shards import OriginalTraining, Plan, Shards, ShardTraining
+from core.methods.step import Stage, Step
+from core.models.base import Net, device_of
+from core.runtime import bounds, seeding
+from core.runtime.bounds import Bound, check
+from core.runtime.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class SISA:
             raise RequestError(
                 f"{n} images cannot fill {self.config.shards} shards of {self.config.slices} slices; use fewer"
             )
-        at = torch.randperm(n, generator=seeds.generator(seed, "sisa", "assignment")) % parts
+        at = torch.randperm(n, generator=seeding.generator(seed, "sisa", "assignment")) % parts
         memory = {
             "config": as_dict(self.config),
             "seed": seed,

@@ -15,18 +15,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core import bounds, seeds
-from core.batches import Batches
-from core.bounds import Bound, check
-from core.compute import computing, pick_device
 from core.config import TrainConfig, as_dict
 from core.data.split import Split
 from core.errors import CancelledError, DivergedError, RequestError
+from core.methods.baselines.base import batches, finite
 from core.methods.presets import preset
-from core.methods.student import batches, finite
-from core.models import Net, build, device_of
-from core.records import Progress, Stage, Step
-from core.training import Supervised, copy_of
+from core.methods.step import Stage, Step
+from core.models.base import Net, device_of
+from core.models.registry import build
+from core.runtime import bounds, seeding
+from core.runtime.bounds import Bound, check
+from core.runtime.device import computing, pick_device
+from core.runtime.progress import Progress
+from core.training.batches import Batches
+from core.training.supervised import Supervised, copy_of
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class UnrollTraining:
         self.seconds = 0.0
         self._config = config
         on = pick_device(device)
-        order = torch.randperm(len(split.remain_rows), generator=seeds.generator(seed, "unroll", "seen"))
+        order = torch.randperm(len(split.remain_rows), generator=seeding.generator(seed, "unroll", "seen"))
         count = max(1, round(config.share * len(order)))
         self._seen = split.remain_rows.cpu()[order[:count]].sort().values
         model = build(config.train.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
@@ -192,7 +194,7 @@ class UnrollTraining:
             model.to(on), split.train.take(self._seen), config.train, seed=seed, stage="train"
         )
         self._images = split.train.to(on)
-        self._batches = Batches(len(split.train), config.batch_size, seeds.derive(seed, "unroll"), "order")
+        self._batches = Batches(len(split.train), config.batch_size, seeding.derive(seed, "unroll"), "order")
         self._pushed = torch.zeros(len(split.train))
         self._begin: dict[str, Tensor] | None = None
         self._number = 0  # steps of fine-tuning

@@ -1,6 +1,6 @@
 /**
  * The default's map from the page itself, while Streamlit is still on its way; the theatre takes its place.
- * dashboard/server.py writes this into the page behind the text of theatre/frontend/camera.js and feed/frontend/theme.js: a request for them would wait
+ * dashboard/server/asgi.py writes this into the page behind the text of components/map_view/frontend/camera.js and components/feed/frontend/theme.js: a request for them would wait
  * behind all of Streamlit's own.
  */
 /* global Camera, applyTheme */

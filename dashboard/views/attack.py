@@ -8,12 +8,14 @@ import numpy as np
 import streamlit as st
 import torch
 
-from core.attacks.result import AttackResult, Scores
-from core.attacks.scores import ATTACKS
-from core.run import Phase
-from dashboard import attack_charts, cache, scene
-from dashboard.attacking import Attacked, groups, rates, verdict
-from dashboard.state import Lab
+from core.evaluation.attacks.result import AttackResult, Scores
+from core.evaluation.attacks.scores import ATTACKS
+from core.runs.run import Phase
+from dashboard.presentation.charts import attacks
+from dashboard.presentation.wire import scene
+from dashboard.session import resources
+from dashboard.session.jobs.attack import Attacked, groups, rates, verdict
+from dashboard.session.lab import Lab
 
 POLL_S = 0.5
 CHART = 370  # px
@@ -95,11 +97,11 @@ def _charts(result: AttackResult, scores: Scores, key: str) -> float:
         place = st.empty()
         step = max((high - low) / 200, 1e-6)
         threshold = st.slider("Threshold", low, max(high, low + step) + step, first, step, key=f"threshold-{key}", format="%.3g")  # fmt: skip
-        place.plotly_chart(_sized(attack_charts.histogram(result, threshold), CHART - 70), key=f"hist-{key}")
+        place.plotly_chart(_sized(attacks.histogram(result, threshold), CHART - 70), key=f"hist-{key}")
     with middle:
-        st.plotly_chart(_sized(attack_charts.roc(result, threshold), CHART), key=f"roc-{key}")
+        st.plotly_chart(_sized(attacks.roc(result, threshold), CHART), key=f"roc-{key}")
     with right:
-        st.plotly_chart(_sized(attack_charts.strip(result), CHART - 60), key=f"strip-{key}")
+        st.plotly_chart(_sized(attacks.strip(result), CHART - 60), key=f"strip-{key}")
         tpr, fpr = rates(scores, threshold)
         st.caption(f"At the threshold {100 * tpr:.0f} % of the forgotten images are seen through, and {100 * fpr:.0f} % of the unseen ones accused.")  # fmt: skip
     return threshold
@@ -161,4 +163,4 @@ def _wait(lab: Lab, shown: tuple[object, ...]) -> None:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

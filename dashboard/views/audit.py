@@ -6,9 +6,10 @@ import json
 
 import streamlit as st
 
-from dashboard import audit_page, cache
-from dashboard.auditing import why_not
-from dashboard.state import Lab
+from dashboard.presentation.export import audit_page
+from dashboard.session import resources
+from dashboard.session.jobs.audit import why_not
+from dashboard.session.lab import Lab
 
 POLL_S = 0.5
 
@@ -73,4 +74,4 @@ def _wait(lab: Lab, waits: str | None) -> None:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

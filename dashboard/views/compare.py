@@ -7,15 +7,18 @@ from typing import Any
 
 import streamlit as st
 
-from core.compare import RETRAINED, Comparison, which_seeds
 from core.errors import LabError
+from core.experiments.comparison import RETRAINED, Comparison, which_seeds
+from core.experiments.comparison_summary import Summary, summarise
 from core.methods import METHODS
-from core.summary import Summary, summarise
-from dashboard import cache, charts, comparing, export
-from dashboard.compare_data import table_data, title_of
-from dashboard.pair import pair
-from dashboard.state import Lab
-from dashboard.table import table
+from dashboard.components.comparison_table import table
+from dashboard.components.map_pair import pair
+from dashboard.presentation.charts import evaluation
+from dashboard.presentation.export import comparison_files
+from dashboard.presentation.wire.comparison import table_data, title_of
+from dashboard.session import resources
+from dashboard.session.jobs import comparison as comparing
+from dashboard.session.lab import Lab
 
 POLL_S = 1.0
 TABLE_HEIGHT = 352
@@ -74,7 +77,7 @@ def _explain(lab: Lab) -> None:
     st.markdown(
         f"""
 #### What will be compared
-The request is the Lab's: **forget {what}**. For each seed the images, the original model and {comparing.usual(lab)} retrained models are drawn
+The request is the Lab's: **forget {what}**. For each seed the images, the original model and {comparing.usual(lab.experiment)} retrained models are drawn
 anew; every method then starts from the same original (SISA and unrolled SGD from their own) and is judged by the same figures.
 
 - Nothing here is a score to maximise: **the nearer to retrained models, the better, in both directions**.
@@ -120,7 +123,7 @@ def _form(lab: Lab) -> None:
         for name, why in METHODS.broken.items():
             st.caption(f"The plug-in {name!r} was not loaded: {why}")
         seeds = st.text_input("Seeds", "0-2", key="compare-seeds", help="Ranges and commas: 0-2 or 1,5")
-        usual = comparing.usual(lab)
+        usual = comparing.usual(lab.experiment)
         references = st.slider(
             "Retrained models for each seed", 2, 10, usual, key=f"compare-references-{usual}"
         )
@@ -203,10 +206,14 @@ def _files(summary: Summary, comparison: Comparison) -> None:
     }
     with st.popover("Export", width="stretch", help="The table as a file"):
         for label, name, make in (
-            ("CSV, all seeds", "comparison.csv", lambda: export.to_csv(summary)),
-            ("Markdown", "comparison.md", lambda: export.to_markdown(summary)),
-            ("LaTeX", "comparison.tex", lambda: export.to_latex(summary)),
-            ("JSON", "comparison.json", lambda: json.dumps(export.to_json(summary, about), indent=1)),
+            ("CSV, all seeds", "comparison.csv", lambda: comparison_files.to_csv(summary)),
+            ("Markdown", "comparison.md", lambda: comparison_files.to_markdown(summary)),
+            ("LaTeX", "comparison.tex", lambda: comparison_files.to_latex(summary)),
+            (
+                "JSON",
+                "comparison.json",
+                lambda: json.dumps(comparison_files.to_json(summary, about), indent=1),
+            ),
         ):
             st.download_button(label, make(), name, width="stretch", on_click="ignore", key=f"export-{name}")
 
@@ -234,14 +241,14 @@ def _details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
         title_of(n): c.judgement for n in (a, b) if (c := comparison.cells[n, seed]).judgement is not None
     }
     retrained = list(comparison.retrained.get(seed, ()))
-    draw = {"Where forgotten images go": charts.answers, "Class accuracy": charts.class_accuracy,
-            "Layers": charts.layers, "Relearning": charts.relearning}[detail]  # fmt: skip
+    draw = {"Where forgotten images go": evaluation.answers, "Class accuracy": evaluation.class_accuracy,
+            "Layers": evaluation.layers, "Relearning": evaluation.relearning}[detail]  # fmt: skip
     classes = comparison.split.dataset.classes if comparison.split is not None else ()
     figure = draw(judged, retrained, classes)
     st.plotly_chart(
         figure, key=f"compare-chart-{detail}", height=DETAIL_HEIGHT, config={"displayModeBar": False}
     )
-    st.caption(f"Seed {seed}. {charts.CAPTIONS[detail]}")
+    st.caption(f"Seed {seed}. {evaluation.CAPTIONS[detail]}")
 
 
 def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
@@ -264,4 +271,4 @@ def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core.data.forget_selection import Ids, invert
 from core.data.images import Dataset
-from core.selection import Ids, invert
-from core.suggest import Facts, Filter, ordered
-from dashboard import cache, forget_set, state
-from dashboard.advice import WORK, Advice
-from dashboard.feed import picks_feed
-from dashboard.gallery import gallery
-from dashboard.picking import PAGE, Picks, gallery_page, pick_run
-from dashboard.state import Lab
-from dashboard.theatre import theatre
+from core.evaluation.forget_suggestions import Facts, Filter, ordered
+from dashboard.components.feed import picks_feed
+from dashboard.components.gallery import gallery
+from dashboard.components.map_view import theatre
+from dashboard.forms import forget_set
+from dashboard.presentation.wire.selection import PAGE, Picks, gallery_page, pick_run
+from dashboard.session import lab as state
+from dashboard.session import resources
+from dashboard.session.jobs.forget_suggestions import WORK, Advice
+from dashboard.session.lab import Lab
 
 HEIGHT = 668  # what 900 px leave below header, counts and controls
 BUSY_S = 0.3
@@ -189,4 +191,4 @@ def _hint(lab: Lab) -> str:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

@@ -7,11 +7,12 @@ import json
 import streamlit as st
 
 from core.errors import LabError
-from dashboard import cache, classroom, models_form
-from dashboard.compare_data import table_data
-from dashboard.judging import Judging, summary_of
-from dashboard.state import Lab
-from dashboard.table import table
+from dashboard.components.comparison_table import table
+from dashboard.forms import model_upload
+from dashboard.presentation.wire.comparison import table_data
+from dashboard.session import classroom_options, resources
+from dashboard.session.jobs.checkpoint_evaluation import Judging, summary_of
+from dashboard.session.lab import Lab
 
 POLL_S = 0.5
 HEIGHT = 300
@@ -35,25 +36,25 @@ def page(lab: Lab) -> None:
             "Original model (.safetensors)",
             ["safetensors"],
             key="judge-original",
-            max_upload_size=classroom.upload_mb(LIMIT_MB),
+            max_upload_size=classroom_options.upload_mb(LIMIT_MB),
         )
         unlearned = st.file_uploader(
             "Unlearned model",
             ["safetensors"],
             key="judge-unlearned",
-            max_upload_size=classroom.upload_mb(LIMIT_MB),
+            max_upload_size=classroom_options.upload_mb(LIMIT_MB),
         )
     with right:
         retrained = st.file_uploader(
             "Models retrained without the forgotten images (optional; two or more make a band)", ["safetensors"],
-            accept_multiple_files=True, key="judge-retrained", max_upload_size=classroom.upload_mb(LIMIT_MB),
+            accept_multiple_files=True, key="judge-retrained", max_upload_size=classroom_options.upload_mb(LIMIT_MB),
         )  # fmt: skip
         try:
             made = lab.experiment.model.provenance if lab.experiment.model is not None else None
             usual = (
                 f"lab:{made.net}" if made is not None else None
             )  # models saved from this Lab are of its net
-            arch, layer, size = models_form.where(split.dataset, key="judge", usual=usual)
+            arch, layer, size = model_upload.where(split.dataset, key="judge", usual=usual)
         except LabError as error:
             st.error(str(error))
             return
@@ -64,7 +65,7 @@ def page(lab: Lab) -> None:
     missing = (
         "Upload the original and the unlearned model first" if original is None or unlearned is None else None
     )
-    refused = classroom.refused(original, unlearned, *retrained)
+    refused = classroom_options.refused(original, unlearned, *retrained)
     if refused is not None:
         st.error(refused)
         missing = refused
@@ -135,4 +136,4 @@ def _wait(judging: Judging) -> None:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

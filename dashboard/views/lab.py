@@ -8,14 +8,16 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LabError
-from dashboard import cache, controls, imports, state
-from dashboard.feed import feed, line, picks_feed
-from dashboard.push import PUSH, words
-from dashboard.readouts import readouts
-from dashboard.state import Lab
-from dashboard.theatre import theatre
-from dashboard.timeline import timeline
-from dashboard.words import as_text
+from dashboard.components.feed import feed, line, picks_feed
+from dashboard.components.map_view import theatre
+from dashboard.components.readouts import readouts
+from dashboard.components.timeline import timeline
+from dashboard.forms import dataset_upload, setup
+from dashboard.presentation.text.status_text import as_text
+from dashboard.server.frame_socket import PUSH, words
+from dashboard.session import lab as state
+from dashboard.session import resources
+from dashboard.session.lab import Lab
 
 STAGE_HEIGHT = 672  # what 900 px leave below header, setup and transport
 
@@ -86,10 +88,10 @@ def page(lab: Lab) -> None:
     if lab.not_kept is not None:
         st.warning(f"This run plays on, but is not kept: {lab.not_kept}")
     state.write_address(lab.address())
-    controls.setup_bar(lab)
+    setup.setup_bar(lab)
     buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
     with buttons:
-        controls.transport(lab)
+        setup.transport(lab)
     with line:
         timeline("timeline", lab.token, on_travel=lambda value: travelled(lab, value))
     stage(lab, [2, 1.08])
@@ -116,7 +118,7 @@ def follow(lab: Lab) -> None:
     """Send the browser what is new, again and again; draw the page anew where a button or the stage depends on it."""
     lab.listens = lab.listens and PUSH.serves
     if lab.listens:
-        lab.listens = line("line", lab.token, words(lab.pulse()), hold=imports.is_open())
+        lab.listens = line("line", lab.token, words(lab.pulse()), hold=dataset_upload.is_open())
         if lab.wake is not None:
             lab.wake()  # what was clicked shows without waiting for the next look
     if not lab.listens:
@@ -126,7 +128,7 @@ def follow(lab: Lab) -> None:
 
 def _poll(lab: Lab) -> None:
     seen = (lab.pulse(), lab.busy, lab.is_preparing, lab.crowd)
-    every = None if imports.is_open() else lab.pause_s
+    every = None if dataset_upload.is_open() else lab.pause_s
 
     @st.fragment(run_every=every)
     def poll() -> None:
@@ -144,4 +146,4 @@ def _poll(lab: Lab) -> None:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

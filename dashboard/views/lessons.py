@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import cache, controls, knobs_form, lesson_list, methods_form, state
-from dashboard.lesson_panel import panel
-from dashboard.state import Lab
-from dashboard.timeline import timeline
-from dashboard.touring import shelf
+from core.lessons.library import shelf
+from dashboard.components.timeline import timeline
+from dashboard.forms import hyperparameters, lesson_list, method, setup
+from dashboard.forms.lesson_panel import panel
+from dashboard.session import lab as state
+from dashboard.session import resources
+from dashboard.session.lab import Lab
 from dashboard.views import lab as front
 
 STRIP = {False: 1.0, True: 1.25}  # of the lesson's text, beside the Lab's 3.1; wider for a presenter
@@ -43,12 +45,12 @@ def _bar(lab: Lab) -> None:
     left, middle, facts = st.columns([6, 1.25, 3.1], gap="small", vertical_alignment="center")
     with left:
         if buttons:
-            controls.transport(lab)
+            setup.transport(lab)
         else:
             st.caption("The lesson's buttons drive the Lab.")
     with middle:
         if knobs:
-            knobs_form.popover(lab)
+            hyperparameters.popover(lab)
     with facts:
         st.html(_facts(lab))
 
@@ -58,7 +60,7 @@ def _facts(lab: Lab) -> str:
     e = lab.experiment
     config = e.config if e.run is None else e.driven.config
     parts = [
-        *methods_form.settings(e.setup.method, config),
+        *method.settings(e.setup.method, config),
         ("seed", str(e.setup.seed)),
     ]
     return (
@@ -69,4 +71,4 @@ def _facts(lab: Lab) -> str:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LabError
-from core.records import Phase
-from core.runs import (
+from core.runs.records import Phase
+from core.runs.storage import (
     KeptRun,
     RunInfo,
     list_runs,
@@ -22,10 +22,11 @@ from core.runs import (
     share_run,
     went,
 )
-from dashboard import cache, state
-from dashboard.export_run import FORMATS
-from dashboard.run_charts import curves, figures, on_all_images
-from dashboard.state import Lab
+from dashboard.presentation.charts.runs import curves, figures, on_all_images
+from dashboard.presentation.export.run_files import FORMATS
+from dashboard.session import lab as state
+from dashboard.session import resources
+from dashboard.session.lab import Lab
 
 MOST = 50  # runs listed at once
 
@@ -209,4 +210,4 @@ def _plain(text: str) -> str:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

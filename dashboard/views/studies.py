@@ -7,11 +7,9 @@ from typing import Any
 import streamlit as st
 
 from core.config import TASKS
-from core.data.datasets import DATASETS
+from core.data.registry import DATASETS
 from core.errors import LabError
-from core.methods import METHODS
-from core.setup import Setup
-from core.studies import (
+from core.experiments.studies import (
     MEASURES,
     Study,
     Table,
@@ -28,13 +26,17 @@ from core.studies import (
     share_study,
     study_claims,
 )
-from core.studies.fields import family_of, preset_cached, settings_of
-from core.studies.spec import Span
-from dashboard import cache, state, studying
-from dashboard import study_charts as charts
-from dashboard.compare_data import title_of as method_title
-from dashboard.state import Lab
-from dashboard.study_command import as_csv, as_json, spoken_time
+from core.experiments.studies.parameters import family_of, preset_cached, settings_of
+from core.experiments.studies.spec import Span
+from core.methods import METHODS
+from core.runs.setup import Setup
+from dashboard.cli.study import as_csv, as_json, spoken_time
+from dashboard.presentation.charts import studies as charts
+from dashboard.presentation.wire.comparison import title_of as method_title
+from dashboard.session import lab as state
+from dashboard.session import resources
+from dashboard.session.jobs import study as studying
+from dashboard.session.lab import Lab
 
 POLL_S = 2.0
 CHART_HEIGHT = 500
@@ -489,4 +491,4 @@ def _own(study: Study) -> None:
 
 
 if __name__ == "__main__":
-    page(cache.lab())
+    page(resources.lab())

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import expect
 
 from core.lessons import read_lessons
-from core.lessons.submission import digest_of, seed_of
+from core.lessons.assessment.submission import digest_of, seed_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SHIPPED = Path(__file__).parents[2] / "dashboard" / "lessons"
+SHIPPED = Path(__file__).parents[2] / "core" / "lessons" / "builtin"
 LESSONS, PROBLEMS = read_lessons([SHIPPED])
 QUIET = "[data-testid=stApp][data-test-script-state=notRunning]"
 
@@ -202,7 +202,7 @@ d = 1 - \\cos\\left( e_U, e_D \\right)
 @pytest.fixture(scope="module")
 def replay_page(tmp_path_factory):
     """A lesson of two short runs, played and written as the command does."""
-    from dashboard.cli import main
+    from dashboard.cli.main import main
 
     home = tmp_path_factory.mktemp("replay")
     own, path = home / "tiny.toml", home / "lesson.html"

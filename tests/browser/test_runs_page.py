@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 
 import pytest
-import toys
-from conftest import Server
 from playwright.sync_api import expect
 
-from core.checkpoints import Checkpoints
 from core.config import EvalConfig
 from core.methods import LAF
-from core.observer import Observer
-from core.projection import Projection
-from core.run import Run, finish
-from core.runs import read_run, record
-from core.setup import Setup
-from dashboard.export_page import document
+from core.projection.projection import Projection
+from core.runs.checkpoints import Checkpoints
+from core.runs.observer import Observer
+from core.runs.run import Run, finish
+from core.runs.setup import Setup
+from core.runs.storage import read_run, record
+from dashboard.presentation.export.run_page import document
+from tests import toys
+from tests.browser.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

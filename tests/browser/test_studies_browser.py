@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Server
 from playwright.sync_api import expect
 
-from core.studies import Driven, parse_study
+from core.experiments.studies import Driven, parse_study
+from tests.browser.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

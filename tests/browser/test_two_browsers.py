@@ -8,9 +8,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import Server
 from PIL import Image
 from playwright.sync_api import expect
+
+from tests.browser.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

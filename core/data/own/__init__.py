@@ -1,1 +1,0 @@
-"""Data that people bring: read safely, looked at, and put into the shape of every other dataset; ``core.data.custom`` keeps it."""

@@ -1,0 +1,169 @@
+"""The datasets by name: one loader each, and one line in DATASETS."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist, raw_folder
+from core.data.images import Dataset, LabelledImages
+from core.data.torchvision_datasets import (
+    CIFAR10_FILES,
+    SVHN_FILES,
+    has_cifar10,
+    has_svhn,
+    load_cifar10,
+    load_svhn,
+)
+from core.errors import DataError, RequestError
+from core.runtime.bounds import quoted
+from core.runtime.storage import home
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a dataset is called, and how it is read from a folder."""
+
+    title: str
+    note: str
+    load: Callable[[Path], Dataset]
+    files: str = ""  # what must be in a folder; "" when it needs none
+    place: Path = Path()  # where in the folder
+    is_in: Callable[[Path], bool] = lambda _: True  # whether all of it is there, to be read as it lies
+
+    @property
+    def needs_files(self) -> bool:
+        """Whether it is read from a folder."""
+        return bool(self.files)
+
+
+def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
+    """The dataset ``name``, in memory; read once per process. A path to a zip or npz is imported first, see core.data.uploads.store.
+
+    ``data_dir`` holds (or receives, where there is a network) downloaded files; default ``$LAF_HOME/data``. A folder that holds the
+    raw files themselves will do. Without ``download`` a folder that is named is only read; ``$LAF_HOME/data`` still receives files.
+    Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError when files cannot be had.
+    """
+    name = _imported(name)
+    if name.startswith(OWN):
+        return source(name).load(Path())
+    if name not in DATASETS:
+        raise RequestError(
+            f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}; or give a path to a zip or npz"
+        )
+    found = DATASETS[name]
+    if not found.needs_files:
+        return _load(name, Path())
+    folder = _folder(name, data_dir)
+    if data_dir is not None and not download and not found.is_in(folder):
+        raise DataError(
+            f"{found.title} is not, or not whole, in {folder}; put {found.files}, unpacked, in {folder / found.place}, or name no folder: "
+            "the Lab's own receives what is missing"
+        )
+    return _load(name, folder)
+
+
+def require_name(name: str) -> None:
+    """Require the name of one of the Lab's datasets or of imported data, as a page and an address must give it.
+
+    Raises RequestError for anything else, a path above all. No file is looked for, so that the sentence tells of none.
+    """
+    if name not in DATASETS and not _OWN_NAME.fullmatch(name):
+        raise RequestError(
+            f"unknown dataset {quoted(name)}; there are: {', '.join(DATASETS)}, and data that was imported; "
+            "only the command line takes a file"
+        )
+
+
+def source(name: str) -> Source:
+    """How the dataset ``name`` is called, also where it is somebody's own. Raises RequestError for an unknown name."""
+    if name.startswith(OWN):
+        from core.data.uploads import store  # imported here: digits must not wait for PIL
+
+        data = store.about(name)
+        return Source(data.title, data.note, lambda _: store.load_own(name))
+    if name not in DATASETS:
+        raise RequestError(f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def _imported(name: str | Path) -> str:
+    """The key of the data at a path; any other name as it is."""
+    path = Path(name)
+    is_path = isinstance(name, Path) or len(path.parts) > 1 or path.suffix.casefold() in (".zip", ".npz")
+    if str(name) in DATASETS or not (is_path or os.path.isfile(path)):
+        return str(name)
+    from core.data.uploads import store
+
+    return store.keep(store.inspect(Path(os.path.expanduser(path)), name=path.name))
+
+
+@lru_cache(maxsize=4)
+def _load(name: str, folder: Path) -> Dataset:
+    return DATASETS[name].load(folder)
+
+
+def _folder(name: str, data_dir: str | Path | None) -> Path:
+    if data_dir is None:
+        return home() / "data"
+    folder = Path(os.path.realpath(os.path.expanduser(data_dir)))
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        source = DATASETS[name]
+        raise RequestError(
+            f"the data folder {folder} {what}; make it, and put {source.files} in {folder / source.place}"
+        )
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise RequestError(
+            f"the data folder {folder} cannot be read; allow reading it, or name another with --data-dir"
+        )
+    return folder
+
+
+def _digits(_: Path) -> Dataset:
+    """scikit-learn's 8x8 digits: 1,797 real images that ship with the package, stratified 80/20; id = row there."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    x = torch.from_numpy(bunch.images.astype(np.uint8))[:, None]
+    y = torch.from_numpy(bunch.target.astype(np.int64))
+    rows = np.arange(len(y))
+    train, test = train_test_split(rows, test_size=0.2, stratify=bunch.target, random_state=0)
+
+    def part(ids: np.ndarray) -> LabelledImages:
+        index = torch.from_numpy(np.sort(ids))
+        return LabelledImages(x[index], index, 16, y[index])
+
+    return Dataset("digits", "Digits", tuple(map(str, range(10))), part(train), part(test))
+
+
+OWN = "own-"  # how the names of data begin that somebody brought
+_OWN_NAME = re.compile(r"own-[0-9a-f]{12}")
+
+DATASETS: dict[str, Source] = {
+    "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),
+    "mnist": Source(
+        "MNIST", "70,000 images, 28x28, downloaded once (12 MB)", load_mnist, files=WANTED, place=MNIST_RAW,
+        is_in=lambda folder: raw_folder(folder, MNIST_RAW) is not None,
+    ),
+    "fashion_mnist": Source(
+        "Fashion-MNIST", "70,000 images of clothes, 28x28, downloaded once (30 MB)", load_fashion_mnist,
+        files=WANTED, place=FASHION_RAW, is_in=lambda folder: raw_folder(folder, FASHION_RAW) is not None,
+    ),
+    "cifar10": Source(
+        "CIFAR-10", "60,000 colour images, 32x32, downloaded once (170 MB)", load_cifar10, files=CIFAR10_FILES,
+        is_in=has_cifar10,
+    ),
+    "svhn": Source(
+        "SVHN", "99,289 house numbers in colour, 32x32, downloaded once (246 MB)", load_svhn, files=SVHN_FILES,
+        is_in=has_svhn,
+    ),
+}  # fmt: skip

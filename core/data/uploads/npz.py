@@ -1,0 +1,211 @@
+"""An npz of images and labels: which arrays are which, and whether they fit each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.uploads.archives import Archive, ArrayFile, shown
+from core.data.uploads.image_decoding import is_grey, on_white, scaled
+from core.data.uploads.limits import MB, PIXELS, ROW_BYTES, TOTAL_PIXELS, seconds
+from core.data.uploads.names import clean_names
+from core.data.uploads.parsed import CLASSES, IMAGES, Progress, Read, Rows, resized, target_size
+from core.errors import DataError
+
+Array = NDArray[Any]
+_PARTS = {"train": False, "test": True, "": None}
+_LABEL_BYTES = 4 * MB  # 100,000 of the longest integers take 0.8 MB
+_NAME_BYTES = 16 * MB  # names of 4,000 characters for 1,000 classes
+_CHUNK = 2 * MB  # of rows that are read at once
+_IMAGES, _LABELS = ("x", "images", "data"), ("y", "labels", "targets")
+
+
+def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> Read:
+    """Return all images of an npz, in the order of its rows, training before test.
+
+    ``allow`` is told the seconds of computing that its headers justify. Raises DataError in a sentence that names the array.
+    """
+    arrays = {path.removesuffix(".npy"): path for path in archive.files}
+    pairs, used = _pairs(archive, arrays)
+    xs, ys = [], []
+    for _, x_name, y_name in pairs:
+        y = _labels(archive, y_name, ArrayFile(archive, arrays[y_name]))
+        x = _Images(archive, x_name, ArrayFile(archive, arrays[x_name]))
+        if x.count != len(y):
+            raise DataError(
+                f"{archive.name} has {x.count:,} images in {x_name} and {len(y):,} labels in {y_name}; wanted one each"
+            )
+        xs.append(x)
+        ys.append(y)
+    if len({x.shape for x in xs}) > 1:
+        shapes = " and ".join(f"{name} {x.shape}" for (_, name, _), x in zip(pairs, xs, strict=True))
+        raise DataError(f"{archive.name} has training and test images of other shapes ({shapes}); wanted one")
+    total = sum(x.count for x in xs)
+    if total > IMAGES:
+        raise DataError(f"{archive.name} has {total:,} images; up to {IMAGES:,} can be read, leave some out")
+    height, width = xs[0].shape[:2]
+    if total * height * width > TOTAL_PIXELS:
+        raise DataError(
+            f"{archive.name} has more than {TOTAL_PIXELS // 1_000_000:,} million pixels; leave images out, or make them smaller"
+        )
+    classes, notes = _classes(archive, arrays, [(name, y) for (_, _, name), y in zip(pairs, ys, strict=True)])
+    allow(seconds(total, archive.unpacked, total * height * width))
+    target = target_size((width, height))
+    rows = Rows()
+    for x in xs:
+        for part in x.chunks():
+            progress(len(rows), total)
+            for one in part:
+                colour = one.ndim == 3 and not is_grey(one)
+                if target != (width, height):
+                    one = scaled(np.ascontiguousarray(one), target)
+                rows.add(one, colour)
+        notes += x.notes
+    unused = sorted(shown(name) for name in arrays if name not in used and name != "classes")
+    if unused:
+        notes.append(f"Left out, neither images nor labels: {', '.join(unused[:5])}.")
+    if target != (width, height):
+        notes.append(resized((width, height)))
+    test = [np.full(len(y), bool(is_test)) for (is_test, _, _), y in zip(pairs, ys, strict=True)]
+    return Read(
+        classes,
+        rows,
+        np.concatenate(ys),
+        np.concatenate(test) if len(pairs) > 1 else None,
+        ((width, height, total),),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _pairs(archive: Archive, arrays: dict[str, str]) -> tuple[list[tuple[bool | None, str, str]], set[str]]:
+    """(is it the test set; name of the images; name of the labels), training first; and all names that are used."""
+    found: dict[bool | None, dict[str, str]] = {}
+    for name in arrays:
+        words = re.split(r"[_-]", name.casefold())
+        part = next((p for p in ("train", "test") if p in words), "")
+        rest = [w for w in words if w != part]
+        kind = "x" if rest[0:1] and rest[0] in _IMAGES else "y" if rest[0:1] and rest[0] in _LABELS else ""
+        if kind and len(rest) == 1:
+            found.setdefault(_PARTS[part], {})[kind] = name
+    parts = [p for p in (False, True) if p in found] if False in found else [None] if None in found else []
+    for which in parts:
+        if len(found[which]) < 2:
+            has = next(iter(found[which].values()))
+            raise DataError(
+                f"{archive.name} has {shown(has)} without its {'labels' if 'x' in found[which] else 'images'}; add them"
+            )
+    if not parts:
+        names = ", ".join(shown(n) for n in list(arrays)[:6])
+        raise DataError(
+            f"{archive.name} holds {names}; wanted x_train, y_train, x_test and y_test, or x and y"
+        )
+    pairs = [(p, found[p]["x"], found[p]["y"]) for p in parts]
+    return pairs, {name for _, x, y in pairs for name in (x, y)}
+
+
+def _labels(archive: Archive, name: str, file: ArrayFile) -> NDArray[np.int64]:
+    """Return (N,) int64, none negative."""
+    where = f"{archive.name} holds {shown(name)}"
+    if file.dtype.kind not in "iu":
+        raise DataError(
+            f"{where} of type {shown(str(file.dtype))}; labels must be whole numbers (an integer type)"
+        )
+    if not (len(file.shape) == 1 or (len(file.shape) == 2 and file.shape[1] == 1)):
+        count = file.shape[0] if file.shape else "N"
+        raise DataError(
+            f"{where} of shape {shown(str(file.shape))}; wanted one label for each image, ({count},)"
+        )
+    y = file.whole(_LABEL_BYTES).reshape(-1)
+    if int(y.min()) < 0 or int(y.max()) > IMAGES:
+        wrong = int(y.min()) if int(y.min()) < 0 else int(y.max())
+        raise DataError(
+            f"{where} with label {wrong}, which is out of range; wanted 0 to the number of classes - 1"
+        )
+    return y.astype(np.int64)
+
+
+class _Images:
+    """The images of an array, (N, H, W) or (N, H, W, 3) uint8 in chunks; ``notes`` say what had to be done."""
+
+    def __init__(self, archive: Archive, name: str, file: ArrayFile) -> None:
+        self._file, self._where = file, f"{archive.name} holds {shown(name)}"
+        self.notes: list[str] = []
+        shape = file.shape
+        self._is_first = len(shape) == 4 and shape[3] not in (1, 3, 4) and shape[1] in (1, 3, 4)  # channels
+        if self._is_first:
+            shape = (shape[0], *shape[2:], shape[1])
+        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3, 4)):
+            raise DataError(
+                f"{self._where} of shape {shown(str(file.shape))}; wanted (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels"
+            )
+        if file.dtype.kind not in "fiu":
+            raise DataError(f"{self._where} of type {shown(str(file.dtype))}; wanted uint8 from 0 to 255")
+        self.count = shape[0]
+        self.shape = shape[1:3] if len(shape) == 3 or shape[3] == 1 else (*shape[1:3], 3)
+        if shape[1] * shape[2] > PIXELS or file.dtype.itemsize * file.count // self.count > ROW_BYTES:
+            raise DataError(
+                f"{self._where} of shape {shown(str(file.shape))}, in which an image takes more than {ROW_BYTES // MB} MB; make them smaller"
+            )
+        self._is_clear = len(shape) == 4 and shape[3] == 4
+
+    def chunks(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the rows in their order. Raises DataError for a value that is no pixel."""
+        if self._file.dtype.kind == "f":
+            self.notes.append("Pixels between 0 and 1 become whole numbers from 0 to 255.")
+        if self._is_clear:
+            self.notes.append("Images are partly transparent: put on white.")
+        for x in self._file.chunks(_CHUNK):
+            if self._is_first:
+                x = x.transpose(0, 2, 3, 1)
+            if x.ndim == 4 and x.shape[3] == 1:
+                x = x[..., 0]
+            pixels = self._bytes(x)
+            yield np.stack([on_white(one) for one in pixels]) if self._is_clear else pixels
+
+    def _bytes(self, x: Array) -> NDArray[np.uint8]:
+        if x.dtype.kind == "f":
+            if not np.isfinite(x).all():
+                raise DataError(
+                    f"{self._where} with values that are no numbers (NaN or infinite); wanted pixels from 0 to 255"
+                )
+            if x.min() < 0 or x.max() > 1:
+                raise DataError(
+                    f"{self._where} of type {x.dtype} outside 0 to 1; wanted uint8 from 0 to 255, or 0 to 1"
+                )
+            whole: NDArray[np.uint8] = np.rint(x * x.dtype.type(255)).astype(np.uint8)
+            return whole
+        if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 255):
+            raise DataError(f"{self._where} of type {x.dtype} outside 0 to 255; wanted uint8")
+        pixels: NDArray[np.uint8] = x.astype(np.uint8, copy=False)
+        return pixels
+
+
+def _classes(
+    archive: Archive, arrays: dict[str, str], labels: list[tuple[str, Array]]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names of the classes, or the labels' numbers where there are none; and notes on them."""
+    if "classes" not in arrays:
+        return tuple(map(str, range(max(int(y.max()) for _, y in labels) + 1))), []
+    file = ArrayFile(archive, arrays["classes"])
+    where = f"{archive.name} holds classes"
+    if len(file.shape) != 1 or file.dtype.kind not in "US":
+        raise DataError(
+            f"{where} of type {shown(str(file.dtype))} and shape {shown(str(file.shape))}; wanted one line of text for each class"
+        )
+    if file.count > CLASSES:
+        raise DataError(f"{archive.name} has {file.count:,} classes; up to {CLASSES:,} can be shown")
+    try:
+        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file.whole(_NAME_BYTES).tolist()]
+    except (ValueError, SystemError) as error:  # bytes that are no characters; numpy lets them through
+        raise DataError(f"{where} with text that is no text; write it with numpy.savez again") from error
+    cleaned = clean_names(names, where + " with", "class")
+    for name, y in labels:
+        if int(y.max()) >= len(names):
+            raise DataError(
+                f"{archive.name} holds {shown(name)} with label {int(y.max())}, which is out of range: classes has {len(names)} names"
+            )
+    return cleaned

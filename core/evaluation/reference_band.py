@@ -1,0 +1,93 @@
+"""The band of retrained models: what a figure may be after retraining, and the place of another model's figure in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.models.base import Net
+
+
+@dataclass(frozen=True, eq=False)
+class Retrained:
+    """One of them."""
+
+    number: int  # 0 began with the original's initial weights where they are known, the others with their own
+    model: Net
+    seconds: float  # retraining took, when it was done
+
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one value stands among retrained models."""
+
+    percentile: (
+        float | None
+    )  # in [0, 100], of the distribution that one more retrained model is expected from; None of one model
+    inside: bool | None  # None: one retrained model is one draw and makes no band
+    above: int  # retrained models with a lower value
+    count: int  # retrained models
+    gap: float  # from the nearer end of the band, 0 inside; from the one value where there is no band
+
+
+@dataclass(frozen=True)
+class Band:
+    """A 95 % prediction interval for the figure of one more retrained model.
+
+    mean ± t_{k-1} · s · sqrt(1 + 1/k) (e.g. Hahn and Meeker, Statistical Intervals, 1991), widened by half of ``resolution`` on
+    both sides, the smallest step the figure can take, and cut to ``bounds``.
+    """
+
+    values: tuple[float, ...]
+    low: float
+    high: float
+    mean: float
+    scale: float  # of the predictive t distribution; 0 where there is one value
+
+    def place(self, value: float) -> Place:
+        """The place of ``value``; equal values count half."""
+        from scipy.stats import t
+
+        k = len(self.values)
+        above = sum(v < value for v in self.values)
+        if k < 2:
+            return Place(None, None, above, k, value - self.mean)
+        inside = self.low - 1e-12 <= value <= self.high + 1e-12
+        gap = 0.0 if inside else value - (self.high if value > self.high else self.low)
+        percentile = 100 * float(t.cdf((value - self.mean) / self.scale, k - 1))
+        return Place(percentile, inside, above, k, gap)
+
+
+def band(
+    values: Sequence[float],
+    *,
+    resolution: float = 0.0,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    pairwise: bool = False,
+) -> Band | None:
+    """The Band of one figure of k retrained models; None for none of them. ``resolution``: 1 / n for a share among n images.
+
+    ``pairwise``: each value is the mean distance of one model to the k - 1 others. Their means share their pairs, which draws them
+    together by (k - 2) / (k - 1), so their spread is divided by that; two models have one pair, and no band.
+    """
+    from scipy.stats import t
+
+    found = tuple(float(v) for v in values)
+    k = len(found)
+    if not k:
+        return None
+    mean = math.fsum(found) / k
+    if k == 1 or (pairwise and k == 2):
+        found = found[:1]
+        return Band(found, mean, mean, mean, 0.0)
+    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in found) / (k - 1))
+    if pairwise:
+        spread *= (k - 1) / (k - 2)
+    # rounding to steps of r adds r² / 12 to a variance
+    scale = math.sqrt((spread**2 + resolution**2 / 12) * (1 + 1 / k)) or 1e-12
+    half = float(t.ppf((1 + LEVEL) / 2, k - 1)) * scale
+    return Band(found, max(bounds[0], mean - half), min(bounds[1], mean + half), mean, scale)

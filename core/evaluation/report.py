@@ -1,0 +1,131 @@
+"""The record of what was found of a model: its figures, each with its place among retrained models, attacks and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from core.evaluation.attacks.per_image import PerImage
+from core.evaluation.attacks.result import AttackResult
+from core.evaluation.reference_band import Band, Place
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a model. A share is in [0, 1] whatever its unit; only a page formats percent.
+
+    ``band`` and ``place`` are of the retrained models, None without them; ``why`` is one sentence where there is no value.
+    """
+
+    key: str
+    label: str
+    symbol: str
+    unit: str  # "%", "nats", "°", "", "s" or "MB"
+    digits: int  # to show
+    value: float | None
+    band: Band | None
+    place: Place | None
+    why: str | None
+    summary: bool  # made of other figures: shown in a table, never as headline
+    help: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for json."""
+        band, place = self.band, self.place
+        return {
+            "value": self.value,
+            "label": self.label,
+            "unit": self.unit,
+            "why": self.why,
+            "summary": self.summary,
+            "retrained": None
+            if band is None
+            else {"values": list(band.values), "mean": band.mean, "low": band.low, "high": band.high},
+            "place": None
+            if place is None
+            else {
+                "percentile": place.percentile,
+                "inside": place.inside,
+                "above": place.above,
+                "count": place.count,
+                "gap": place.gap,
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Relearn:
+    """Accuracy on the rest of D_f, by its labels, after each evaluated step of fine-tuning on a few of its images."""
+
+    steps: tuple[int, ...]  # 0 first
+    accuracy: tuple[float, ...]  # of the judged model
+    references: tuple[tuple[float, ...], ...]  # of each retrained model
+    shown: int  # images it was fine-tuned on
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Linear CKA of one layer on the same images: to the original, and to each retrained model."""
+
+    layer: str
+    images: str  # "forget" or "remain"
+    to_original: float
+    to_references: tuple[float, ...]
+    between_references: tuple[float, ...]  # of each pair of them
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """All that was found of one model; nothing here depends on when it was done, but for seconds and memory that were given."""
+
+    figures: Mapping[str, Figure]  # in the order of ``core.evaluation.metric_specs.FIGURES``
+    class_accuracy: Tensor  # (K,) on test images; nan where there are none
+    prediction_matrix: Mapping[str, Tensor]  # "forget" and "test": (K, K) counts, true class × answer
+    cka: tuple[Similarity, ...]  # in the order of the layers, "forget" then "remain" for each
+    relearn: Relearn | None
+    attacks: Mapping[str, AttackResult]  # by name, in the order of ``core.evaluation.attacks.scores.ATTACKS``
+    per_image: PerImage | None  # of at most 50 different images, beside at least two retrained models
+    references: int  # retrained models it was held against
+    seconds: Mapping[str, float]  # by stage; empty where they were not given
+    peak_memory_mb: Mapping[str, float]  # by stage; empty where it was not given by stage
+    member_rows: Tensor = field(
+        repr=False
+    )  # (n,) rows of split.train: the members of the attacks, as their scores go
+    non_member_rows: Tensor = field(repr=False)  # (m,) rows of split.test
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for json."""
+        accuracy = [None if x != x else x for x in self.class_accuracy.tolist()]
+        return {
+            "references": self.references,
+            "seconds": dict(self.seconds),
+            "peak_memory_mb": dict(self.peak_memory_mb),
+            "figures": {key: figure.as_dict() for key, figure in self.figures.items()},
+            "class_accuracy": accuracy,
+            "prediction_matrix": {k: m.tolist() for k, m in self.prediction_matrix.items()},
+            "cka": [
+                {
+                    "layer": s.layer,
+                    "images": s.images,
+                    "to_original": s.to_original,
+                    "to_references": list(s.to_references),
+                    "between_references": list(s.between_references),
+                }
+                for s in self.cka
+            ],
+            "relearn": None
+            if self.relearn is None
+            else {
+                "steps": list(self.relearn.steps),
+                "accuracy": list(self.relearn.accuracy),
+                "references": [list(r) for r in self.relearn.references],
+                "shown": self.relearn.shown,
+                "held_out": self.relearn.held_out,
+            },
+            "attacks": {name: result.as_dict() for name, result in self.attacks.items()},
+            "per_image": None if self.per_image is None else self.per_image.as_dict(),
+        }

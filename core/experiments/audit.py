@@ -1,0 +1,268 @@
+"""A record for a deletion request: what was asked and done, what it cost, which tests it passed, and how to do it again.
+
+It is evidence, and no legal guarantee: that is said in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from core.config import as_dict
+from core.data.split import Split
+from core.evaluation.attacks.result import AttackResult
+from core.evaluation.reference_band import Retrained
+from core.evaluation.report import Figure, Judgement
+from core.methods import METHODS, origin_of
+from core.models.base import Net, device_of
+from core.runs.setup import Setup
+from core.runtime.content_cache import VERSION, content_key
+
+NOT_A_GUARANTEE = (
+    "This page reports measurements on one model. It is no proof that nothing of the images is left in it, and no legal guarantee: "
+    "a test that finds nothing may lack the power to find it, and other attacks may find more."
+)
+STAGES = {
+    "vae": "VAE of D",
+    "vae_f": "VAE of D_f",
+    "unlearn": "steps",
+    "repair": "repair",
+    "retrain": "retraining",
+}
+MODERATE = 0.6  # an attack that could not have seen this area is said to be without power
+TESTED = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "planted", "js", "commonest_share")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One test of the unlearned model against retrained ones."""
+
+    name: str
+    found: str
+    expected: str  # what retrained models show
+    verdict: str  # "passed", "failed", "no power" or "not tested"
+    why: str  # one sentence
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything on the page, as plain values."""
+
+    asked: Mapping[str, str]
+    done: Mapping[str, str]
+    cost: Mapping[str, str]
+    checks: tuple[Check, ...]
+    tuned: str  # what was chosen with labels or retrained models
+    settings: Mapping[str, Any]
+    hashes: Mapping[str, str]
+    command: str
+    machine: Mapping[str, str]
+    caution: str = NOT_A_GUARANTEE
+
+    def count(self, verdict: str) -> int:
+        """Checks with this verdict."""
+        return sum(c.verdict == verdict for c in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For json."""
+        return asdict(self)
+
+
+def audit(
+    setup: Setup,
+    split: Split,
+    original: Net,
+    unlearned: Net,
+    references: Sequence[Retrained],
+    judgement: Judgement,
+    *,
+    config: Any,
+    seconds: Mapping[str, float],
+    peak_memory_mb: float,
+) -> Audit:
+    """The record of one finished run. ``seconds`` by stage of unlearning; ``judgement`` is of ``unlearned``."""
+    family = split.dataset.family
+    n, ids = len(split.forget_rows), split.train.ids[split.forget_rows]
+    spent, retrain = sum(seconds.values()), [r.seconds for r in references]
+    origin = origin_of(setup.method, family, split.task)
+    return Audit(
+        asked={
+            "data": f"{split.dataset.title}, {len(split.train):,} training images",
+            "to forget": f"{split.request.describe(split.dataset.classes)}: {n:,} images",
+            "ids": _some(ids.tolist()),
+        },
+        done={
+            "method": str(getattr(METHODS[setup.method], "title", setup.method)),
+            "settings from": origin,
+            "labels read by the method": "yes"
+            if getattr(METHODS[setup.method], "needs_labels", True)
+            else "no",
+            "original model": _about(original),
+        },
+        cost={
+            "unlearning": " + ".join(f"{STAGES.get(k, k)} {v:.1f} s" for k, v in seconds.items())
+            + f" = {spent:.1f} s",
+            "retraining, for comparison": _range(retrain) if retrain else "no model was retrained",
+            "beside each other": _ratio(spent, retrain),
+            "peak memory of the process": f"{peak_memory_mb:,.0f} MB",
+        },
+        checks=tuple(_checks(judgement, len(references))),
+        tuned=_tuned(setup.method, origin),
+        settings=as_dict(config) if hasattr(config, "__dataclass_fields__") else {"config": repr(config)},
+        hashes={
+            "data": content_key(split.dataset.fingerprint),
+            "ids to forget": content_key(ids.sort().values),
+            "original weights": weights_hash(original),
+            "unlearned weights": weights_hash(unlearned),
+            **{f"retrained weights {r.number + 1}": weights_hash(r.model) for r in references},
+        },
+        command=command_of(setup),
+        machine={
+            "LAF Lab": f"{_version()}, results version {VERSION}",
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "device": str(device_of(original)),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+    )
+
+
+def _checks(judgement: Judgement, count: int) -> list[Check]:
+    found = [_accuracy_check(judgement.figures[k], count) for k in TESTED if k in judgement.figures]
+    found += [_attack_check(result) for result in judgement.attacks.values()]
+    return found
+
+
+def _accuracy_check(figure: Figure, count: int) -> Check:
+    name = f"{figure.label} ({figure.symbol})" if figure.symbol else figure.label
+    if figure.value is None:
+        return Check(name, "–", "–", "not tested", figure.why or "there are no such images")
+    value = shown(figure, figure.value)
+    if figure.band is None or figure.place is None or figure.place.inside is None:
+        return Check(
+            name,
+            value,
+            "–",
+            "not tested",
+            f"{count or 'no'} retrained model{'s' * (count != 1)} make no band",
+        )
+    expected = f"{shown(figure, figure.band.low)} to {shown(figure, figure.band.high)}"
+    if figure.place.inside:
+        return Check(name, value, expected, "passed", f"inside the 95 % band of {count} retrained models")
+    side = "above" if figure.place.gap > 0 else "below"
+    gap = shown(figure, abs(figure.place.gap)).replace(" %", " points")
+    return Check(name, value, expected, "failed", f"{gap} {side} the band")
+
+
+def _attack_check(result: AttackResult) -> Check:
+    """An attack that finds nothing has shown nothing where it could not have found a moderate leak."""
+    name = f"attack: {result.title}"
+    if result.auc is None or result.low is None or result.high is None:
+        return Check(name, "–", "0.5", "not tested", result.why or "too few images")
+    found = f"AUC {result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
+    theirs = result.reference_aucs
+    expected = f"0.5; retrained models {min(theirs):.2f} to {max(theirs):.2f}" if theirs else "0.5"
+    power = result.power.sentence if result.power is not None else ""
+    if result.sees_a_leak:
+        if theirs and result.low <= max(theirs) and result.high >= min(theirs):
+            return Check(
+                name,
+                found,
+                expected,
+                "passed",
+                "retrained models show the same, so it is no trace of training",
+            )
+        return Check(
+            name,
+            found,
+            expected,
+            "failed",
+            "it tells forgotten images from unseen ones, and not so in retrained models",
+        )
+    smallest = result.power.smallest_auc if result.power is not None else None
+    if smallest is None or smallest > MODERATE:
+        return Check(name, found, expected, "no power", power)
+    return Check(name, found, expected, "passed", power)
+
+
+def shown(figure: Figure, value: float) -> str:
+    """A value in the unit that is shown."""
+    scaled = 100 * value if figure.unit == "%" else value
+    return f"{scaled:.{figure.digits}f}{' ' * bool(figure.unit)}{figure.unit}"
+
+
+def _tuned(name: str, origin: str) -> str:
+    if name in ("retrain", "nothing"):
+        return "nothing"
+    return (
+        f"The settings of the method ({origin}) were chosen by looking at labels and at retrained models, on other seeds than this "
+        "one. No stopping step was chosen on this run."
+    )
+
+
+def command_of(setup: Setup) -> str:
+    """The command that does it again."""
+    parts = ["laf run", f"--dataset {setup.dataset}"]
+    if setup.plant is not None:
+        parts.append(f"--plant {setup.plant}")
+    else:
+        parts.append(f"--task {setup.task}")
+        if setup.task == "indices":
+            parts.append("--indices IDS.txt")
+        else:
+            parts.append(f"--classes {','.join(map(str, setup.classes))}")
+        if setup.fraction is not None:
+            parts.append(f"--fraction {setup.fraction:g}")
+    parts += [f"--method {setup.method}", f"--seed {setup.seed}", "--json -"]
+    return " ".join(parts)
+
+
+def weights_hash(model: Net) -> str:
+    """Of all parameters and buffers by name."""
+    digest = hashlib.blake2b(digest_size=12)
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _about(model: Net) -> str:
+    made = model.provenance
+    if made is None:
+        return "given"
+    if made.given is not None and made.seconds == 0:
+        return f"brought, {made.net}"
+    return f"{made.net}, trained in {made.seconds:.1f} s from seed {made.seed}"
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    each = f"{low:.1f} s" if len(values) == 1 else f"{low:.1f} to {high:.1f} s each"
+    return f"{each}, {len(values)} model{'s' * (len(values) > 1)}"
+
+
+def _ratio(spent: float, retrain: Sequence[float]) -> str:
+    if not retrain or not spent:
+        return "–"
+    typical = sorted(retrain)[len(retrain) // 2]
+    if typical <= spent:
+        return f"retraining is the cheaper way here: {typical / spent:.1f} times the time of unlearning"
+    return f"retraining takes {typical / spent:.1f} times as long"
+
+
+def _some(ids: Sequence[int], most: int = 12) -> str:
+    listed = ", ".join(map(str, ids[:most]))
+    return listed if len(ids) <= most else f"{listed}, … ({len(ids):,} in all; the file of ids has them)"
+
+
+def _version() -> str:
+    try:
+        return version("laf-lab")
+    except PackageNotFoundError:
+        return "not installed"

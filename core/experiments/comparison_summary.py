@@ -1,0 +1,159 @@
+"""A Comparison over its seeds: mean and spread of each figure, how often it lay in the band, where doing nothing was nearer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.evaluation.report import Figure, Judgement
+from core.experiments.comparison import Comparison
+from core.methods import METHODS
+
+NOTHING = "nothing"
+COST = ("steps", "seconds", "peak_memory_mb")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure of one method over the seeds where it has a value."""
+
+    mean: float
+    spread: float | None  # standard deviation over seeds; None of one
+    values: tuple[float, ...]
+    inside: int | None = (
+        None  # seeds in which it lay inside the band of retrained models; None where there is no band
+    )
+    gap: float | None = None  # mean distance to the mean of the retrained models
+    loses: bool = False  # outside the band on some seed, and doing nothing is nearer to the retrained models
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table."""
+
+    method: str  # a name in METHODS, or "references"
+    title: str
+    entries: Mapping[str, Entry]
+    errors: Mapping[int, str]  # by seed
+    origin: str = ""  # of its settings
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The whole table; ``columns`` are the figures in their order, by key."""
+
+    columns: Mapping[str, Figure]
+    lines: tuple[Line, ...]
+    seeds: tuple[int, ...]
+
+    def lost_to_nothing(self) -> dict[str, list[str]]:
+        """By method, the figures in which doing nothing is nearer to retraining; summaries are left out."""
+        return {
+            line.method: [k for k, e in line.entries.items() if e.loses and not self.columns[k].summary]
+            for line in self.lines
+            if line.method != NOTHING
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``methods`` of ``laf compare --json``: seeds, mean and spread."""
+        found = {}
+        for line in self.lines:
+            of = line.entries
+            found[line.method] = {
+                "title": line.title,
+                "settings": line.origin,
+                "seeds": list(self.seeds),
+                "mean": {k: e.mean for k, e in of.items()},
+                "spread": {k: e.spread for k, e in of.items()},
+                "values": {k: list(e.values) for k, e in of.items()},
+                "inside": {k: e.inside for k, e in of.items() if e.inside is not None},
+                "gap": {k: e.gap for k, e in of.items() if e.gap is not None},
+                "doing_nothing_is_nearer": [k for k, e in of.items() if e.loses],
+                "errors": {str(s): text for s, text in line.errors.items()},
+            }
+        return found
+
+
+def summarise(comparison: Comparison) -> Summary:
+    """What there is so far."""
+    cells, seeds = comparison.cells, comparison.seeds
+    columns: dict[str, Figure] = {}
+    retrained = dict(comparison.retrained)
+    for judged in [*retrained.values(), *[(c.judgement,) for c in cells.values() if c.judgement]]:
+        for judgement in judged:
+            for key, figure in judgement.figures.items():
+                columns.setdefault(key, figure)
+    lines = []
+    if retrained:
+        lines.append(Line("references", "Retrained models", _references(retrained), {}))
+    nothing: dict[str, Entry] = {}
+    for name in comparison.methods:
+        mine = [cells[name, seed] for seed in seeds]
+        done = [c for c in mine if c.judgement is not None]
+        entries = entries_of([c.judgement for c in done if c.judgement is not None])
+        if done:
+            entries["steps"] = _entry([float(c.steps) for c in done])
+            entries.setdefault("seconds", _entry([c.seconds for c in done]))
+        if name == NOTHING:
+            nothing = entries
+        errors = {c.seed: c.error for c in mine if c.error}
+        lines.append(Line(name, METHODS[name].title, entries, errors, comparison.origins.get(name, "")))  # type: ignore[attr-defined]
+    columns.setdefault(
+        "steps", Figure("steps", "steps", "", "", 0, None, None, None, None, False, "Steps taken.")
+    )
+    return Summary(columns, tuple(_against(line, nothing) for line in lines), seeds)
+
+
+def _against(line: Line, nothing: Mapping[str, Entry]) -> Line:
+    """``line`` with the figures marked in which doing nothing is nearer."""
+    if line.method in (NOTHING, "references"):
+        return line
+    marked = {}
+    for key, e in line.entries.items():
+        other = nothing.get(key)
+        told_apart = e.inside is None or e.inside < len(e.values)  # inside the band there is nothing to lose
+        farther = (
+            e.gap is not None and other is not None and other.gap is not None and e.gap > other.gap + 1e-9
+        )
+        loses = told_apart and farther
+        marked[key] = Entry(e.mean, e.spread, e.values, e.inside, e.gap, loses)
+    return Line(line.method, line.title, marked, line.errors, line.origin)
+
+
+def _references(retrained: Mapping[int, Sequence[Judgement]]) -> dict[str, Entry]:
+    """Per seed the mean over its retrained models; what spreads is seeds and models alike, as for the methods."""
+    return entries_of([j for judged in retrained.values() for j in judged])
+
+
+def entries_of(judgements: Sequence[Judgement]) -> dict[str, Entry]:
+    """Each figure over ``judgements``, one a seed."""
+    found = {}
+    keys = dict.fromkeys(k for j in judgements for k in j.figures)
+    for key in keys:
+        figures = [
+            j.figures[key] for j in judgements if key in j.figures and j.figures[key].value is not None
+        ]
+        values = [float(f.value) for f in figures if f.value is not None]
+        if not values:
+            continue
+        banded = [f for f in figures if f.place is not None and f.place.inside is not None]
+        gaps = [abs(f.value - f.band.mean) for f in figures if f.band is not None and f.value is not None]
+        e = _entry(values)
+        found[key] = Entry(
+            e.mean,
+            e.spread,
+            e.values,
+            sum(bool(f.place and f.place.inside) for f in banded) if banded else None,
+            math.fsum(gaps) / len(gaps) if gaps else None,
+        )
+    return found
+
+
+def _entry(values: Sequence[float]) -> Entry:
+    mean = math.fsum(values) / len(values)
+    spread = None
+    if len(values) > 1:
+        spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    return Entry(mean, spread, tuple(values))

@@ -1,0 +1,253 @@
+"""How much memory a run will hold, estimated from above before it is played; and how much it may.
+
+What is counted: images and their copies, nets with gradients and moments, both VAEs, representations, saved states, frames, the record
+of the steps, and the activations of the largest batch. docs/performance.md has estimates beside what was measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from core.config import EvalConfig, LAFConfig, TrainConfig
+from core.data.split import Split
+from core.errors import RequestError
+from core.models.registry import build
+from core.models.uploads import about_model
+from core.runs.reference_models import usual_count
+from core.runs.setup import Setup
+
+if TYPE_CHECKING:
+    from core.experiments.session.limits import Classroom
+
+MB = 1e6
+FLOAT = 4
+SHARE = 0.5  # of the machine's memory that one run may hold
+PROCESS = 100 * MB  # libraries that a first run imports, and what the allocator keeps
+STEP = 3_000  # bytes of one step's record
+COPIES = 12  # of the weights: original, teacher and student, gradients, moments of two optimisers
+TRAINING = 5  # of the weights, while a reference is retrained beside the run
+WRITING = 3  # of a state, while it is copied and written
+KEPT_ACTIVATIONS = 2.5  # of a forward pass, with the gradients that the backward pass makes of them
+_CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_ADVICE = {
+    "images": "choose a smaller dataset",
+    "networks": "choose a smaller net, or fewer shards and slices",
+    "VAEs": "choose a smaller latent size",
+    "representations": "choose a smaller dataset",
+    "saved states": "choose a smaller latent size or net",
+    "frames": "choose fewer epochs or steps",
+    "steps": "choose fewer epochs or steps, or larger batches",
+    "batches": "choose smaller batches",
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An estimate: bytes by what they are for."""
+
+    parts: Mapping[str, float]
+
+    @property
+    def total_mb(self) -> float:
+        """All of it, in MB (10^6 bytes)."""
+        return sum(self.parts.values()) / MB
+
+    def require(self, limit_mb: float) -> None:
+        """Raises RequestError, naming the largest part, where the run would hold more than ``limit_mb``."""
+        if self.total_mb <= limit_mb:
+            return
+        largest = max(_ADVICE, key=lambda name: self.parts.get(name, 0.0))
+        raise RequestError(
+            f"this run would hold up to {self.total_mb:,.0f} MB of memory, most of it for {largest}, and the limit is "
+            f"{limit_mb:,.0f} MB: {_ADVICE[largest]}"
+        )
+
+
+@dataclass(frozen=True)
+class NetSize:
+    """What a net takes: numbers in its weights, in its representation, and in all activations of one image."""
+
+    weights: int
+    width: int
+    activations: int
+
+
+def machine_mb() -> float:
+    """The memory that one run may hold on this machine: a share of the machine's, or of the container's where that is less."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _CGROUP:
+        with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+            found.append(int(Path(path).read_text()))
+    return SHARE * min(found) / MB
+
+
+def estimate(
+    setup: Setup,
+    split: Split,
+    config: Any,
+    *,
+    eval_config: EvalConfig | None = None,
+    references: int | None = None,
+    states_mb: float = 64.0,
+    watched: bool = True,
+) -> Memory:
+    """Estimate from above what a run of ``config`` (None: a plug-in decides) will hold.
+
+    ``references``: retrained models beside it, the usual number unless given. ``watched``: with frames, a map and saved states.
+    Raises RequestError for a net that there is none of.
+    """
+    looks = eval_config or EvalConfig.preset(split.dataset.family)
+    train = TrainConfig()
+    with suppress(RequestError):  # data without a preset, whose model is brought
+        train = TrainConfig.preset(split.dataset.family, split.task)
+    net = _size(setup, split, config, train)
+    n, n_f, n_test = len(split.train), len(split.forget_rows), len(split.test)
+    classes = len(split.dataset.classes)
+    count = usual_count(split.dataset.family) if references is None else references
+    nets = max(1, getattr(config, "shards", 1))
+    weights = nets * net.weights * FLOAT
+    width = nets * net.width
+    laf = getattr(config, "laf", config)
+    laf = laf if isinstance(laf, LAFConfig) else None
+    vae = 0 if laf is None else vae_numbers(width, laf.vae.latent) * FLOAT
+    steps = _steps(config, split)
+    points = min(n, looks.max_points)
+    frame = points * (2 * width + 21) + n_f * classes * FLOAT
+    frames = min(steps, -(-steps // looks.cadence(steps))) + 1 if watched else 0
+    state = 5 * weights + 6 * vae
+    slices = getattr(config, "slices", 1)
+    batch = max(_batches(config), default=1)
+    acts = KEPT_ACTIVATIONS * net.activations + 3 * math.prod(split.dataset.shape)
+    latent = 0 if laf is None else 8 * laf.vae.latent
+    images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
+    return Memory(
+        {
+            "process": PROCESS,
+            "images": 3.0 * images,
+            "networks": weights * (COPIES + TRAINING + count) + 3.0 * weights * (slices - 1),
+            "VAEs": 8.0 * vae,
+            "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
+            + 2.0 * FLOAT * (n + n_test) * (width + classes),
+            "saved states": (max(states_mb * MB, state) + WRITING * state) if watched else 0.0,
+            "frames": float(frames * frame),
+            "steps": float(steps * STEP),
+            "batches": FLOAT * max(
+                acts * min(train.batch_size, n),
+                acts * (min(batch, n) + min(batch, n_f)),
+                (net.activations + math.prod(split.dataset.shape)) * min(looks.batch_size, n),
+                min(batch, n) * (8 * width + latent),
+            ),
+        }
+    )  # fmt: skip
+
+
+def require_room(
+    setup: Setup,
+    split: Split,
+    config: Any,
+    classroom: Classroom | None = None,
+    *,
+    eval_config: EvalConfig | None = None,
+    references: int | None = None,
+    watched: bool = True,
+) -> None:
+    """Require that a run fits into the memory that it may hold on this machine, or in ``classroom``. Raises RequestError."""
+    states = 64.0 if classroom is None else classroom.states_mb
+    found = estimate(
+        setup,
+        split,
+        config,
+        eval_config=eval_config,
+        references=references,
+        states_mb=states,
+        watched=watched,
+    )
+    found.require(machine_mb() if classroom is None else classroom.run_limit_mb)
+
+
+def vae_numbers(width: int, latent: int) -> int:
+    """The numbers in the weights of one VAE of ``core.models.vae``."""
+    sides = (width, width // 2, 32)
+    encoder = sum(a * b + b for a, b in itertools.pairwise(sides))
+    decoder = sum(a * b + b for a, b in itertools.pairwise((latent, *reversed(sides))))
+    return encoder + 2 * (32 * latent + latent) + decoder
+
+
+@lru_cache(maxsize=64)
+def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
+    """Measure a net by one forward pass over an empty image. Raises RequestError for an unknown one.
+
+    On torch's device "meta" that would take no memory, and four seconds of imports.
+    """
+    model = build(net, shape, classes, seed=0)
+    sizes: list[int] = []
+
+    def note(module: nn.Module, given: Any, out: Any) -> None:
+        if isinstance(out, torch.Tensor) and not list(module.children()):
+            sizes.append(out.numel())
+
+    hooks = [m.register_forward_hook(note) for m in model.modules()]
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, *shape))
+    for hook in hooks:
+        hook.remove()
+    weights = sum(t.numel() for t in (*model.parameters(), *model.buffers()))
+    return NetSize(weights, model.width, sum(sizes))
+
+
+def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSize:
+    """Of the largest net that is used: the original's, or one that the method's own training names."""
+    own = getattr(config, "train", config)
+    names = {train.net if setup.model is None else about_model(setup.model).net}
+    if isinstance(own, TrainConfig):
+        names.add(own.net)
+    shape, classes = split.dataset.shape, len(split.dataset.classes)
+    sizes = [net_size(name, shape, classes) for name in names]
+    return NetSize(*(max(getattr(s, f.name) for s in sizes) for f in fields(NetSize)))
+
+
+def _steps(config: Any, split: Split) -> int:
+    """Steps in all, from above: an epoch is at most a batch for each image that the method reads."""
+    steps = 0
+    for part in _configs(config):
+        if hasattr(part, "epochs"):
+            given = getattr(part, "steps", None)
+            of = len(split.forget_rows) if isinstance(part, LAFConfig) else len(split.train)
+            pairs = part.epochs * math.ceil(of / part.batch_size)
+            twice = 2 if getattr(part, "schedule", "") == "two-stage" else 1
+            limited = given if isinstance(part, LAFConfig) else min(pairs, given or pairs)
+            steps += (limited or pairs) * twice
+    return max(1, steps)
+
+
+def _configs(config: Any) -> list[Any]:
+    """A config and those inside it whose steps a run records: all but the VAEs'."""
+    if not is_dataclass(config):
+        return []
+    inside = [v for f in fields(config) if f.name != "vae" and is_dataclass(v := getattr(config, f.name))]
+    return [config, *(c for v in inside for c in _configs(v))]
+
+
+def _batches(config: Any) -> list[int]:
+    """All batch sizes in a config."""
+    if not is_dataclass(config):
+        return []
+    found = []
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            found += _batches(value)
+        elif f.name.endswith("batch_size"):
+            found.append(value)
+    return found

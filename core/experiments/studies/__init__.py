@@ -1,0 +1,23 @@
+"""Studies: many runs over methods, settings, data and seeds, kept as they come, on all cores or on a Dask cluster."""
+
+from core.experiments.studies.analysis import MEASURES, best, counts, flat, groups, joined, pareto
+from core.experiments.studies.builtin import ready_names, ready_study
+from core.experiments.studies.driver import Driven, predicted
+from core.experiments.studies.results_table import (
+    Table,
+    is_running,
+    kept_studies,
+    kept_study,
+    name_for,
+    remove_study,
+    share_study,
+    study_claims,
+)
+from core.experiments.studies.runtime_estimate import Estimate
+from core.experiments.studies.spec import Study, parse_study, read_study
+
+__all__ = [
+    "MEASURES", "Driven", "Estimate", "Study", "Table", "best", "counts", "flat", "groups", "is_running", "joined",
+    "kept_studies", "kept_study", "name_for", "pareto", "parse_study", "predicted", "read_study", "ready_names", "ready_study",
+    "remove_study", "share_study", "study_claims",
+]  # fmt: skip

@@ -1,0 +1,209 @@
+"""What the rows of a study say: each row with its distances to retrained models, means over seeds, and what was chosen on which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.config import as_dict
+from core.evaluation.metric_specs import FIGURES, average, summaries
+from core.experiments.studies.jobs import SUMMED, Job
+from core.experiments.studies.spec import Study
+
+# figure -> what it is called, its unit and whether less is better; None: neither, it should be what retrained models have
+MEASURES: dict[str, tuple[str, str, bool | None]] = {
+    "average_gap": ("average gap to retrained", "%", True),
+    "forget_gap": ("Train_f, distance to retrained", "%", True),
+    "utility_gap": ("Test_r (or Test), distance to retrained", "%", True),
+    "utility": ("Test_r (or Test)", "%", False),
+    "js": ("JS to retrained on D_f", "nats", True),
+    "train_f": ("Train_f", "%", None),
+    "train_r": ("Train_r", "%", None),
+    "test": ("Test", "%", None),
+    "test_r": ("Test_r", "%", None),
+    "test_f": ("Test_f", "%", None),
+    "clean_f": ("true labels of D_f", "%", None),
+    "commonest_share": ("one answer", "%", None),
+    "spread": ("spread of answers", "nats", None),
+    "auc": ("attack AUC", "", None),
+    "seconds": ("seconds", "s", True),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that differ in nothing but their seed."""
+
+    point: Mapping[str, Any]
+    rows: tuple[Mapping[str, Any], ...]  # as ``joined`` gives them, of the asked role
+    failed: int
+
+    def values(self, measure: str) -> list[float]:
+        """By seed; without those that have none."""
+        return [v for r in self.rows if (v := r["figures"].get(measure)) is not None]
+
+    def mean(self, measure: str) -> float | None:
+        return average(self.values(measure))
+
+    def spread(self, measure: str) -> float | None:
+        """Standard deviation over seeds; None of fewer than two."""
+        found = self.values(measure)
+        if len(found) < 2:
+            return None
+        mean = math.fsum(found) / len(found)
+        return math.sqrt(math.fsum((v - mean) ** 2 for v in found) / (len(found) - 1))
+
+
+def joined(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The row of each cell that has one, with its point as ``study`` has it, its settings, and its distances to retrained models.
+
+    "yardstick" holds the means of the retrained models and "original" the figures of doing nothing, where they are known.
+    """
+    found = []
+    for cell in study.cells():
+        row = rows.get(cell.key)
+        if row is None:
+            continue
+        yard = rows.get(Job("yardstick", cell).key) or {}
+        theirs = list(yard.get("retrained", ()))
+        one = {
+            **row, "point": dict(cell.point or {}), "role": cell.role, "seed": cell.setup.seed, "label": cell.label,
+            "setup": {"dataset": cell.setup.dataset, "task": cell.setup.task, "classes": list(cell.setup.classes),
+                      "fraction": cell.setup.fraction, "method": cell.setup.method, "net": cell.train.net,
+                      "sequence": list(cell.sequence)},
+            "settings": as_dict(cell.config) if hasattr(cell.config, "__dataclass_fields__") else None,
+            "figures": distances(row.get("figures") or {}, theirs) | {"seconds": _seconds(row)},
+            "yardstick": means(theirs), "original": distances(yard.get("original") or {}, theirs),
+            "retrain_s": (yard.get("seconds") or {}).get("retrain"),
+        }  # fmt: skip
+        found.append(one)
+    return found
+
+
+def distances(
+    values: Mapping[str, float | None], theirs: Sequence[Mapping[str, float | None]]
+) -> dict[str, float | None]:
+    """``values`` with what is measured against retrained models; of two nets whose Test_r is None, Test counts as utility."""
+    if not values:
+        return {}
+    mean = means(theirs)
+    utility = "test" if values.get("test_r") is None else "test_r"
+    found = {**values, "utility": values.get(utility)}
+    if mean:
+        found |= {k: v for k, v in summaries(values, theirs).items() if k == "average_gap"}
+        found["forget_gap"] = _distance(values.get("train_f"), mean.get("train_f"))
+        found["utility_gap"] = _distance(values.get(utility), mean.get(utility))
+    return found
+
+
+def means(theirs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each figure; {} of no models."""
+    if not theirs:
+        return {}
+    return {k: average([v for t in theirs if (v := t.get(k)) is not None]) for k in theirs[0]}
+
+
+def groups(rows: Sequence[Mapping[str, Any]], role: str | None = "reported") -> list[Group]:
+    """Rows with one point together, in the order in which they first come; of one role, or all."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if role is None or row["role"] == role:
+            found.setdefault(repr(row["point"]), []).append(row)
+    return [
+        Group(
+            many[0]["point"],
+            tuple(r for r in many if r["state"] == "done"),
+            sum(r["state"] != "done" for r in many),
+        )
+        for many in found.values()
+    ]
+
+
+@dataclass(frozen=True)
+class Best:
+    """What was chosen on some seeds, and how it did on others."""
+
+    point: Mapping[str, Any]
+    measure: str
+    chosen_on: tuple[int, ...]
+    chosen_value: float
+    reported_on: tuple[int, ...]
+    reported: Group | None
+
+
+def best(study: Study, rows: Sequence[Mapping[str, Any]], measure: str = "average_gap") -> Best | None:
+    """The point with the least mean of ``measure`` on the seeds that are there to choose on; None where there are none.
+
+    Points that lack a seed, or failed on one, are not chosen.
+    """
+    complete = [
+        g for g in groups(rows, "chosen") if not g.failed and len(g.values(measure)) == len(study.chosen)
+    ]
+    if not study.chosen or not complete:
+        return None
+    sign = -1.0 if MEASURES[measure][2] is False else 1.0
+    chosen = min(complete, key=lambda g: sign * (g.mean(measure) or 0.0))
+    reported = next((g for g in groups(rows) if g.point == chosen.point), None)
+    value = chosen.mean(measure)
+    assert value is not None
+    return Best(chosen.point, measure, study.chosen, value, study.reported, reported)
+
+
+def pareto(points: Sequence[tuple[float, float]], *, less: tuple[bool, bool]) -> list[int]:
+    """Numbers of the points that no other betters in one figure without losing in the other, by the first figure.
+
+    ``less``: whether less is better of each.
+    """
+    signed = [tuple(v if low else -v for v, low in zip(p, less, strict=True)) for p in points]
+    order = sorted(range(len(points)), key=lambda i: signed[i])
+    found, lowest = [], math.inf
+    for i in order:
+        if signed[i][1] < lowest:
+            found.append(i)
+            lowest = signed[i][1]
+    return found
+
+
+def counts(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Cells by state: "done", "failed" and "left"."""
+    found = {"done": 0, "failed": 0, "left": 0}
+    for cell in study.cells():
+        row = rows.get(cell.key)
+        found["left" if row is None else str(row["state"])] += 1
+    return found
+
+
+def flat(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of plain values, for a CSV: what varied, seed, role, figures, seconds by stage, settings, reason."""
+    found = []
+    for row in rows:
+        one = {**{k: _cell_text(v) for k, v in row["point"].items()}, "seed": row["seed"], "role": row["role"],
+               "state": row["state"], **{k: _cell_text(v) for k, v in row["setup"].items()}}  # fmt: skip
+        one |= {k: row["figures"].get(k) for k in MEASURES}
+        one |= {f"retrained_{k}": row["yardstick"].get(k) for k in (*SUMMED, "test_r", "test_f")}
+        one |= {f"s_{k}": v for k, v in (row.get("seconds") or {}).items()}
+        found.append({**one, "error": row.get("error", "")})
+    return found
+
+
+def _cell_text(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _seconds(row: Mapping[str, Any]) -> float | None:
+    stages = row.get("seconds") or {}
+    return math.fsum(v for k, v in stages.items() if k != "own original") if stages else None
+
+
+def _distance(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else abs(a - b)
+
+
+def percent(measure: str) -> bool:
+    """Whether a page shows it as percent."""
+    return MEASURES.get(measure, ("", FIGURES[measure].unit if measure in FIGURES else "", None))[1] == "%"
+
+
+__all__ = ["MEASURES", "Best", "Group", "best", "counts", "flat", "groups", "joined", "pareto", "percent"]

@@ -1,0 +1,139 @@
+"""A cell of a study: one method with its settings on one request and seed, as plain values with a key of its content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from core.config import TrainConfig, as_dict
+from core.data.registry import DATASETS, load
+from core.errors import RequestError
+from core.experiments.studies.parameters import (
+    apply_settings,
+    apply_train,
+    family_of,
+    kind_of,
+    preset_cached,
+    train_preset,
+    value_of,
+)
+from core.methods import METHODS
+from core.methods.base import has_own_original
+from core.runs.setup import Setup, usual_classes
+from core.runtime.content_cache import content_key
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study. ``point`` is what the study varies, as it was written; the rest decides the result."""
+
+    setup: Setup
+    config: Any  # of the method; None where a plug-in decides itself
+    train: TrainConfig  # of original and retrained models
+    references: int  # retrained models it is held against
+    sequence: tuple[
+        int | str, ...
+    ] = ()  # classes forgotten one request after another; the setup's are all of them
+    point: Mapping[str, Any] | None = None
+    role: str = "reported"  # "chosen": on a seed on which settings are chosen, never reported
+    label: str = ""  # of the variant
+
+    @cached_property
+    def key(self) -> str:
+        """By the content: cells with one key have one result."""
+        config = _unusual(self.config)
+        return content_key("cell", self._request, self.setup.method, config, list(self.sequence), _unusual(self.train),
+                           self.references)  # fmt: skip
+
+    @cached_property
+    def original_key(self) -> str:
+        """Which original model it begins with. Only labels that are wrong, or a method with its own, make that depend on the request."""
+        own = _own(self.setup.method)
+        config = as_dict(self.config) if own and hasattr(self.config, "__dataclass_fields__") else None
+        asked = (
+            self._request
+            if own or self.setup.task == "noise"
+            else [self.setup.dataset, self.setup.seed, self.setup.device]
+        )
+        return content_key("study original", asked, _unusual(self.train), own, config)
+
+    @cached_property
+    def yardstick_key(self) -> str:
+        """Which original and retrained models it is held against."""
+        return content_key("yardstick", self._request, _unusual(self.train), self.references)
+
+    @property
+    def plain(self) -> Cell:
+        """The cell of its yardstick: the common original, nothing done to it."""
+        return replace(self, setup=replace(self.setup, method="nothing"), config=None, sequence=())
+
+    @property
+    def _request(self) -> list[Any]:
+        s = self.setup
+        return [s.dataset, s.task, list(s.classes), s.fraction, s.seed, s.device]
+
+
+def _unusual(config: Any) -> Any:
+    """What of a config differs from its class's defaults, so that a setting which comes with a newer version, and whose default is
+    what there was before, leaves the key as it is."""
+    if not is_dataclass(config):
+        return repr(config)
+    try:
+        usual: Any = type(config)()  # type: ignore[misc]
+    except TypeError:
+        return as_dict(config)
+    found = {}
+    for f in fields(config):
+        value, before = value_of(config, f.name), value_of(usual, f.name)
+        if f.name != "threads" and value != before:
+            found[f.name] = _unusual(value) if is_dataclass(value) and type(value) is type(before) else value
+    return found
+
+
+def _own(name: str) -> str | None:
+    return name if has_own_original(METHODS[name]) else None
+
+
+def make_cell(
+    point: Mapping[str, Any], seed: int, *, references: int, data_dir: str | None = None, device: str = "auto",
+    role: str = "reported", label: str = "", shown: Mapping[str, Any] | None = None,
+) -> Cell:  # fmt: skip
+    """The cell of ``point``: values by field, the presets for everything else. Raises RequestError for what cannot be."""
+    name, task = str(point.get("method", "laf")), str(point.get("task", "class"))
+    dataset = str(point.get("dataset", "digits"))
+    family = family_of(dataset)
+    sequence = tuple(point.get("sequence", ()))
+    if sequence and task != "class":
+        raise RequestError("sequence goes with task class: whole classes are forgotten one after another")
+    share = point.get("share")
+    if share is not None and name == "laf+r" and share == 0:
+        name, share = "laf", None
+    config = preset_cached(name, family, task)
+    config = apply_settings(config, {f: v for f, v in point.items() if kind_of(f) == "method"})
+    if share is not None:
+        if name not in ("laf", "laf+r"):
+            raise RequestError(f"share goes with method laf+r, not {name}")
+        if name == "laf+r":
+            config = replace(config, repair=replace(config.repair, share=float(share)))
+    setup = Setup(
+        dataset=dataset,
+        task=task,
+        classes=sequence or _classes(point.get("classes"), task, dataset),
+        fraction=point.get("fraction") if task != "class" else None,
+        seed=seed,
+        data_dir=data_dir,
+        device=device,
+        method=name,
+    )
+    train = apply_train(train_preset(family, task), {f: v for f, v in point.items() if kind_of(f) == "train"})
+    return Cell(
+        setup, config, train, references, sequence, dict(point if shown is None else shown), role, label
+    )
+
+
+def _classes(given: Any, task: str, dataset: str) -> tuple[int | str, ...]:
+    if given is None:
+        return usual_classes(task, 10 if dataset in DATASETS else len(load(dataset).classes))
+    return tuple(given) if isinstance(given, (list, tuple)) else (given,)

@@ -1,0 +1,31 @@
+"""Fine-tuning: go on training on what remains, and let D_f fade by itself (Golatkar et al., CVPR 2020, as a baseline)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.methods.baselines.base import Baseline, Student, StudentConfig, mean_cross_entropy
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(StudentConfig):
+    """As later comparisons run it (Kurmanji et al. 2023): SGD with momentum 0.9 at a raised rate of 0.01, 10 epochs."""
+
+    epochs: int = 10
+    lr: float = 1e-2
+    optimiser: str = "sgd"
+    momentum: float = 0.9
+
+
+class Finetune(Baseline):
+    """Cross-entropy on D_r."""
+
+    name = "finetune"
+    title = "Fine-tune"
+    source = "Golatkar et al. 2020, arXiv 1911.04933"
+    Config = FinetuneConfig
+
+    def update(self, state: Student, config: FinetuneConfig) -> tuple[dict[str, float], dict[str, float]]:
+        """One minibatch of D_r."""
+        loss = mean_cross_entropy(state.model, *state.batch("remain"))
+        return {"remain": float(loss.detach())}, {"remain": state.descend(loss)}

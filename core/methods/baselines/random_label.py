@@ -1,0 +1,69 @@
+"""Random labels: each image of D_f gets a wrong label, drawn once, and training goes on with it beside D_r."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from core.data.split import Split
+from core.methods.baselines.base import Baseline, Student, StudentConfig, batches, mean_cross_entropy
+from core.models.base import Net
+from core.runtime import seeding
+
+
+@dataclass(frozen=True)
+class RandomLabelConfig(StudentConfig):
+    """As Fan et al. 2024 compare with it: SGD with momentum 0.9, 10 epochs, a rate searched from 5e-4 to 5e-2."""
+
+    epochs: int = 10
+    lr: float = 1e-2
+    optimiser: str = "sgd"
+    momentum: float = 0.9
+
+
+class RandomLabel(Baseline):
+    """Cross-entropy on a batch of D_f with its wrong labels plus that on a batch of D_r; an epoch is the batches of D_f.
+
+    The papers shuffle both sets into one; batch by batch, a small D_f weighs as much as D_r.
+    """
+
+    name = "random-label"
+    title = "Random label"
+    source = "Graves et al. 2021, arXiv 2010.10981"
+    Config: ClassVar[type[Any]] = RandomLabelConfig
+    passes = 2.0
+
+    def epoch_steps(self, split: Split, config: Any) -> int:
+        """The batches of D_f."""
+        return batches(split.forget_rows, config.batch_size)
+
+    def start(self, model: Net, split: Split, *, seed: int) -> Student:
+        """Draws the wrong labels besides."""
+        state = super().start(model, split, seed=seed)
+        generator = seeding.generator(seed, "unlearn", "wrong")
+        state.fixed["wrong"] = wrong_labels(split, generator).to(split.train.y.device)
+        return state
+
+    def update(self, state: Student, config: Any) -> tuple[dict[str, float], dict[str, float]]:
+        """One pair of minibatches."""
+        losses = pair_losses(state)
+        norm = state.descend(losses["forget"] + losses["remain"])
+        return {k: float(v.detach()) for k, v in losses.items()}, {"both": norm}
+
+
+def wrong_labels(split: Split, generator: torch.Generator) -> Tensor:
+    """(N_f,) for each image of D_f a class that is not its label, each of the others as likely."""
+    classes = len(split.dataset.classes)
+    away = torch.randint(1, classes, (len(split.forget_rows),), generator=generator)
+    return (split.train.y[split.forget_rows].cpu() + away) % classes
+
+
+def pair_losses(state: Student) -> dict[str, Tensor]:
+    """Mean cross-entropies () on a batch of D_f with its wrong labels, and on one of D_r with its own."""
+    places, rows = state.rows("forget")
+    wrong = state.fixed["wrong"].to(rows.device)[places]
+    forget = mean_cross_entropy(state.model, state.split.train.floats(rows), wrong)
+    return {"forget": forget, "remain": mean_cross_entropy(state.model, *state.batch("remain"))}

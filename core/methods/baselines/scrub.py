@@ -1,0 +1,98 @@
+"""SCRUB: a student that disobeys its teacher on D_f and obeys it on D_r, in turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from core.data.split import Split
+from core.methods.baselines.base import (
+    Baseline,
+    Student,
+    StudentConfig,
+    batches,
+    divergence,
+    mean_cross_entropy,
+)
+from core.runtime import bounds
+from core.runtime.bounds import Bound
+
+
+@dataclass(frozen=True)
+class ScrubConfig(StudentConfig):
+    """The paper's for large data: SGD with momentum 0.9 at 5e-4, weight decay 5e-4, 3 epochs, 2 of them with max-steps, alpha 0.001,
+    gamma 0.99, temperature 4, batches of 512 of D_f and 128 of D_r."""
+
+    epochs: int = 3
+    batch_size: int = 128  # of D_r
+    forget_batch_size: int = 512
+    lr: float = 5e-4
+    optimiser: str = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    msteps: int = 2  # epochs that begin with max-steps; the last ones should not
+    alpha: float = 0.001  # weight of the divergence on D_r
+    gamma: float = 0.99  # weight of the cross-entropy on D_r
+    temperature: float = 4.0
+
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "forget_batch_size": bounds.BATCH,
+        "msteps": bounds.EPOCHS,
+        **dict.fromkeys(("alpha", "gamma", "temperature"), bounds.POSITIVE),
+    }
+
+
+class Scrub(Baseline):
+    """An epoch: once through D_f raising KL(original ‖ student), for the first ``msteps`` epochs; then once through D_r lowering
+    alpha · KL + gamma · cross-entropy."""
+
+    name = "scrub"
+    title = "SCRUB"
+    source = "Kurmanji et al. 2023, arXiv 2302.09880"
+    Config = ScrubConfig
+    passes = 4 / 3
+
+    def start(self, model: Any, split: Split, *, seed: int) -> Student:
+        """D_f has batches of its own size."""
+        state = super().start(model, split, seed=seed)
+        state.forget.batch_size = self.config.forget_batch_size
+        return state
+
+    def steps(self, split: Split, config: ScrubConfig) -> int:
+        """Max-steps and min-steps together."""
+        n_f, n_r = _lengths(split, config)
+        total = config.epochs * n_r + min(config.msteps, config.epochs) * n_f
+        return total if config.steps is None else min(total, config.steps)
+
+    def epoch(self, state: Student, config: ScrubConfig) -> int:
+        """The first epochs are longer."""
+        return place(state.number - 1, *_lengths(state.split, config), config.msteps)[0]
+
+    def update(self, state: Student, config: ScrubConfig) -> tuple[dict[str, float], dict[str, float]]:
+        """One max-step or one min-step."""
+        _, forgets = place(state.number, *_lengths(state.split, config), config.msteps)
+        which = "forget" if forgets else "remain"
+        x, y = state.batch(which)
+        with torch.no_grad():
+            taught = state.original(x)
+        kl = divergence(state.model(x), taught, config.temperature)
+        if forgets:
+            return {"forget_kl": float(kl.detach())}, {"forget": state.descend(-kl)}
+        ce = mean_cross_entropy(state.model, x, y)
+        norm = state.descend(config.alpha * kl + config.gamma * ce)
+        return {"remain_kl": float(kl.detach()), "remain": float(ce.detach())}, {"remain": norm}
+
+
+def _lengths(split: Split, config: ScrubConfig) -> tuple[int, int]:
+    """Batches of D_f and of D_r in an epoch."""
+    return batches(split.forget_rows, config.forget_batch_size), batches(split.remain_rows, config.batch_size)
+
+
+def place(step: int, n_f: int, n_r: int, msteps: int) -> tuple[int, bool]:
+    """The epoch, from 1, of step ``step``, from 0, and whether it is a max-step."""
+    long = n_f + n_r
+    if step < msteps * long:
+        return step // long + 1, step % long < n_f
+    return msteps + (step - msteps * long) // n_r + 1, False

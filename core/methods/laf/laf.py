@@ -1,0 +1,252 @@
+"""Label-Agnostic Forgetting (arXiv 2404.00506): two VAEs on frozen representations, then L_UE and L_RA in turn.
+
+No label is read anywhere in this file: ``start`` is handed images and rows, and nothing with a ``y``.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+
+import torch
+from torch import Tensor
+
+from core.config import LAFConfig
+from core.data.split import Split, UnlabelledSplit
+from core.errors import DivergedError
+from core.methods.laf.laf_step import Batch, LAFState, descend, gradients, split_by_layer, stepped
+from core.methods.laf.last_layer import features, last_layer
+from core.methods.step import Stage, Step
+from core.models import pooled_conv
+from core.models.base import Net, device_of
+from core.runtime import seeding
+from core.runtime.device import in_bfloat16
+from core.runtime.progress import Progress
+from core.training.batches import Batches
+from core.training.flat_parameters import Flat
+from core.training.optimizer import FlatAdam
+from core.training.supervised import copy_of
+from core.training.vae_trainer import VAEFit
+
+SLICE_S = 0.05
+
+
+class LAF:
+    """Two VAEs learn D and D_f; L_UE makes the model fail the one of D_f, L_RA holds what remains and pushes the rest away."""
+
+    name = "laf"
+    title = "LAF"
+    needs_labels = False
+    changeable = (
+        "epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded", "schedule", "losses", "ue_per_ra",
+        "weight_remain", "weight_forget", "weight_align", "weight_repel",
+    )  # fmt: skip
+
+    def __init__(self, config: LAFConfig | None = None) -> None:
+        self.config = config
+
+    def configure(self, model: Net, split: Split) -> None:
+        """The preset of (dataset, task), unless a config was given."""
+        if self.config is None:
+            self.config = LAFConfig.preset(split.dataset.family, split.task)
+
+    def stages(self, split: UnlabelledSplit, config: LAFConfig) -> tuple[Stage, ...]:
+        """h on D, h_f on D_f, then one step a pair of batches: the shorter of the two loaders decides."""
+        n_r, n_f = _counts(split, config)
+
+        def batches(n: int, size: int) -> int:
+            return math.ceil(n / size)
+
+        vae = config.vae
+        pairs = min(batches(n_r, config.batch_size), batches(n_f, config.batch_size))
+        return (
+            Stage(
+                "vae",
+                _vae_title(config),
+                vae.epochs * batches(n_r + n_f * (config.vae_data == "all"), vae.batch_size),
+            ),
+            Stage("vae_f", "VAE of D_f", vae.epochs * batches(n_f, vae.batch_size)),
+            Stage("unlearn", "unlearning", self._total(pairs, config)),
+        )
+
+    def start(self, model: Net, split: UnlabelledSplit, *, seed: int) -> LAFState:
+        """Copies ``model`` twice: the frozen teacher and the model to unlearn. BatchNorm stays in eval mode throughout."""
+        config = self.config
+        assert config is not None
+        device = device_of(model)
+        split = split.to(device)
+        original = copy_of(model).eval().requires_grad_(False)
+        student = copy_of(model).eval()
+        rows, remain_at, forget_at = _read(split, config, seed)
+        layer = last_layer(student, split.train.floats(rows[:2])) if config.learns == "last" else None
+        if layer is None and not in_bfloat16(device, config.precision):
+            pooled_conv.make_ready(student.extractor, split.train.floats(rows[:2]))
+        n, n_f, width = len(rows), len(forget_at), model.width
+        flat = Flat((layer or student.extractor).parameters())
+        return LAFState(
+            original=original,
+            model=student,
+            split=split,
+            rows=rows,
+            remain_at=remain_at,
+            forget_at=forget_at,
+            representations=torch.empty(n, width, device=device),
+            filled=0,
+            features=None if layer is None else torch.empty(n, layer.in_features, device=device),
+            layer=layer,
+            bf16=in_bfloat16(device, config.precision),
+            vae=VAEFit.start(
+                n if config.vae_data == "all" else len(remain_at),
+                width,
+                config.vae,
+                device,
+                seed=seed,
+                stage="vae",
+                title=_vae_title(config),
+            ),
+            vae_f=VAEFit.start(n_f, width, config.vae, device, seed=seed, stage="vae_f", title="VAE of D_f"),
+            flat=flat,
+            optimiser_ue=FlatAdam(flat, config.lr_ue),
+            optimiser_ra=FlatAdam(flat, config.lr_ra),
+            remain=Batches(len(remain_at), config.batch_size, seeding.derive(seed, "unlearn"), "remain"),
+            forget=Batches(n_f, config.batch_size, seeding.derive(seed, "unlearn"), "forget"),
+            noise=seeding.generator(seed, "unlearn", "noise"),
+        )
+
+    def prepare(self, state: LAFState, config: LAFConfig) -> Progress | None:
+        """Representations of D once, then h on all of D, or on D_r where ``vae_data`` says so, then h_f on D_f."""
+        start = time.perf_counter()
+        if state.filled < len(state.representations):
+            self._fill(state, start)
+            state.vae.seconds += time.perf_counter() - start
+            return Progress(
+                "vae", state.vae.number, state.vae.total, state.vae.seconds, tuple(state.vae.curve)
+            )
+        at_h = None if config.vae_data == "all" else state.remain_at
+        for fit, at in ((state.vae, at_h), (state.vae_f, state.forget_at)):
+            if fit.number < fit.total:
+                e = state.representations if at is None else state.representations[at]
+                fit.step(e)
+                while fit.number < fit.total and time.perf_counter() - start < SLICE_S:
+                    fit.step(e)
+                fit.seconds += time.perf_counter() - start
+                return Progress(fit.stage, fit.number, fit.total, fit.seconds, tuple(fit.curve))
+        return None
+
+    def _fill(self, state: LAFState, start: float, chunk: int = 64) -> None:
+        """In chunks whose activations a core's cache holds: of 1,024 images they took half as long again."""
+        original, count = state.original, len(state.representations)
+        layer = (
+            None if state.features is None else last_layer(original, state.split.train.floats(state.rows[:2]))
+        )
+        with torch.no_grad(), torch.autocast(state.rows.device.type, torch.bfloat16, enabled=state.bf16):
+            while state.filled < count and time.perf_counter() - start < SLICE_S:
+                part = slice(state.filled, state.filled + chunk)
+                x = state.split.train.floats(state.rows[part])
+                if layer is None or state.features is None:
+                    state.representations[part] = original.extract(x).float()
+                else:
+                    state.features[part] = features(original, layer, x).float()
+                    state.representations[part] = layer(state.features[part]).float()
+                state.filled += chunk
+
+    def step(self, state: LAFState, config: LAFConfig) -> Step:
+        """One pair of batches: steps on L_UE, then one on L_RA with a fresh forward pass; or as schedule and losses say."""
+        start = time.perf_counter()
+        batch = Batch.draw(state)
+        state.number += 1
+        what = stepped(state, config)
+        grads: dict[str, Tensor] = {}
+        terms: dict[str, float] = {}
+        moves: dict[str, Tensor] = {}
+        if what == "joint":
+            terms, grads = gradients(state, batch, config, "ue", "ra")
+            both = state.gradients.setdefault("joint", state.flat.gradient())
+            torch.add(grads["ue"], grads["ra"], out=both.values)
+            moves["joint"] = descend(state, both, state.optimiser_ra, config.lr_ra)
+        kinds = {
+            "ue": (config.ue_per_ra, state.optimiser_ue, config.lr_ue),
+            "ra": (1, state.optimiser_ra, config.lr_ra),
+        }
+        for loss in ("ue", "ra"):
+            if what not in ("both", loss):
+                continue
+            times, optimiser, lr = kinds[loss]
+            for _ in range(times):
+                found, made = gradients(state, batch, config, loss)
+                moves[loss] = descend(state, state.gradients[loss], optimiser, lr)
+            grads |= made
+            terms |= found
+        # one crossing from the device to here for all of them
+        dot = [grads["ue"] @ grads["ra"]] if len(grads) == 2 else []
+        numbers = torch.stack([*(g.norm() for g in grads.values()), *moves.values(), *dot]).tolist()
+        norms = dict(zip(grads, numbers, strict=False))
+        moved = dict(zip(moves, numbers[len(grads) :], strict=False))
+        if not math.isfinite(sum(numbers)):
+            raise DivergedError(
+                "a weight or gradient", stage="unlearn", step=state.number, advice="lower lr_UE and lr_RA"
+            )
+        product = norms.get("ue", 0.0) * norms.get("ra", 0.0)
+        return Step(
+            number=state.number,
+            total=self._total(state.steps_per_epoch, config),
+            epoch=(state.number - 1) // state.steps_per_epoch + 1,
+            stage="unlearn",
+            losses=terms,
+            grad_norms=norms,
+            grad_cosine=numbers[-1] / product if product > 0 else None,
+            images={"remain": batch.n_r, "forget": len(batch.x) - batch.n_r},
+            moves=moved,
+            seconds=time.perf_counter() - start,
+        )
+
+    def by_layer(self, state: LAFState, config: LAFConfig) -> dict[str, dict[str, float | None]]:
+        """Norms of both gradients and their cosine for each layer, on the batches and noise of the next step, which is not taken.
+
+        By name of the parameter's module: {"0": {"ue": …, "ra": …, "cosine": … in [-1, 1], None where one is zero}}.
+        """
+        loaders = (state.remain, state.forget)
+        kept = [copy.deepcopy(b.state_dict()) for b in loaders], state.noise.get_state()
+        try:
+            batch = Batch.draw(state)
+            found = gradients(state, batch, config, "ue", "ra")[1]
+        finally:
+            for loader, saved in zip(loaders, kept[0], strict=True):
+                loader.load_state_dict(saved)
+            state.noise.set_state(kept[1])
+        return split_by_layer(state, found["ue"], found["ra"])
+
+    def _total(self, pairs: int, config: LAFConfig) -> int:
+        """Steps in all; two stages take as many of each kind as the others."""
+        return (config.steps or config.epochs * pairs) * (2 if config.schedule == "two-stage" else 1)
+
+    def result(self, state: LAFState) -> Net:
+        """The model as it stands."""
+        return state.model
+
+
+def _vae_title(config: LAFConfig) -> str:
+    return "VAE of D" if config.vae_data == "all" else "VAE of D_r"
+
+
+def _counts(split: UnlabelledSplit, config: LAFConfig) -> tuple[int, int]:
+    """How many images of D_r and of D_f are read."""
+    n_r, n_f = len(split.remain_rows), len(split.forget_rows)
+    return min(n_r, config.most_remain or n_r), min(n_f, config.most_forget or n_f)
+
+
+def _read(split: UnlabelledSplit, config: LAFConfig, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows that are read, (n,), and where among them are those of D_r and of D_f: all of D, or a random part of each."""
+    counts = _counts(split, config)
+    parts = (split.remain_rows, split.forget_rows)
+    if counts == tuple(len(p) for p in parts):
+        return torch.arange(len(split.train), device=split.remain_rows.device), *parts
+    chance = seeding.generator(seed, "laf", "read")
+    chosen = [
+        p[torch.randperm(len(p), generator=chance)[:n].to(p.device)]
+        for p, n in zip(parts, counts, strict=True)
+    ]
+    rows = torch.cat(chosen).sort().values
+    remain_at, forget_at = (torch.searchsorted(rows, part) for part in chosen)
+    return rows, remain_at, forget_at

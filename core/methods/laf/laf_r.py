@@ -1,0 +1,123 @@
+"""LAF+R: Label-Agnostic Forgetting, then supervised repair of the head on labelled remaining data."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from core.config import LAFRConfig, TrainConfig
+from core.data.split import Split
+from core.methods.base import refused_change
+from core.methods.laf.laf import LAF
+from core.methods.laf.laf_step import LAFState
+from core.methods.step import Stage, Step
+from core.models.base import Net
+from core.runtime import seeding
+from core.runtime.progress import Progress
+from core.training.supervised import Supervised
+
+
+@dataclass
+class LAFRState:
+    """A LAF run, and the repair of the head of the same model that follows its last step."""
+
+    laf: LAFState
+    repair: Supervised
+
+    @property
+    def number(self) -> int:
+        """Steps taken, of both kinds."""
+        return self.laf.number + self.repair.number
+
+    def state_dict(self) -> dict[str, Any]:
+        repair = self.repair.state_dict()
+        del repair["model"]  # LAF's, which is kept already
+        return {"laf": self.laf.state_dict(), "repair": repair}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.laf.load_state_dict(state["laf"])
+        self.repair.load_state_dict({**state["repair"], "model": state["laf"]["model"]})
+
+    def share_with(self, other: LAFRState) -> None:
+        """As LAF's."""
+        self.laf.share_with(other.laf)
+
+
+class LAFR:
+    """LAF to its end without a label, then cross-entropy on a share of D_r; only the head learns, as in the reference."""
+
+    name = "laf+r"
+    title = "LAF+R"
+    needs_labels = True
+
+    def __init__(self, config: LAFRConfig | None = None) -> None:
+        self.config = config
+
+    def configure(self, model: Net, split: Split) -> None:
+        """The preset of (dataset, task), unless a config was given."""
+        if self.config is None:
+            self.config = LAFRConfig.preset(split.dataset.family, split.task)
+
+    def refuse_change(self, before: LAFRConfig, now: LAFRConfig) -> str | None:
+        """LAF's settings can change as in LAF, the repair's cannot."""
+        if before.repair != now.repair:
+            return "the repair is laid out before the first step, so it cannot change in the middle of a run; reset, or begin another run"
+        return refused_change(LAF(before.laf), before.laf, now.laf)
+
+    def stages(self, split: Split, config: LAFRConfig) -> tuple[Stage, ...]:
+        """LAF's, with the repair's minibatches counted on after its last step."""
+        *before, unlearn = LAF(config.laf).stages(split.unlabelled(), config.laf)
+        repair = config.repair.epochs * math.ceil(_labelled(config, split) / config.repair.batch_size)
+        return (*before, Stage("unlearn", "unlearning, then repair", unlearn.total + repair))
+
+    def start(self, model: Net, split: Split, *, seed: int) -> LAFRState:
+        """LAF is handed the split without labels; the repair a fixed random share of D_r with them."""
+        config = self.config
+        assert config is not None
+        laf = LAF(config.laf).start(model, split.unlabelled(), seed=seed)
+        order = torch.randperm(
+            len(split.remain_rows), generator=seeding.generator(seed, "repair", "labelled")
+        )
+        rows = split.remain_rows[order[: _labelled(config, split)]]
+        supervised = TrainConfig(
+            epochs=config.repair.epochs, batch_size=config.repair.batch_size, lr=config.repair.lr,
+            weight_decay=0.0, threads=config.threads,
+        )  # fmt: skip
+        student = laf.model
+        repair = Supervised.start(
+            student, split.train.take(rows), supervised, seed=seed, stage="repair", part=student.head
+        )
+        return LAFRState(laf, repair)
+
+    def prepare(self, state: LAFRState, config: LAFRConfig) -> Progress | None:
+        """LAF's preparation."""
+        return LAF(config.laf).prepare(state.laf, config.laf)
+
+    def step(self, state: LAFRState, config: LAFRConfig) -> Step:
+        """A pair of LAF's losses until its end, then a minibatch of the repair."""
+        total_laf = config.laf.steps or config.laf.epochs * state.laf.steps_per_epoch
+        total = total_laf + state.repair.total
+        if state.laf.number < total_laf:
+            return replace(LAF(config.laf).step(state.laf, config.laf), total=total)
+        start = time.perf_counter()
+        loss = state.repair.step()
+        epoch = (state.repair.number - 1) // len(state.repair.batches) + 1
+        seconds = time.perf_counter() - start
+        return Step(state.number, total, epoch, "repair", {"cross_entropy": loss}, {}, seconds=seconds)
+
+    def by_layer(self, state: LAFRState, config: LAFRConfig) -> dict[str, dict[str, float | None]]:
+        """As LAF's, whose part it is."""
+        return LAF(config.laf).by_layer(state.laf, config.laf)
+
+    def result(self, state: LAFRState) -> Net:
+        """The model as it stands."""
+        return state.laf.model.eval()
+
+
+def _labelled(config: LAFRConfig, split: Split) -> int:
+    """Images of D_r whose labels are read; at least one."""
+    return max(1, round(config.repair.share * len(split.remain_rows)))

@@ -1,0 +1,223 @@
+"""What one step of LAF is made of: its state, a pair of batches, the two losses with their terms, gradients and moves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.config import LAFConfig
+from core.data.split import UnlabelledSplit
+from core.errors import DivergedError
+from core.methods.laf.loss_gradients import alignment_gradient, squared_error_slope
+from core.models import pooled_conv, vae_gradients
+from core.models.base import Net
+from core.training.batches import Batches
+from core.training.flat_parameters import Flat, Vector
+from core.training.optimizer import FlatAdam
+from core.training.vae_trainer import VAEFit
+
+
+@dataclass
+class LAFState:
+    """All of a LAF run: the frozen original and what it says, two VAEs, the model being unlearned."""
+
+    original: Net
+    model: Net
+    split: UnlabelledSplit
+    rows: Tensor  # (n,) of split.train: the images that are read, D's unless the config says fewer
+    remain_at: Tensor  # (n_r,) of D_r among them
+    forget_at: Tensor  # (n_f,) of D_f
+    representations: Tensor  # (n, width) of them under the original; filled in slices
+    filled: int
+    features: Tensor | None  # (n, in_features) below the layer that learns, where only that one does
+    layer: nn.Linear | None  # that layer of ``model``
+    bf16: bool
+    vae: VAEFit  # h, on D
+    vae_f: VAEFit  # h_f, on D_f
+    flat: Flat  # the parameters that learn
+    optimiser_ue: FlatAdam
+    optimiser_ra: FlatAdam
+    remain: Batches
+    forget: Batches
+    noise: torch.Generator
+    number: int = 0
+    gradients: dict[str, Vector] = field(default_factory=dict)  # memory that is used again at each step
+
+    @property
+    def learning(self) -> nn.Module:
+        """The part that the two losses reach; the head's parameters receive no gradient from either."""
+        return self.model.extractor if self.layer is None else self.layer
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Pairs of batches: the shorter of the two loaders decides."""
+        return min(len(self.remain), len(self.forget))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "vae": self.vae.state_dict(),
+            "vae_f": self.vae_f.state_dict(),
+            "optimiser_ue": self.optimiser_ue.state_dict(),
+            "optimiser_ra": self.optimiser_ra.state_dict(),
+            "remain": self.remain.state_dict(),
+            "forget": self.forget.state_dict(),
+            "noise": self.noise.get_state(),
+            "number": self.number,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The original's representations are not kept: they are computed again, to the same bits."""
+        self.model.load_state_dict(state["model"])
+        for name in ("vae", "vae_f", "remain", "forget", "optimiser_ue", "optimiser_ra"):
+            getattr(self, name).load_state_dict(state[name])
+        self.noise.set_state(state["noise"])
+        self.number = state["number"]
+
+    def share_with(self, other: LAFState) -> None:
+        """Spare a fork the forward pass over all of D; nobody writes to it once it is filled."""
+        other.representations, other.filled, other.features = self.representations, self.filled, self.features
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Representations (B, width) float32 of a Batch's x under the model as it is."""
+        if self.layer is not None:
+            return torch.addmm(self.layer.bias, x, self.layer.weight.T)
+        found = None if self.bf16 else pooled_conv.blocks(self.model.extractor, x)
+        if found is not None:
+            return pooled_conv.extract(found, x)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.model.extract(x).float()
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A pair of batches, D_r's images first."""
+
+    x: Tensor  # (B_r + B_f, C, H, W); features (B_r + B_f, in_features) where only the last layer learns
+    e0: Tensor  # (B_r + B_f, width) under the original
+    n_r: int
+
+    @classmethod
+    def draw(cls, state: LAFState) -> Batch:
+        """The next pair; an epoch ends where the shorter of the two loaders does."""
+        if state.number % state.steps_per_epoch == 0:
+            state.remain.restart()
+            state.forget.restart()
+        at_r = state.remain_at[state.remain.draw().to(state.remain_at.device)]
+        at_f = state.forget_at[state.forget.draw().to(state.forget_at.device)]
+        at = torch.cat([at_r, at_f])
+        x = state.split.train.floats(state.rows[at]) if state.features is None else state.features[at]
+        return cls(x, state.representations[at], len(at_r))
+
+
+def stepped(state: LAFState, config: LAFConfig) -> str:
+    """Which losses this step (number ``state.number``) is on: "both", "ue", "ra" or "joint"."""
+    if config.losses != "both":
+        return config.losses
+    if config.schedule == "two-stage":
+        half = config.steps or config.epochs * state.steps_per_epoch
+        return "ue" if state.number <= half else "ra"
+    return "joint" if config.schedule == "joint" else "both"
+
+
+@torch.no_grad()
+def ue_slope(state: LAFState, e: Tensor, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
+    """L_UE and its terms, and dL_UE/de (B_r + B_f, width), for representations e; draws the VAEs' noise."""
+    slope = torch.empty_like(e)
+    sums = []
+    halves = (slice(None, batch.n_r), slice(batch.n_r, None))
+    fits = (state.vae, state.vae_f)
+    for part, fit, weight in zip(halves, fits, (config.weight_remain, -config.weight_forget), strict=True):
+        tape = vae_gradients.forward(fit.vae, e[part], state.noise)
+        value, to_hat = squared_error_slope(tape.e_hat - tape.e, bounded=config.bounded)
+        sums.append(value.sum())
+        slope[part] = vae_gradients.input_gradient(fit.vae, tape, to_hat).sub_(to_hat).mul_(weight)
+    remain, forget = sums
+    loss = config.weight_remain * remain - config.weight_forget * forget
+    return {"ue_remain": remain, "ue_forget": forget, "ue": loss}, slope
+
+
+@torch.no_grad()
+def ra_slope(state: LAFState, e: Tensor, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
+    """L_RA and its terms, and dL_RA/de (B_r + B_f, width), for representations e."""
+    align, repel, slope = alignment_gradient(
+        e, batch.e0, batch.n_r,
+        temperature=config.temperature, weight_align=config.weight_align, weight_repel=config.weight_repel,
+    )  # fmt: skip
+    loss = config.weight_align * align - config.weight_repel * repel
+    return {"ra_align": align, "ra_repel": repel, "ra": loss}, slope
+
+
+SLOPES = {"ue": ue_slope, "ra": ra_slope}
+
+
+def gradients(
+    state: LAFState, batch: Batch, config: LAFConfig, *losses: str
+) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Terms of ``losses`` ("ue", "ra") from one forward pass, and each one's gradient over what learns, (P,).
+
+    A gradient is overwritten by the next one of the same loss. Raises DivergedError for a loss that is no number.
+    """
+    with torch.set_grad_enabled(state.layer is None):
+        e = state.extract(batch.x)
+    terms: dict[str, float] = {}
+    found: dict[str, Tensor] = {}
+    for loss in losses:
+        named, slope = SLOPES[loss](state, e.detach(), batch, config)
+        values = dict(zip(named, torch.stack([*named.values()]).tolist(), strict=True))
+        if not math.isfinite(values[loss]):
+            raise DivergedError(
+                f"L_{loss.upper()}",
+                stage="unlearn",
+                step=state.number,
+                advice="lower lr_UE and lr_RA, or raise τ",
+            )
+        into = state.gradients.setdefault(loss, state.flat.gradient())
+        found[loss] = into.put(_backward(state, batch, e, slope, keep=loss != losses[-1]))
+        terms |= values
+    return terms, found
+
+
+def _backward(
+    state: LAFState, batch: Batch, e: Tensor, slope: Tensor, *, keep: bool
+) -> tuple[Tensor | None, ...]:
+    """The gradient for each parameter that learns, from dL/de."""
+    if state.layer is not None:
+        return slope.T @ batch.x, slope.sum(0)
+    # a number with the slope as its gradient: handed the slope itself, autograd imports torch's compiler, half a second, to compare two shapes
+    return torch.autograd.grad((e * slope).sum(), state.flat.parameters, retain_graph=keep, allow_unused=True)
+
+
+@torch.no_grad()
+def descend(state: LAFState, along: Vector, optimiser: FlatAdam, lr: float) -> Tensor:
+    """One optimiser step along a gradient; () how far it moved the parameters. nan where a weight is no number."""
+    before = state.flat.values.clone()
+    optimiser.lr = lr
+    optimiser.step(along)
+    return torch.dist(state.flat.values, before)
+
+
+def split_by_layer(state: LAFState, ue: Tensor, ra: Tensor) -> dict[str, dict[str, float | None]]:
+    """Norms and cosine of two flat gradients, layer by layer, in the order of the parameters."""
+    learning = {id(p) for p in state.flat.parameters}
+    spans: dict[str, list[slice]] = {}
+    at = 0
+    for name, parameter in state.model.extractor.named_parameters():
+        if id(parameter) not in learning:
+            continue
+        spans.setdefault(name.rpartition(".")[0] or name, []).append(slice(at, at + parameter.numel()))
+        at += parameter.numel()
+    found: dict[str, dict[str, float | None]] = {}
+    for layer, parts in spans.items():
+        a, b = (torch.cat([g[s] for s in parts]) for g in (ue, ra))
+        product = float(a.norm() * b.norm())
+        found[layer] = {
+            "ue": float(a.norm()),
+            "ra": float(b.norm()),
+            "cosine": float(a @ b) / product if product > 0 else None,
+        }
+    return found

@@ -1,0 +1,76 @@
+"""Networks by name, and a network with the initial weights of a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from core.errors import RequestError
+from core.models.base import Net, allocated, initialise
+from core.models.cnn import CNN, DigitsCNN
+from core.runtime import seeding
+
+
+def _resnet(name: str) -> Callable[[tuple[int, int, int], int], Net]:
+    def make(shape: tuple[int, int, int], classes: int) -> Net:
+        from core.models import resnet  # digits must not wait for torchvision
+
+        net: Net = getattr(resnet, name)(shape, classes)
+        return net
+
+    return make
+
+
+def _variant(name: str) -> Callable[[tuple[int, int, int], int], Net]:
+    def make(shape: tuple[int, int, int], classes: int) -> Net:
+        from core.models.cnn import Variant
+
+        return Variant.named(name, shape, classes)
+
+    return make
+
+
+NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
+    "digits-cnn": DigitsCNN,
+    "cnn": CNN,
+    "resnet18": _resnet("ResNet18"),
+    "resnet18-224": _resnet("LargeResNet18"),
+    **{f"{of}-{how}": _variant(f"{of}-{how}")
+       for of in ("digits-cnn", "cnn") for how in ("narrow", "wide", "shallow", "deep")},
+}  # fmt: skip
+
+
+_PLAIN = ("digits-cnn", "cnn")  # initialised here; the others as torchvision does
+
+
+def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> Net:
+    """A net with the initial weights of ``seed``; the global random state is neither read nor moved.
+
+    ``net`` is one of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see ``core.models.torchvision_net``).
+    Raises RequestError for an unknown net, architecture or layer.
+    """
+    generator = seeding.generator(seed, "init", net)
+    if net in _PLAIN:
+        with torch.device("meta"):  # no memory and no draw from the global generator
+            model = NETS[net](shape, classes)
+        model = allocated(model)
+    elif net in NETS or net.startswith("tv:"):
+        with seeding.Drawing(generator):
+            model = NETS[net](shape, classes) if net in NETS else _torchvision(net, shape, classes)
+    else:
+        raise RequestError(
+            f"unknown net {net!r}; there are: {', '.join(NETS)}, and tv:ARCHITECTURE@LAYER for torchvision's"
+        )
+    # channels last: convolution and pooling on a CPU took half the time
+    model = model.to(memory_format=torch.channels_last)
+    if net in _PLAIN:
+        initialise(model, generator)
+    return model
+
+
+def _torchvision(net: str, shape: tuple[int, int, int], classes: int) -> Net:
+    from core.models.torchvision_net import TorchvisionNet
+
+    made: Net = TorchvisionNet.named(net, shape, classes)
+    return made

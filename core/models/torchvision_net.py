@@ -1,0 +1,276 @@
+"""Any of torchvision's classifiers as e and c: its graph is cut at one layer, and what follows is the head.
+
+Imported only when such a net is built.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, fx, nn
+from torchvision.models.feature_extraction import NodePathTracer
+
+from core.errors import RequestError
+from core.models.base import Net
+from core.models.resnet import LARGE, Resized
+
+_NAME = re.compile(r"tv:(?P<arch>[^@]+)@(?P<layer>[^/]+)(?:/(?P<size>[1-9]\d{0,3}))?")
+_AUXILIARY = {
+    "googlenet": ("aux1.", "aux2."),
+    "inception_v3": ("AuxLogits.",),
+}  # heads of training only; left out
+_tracing = threading.Lock()
+
+
+def architectures() -> list[str]:
+    """The names of torchvision's classifiers."""
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def net_name(arch: str, layer: str, size: int | None = None) -> str:
+    """How ``core.models.registry.build`` calls the net: tv:resnet18@flatten, or tv:vit_b_16@getitem_5/224 where images are scaled."""
+    return f"tv:{arch}@{layer}" + (f"/{size}" if size else "")
+
+
+def whole(arch: str, classes: int) -> nn.Module:
+    """torchvision's ``arch`` with fresh weights. Raises RequestError for an unknown one."""
+    if arch not in architectures():
+        some = "resnet18, vgg11, densenet121, mobilenet_v3_small, vit_b_16"
+        raise RequestError(f"torchvision has no architecture {arch!r}; it has, for example, {some}")
+    extra = {"aux_logits": False, "init_weights": True} if arch in _AUXILIARY else {}
+    model: nn.Module = torchvision.models.get_model(arch, weights=None, num_classes=classes, **extra)
+    return model
+
+
+def ignored(arch: str, key: str) -> bool:
+    """Whether a weight called ``key`` belongs to a part that only torchvision's own training uses."""
+    return key.startswith(_AUXILIARY.get(arch, ("\0",)))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A place where the net can be cut: everything after it reads nothing else."""
+
+    name: str
+    shape: tuple[int, ...]  # of its output for one image
+
+    @property
+    def width(self) -> int:
+        """Of the flattened representation."""
+        return math.prod(self.shape)
+
+
+def layers(
+    arch: str, shape: tuple[int, int, int], classes: int, size: int | None = None
+) -> tuple[int | None, list[Layer]]:
+    """Where ``arch`` can be cut, in the order of computing, and the size that images must be scaled to (None: as they are).
+
+    ``size`` asks for a scale. Costs no memory, whatever the net. Raises RequestError for an unknown architecture, or images that
+    it cannot take.
+    """
+    _require_channels(shape)
+    with torch.device("meta"):
+        model = whole(arch, classes)
+    tracer, graph = _trace(model)
+    error: Exception | None = None
+    for side in (size,) if size else (None, LARGE):
+        h, w = (side, side) if side else shape[1:]
+        try:
+            shapes = _Shapes(fx.GraphModule(model, graph)).of(torch.empty(2, 3, h, w, device="meta"))
+        except Exception as problem:  # each net complains of a wrong size in its own way
+            error = error or problem
+            continue
+        names = {node: name for node, name in tracer.node_to_qualname.items() if node in shapes}
+        return side, [
+            Layer(names[n], shapes[n][1:]) for n in _cuts(model, graph) if n in names and shapes[n][0] == 2
+        ]
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    raise RequestError(
+        f"{arch} cannot take images of {shape[1]}x{shape[2]} pixels ({reason}); give a size to scale them to"
+    )
+
+
+class TorchvisionNet(Net):
+    """``extractor`` ends at the named layer, flattened; ``head`` is the rest. Grey images are seen three times."""
+
+    draws = True  # many of these nets have dropout
+
+    def __init__(self, model: nn.Module, layer: str, shape: tuple[int, int, int], size: int | None) -> None:
+        super().__init__()
+        _require_channels(shape)
+        front, back = _split(model, layer)
+        body = Resized(front, size) if size else front
+        side = (size, size) if size else shape[1:]
+        with torch.no_grad():
+            try:
+                e = front.eval()(torch.zeros(2, 3, *side))
+            except Exception as error:  # as above
+                raise RequestError(
+                    f"the net cannot take images of {side[0]}x{side[1]} pixels; give another size to scale them to"
+                ) from error
+        if not isinstance(e, Tensor) or e.ndim < 2 or len(e) != 2 or not e.is_floating_point():
+            raise RequestError(
+                f"layer {layer!r} does not give one row of numbers for each image; choose another layer"
+            )
+        self.width = math.prod(e.shape[1:])
+        self.extractor = _Front(body, grey=shape[0] == 1)
+        self.head = _Back(back, tuple(e.shape[1:]))
+
+    @classmethod
+    def named(cls, net: str, shape: tuple[int, int, int], classes: int) -> TorchvisionNet:
+        """The net called ``net`` with fresh weights. Raises RequestError for a name, architecture or layer that is not there."""
+        arch, layer, size = parse(net)
+        return cls(whole(arch, classes), layer, shape, size)
+
+
+def parse(net: str) -> tuple[str, str, int | None]:
+    """Architecture, layer and size of a net's name. Raises RequestError for a name of another form."""
+    found = _NAME.fullmatch(net)
+    if found is None:
+        raise RequestError(f"a net of torchvision's is called tv:ARCHITECTURE@LAYER, not {net!r}")
+    return found["arch"], found["layer"], int(found["size"]) if found["size"] else None
+
+
+class _Front(nn.Module):
+    def __init__(self, body: nn.Module, *, grey: bool) -> None:
+        super().__init__()
+        self.body = body
+        self.grey = grey
+
+    def forward(self, x: Tensor) -> Tensor:
+        e: Tensor = self.body(x.expand(-1, 3, -1, -1) if self.grey else x)
+        return e.flatten(1)
+
+
+class _Back(nn.Module):
+    def __init__(self, body: nn.Module, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body = body
+        self.shape = shape
+
+    def forward(self, e: Tensor) -> Tensor:
+        logits: Tensor = self.body(e.reshape(len(e), *self.shape))
+        return logits
+
+
+def _require_channels(shape: tuple[int, int, int]) -> None:
+    if shape[0] not in (1, 3):
+        raise RequestError(f"torchvision's nets take images of 1 or 3 channels, these have {shape[0]}")
+
+
+# the graph
+
+
+class _Tracer(NodePathTracer):  # type: ignore[misc]
+    """torchvision's, harmless to other threads: while fx traces, every module of the process goes through these two."""
+
+    def __init__(self) -> None:
+        leaves = [
+            v for v in vars(torchvision.ops).values() if isinstance(v, type) and issubclass(v, nn.Module)
+        ]
+        super().__init__(autowrap_modules=(math, torchvision.ops), leaf_modules=leaves)
+        self._thread = threading.get_ident()
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+
+def _trace(model: nn.Module) -> tuple[_Tracer, fx.Graph]:
+    with _tracing:
+        tracer = _Tracer()
+        return tracer, tracer.trace(model.eval())
+
+
+def _split(model: nn.Module, layer: str) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """The modules up to ``layer`` and from there on. Raises RequestError where that is no cut."""
+    tracer, graph = _trace(model)
+    nodes = {name: node for node, name in tracer.node_to_qualname.items()}
+    cuts = _cuts(model, graph)
+    names = [tracer.node_to_qualname[n] for n in cuts if n in tracer.node_to_qualname]
+    if layer not in nodes:
+        raise RequestError(
+            f"there is no layer {layer!r}; the last ones that will do are: {', '.join(names[-4:])}"
+        )
+    cut = nodes[layer]
+    if cut not in cuts:
+        raise RequestError(
+            f"layer {layer!r} will not do: what follows reads more than its output; the last ones that will do are: {', '.join(names[-4:])}"
+        )
+    halves = []
+    for front in (True, False):
+        half = fx.Graph()
+        copies: dict[fx.Node, fx.Node] = {}
+        output = half.graph_copy(graph, copies)
+        if front:
+            half.output(copies[cut])
+        else:
+            with half.inserting_before(copies[cut]):
+                e = half.placeholder("e")
+            copies[cut].replace_all_uses_with(e)
+            half.output(output if output is not copies[cut] else e)
+        half.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+        if not front:
+            half.erase_node(next(n for n in half.nodes if n.op == "placeholder" and n.target != "e"))
+        halves.append(fx.GraphModule(model, half))
+    return halves[0], halves[1]
+
+
+def _cuts(model: nn.Module, graph: fx.Graph) -> list[fx.Node]:
+    """The nodes after which everything that leads to the output reads them alone, with weights before and after."""
+    nodes = list(graph.nodes)
+    output = nodes[-1]
+    leads, stack = {output}, [output]  # what the output is computed from
+    while stack:
+        for node in stack.pop().all_input_nodes:
+            if node not in leads:
+                leads.add(node)
+                stack.append(node)
+    at = {node: i for i, node in enumerate(nodes)}
+    sees: set[fx.Node] = set()  # computed from the images
+    weighty = [i for i, n in enumerate(nodes) if n in leads and _has_weights(model, n)]
+    found, alive = [], 0  # alive: up to which node an earlier one is still read
+    for i, node in enumerate(nodes):
+        if node.op == "placeholder" or any(n in sees for n in node.all_input_nodes):
+            sees.add(node)
+        if node not in leads or node not in sees or node is output:
+            continue
+        if alive <= i and weighty[0] <= i < weighty[-1]:
+            found.append(node)
+        alive = max([alive, *(at[u] for u in node.users if u in leads)])
+    return found
+
+
+def _has_weights(model: nn.Module, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return any(True for _ in model.get_submodule(str(node.target)).parameters())
+    return node.op == "get_attr"
+
+
+class _Shapes(fx.Interpreter):
+    """The shape of what each node gives, where that is a tensor."""
+
+    def of(self, x: Tensor) -> dict[fx.Node, tuple[int, ...]]:
+        self.found: dict[fx.Node, tuple[int, ...]] = {}
+        self.run(x)
+        return self.found
+
+    def run_node(self, n: fx.Node) -> Any:
+        made = super().run_node(n)
+        if isinstance(made, Tensor) and made.ndim > 1:
+            self.found[n] = tuple(made.shape)
+        return made

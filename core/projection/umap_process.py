@@ -1,0 +1,221 @@
+"""UMAP in a process of its own.
+
+UMAP's compiled loops hold the GIL, so a map that follows every frame would slow the training beside it to a third.
+``UmapProcess`` sends the work to one long-lived child that imports numpy and umap and nothing else of weight; its
+maps are the same to the bit as those made in this process.
+
+Messages, both ways: 8 bytes of length (little-endian), then an npz archive without pickled objects.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import LabError
+from core.projection import umap_layout
+from core.runtime.orphan import end_with
+
+Array = npt.NDArray[np.float32]
+Message = dict[str, npt.NDArray[Any]]
+
+
+class UmapProcess:
+    """A ``UmapBackend`` that lives in a child process; safe to share between threads, which take turns.
+
+    The child starts at the first call (or at ``warm``) and ends with ``close``, with this object, or within a second
+    of this process, however that ends and whatever the child is at. A child that died is replaced once per call.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()  # held for one question and its answer
+        self._child: subprocess.Popen[bytes] | None = None
+        self._ending: weakref.finalize[..., UmapProcess] | None = None  # ends the child when this object goes
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child; None before the first call and after ``close``."""
+        child = self._child
+        return None if child is None else child.pid
+
+    def fit(self, e: Array, seed: int) -> Array:
+        """A first map (N, 2) of representations e (N, d). Raises: LabError."""
+        return self._ask({"what": np.array("fit"), "e": e, "seed": np.array(seed)})
+
+    def follow(self, previous: Array, e: Array) -> Array:
+        """The next map (N, 2) after ``previous`` (N, 2) for representations e (N, d). Raises: LabError."""
+        return self._ask({"what": np.array("follow"), "previous": previous, "e": e})
+
+    def warm(self) -> None:
+        """Start the child and its compilation in the background; returns at once and never raises.
+
+        A call made meanwhile waits for it; what went wrong, if anything, shows in that call.
+        """
+
+        def compile_now() -> None:
+            with suppress(LabError):
+                self._ask({"what": np.array("warm")})
+
+        threading.Thread(target=compile_now, name="umap-warm", daemon=True).start()
+
+    def close(self) -> None:
+        """End the child at once; a call in flight, and every later one, raises LabError. May be called again."""
+        self._closed = True
+        child = self._child
+        if child is not None:
+            child.kill()  # it has nothing to lose, and a call in flight now ends instead of being waited for
+        with self._turn:
+            self._discard()
+
+    def _ask(self, request: Message) -> Array:
+        with self._turn:
+            for _ in range(2):  # a child may have died since its last answer: requests are pure, so ask again
+                reply = self._exchange(request)
+                if reply is not None:
+                    break
+                self._discard()
+            else:
+                raise LabError(
+                    "the process that lays out the map died twice on one request; is memory short?"
+                )
+        if "error" in reply:
+            raise LabError(str(reply["error"]))
+        return np.asarray(reply["positions"], dtype=np.float32)
+
+    def _exchange(self, request: Message) -> Message | None:
+        """One question and its answer; None when the child died over it."""
+        if self._child is None:
+            self._child = _start()
+            self._ending = weakref.finalize(self, _end, self._child)
+        if self._closed:  # looked at after the start, so that close() cannot slip in between
+            self._discard()
+            raise LabError("the process that lays out the map was closed")
+        child = self._child
+        assert child.stdin is not None  # both were asked to be pipes
+        assert child.stdout is not None
+        try:
+            _send(child.stdin, request)
+            return _receive(child.stdout)
+        except OSError:
+            return None
+        except (
+            BaseException
+        ):  # an interrupt half-way: the rest of this answer must not be taken for the next one
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        if self._ending is not None:
+            self._ending()
+        self._child = self._ending = None
+
+
+def _start() -> subprocess.Popen[bytes]:
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.environ.get("PYTHONPATH")
+    env = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}
+    env |= dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+    )
+    try:
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "core.projection.umap_process",
+                str(os.getpid()),
+            ],  # -P: a folder named core in the cwd must not win
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env,
+        )
+    except OSError as error:
+        raise LabError(f"the process that lays out the map could not be started: {error}") from error
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with suppress(OSError):  # closing flushes, into a pipe that nobody reads any more
+            if pipe is not None:
+                pipe.close()
+
+
+def _send(stream: IO[bytes], message: Message) -> None:
+    packed = io.BytesIO()
+    # mypy takes the keywords of savez for its own flag
+    np.savez(packed, **message)  # type: ignore[arg-type]
+    stream.write(struct.pack("<Q", packed.getbuffer().nbytes))
+    stream.write(packed.getbuffer())
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> Message | None:
+    """The next message; None at the end of the stream, also when it ends in the middle of one."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    (size,) = struct.unpack("<Q", head)
+    body = stream.read(size)
+    if len(body) < size:
+        return None
+    with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _answer(request: Message) -> Message:
+    match str(request["what"]):
+        case "fit":
+            return {"positions": umap_layout.fit_layout(request["e"], int(request["seed"]))}
+        case "follow":
+            return {"positions": umap_layout.follow_layout(request["previous"], request["e"])}
+        case "warm":
+            umap_layout.warm_up()
+            from core.models import pooled_conv_kernels  # noqa: F401 - compiled here and kept on disk, so that a run's process only loads it
+
+            return {"positions": np.zeros((0, 2), dtype=np.float32)}
+        case other:
+            raise LabError(f"{other!r} is not one of fit, follow, warm")
+
+
+def _serve(parent: int | None = None) -> None:
+    """Answer requests from stdin on stdout until stdin ends or process ``parent`` is gone; this is the child."""
+    end_with(os.getppid() if parent is None else parent)  # stdin's end is not read while a map is laid out
+    if hasattr(os, "nice"):
+        os.nice(5)  # compiling takes ten seconds, and what plays meanwhile matters more
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
+    # Keep both pipes for messages alone: whatever prints or reads from here on meets stderr and nothing.
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    with suppress(BrokenPipeError):
+        while (request := _receive(requests)) is not None:
+            try:
+                reply = _answer(request)
+            except LabError as error:
+                reply = {"error": np.array(str(error))}
+            except Exception as error:
+                cause = " ".join(f"{type(error).__name__}: {error}".split())
+                reply = {"error": np.array(f"the map could not be laid out: {cause}")}
+            _send(replies, reply)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,66 @@
+"""The original model g_D of a split: trained once, kept by content; or the own one of a method that needs another."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from core.config import TrainConfig, as_dict
+from core.data.split import Split
+from core.methods.base import OwnOriginal, has_own_original
+from core.models.base import Net, Provenance
+from core.runs.reference_models import restore
+from core.runtime.content_cache import content_key, models
+from core.runtime.progress import Slices
+from core.training.supervised import Training
+
+
+def original(
+    split: Split,
+    unlearner: Any = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    config: TrainConfig | None = None,
+) -> Slices[Net]:
+    """Train it, a slice at each ``next``, or take it from the shelf. ``unlearner`` is asked whether it has its own; ``config``,
+    the preset's unless given, does not reach one of those.
+
+    Raises DivergedError when training fails.
+    """
+    own = unlearner is not None and has_own_original(unlearner)
+    kind = device.split(":")[0]
+    if own:
+        unlearner.configure_original(split)
+        plain = TrainConfig.preset(split.dataset.family, split.task)
+        # which images belong together must be known when an original is trained, but not which will be forgotten
+        rows = split.forget_rows if unlearner.original_knows_forget_set else None
+        key = content_key(
+            "original", unlearner.name, split.dataset.fingerprint, as_dict(plain), as_dict(unlearner.config), seed, kind,
+            *([] if rows is None else [rows]),
+        )  # fmt: skip
+    else:
+        plain = config or TrainConfig.preset(split.dataset.family, split.task)
+        key = content_key("original", split.dataset.fingerprint, as_dict(plain), seed, kind)
+    kept = models.get(key)
+    if kept is not None:
+        if own:
+            model: Net = unlearner.restore_original(split, kept["weights"], kept["memory"]).to(device).eval()
+            model.provenance = Provenance(**{**kept["provenance"], "config": plain})
+            return model
+        return restore(split, plain, seed, kept, device)
+    training: OwnOriginal
+    if own:
+        training = unlearner.train_original(split, seed=seed, device=device)
+    else:
+        training = Training(split, seed=seed, config=plain, device=device)
+    while (now := training.tick()) is not None:
+        yield now
+    model = training.result
+    keep: dict[str, Any] = {"weights": model.state_dict(), "seconds": training.seconds}
+    if own:
+        model.provenance = Provenance(plain.net, seed, plain, training.seconds, given=unlearner.name)
+        keep["memory"] = model.memory
+        keep["provenance"] = {k: v for k, v in asdict(model.provenance).items() if k != "config"}
+    models.put(key, keep, dataset=split.dataset.name, kind="trained model")
+    return model

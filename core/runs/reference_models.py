@@ -1,0 +1,75 @@
+"""Models retrained from scratch on D_r, several of them: one is one draw. Kept by content, made in slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from core.config import as_dict
+from core.data.split import Split
+from core.errors import CancelledError, LabError
+from core.evaluation.reference_band import Retrained
+from core.methods.retrain import Retrain
+from core.models.base import Net, Provenance
+from core.models.registry import build
+from core.runs.run import Phase, Run
+from core.runtime import seeding
+from core.runtime.content_cache import content_key, models
+from core.runtime.progress import Progress, Slices, drain
+
+
+def usual_count(family: str) -> int:
+    """How many there are unless told: retraining digits takes seconds, anything else minutes."""
+    return 5 if family in ("digits", "own-small") else 3
+
+
+def retraining(split: Split, model: Net, *, seed: int = 0, number: int = 0) -> Slices[Retrained]:
+    """Retrain number ``number`` for the original ``model``, a slice at each ``next``; taken from the shelf where it is kept.
+
+    Raises LabError when training fails.
+    """
+    provenance = model.provenance
+    given = provenance is not None and provenance.given is not None
+    own = seeding.derive(seed, "reference", number) if number else seed
+    run = Run(Retrain(begin=own if number else None), model, split, seed=own)
+    device = next(model.parameters()).device.type
+    begin = own if number else provenance.seed if provenance and not given else None
+    key = content_key(
+        "retrained", split.dataset.fingerprint, split.remain_rows, as_dict(run.config), own, begin, device
+    )
+    kept = models.get(key)
+    if kept is None:
+        yield Progress("retrain", 0, run.total_steps)
+        run.play()
+        while run.tick():
+            yield run.progress["retrain"]
+        if run.error is not None:
+            raise LabError(f"retraining failed: {run.error}")
+        if run.phase is not Phase.DONE:
+            raise CancelledError("retraining was stopped before it was finished")
+        kept = {"weights": run.result.state_dict(), "seconds": run.seconds["retrain"]}
+        models.put(key, kept, dataset=split.dataset.name, kind="retrained model")
+    return Retrained(number, restore(split, run.config, own, kept, device), kept["seconds"])
+
+
+def references(
+    split: Split,
+    model: Net,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    progress: Callable[[Progress], object] | None = None,
+) -> list[Retrained]:
+    """``count`` retrained models (default: ``usual_count``), all at once. Raises LabError when training fails."""
+    found = []
+    for number in range(usual_count(split.dataset.family) if count is None else count):
+        found.append(drain(retraining(split, model, seed=seed, number=number), progress))
+    return found
+
+
+def restore(split: Split, config: Any, seed: int, kept: dict[str, Any], device: str) -> Net:
+    """A net of ``split``'s dataset from what the shelf holds of it."""
+    model = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
+    model.load_state_dict(kept["weights"])
+    model.provenance = Provenance(config.net, seed, config, kept["seconds"])
+    return model.to(device).eval()

@@ -1,0 +1,114 @@
+"""A Setup: what a person chose, as plain values; the command line and the page both begin with one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from core.config import TASKS, LAFConfig, LAFRConfig
+from core.data.images import Dataset
+from core.data.planted import plant
+from core.data.split import Split, forget_classes, forget_fraction, forget_indices, forget_noisy
+from core.errors import ConfigError, RequestError
+from core.methods.laf.fast import SPEEDS, fast
+from core.runtime import bounds
+from core.runtime.bounds import Bound, check, quoted
+
+FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
+MOST_SEED = 2**31 - 1  # as the page and a study take it
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a person chose: enough to make the same Experiment again."""
+
+    dataset: str = "digits"
+    task: str = "class"
+    classes: tuple[int | str, ...] = (0,)
+    fraction: float | None = None  # for tasks "data" and "noise"; None: the paper's
+    seed: int = 0
+    data_dir: str | None = None
+    device: str = "auto"
+    ids: tuple[int, ...] = ()  # for task "indices"
+    plant: str | None = None  # a key of PLANTS; decides task and images
+    method: str = "laf"
+    model: str | None = None  # key of a brought model, as original; None: one is trained
+    share: float | None = None  # of D_r's labels, in (0, 1], for method "laf+r"; None: its preset's
+    speed: str = "exact"  # a key of core.methods.laf.fast.SPEEDS, for methods "laf" and "laf+r"
+    precision: str = "float32"  # a key of core.config.PRECISIONS, likewise
+
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "fraction": bounds.FRACTION,
+        "seed": bounds.whole(MOST_SEED, low=0),
+        "share": bounds.SHARE,
+    }
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a value that no dataset could take."""
+        check(self)
+        for c in self.classes:
+            if not isinstance(c, str) and not _is_count(c):
+                raise ConfigError(f"classes must be whole numbers or names, got {quoted(c)}")
+        for i in self.ids:
+            if not _is_count(i):
+                raise ConfigError(f"ids must be whole numbers from 0 up, got {quoted(i)}")
+
+    def split(self, dataset: Dataset) -> Split:
+        """The Split this asks for. Raises RequestError when the request is wrong."""
+        split = self._split(dataset)
+        if self.model is not None:
+            from core.models.uploads import about_model, require_fit
+
+            require_fit(about_model(self.model), dataset, split)
+        return split
+
+    def config(self, split: Split) -> Any:
+        """The settings of the method: its preset, with the speed, the precision and the share of labels that were asked for.
+
+        None where a plug-in decides itself. Raises RequestError where there is no preset, or for a speed or precision that the method
+        does not have; ConfigError for a share that is none.
+        """
+        from core.methods import preset_of
+
+        found = preset_of(self.method, split)
+        if self.speed not in SPEEDS:
+            raise RequestError(f"unknown speed {self.speed!r}; there are: {', '.join(SPEEDS)}")
+        if self.speed == "fast":
+            found = fast(found, split.dataset.family, split.task)
+        if self.precision != "float32":
+            found = _with_precision(found, self.precision)
+        if self.share is None or self.method != "laf+r":
+            return found
+        return replace(found, repair=replace(found.repair, share=self.share))
+
+    def _split(self, dataset: Dataset) -> Split:
+        if self.plant is not None:
+            return plant(dataset, self.plant, seed=self.seed)
+        if self.task not in TASKS:
+            raise RequestError(f"unknown task {self.task!r}; there are: {', '.join(TASKS)}")
+        if self.task == "indices":
+            return forget_indices(dataset, self.ids, seed=self.seed)
+        if self.task == "class":
+            return forget_classes(dataset, self.classes, seed=self.seed)
+        fraction = FRACTIONS[self.task] if self.fraction is None else self.fraction
+        make = forget_fraction if self.task == "data" else forget_noisy
+        return make(dataset, self.classes, fraction, seed=self.seed)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _with_precision(config: Any, precision: str) -> Any:
+    if isinstance(config, LAFRConfig):
+        return replace(config, laf=replace(config.laf, precision=precision))
+    if not isinstance(config, LAFConfig):
+        raise RequestError("--precision is a setting of LAF and LAF+R; leave it out for other methods")
+    return replace(config, precision=precision)
+
+
+def usual_classes(task: str, count: int) -> tuple[int, ...]:
+    """What a task forgets of a dataset with ``count`` classes unless told: the paper's choice, cut to size."""
+    if task == "data":
+        return tuple(range(count // 2, count))
+    return tuple(range((count + 1) // 2)) if task == "noise" else (0,)

@@ -1,0 +1,85 @@
+"""Settings and measurements as plain values for json, and back again; what is unknown or missing is told, never guessed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import torch
+
+from core.config import as_dict
+from core.errors import ConfigError, StoreError
+from core.evaluation.attacks import AttackReport
+from core.evaluation.metrics import Reading, Report
+from core.runs.setup import Setup
+from core.runtime.bounds import listed
+
+
+def config_dict(config: Any) -> Any:
+    """A config as plain values; None for one that is no dataclass (a plug-in's)."""
+    return as_dict(config) if hasattr(config, "__dataclass_fields__") else None
+
+
+def config_like(template: Any, values: Any) -> Any:
+    """A config of the kind of ``template`` with ``values``; what an older version did not know keeps its value there.
+
+    Raises DataError for settings that this version does not know or does not allow.
+    """
+    if values is None or not hasattr(template, "__dataclass_fields__"):
+        return template
+    known = {f.name for f in fields(template)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise StoreError(f"it has settings that this version does not know: {listed(unknown)}")
+    changed = {}
+    for name, value in values.items():
+        before = getattr(template, name)
+        if hasattr(before, "__dataclass_fields__") and isinstance(value, dict):
+            value = config_like(before, value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        changed[name] = value
+    try:
+        return replace(template, **changed)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"it has settings that are not allowed: {error}") from error
+
+
+def setup_dict(setup: Setup) -> dict[str, Any]:
+    """A Setup as plain values."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(setup).items()}
+
+
+def setup_from(values: Any) -> Setup:
+    """What ``setup_dict`` wrote. Raises DataError for anything else."""
+    try:
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return Setup(**plain)
+    except (TypeError, AttributeError, ConfigError) as error:
+        raise StoreError(f"it was set up in a way that this version does not know ({error})") from error
+
+
+def reading_dict(reading: Reading) -> dict[str, Any]:
+    """A Reading as plain values, but for its probabilities."""
+    found = {f.name: getattr(reading, f.name) for f in fields(Reading) if f.name != "forget_probabilities"}
+    return {**found, "attack": asdict(reading.attack), "answers": list(reading.answers)}
+
+
+def report_dict(report: Report) -> dict[str, Any]:
+    """A Report as plain values, but for its probabilities."""
+    return {**reading_dict(report), "js_to_references": list(report.js_to_references)}
+
+
+def reading_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a Reading from what ``reading_dict`` wrote; without its probabilities."""
+    known = {f.name for f in fields(Reading)}
+    found = {k: v for k, v in values.items() if k in known}
+    attack = {f.name: values["attack"][f.name] for f in fields(AttackReport)}
+    return {**found, "attack": AttackReport(**attack), "answers": tuple(values["answers"])}
+
+
+def weights_key(model: torch.nn.Module) -> str:
+    """A hash of all weights, by which a model is known again."""
+    from core.runtime.content_cache import content_key
+
+    return content_key("weights", *[v for _, v in sorted(model.state_dict().items())])

@@ -1,0 +1,122 @@
+"""Trained models and maps kept by content, in memory and under ``$LAF_HOME``, so that nothing is made twice.
+
+A key is a hash of everything that decides the result: data, rows, config, seed, device and the version of the code that made it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from torch import Tensor
+
+from core.errors import DataError, StoreError
+from core.runtime.purge_watch import Watch
+from core.runtime.storage import home, load_state, save_state, write_bytes
+
+log = logging.getLogger(__name__)
+
+SHIPPED = (
+    Path(__file__).parents[2] / "assets" / "shelf"
+)  # the default's model and map; assets/make_default.py makes them
+VERSION = 1  # raise it when training, initialisation or the map gives other results than before
+
+
+def content_key(*parts: Any) -> str:
+    """A key for ``parts``: JSON values and tensors."""
+    digest = hashlib.blake2b(digest_size=12)
+    for part in (VERSION, *parts):
+        if isinstance(part, Tensor):
+            digest.update(part.cpu().contiguous().numpy().tobytes())
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+class Shelf:
+    """Nested dicts of tensors and plain values by key; at most ``most`` in memory, the rest on disk.
+
+    What is handed out is shared: do not change it. A file that cannot be read is made again; a disk that cannot be written costs
+    only the keeping.
+    """
+
+    def __init__(self, kind: str, most: int = 16) -> None:
+        self._kind = kind
+        self._most = most
+        self._memory: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._lock = Lock()
+        self._purged = Watch()
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What was kept under ``key``, or None."""
+        with self._lock:
+            if self._purged.changed():
+                self._memory.clear()
+            if key in self._memory:
+                self._memory.move_to_end(key)
+                return self._memory[key]
+        name = Path(self._kind) / f"{key}.safetensors"
+        path = next((p for p in (home() / name, SHIPPED / name) if p.exists()), None)
+        if path is None:
+            return None
+        try:
+            value = load_state(path)
+        except DataError as error:
+            log.warning("%s; it is made again", error)
+            return None
+        self._remember(key, value)
+        return value
+
+    def put(self, key: str, value: dict[str, Any], *, dataset: str | None = None, kind: str = "") -> None:
+        """Keep ``value`` under ``key``; ``dataset`` names the images it was made from, so that a purge finds it."""
+        self._remember(key, value)
+        try:
+            if dataset is not None:
+                source = {"dataset": dataset, "kind": kind or self._kind}
+                write_bytes(home() / self._kind / f"{key}.json", json.dumps(source).encode())
+            save_state(home() / self._kind / f"{key}.safetensors", value)
+        except DataError as error:
+            log.warning("%s; it is kept in memory only", error)
+
+    def entries(self) -> list[tuple[str, dict[str, str] | None]]:
+        """Keys of what is on disk under ``$LAF_HOME``, each with "dataset" and "kind"; None where that is not known."""
+        found: list[tuple[str, dict[str, str] | None]] = []
+        for path in sorted((home() / self._kind).glob("*.safetensors")):
+            try:
+                source = json.loads(path.with_suffix(".json").read_bytes())
+                found.append((path.stem, {name: str(source[name]) for name in ("dataset", "kind")}))
+            except (OSError, ValueError, KeyError, TypeError):
+                found.append((path.stem, None))
+        return found
+
+    def paths(self, key: str) -> list[Path]:
+        """The files of ``key``."""
+        both = (home() / self._kind / f"{key}{end}" for end in (".safetensors", ".json"))
+        return [p for p in both if p.exists()]
+
+    def remove(self, key: str) -> None:
+        """Keep ``key`` no longer. Raises DataError when its files cannot be removed."""
+        with self._lock:
+            self._memory.pop(key, None)
+        for path in self.paths(key):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{path} cannot be removed ({error.strerror}); allow it") from error
+
+    def _remember(self, key: str, value: dict[str, Any]) -> None:
+        with self._lock:
+            self._memory[key] = value
+            self._memory.move_to_end(key)
+            while len(self._memory) > self._most:
+                self._memory.popitem(last=False)
+
+
+models = Shelf("models")
+maps = Shelf("maps", most=4)

@@ -1,0 +1,200 @@
+"""The one supervised loop: original models, retrained models and every method that reads labels share it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.config import TrainConfig
+from core.data.images import LabelledImages
+from core.data.split import Split
+from core.errors import CancelledError, DivergedError
+from core.models.base import Net, Provenance, device_of
+from core.models.registry import build
+from core.runtime import seeding
+from core.runtime.device import computing, pick_device
+from core.runtime.progress import Progress
+from core.training.augment import crop_and_flip
+from core.training.batches import Batches
+from core.training.optimizer import adam
+
+
+@dataclass
+class Supervised:
+    """Explicit state of Adam on cross-entropy over ``images``: save it at any step and it continues to the bit."""
+
+    model: Net
+    images: LabelledImages
+    config: TrainConfig
+    batches: Batches
+    optimiser: torch.optim.Adam
+    stage: str
+    chance: torch.Generator  # on the images' device: crops, mirror images, dropout
+    number: int = 0  # steps taken
+    part: nn.Module | None = None  # what learns; None: all of the model
+
+    @classmethod
+    def start(
+        cls,
+        model: Net,
+        images: LabelledImages,
+        config: TrainConfig,
+        *,
+        seed: int,
+        stage: str,
+        part: nn.Module | None = None,
+    ) -> Supervised:
+        """Ready for step 1; ``model`` is trained in place, so hand in a copy. Where only a ``part`` learns, batch statistics of
+        the whole are left alone."""
+        device = device_of(model)
+        return cls(
+            model,
+            images.to(device),
+            config,
+            Batches(len(images), config.batch_size, seeding.derive(seed, stage), "order"),
+            adam((part or model).parameters(), config.lr, device, config.weight_decay),
+            stage,
+            seeding.generator(seed, stage, "chance", device=device),
+            part=part,
+        )
+
+    @property
+    def total(self) -> int:
+        """Steps in all."""
+        return self.config.epochs * len(self.batches)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return self.number // len(self.batches)
+
+    def step(self) -> float:
+        """One minibatch; the mean cross-entropy before the update. Raises DivergedError when it is no number."""
+        rows = self.batches.draw().to(self.images.x.device)
+        self.model.train(self.part is None and len(rows) > 1)  # one image has no batch statistics
+        x = self.images.floats(rows)
+        if self.config.augment:
+            x = crop_and_flip(x, self.chance)
+        with seeding.Drawing(self.chance) if self.model.draws else nullcontext():
+            logits = self.model(x)
+        loss = functional.cross_entropy(logits, self.images.y[rows])
+        value = float(loss.detach())
+        self.number += 1
+        if not value < float("inf"):
+            raise DivergedError("the cross-entropy", stage=self.stage, step=self.number, advice="lower lr")
+        self.optimiser.zero_grad(set_to_none=True)
+        learning = None if self.part is None else list(self.part.parameters())
+        loss.backward(inputs=learning)  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        ends_epoch = self.number % len(self.batches) == 0
+        if ends_epoch and not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            raise DivergedError("a weight", stage=self.stage, step=self.number, advice="lower lr")
+        return value
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "batches": self.batches.state_dict(),
+            "chance": self.chance.get_state(),
+            "number": self.number,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        load_optimiser(self.optimiser, state["optimiser"])
+        self.batches.load_state_dict(state["batches"])
+        self.chance.set_state(state["chance"])
+        self.number = state["number"]
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """``optimiser.load_state_dict``, with copies of all tensors, each moment laid out in memory as its parameter is.
+
+    Files hold plain layouts; fused Adam walks the memory of both side by side and would pair the wrong numbers.
+    """
+    optimiser.load_state_dict(state)
+    for parameter, moments in optimiser.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+            elif isinstance(value, Tensor):  # a step count, which would go on in ``state`` too
+                moments[name] = value.clone()
+
+
+class Training:
+    """Training an original model in slices: ``tick`` until it says there is nothing left, then ``result``."""
+
+    def __init__(
+        self, split: Split, *, seed: int = 0, config: TrainConfig | None = None, device: str = "cpu"
+    ) -> None:
+        self.config = config or TrainConfig.preset(split.dataset.family, split.task)
+        self.seed = seed
+        self.seconds = 0.0
+        model = build(self.config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
+        self._state = Supervised.start(
+            model.to(pick_device(device)), split.train, self.config, seed=seed, stage="train"
+        )
+
+    def tick(self, budget_s: float = 0.05) -> Progress | None:
+        """Steps for about ``budget_s``; None when there was nothing left to do."""
+        state = self._state
+        if state.number >= state.total:
+            return None
+        start = time.perf_counter()
+        with computing(self.config.threads):
+            state.step()
+            while state.number < state.total and time.perf_counter() - start < budget_s:
+                state.step()
+        self.seconds += time.perf_counter() - start
+        return Progress("train", state.number, state.total, self.seconds)
+
+    @property
+    def result(self) -> Net:
+        """The trained model, in eval mode, carrying its Provenance. Raises CancelledError when it is not finished."""
+        if self._state.number < self._state.total:
+            raise CancelledError("training was stopped before it was finished")
+        model = self._state.model.eval()
+        model.provenance = Provenance(self.config.net, self.seed, self.config, self.seconds)
+        return model
+
+
+def train(
+    split: Split,
+    *,
+    seed: int = 0,
+    config: TrainConfig | None = None,
+    net: str | None = None,
+    device: str = "cpu",
+    progress: Callable[[Progress], object] | None = None,
+) -> Net:
+    """Train the original model g_D on all training images of ``split``.
+
+    The dataset's preset net and TrainConfig unless given. Raises RequestError for an unknown net or device.
+    """
+    if net is not None:
+        config = replace(config or TrainConfig.preset(split.dataset.family, split.task), net=net)
+    training = Training(split, seed=seed, config=config, device=device)
+    while (now := training.tick()) is not None:
+        if progress is not None:
+            progress(now)
+    return training.result
+
+
+def copy_of(model: nn.Module) -> Any:
+    """A deep copy whose weights are its own and which is on the same device; a Net's ``memory``, never changed, is shared."""
+    import copy
+
+    memory = getattr(model, "memory", None)
+    twin = copy.deepcopy(model, {id(memory): memory})
+    for parameter in twin.parameters():
+        parameter.requires_grad_(True)
+        parameter.grad = None
+    return twin

@@ -1,0 +1,159 @@
+"""What must be forgotten, as options of a command: shared by laf run, laf compare and laf judge."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from core.errors import RequestError
+from dashboard.cli.terminal import path_of, require_folder
+from dashboard.presentation.text import numbers
+
+MOST_BYTES = 64_000_000  # of a file of ids
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options that say which images of which dataset are to be forgotten, and where it is computed."""
+    command.add_argument(
+        "--dataset",
+        default="digits",
+        help="a name (digits, mnist, …), or a zip of folders or an npz (default: digits)",
+    )
+    command.add_argument(
+        "--task",
+        default=None,
+        help="class: forget whole classes; data: a share of each; noise: a share that is mislabelled; indices: the ids in a file "
+        "(default: class)",
+    )
+    command.add_argument(
+        "--indices",
+        default=None,
+        metavar="FILE",
+        help="for indices: ids of training images, one a line; - for standard input",
+    )
+    command.add_argument(
+        "--plant",
+        default=None,
+        metavar="KIND",
+        help="plant something and forget it: duplicates, canaries or trigger",
+    )
+    command.add_argument(
+        "--classes",
+        default=None,
+        metavar="LIST",
+        help="numbers, ranges and names: 0 or 5-9 or 1,4 (default: the paper's for the task)",
+    )
+    command.add_argument(
+        "--fraction",
+        type=numbers.fraction,
+        default=None,
+        metavar="F",
+        help="for data and noise: share of each class, between 0 and 1 (default: 0.4 and 0.6)",
+    )
+    command.add_argument(
+        "--data-dir", default=None, metavar="DIR", help="folder of downloaded data (default: $LAF_HOME/data)"
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def setup_of(a: argparse.Namespace) -> Any:
+    """The request, but for its classes. Raises RequestError where options do not go together."""
+    from core.config import TASKS
+    from core.data.registry import DATASETS
+    from core.runs.setup import FRACTIONS, Setup
+    from core.runtime.device import pick_device
+
+    usual = "indices" if a.indices is not None else "class"
+    task = usual if a.task is None else a.task
+    if task not in TASKS:
+        raise RequestError(f"unknown task {task!r}; there are: {', '.join(TASKS)}")
+    if a.plant is not None and (a.task, a.classes, a.fraction, a.indices) != (None, None, None, None):
+        raise RequestError(
+            "--plant decides what is forgotten; leave out --task, --classes, --fraction and --indices"
+        )
+    if a.fraction is not None and task not in FRACTIONS:
+        raise RequestError(
+            f"--fraction goes with --task data or noise; {TASKS[task]} forgets whole {'classes' if task == 'class' else 'images'}"
+        )
+    if task != "indices" and a.indices is not None:
+        raise RequestError(f"--indices goes with --task indices, not {task}")
+    ids: tuple[int, ...] = ()
+    if task == "indices":
+        if a.indices is None:
+            raise RequestError("--task indices needs --indices FILE, a file of image ids")
+        if a.classes is not None:
+            raise RequestError("--classes does not go with --task indices: the ids say all")
+        ids = ids_in(a.indices)
+    if not (
+        a.dataset in DATASETS and DATASETS[a.dataset].needs_files
+    ):  # else `load` says which files are due
+        require_folder(a.data_dir, option="--data-dir")
+    pick_device(a.device)
+    return Setup(
+        a.dataset,
+        task,
+        (),
+        a.fraction,
+        getattr(a, "seed", 0),
+        a.data_dir,
+        a.device,
+        ids,
+        a.plant,
+        getattr(a, "method", "laf"),
+    )
+
+
+def classes_of(a: argparse.Namespace, task: str, names: Sequence[str]) -> tuple[int, ...]:
+    from core.runs.setup import usual_classes
+
+    return parse_classes(a.classes, names) if a.classes is not None else usual_classes(task, len(names))
+
+
+def ids_in(name: str) -> tuple[int, ...]:
+    """The ids in a file. Raises RequestError where it cannot be read or holds something else."""
+    from core.data.forget_selection import parse_ids
+
+    title = "standard input" if name == "-" else name or "the empty name"
+    try:
+        with nullcontext(sys.stdin) if name == "-" else open(path_of(name), encoding="utf-8") as file:
+            text = file.read(MOST_BYTES + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(
+            f"{title} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); name a text file of image ids"
+        ) from error
+    if len(text) > MOST_BYTES:
+        raise RequestError(
+            f"{title} is larger than {MOST_BYTES // 1_000_000} MB; name a text file of image ids"
+        )
+    return tuple(parse_ids(text))
+
+
+def parse_classes(text: str, names: Sequence[str]) -> tuple[int, ...]:
+    """ "0", "5-9", "1,4,cat" as class numbers; a class name wins over a number. Raises RequestError for what is neither."""
+    found: list[int] = []
+
+    def number(digits: str) -> int | None:
+        known = digits.isdecimal() and digits.isascii() and len(digits) <= 9 and int(digits) < len(names)
+        return int(digits) if known else None
+
+    for part in (p.strip() for p in text.split(",")):
+        low, dash, high = part.partition("-")
+        if part in names:
+            found.append(list(names).index(part))
+        elif (
+            (first := number(low)) is not None
+            and dash
+            and (last := number(high)) is not None
+            and first <= last
+        ):
+            found.extend(range(first, last + 1))
+        elif (one := number(part)) is not None:
+            found.append(one)
+        else:
+            raise RequestError(
+                f"unknown class {part!r}; classes are numbers, ranges like 5-9, or names of: {', '.join(names)}"
+            )
+    return tuple(found)

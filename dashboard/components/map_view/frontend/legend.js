@@ -1,0 +1,158 @@
+/** The legend under the map, the sentence that says which map this is, and the class names on it. */
+import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
+import { classColour } from "../laf-lab.feed/theme.js";
+import { fits } from "./controls.js";
+import { anchor } from "./draw/marks.js";
+
+const MAPS = {
+  fixed: ["Fixed map: where would the original model's map put each image now?",
+    "The map is made once, from the original model. Each point is placed among the original images whose representations its own "
+    + "is nearest to by angle. A ring and a faded dot mean: nowhere near anything on the original's map."],
+  follow: ["Follow: who is whose neighbour now?",
+    "The map is laid out again at each frame, starting from the last, and turned back into the same frame of reference. It answers which "
+    + "images the model now sees as alike; it does not say how far anything went."],
+};
+
+/** A share of the map in words: "0.6 %", "under 0.01 %". */
+function share(value) {
+  const percent = value * 100;
+  return percent < 0.01 ? "under 0.01 %" : `${percent.toPrecision(percent < 1 ? 1 : 2)} %`;
+}
+
+/** What the shown map answers, and how far a point that did not move seems to move on it. */
+export function modeText(store) {
+  const { map } = store.view;
+  const noise = store.noise?.[map];
+  const [short, long] = MAPS[map];
+  const floor = typeof noise === "number" ? `a still image seems to move ${share(noise)} of the map` : "noise floor not measured yet";
+  let missing = "";
+  if (map === "follow" && store.view.show === "now" && store.total > 0 && store.followHeld < store.total) {
+    missing = store.followHeld ? `follow map ${store.followHeld} of ${store.total}` : `follow map 0 of ${store.total}: the fixed map until it is there`;
+  }
+  return { short, floor, missing, long: `${long} Noise floor: ${floor}.` };
+}
+
+export class Legend {
+  /** @param {(what: string) => void} isolate toggles what is isolated */
+  constructor(isolate) {
+    this.isolate = isolate;
+    this.entries = h("div", { class: "entries", role: "group", "aria-label": "Legend: choose what to isolate" });
+    this.question = h("span", { class: "question" });
+    this.missing = h("span", { class: "missing" });
+    this.floor = h("span", { class: "floor" });
+    this.mode = h("p", { class: "mode", tabindex: "0" }, this.missing, this.question, " · ", this.floor);
+    this.element = h("footer", {}, this.entries, this.mode);
+    keepKeys(this.element, [" ", "Enter"]);
+  }
+
+  #button(what, text, colour, className = "dot", words = [text]) {
+    const swatch = h("i", { class: className, "aria-hidden": "true" });
+    swatch.style.setProperty("--swatch", colour);
+    return h("button", { type: "button", "data-isolate": what, title: `show only ${text}`, onclick: () => this.isolate(what) }, swatch, h("span", {}, ...words));
+  }
+
+  #ramp(theme, low, high, what) {
+    const bar = h("i", { class: "ramp", "aria-hidden": "true" });
+    bar.style.background = `linear-gradient(90deg, ${theme.ramp.join(", ")})`;
+    return h("span", { class: "scale", title: what }, low, bar, high);
+  }
+
+  /** The retrained models' dots, and the worst of their fits. */
+  #cloud(references) {
+    const known = references.map(({ fit }) => fit).filter((fit) => typeof fit === "number");
+    const text = known.length ? `${references.length} retrained · fit ${known.length > 1 ? "≥ " : ""}${(Math.floor(100 * Math.min(...known)) / 100).toFixed(2)}` : `${references.length} retrained`;
+    return h("span", { class: "key", "data-key": "cloud", title: fits(references) }, h("i", { class: "cloud" }), text);
+  }
+
+  /** Builds the entries for the colour that is chosen. */
+  build(store, theme, ghosts) {
+    const { scene, view } = store;
+    const list = [];
+    const ring = view.colour !== "forget";
+    if (view.colour === "class" || view.colour === "prediction") {
+      const what = view.colour;
+      scene.classes.slice(0, 20).forEach((name, k) => list.push(
+        this.#button(`${what}:${k}`, what === "class" ? name : `→ ${name}`, classColour(theme, k, scene.classes.length))));
+    }
+    if (view.colour === "moved") list.push(this.#ramp(theme, "turned by 0°", "90° and more", "angle between the representation now and the original's"));
+    if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", "how sure the shown model is of its answer"));
+    if (scene.stage === "pick") {
+      list.push(h("span", { class: "key" }, h("i", { class: "ringed" }), "picked"));
+      this.entries.replaceChildren(...list);
+      return;
+    }
+    const forgotten = scene.forget.reduce((sum, value) => sum + value, 0);
+    const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count}`];
+    list.push(this.#button("forget", "forgotten", theme.forget, ring ? "rim" : "dot", ring ? ["forgotten"] : set("forgotten", "f", forgotten)));
+    if (!ring) list.push(this.#button("remain", "remaining", theme.remain, "dot", set("remaining", "r", scene.n - forgotten)));
+    if (ghosts.length) {
+      const names = ghosts.map(({ label }) => scene.classes[label]);
+      const was = names.length > 1 ? `where classes ${names.join(", ")} were` : `where class ${names[0]} was`;
+      list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), was));
+    }
+    if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring lies nowhere near anything on the original's map" }, h("i", { class: "off" }), "off the map"));
+    if (view.cloud && view.map === "fixed" && store.references.length > 1) list.push(this.#cloud(store.references));
+    this.entries.replaceChildren(...list);
+    this.mark(view);
+  }
+
+  mark({ isolate }) {
+    for (const button of this.entries.querySelectorAll("button")) button.setAttribute("aria-pressed", button.dataset.isolate === isolate);
+  }
+
+  tell(store) {
+    if (store.scene?.stage === "pick") {
+      setText(this.question, "What the original model sees as alike lies together");
+      setText(this.floor, "drag around points to pick them; shift adds, alt takes away");
+      return;
+    }
+    const { short, floor, missing, long } = modeText(store);
+    setText(this.missing, missing);
+    setText(this.question, short);
+    setText(this.floor, floor);
+    this.mode.title = long;
+  }
+}
+
+/** The names of the classes, at the places where the original model has them. */
+export class Names {
+  constructor(isolate) {
+    this.isolate = isolate;
+    this.element = h("div", { class: "names" });
+    keepKeys(this.element, [" ", "Enter"]);
+  }
+
+  build(scene, groups, ghosts) {
+    this.items = groups.map((indices, k) => {
+      if (!indices.length || scene.classes.length > 30) return null;
+      const ghost = ghosts.find(({ label }) => label === k);
+      const button = h("button", {
+        type: "button", class: ghost ? "gone" : null, "data-isolate": `class:${k}`, title: `show only class ${scene.classes[k]}`,
+        "aria-label": `class ${scene.classes[k]}`, onclick: () => this.isolate(`class:${k}`),
+      }, scene.classes[k]);
+      const rest = indices.filter((i) => !scene.forget[i]);
+      const place = ghost
+        ? { x: ghost.x, y: ghost.y + Math.hypot(ghost.long * Math.sin(ghost.angle), ghost.short * Math.cos(ghost.angle)) }
+        : anchor(indices, scene.position, 1 / 32767);
+      return { button, ghost, indices: rest.length ? rest : indices, place, width: 8 + 8 * scene.classes[k].length };
+    }).filter(Boolean);
+    this.element.replaceChildren(...this.items.map(({ button }) => button));
+  }
+
+  /** Puts the names over their classes; with `xy` over where those are now (a follow map moves them). */
+  place(camera, isolate, xy = null) {
+    const taken = [];
+    for (const item of this.items ?? []) {
+      const at = xy && !item.ghost ? anchor(item.indices, xy) : item.place;
+      let [x, y] = camera.toScreen(at.x, at.y);
+      y -= item.ghost ? 17 : 14;
+      for (const other of taken) if (Math.abs(other.x - x) < (other.width + item.width) / 2 && Math.abs(other.y - y) < 16) y = other.y - 17;
+      taken.push({ x, y, width: item.width });
+      const seen = x > 4 && y > 4 && x < camera.width - 4 && y < camera.height - 4;
+      item.button.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px) translate(-50%, -50%)`;
+      item.button.hidden = !seen;
+      item.button.setAttribute("aria-pressed", isolate === item.button.dataset.isolate);
+      item.button.classList.toggle("dim", Boolean(isolate?.startsWith("class:")) && isolate !== item.button.dataset.isolate);
+    }
+  }
+}

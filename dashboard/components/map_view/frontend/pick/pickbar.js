@@ -1,0 +1,64 @@
+/** The tools over the map, and what is picked with what one can do about it. */
+import { h, keepKeys, setText } from "../../laf-lab.feed/dom.js";
+import { segmented } from "../controls.js";
+import { TOOLS } from "./lasso.js";
+
+const MOST_CLASSES = 6;
+const OPERATIONS = [
+  ["replace", "new", "what the outline holds replaces what is picked"],
+  ["add", "add", "adds to what is picked (shift while dragging)"],
+  ["subtract", "subtract", "takes away from what is picked (alt or control while dragging)"],
+  ["intersect", "intersect", "keeps what is picked already and lies under the outline (shift and alt)"],
+];
+
+const plural = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
+
+/** "0: 12 · 3: 4", the most frequent first. */
+function classes(scene, picks) {
+  const counts = new Map();
+  for (let i = 0; i < scene.n; i++) if (picks.ids.has(scene.ids[i])) counts.set(scene.label[i], (counts.get(scene.label[i]) ?? 0) + 1);
+  const list = [...counts].sort((a, b) => b[1] - a[1]).map(([label, count]) => `${scene.classes[label]}: ${count}`);
+  return list.slice(0, MOST_CLASSES).join(" · ") + (list.length > MOST_CLASSES ? " …" : "");
+}
+
+export class PickBar {
+  /** @param {{tool: (name: string) => void, operation: (name: string) => void, act: (what: "forget" | "add" | "clear") => void}} on */
+  constructor(on) {
+    this.tool = segmented("Tool", Object.entries(TOOLS).map(([name, [text, title]]) => [name, text, title]), on.tool);
+    this.operation = segmented("Picking", OPERATIONS, on.operation);
+    this.tools = h("div", { class: "tools" }, this.tool.group, this.operation.group);
+    const button = (text, title, what, kind) => {
+      const made = h("button", { type: "button", class: kind, title, onclick: () => on.act(what) }, text);
+      keepKeys(made, [" ", "Enter"]);
+      return made;
+    };
+    this.count = h("b", {});
+    this.classes = h("span", {});
+    this.acts = [
+      button("Forget these", "open the Lab anew with these images to forget", "forget", "act first"),
+      button("Add to forget set", "add them on the page Forget set", "add", "act"),
+      button("Clear", "pick none (Escape)", "clear", "act"),
+    ];
+    this.panel = h("div", { class: "picked", role: "status", hidden: true }, h("p", {}, this.count, this.classes), ...this.acts);
+  }
+
+  /** @param {object} state {scene, picks, tool, operation: the one under the hand} */
+  update({ scene, picks, tool, operation }) {
+    const page = scene.stage === "pick";
+    this.tool.update(tool);
+    this.operation.update(operation);
+    this.operation.group.hidden = page || tool === "pan"; // the page Forget set has a control of its own
+    for (const button of this.acts) button.hidden = page;
+    const shown = scene.ids.reduce((sum, id) => sum + picks.ids.has(id), 0);
+    this.panel.classList.toggle("told", page);
+    this.panel.hidden = page ? !picks.total || scene.n === scene.n_all : !shown;
+    if (this.panel.hidden) return;
+    if (page) {
+      setText(this.count, `${shown.toLocaleString("en")} of the ${picks.total.toLocaleString("en")} picked`);
+      setText(this.classes, ` are among the ${scene.n.toLocaleString("en")} images on this map`);
+    } else {
+      setText(this.count, `${plural(shown)} picked`);
+      setText(this.classes, ` · ${classes(scene, picks)}`);
+    }
+  }
+}

@@ -1,0 +1,291 @@
+/** One mounted theatre: its elements, what it listens to, and when it draws. */
+import { fitCanvas, h, setText } from "../laf-lab.feed/dom.js";
+import { applyTheme } from "../laf-lab.feed/theme.js";
+import { Camera } from "./camera.js";
+import { controls } from "./controls.js";
+import { drawCloud, drawStage, drawTrails } from "./draw/draw.js";
+import { Card, nearest, neighbour } from "./pick/hover.js";
+import { Legend, Names } from "./legend.js";
+import { byClass, ghosts } from "./draw/marks.js";
+import { prepare } from "./draw/paint.js";
+import { Picking } from "./pick/picking.js";
+import { Places } from "./places.js";
+import { drawSlow, SlowMotion } from "./draw/slow.js";
+
+const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map, W A S D move it, "
+  + "[ and ] step through the forgotten images; L, B and P choose lasso, box and pan; Escape clears.";
+
+export class Theatre {
+  constructor(parent) {
+    this.controls = controls((what) => this.#act(what));
+    this.legend = new Legend((what) => this.#isolate(what));
+    this.names = new Names((what) => this.#isolate(what));
+    this.card = new Card();
+    this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
+    this.trails = document.createElement("canvas");
+    this.cloud = document.createElement("canvas");
+    this.slow = new SlowMotion();
+    this.notice = h("div", { class: "notice", role: "status" });
+    this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
+    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.card.element);
+    this.root = h("section", { class: "theatre", "aria-label": "Theatre", "data-ready": "false" },
+      this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
+    parent.append(this.root);
+    this.focus = null;
+    this.retheme();
+    this.#listen();
+    this.sizes = new ResizeObserver(() => this.#resize());
+    this.sizes.observe(this.stage);
+  }
+
+  destroy() {
+    this.sizes.disconnect();
+    this.off?.();
+    cancelAnimationFrame(this.request);
+    this.root.remove();
+  }
+
+  /** Shows the store of a run; called again with the same one it does nothing. */
+  show(store) {
+    if (store === this.store) return;
+    this.off?.();
+    this.store = store;
+    this.root.dataset.run = store.run;
+    this.camera = new Camera(store.view);
+    this.places = new Places(store);
+    this.seen = null;
+    this.card.hide();
+    this.focus = null;
+    this.groups = null;
+    const listeners = [
+      store.on("scene", () => this.#scene()),
+      store.on("view", () => this.#changed()),
+      store.on("cursor", () => { this.#stale(); this.#refreshCard(); }),
+      store.on("position", () => this.#draw()),
+      store.on("frames life", () => this.#changed(false)),
+      store.on("status", () => this.#status()),
+      store.on("picks", () => { this.picking.update(); this.#stale(); this.#refreshCard(); }),
+    ];
+    this.off = () => listeners.forEach((off) => off());
+    this.#changed();
+    if (store.scene) this.#scene();
+    this.#status();
+    this.#resize();
+  }
+
+  retheme() {
+    this.theme = applyTheme(this.root);
+    if (this.store?.scene && this.groups) this.#changed();
+  }
+
+  #scene() {
+    const { scene } = this.store;
+    this.ghosts = ghosts(scene);
+    this.groups = byClass(scene);
+    this.camera.frame(scene.position);
+    this.card.load(scene).then(() => this.#refreshCard());
+    this.names.build(scene, this.groups, this.ghosts);
+    this.namesKey = this.trailsKey = this.cloudKey = ""; // another map under the same camera
+    this.picking.begin(scene);
+    this.#changed();
+    this.root.dataset.ready = "true";
+  }
+
+  #status() {
+    const { scene, status, held } = this.store;
+    this.root.dataset.frames = held;
+    this.root.dataset.phase = status?.phase ?? "preparing";
+    const preparing = !scene || status?.phase === "preparing";
+    setText(this.notice, preparing ? status?.sentence || "Preparing the model and its map …" : "");
+    this.notice.hidden = !preparing;
+    this.notice.classList.toggle("over", Boolean(scene));
+    this.root.classList.toggle("waiting", !scene);
+    if (!scene) this.root.dataset.ready = "false";
+    if (scene) this.legend.tell(this.store);
+    if (this.store.slow || !this.slow.element.hidden) this.#draw();
+  }
+
+  /** Something about the picture changed: a setting, the theme, the references. */
+  #changed(rebuild = true) {
+    const { store } = this;
+    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick");
+    this.controls.tellCloud(store.view, store.references, store.wanted, store.scene?.stage === "pick");
+    this.root.dataset.frames = store.held;
+    this.root.dataset.references = store.references.length;
+    if (!store.scene || !this.groups) return;
+    if (rebuild) this.legend.build(store, this.theme, this.ghosts);
+    this.legend.tell(store);
+    this.#stale();
+    this.#refreshCard();
+  }
+
+  #stale() {
+    this.marks = null;
+    this.#draw();
+  }
+
+  #act(what) {
+    const { store } = this;
+    if (!store) return;
+    if (what === "fit") {
+      this.camera.fit();
+      return this.#changed(false);
+    }
+    if (what === "trails") return store.setView({ trails: !store.view.trails });
+    const { isolate } = store.view;
+    const gone = what.colour && isolate?.startsWith("prediction:") && what.colour !== "prediction";
+    store.setView(gone ? { ...what, isolate: null } : what);
+    if (what.map) this.onMode?.(what.map);
+    return undefined;
+  }
+
+  #isolate(what) {
+    const { store } = this;
+    store?.setView({ isolate: what === store.view.isolate ? null : what });
+  }
+
+  #resize() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    if (!this.camera || !width || !height) return;
+    this.camera.resize(width, height);
+    this.#stale();
+    this.#refreshCard();
+  }
+
+  #draw() {
+    this.request ??= requestAnimationFrame((now) => {
+      this.request = null;
+      if (this.store?.scene && this.root.isConnected) this.#paint(now);
+    });
+  }
+
+  #paint() {
+    const { store, camera, theme, places } = this;
+    const moving = places.update(performance.now());
+    this.marks ??= prepare(theme, store.view, store.scene, places.says(), store.picks.ids);
+    const { xy } = places;
+    const context = fitCanvas(this.canvas, camera.width, camera.height, { alpha: false });
+    const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, moving, trails: null, cloud: null };
+    const clouded = store.view.cloud && store.view.map === "fixed" && store.references.length > 1;
+    if (clouded) stage.cloud = this.#cloud(stage);
+    if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
+    if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
+    drawStage(context, stage);
+    if (this.notice.hidden) window.lafLab.arrived?.(); // the page's own first map may go
+    const now = performance.now();
+    const acting = this.slow.tell(store, now);
+    if (acting && store.live && store.view.show === "now") drawSlow(context, stage, acting, now);
+    if (acting) this.#draw();
+    this.root.dataset.fork = store.fork ? store.forkSeq(store.cursor) ?? "" : "";
+    this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // a zoom that is not drawn yet must not count
+    const follow = store.view.map === "follow" && store.view.show !== "original";
+    const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${follow && store.followHeld},${moving && follow}`;
+    if (key !== this.namesKey || (follow && moving)) this.names.place(camera, store.view.isolate, follow ? xy : null);
+    this.namesKey = key;
+    store.stats.draws += 1;
+    if (this.root.dataset.frame !== String(store.cursor)) this.root.dataset.frame = store.cursor;
+    if (this.focus !== null && !this.card.element.hidden && this.pinned) this.#refreshCard();
+    if (moving) this.#draw();
+  }
+
+  /** Trails have a canvas of their own, drawn anew only when they changed. */
+  #trails(stage) {
+    const { store, camera, theme, moving, xy } = stage;
+    const fixed = moving || store.view.show !== "now"; // then they lead to where the points are drawn
+    const key = [camera.key, store.cursor, store.view.map, store.view.map === "follow" && store.followHeld, store.view.show, store.view.isolate, theme.dark, window.devicePixelRatio].join();
+    if (key !== this.trailsKey || moving) {
+      const context = fitCanvas(this.trails, camera.width, camera.height);
+      context.clearRect(0, 0, camera.width, camera.height);
+      drawTrails(context, stage, fixed ? xy : null);
+      this.trailsKey = moving ? "" : key;
+    }
+    return this.trails;
+  }
+
+  /** The cloud of retrained models has one, too: only the camera moves it. */
+  #cloud(stage) {
+    const { store, camera, theme } = stage;
+    const key = [camera.key, store.retrained.rev, store.view.isolate, store.picks.ids.size, theme.dark, window.devicePixelRatio].join();
+    if (key !== this.cloudKey) {
+      const context = fitCanvas(this.cloud, camera.width, camera.height);
+      context.clearRect(0, 0, camera.width, camera.height);
+      drawCloud(context, stage);
+      this.cloudKey = key;
+    }
+    return this.cloud;
+  }
+
+  #look(i, speak = false, pinned = false) {
+    this.focus = i;
+    this.pinned = pinned;
+    if (i === null) this.card.hide();
+    else this.#refreshCard(speak);
+    this.#draw();
+  }
+
+  #refreshCard(speak = false) {
+    if (this.focus === null || !this.store?.scene || !this.places.xy.length) return;
+    const { xy } = this.places;
+    this.card.show(this.store, this.focus, this.camera.toScreen(xy[2 * this.focus], xy[2 * this.focus + 1]), this.camera, speak);
+  }
+
+  #listen() {
+    const { canvas } = this;
+    const place = (event) => {
+      const box = canvas.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button || !this.camera) return;
+      canvas.setPointerCapture(event.pointerId);
+      this.drag = [event.clientX, event.clientY];
+      this.stage.classList.add("dragging");
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!this.store?.scene) return;
+      if (this.drag) {
+        this.camera.pan(event.clientX - this.drag[0], event.clientY - this.drag[1]);
+        this.drag = [event.clientX, event.clientY];
+        this.#look(null);
+      } else if (this.marks) {
+        const i = nearest({ camera: this.camera, marks: this.marks, xy: this.places.xy }, ...place(event));
+        if (i !== this.focus && !(i === null && this.pinned)) this.#look(i);
+      }
+    });
+    const drop = () => { this.drag = null; this.stage.classList.remove("dragging"); };
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, drop);
+    canvas.addEventListener("pointerleave", () => { if (!this.drag && !this.pinned) this.#look(null); });
+    canvas.addEventListener("wheel", (event) => {
+      if (!this.store?.scene) return;
+      event.preventDefault();
+      this.camera.zoomAt(Math.exp(-Math.max(-240, Math.min(240, event.deltaY)) * 0.0016), ...place(event));
+      this.#stale();
+      this.#refreshCard();
+    }, { passive: false });
+    canvas.addEventListener("dblclick", () => { if (this.picking.panning) this.#act("fit"); });
+    canvas.addEventListener("blur", () => { if (this.pinned) this.#look(null); });
+    this.root.addEventListener("keydown", (event) => {
+      if (!this.store?.scene || event.ctrlKey || event.metaKey || event.altKey || this.picking.key(event)) return;
+      if (event.key === "Escape" && !this.picking.escape() && this.store.view.isolate) this.store.setView({ isolate: null });
+    });
+    canvas.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  #key(event) {
+    if (!this.store?.scene || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { camera } = this;
+    const move = { w: [0, 50], s: [0, -50], a: [50, 0], d: [-50, 0] }[event.key.toLowerCase()];
+    if (event.key === "+" || event.key === "=") camera.zoomAt(1.25);
+    else if (event.key === "-") camera.zoomAt(0.8);
+    else if (event.key === "0") camera.fit();
+    else if (move) camera.pan(...move);
+    else if (event.key === "[" || event.key === "]") {
+      if (this.marks) this.#look(neighbour(this.marks, this.focus, event.key === "]" ? 1 : -1), true, true);
+    } else if (event.key === "Escape") this.#look(null);
+    else return;
+    event.preventDefault();
+    if (event.key !== "Escape") event.stopPropagation(); // the root clears
+    this.#stale();
+    this.#refreshCard();
+  }
+}

@@ -1,0 +1,141 @@
+"""All lessons, who it is that learns, and what a teacher needs: links, the class's name, the way to the key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.errors import RequestError
+from core.lessons import Lesson
+from core.lessons.assessment.progress import class_named, finished, read_progress
+from core.runtime.ownership import owner
+from dashboard.presentation.text.status_text import as_text
+from dashboard.session.jobs.lesson_export import Replaying
+from dashboard.session.lab import Lab
+from dashboard.session.lesson_session import CONTROLS, Link
+
+POLL_S = 1.0
+
+SAID = {
+    "open": "open: everything may be turned",
+    "fixed": "fixed: data and settings stand, except where a step needs them",
+    "hidden": "hidden: only the lesson's own buttons",
+}
+
+
+def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> None:
+    """The page without a lesson."""
+    touring = lab.touring
+    if touring.problem:
+        st.warning(as_text(touring.problem))
+    for problem in problems:
+        st.warning(f"A lesson was left out. {problem}")
+    left, right = st.columns([2.1, 1], gap="medium")
+    with left:
+        columns = st.columns(2, gap="small")
+        for i, lesson in enumerate(lessons):
+            with columns[i % 2]:
+                _card(lab, lesson)
+    with right:
+        _who(lab)
+        _teacher(lab, lessons)
+
+
+def _card(lab: Lab, lesson: Lesson) -> None:
+    touring = lab.touring
+    progress = read_progress(lesson, owner(lab.browser or ""), touring.group)
+    if finished(lesson, progress):
+        state, word = "done · ", "Look again"
+    elif progress.prediction is not None:
+        state, word = f"begun, part {progress.at + 1} of {len(lesson.parts) + 2} · ", "Go on"
+    else:
+        state, word = "", "Begin"
+    with st.container(border=True, key=f"lesson-card-{lesson.id.replace('.', '-')}", gap="small"):
+        st.markdown(f"**{lesson.number} · {lesson.title}**")
+        st.caption(lesson.goal)
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.button(word, key=f"lesson-enter-{lesson.id}", on_click=touring.enter, args=(lesson,),
+                      help=f"{word}: {lesson.title}")  # fmt: skip
+            st.caption(f"{state}about {lesson.minutes} minutes · {len(lesson.parts)} steps")
+
+
+def _who(lab: Lab) -> None:
+    touring = lab.touring
+    with st.container(border=True, key="lesson-who", gap="small"):
+        st.markdown("**Who you are**, if you hand in what you did")
+        name = st.text_input("Name", value=touring.who.name, key="lesson-name", max_chars=80)
+        number = st.text_input("Student's number", value=touring.who.number, key="lesson-number", max_chars=40,
+                               help="Decides your seed, so that your runs are your own")  # fmt: skip
+        if (name.strip(), number.strip()) != (touring.who.name, touring.who.number):
+            touring.called(name, number)
+        seed = touring.seed
+        st.caption(
+            f"Your seed is {seed}: another model, another map, the same questions."
+            if seed
+            else "Without a number the seed is 0."
+        )
+
+
+def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
+    """A link that opens a lesson as the teacher wants it."""
+    link = lab.touring.link
+    with st.expander("For teachers", key="lesson-teacher"):
+        names = [lesson.id for lesson in lessons]
+        titles = {lesson.id: f"{lesson.number} · {lesson.title}" for lesson in lessons}
+        chosen = st.selectbox("Lesson", names, format_func=titles.__getitem__, key="lesson-link-lesson")
+        group = st.text_input("Class", value=link.group or "", key="lesson-link-class",
+                              help="Predictions are counted for each class apart")  # fmt: skip
+        controls = st.selectbox(
+            "Controls", CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
+        )
+        present = st.toggle("Presenter: large type, and the class's predictions", key="lesson-link-present")
+        try:
+            class_named(group.strip() or None)
+        except RequestError as error:
+            st.error(str(error))
+            return
+        words = replace(
+            Link(), lesson=chosen, group=group.strip() or None, controls=controls, present=present
+        ).words()
+        st.caption("Link to this lesson")
+        st.code(f"{(st.context.url or '').split('?')[0]}?{urlencode(words)}", language=None, wrap_lines=True)
+        _page_of(lab, next(x for x in lessons if x.id == chosen))
+        st.caption("The key: `laf lesson key`. Marking: `laf grade FOLDER`.")
+
+
+def _page_of(lab: Lab, lesson: Lesson) -> None:
+    """The lesson as a file, for a class of any size."""
+    touring = lab.touring
+    st.caption("The lesson as one file that opens from disk, without a server and offline")
+    number, button = st.columns([1, 1.6], gap="small", vertical_alignment="bottom")
+    with number:
+        seed = st.number_input("Seed", 0, 9999, 0, key="lesson-page-seed", disabled=not lesson.own_seed,
+                               help="Another seed is another model and other numbers; the texts speak of seed 0")  # fmt: skip
+    made = touring.replaying
+    busy = made is not None and made.busy
+    with button:
+        if st.button("Play it into a page", key="lesson-page-make", disabled=busy, width="stretch",
+                     help="Plays every step as a student would: half a minute and more"):  # fmt: skip
+            touring.replaying = made = lab.replay(lesson, int(seed))
+            busy = made.busy
+    if made is not None and busy:
+        _wait_for(made)
+    elif made is not None and made.error is not None:
+        st.error(made.error)
+    elif made is not None and made.page is not None:
+        if made.failed:
+            st.warning(f"With seed {made.seed} the check of step {', '.join(map(str, made.failed))} does not pass; the page says so.")  # fmt: skip
+        st.download_button(f"Save {made.file_name} ({len(made.page.encode()) / 1e6:.1f} MB)", made.page, made.file_name, "text/html",
+                           on_click="ignore", key="lesson-page-save", width="stretch")  # fmt: skip
+
+
+@st.fragment(run_every=POLL_S)
+def _wait_for(made: Replaying) -> None:
+    """How far it is; the page is drawn again once it is there."""
+    if made.busy:
+        st.progress(made.share, text=made.said)
+    else:
+        st.rerun()

@@ -1,0 +1,213 @@
+"""The strip beside the Lab that leads through a lesson: text, what to do, what is checked, prediction, summary, what to hand in."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import streamlit as st
+
+from core.errors import LabError
+from core.lessons import Question
+from core.lessons.assessment.progress import begin_anew, checked, tally
+from core.lessons.assessment.submission import submission
+from core.runs.records import Phase
+from dashboard.presentation.text import lesson_html
+from dashboard.session.lab import Lab
+
+HEIGHT = 694  # of the text; the rows above and below it make it as high as the Lab beside it
+TALLY_S = 2.0
+
+
+def panel(lab: Lab) -> None:
+    """The whole strip."""
+    touring = lab.touring
+    lesson = touring.lesson
+    assert lesson is not None
+    size = "large" if touring.link.present else "plain"
+    with st.container(key=f"lesson-{size}", gap="small"):
+        verdict = touring.look()
+        with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lesson-top"):
+            st.html(lesson_html.steps_bar(lesson, touring.progress.at, list(touring.progress.passed)))
+            st.button("All lessons", key="lesson-leave", on_click=touring.leave, type="tertiary")
+        with st.container(height=HEIGHT, border=True, key="lesson-text"):
+            at = touring.progress.at
+            if at == 0:
+                _beginning(lab)
+            elif at > len(lesson.parts):
+                _end(lab)
+            else:
+                _step(lab, verdict)
+            if touring.problem:
+                st.error(touring.problem)
+        _turns(lab)
+
+
+def _turns(lab: Lab) -> None:
+    touring = lab.touring
+    assert touring.lesson is not None
+    at, last = touring.progress.at, len(touring.lesson.parts) + 1
+    held = touring.held
+    with st.container(horizontal=True, gap="small", key="lesson-turns"):
+        st.button("Back", key="lesson-back", on_click=touring.turn, args=(-1,), disabled=at == 0, shortcut="Shift+N",
+                  help="The part before (shift N)")  # fmt: skip
+        if at < last:
+            st.button("Next", key="lesson-next", on_click=touring.turn, args=(1,), disabled=held is not None, shortcut="N",
+                      type="primary", help=held or "The next part (N)", width="stretch")  # fmt: skip
+            if held is not None and touring.part is not None and touring.part.check is not None:
+                st.button("Skip", key="lesson-skip", on_click=touring.turn, args=(1,), type="tertiary",
+                          help="Go on without passing; what is handed in says so")  # fmt: skip
+        else:
+            st.button("Begin again", key="lesson-again", on_click=touring.begin_again, width="stretch")
+
+
+def _beginning(lab: Lab) -> None:
+    """Title, goal, and the prediction."""
+    touring = lab.touring
+    lesson = touring.lesson
+    assert lesson is not None
+    st.markdown(f"#### {lesson.number} · {lesson.title}")
+    st.markdown(f"**Goal.** {lesson.goal}")
+    question, mine = lesson.prediction, touring.progress.prediction
+    st.markdown(f"**First, predict.** {question.text}")
+    if mine is None:
+        chosen = _choices(question, f"lesson-prediction-{lesson.id}")
+        st.button("This is my prediction", key="lesson-predict", disabled=chosen is None, type="primary",
+                  on_click=touring.predict, args=(chosen or 1,), help="The first one counts")  # fmt: skip
+    else:
+        st.html(f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson comes back to it.</p></div>")  # fmt: skip
+    if touring.link.present:
+        _class(lab)
+
+
+def _class(lab: Lab) -> None:
+    """The class's predictions, when the teacher asks for them."""
+    touring = lab.touring
+    lesson = touring.lesson
+    assert lesson is not None
+    if not st.toggle("Show the class's predictions", key=f"lesson-tally-{lesson.id}"):
+        return
+
+    @st.fragment(run_every=TALLY_S)
+    def counted() -> None:
+        st.html(
+            lesson_html.tally_bars(lesson.prediction, tally(lesson, touring.group, touring.browser).counts)
+        )
+
+    counted()
+    if st.button("Count anew from now on", key="lesson-count-anew", type="tertiary"):
+        try:
+            begin_anew(lesson, touring.group, touring.browser)
+        except LabError as error:
+            st.error(str(error))
+
+
+def _step(lab: Lab, verdict: object) -> None:
+    touring, e = lab.touring, lab.experiment
+    part, at = touring.part, touring.progress.at
+    assert part is not None
+    key = f"{touring.lesson.id}-{at}"  # type: ignore[union-attr]
+    st.markdown(f"#### {part.title}")
+    st.markdown(part.text)
+    if part.do is not None:
+        busy = e.phase is Phase.RUNNING or touring.tour.busy
+        waits = "The Lab is at it; wait, or pause it" if busy else None
+        st.button(part.do.label, key=f"lesson-do-{key}", on_click=touring.do, disabled=busy, shortcut="D",
+                  type="primary" if touring.held else "secondary", help=waits or "Does this in the Lab (D)", width="stretch")  # fmt: skip
+    if part.look:
+        st.html(f"<p class='lesson-look'><b>Look:</b> {_plain(part.look)}</p>")
+    facts = touring.facts()
+    if part.numbers:
+        st.html(lesson_html.numbers(part.numbers, facts))
+    if part.vae_curves and e.run is not None:
+        st.html(
+            lesson_html.vae_curves(
+                {k: e.run.progress[k].curve for k in ("vae", "vae_f") if k in e.run.progress}
+            )
+        )
+    if part.check is not None and verdict is not None:
+        passed = str(at) in touring.progress.passed
+        st.html(lesson_html.clauses(verdict, passed))  # type: ignore[arg-type]
+        if part.hint and not passed:
+            with st.expander("A hint", key=f"lesson-hint-{key}"):
+                st.markdown(part.hint)
+    if part.question is not None:
+        _asked(lab, part.question, key)
+
+
+def _asked(lab: Lab, question: Question, key: str) -> None:
+    """A question of a step; the first answer counts."""
+    touring = lab.touring
+    given = touring.progress.answers.get(str(touring.progress.at))
+    st.markdown(f"**{question.text}**")
+    if given is not None:
+        st.html(lesson_html.verdict_on(question, given))
+        return
+    chosen = _choices(question, f"lesson-question-{key}")
+    st.button(
+        "Answer",
+        key=f"lesson-answer-{key}",
+        disabled=chosen is None,
+        on_click=touring.answer,
+        args=(chosen or 1,),
+    )
+
+
+def _choices(question: Question, key: str) -> int | None:
+    """The number, from 1, of the choice that is picked."""
+    texts = [re.sub(r"([*_$\[\]])", r"\\\1", c) for c in question.choices]
+    picked = st.radio(question.text, range(len(texts)), index=None, format_func=texts.__getitem__, key=key,
+                      label_visibility="collapsed")  # fmt: skip
+    return None if picked is None else picked + 1
+
+
+def _end(lab: Lab) -> None:
+    """The prediction again, the summary with its formula, and the file to hand in."""
+    touring = lab.touring
+    lesson = touring.lesson
+    assert lesson is not None
+    st.markdown("#### What you have seen")
+    if touring.progress.prediction is not None:
+        st.caption(lesson.prediction.text)
+        st.html(lesson_html.verdict_on(lesson.prediction, touring.progress.prediction))
+    st.markdown(lesson.summary)
+    if lesson.formula:
+        with st.container(key="lesson-formula"):
+            for line in lesson.formulas:
+                st.latex(line)
+        st.caption(lesson.formula_says)
+    wanted = checked(lesson)
+    passed = sum(str(i) in touring.progress.passed for i in wanted)
+    st.html(f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(touring.finished).lower()}'>"
+            f"<p>{passed} of {len(wanted)} checks passed by your runs</p></div>")  # fmt: skip
+    _hand_in(lab)
+
+
+def _hand_in(lab: Lab) -> None:
+    touring = lab.touring
+    lesson = touring.lesson
+    assert lesson is not None
+    who = touring.who
+    if not who.number:
+        st.caption(
+            "To hand this in, say who you are on the page of all lessons, before you begin: your number decides your seed."
+        )
+    try:
+        values = submission(lesson, who, touring.progress)
+    except LabError as error:
+        st.error(str(error))
+        return
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", who.number or "nobody").strip("-")
+    st.download_button(
+        "Download what you hand in (JSON)",
+        json.dumps(values, indent=1, ensure_ascii=False),
+        f"{lesson.id}-{name}.json",
+        "application/json",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+def _plain(text: str) -> str:
+    return html.escape(text)

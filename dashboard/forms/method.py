@@ -1,0 +1,97 @@
+"""The choice of a method, with what it reads and where its settings come from."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core.methods import METHODS, origin_of
+from core.methods.base import has_own_original
+from core.methods.laf.fast import SPEEDS, is_measured
+from core.runs.setup import Setup
+
+SHARES = (5, 25, 50, 100)  # % of the labels of D_r that repair may read
+
+
+def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
+    """``setup`` with the method that is picked, and the share of labels where it has one. ``task``: whose preset is played."""
+    names = list(METHODS)
+    at = names.index(setup.method) if setup.method in names else names.index("laf")
+    name = st.selectbox("Method", names, index=at, format_func=title, key=f"method-{token}")
+    st.caption(f"{about(name)} Settings: {origin_of(name, family, task)}.")
+    share = None
+    if name == "laf+r":
+        now = max(1, round(100 * (setup.share or 1.0)))
+        share = st.select_slider(
+            "Share of the remaining images' labels that repair reads, %",
+            sorted({*SHARES, now}),
+            value=now,
+            key=f"share-{token}",
+        )
+    speed = "exact"
+    if name in ("laf", "laf+r"):
+        speed = st.segmented_control(
+            "Speed",
+            list(SPEEDS),
+            default=setup.speed,
+            format_func=lambda k: f"{k}: {SPEEDS[k]}",
+            required=True,
+            key=f"speed-{token}",
+        )
+        if speed == "fast" and not is_measured(family, task):
+            st.caption(
+                "No fast settings were measured for this dataset and task: these follow a rule of thumb."
+            )
+    for broken, why in METHODS.broken.items():
+        st.caption(f"The method {broken} of another package was not loaded: {why}")
+    return replace(setup, method=name, share=None if share is None else share / 100, speed=speed)
+
+
+def title(name: str) -> str:
+    """Its title, and marks that somebody wants to see before choosing."""
+    return " · ".join([made(name).title, *marks(name)])
+
+
+def marks(name: str) -> list[str]:
+    """What a method asks for that LAF does not."""
+    found = ["reads labels"] if made(name).needs_labels else []
+    return [*found, "own original"] if has_own_original(made(name)) else found
+
+
+def about(name: str) -> str:
+    """One line on what it does, and what it needs."""
+    lines = (inspect.getdoc(made(name)) or "").split("\n\n")
+    said = " ".join(lines[0].replace("`", "").split())
+    said += "" if not said or said.endswith(".") else "."
+    if not made(name).needs_labels:
+        said += " Reads no label."
+    if has_own_original(made(name)):
+        said += " It cannot begin with the common original: it trains its own, so the map is another one."
+    return said.strip()
+
+
+def made(name: str) -> Any:
+    """The class."""
+    return METHODS[name]
+
+
+def settings(name: str, config: Any) -> list[tuple[str, str]]:
+    """What of a config belongs in the line of facts."""
+    laf = getattr(config, "laf", config)
+    if hasattr(laf, "temperature") and hasattr(laf, "lr_ue"):
+        found = [("τ", f"{laf.temperature:g}"), ("lr UE", f"{laf.lr_ue:g}"), ("lr RA", f"{laf.lr_ra:g}")]
+        if laf.approximate:
+            found.append(("speed", "fast, approximate"))
+        if laf.precision != "float32":
+            found.append(("precision", laf.precision))
+        if hasattr(config, "repair"):
+            found.append(("labels", f"{100 * config.repair.share:g} %"))
+        return found
+    if name == "nothing":
+        return []
+    known = {"epochs": "epochs", "lr": "lr", "shards": "shards", "slices": "slices"}
+    pairs = [(label, getattr(config, key, None)) for key, label in known.items()]
+    return [(label, f"{value:g}") for label, value in pairs if isinstance(value, int | float)]

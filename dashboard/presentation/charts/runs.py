@@ -1,0 +1,79 @@
+"""Kept runs as curves and figures beside one another; no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.runs.storage import KeptRun
+from dashboard.presentation.charts.plotly_import import go
+
+ROLES = {"train_r": ("Train_r", "#4fa3ff"), "train_f": ("Train_f", "#ffa24a"), "test": ("Test", "#8390ad")}
+DASHES = ("solid", "dot")
+FIGURES = {
+    "train_r": "Train_r, %",
+    "train_f": "Train_f, %",
+    "test": "Test, %",
+    "test_r": "Test_r, %",
+    "test_f": "Test_f, %",
+    "commonest_share": "one answer, %",
+}
+
+
+def title_of(kept: KeptRun) -> str:
+    """Its name, or its id."""
+    return str(kept.about["name"] or kept.id)
+
+
+def curves(runs: Sequence[KeptRun]) -> go.Figure:
+    """Accuracies in percent over steps; the second run dotted."""
+    figure = go.Figure()
+    for kept, dash in zip(runs, DASHES, strict=False):
+        for key, (label, colour) in ROLES.items():
+            figure.add_scatter(
+                x=[f.step for f in kept.frames],
+                y=[100 * getattr(f.reading, key) for f in kept.frames],
+                name=label if len(runs) == 1 else f"{label} · {title_of(kept)}",
+                line={"color": colour, "dash": dash, "width": 2},
+            )
+    return figure.update_layout(
+        height=280 + 50 * (len(runs) - 1), margin={"l": 44, "r": 8, "t": 30 + 50 * (len(runs) - 1), "b": 36}, xaxis_title="step",
+        yaxis={"title": "accuracy, %", "range": [-2, 102]}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )  # fmt: skip
+
+
+def figures(runs: Sequence[KeptRun]) -> dict[str, list[Any]]:
+    """Columns of a table: the figures of each run's last frame, and the difference where there are two."""
+    rows: dict[str, list[Any]] = {"last frame": ["step", *FIGURES.values(), "attack AUC"]}
+    values = []
+    for number, kept in enumerate(runs):
+        f = kept.frames[-1]
+        found = [getattr(f.reading, key) for key in FIGURES]
+        values.append([f.step, *(None if v is None else 100 * v for v in found), f.reading.attack.auc])
+        name = title_of(kept)
+        rows[name if name not in rows else f"{name} ({number + 1})"] = [_shown(v) for v in values[-1]]
+    if len(values) == 2:
+        rows["difference"] = [
+            "–" if a is None or b is None else f"{b - a:+.4g}" for a, b in zip(*values, strict=True)
+        ]
+    return rows
+
+
+def on_all_images(about: dict[str, Any]) -> str | None:
+    """The figures of a finished run on all images, where its frames are of a share of them; None where there are none.
+
+    ``about``: what run.json says.
+    """
+    report = about.get("report")
+    if not report:
+        return None
+    names = {key: label.removesuffix(", %") for key, label in FIGURES.items()}
+    found = [f"{names[key]} {100 * report[key]:.1f} %" for key in FIGURES if report.get(key) is not None]
+    apart = report.get("js_to_references") or []
+    if apart:
+        found.append(f"distance to {len(apart)} retrained {sum(apart) / len(apart):.2f} nats")
+    return "On all images at its end: " + "; ".join(found)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

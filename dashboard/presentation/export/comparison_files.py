@@ -1,0 +1,130 @@
+"""Comparisons as files: CSV, Markdown, LaTeX and JSON. Pure, no screen."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from core.evaluation.report import Figure
+from core.experiments.comparison_summary import Entry, Line, Summary
+
+
+def shown(figure: Figure, value: float) -> float:
+    """A value in the unit that is shown: shares become percent."""
+    return 100 * value if figure.unit == "%" else value
+
+
+def cell(figure: Figure, entry: Entry | None, *, plus: str = " ± ") -> str:
+    """ "97.6 ± 0.8"; "–" where there is no value."""
+    if entry is None:
+        return "–"
+    mean = f"{shown(figure, entry.mean):.{figure.digits}f}"
+    return mean if entry.spread is None else f"{mean}{plus}{shown(figure, entry.spread):.{figure.digits}f}"
+
+
+def heading(figure: Figure) -> str:
+    """Symbol and unit: "Train_f, %"."""
+    name = name_of(figure)
+    return f"{name}, {figure.unit}" if figure.unit else name
+
+
+def name_of(figure: Figure) -> str:
+    """Its symbol, but where several figures share it."""
+    return figure.label if figure.symbol in ("", "AUC", "CKA") else figure.symbol
+
+
+def to_csv(summary: Summary) -> str:
+    """One line a method and figure, with the value of each seed: what a program wants."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["method", "figure", "unit", "mean", "spread", "seeds_inside_band", "gap_to_retrained", "doing_nothing_is_nearer"]
+        + [f"seed_{s}" for s in summary.seeds]
+    )  # fmt: skip
+    for line in summary.lines:
+        for key, figure in summary.columns.items():
+            entry = line.entries.get(key)
+            if entry is None:
+                continue
+            values = (
+                list(entry.values) if len(entry.values) == len(summary.seeds) else [""] * len(summary.seeds)
+            )
+            writer.writerow(
+                [line.method, key, figure.unit, entry.mean, _blank(entry.spread), _blank(entry.inside), _blank(entry.gap),
+                 int(entry.loses), *values]
+            )  # fmt: skip
+    return out.getvalue()
+
+
+def to_markdown(summary: Summary, keys: Sequence[str] | None = None) -> str:
+    """The table; bold inside the band in every seed, ▼ where doing nothing is nearer to retraining."""
+    columns = _columns(summary, keys)
+    head = ["method", *(heading(f) for f in columns.values())]
+    rows = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * len(columns)]
+    for line in summary.lines:
+        cells = [_marked(columns[k], line, k, "**", "**", " ▼") for k in columns]
+        rows.append(f"| {line.title} | " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n" + _failures(summary)
+
+
+def to_latex(summary: Summary, keys: Sequence[str] | None = None) -> str:
+    """A tabular for booktabs; bold inside the band in every seed, a dagger where doing nothing is nearer."""
+    columns = _columns(summary, keys)
+    head = " & ".join(["method", *(_tex(heading(f)) for f in columns.values())])
+    rows = []
+    for line in summary.lines:
+        cells = [
+            _marked(columns[k], line, k, r"\textbf{", "}", r"$^\dagger$")
+            .replace(" ± ", r" $\pm$ ")
+            .replace("–", "--")
+            for k in columns
+        ]
+        rows.append(f"{_tex(line.title)} & " + " & ".join(cells) + r" \\")
+    body = "\n".join(rows)
+    return (
+        f"% bold: inside the band of retrained models in every seed; dagger: doing nothing is nearer to retraining\n"
+        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+    )
+
+
+def to_json(summary: Summary, about: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of ``laf compare``."""
+    return {"schema": 1, **about, "methods": summary.as_dict()}
+
+
+def _columns(summary: Summary, keys: Sequence[str] | None) -> dict[str, Figure]:
+    chosen = (
+        summary.columns if keys is None else {k: summary.columns[k] for k in keys if k in summary.columns}
+    )
+    return {k: f for k, f in chosen.items() if any(k in line.entries for line in summary.lines)}
+
+
+def _marked(figure: Figure, line: Line, key: str, open_: str, close: str, loses: str) -> str:
+    entry = line.entries.get(key)
+    text = cell(figure, entry)
+    if entry is None:
+        return "failed" if line.errors and not line.entries else text
+    if line.method != "references" and entry.inside is not None and entry.inside == len(entry.values):
+        text = f"{open_}{text}{close}"
+    return text + (loses if entry.loses else "")
+
+
+def _failures(summary: Summary) -> str:
+    found = [
+        f"{line.title} failed on seed {seed}: {why}"
+        for line in summary.lines
+        for seed, why in line.errors.items()
+    ]
+    return "".join(f"\n{text}\n" for text in found)
+
+
+def _tex(text: str) -> str:
+    for char in "&%$#_{}":
+        text = text.replace(char, f"\\{char}")
+    return text
+
+
+def _blank(value: Any) -> Any:
+    return "" if value is None else value

@@ -1,0 +1,196 @@
+"""A kept run as files for elsewhere: tables as CSV or Parquet, the unlearned model with a loader, and a page that plays it. No screen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.errors import RequestError, StoreError
+from core.runs.storage import KeptRun
+from dashboard.presentation.export.run_page import document
+
+Row = dict[str, Any]
+ACCURACIES = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "planted")
+ATTACK = ("asr", "auc", "auc_low", "auc_high", "tpr_at_1pct_fpr")
+
+
+def step_rows(kept: KeptRun) -> list[Row]:
+    """One row a step: losses, norms, cosine, moves, images in the batch, seconds; settings that changed after it say so."""
+    changed = {c["after"] for c in kept.about["changes"]}
+    rows = []
+    for s in kept.steps:
+        row: Row = {"step": s.number, "total": s.total, "epoch": s.epoch, "stage": s.stage}
+        row |= {f"loss_{k}": v for k, v in s.losses.items()}
+        row |= {f"grad_norm_{k}": v for k, v in s.grad_norms.items()}
+        row["grad_cosine"] = s.grad_cosine
+        row |= {f"move_{k}": v for k, v in s.moves.items()}
+        row |= {f"images_{k}": v for k, v in s.images.items()}
+        row |= {"seconds": s.seconds, "settings_changed_after": s.number in changed}
+        rows.append(row)
+    return rows
+
+
+def frame_rows(kept: KeptRun) -> list[Row]:
+    """One row a frame: accuracies in [0, 1], the attack, the commonest answer; and whether it was chosen by eye."""
+    marked = {m["step"] for m in kept.about["marks"]}
+    rows = []
+    for f in kept.frames:
+        r = f.reading
+        row: Row = {"frame": f.number, "step": f.step}
+        row |= {name: getattr(r, name) for name in ACCURACIES}
+        row |= {f"attack_{name}": getattr(r.attack, name) for name in ATTACK}
+        row |= {"commonest_answer": r.commonest, "commonest_share": r.commonest_share}
+        row |= {f"answered_{k}": share for k, share in enumerate(r.answers)}
+        row["chosen_by_eye"] = f.step in marked
+        rows.append(row)
+    return rows
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Rows as CSV; a value that a row does not have is empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _columns(rows), lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def to_parquet(columns: dict[str, Any]) -> bytes:
+    """Columns as a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def as_csv(kept: KeptRun) -> bytes:
+    """A zip of steps.csv, frames.csv and run.json."""
+    tables = {"steps.csv": to_csv(step_rows(kept)), "frames.csv": to_csv(frame_rows(kept))}
+    return _zip({**{k: v.encode() for k, v in tables.items()}, "run.json": _about(kept)})
+
+
+def as_parquet(kept: KeptRun) -> bytes:
+    """A zip of steps, frames and points.parquet and run.json; points: of each frame each image's place, answer and angle."""
+    tables = {
+        "steps.parquet": to_parquet(_by_column(step_rows(kept))),
+        "frames.parquet": to_parquet(_by_column(frame_rows(kept))),
+        "points.parquet": to_parquet(_points(kept)),
+    }
+    return _zip({**tables, "run.json": _about(kept)})
+
+
+def as_model(kept: KeptRun) -> bytes:
+    """A zip of the unlearned model's weights (safetensors, with what it is in its metadata) and a loader in a few lines.
+
+    Raises RequestError for a run that is not finished.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load, save
+
+    if not kept.folder.model.exists():
+        raise RequestError(f"run {kept.id} is not finished, so it has no model yet; continue it to its end")
+    try:
+        weights = load(kept.folder.model.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{kept.folder.model} cannot be read ({type(error).__name__})") from error
+    what = {
+        "made_by": "LAF Lab", "run": kept.id, "net": kept.about["net"], "method": kept.setup.method, "forgot": kept.about["forget"],
+        "dataset": kept.setup.dataset, "marks": kept.about["marks"], **kept.about["images"],
+    }  # fmt: skip
+    return _zip({"model.safetensors": save(weights, metadata={"about": json.dumps(what)}), "load_model.py": LOADER.encode()})  # fmt: skip
+
+
+LOADER = '''"""The unlearned model of a run of the LAF Lab. Needs the package laf-lab (and with it torch and safetensors)."""
+
+import json
+
+import torch
+from safetensors import safe_open
+
+from core.models.registry import build
+
+with safe_open("model.safetensors", framework="pt") as file:
+    about = json.loads(file.metadata()["about"])
+    weights = {name: file.get_tensor(name) for name in file.keys()}
+
+model = build(about["net"], tuple(about["shape"]), len(about["classes"]), seed=0)
+model.load_state_dict(weights)
+model.eval()
+
+
+def prepare(x: torch.Tensor) -> torch.Tensor:
+    """Pixels (N, C, H, W), whole numbers from 0 to about["white"], as the model reads them."""
+    x = x.float() / about["white"]
+    if about["norm"] is not None:
+        mean, deviation = (torch.tensor(v)[:, None, None] for v in about["norm"])
+        x = (x - mean) / deviation
+    return x
+
+
+# answers = [about["classes"][k] for k in model(prepare(images)).argmax(1)]
+if __name__ == "__main__":
+    print(f"{about['net']} after {about['method']}: {about['forgot']} of {about['title']} forgotten")
+    if about["marks"]:
+        print("note:", "; ".join(f"step {m['step']}: {m['text']}" for m in about["marks"]))
+'''
+
+
+def as_page(kept: KeptRun) -> bytes:
+    """A page of one file that plays the run; see ``export_page``."""
+    return document(kept).encode()
+
+
+FORMATS: dict[str, tuple[Callable[[KeptRun], bytes], str, str, str]] = {
+    "html": (as_page, ".html", "text/html", "Page (HTML)"),
+    "csv": (as_csv, "-csv.zip", "application/zip", "Tables (CSV)"),
+    "parquet": (as_parquet, "-parquet.zip", "application/zip", "Tables (Parquet)"),
+    "safetensors": (as_model, "-model.zip", "application/zip", "Model (safetensors)"),
+}  # how, what the file's name ends in, its type, what a button says
+
+
+def _about(kept: KeptRun) -> bytes:
+    """run.json as it leaves: not whose browser it was."""
+    return json.dumps({k: v for k, v in kept.about.items() if k != "owner"}, indent=1).encode()
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {name: [row.get(name) for row in rows] for name in _columns(rows)}
+
+
+def _points(kept: KeptRun) -> dict[str, Any]:
+    ids, forget = (np.asarray(kept.points[k]) for k in ("ids", "forget"))
+    n, frames = len(ids), kept.frames
+    columns: dict[str, Any] = {
+        "frame": np.repeat([f.number for f in frames], n).astype(np.int32),
+        "id": np.tile(ids, len(frames)),
+        "forget": np.tile(forget, len(frames)),
+        "prediction": np.concatenate([f.predictions for f in frames]),
+        "confidence": np.concatenate([f.confidences for f in frames]),
+        "angle": np.concatenate([f.angles for f in frames]),
+    }
+    if kept.map_positions is not None:
+        both = np.concatenate([np.asarray(f.positions) for f in frames])
+        columns |= {"x": both[:, 0], "y": both[:, 1]}
+    return columns
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, data in files.items():
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the same run, the same bytes
+            info.compress_type = zipfile.ZIP_DEFLATED
+            out.writestr(info, data)
+    return buffer.getvalue()

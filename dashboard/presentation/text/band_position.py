@@ -1,0 +1,165 @@
+"""Where a model stands among retrained models, read-out by read-out, in words; pure, no screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.evaluation.metrics import Reading, jensen_shannon
+from core.evaluation.reference_band import Band, band
+from dashboard.presentation.text.readout_rows import JS, Row, rows_for
+
+NO_STEPS = ("auc", "planted")  # no shares among images: they move in steps too small to matter
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The place of one value. ``gap`` as in core.evaluation.reference_band.Place; ``inside`` None: there is no band yet, or nothing can be told."""
+
+    text: str  # for a narrow column
+    words: str  # the same as a sentence would have it
+    inside: bool | None
+    gap: float
+
+    def as_dict(self) -> dict[str, str]:
+        """As docs/wire.md wants it."""
+        tone = {True: "inside", False: "outside", None: "none"}[self.inside]
+        return {"text": self.text, "words": self.words, "tone": tone}
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The bands of the retrained models that there are so far, by the key of the row."""
+
+    rows: tuple[Row, ...]
+    references: tuple[Reading, ...]
+    total: int  # retrained models there will be
+    bands: Mapping[str, Band]
+
+    @classmethod
+    def of(
+        cls,
+        task: str,
+        references: Sequence[Reading],
+        counts: Mapping[str, int],
+        *,
+        plant: str | None = None,
+        total: int | None = None,
+    ) -> Yardstick:
+        """``counts``: images behind each row; ``total``: default as many as there are."""
+        rows = (*rows_for(task, plant), JS)
+        bands = {}
+        for row in rows:
+            if row is JS:
+                continue
+            step = 0.0 if row.key in NO_STEPS else 1 / max(1, counts[row.key])
+            found = band([v for r in references if (v := row.value(r)) is not None], resolution=step)
+            if found is not None:
+                bands[row.key] = found
+        if len(references) > 2:  # of two models there is one distance
+            among = [
+                distance(r, [o for o in references if o is not r]) or 0.0 for r in references
+            ]  # what a model that is one of them has
+            found = band(among, bounds=(0.0, math.log(2)))
+            assert found is not None
+            bands["js"] = replace(found, low=0.0)  # nobody is too near
+        return cls(rows, tuple(references), max(len(references), total or 0), bands)
+
+    @property
+    def progress(self) -> str:
+        """ "2 of 5 retrained"."""
+        return f"{len(self.references)} of {self.total} retrained"
+
+    def specs(self) -> list[dict[str, Any]]:
+        """The rows as docs/wire.md wants them."""
+        specs = []
+        for row in self.rows:
+            found = self.bands.get(row.key)
+            spec = {
+                name: getattr(row, name)
+                for name in ("key", "label", "symbol", "unit", "digits", "role", "help")
+            }
+            spec["range"] = list(row.range)
+            spec["reference"] = list(found.values) if found else None
+            spec["band"] = [found.low, found.high] if found and len(found.values) > 1 else None
+            specs.append(spec)
+        return specs
+
+    def compare(self, reading: Reading) -> Compared:
+        """Values of all rows, and their Standings where there are retrained models to compare with."""
+        values = {row.key: row.value(reading) for row in self.rows}
+        values["js"] = distance(reading, self.references)
+        standings = {
+            row.key: standing(row, value, self.bands[row.key], reading)
+            for row in self.rows
+            if row.key in self.bands and (value := values[row.key]) is not None
+        }
+        return Compared(reading, values, standings)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One model beside retrained ones. ``values`` by key of the row, None where there is none."""
+
+    reading: Reading
+    values: Mapping[str, float | None]
+    standings: Mapping[str, Standing]
+
+    @property
+    def apart(self) -> float:
+        """How far the accuracies are outside of the bands on average, in [0, 1]; from the one retrained model where that is all."""
+        gaps = [abs(s.gap) for key, s in self.standings.items() if key not in ("js", "auc", "one_answer")]
+        return sum(gaps) / max(1, len(gaps))
+
+    def is_outside(self, *keys: str) -> list[str]:
+        """Which of ``keys`` (default: all rows) are known to be outside of their bands."""
+        return [k for k, s in self.standings.items() if s.inside is False and (not keys or k in keys)]
+
+
+def standing(row: Row, value: float, theirs: Band, reading: Reading) -> Standing:
+    """One value among ``theirs``. An AUC whose interval reaches the band cannot be told from it."""
+    place = theirs.place(value)
+    low, high = (reading.attack.auc_low, reading.attack.auc_high) if row.key == "auc" else (value, value)
+    side = "above" if place.gap > 0 else "below"
+    if row.unit == "%":
+        short, long = f"{100 * abs(place.gap):.1f}", f"{100 * abs(place.gap):.1f} points"
+    else:
+        short = f"{abs(place.gap):.2f}"
+        long = f"{short}{row.unit}"
+    if place.inside is None:
+        same = float(short) == 0
+        text = "the same" if same else f"{short} {side}"
+        words = f"{'the same as' if same else f'{long} {side}'} one retrained model: no band yet"
+        return Standing(text, words, None, place.gap)
+    if place.inside:
+        assert place.percentile is not None
+        where = f"{ordinal(place.percentile)} percentile of {place.count}"
+        return Standing(
+            f"inside, {ordinal(place.percentile)}", f"inside the band, {where} retrained models", True, 0.0
+        )
+    reaches = low is not None and high is not None and low <= theirs.high and high >= theirs.low
+    if row.key == "auc" and reaches:
+        words = f"{long} {side} the band, but its interval reaches the band of {place.count} retrained models: cannot tell"
+        return Standing("cannot tell", words, None, 0.0)
+    if float(short) == 0:
+        short, long = "just", "hardly"
+    return Standing(
+        f"{short} {side}", f"{long} {side} the band of {place.count} retrained models", False, place.gap
+    )
+
+
+def ordinal(percentile: float) -> str:
+    """ "62nd"."""
+    n = min(99, max(1, round(percentile)))
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+def distance(reading: Reading, references: Sequence[Reading]) -> float | None:
+    """Mean Jensen-Shannon divergence to the references on D_f, nats; None without any."""
+    if not references:
+        return None
+    found = [jensen_shannon(reading.forget_probabilities, r.forget_probabilities) for r in references]
+    return sum(found) / len(found)

@@ -1,0 +1,113 @@
+"""What the browser is told of a run's way: changes of its settings, marks, alarms, where one can go from here, and its fork; pure, no screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.experiments.session.experiment import Experiment
+from core.runs.diagnostics import alarms
+from core.runs.run import Phase, Run
+from dashboard.presentation.text.hyperparameters import described
+
+PLAYING = "The run is playing; pause it first"
+NOT_BEGUN = "The run has not begun"
+FORKED = "A fork is drawn over the run; drop it first"
+NO_STATES = "This run keeps no states to go back to"
+
+
+def changes(run: Run) -> list[dict[str, Any]]:
+    """Of the settings, as the timeline marks them."""
+    return [{"step": c.after, "text": described(c.before, c.now)} for c in run.changes]
+
+
+def marks(run: Run) -> list[dict[str, Any]]:
+    """Remarks that go wherever the result goes."""
+    return [{"step": m.step, "text": m.text} for m in run.marks]
+
+
+class Watch:
+    """Alarms of a run, worked out anew only when there is more to see."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._found: list[dict[str, Any]] = []
+
+    def alarms(self, experiment: Experiment, run: Run) -> list[dict[str, Any]]:
+        """As docs/wire.md wants them."""
+        vae = sum(len(p.curve) for p in dict(run.progress).values())
+        # all frames are looked at anew: in a long run that plays, after every fiftieth part of it
+        grain = max(1, len(run.frames) // 50) if run.phase is Phase.RUNNING else 1
+        key = (id(run), experiment.life, len(run.frames) // grain, grain, experiment.revision, run.phase, vae)
+        if key != self._key:
+            references = [r.frame.reading for r in experiment.references]
+            self._key = key
+            self._found = [
+                {
+                    "name": a.name,
+                    "sentence": a.sentence,
+                    "step": a.began,
+                    "until": a.until,
+                    "advice": a.advice,
+                }
+                for a in alarms(run, references)
+            ]
+        return self._found
+
+
+def travel(experiment: Experiment) -> dict[str, str | None]:
+    """Why one cannot go on, or fork, from the shown step; None where one can."""
+    run = experiment.run
+    why: str | None = None
+    if run is None or run._state is None:
+        why = NOT_BEGUN
+    elif experiment.phase is Phase.RUNNING:
+        why = PLAYING
+    elif run.checkpoints is None or not run.checkpoints.steps:
+        why = NO_STATES
+    return {"continue": why or (FORKED if experiment.fork_run is not None else None), "fork": why}
+
+
+def fork_of(experiment: Experiment) -> dict[str, Any] | None:
+    """The run beside the run: frames 0 … shared - 1 are the first one's."""
+    run, twin = experiment.run, experiment.fork_run
+    if run is None or twin is None:
+        return None
+    start = experiment.fork_from
+    shared = sum(f.step <= start for f in run.frames)
+    told = [c for c in twin.changes if c.after >= start]
+    return {
+        "id": experiment.forks,
+        "from": start,
+        "shared": shared,
+        "total": len(twin.frames),
+        "steps": twin.total_steps,
+        "phase": str(twin.phase),
+        "error": str(twin.error) if twin.error else None,
+        "text": ", ".join(described(c.before, c.now) for c in told) or "the same settings",
+        "marks": marks(twin),
+    }
+
+
+def layers(experiment: Experiment) -> dict[str, Any] | None:
+    """Norms and cosine by layer, while the run stands where they were taken."""
+    if experiment.layers is None or experiment.run is None:
+        return None
+    step, found = experiment.layers
+    if step != len(experiment.driven.steps):
+        return None
+    model = experiment.model
+    rows = [{"name": name, "title": layer_title(model, name), **values} for name, values in found.items()]
+    return {"step": step, "rows": rows}
+
+
+def layer_title(model: Any, name: str) -> str:
+    """What a layer of the extractor is, "conv 3×3, 32 → 64", where its name is only a number in a row of layers."""
+    if not name.isdigit():
+        return name
+    layer = model.extractor.get_submodule(name)
+    kernel = getattr(layer, "kernel_size", None)
+    if kernel is not None:
+        return f"conv {'×'.join(map(str, kernel))}, {layer.in_channels} → {layer.out_channels}"
+    if hasattr(layer, "in_features"):
+        return f"linear, {layer.in_features} → {layer.out_features}"
+    return f"{type(layer).__name__.lower()} {name}"

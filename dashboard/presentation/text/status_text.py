@@ -1,0 +1,241 @@
+"""Where things stand, in a sentence that a student can read; never more than the band of retrained models allows. No screen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from core.evaluation.metrics import Reading
+from dashboard.presentation.text.band_position import Compared, Yardstick
+
+HARM = 0.02  # of accuracy on test images below the band: worth an alarm
+HARDLY = 0.0005  # of a difference in accuracy, and ten times that in nats
+NO_BAND = "One retrained model: no band yet."
+
+
+def as_text(sentence: str) -> str:
+    """Return ``sentence`` with its Markdown escaped: a link's words must not become a link or a picture on the page."""
+    return re.sub(r"([\\`*_\[\]<>~$:!#|])", r"\\\1", sentence)
+
+
+def sentence(
+    task: str,
+    now: Compared,
+    original: Compared,
+    yard: Yardstick,
+    classes: Sequence[str],
+    waiting: str | None = None,
+) -> dict[str, str]:
+    """Where things stand: ``head`` and ``more``, and a tone."""
+    reading = now.reading
+    if not yard.references:
+        more = waiting or "There is no retrained model to compare with yet."
+        return _told(_accuracy_head(task, reading, original.reading), more, "neutral")
+    hurt = _harm(task, now, yard)
+    if reading.planted is not None:
+        head, more, tone = _planted(now, original, yard, hurt)
+    elif task == "noise":
+        head, more, tone = _noise(now, original, yard, hurt)
+    elif task == "class":
+        head, more, tone = _class(now, original, yard, classes, hurt)
+    else:
+        head, more, tone = _data(now, original, hurt)
+    if now.apart > original.apart + HARDLY:
+        nearer = "Doing nothing is nearer to retraining than this."
+        if hurt:
+            more = f"{nearer} {more}"
+        elif task == "data":
+            head, more = nearer, _apart(now, original)
+        else:
+            head = nearer
+            more = (
+                f"{100 * now.apart:.1f} points away on average, untouched {100 * original.apart:.1f}. {more}"
+            )
+        tone = "alarm"
+    elif (now.values["js"] or 0.0) > (original.values["js"] or 0.0) + 10 * HARDLY:
+        more += " In its answers on them, doing nothing is nearer to retraining."
+        tone = "forget" if tone == "good" else tone
+    if len(yard.references) == 1:
+        more += f" {NO_BAND}"
+        tone = "forget" if tone == "good" else tone
+    return _told(head, f"{hurt} {more}", tone)
+
+
+def _told(head: str, more: str, tone: str) -> dict[str, str]:
+    return {"head": head, "more": more.strip(), "tone": tone}
+
+
+def _class(
+    now: Compared, original: Compared, yard: Yardstick, classes: Sequence[str], hurt: str
+) -> tuple[str, str, str]:
+    """Class removal: accuracy falls early; what the forgotten images are called instead is what takes long."""
+    mine, gold = now.reading, yard.references[0]
+    if _above(now, yard, "forget_train", 0.01):
+        theirs = _range(100 * r.train_f for r in yard.references)
+        more = f"{100 * mine.train_f:.0f} % of the images to forget are still recognised; after retraining {theirs} %."
+        begun = mine.train_f < original.reading.train_f - 0.05
+        return "Being forgotten." if begun else "Not forgotten yet.", more, "alarm" if hurt else "forget"
+    answer = f"{100 * mine.commonest_share:.0f} % of them are called {classes[mine.commonest]}"
+    calls = sorted({classes[r.commonest] for r in yard.references}, key=list(classes).index)
+    shares = _range(100 * r.commonest_share for r in yard.references)
+    if len(yard.references) == 1:
+        more = f"{answer}; by the retrained model {shares} % {classes[gold.commonest]}."
+    else:
+        more = f"{answer}; retrained models call {shares} % of them {_either(calls)}."
+    if hurt:
+        return "Forgotten, at a price.", more, "alarm"
+    outside = now.is_outside()
+    if not outside and len(yard.references) > 1:
+        return "Forgotten, and nothing sets it apart from retraining.", more, "good"
+    if now.is_outside("js", "one_answer") or len(yard.references) == 1:
+        return "Forgotten in accuracy; not yet like retraining.", more, "forget"
+    return "Forgotten, and nearly as retraining would.", f"{more} {_outside(outside, yard)}", "forget"
+
+
+def _data(now: Compared, original: Compared, hurt: str) -> tuple[str, str, str]:
+    """Data removal: retrained models still recognise most of D_f, so nearness is what counts."""
+    mine, nothing = now.apart, original.apart
+    if hurt:
+        return "The model is worse for it.", "", "alarm"
+    if mine < nothing - HARDLY:
+        return "Nearer to retraining than doing nothing.", _apart(now, original), "good"
+    if mine == nothing == 0.0:
+        more = "Accuracies are inside the band of retrained models, and so are the untouched model's: they cannot tell."
+        return "As near to retraining as doing nothing.", more, "neutral"
+    return "As near to retraining as doing nothing.", _apart(now, original), "neutral"
+
+
+def _noise(now: Compared, original: Compared, yard: Yardstick, hurt: str) -> tuple[str, str, str]:
+    """Noisy labels: the true labels should come back; Train_f may be near zero before anything is unlearned (trap 8)."""
+    mine, nothing = now.reading.clean_f or 0.0, original.reading.clean_f or 0.0
+    gold = sum(r.clean_f or 0.0 for r in yard.references) / len(yard.references)
+    theirs = _range(100 * (r.clean_f or 0.0) for r in yard.references)
+    more = (
+        f"{100 * mine:.0f} % of the mislabelled images get their true label; {100 * nothing:.0f} % before, "
+        f"{theirs} % after retraining."
+    )
+    if mine < nothing - HARM:
+        return "The model is worse for it.", more, "alarm"
+    if mine < nothing + 0.25 * max(0.0, gold - nothing):
+        return "The wrong labels still hold.", more, "forget"
+    if _above(now, yard, "clean_f", 0.05, side=-1):
+        return "True labels are coming back.", more, "forget"
+    if hurt:
+        return "True labels are back, at a price.", more, "alarm"
+    outside = now.is_outside()
+    return "True labels are back.", f"{more} {_outside(outside, yard)}", "forget" if outside else "good"
+
+
+def _planted(now: Compared, original: Compared, yard: Yardstick, hurt: str) -> tuple[str, str, str]:
+    """Planted truth: is the planted answer gone, as it is in a model that never saw the plant?"""
+    mine, before = now.reading.planted or 0.0, original.reading.planted or 0.0
+    gold = sum(r.planted or 0.0 for r in yard.references) / len(yard.references)
+    theirs = _range(100 * (r.planted or 0.0) for r in yard.references)
+    more = (
+        f"The planted answer has a probability of {100 * mine:.0f} % on its probes; {100 * before:.0f} % before, "
+        f"{theirs} % after retraining."
+    )
+    if before - gold < 0.05 or not _above(original, yard, "planted", 0.05):
+        return "This plant leaves no trace to remove.", more, "alarm" if hurt else "neutral"
+    left = (mine - gold) / (before - gold)
+    if left > 0.5:
+        return "The planted thing is still there.", more, "alarm" if hurt else "forget"
+    if _above(now, yard, "planted", 0.1 * (before - gold)):
+        return "The planted thing is fading.", more, "alarm" if hurt else "forget"
+    return ("Gone, at a price.", more, "alarm") if hurt else ("The planted thing is gone.", more, "good")
+
+
+def _above(now: Compared, yard: Yardstick, key: str, least: float, *, side: int = 1) -> bool:
+    """Whether a value is above its band (``side`` -1: below); by more than ``least`` where there is one retrained model."""
+    found = now.standings.get(key)
+    if found is None:
+        return False
+    return side * found.gap > (least + 1e-9 if found.inside is None else 0.0)
+
+
+def _apart(now: Compared, original: Compared) -> str:
+    return (
+        f"Accuracies are {100 * now.apart:.1f} points from retraining on average; "
+        f"the untouched model is {100 * original.apart:.1f} away."
+    )
+
+
+def _outside(keys: Sequence[str], yard: Yardstick) -> str:
+    """Which read-outs are outside of their bands, two by name."""
+    labels = [row.label for row in yard.rows if row.key in keys]
+    if not labels:
+        return ""
+    rest = f" and {len(labels) - 2} more" if len(labels) > 2 else ""
+    return f"Outside the band: {', '.join(f'“{label}”' for label in labels[:2])}{rest}."
+
+
+def _either(names: Sequence[str]) -> str:
+    """ "2, 5 or 6"."""
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _range(values: Iterable[float]) -> str:
+    """ "58", or "48 – 59"."""
+    found = [f"{v:.0f}" for v in values]
+    low, high = min(found, key=float), max(found, key=float)
+    return low if low == high else f"{low} – {high}"
+
+
+def _accuracy_head(task: str, reading: Reading, original: Reading) -> str:
+    if reading.planted is not None:
+        return f"The planted answer has a probability of {100 * reading.planted:.0f} % on its probes."
+    if reading.clean_f is not None:
+        return f"{100 * reading.clean_f:.0f} % of the mislabelled images get their true label."
+    if task == "class":
+        if reading.train_f <= 0.01:
+            return "Forgotten in accuracy."
+        return "Being forgotten." if reading.train_f < original.train_f - 0.05 else "Not forgotten yet."
+    return f"{100 * reading.train_f:.1f} % of the images to forget are recognised."
+
+
+def _harm(task: str, now: Compared, yard: Yardstick) -> str:
+    """A sentence when what remains has suffered: on test images more than two points below what retrained models have."""
+    key, what = ("remain_test", "remaining classes") if task == "class" else ("test", "test images")
+    found = now.standings.get(key)
+    if found is None or found.gap >= -HARM:
+        return ""
+    theirs = "retrained" if found.inside is None else "the band of retrained models"
+    return f"On {what} it is {-100 * found.gap:.1f} points worse than {theirs}."
+
+
+def waiting(done: int, total: int, error: str | None = None) -> str:
+    """What is said while retrained models are missing."""
+    return (
+        error or f"Retraining from scratch, to compare with, is still running: {done} of {total} retrained."
+    )
+
+
+def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
+    """A method's seconds beside retraining's; cheaper only than the quickest of several, dearer only than the slowest."""
+    if not retrain_s:
+        return "Retraining from scratch, to compare with, is still running."
+    low, high = min(retrain_s), max(retrain_s)
+    took = _seconds(low) if _seconds(low) == _seconds(high) else _span(low, high)
+    told = f"Retraining took {took} on this data"
+    if spent_s >= high:
+        return f"{told}: unlearning is not the cheaper way here."
+    if spent_s >= low:
+        return f"{told}: unlearning takes about as long."
+    if not done or spent_s == 0:
+        return f"{told}."
+    times = low / spent_s
+    return f"{told}: {'more than 100' if times > 100 else f'{times:.1f}'} times as long."
+
+
+def _span(low: float, high: float) -> str:
+    """ "1.6 – 4.7 s"."""
+    shown, unit = _seconds(low).split(" ")
+    return (
+        f"{shown} – {_seconds(high)}"
+        if _seconds(high).endswith(f" {unit}")
+        else f"{_seconds(low)} – {_seconds(high)}"
+    )
+
+
+def _seconds(s: float) -> str:
+    return f"{s:.1f} s" if s < 60 else f"{s / 60:.1f} min"

@@ -1,0 +1,145 @@
+"""A Comparison as the Compare page shows it: the rows of its table, and two maps in one packet; pure, no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.data.split import Split
+from core.evaluation.report import Figure
+from core.experiments.comparison import Comparison
+from core.experiments.comparison_summary import Entry, Line, Summary
+from core.methods import METHODS
+from core.projection.projection import Projection
+from core.runs.observer import Observer
+from core.runs.records import Frame
+from dashboard.presentation.export import comparison_files
+from dashboard.presentation.wire.packet import pack
+from dashboard.presentation.wire.scene import pixels, shares, sprites
+
+
+def table_data(
+    summary: Summary, comparison: Comparison | None, keys: Sequence[str], chosen: Sequence[str]
+) -> dict[str, Any]:
+    """docs/wire.md, "Table". Without a ``comparison`` the rows are finished models that nothing can be picked of."""
+    columns = {k: summary.columns[k] for k in keys if k in summary.columns}
+    return {
+        "columns": [
+            {
+                "key": k,
+                "label": comparison_files.name_of(f),
+                "unit": f.unit,
+                "help": f"{f.label}. {f.help}",
+                "summary": f.summary,
+            }
+            for k, f in columns.items()
+        ],
+        "rows": [_row(line, columns, comparison) for line in summary.lines],
+        "chosen": list(chosen),
+    }
+
+
+def _row(line: Line, columns: dict[str, Figure], comparison: Comparison | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"key": line.method, "label": line.title, "cells": {}, "kind": line.method, "pick": True,
+                           "help": line.origin and f"Settings: {line.origin}", "state": "", "tone": ""}  # fmt: skip
+    if comparison is None:
+        row["pick"] = False
+    elif line.method == "references":
+        row |= {
+            "pick": False,
+            "help": "Models trained from scratch without the forgotten images, each judged against the others",
+        }
+    else:
+        row |= _state(line, comparison)
+    for key, figure in columns.items():
+        entry = line.entries.get(key)
+        if entry is not None:
+            row["cells"][key] = _cell(figure, entry, line.method)
+    return row
+
+
+def _state(line: Line, comparison: Comparison) -> dict[str, Any]:
+    states = [comparison.cells[line.method, s].state for s in comparison.seeds]
+    done, n = states.count("done"), len(states)
+    if line.errors and not line.entries:
+        seed, why = next(iter(line.errors.items()))
+        return {"message": f"seed {seed}: {why}", "kind": "failed", "pick": False}
+    if line.errors:
+        return {"state": f"failed on seed {', '.join(map(str, line.errors))}", "tone": "alarm",
+                "help": "; ".join(f"seed {s}: {why}" for s, why in line.errors.items())}  # fmt: skip
+    if not done:
+        running = "running" in states
+        return {
+            "message": "running …" if running else "not run" if comparison.over else "waiting",
+            "kind": "waiting",
+            "pick": False,
+        }
+    return {"state": "" if done == n else f"{done} of {n} seeds"}
+
+
+def _cell(figure: Figure, entry: Entry, method: str) -> dict[str, Any]:
+    def text(value: float) -> str:
+        return f"{comparison_files.shown(figure, value):.{figure.digits}f}"
+
+    inside = entry.inside is not None and entry.inside == len(entry.values)
+    help = "by seed: " + ", ".join(text(v) for v in entry.values)
+    if entry.inside is not None and method != "references":
+        help += f"; inside the band of retrained models on {entry.inside} of {len(entry.values)} seeds"
+    if entry.gap is not None and method != "references":
+        help += f"; {text(entry.gap)} {figure.unit} from their mean"
+    if entry.loses:
+        help += "; doing nothing is nearer"
+    return {
+        "value": entry.mean,
+        "text": text(entry.mean),
+        "spread": None if entry.spread is None else text(entry.spread),
+        "tone": "inside" if inside and method != "references" else "",
+        "loses": entry.loses,
+        "help": help,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of two maps: a method's end on the map of the common original."""
+
+    title: str
+    note: str
+    frame: Frame
+
+
+def pair_packet(split: Split, observer: Observer, projection: Projection, a: Side, b: Side) -> bytes:
+    """docs/wire.md, "Pair"."""
+    rows = observer.rows
+    images = split.train.unlabelled().take(rows)
+    sheet, tiles = sprites(images)
+    edge = float(np.abs(projection.positions).max()) or 1.0
+    arrays: dict[str, Any] = {
+        "ids": images.ids.numpy().astype(np.int32),
+        "label": split.true_y[rows].numpy().astype(np.uint8),
+        "forget": observer.evaluator.is_forget.numpy().astype(np.uint8),
+        "sprite": np.frombuffer(sheet, np.uint8),
+    }
+    header: dict[str, Any] = {
+        "kind": "pair",
+        "n": len(rows),
+        "classes": list(split.dataset.classes),
+        "sprite": tiles,
+    }
+    for name, side in (("a", a), ("b", b)):
+        assert side.frame.positions is not None
+        header[name] = {"title": side.title, "note": side.note}
+        arrays |= {
+            f"position_{name}": pixels(side.frame.positions, edge),
+            f"prediction_{name}": side.frame.predictions,
+            f"confidence_{name}": shares(side.frame.confidences),
+        }
+    return pack(header, arrays)
+
+
+def title_of(name: str) -> str:
+    """A method as it is called on the page."""
+    return str(METHODS[name].title)  # type: ignore[attr-defined]

@@ -1,0 +1,87 @@
+"""What does not move: the original model's map, its images as one picture, and how numbers are packed; pure, no screen."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.data.images import Images
+from core.experiments.session.experiment import Experiment
+from dashboard.presentation.wire.packet import pack
+
+UNIT = 16383.0  # int16 steps from the middle of the map to its edge; points may leave it by as much again
+
+
+def scene(experiment: Experiment, token: str) -> bytes:
+    """Everything that does not move; an empty stage while the experiment is being prepared."""
+    header: dict[str, Any] = {"kind": "scene", "run": token}
+    observer, projection, split = experiment.observer, experiment.projection, experiment.split
+    if experiment.run is None or observer is None or projection is None or split is None:
+        return pack({**header, "n": 0, "classes": [], "dataset": "", "forget": ""}, {})
+    shown = observer.rows
+    images = split.train.unlabelled().take(shown)
+    out = observer.original.train
+    sheet, tiles = sprites(images)
+    header |= {
+        "dataset": split.dataset.title,
+        "classes": list(split.dataset.classes),
+        "task": split.task,
+        "forget": split.request.describe(split.dataset.classes),
+        "n": len(shown),
+        "n_all": len(split.train),
+        "span": float(projection.span),
+        "sprite": tiles,
+    }
+    return pack(
+        header,
+        {
+            "ids": images.ids.numpy().astype(np.int32),
+            "label": split.true_y[shown].numpy().astype(np.uint8),
+            "given": split.train.y[shown].numpy().astype(np.uint8),
+            "forget": observer.evaluator.is_forget.numpy().astype(np.uint8),
+            "position": pixels(projection.positions, half(experiment)),
+            "prediction": out.predictions.numpy().astype(np.uint8),
+            "confidence": shares(out.probabilities.max(1).values.numpy()),
+            "sprite": np.frombuffer(sheet, np.uint8),
+        },
+    )
+
+
+def sprites(images: Images, columns: int | None = None) -> tuple[bytes, dict[str, Any]]:
+    """All ``images`` as one picture, row-major; and how to find one in it."""
+    x = (images.x.cpu().numpy().astype(np.float32) * (255 / images.white)).astype(np.uint8)
+    n, channels, height, width = x.shape
+    columns = min(n, columns) if columns else math.ceil(math.sqrt(n))
+    lines = math.ceil(n / columns)
+    sheet = np.zeros((lines * columns, channels, height, width), np.uint8)
+    sheet[:n] = x
+    sheet = sheet.reshape(lines, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    flat = sheet.reshape(lines * height, columns * width, channels)
+    buffer = io.BytesIO()
+    grey = channels == 1
+    # 2,000 colour images are 4 MB as PNG, and a tenth of that as WebP
+    Image.fromarray(flat[:, :, 0] if grey else flat).save(
+        buffer, **({"format": "PNG"} if grey else {"format": "WEBP", "quality": 90})
+    )
+    mime = "image/png" if grey else "image/webp"
+    return buffer.getvalue(), {"columns": columns, "width": width, "height": height, "mime": mime}
+
+
+def half(experiment: Experiment) -> float:
+    """Map units from the middle of the map to its edge."""
+    assert experiment.projection is not None
+    return float(np.abs(experiment.projection.positions).max()) or 1.0
+
+
+def pixels(positions: np.ndarray, edge: float) -> np.ndarray:
+    """Positions (…, 2) in map units as int16 steps."""
+    return np.clip(np.rint(positions / edge * UNIT), -32767, 32767).astype(np.int16)
+
+
+def shares(values: np.ndarray) -> np.ndarray:
+    """Shares in [0, 1] as bytes."""
+    return np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)

@@ -1,0 +1,120 @@
+"""The Lab's server process: limits on every WebSocket before anything is read, and a clean end.
+
+What the Lab's server uses of Streamlit, uvicorn and websockets beyond their documented interface stands here and in
+dashboard/server/shield.py; tests/dashboard/server/test_serving.py and tests/dashboard/server/test_shield.py fail when it changes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from dashboard.server.frame_socket import MESSAGE_BYTES, PATH
+
+if TYPE_CHECKING:
+    from websockets.frames import Frame
+    from websockets.http11 import Request
+
+END_S = 5  # at the end, for connections that do not close
+LEAVE_S = 2.0  # after its last word, until a connection that does not close is cut
+FRAGMENTS = 1024  # of one message; empty ones would take memory without end
+
+
+class Guarded(WebSocketsSansIOProtocol):
+    """A WebSocket connection with bounded memory.
+
+    A message larger than its path allows is refused by the length in its header, with close code 1009. A peer that never reads
+    or never closes is cut.
+    """
+
+    def handle_connect(self, event: Request) -> None:
+        """Set the limit of a message by the path that is asked for."""
+        if f"/{PATH}/" in event.path:
+            self.conn.max_message_size = MESSAGE_BYTES
+        super().handle_connect(event)
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the peer reads no answers: those would pile up."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment; refuse a message of too many."""
+        if len(self.frames) < FRAGMENTS:
+            super().handle_cont(event)
+        else:
+            self._refuse(1009, "too many fragments")
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; refuse text that is not UTF-8 in silence, where uvicorn logs a traceback for each."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self._refuse(1007, "not UTF-8")
+        else:
+            super().send_receive_event_to_app()
+
+    def keepalive_timeout(self) -> None:
+        """Cut a peer that answers no ping: closing would wait until it reads what was sent."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    async def run_asgi(self) -> None:
+        """Serve the connection, and cut it if it outlives that."""
+        await super().run_asgi()
+        self.loop.call_later(LEAVE_S, self.transport.abort)
+
+    def _refuse(self, code: int, why: str) -> None:
+        if not self.close_sent:
+            self.frames = []
+            self.conn.fail(code, why)
+            self.handle_parser_exception()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def serve(script: str, app: str, options: dict[str, Any]) -> None:
+    """Serve ``app`` ("module:name") over the page ``script`` until SIGINT or SIGTERM, then end the process with exit code 0.
+
+    ``options``: Streamlit's, as {"server.port": 8501}.
+    """
+    from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
+    from streamlit.web import bootstrap
+    from streamlit.web.server.starlette import starlette_server
+
+    usual = starlette_server._get_uvicorn_config_kwargs
+
+    def guarded() -> dict[str, Any]:
+        return usual() | {
+            "ws": Guarded,
+            "ws_max_size": get_max_widget_state_size_bytes(),  # Streamlit refuses more, after it has read all
+            "timeout_graceful_shutdown": END_S,
+            "server_header": False,
+            "log_level": "warning",  # a line for each connection would name the run's token
+        }
+
+    starlette_server._get_uvicorn_config_kwargs = guarded
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)  # uvicorn raises the signal again when it has closed everything
+    bootstrap.load_config_options(flag_options=options)
+    bootstrap.run_asgi_app(script, app, [], options)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Leave with exit code 0, as a server that was asked to stop, at the latest when ``END_S`` is over again."""
+    last = threading.Timer(END_S, os._exit, (0,))  # a page's script that hangs would hold the interpreter
+    last.daemon = True
+    last.start()
+    sys.exit(0)

@@ -1,0 +1,116 @@
+"""`laf dashboard --classroom`: its options, and what they mean for the page; no screen."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from core.errors import RequestError
+from dashboard.presentation.text import numbers
+
+if TYPE_CHECKING:  # `laf --help` waits for no torch
+    from core.experiments.session.limits import Classroom
+    from core.experiments.session.turn_queue import Place
+
+OPTIONS = {  # of the command line: field of Classroom, placeholder, type, help
+    "--players": ("players", "N", numbers.whole(1, 1024), "runs that play at once, the others wait in line (default: one for each core)"),
+    "--turn": ("turn_s", "S", numbers.seconds(1, 86_400), "seconds that a run plays while others wait (default: 30)"),
+    "--keep-runs": ("runs", "N", numbers.whole(0, 1_000_000), "runs kept on disk for each browser (default: 20)"),
+    "--upload-mb": ("upload_mb", "MB", numbers.whole(1, 10_000), "of a file that a user uploads (default: 20)"),
+    "--session-mb": ("session_mb", "MB", numbers.whole(8, 1_000_000), "of the images that a session holds (default: 256)"),
+    "--run-mb": ("run_mb", "MB", numbers.whole(64, 1_000_000), "of all that a run may hold, estimated before it plays (default: 2048)"),
+    "--sessions": ("sessions", "N", numbers.whole(1, 10_000), "tabs open at once, of all browsers (default: 60)"),
+    "--datasets": ("datasets", "N", numbers.whole(0, 1_000_000), "imported datasets kept, of all browsers (default: 60)"),
+    "--models": ("models", "N", numbers.whole(0, 1_000_000), "own models kept, of all browsers (default: 60)"),
+    "--disk-mb": ("disk_mb", "MB", numbers.whole(1, 100_000_000), "of disk for all that is made, of all browsers (default: 20000)"),
+}  # fmt: skip
+VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
+
+_begun: Classroom | None = None
+
+
+def add(page: argparse.ArgumentParser) -> None:
+    """The options of `laf dashboard`."""
+    page.add_argument(
+        "--classroom", action="store_true", help="many browsers on this machine: a line for the cores, and limits for each"
+    )  # fmt: skip
+    for option, (field, unit, kind, text) in OPTIONS.items():
+        page.add_argument(
+            option, dest=field, type=kind, default=None, metavar=unit, help=f"for --classroom: {text}"
+        )
+
+
+def read(a: argparse.Namespace) -> Classroom | None:
+    """What the options ask for. Raises RequestError for one that means nothing."""
+    given = {field: getattr(a, field) for field, *_ in OPTIONS.values() if getattr(a, field) is not None}
+    if not a.classroom:
+        if given:
+            name = next(option for option, (field, *_) in OPTIONS.items() if field in given)
+            raise RequestError(f"{name} is a limit of a classroom; add --classroom")
+        return None
+    from core.experiments.session.limits import Classroom
+
+    return Classroom(**given)
+
+
+def begin(limits: Classroom | None) -> None:
+    """From now on all pages of the process are in this classroom; None: in none."""
+    global _begun
+    _begun = limits
+
+
+def now() -> Classroom | None:
+    """The classroom that the page is in, if any."""
+    said = os.environ.get(VARIABLE, "")
+    if _begun is None and said:
+        begin(_from_words([] if said == "1" else said.split()))
+    return _begun
+
+
+def _from_words(words: list[str]) -> Classroom | None:
+    options = argparse.ArgumentParser(exit_on_error=False, add_help=False)
+    add(options)
+    try:
+        found, left = options.parse_known_args(["--classroom", *words])
+    except argparse.ArgumentError as error:
+        raise RequestError(f"{VARIABLE}: {error}") from error
+    if left:
+        raise RequestError(f'{VARIABLE} is 1 or limits like "--players 1", not {left[0]!r}')
+    return read(found)
+
+
+def upload_mb(usual: int) -> int:
+    """What a file may have at most, in MB; ``usual`` outside of a classroom."""
+    limits = now()
+    return usual if limits is None else min(usual, limits.upload_mb)
+
+
+def check(*files: Any) -> None:
+    """Raises RequestError where an uploaded file (None: none) is larger than the classroom allows."""
+    limits = now()
+    for file in files:
+        if limits is not None and file is not None:
+            limits.check_upload(file.name, file.size)
+
+
+def refused(*files: Any) -> str | None:
+    """The same as a sentence, or None."""
+    try:
+        check(*files)
+    except RequestError as error:
+        return str(error)
+    return None
+
+
+def in_line(place: Place) -> str:
+    """Where somebody stands: "You are 3rd in line, about 40 s"."""
+    n, s = place.number, place.wait_s
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    if s < 2.5:
+        wait = "any moment now"
+    elif s < 100:
+        wait = f"about {5 * max(1, round(s / 5))} s"
+    else:
+        wait = f"about {round(s / 60)} min"
+    return f"You are {n}{ending} in line, {wait}"

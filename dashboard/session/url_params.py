@@ -1,0 +1,196 @@
+"""What the page's address says: dataset, task, settings, seed, run and step, as words and back; no screen.
+
+Links are read by anybody: whatever is not understood is left out, and what cannot be opened is told in a sentence. An address names
+data and models that the Lab knows, never a file, and it leaves the number of threads to the server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from core.data.registry import require_name
+from core.errors import DataError, RequestError
+from core.models.registry import NETS
+from core.runs.setup import Setup
+from core.runs.storage.serialization import config_dict, config_like
+from core.runtime.bounds import quoted
+
+MOST_IDS = 200  # in an address; a longer list belongs to a kept run
+MOST_CHARACTERS = 8_000  # of all that an address says of a setup
+MOST_OF_A_WORD = 100  # characters of a name
+DEEPEST = 4  # tables in one another in ``settings``; a config has three
+THREADS = "threads is not taken from an address; the server decides it: leave it out"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an address asks for."""
+
+    setup: Setup | None = None
+    settings: Mapping[str, Any] | None = None  # fields of the method's config that are not its preset's
+    run: str | None = None
+    step: int | None = None  # the one that is looked at
+    problem: str | None = None  # why there is no setup, where the address meant one
+
+
+def words(setup: Setup, preset: Any, config: Any, run: str | None, step: int | None) -> dict[str, str]:
+    """An address for this. Without a run and with more than ``MOST_IDS`` chosen images it says nothing of them."""
+    found = {"dataset": setup.dataset, "method": setup.method, "seed": str(setup.seed)}
+    if setup.plant is not None:
+        found["plant"] = setup.plant
+    else:
+        found["task"] = setup.task
+    if setup.classes and setup.plant is None:
+        found["classes"] = ",".join(map(str, setup.classes))
+    if setup.fraction is not None:
+        found["fraction"] = f"{setup.fraction:g}"
+    if setup.ids and len(setup.ids) <= MOST_IDS:
+        found["ids"] = ",".join(map(str, setup.ids))
+    if setup.model is not None:
+        found["model"] = setup.model
+    if setup.share is not None:
+        found["share"] = f"{setup.share:g}"
+    if setup.speed != "exact":
+        found["speed"] = setup.speed
+    if setup.precision != "float32":
+        found["precision"] = setup.precision
+    changed = differing(preset, config)
+    if changed:
+        found["settings"] = json.dumps(changed, separators=(",", ":"))
+    if run is not None:
+        found["run"] = run
+        if step is not None:
+            found["step"] = str(step)
+    return found
+
+
+def asked(found: Mapping[str, str]) -> Asked:
+    """What an address asks for; nothing where it names neither data nor run, and a sentence where its setup cannot be."""
+    step = _whole(found.get("step", ""))
+    run = found.get("run") or None
+    if "dataset" not in found:
+        return Asked(run=run, step=step)
+    try:
+        return Asked(_setup(found), _settings(found.get("settings", "")), run, step)
+    except RequestError as error:
+        return Asked(run=run, step=step, problem=str(error))
+
+
+def _setup(found: Mapping[str, str]) -> Setup:
+    """The Setup that an address names. Raises RequestError for what no setup can have."""
+    size = sum(map(len, found.values()))
+    if size > MOST_CHARACTERS:
+        raise RequestError(f"the address has {size:,} characters; the Lab reads at most {MOST_CHARACTERS:,}")
+    classes = [c for c in found.get("classes", "").split(",") if c]
+    ids = [i for i in found.get("ids", "").split(",") if i]
+    if len(ids) > MOST_IDS:
+        raise RequestError(
+            f"the address names {len(ids):,} images; the most is {MOST_IDS}: keep the run and share that instead"
+        )
+    names = ("dataset", "task", "plant", "method", "model", "speed", "precision")
+    for word in (*(found.get(name, "") for name in names), *classes):
+        if len(word) > MOST_OF_A_WORD:
+            raise RequestError(f"{quoted(word)} in the address is no name: it has {len(word):,} characters")
+    require_name(found["dataset"])
+    return Setup(
+        dataset=found["dataset"],
+        task=found.get("task", "class"),
+        classes=tuple(c if (n := _whole(c)) is None else n for c in classes),
+        fraction=_share(found.get("fraction", "")),
+        seed=_whole(found.get("seed", "")) or 0,
+        ids=tuple(n for i in ids if (n := _whole(i)) is not None),
+        plant=found.get("plant"),
+        method=found.get("method", "laf"),
+        model=found.get("model"),
+        share=_share(found.get("share", "")),
+        speed=found.get("speed", "exact"),
+        precision=found.get("precision", "float32"),
+    )
+
+
+def _settings(text: str) -> Mapping[str, Any] | None:
+    """The settings that an address names; None where it names none. Raises RequestError for tables nested without end."""
+    try:
+        settings = json.loads(text) if text else None
+        is_shallow = _is_shallow(settings, DEEPEST)
+    except RecursionError:
+        is_shallow = False
+    except ValueError:
+        return None
+    if not is_shallow:
+        raise RequestError(
+            "the settings of the address are nested deeper than a method's are; name them as the Lab's own addresses do"
+        )
+    return settings if isinstance(settings, dict) else None
+
+
+def _is_shallow(value: Any, left: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inside is None or (left > 0 and all(_is_shallow(v, left - 1) for v in inside))
+
+
+def differing(preset: Any, config: Any) -> dict[str, Any]:
+    """Fields of ``config`` that are not those of ``preset``, nested as they are."""
+    if not is_dataclass(preset) or type(preset) is not type(config):
+        return {}
+    found: dict[str, Any] = {}
+    for f in fields(preset):
+        a, b = getattr(preset, f.name), getattr(config, f.name)
+        if a == b or f.name == "threads":
+            continue
+        nested = is_dataclass(a) and type(a) is type(b)
+        changed = differing(a, b) if nested else (config_dict(b) if is_dataclass(b) else b)
+        if changed != {}:
+            found[f.name] = changed
+    return found
+
+
+def with_settings(preset: Any, settings: Mapping[str, Any] | None) -> Any:
+    """``preset`` with ``settings``; None where there are none. Raises DataError for what it does not know or allow."""
+    if not settings:
+        return None
+    _require_ours(settings)
+    if not is_dataclass(preset):
+        return None
+    for f in fields(preset):
+        mine, theirs = getattr(preset, f.name), settings.get(f.name)
+        if theirs is not None and mine is not None and not is_dataclass(mine) and not _alike(mine, theirs):
+            raise DataError(f"{f.name} is {quoted(mine)} in the preset and cannot be {quoted(theirs)}")
+    found: Any = config_like(preset, dict(settings))
+    return found
+
+
+def _require_ours(settings: Mapping[str, Any]) -> None:
+    """Raises DataError where settings, or those inside them, name threads or a net that is not the Lab's."""
+    for key, value in settings.items():
+        if key == "threads":
+            raise DataError(THREADS)
+        if key == "net" and (not isinstance(value, str) or value not in NETS):
+            raise DataError(f"unknown net {quoted(value)}; there are: {', '.join(NETS)}")
+        if isinstance(value, Mapping):
+            _require_ours(value)
+
+
+def _alike(mine: Any, theirs: Any) -> bool:
+    if isinstance(mine, bool) or isinstance(theirs, bool):
+        return type(mine) is type(theirs)
+    if isinstance(mine, (int, float)):
+        return isinstance(theirs, (int, float))
+    return isinstance(theirs, type(mine)) or (isinstance(mine, tuple) and isinstance(theirs, list))
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def _share(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+__all__ = ["Asked", "asked", "differing", "with_settings", "words"]

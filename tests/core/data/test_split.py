@@ -1,0 +1,354 @@
+"""Datasets, and what of them must be forgotten."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.data import ForgetRequest, LabelledImages, forget_classes, forget_fraction, forget_indices, load
+from core.errors import DataError, RequestError
+from core.runs.setup import Setup
+
+REAL_MNIST = Path(__file__).parents[4] / "shared" / "data" / "mnist"
+
+
+# digits
+
+
+def test_digits_are_scikit_learns_own_images(digits):
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    for part in (digits.train, digits.test):
+        np.testing.assert_array_equal(part.x[:, 0].numpy(), bunch.images[part.ids])
+        np.testing.assert_array_equal(part.y, bunch.target[part.ids])
+        x = part.floats(slice(0, 5))
+        assert part.x.dtype == torch.uint8
+        assert (x.dtype, float(x.min()), float(x.max())) == (torch.float32, 0, 1)
+        assert torch.bincount(part.y).min() >= 0.09 * len(part)  # stratified
+    assert len(digits.train) + len(digits.test) == 1797
+    assert digits.shape == (1, 8, 8)
+    assert digits.classes == tuple("0123456789")
+
+
+def test_ids_are_stable_and_train_and_test_never_meet(digits):
+    from core.data.registry import DATASETS
+
+    again = DATASETS["digits"].load(Path())
+    assert torch.equal(again.train.ids, digits.train.ids)
+    ids = torch.cat([digits.train.ids, digits.test.ids])
+    assert ids.unique().tolist() == list(range(1797))
+    assert again.fingerprint == digits.fingerprint
+
+
+def test_digits_need_neither_torchvision_nor_umap():
+    code = "import sys; from core import load, forget_classes; forget_classes(load('digits'), [0]); print([m for m in ('torchvision', 'umap', 'numba', 'streamlit') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# splits
+
+
+@settings(max_examples=25, deadline=None)
+@given(classes=st.sets(st.integers(0, 9), min_size=1, max_size=9), seed=st.integers(0, 99))
+def test_class_removal_forgets_every_image_of_the_classes_and_no_other(digits, classes, seed):
+    split = forget_classes(digits, sorted(classes), seed=seed)
+    expected = np.isin(digits.train.y, list(classes)).nonzero()[0]
+    np.testing.assert_array_equal(split.forget_rows, expected)
+    assert_union(split)
+    np.testing.assert_array_equal(split.test_is_touched, np.isin(digits.test.y, list(classes)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    classes=st.sets(st.integers(0, 9), min_size=1), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 99)
+)
+def test_data_removal_forgets_a_share_of_each_class(digits, classes, fraction, seed):
+    split = forget_fraction(digits, sorted(classes), fraction, seed=seed)
+    assert_union(split)
+    have, gone = torch.bincount(digits.train.y), torch.bincount(split.forget.y, minlength=10)
+    for c in range(10):
+        assert int(gone[c]) == (round(fraction * int(have[c])) if c in classes else 0)
+
+
+def assert_union(split):
+    rows = torch.cat([split.remain_rows, split.forget_rows])
+    assert torch.equal(rows.sort().values, torch.arange(len(split.train)))
+    assert torch.equal(split.remain.ids, split.train.ids[split.remain_rows])
+    assert torch.equal(split.forget.x, split.train.x[split.forget_rows])
+
+
+def test_the_seed_decides_which_images_go(digits):
+    a, b, c = (forget_fraction(digits, [5, 6], 0.4, seed=s).forget_rows for s in (1, 1, 2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    # and a class loses the same images whatever other classes are chosen with it
+    assert set(forget_fraction(digits, [6], 0.4, seed=1).forget_rows.tolist()) <= set(a.tolist())
+
+
+@pytest.mark.parametrize("classes", [[3, 1], ["1", 3], ("3", "1", 1), [1, 3, 3]])
+def test_classes_are_numbers_or_names_in_any_order(digits, classes):
+    assert forget_classes(digits, classes).request == ForgetRequest("class", (1, 3))
+
+
+def test_requests_describe_themselves(digits):
+    assert forget_classes(digits, [0]).request.describe(digits.classes) == "class 0"
+    words = forget_fraction(digits, [5, 6], 0.4).request.describe(digits.classes)
+    assert words == "40 % of classes 5, 6"
+
+
+def test_the_unlabelled_split_has_no_labels_anywhere(class_split):
+    blind = class_split.unlabelled()
+    found = {
+        f"{holder}.{k}": v
+        for holder, value in (("split", blind), ("train", blind.train))
+        for k, v in vars(value).items()
+    }
+    assert set(found) == {
+        "split.train",
+        "split.remain_rows",
+        "split.forget_rows",
+        "train.x",
+        "train.ids",
+        "train.white",
+        "train.norm",
+    }
+    assert not isinstance(blind.train, LabelledImages)
+    assert not hasattr(blind.train, "y")
+    for value in (found["train.x"], found["train.ids"], blind.remain_rows, blind.forget_rows):
+        assert value.shape != class_split.train.y.shape or not torch.equal(value, class_split.train.y)
+
+
+def without(digits, c):
+    from core.data import Dataset
+
+    keep = digits.train.y != c
+    return Dataset("digits", "Digits", digits.classes, digits.train.take(keep), digits.test)
+
+
+BAD = [
+    (lambda d: load("mnst"), ["'mnst'", "digits, mnist"]),
+    (lambda d: forget_classes(d, [10]), ["10", "Digits has", "0, 1, 2"]),
+    (lambda d: forget_classes(d, [-1]), ["-1", "Digits has"]),
+    (lambda d: forget_classes(d, ["zero"]), ["'zero'", "Digits has"]),
+    (lambda d: forget_classes(d, [1.5]), ["1.5"]),
+    (lambda d: forget_classes(d, [True]), ["True"]),
+    (lambda d: forget_classes(d, []), ["no class"]),
+    (lambda d: forget_classes(d, range(10)), ["nothing would remain", "leave"]),
+    (lambda d: forget_classes(without(d, 4), [4]), ["'4'", "no training images"]),
+    *[(lambda d, f=f: forget_fraction(d, [5], f), [repr(f), "between 0 and 1"]) for f in (0, 1, -0.1, 1.5, float("nan"), float("inf"))],
+    (lambda d: forget_fraction(d, [5], 1e-4), ["picks 0", "at least one"]),
+    (lambda d: forget_fraction(d, [5], 0.9999), ["picks", "at least one"]),
+    (lambda d: forget_fraction(d, [11], 0.4), ["11"]),
+    (lambda d: Setup(task="undo").split(d), ["'undo'", "class, data, noise, indices"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ask", "words"), BAD)
+def test_a_bad_request_says_what_is_wrong_and_what_would_be_right(digits, ask, words):
+    with pytest.raises(RequestError) as caught:
+        ask(digits)
+    text = str(caught.value)
+    assert all(word in text for word in words), text
+    assert "\n" not in text
+
+
+# MNIST's files, written by hand in the format their page describes
+
+
+def idx(array: np.ndarray) -> bytes:
+    """Two zero bytes, 0x08 for unsigned bytes, the number of dimensions, each as a big-endian int32, the values."""
+    return (
+        struct.pack(">BBBB", 0, 0, 8, array.ndim)
+        + struct.pack(f">{array.ndim}i", *array.shape)
+        + array.tobytes()
+    )
+
+
+def mnist_files(n_train=30, n_test=20) -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    made = {}
+    for part, n in (("train", n_train), ("t10k", n_test)):
+        made[f"{part}-images-idx3-ubyte"] = idx(rng.integers(0, 256, (n, 28, 28), dtype=np.uint8))
+        made[f"{part}-labels-idx1-ubyte"] = idx((np.arange(n) % 10).astype(np.uint8))
+    return made
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Every attempt to download fails at once, as without a network."""
+
+    def refuse(*args, **kwargs):
+        raise urllib.error.URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+
+
+@pytest.fixture
+def folder(tmp_path, no_network):
+    """A data folder with a small MNIST in it."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, data in mnist_files().items():
+        (raw / name).write_bytes(data)
+    return tmp_path
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_mnist_is_read_from_its_files_plain_or_packed(folder, packed):
+    raw = folder / "MNIST" / "raw"
+    if packed:
+        for file in list(raw.iterdir()):
+            (raw / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+    mnist = load("mnist", data_dir=folder)
+    for part, name, start in ((mnist.train, "train", 0), (mnist.test, "t10k", 30)):
+        data = mnist_files()[f"{name}-images-idx3-ubyte"][16:]
+        assert part.x.numpy().tobytes() == data
+        assert part.y.tolist() == [i % 10 for i in range(len(part))]
+        assert part.ids.tolist() == list(range(start, start + len(part)))
+        assert part.white == 255
+        assert part.x.dtype == torch.uint8
+    assert (mnist.shape, mnist.name, len(mnist.classes)) == ((1, 28, 28), "mnist", 10)
+    assert load("mnist", data_dir=str(folder)) is mnist  # read once
+
+
+def test_without_files_and_network_the_sentence_says_which_file_goes_where(tmp_path, no_network):
+    with pytest.raises(DataError) as caught:
+        load("mnist", data_dir=tmp_path)
+    text = str(caught.value)
+    assert all(name in text for name in mnist_files())
+    assert str(tmp_path / "MNIST" / "raw") in text
+    assert "\n" not in text
+
+
+BROKEN = {
+    "half an image": ("train-images-idx3-ubyte", lambda b: b[: len(b) // 2]),
+    "half a header": ("t10k-images-idx3-ubyte", lambda b: b[:7]),
+    "nothing": ("train-labels-idx1-ubyte", lambda b: b""),
+    "something else": ("t10k-labels-idx1-ubyte", lambda b: b"<html>not found</html>" * 9),
+    "fewer labels than images": ("train-labels-idx1-ubyte", lambda b: idx(np.zeros(7, np.uint8))),
+    "labels that are no digits": ("train-labels-idx1-ubyte", lambda b: idx(np.full(30, 77, np.uint8))),
+    "images of another size": ("t10k-images-idx3-ubyte", lambda b: idx(np.zeros((20, 9, 9), np.uint8))),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_named_with_its_folder(folder, name, change):
+    file = folder / "MNIST" / "raw" / name
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(DataError) as caught:
+        load("mnist", data_dir=folder)
+    text = str(caught.value)
+    assert name in text
+    assert str(file.parent) in text
+    assert "is not in" not in text, "the files are all there: one of them is broken"
+    assert "\n" not in text
+
+
+def test_a_packed_file_that_was_cut_off_is_named_and_leaves_nothing_half_unpacked(folder):
+    raw = folder / "MNIST" / "raw"
+    file = raw / "train-images-idx3-ubyte"
+    packed = raw / f"{file.name}.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes())[:-50])
+    file.unlink()
+    with pytest.raises(DataError, match="is broken") as caught:
+        load("mnist", data_dir=folder)
+    assert str(packed) in str(caught.value)
+    assert not file.exists()
+    assert not list(raw.glob("*.part"))
+
+
+def test_a_full_disk_says_so(tmp_path, no_network, monkeypatch):
+    import errno
+
+    import torchvision.datasets
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", full)
+    with pytest.raises(DataError, match="is full; free some space"):
+        load("mnist", data_dir=tmp_path)
+
+
+def test_a_folder_that_is_missing_is_a_wrong_request(tmp_path):
+    with pytest.raises(RequestError, match="does not exist") as caught:
+        load("mnist", data_dir=tmp_path / "nowhere")
+    assert "train-images-idx3-ubyte" in str(caught.value)
+
+
+def test_a_folder_that_is_a_file_is_a_wrong_request(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RequestError, match="is not a folder"):
+        load("mnist", data_dir=tmp_path / "file")
+
+
+def test_a_folder_that_cannot_be_read_is_a_wrong_request(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # chmod would not stop root
+    with pytest.raises(RequestError, match="cannot be read"):
+        load("mnist", data_dir=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL_MNIST.is_dir(), reason="needs MNIST's own files in ../shared/data/mnist")
+def test_the_real_mnist_has_its_published_counts(tmp_path, no_network):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in REAL_MNIST.glob("*.gz"):
+        (raw / file.name).symlink_to(file)
+    mnist = load("mnist", data_dir=tmp_path)
+    assert torch.bincount(mnist.train.y).tolist() == [
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
+    assert (len(mnist.train), len(mnist.test)) == (60_000, 10_000)
+
+
+# chosen images
+
+
+def test_any_set_of_ids_can_be_forgotten_from_one_up(digits):
+    ids = digits.train.ids.tolist()
+    for chosen in ([ids[5]], ids[::3], ids[:-1]):
+        split = forget_indices(digits, [*chosen, chosen[0]])
+        assert sorted(split.forget.ids.tolist()) == sorted(chosen)
+        assert len(split.remain) + len(split.forget) == len(ids)
+    assert forget_indices(digits, [ids[5]]).request.describe(digits.classes) == "1 chosen image"
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ([], ["no image", "at least one"]),
+        ([-1], ["-1", "no training image"]),
+        (lambda d: [d.test.ids[0].item()], ["no training image"]),
+        (lambda d: d.train.ids.tolist(), ["nothing would remain"]),
+        (range(10**6, 10**6 + 9), ["9 of the ids", "…"]),
+    ],
+)
+def test_ids_that_cannot_be_forgotten_are_named(digits, ids, words):
+    with pytest.raises(RequestError) as caught:
+        forget_indices(digits, ids(digits) if callable(ids) else ids)
+    assert all(word in str(caught.value) for word in words)

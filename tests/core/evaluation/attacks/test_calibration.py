@@ -1,0 +1,51 @@
+"""The attacks are quiet where there is nothing to see and speak where there is; small versions of the benchmark's questions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.attack_calibration import QUICK, attacked, null, overfitted, planted, resplit
+from core.data import forget_classes
+from core.evaluation.attacks.scores import ATTACKS
+
+
+def test_the_pool_is_drawn_anew_and_nothing_is_lost(digits):
+    a, b = resplit(digits, 0), resplit(digits, 1)
+    for one in (a, b):
+        ids = one.train.ids.tolist() + one.test.ids.tolist()
+        assert sorted(ids) == sorted(digits.train.ids.tolist() + digits.test.ids.tolist())
+        assert len(one.train) == len(digits.train)
+    assert a.train.ids.tolist() != b.train.ids.tolist()
+
+
+def test_trap_1_the_untouched_model_of_a_removed_class_is_near_a_half(digits_model, digits):
+    found = attacked(forget_classes(digits, [0], seed=0), [digits_model], 0)
+    assert set(found) == set(ATTACKS)
+    assert all(r.low <= 0.5 <= r.high for r in found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["class removal", "data removal"])
+def test_the_interval_covers_a_half_for_models_that_were_retrained(task):
+    repeats = 12
+    covers, _ = null(task, repeats, others=1, config=replace(QUICK, epochs=4))
+    # 0.95 is meant: of 60 answers, five attacks on the same models, 9 wrong ones would be far too many
+    assert sum(covers.values()) >= repeats * len(ATTACKS) - 8
+
+
+@pytest.mark.slow
+def test_a_model_that_learned_wrong_labels_by_heart_is_found_out():
+    assert overfitted()["loss"].auc >= 0.7
+    assert overfitted()["loss"].low > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "key"), [("duplicates", "planted"), ("canaries", "auc_loss")])
+def test_a_plant_is_seen_before_unlearning_and_not_after_retraining(kind, key):
+    rows = {name: values for name, *values in planted(kind, 4)}
+    before, after, low, high = rows[key]
+    beyond = (high - low) / 2  # one of twenty retrained models lies outside a band of 95 %, if not far
+    assert not low - beyond <= before <= high + beyond
+    assert low - beyond <= after <= high + beyond

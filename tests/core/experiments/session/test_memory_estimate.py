@@ -1,0 +1,168 @@
+"""The estimate of a run's memory lies above what is measured, and not far above; each run has a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from core.config import LAFConfig, replace
+from core.errors import RequestError
+from core.experiments.session import memory_estimate
+from core.experiments.session.memory_estimate import (
+    Memory,
+    estimate,
+    machine_mb,
+    net_size,
+    require_room,
+    vae_numbers,
+)
+from core.models.registry import build
+from core.models.vae import VAE
+from core.runs.setup import Setup
+from dashboard.cli.main import main
+
+PROGRAM = """
+import json, sys
+import torch
+torch.set_num_threads(1)
+import scipy.stats, sklearn.linear_model, sklearn.datasets, sklearn.model_selection
+from dataclasses import replace
+from core import forget_classes, load
+from core.runs.checkpoints import Checkpoints
+from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig
+from core.runtime.device import peak_memory_mb
+from core.data.images import Dataset, LabelledImages
+from core.experiments.session.memory_estimate import estimate
+from core.methods import METHODS
+from core.evaluation.metrics import evaluate
+from core.runs.observer import Observer
+from core.runs.run import Run, finish
+from core.runs.setup import Setup
+from core.training.supervised import train
+
+kind, latent, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+load("digits")
+METHODS["laf"], METHODS["retrain"]
+before = peak_memory_mb()
+if kind == "digits":
+    data = load("digits")
+else:  # as many pixels as MNIST has, in noise around a pattern for each class
+    g = torch.Generator().manual_seed(0)
+    patterns = torch.randint(0, 200, (10, 1, 28, 28), generator=g, dtype=torch.uint8)
+    def part(n, first):
+        y = torch.arange(n) % 10
+        x = patterns[y] + torch.randint(0, 55, (n, 1, 28, 28), generator=g, dtype=torch.uint8)
+        return LabelledImages(x, torch.arange(n) + first, 255, y)
+    data = Dataset("generated", "Generated", tuple(map(str, range(10))), part(12000, 0), part(2000, 12000), family="mnist")
+split = forget_classes(data, [0], seed=0)
+config = LAFConfig.preset(data.family, "class")
+config = replace(config, epochs=1, steps=12, batch_size=batch, vae=replace(config.vae, latent=latent, epochs=1))
+found = estimate(Setup(), split, config, references=1)
+quick = replace(TrainConfig.preset(data.family, "class"), epochs=1)
+model = train(split, seed=0, config=quick)
+observer = Observer(split, model, EvalConfig.preset(data.family))
+runs = [Run(METHODS["laf"](config), model, split, observer=observer, checkpoints=Checkpoints())]
+runs.append(Run(METHODS["retrain"](quick), model, split))
+for run in runs:
+    finish(run)
+evaluate(runs[0].result, split, references=[runs[1].result])
+print(json.dumps({"estimate": found.total_mb, "parts": dict(found.parts), "measured": peak_memory_mb() - before}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "latent", "batch", "most"),
+    [
+        ("digits", 8, 32, 300),
+        ("digits", 4096, 32, 400),
+        ("generated", 8, 32, 750),
+        ("generated", 8, 1024, 1200),
+        ("generated", 4096, 32, 900),
+    ],
+)
+def test_the_estimate_is_above_what_is_measured_and_not_far(kind, latent, batch, most):
+    """``most``: twice what an idle machine measured. A system short of memory takes pages back, so this run's own peak is no bound."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, kind, str(latent), str(batch)], capture_output=True, text=True, check=True, timeout=300
+    )  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["measured"] <= found["estimate"], found
+    assert found["estimate"] <= most, found
+
+
+@pytest.mark.parametrize("net", ["digits-cnn", "cnn", "resnet18", "cnn-deep"])
+def test_a_net_is_measured(net):
+    shape = (3, 32, 32) if net == "resnet18" else (1, 28, 28)
+    model = build(net, shape, 10, seed=0)
+    weights = sum(t.numel() for t in (*model.parameters(), *model.buffers()))
+    found = net_size(net, shape, 10)
+    assert (found.weights, found.width) == (weights, model.width)
+    assert found.activations > model.width
+
+
+@pytest.mark.parametrize(("width", "latent"), [(128, 8), (257, 4096), (3, 1)])
+def test_a_vae_is_counted(width, latent):
+    assert vae_numbers(width, latent) == sum(p.numel() for p in VAE(width, latent).parameters())
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda c: replace(c, vae=replace(c.vae, latent=4096)), "VAEs"),
+        (lambda c: replace(c, epochs=1000, batch_size=1), "steps"),
+        (lambda c: replace(c, batch_size=1000), "batches"),
+    ],
+)
+def test_more_is_estimated_where_more_is_asked_for(class_split, change, part):
+    config = LAFConfig.preset("digits", "class")
+    a, b = (estimate(Setup(), class_split, c) for c in (config, change(config)))
+    assert b.parts[part] > 1.5 * a.parts[part]
+    assert b.total_mb > a.total_mb
+
+
+def test_the_sentence_names_the_largest_part_and_what_to_do():
+    found = Memory({"process": 9e9, "images": 1e6, "batches": 2e9})
+    with pytest.raises(RequestError) as refused:
+        found.require(4000)
+    assert str(refused.value) == (
+        "this run would hold up to 11,001 MB of memory, most of it for batches, and the limit is 4,000 MB: choose smaller batches"
+    )
+    found.require(12_000)
+
+
+def test_the_limit_is_a_share_of_the_container_where_that_is_less(tmp_path, monkeypatch):
+    usual = machine_mb()
+    limit = tmp_path / "memory.max"
+    limit.write_text("1000000000\n")
+    monkeypatch.setattr(memory_estimate, "_CGROUP", (str(limit),))
+    assert machine_mb() == min(usual, 500.0)
+    limit.write_text("max\n")
+    assert machine_mb() >= usual
+
+
+def test_a_classroom_has_a_smaller_limit(class_split):
+    small = SimpleNamespace(states_mb=8, run_limit_mb=64.0)
+    with pytest.raises(RequestError, match="the limit is 64 MB"):
+        require_room(Setup(), class_split, LAFConfig.preset("digits", "class"), small)
+
+
+def test_the_command_line_refuses_a_run_that_does_not_fit(monkeypatch, capsys):
+    monkeypatch.setattr(memory_estimate, "machine_mb", lambda: 50.0)
+    assert main(["run", "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "this run would hold up to" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999999"])
+def test_the_command_line_refuses_a_seed_that_is_none(seed, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--quiet", "--seed", seed])
+    said = capsys.readouterr().err
+    assert "--seed: must be a whole number from 0" in said
+    assert said.count("\n") == 1

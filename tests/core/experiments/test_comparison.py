@@ -1,0 +1,251 @@
+"""Methods over seeds: what a comparison holds, what a failure costs, how it is summed up and written to files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+
+import pytest
+
+from core.config import LAFConfig, TrainConfig
+from core.errors import LabError, RequestError
+from core.evaluation.reference_band import band
+from core.evaluation.report import Figure
+from core.experiments.comparison import Comparison, which_methods, which_seeds
+from core.experiments.comparison_summary import Entry, Line, Summary, summarise
+from core.methods import METHODS
+from core.methods.baselines.no_op import Nothing
+from core.runs.setup import Setup
+from core.runtime.progress import Progress
+from core.runtime.scheduler import Runner
+from dashboard.presentation.export import comparison_files
+from tests import toys
+
+
+class Diverging(Nothing):
+    """Fails at its first step."""
+
+    name = "diverging"
+    title = "Diverging"
+
+    def update(self, state, config):
+        return {"loss": float("inf")}, {}
+
+
+class Bursting(Nothing):
+    """Runs out of memory."""
+
+    name = "bursting"
+    title = "Bursting"
+
+    def update(self, state, config):
+        raise MemoryError
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """Comparisons are of the toy data, with quick settings."""
+    monkeypatch.setattr("core.experiments.comparison.load", lambda *a, **k: toys.dataset())
+    monkeypatch.setattr(TrainConfig, "preset", classmethod(lambda *_: toys.TRAIN))
+    monkeypatch.setattr(LAFConfig, "preset", classmethod(lambda *_: toys.QUICK))
+    monkeypatch.setattr(METHODS, "_added", {"diverging": Diverging, "bursting": Bursting})
+    return Setup(dataset="toy", classes=(1,), device="cpu")
+
+
+def test_each_method_is_judged_on_each_seed_beside_its_own_references(toy):
+    comparison = Comparison(toy, ["nothing", "laf"], [0, 1], references=2)
+    told: list[Progress] = []
+    comparison.finish(lambda what, p: told.append(p))
+    assert comparison.done == 4
+    assert {c.state for c in comparison.cells.values()} == {"done"}
+    assert {seed: len(found) for seed, found in comparison.retrained.items()} == {0: 2, 1: 2}
+    assert told
+    for (name, seed), cell in comparison.cells.items():
+        figure = cell.judgement.figures["train_f"]
+        theirs = [j.figures["train_f"].value for j in comparison.retrained[seed]]
+        assert list(figure.band.values) == pytest.approx(theirs), (name, seed)
+
+
+def test_a_second_comparison_takes_every_outcome_from_the_shelf(toy, monkeypatch):
+    first = Comparison(toy, ["laf"], [0], references=1)
+    first.finish()
+
+    def never(*_):
+        raise AssertionError("it was run again")
+
+    monkeypatch.setattr("core.methods.laf.laf.LAF.step", never)
+    monkeypatch.setattr("core.methods.retrain.Retrain.step", never)
+    monkeypatch.setattr("core.runs.original_models.Training", never)
+    again = Comparison(toy, ["laf"], [0], references=1)
+    again.finish()
+    a, b = (c.cells["laf", 0] for c in (first, again))
+    assert b.error is None
+    assert a.judgement.figures["test"].value == b.judgement.figures["test"].value
+    assert a.seconds == b.seconds
+
+
+def test_a_method_that_fails_says_why_and_the_others_stand(toy):
+    comparison = Comparison(toy, ["diverging", "bursting", "nothing"], [0], references=1)
+    comparison.finish()
+    assert comparison.cells["diverging", 0].state == "failed"
+    assert "lower lr" in comparison.cells["diverging", 0].error
+    assert "memory" in comparison.cells["bursting", 0].error
+    assert comparison.cells["nothing", 0].state == "done"
+    summary = summarise(comparison)
+    lines = {line.method: line for line in summary.lines}
+    assert lines["diverging"].errors
+    assert lines["nothing"].entries
+    assert "failed" in comparison_files.to_markdown(summary)
+
+
+def test_a_cancelled_comparison_keeps_what_is_done_and_stops(toy):
+    comparison = Comparison(toy, ["nothing", "laf"], [0, 1], references=1)
+    runner = Runner(1)
+
+    original = comparison._set
+    comparison._set = lambda cell: (original(cell), comparison.cancel() if cell.state == "done" else None)
+    comparison.start(runner)
+    toys_wait(lambda: comparison.over)
+    states = [c.state for c in comparison.cells.values()]
+    assert states.count("done") == 1
+    assert "running" not in states
+    assert not comparison.errors
+    runner.close()
+
+
+def toys_wait(condition, seconds=60.0):
+    import time
+
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):
+    def broken(*_, **__):
+        raise LabError("the file is broken")
+
+    monkeypatch.setattr("core.experiments.comparison.load", broken)
+    comparison = Comparison(toy, ["nothing"], [0, 1])
+    comparison.finish()
+    assert comparison.errors == {0: "the file is broken", 1: "the file is broken"}
+
+
+# what is asked for
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("0", (0,)), ("0-2", (0, 1, 2)), ("1,5, 7-8", (1, 5, 7, 8)), ("3,3,2", (3, 2))]
+)
+def test_seeds_are_numbers_and_ranges(text, found):
+    assert which_seeds(text) == found
+
+
+@pytest.mark.parametrize("text", ["", ",", "x", "2-1", "-1", "1-", "1.5", "0-999999999", "٣"])
+def test_what_is_no_seed_is_refused(text):
+    if text == "1-":
+        assert which_seeds(text) == (1,)
+        return
+    with pytest.raises(RequestError):
+        which_seeds(text)
+
+
+def test_methods_are_named_or_all():
+    assert which_methods("all") == tuple(METHODS)
+    assert which_methods("laf, nothing,laf") == ("laf", "nothing")
+    with pytest.raises(RequestError, match="'amnesia'"):
+        which_methods("laf,amnesia")
+
+
+# how it is summed up
+
+
+def figure(key: str, value: float, *, unit: str = "%", theirs: list[float] | None = None) -> Figure:
+    of = band(theirs) if theirs else None
+    return Figure(key, key, key, unit, 1, value, of, of.place(value) if of else None, None, False, "")
+
+
+class Made:
+    """A finished Comparison of invented figures."""
+
+    def __init__(self, values: dict[str, list[float]], theirs: list[float]) -> None:
+        class Judgement:
+            def __init__(self, value: float, references: list[float]) -> None:
+                self.figures = {"test": figure("test", value, theirs=references)}
+
+        class Cell:
+            def __init__(self, value: float) -> None:
+                self.judgement = Judgement(value, theirs)
+                self.error, self.state, self.steps, self.seconds, self.seed = None, "done", 3, 1.5, 0
+
+        self.methods = tuple(values)
+        self.seeds = tuple(range(len(next(iter(values.values())))))
+        self.cells = {(m, s): Cell(values[m][s]) for m in values for s in self.seeds}
+        self.retrained = {
+            s: tuple(Judgement(v, [w for w in theirs if w != v]) for v in theirs) for s in self.seeds
+        }
+        self.origins: dict[str, str] = {}
+
+
+VALUES = {"nothing": [0.90, 0.92, 0.88], "laf": [0.97, 0.98, 0.96], "finetune": [0.80, 0.80, 0.81]}
+THEIRS = [0.960, 0.970, 0.980]
+
+
+def test_mean_spread_gap_and_place_are_those_of_the_definition():
+    lines = {line.method: line.entries for line in summarise(Made(VALUES, THEIRS)).lines}
+    entry = lines["laf"]["test"]
+    assert entry.mean == pytest.approx(statistics.mean(VALUES["laf"]))
+    assert entry.spread == pytest.approx(statistics.stdev(VALUES["laf"]))
+    assert entry.gap == pytest.approx(statistics.mean(abs(v - 0.97) for v in VALUES["laf"]))
+    assert entry.inside == 3
+    assert lines["finetune"]["test"].inside == 0
+
+
+def test_a_method_that_is_farther_from_retraining_than_doing_nothing_is_marked():
+    summary = summarise(Made(VALUES, THEIRS))
+    assert summary.lost_to_nothing() == {"references": [], "laf": [], "finetune": ["test"]}
+
+
+def test_nothing_is_lost_inside_the_band_however_near_doing_nothing_is():
+    summary = summarise(Made({"nothing": [0.970, 0.970], "laf": [0.972, 0.971]}, THEIRS))
+    assert summary.lost_to_nothing()["laf"] == []
+
+
+def small() -> Summary:
+    return summarise(Made(VALUES, THEIRS))
+
+
+def test_csv_holds_the_value_of_each_seed():
+    rows = list(csv.DictReader(io.StringIO(comparison_files.to_csv(small()))))
+    found = {(r["method"], r["figure"]): r for r in rows}
+    assert [float(found["laf", "test"][f"seed_{s}"]) for s in range(3)] == VALUES["laf"]
+    assert found["finetune", "test"]["doing_nothing_is_nearer"] == "1"
+
+
+def test_markdown_and_latex_are_tables_with_as_many_cells_in_each_row():
+    summary = small()
+    lines = [line for line in comparison_files.to_markdown(summary).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines} == {len(summary.columns) + 2}
+    assert "**97.0 ± 1.0**" in comparison_files.to_markdown(summary)
+    assert "80.3 ± 0.6 ▼" in comparison_files.to_markdown(summary)
+    tex = comparison_files.to_latex(summary)
+    assert r"\textbf{97.0 $\pm$ 1.0}" in tex
+    assert r"80.3 $\pm$ 0.6$^\dagger$" in tex
+    body = tex.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert {row.count("&") for row in body} == {len(summary.columns)}
+
+
+def test_json_is_plain_and_holds_the_contract():
+    made = json.loads(json.dumps(comparison_files.to_json(small(), {"dataset": "toy"})))
+    assert made["schema"] == 1
+    assert made["methods"]["laf"]["seeds"] == [0, 1, 2]
+    assert set(made["methods"]["laf"]) >= {"seeds", "mean", "spread"}
+
+
+def test_a_name_with_a_percent_or_an_underscore_is_safe_in_latex():
+    line = Line("x", "50 % of_it & more", {"test": Entry(0.5, None, (0.5,))}, {})
+    tex = comparison_files.to_latex(Summary({"test": figure("test", 0.5)}, (line,), (0,)))
+    assert r"50 \% of\_it \& more" in tex

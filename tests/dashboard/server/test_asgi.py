@@ -1,0 +1,108 @@
+"""The page that holds the default's map before Streamlit has started: what is added to which answers, and that the map is the Lab's."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from dashboard.components.assets import modules
+from dashboard.server.asgi import STATIC, EarlyPage, picture
+
+PAGE = b'<html><head></head><body><div id="root"></div></body></html>'
+
+
+def answer(path: str, *, query: bytes = b"", accept: bytes = b"text/html", body: bytes = PAGE):
+    """What comes back of an app that answers ``body`` in two pieces, and the headers that app was asked with."""
+    asked = []
+
+    async def app(scope, receive, send):
+        asked.append(dict(scope.get("headers", [])))
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body)), (b"etag", b"x")]}
+        )  # fmt: skip
+        await send({"type": "http.response.body", "body": body[:10], "more_body": True})
+        await send({"type": "http.response.body", "body": body[10:]})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query,
+             "headers": [(b"accept", accept), (b"accept-encoding", b"gzip")]}  # fmt: skip
+    asyncio.run(EarlyPage(app)(scope, receive, send))
+    made = b"".join(m.get("body", b"") for m in sent[1:])
+    return dict(sent[0]["headers"]), made, asked[0]
+
+
+def test_the_first_page_names_every_module_and_holds_the_map():
+    headers, made, asked = answer("/")
+    for path in modules():
+        assert f'href="./{path}"'.encode() in made
+    assert made.count(b'id="laf-early"') == 1
+    assert made.index(b"laf-early") < made.index(b'<div id="root">')
+    assert int(headers[b"content-length"]) == len(made)
+    assert b"etag" not in headers  # it was of another text
+    assert b"accept-encoding" not in asked
+
+
+@pytest.mark.parametrize(
+    ("path", "query"), [("/lessons", b""), ("/", b"dataset=mnist"), ("/", b"run=20261121")]
+)
+def test_other_pages_and_addresses_get_the_modules_but_not_the_default_s_map(path, query):
+    _, made, _ = answer(path, query=query)
+    assert b"modulepreload" in made
+    assert b"laf-early" not in made
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "body"),
+    [
+        ("/static/js/index.js", b"*/*", PAGE),
+        ("/media/run.html", b"text/html", PAGE),
+        ("/_stcore/health", b"text/html", b"ok"),
+        ("/", b"text/html", b"<html><head></head>something else</html>"),
+    ],
+)
+def test_other_answers_stay_as_they_are(path, accept, body):
+    assert answer(path, accept=accept, body=body)[1] == body
+
+
+def test_its_map_is_the_default_s():
+    import time
+
+    from core.experiments.session.experiment import Experiment
+    from core.runs.setup import Setup
+    from core.runtime.scheduler import Runner
+    from dashboard.presentation.wire.packet import unpack
+    from dashboard.presentation.wire.scene import scene
+
+    experiment = Experiment(Setup(device="cpu"), Runner(1))
+    experiment.start()
+    end = time.monotonic() + 120
+    while experiment.run is None:
+        assert experiment.error is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    _, arrays = unpack(scene(experiment, ""))
+    experiment.close()
+    known = json.loads((STATIC / "early.json").read_text())
+    position = np.frombuffer(base64.b64decode(known["position"]), "<i2").reshape(-1, 2)
+    forgotten = arrays["forget"] == 1
+    first, last = known["forget"]
+    assert np.array_equal(position[:first], arrays["position"][~forgotten])
+    assert np.array_equal(position[first:last], arrays["position"][forgotten])
+
+
+def test_what_draws_it_needs_no_request():
+    text = picture()
+    assert "import " not in text.replace("important", "")
+    assert "export " not in text
+    assert "</script" not in text.split("<script>", 1)[1].rsplit("</script>", 1)[0]

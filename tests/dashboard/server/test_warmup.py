@@ -1,0 +1,57 @@
+"""The first imports of a process that serves the Lab: beside each other in two threads, they ended in a _DeadlockError."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+BESIDE = """
+import ast, sys, threading, time
+from dashboard.server.asgi import import_lab
+
+who = set()
+
+class Slow:
+    # a finder that finds nothing: it notes which thread imports, and lets the others go on meanwhile
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.startswith("core."):
+            who.add(threading.current_thread().name)
+            time.sleep(0.005)
+
+sys.meta_path.insert(0, Slow)
+script = ast.parse(open("dashboard/app.py").read())
+script.body = [each for each in script.body if isinstance(each, (ast.Import, ast.ImportFrom, ast.With))]
+failed = []
+
+def page():
+    exec(compile(script, "dashboard/app.py", "exec"), {})
+
+def beside(work):
+    def run():
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+    return threading.Thread(target=run, daemon=True)
+
+threads = [beside(import_lab), beside(page), beside(page)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join(120)
+assert not failed, failed
+assert not any(each.is_alive() for each in threads), "they wait for each other"
+assert len(who) == 1, who
+packages = ["evaluation.attacks", "data", "lessons", "methods", "runs.storage", "experiments.studies"]
+print([name for name in packages if "core." + name not in sys.modules])
+"""
+
+
+def test_one_thread_imports_the_lab_while_the_others_wait():
+    done = subprocess.run([sys.executable, "-c", BESIDE], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]", "packages that two pages could still import at once"

@@ -1,0 +1,54 @@
+"""The form for finished models: the same figures as from their files, errors that name what was uploaded."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from safetensors.torch import save
+
+from core.evaluation.evaluator import Judge
+from core.evaluation.reference_band import Retrained
+from core.runtime.progress import drain
+from core.runtime.scheduler import Runner
+from dashboard.presentation.wire.comparison import table_data
+from dashboard.session.jobs.checkpoint_evaluation import Judging, summary_of
+
+
+def upload(name: str, model) -> tuple[str, bytes]:
+    return name, save({k: v.contiguous() for k, v in model.state_dict().items()})
+
+
+def judged(split, *uploads) -> Judging:
+    judging = Judging(Runner(1))
+    judging.start(split, "lab:digits-cnn", "", None, uploads[0], uploads[1], uploads[2:])
+    end = time.monotonic() + 120
+    while judging.busy:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return judging
+
+
+@pytest.mark.slow
+def test_uploaded_models_are_judged_as_the_judge_does(class_split, digits_model, unlearned, retrained):
+    judging = judged(
+        class_split, upload("before.safetensors", digits_model), upload("after.safetensors", unlearned.result),
+        upload("gold.safetensors", retrained), upload("gold.safetensors", digits_model),
+    )  # fmt: skip
+    assert judging.error is None
+    known = [Retrained(0, retrained, 0.0), Retrained(1, digits_model, 0.0)]
+    by_hand = drain(Judge(class_split, digits_model, known).judge(unlearned.result))
+    found = {k: f.value for k, f in judging.found.unlearned.figures.items()}
+    assert found == {k: f.value for k, f in by_hand.figures.items()}
+    summary = summary_of(judging.found)
+    data = table_data(summary, None, list(summary.columns), [])
+    assert [row["label"] for row in data["rows"]] == ["Unlearned", "Original", "Retrained 1", "Retrained 2"]
+    assert not any(row["pick"] for row in data["rows"])
+
+
+def test_a_file_that_does_not_fit_is_named_as_it_was_uploaded(class_split, digits_model):
+    good = upload("before.safetensors", digits_model)
+    judging = judged(class_split, good, ("after.safetensors", b"no weights here"))
+    assert judging.found is None
+    assert "after.safetensors" in judging.error
+    assert "laf-judge-" not in judging.error

@@ -1,0 +1,50 @@
+"""Tabs that play beside each other know of each other; a short pause changes nothing for the others."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from core.experiments.session.preparation_cache import Kept
+from core.runs.records import Phase
+from core.runtime.scheduler import Runner
+from dashboard.presentation.wire.packet import unpack
+from dashboard.session import lab as state
+from dashboard.session.lab import Lab
+from tests.toys import Flat
+
+
+@pytest.fixture
+def labs(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAF_HOME", str(tmp_path))
+    runner, kept = Runner(workers=2), Kept()
+    made = [Lab(runner, Flat(), Runner(workers=1), kept) for _ in range(2)]
+    yield made
+    for lab in made:
+        lab.close()
+
+
+def until(met) -> None:
+    end = time.monotonic() + 120
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_one_that_plays_counts_for_the_others_until_it_has_stood_still_for_a_while(labs, monkeypatch):
+    one, other = labs
+    until(lambda: all(lab.experiment.run is not None for lab in labs))
+    assert other.crowd == 1
+    before = other.pause_s
+    one.experiment.play()
+    until(lambda: other.crowd == 2)
+    assert other.pause_s == 2 * before  # news is looked for less often from now on
+    assert one.crowd == 1
+    one.experiment.pause()
+    until(lambda: one.phase is not Phase.RUNNING)
+    assert other.crowd == 2
+    header, _ = unpack(other.outbox.packet(other.experiment, other.token, other.crowd))
+    assert header["crowd"] == 2
+    monkeypatch.setattr(state, "LATELY_S", 0.0)
+    assert other.crowd == 1
