@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -20,6 +21,12 @@ def _home(tmp_path_factory):
         patch.setenv("LAF_HOME", str(tmp_path_factory.mktemp("laf-home")))
         torch.set_num_threads(1)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _main(monkeypatch):
+    """Put ``__main__`` back: Streamlit's AppTest leaves its script there, and a process that a later test spawns would run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")

@@ -344,18 +344,18 @@ def test_a_run_from_before_there_was_a_file_for_its_owner_has_the_owner_of_run_j
     mine, terminals = a_run("mine", A), a_run("terminal's", None)
     for path in store.home().rglob("owner.json"):
         path.unlink()
-    assert kinds["run"].seen(A) == sorted([mine, terminals], reverse=True)
+    assert sorted(kinds["run"].seen(A)) == sorted([mine, terminals])
     assert kinds["run"].seen(B) == [terminals]
     assert runs_of(A) == [mine]
 
 
 def test_another_browsers_run_is_not_read_for_a_list(kinds, a_run, monkeypatch):
-    from core.runs.storage import run_folder
+    from core.runs.storage.run_folder import RunFolder
 
     theirs, mine = a_run(MARK, A), a_run("mine", B)
     read = []
-    true = run_folder.RunFolder.read_about
-    monkeypatch.setattr(run_folder.RunFolder, "read_about", lambda self: read.append(self.id) or true(self))
+    true = RunFolder.read_about
+    monkeypatch.setattr(RunFolder, "read_about", lambda self: read.append(self.id) or true(self))
     assert kinds["run"].seen(B) == [mine]
     assert theirs not in read
     (store.home() / "runs" / theirs / "run.json").write_text("damaged")

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from core import config, errors, load
+from core.lessons.library import SHIPPED
 from core.models.registry import build
 from dashboard.cli import main, terminal
 from dashboard.presentation.text import numbers
@@ -317,7 +318,7 @@ def place(tmp_path_factory):
 
     put(
         "lesson.toml",
-        next(iter(sorted(Path(main.__file__).with_name("lessons").glob("*.toml")))).read_bytes(),
+        next(iter(sorted(SHIPPED.glob("*.toml")))).read_bytes(),
     )
     put("cut.toml", b'title = "a')
     put("other.toml", b'[package]\nname = "x"\n')
@@ -564,7 +565,7 @@ def test_standard_output_that_takes_nothing_is_one_line_and_1(place):
 
 
 def test_the_help_and_the_documents_say_the_codes():
-    root = Path(main.__file__).parents[1]
+    root = Path(main.__file__).parents[2]
     for text in (
         main.parser().format_help(),
         (root / "README.md").read_text(),
