@@ -57,7 +57,7 @@ class Room:
             return f"Kept runs take {megabytes(self.used)} in all, without a limit (${VARIABLE} is 0)."
         return (
             f"Kept runs take {megabytes(self.used)} of {megabytes(self.limit)} (${VARIABLE}). When that is full, states in between of the "
-            "oldest finished runs go first, then the oldest runs; never one that has a name or a note, is shared, came from `laf run --save`, "
+            "oldest finished runs go first, then the oldest runs; never one that has a name or a note, is shared, came from laf run --save, "
             "is open, or was written to within a day."
         )
 
