@@ -31,8 +31,9 @@ from core.models.uploads import about_model
 from core.projection.projection import UmapBackend
 from core.runs.run import Phase
 from core.runs.setup import Setup, usual_classes
-from core.runs.storage import Recorder, RunInfo, is_open, run_info, runs_of
+from core.runs.storage import Recorder, RunInfo, is_open, read_run, run_info, runs_of
 from core.runs.storage.run_folder import no_run
+from core.runs.storage.serialization import config_like
 from core.runtime.purge_watch import generation, purged_since
 from core.runtime.scheduler import Runner
 from core.runtime.storage import home
@@ -145,9 +146,11 @@ class Lab:
                 raise RequestError(no_run(run_id))
             info = run_info(run_id, self.browser)
             setup = self._allowed(info.setup)
-            setup.split(self._images(setup))
+            split = setup.split(self._images(setup))
+            config = config_like(setup.config(split), read_run(run_id).about["config"])
+            require_room(setup, split, config, self.classroom)
         except LabError as error:
-            return str(error)
+            return self._said(error)
         self.open(setup, take_up=run_id, as_copy=as_copy or not info.is_of(self.browser))
         self.outbox.look_at = step
         return None

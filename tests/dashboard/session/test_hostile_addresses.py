@@ -233,6 +233,23 @@ def test_a_run_that_would_not_fit_is_refused_before_it_is_played():
     lab.close()
 
 
+def test_a_kept_run_is_held_to_the_same_limit():
+    lab = make(Runner(workers=1))
+    ready(lab)
+    lab.experiment.play(1)
+    end = time.monotonic() + 120
+    while lab.run_id is None or not lab.experiment.run.steps:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    kept = lab.run_id
+    lab.close()
+    small, usual = make(classroom=Classroom(run_mb=64)), make()
+    assert "the limit is 64 MB" in small.take_up(kept)
+    assert usual.take_up(kept) is None
+    small.close()
+    usual.close()
+
+
 def test_knobs_are_held_to_the_same_limit():
     runner = Runner(workers=1)
     lab = make(runner, classroom=Classroom(run_mb=500))
