@@ -24,6 +24,7 @@ _PLANES, _ROWS = b"p", b"r"
 
 def rounded_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     """Return float32 rows (N, d) as float16 on a grid for each row: a power of two, between 1/16 and 1/32 of its root mean square."""
+    rows = np.clip(rows, -HALF_MAX, HALF_MAX)  # of a wrecked model: its square would pass float32
     grain = np.exp2(_powers(rows))
     found = np.clip(np.rint(rows / grain) * grain, -HALF_MAX, HALF_MAX)
     half: npt.NDArray[np.float16] = (found + np.float32(0.0)).astype(np.float16)

@@ -83,3 +83,11 @@ def test_arrays_of_another_kind_do_not_match():
     assert not matches(a, None)
     assert not matches(a, a.astype(np.float16))
     assert not matches(a, a[:1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_of_a_wrecked_model_are_cut_to_what_float16_holds():
+    rows = np.array([[1e30, -np.inf, 0.0, 1.0], [1e38, 1e38, 1e38, 1e38]], np.float32)
+    found = rounded_rows(rows)
+    assert found[0].tolist()[:3] == [65504.0, -65504.0, 0.0]
+    assert (found[1] == 65504.0).all()

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from core import config, errors, load
+from core.experiments.studies import parameters
 from core.lessons.library import SHIPPED
 from core.models.registry import build
 from dashboard.cli import main, terminal
@@ -344,6 +345,8 @@ def place(tmp_path_factory):
         Table("begun").describe(parse_study(Path(found["study.toml"]).read_text(), "begun"))
         found["run"] = next((home / "runs").iterdir()).name
         yield found
+    for cached in (parameters.preset_cached, parameters.train_preset):  # they hold the settings of above
+        cached.cache_clear()
 
 
 @pytest.fixture

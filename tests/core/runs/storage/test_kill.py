@@ -29,7 +29,7 @@ KILLS = 30
 # Each line on standard input forks a child that runs the command; imports, data, original and map are made once, in the parent.
 NURSERY = """
 import os, signal, sys
-import toys
+from tests import toys
 import torch
 torch.set_num_threads(1)
 import core.projection.projection, core.training.supervised, core.methods.retrain, core.experiments.session.reference_pool, core.evaluation.metrics
