@@ -31,7 +31,7 @@ from core.models.uploads import about_model
 from core.projection.projection import UmapBackend
 from core.runs.run import Phase
 from core.runs.setup import Setup, usual_classes
-from core.runs.storage import Recorder, RunInfo, is_open, read_run, run_info, runs_of
+from core.runs.storage import Recorder, RunInfo, is_open, run_folder, run_info, runs_of
 from core.runs.storage.run_folder import no_run
 from core.runs.storage.serialization import config_like
 from core.runtime.purge_watch import generation, purged_since
@@ -147,7 +147,7 @@ class Lab:
             info = run_info(run_id, self.browser)
             setup = self._allowed(info.setup)
             split = setup.split(self._images(setup))
-            config = config_like(setup.config(split), read_run(run_id).about["config"])
+            config = config_like(setup.config(split), run_folder(run_id).read_about()["config"])
             require_room(setup, split, config, self.classroom)
         except LabError as error:
             return self._said(error)
