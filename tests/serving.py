@@ -8,19 +8,18 @@ import threading
 import time
 from pathlib import Path
 
+from core.experiments.session.preparation_cache import Kept
+from core.runs.setup import Setup
+from core.runtime.scheduler import Runner
 from dashboard.cli import main
 from dashboard.server import serving
+from dashboard.session.lab import Lab
 from tests.toys import Flat
 
 BROWSER = "b" * 32
 
 
 def tabs(*, plays: bool) -> None:
-    from core.experiments.session.preparation_cache import Kept
-    from core.runs.setup import Setup
-    from core.runtime.scheduler import Runner
-    from dashboard.session.lab import Lab
-
     runner, beside, kept = Runner(1), Runner(1), Kept()
     made = [Lab(runner, Flat(), beside, kept, browser=BROWSER) for _ in range(2)]
     made[1].open(Setup(seed=1, device="cpu"))
