@@ -65,7 +65,7 @@ def pages() -> dict[str, str]:
     )
     end = (
         "\nErrors are one tree under [`LabError`](core.md#laberror), each with one sentence for a person. Work that takes long is a generator that\n"
-        "yields `Progress` and returns what it made: `core.runtime.progress.drain` drives it at one go, `core.runtime.scheduler.Runner` in worker threads.\n"
+        "yields `Progress` and returns what it made: `core.runtime.progress.run_to_end` drives it at one go, `core.runtime.scheduler.Scheduler` in worker threads.\n"
     )
     return {"README.md": head + "\n".join(rows) + "\n" + end, **found}
 

@@ -26,10 +26,10 @@ def main() -> None:
         os.environ["LAF_HOME"] = home
         from core.experiments.session.experiment import Experiment
         from core.runs.setup import Setup
-        from core.runtime.scheduler import Runner
+        from core.runtime.scheduler import Scheduler
         from dashboard.presentation.wire.scene import scene
 
-        experiment = Experiment(Setup(device="cpu"), Runner())
+        experiment = Experiment(Setup(device="cpu"), Scheduler())
         experiment.start()
         while experiment.run is None:
             if experiment.error is not None:

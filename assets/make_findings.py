@@ -19,7 +19,16 @@ sys.path.insert(0, str(ROOT))
 
 from assets.svg_charts import Dot, dots, heat  # noqa: E402
 from benchmarks.machine import machine  # noqa: E402
-from core.experiments.studies import Driven, Study, Table, counts, groups, joined, predicted, ready_study  # noqa: E402
+from core.experiments.studies import (  # noqa: E402
+    ResultsTable,
+    Study,
+    StudyRun,
+    counts,
+    groups,
+    joined,
+    predicted,
+    ready_study,
+)
 from core.experiments.studies.analysis import Group, percent  # noqa: E402
 from dashboard.cli.study import spoken_time  # noqa: E402
 from dashboard.presentation.charts.studies import spoken, title_of  # noqa: E402
@@ -80,13 +89,13 @@ def main() -> None:
 
 def _rows(study: Study, workers: int | None, *, run: bool) -> list[dict[str, Any]] | None:
     """The rows of ``study``, run first where it is not complete; None where it is not and must not be run."""
-    table = Table(study.name)
+    table = ResultsTable(study.name)
     table.refresh()
     if counts(study, table.rows)["left"]:
         if not run:
             return None
         print(f"{study.title}: about {spoken_time(predicted(study, workers=workers).wall_s)}", flush=True)
-        driven = Driven(study, workers=workers)
+        driven = StudyRun(study, workers=workers)
         driven.run()
         table = driven.table
     return joined(study, table.rows)
@@ -287,9 +296,9 @@ def _table(study: Study, found: Sequence[Group]) -> list[str]:
         lines.append("| " + " | ".join(cells) + " |")
     if len(found) > 40:
         lines.append(f"\nThe eight nearest and the eight furthest of {len(found)}.")
-    yard = [r for g in found for r in g.rows]
-    for task in dict.fromkeys(r["setup"]["task"] for r in yard):
-        by_seed = {r["seed"]: r["yardstick"] for r in yard if r["setup"]["task"] == task}
+    bands = [r for g in found for r in g.rows]
+    for task in dict.fromkeys(r["setup"]["task"] for r in bands):
+        by_seed = {r["seed"]: r["yardstick"] for r in bands if r["setup"]["task"] == task}
         if len(by_seed) > 1 and "stability" in study.name:
             told = ", ".join(f"{labels[k]} {_spread([100 * v for y in by_seed.values() if (v := y.get(k)) is not None])}"
                              for k in ("train_r", "train_f", "test"))  # fmt: skip

@@ -24,13 +24,13 @@ from core.config import EvalConfig, TrainConfig
 from core.data import Dataset, LabelledImages, Split
 from core.evaluation.attacks.result import AttackResult, attack_result
 from core.evaluation.attacks.scores import ATTACKS
-from core.evaluation.evaluator import Judge
-from core.evaluation.measurements import Sample, answers_of, scores_of
+from core.evaluation.evaluator import Evaluator
+from core.evaluation.measurements import EvaluationSample, answers_of, scores_of
 from core.evaluation.reference_band import band
 from core.models.base import Net, outputs
 from core.runs.reference_models import references
 from core.runtime import seeding
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 
 QUICK = replace(TrainConfig.preset("digits"), epochs=10)  # as right on test images as 20 to a point
 TASKS: dict[str, Callable[[Dataset, int], Split]] = {
@@ -60,7 +60,7 @@ def retrained(split: Split, seed: int, config: TrainConfig = QUICK) -> Net:
 
 def attacked(split: Split, models: list[Net], seed: int) -> dict[str, AttackResult]:
     """Every attack on the first of ``models``; the others are its retrained references."""
-    sample, size = Sample(split, seed), EvalConfig().batch_size
+    sample, size = EvaluationSample(split, seed), EvalConfig().batch_size
     scores = []
     for model in models:
         parts = {"remain": split.train.take(sample.remain), "forget": split.train.take(sample.forget), "test": split.test.take(sample.test)}  # fmt: skip
@@ -103,8 +103,8 @@ def planted(kind: str, count: int, seed: int = 0) -> list[tuple[str, float, floa
     model = train(split, seed=seed)
     known = references(split, model, count=count, seed=seed)
     fresh = finish(Run(METHODS["retrain"](begin=seeding.derive(seed, "fresh")), model, split, seed=99))
-    judge = Judge(split, model, known, seed=seed)
-    before, after = drain(judge.judge(model)), drain(judge.judge(fresh))
+    judge = Evaluator(split, model, known, seed=seed)
+    before, after = run_to_end(judge.judge(model)), run_to_end(judge.judge(fresh))
     rows = []
     for key in ("planted", "train_f", "auc_loss", "auc_correctness"):
         a, b = before.figures[key], after.figures[key]
@@ -112,7 +112,7 @@ def planted(kind: str, count: int, seed: int = 0) -> list[tuple[str, float, floa
             rows.append((key, a.value, b.value, b.band.low, b.band.high))
     if before.per_image is not None and after.per_image is not None:
         found = [float(per.z.mean()) for per in (before.per_image, after.per_image)]
-        others = [drain(judge.judge(r.model, reference=r.number)).per_image for r in known]
+        others = [run_to_end(judge.judge(r.model, reference=r.number)).per_image for r in known]
         of = band([float(o.z.mean()) for o in others if o is not None], bounds=(-math.inf, math.inf))
         assert of is not None
         rows.append(("mean z of the images", *found, of.low, of.high))

@@ -16,12 +16,12 @@ import torch
 
 from benchmarks.machine import machine
 from core.data import Split, forget_classes, forget_fraction, forget_noisy, load
-from core.evaluation.evaluator import Judge
-from core.evaluation.metric_specs import FIGURES
+from core.evaluation.evaluator import Evaluator
+from core.evaluation.metric_specs import METRIC_SPECS
 from core.runs.original_models import original
 from core.runs.reference_models import references
 from core.runtime import seeding
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 
 BAND_OF = (5, 3)
 
@@ -37,11 +37,11 @@ def splits() -> Iterator[tuple[str, Split]]:
 
 def coverage(split: Split, models: int, draws: int, *, seed: int = 0) -> dict[tuple[str, int], list[bool]]:
     """By figure and size of the band: whether a retrained model lay inside, ``draws`` times for each of them."""
-    model = drain(original(split, seed=seed))
+    model = run_to_end(original(split, seed=seed))
     known = references(split, model, count=models, seed=seed)
-    judge = Judge(split, model, known, seed=seed)
+    judge = Evaluator(split, model, known, seed=seed)
     for one in known:
-        drain(judge.judge(one.model, reference=one.number))  # measures them
+        run_to_end(judge.judge(one.model, reference=one.number))  # measures them
     found = defaultdict(list)
     generator = seeding.generator(seed, "calibration")
     for number in range(models):
@@ -70,8 +70,8 @@ def main() -> None:
     names = list(by_split)
     print("| figure | inside the band of 5, % | of 3, % | worst split, of 5 |\n|---|---|---|---|")
     total: dict[int, list[bool]] = defaultdict(list)
-    for key in FIGURES:
-        cells = [FIGURES[key].label]
+    for key in METRIC_SPECS:
+        cells = [METRIC_SPECS[key].label]
         for k in BAND_OF:
             hits = [x for name in names for x in by_split[name].get((key, k), [])]
             total[k] += hits

@@ -14,10 +14,10 @@ import time
 from benchmarks.machine import machine
 from core.config import TASKS
 from core.data.registry import load
-from core.experiments.comparison import Comparison, which_methods, which_seeds
+from core.experiments.comparison import Comparison, parse_methods, parse_seeds
 from core.experiments.comparison_summary import Summary, summarise
 from core.runs.setup import Setup, usual_classes
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
 
 TABLE = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "js", "commonest_share", "auc_learned", "cka_retrained",
@@ -39,19 +39,19 @@ def main() -> None:
     a = parser.parse_args()
     for dataset in a.dataset:
         for task in a.task:
-            seeds = which_seeds(a.seeds if dataset == "digits" else a.mnist_seeds)
+            seeds = parse_seeds(a.seeds if dataset == "digits" else a.mnist_seeds)
             classes = usual_classes(task, len(load(dataset, data_dir=a.data_dir).classes))
             setup = Setup(dataset, task, classes, data_dir=a.data_dir, device="cpu")
             start = time.perf_counter()
             comparison = Comparison(
-                setup, which_methods(a.methods), seeds, references=REFERENCES.get(dataset, 3)
+                setup, parse_methods(a.methods), seeds, references=REFERENCES.get(dataset, 3)
             )
             _drive(comparison, a.workers)
             _report(comparison, time.perf_counter() - start)
 
 
 def _drive(comparison: Comparison, workers: int | None) -> None:
-    comparison.start(Runner(workers))
+    comparison.start(Scheduler(workers))
     told = -1
     try:
         while not comparison.over:

@@ -20,7 +20,7 @@ from core.config import replace
 from core.evaluation.metrics import evaluate
 from core.methods.laf.fast import fast
 from core.runs.original_models import original
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 
 CANDIDATES: tuple[dict[str, Any], ...] = (
     {},
@@ -57,7 +57,7 @@ def main() -> None:
     for seed in map(int, a.seeds.split(",")):
         for c in map(int, a.classes.split(",")):
             split = forget_classes(mnist, [c], seed=seed)
-            model = drain(original(split, seed=seed))
+            model = run_to_end(original(split, seed=seed))
             before = evaluate(model, split).test_r
             for changes, to in zip(CANDIDATES, found, strict=True):
                 cost = ours("fast", model, split, replace(usual, **changes), seed=seed)

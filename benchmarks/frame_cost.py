@@ -20,7 +20,7 @@ from core.models.base import outputs
 from core.runs.original_models import original
 from core.runs.records import Frame
 from core.runtime.device import computing
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     split = forget_classes(load(args.dataset, data_dir=args.data_dir), args.classes, seed=0)
     config = EvalConfig() if args.old else EvalConfig.preset(split.dataset.family)
     with computing(1):
-        model = drain(original(split, seed=0))
+        model = run_to_end(original(split, seed=0))
         observer = Observer(split, model, config, seed=0)
         observer.projection = Projection.fit(observer.original.train.representations, seed=0)
         look = Watched(observer)

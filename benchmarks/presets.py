@@ -22,7 +22,7 @@ from benchmarks.machine import machine
 from core import METHODS, LAFConfig, Run, Setup, Split, finish, load, train
 from core.config import TASKS, TrainConfig
 from core.data import PLANTS
-from core.evaluation.metrics import Evaluator, Reading, jensen_shannon
+from core.evaluation.metrics import FrameEvaluator, Reading, jensen_shannon
 from core.methods import method, preset_of
 from core.models.base import Net, Provenance
 from core.models.registry import build
@@ -113,7 +113,7 @@ class Bench:
             start = time.process_time()
             gold = finish(Run(METHODS["retrain"](), self.begin(seed), split, seed=seed))
             seconds = time.process_time() - start
-            self.kept[key] = Evaluator(split, full=True).measure(gold).reading, seconds
+            self.kept[key] = FrameEvaluator(split, full=True).measure(gold).reading, seconds
         return self.kept[key]
 
     def begin(self, seed: int) -> Net:
@@ -137,7 +137,7 @@ class Bench:
     def baselines(self, request: Request, seed: int) -> dict[str, Measured]:
         """The rows that do not depend on LAF's settings."""
         model, seconds = self.original(request, seed)
-        before = Evaluator(self.split(request, seed), full=True).measure(model).reading
+        before = FrameEvaluator(self.split(request, seed), full=True).measure(model).reading
         gold, gold_seconds = self.retrained(request, seed, seed)
         return {
             "original": Measured(before, self.js(before, request, seed), train=seconds),
@@ -154,7 +154,7 @@ class Bench:
         run.advance()
         prepared = time.process_time()
         model, end = finish(run), time.process_time()
-        reading = Evaluator(split, full=True).measure(model).reading
+        reading = FrameEvaluator(split, full=True).measure(model).reading
         js, steps = self.js(reading, request, seed), len(run.steps)
         return Measured(reading, js, None, prepared - start, end - prepared, steps)
 

@@ -24,9 +24,9 @@ from core.config import replace
 from core.methods.laf import laf_step
 from core.models.pooled_conv import blocks, extract
 from core.runs.original_models import original
-from core.runtime.progress import drain
-from core.training.flat_parameters import Vector
-from core.training.vae_trainer import VAEFit
+from core.runtime.progress import run_to_end
+from core.training.flat_parameters import FlatVector
+from core.training.vae_trainer import VAETrainer
 
 STEPS = 40
 
@@ -130,7 +130,7 @@ def by_part(run: Run, peak: float) -> None:
         "L_UE and its slope, with both VAEs": (laf_step.SLOPES, "ue"),
         "L_RA and its slope": (laf_step.SLOPES, "ra"),
         "two backward passes": (laf_step, "_backward"),
-        "two gradients into one vector": (Vector, "put"),
+        "two gradients into one vector": (FlatVector, "put"),
         "two steps of Adam, with the length of each": (laf, "descend"),
     }
     while len(run.steps) < 5:
@@ -147,7 +147,7 @@ def by_part(run: Run, peak: float) -> None:
     row("all of it", whole, STEP_GFLOP, peak)
 
 
-def by_batch(fit: VAEFit, e: Tensor, peak: float) -> None:
+def by_batch(fit: VAETrainer, e: Tensor, peak: float) -> None:
     """A minibatch of the VAE of D."""
     weights = sum(layer.weight.numel() for layer in fit.vae.linears)
     gflop = 6e-9 * weights * fit.config.batch_size
@@ -165,7 +165,7 @@ def main() -> None:
     a = parser.parse_args()
     torch.set_num_threads(1)
     split = forget_classes(load("mnist", data_dir=a.data_dir), [0])
-    model = drain(original(split))
+    model = run_to_end(original(split))
     peak = core_gflops()
     print(
         f"MNIST, class 0, the paper's settings; one thread, {machine()}; a core multiplies {peak:.0f} GFLOP/s"
@@ -179,7 +179,7 @@ def main() -> None:
     by_part(run, peak)
     by_layer(model.extractor, split.train.floats(slice(0, 64)), peak)
     state = run._state
-    fit = VAEFit.start(
+    fit = VAETrainer.start(
         len(state.representations), model.width, replace(config.vae, epochs=10**6), state.representations.device,
         seed=0, stage="vae", title="VAE of D",
     )  # fmt: skip

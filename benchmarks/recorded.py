@@ -14,7 +14,7 @@ from core.data.images import Dataset, LabelledImages
 from core.data.registry import load
 from core.experiments.session.experiment import Experiment
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 
 
 def shifted_digits(count: int) -> Dataset:
@@ -74,7 +74,7 @@ def recording(umap: Any, points: int = 2000) -> Recording:
     try:
         long = replace(LAFConfig.preset("digits", "class"), steps=200)
         measured = replace(EvalConfig.preset("digits"), max_points=points)
-        found = Recording(Setup(), Runner(), umap, config=long, eval_config=measured)
+        found = Recording(Setup(), Scheduler(), umap, config=long, eval_config=measured)
         found.record()
     finally:
         registry.DATASETS["digits"] = original

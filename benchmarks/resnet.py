@@ -19,7 +19,7 @@ from benchmarks.machine import machine
 from benchmarks.plain_loop import plain_laf
 from core import LAF, METHODS, LAFConfig, Run, Split, finish, forget_classes, load, train
 from core.config import PRECISIONS, TrainConfig, replace
-from core.evaluation.metrics import Evaluator
+from core.evaluation.metrics import FrameEvaluator
 from core.models.base import Net
 from core.models.registry import NETS
 from core.runtime.device import peak_memory_mb, pick_device
@@ -43,7 +43,7 @@ def timed(work: Any, device: torch.device) -> tuple[Any, float]:
 def line(what: str, model: Net, split: Split, seconds: float) -> str:
     """One row of the table, on all images."""
     mb = peak_memory_mb(next(model.parameters()).device)
-    reading = Evaluator(split, full=True).measure(model).reading
+    reading = FrameEvaluator(split, full=True).measure(model).reading
     cells = [f"{100 * (getattr(reading, name) or 0.0):.1f}" for name in NAMES]
     label = split.dataset.classes[split.request.classes[0]]
     return f"| {label} | {what} | {' | '.join(cells)} | {seconds:.0f} | {mb:,.0f} |"

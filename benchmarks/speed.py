@@ -22,7 +22,7 @@ from core.evaluation.metrics import evaluate
 from core.methods.laf.fast import fast
 from core.models.base import Net
 from core.runs.original_models import original
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 
 # The paper's, for its CNN; τ of data removal is its own
 PAPER = {
@@ -125,7 +125,7 @@ def on_digits(seed: int, repeats: int = 7) -> None:
     digits = load("digits")
     split = forget_classes(digits, [0], seed=seed)
     config = LAFConfig.preset("digits", "class")
-    model = drain(original(split, seed=seed))
+    model = run_to_end(original(split, seed=seed))
     runs = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -182,7 +182,7 @@ def main() -> None:
     for c in [int(c) for c in a.classes.split(",")] if a.task == "class" else [0]:
         split = split_of(c)
         config = PAPER[a.task]
-        model = drain(original(split, seed=a.seed))
+        model = run_to_end(original(split, seed=a.seed))
         peak = core_gflops()
         what = f"class {c}" if a.task == "class" else split.request.describe(mnist.classes)
         print(

@@ -31,7 +31,7 @@ def main() -> None:
 
 def measure(runs: int, workers: int) -> None:
     """Predict, run on several workers, forget the rows, run on one."""
-    from core.experiments.studies import Driven, Study, Table, counts, parse_study, predicted
+    from core.experiments.studies import ResultsTable, Study, StudyRun, counts, parse_study, predicted
 
     def study(name: str, low: int, count: int) -> Study:
         return parse_study(
@@ -40,16 +40,16 @@ def measure(runs: int, workers: int) -> None:
         )
 
     models = study("models", 50, 2)
-    Driven(models, workers=1).run()  # original and retrained models are on the shelf from here on
+    StudyRun(models, workers=1).run()  # original and retrained models are on the shelf from here on
     ways = []
     for count, name in ((workers, "many"), (1, "one")):
         part = study(name, 5 if count > 1 else 25, runs)  # other temperatures: nothing is taken over
         began = time.perf_counter()
         found = predicted(part, workers=count)
         probe_s = time.perf_counter() - began
-        driven = Driven(part, workers=count)
+        driven = StudyRun(part, workers=count)
         driven.run()
-        table = Table(name)
+        table = ResultsTable(name)
         table.refresh()
         assert counts(part, table.rows)["done"] == runs, "not all runs are done"
         rate = runs / driven.seconds

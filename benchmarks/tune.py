@@ -37,7 +37,7 @@ from core import Run, Split, finish, load, train
 from core.config import EvalConfig, LAFConfig, TrainConfig
 from core.data import Dataset
 from core.errors import DivergedError
-from core.evaluation.metrics import Evaluator, Reading, jensen_shannon
+from core.evaluation.metrics import FrameEvaluator, Reading, jensen_shannon
 from core.methods import METHODS, method
 from core.models.base import Net
 from core.runs.reference_models import references
@@ -82,7 +82,7 @@ class Case:
 
     split: Split
     model: Net
-    evaluator: Evaluator
+    evaluator: FrameEvaluator
     gold: list[Reading]
     seed: int
 
@@ -128,7 +128,7 @@ def cases(dataset: Dataset, task: str) -> list[Case]:
         for classes in requests(task, len(data.classes), seed, 2 if small else 1):
             split = Setup(dataset.name, task, classes, seed=seed).split(data)
             model = train(split, seed=seed)
-            evaluator = Evaluator(split, EvalConfig(), seed=seed, full=small)
+            evaluator = FrameEvaluator(split, EvalConfig(), seed=seed, full=small)
             made = references(split, model, count=REFERENCES, seed=seed)
             gold = [evaluator.measure(r.model).reading for r in made]
             say(f"{dataset.name} {task}: seed {seed}, classes {classes}: original and {len(gold)} references")

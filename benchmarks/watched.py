@@ -17,17 +17,17 @@ from benchmarks.machine import machine
 from core import LAF, LAFConfig, Observer, Projection, Run, forget_classes, load, train
 from core.config import EvalConfig, TrainConfig, VAEConfig, replace
 from core.data.split import Split
-from core.experiments.session.follow_map import Follow
+from core.experiments.session.follow_map import FollowMap
 from core.models.base import Net
 from core.projection.umap_process import UmapProcess
-from core.runs.frame_worker import Watching
-from core.runtime.scheduler import Runner
+from core.runs.frame_worker import FrameWorker
+from core.runtime.scheduler import Scheduler
 
 WAYS = ("alone", "fixed map", "follow")
 
 
 def rate(
-    way: str, model: Net, split: Split, config: LAFConfig, observer: Observer, runner: Runner
+    way: str, model: Net, split: Split, config: LAFConfig, observer: Observer, runner: Scheduler
 ) -> tuple[float, int]:
     """Steps a second after the first one, and frames made."""
     watched = way != "alone"
@@ -36,7 +36,7 @@ def rate(
         model,
         split,
         observer=observer if watched else None,
-        watching=Watching(runner) if watched else None,
+        watching=FrameWorker(runner) if watched else None,
     )
     run.advance()
     start, before = time.perf_counter(), len(run.steps)
@@ -44,7 +44,7 @@ def rate(
     follower = None
     if way == "follow":
         assert observer.projection is not None
-        follow = Follow(observer.projection)
+        follow = FollowMap(observer.projection)
 
         def keep_up() -> None:
             while not run_on.is_set():
@@ -78,7 +78,7 @@ def main() -> None:
         LAFConfig.preset("mnist", "class"), steps=a.steps, vae=VAEConfig(epochs=1, batch_size=1024)
     )
     umap = UmapProcess()
-    runner = Runner(2)
+    runner = Scheduler(2)
     try:
         observer = Observer(split, model, replace(EvalConfig.preset("mnist"), max_points=a.points))
         observer.projection = Projection.fit(observer.original.train.representations, seed=0, umap=umap)

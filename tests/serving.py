@@ -8,9 +8,9 @@ import threading
 import time
 from pathlib import Path
 
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.cli import main
 from dashboard.server import serving
 from dashboard.session.lab import Lab
@@ -20,7 +20,7 @@ BROWSER = "b" * 32
 
 
 def tabs(*, plays: bool) -> None:
-    runner, beside, kept = Runner(1), Runner(1), Kept()
+    runner, beside, kept = Scheduler(1), Scheduler(1), PreparationCache()
     made = [Lab(runner, Flat(), beside, kept, browser=BROWSER) for _ in range(2)]
     made[1].open(Setup(seed=1, device="cpu"))
     while any(lab.experiment.run is None for lab in made):

@@ -15,7 +15,7 @@ import pytest
 from assets import make_api
 from core.config import EvalConfig, LAFConfig, LAFRConfig, RepairConfig, TrainConfig, VAEConfig
 from core.data import DATASETS
-from core.evaluation.metric_specs import FIGURES
+from core.evaluation.metric_specs import METRIC_SPECS
 from core.methods import METHODS
 from dashboard.cli.main import parser
 from dashboard.presentation.text.readout_rows import JS, rows_for
@@ -161,7 +161,7 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme():
 def test_the_glossary_has_every_figure_as_the_pages_call_it():
     told = (ROOT / "docs" / "glossary.md").read_text().lower()
     rows = [row for task in ("class", "data", "noise") for row in rows_for(task, "trigger")]
-    shown = {name for f in [*FIGURES.values(), *rows, JS] for name in (f.label, f.symbol) if name}
+    shown = {name for f in [*METRIC_SPECS.values(), *rows, JS] for name in (f.label, f.symbol) if name}
     assert sorted(name for name in shown if name.lower() not in told) == []
 
 

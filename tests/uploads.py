@@ -13,15 +13,15 @@ import torch
 from PIL import Image
 
 from core.data.uploads import archives, reader
-from core.data.uploads.parsed import Found
+from core.data.uploads.parsed import ParsedUpload
 
 
-def read_here(source: Path | bytes, name: str, progress) -> Found:
+def read_here(source: Path | bytes, name: str, progress) -> ParsedUpload:
     """Read as ``apart.read`` does, without another process and its limits."""
     archives.check_source(source, name, archives.UPLOAD_BYTES)
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
         found = reader.read(file, name, progress, lambda seconds: None)
-    return Found(
+    return ParsedUpload(
         found.classes, torch.from_numpy(np.stack(list(found.rows.each()))), torch.from_numpy(found.y),
         None if found.is_test is None else torch.from_numpy(found.is_test),
         found.sizes, found.notes, found.paths, found.left_out,

@@ -106,31 +106,31 @@ class ClassCount(NamedTuple):
 
 
 @dataclass(frozen=True)
-class History:
+class SelectionHistory:
     """A Selection with what was before it and what was undone; each move gives a new History."""
 
     now: Selection = Selection()  # noqa: RUF009 - immutable
     past: tuple[Selection, ...] = ()  # the oldest first, at most MOST_UNDO
     future: tuple[Selection, ...] = ()  # what redo brings next comes last
 
-    def do(self, operation: str, ids: Iterable[int]) -> History:
+    def do(self, operation: str, ids: Iterable[int]) -> SelectionHistory:
         """After ``operation`` with ``ids``; what changes nothing is no step. Raises RequestError for an unknown operation."""
         after = self.now.apply(operation, ids)
         if after == self.now:
             return self
-        return History(after, (*self.past, self.now)[-MOST_UNDO:])
+        return SelectionHistory(after, (*self.past, self.now)[-MOST_UNDO:])
 
-    def undo(self) -> History:
+    def undo(self) -> SelectionHistory:
         """One step back; itself where there is none."""
         if not self.past:
             return self
-        return History(self.past[-1], self.past[:-1], (*self.future, self.now))
+        return SelectionHistory(self.past[-1], self.past[:-1], (*self.future, self.now))
 
-    def redo(self) -> History:
+    def redo(self) -> SelectionHistory:
         """One undone step again; itself where there is none."""
         if not self.future:
             return self
-        return History(self.future[-1], (*self.past, self.now), self.future[:-1])
+        return SelectionHistory(self.future[-1], (*self.past, self.now), self.future[:-1])
 
 
 # the file format: ids and ranges, separated by commas, spaces or new lines; # begins a comment
@@ -182,7 +182,7 @@ def format_ids(ids: Iterable[int], *, title: str = "") -> str:
 
 
 @dataclass(frozen=True)
-class KeptList:
+class SavedList:
     """A kept list of ids, unread: its file's name says whose it is and whether it is shared, since lists may be long."""
 
     key: str  # the file's name without its ending
@@ -190,7 +190,7 @@ class KeptList:
     claims: Claims
 
     @classmethod
-    def of(cls, key: str) -> KeptList | None:
+    def of(cls, key: str) -> SavedList | None:
         """Return the list that a file's name tells of, or None."""
         found = _FILE.fullmatch(key)
         if found is None or not _is_name(found["name"]):
@@ -233,17 +233,12 @@ def load_list(key: str, dataset: Dataset, token: str | None = None) -> Selection
         ) from error
 
 
-def kept_lists(dataset: Dataset, token: str | None = None) -> list[KeptList]:
+def saved_lists(dataset: Dataset, token: str | None = None) -> list[SavedList]:
     """The lists of ``dataset`` that the browser with ``token`` may see (None: all), in the order of their names."""
     folder = _folder(dataset)
-    found = [KeptList.of(p.stem) for p in folder.glob("*.json")] if folder.is_dir() else []
+    found = [SavedList.of(p.stem) for p in folder.glob("*.json")] if folder.is_dir() else []
     seen = [one for one in found if one is not None and one.claims.may_see(token)]
     return sorted(seen, key=lambda one: (one.name.casefold(), one.key))
-
-
-def saved_lists(dataset: Dataset, token: str | None = None) -> list[str]:
-    """The keys of ``kept_lists``: of what was made in a terminal the names."""
-    return [one.key for one in kept_lists(dataset, token)]
 
 
 def share_list(key: str, dataset: Dataset, shared: bool, token: str) -> str:
@@ -268,9 +263,9 @@ def remove_list(key: str, dataset: Dataset, token: str | None = None) -> None:
         raise StoreError(f"{path} cannot be removed ({error.strerror})") from error
 
 
-def _visible(key: str, dataset: Dataset, token: str | None) -> KeptList:
+def _visible(key: str, dataset: Dataset, token: str | None) -> SavedList:
     key = key.strip()
-    one = KeptList.of(key)
+    one = SavedList.of(key)
     if one is None:
         _require_name(key)
     if one is None or not one.claims.may_see(token) or not _path(key, dataset).exists():
@@ -278,7 +273,7 @@ def _visible(key: str, dataset: Dataset, token: str | None) -> KeptList:
     return one
 
 
-def _changeable(key: str, dataset: Dataset, token: str | None) -> KeptList:
+def _changeable(key: str, dataset: Dataset, token: str | None) -> SavedList:
     one = _visible(key, dataset, token)
     one.claims.require_change(token, f"the list {one.name!r}")
     return one

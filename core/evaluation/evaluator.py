@@ -17,21 +17,21 @@ from core.evaluation.attacks.per_image import MOST as FEW
 from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
 from core.evaluation.attacks.result import AttackResult, attack_result
 from core.evaluation.attacks.scores import ATTACKS
-from core.evaluation.measurements import STAGE, Measured, Sample, measuring
-from core.evaluation.metric_specs import FIGURES, average, figure, minus_mean, peak, summaries
+from core.evaluation.measurements import STAGE, EvaluationSample, ModelMeasurements, measuring
+from core.evaluation.metric_specs import METRIC_SPECS, average, figure, minus_mean, peak, summaries
 from core.evaluation.metrics import jensen_shannon
 from core.evaluation.reference_band import Band, band
-from core.evaluation.report import Figure, Judgement, Relearn, Similarity
+from core.evaluation.report import EvaluationReport, Metric, Relearn, Similarity
 from core.evaluation.rotation import turned
 from core.evaluation.similarity import REPRESENTATION, cka_of
 from core.models.base import Net
-from core.runtime.progress import Progress, Slices
+from core.runtime.progress import Progress, Work
 
 if TYPE_CHECKING:
     from core.evaluation.reference_band import Retrained
 
 
-class Judge:
+class Evaluator:
     """Judges models of one Split against its ``original`` and ``references``, all on the same images.
 
     Original and references are measured once, when the first model is judged.
@@ -49,14 +49,14 @@ class Judge:
         self.split = split
         self.references = list(references)
         self.config = config or EvalConfig()
-        self.sample = Sample(split, seed)
+        self.sample = EvaluationSample(split, seed)
         self._original = original
-        self._before: Measured | None = None
-        self._known: dict[int, Measured] = {}  # by number of the reference
+        self._before: ModelMeasurements | None = None
+        self._known: dict[int, ModelMeasurements] = {}  # by number of the reference
         self._pairs: dict[tuple[str, int, int], float] = {}  # JS and CKA between references
         self._moved: dict[int, dict[str, float | None]] = {}  # by number, what compares one with the original
 
-    def of_original(self, original: Net) -> Judge:
+    def of_original(self, original: Net) -> Evaluator:
         """The same Judge for a method with its own original: references are not measured anew."""
         twin = copy.copy(self)
         twin._original, twin._before, twin._moved = original, None, {}
@@ -69,7 +69,7 @@ class Judge:
         reference: int | None = None,
         seconds: Mapping[str, float] | None = None,
         peak_memory_mb: Mapping[str, float] | float | None = None,
-    ) -> Slices[Judgement]:
+    ) -> Work[EvaluationReport]:
         """Judge ``model``, a slice at each ``next``. With ``reference``, the number of a retrained model, it is that one, judged
         against the others. ``seconds`` are those of each stage, ``peak_memory_mb`` too or in all.
 
@@ -96,27 +96,27 @@ class Judge:
         yield Progress(STAGE, parts, parts)
         return self._judged(measured, reference, others, seconds, peak_memory_mb)
 
-    def figures_of(self, reference: int, others: Sequence[int]) -> dict[str, Figure]:
+    def figures_of(self, reference: int, others: Sequence[int]) -> dict[str, Metric]:
         """Figures of one retrained model against ``others`` (numbers), all of which were measured before: for calibration."""
         return self._figures(self._known[reference], reference, list(others), None, None)
 
     # inside
 
-    def _measure(self, model: Net, name: str) -> Slices[Measured]:
+    def _measure(self, model: Net, name: str) -> Work[ModelMeasurements]:
         return measuring(model, self.sample, self.config, name=name)
 
     def _judged(
         self,
-        measured: Measured,
+        measured: ModelMeasurements,
         mine: int | None,
         others: list[int],
         seconds: Mapping[str, float] | None,
         memory: Mapping[str, float] | float | None,
-    ) -> Judgement:
+    ) -> EvaluationReport:
         assert self._before is not None
         known = [self._known[n] for n in others]
         sample = self.sample
-        return Judgement(
+        return EvaluationReport(
             figures=self._figures(measured, mine, others, seconds, memory),
             class_accuracy=self._class_accuracy(measured),
             prediction_matrix=self._matrix(measured),
@@ -133,12 +133,12 @@ class Judge:
 
     def _figures(
         self,
-        measured: Measured,
+        measured: ModelMeasurements,
         mine: int | None,
         others: list[int],
         seconds: Mapping[str, float] | None,
         memory: Mapping[str, float] | float | None,
-    ) -> dict[str, Figure]:
+    ) -> dict[str, Metric]:
         whys, steps = self._whys(len(others)), self._resolution()
         values: dict[str, float | None] = {**measured.values, **self._against_original(measured)}
         theirs = [{**self._known[n].values, **self._of_reference(n)} for n in others]
@@ -156,7 +156,7 @@ class Judge:
         values["seconds"] = math.fsum(seconds.values()) if seconds else None
         values["peak_memory_mb"] = peak(memory)
         found = {}
-        for key, kind in FIGURES.items():
+        for key, kind in METRIC_SPECS.items():
             if key in ("clean_f", "planted") and key not in values:
                 continue
             of: Band | None = None
@@ -203,7 +203,7 @@ class Judge:
             self._moved[number] = self._against_original(self._known[number])
         return self._moved[number]
 
-    def _against_original(self, measured: Measured) -> dict[str, float | None]:
+    def _against_original(self, measured: ModelMeasurements) -> dict[str, float | None]:
         before = self._before
         assert before is not None
         angle, ratio = turned(
@@ -212,7 +212,7 @@ class Judge:
         cka = cka_of(measured.grams["forget"][REPRESENTATION], before.grams["forget"][REPRESENTATION])
         return {"angle": angle, "angle_ratio": ratio, "cka_original": cka}
 
-    def _pair(self, key: str, measured: Measured, mine: int | None, other: int) -> float:
+    def _pair(self, key: str, measured: ModelMeasurements, mine: int | None, other: int) -> float:
         """JS or CKA between a model and a reference; kept where both are references."""
         known = None if mine is None else (key, min(mine, other), max(mine, other))
         if known is not None and known in self._pairs:
@@ -226,7 +226,9 @@ class Judge:
             self._pairs[known] = value
         return value
 
-    def _similarities(self, measured: Measured, known: list[Measured]) -> tuple[Similarity, ...]:
+    def _similarities(
+        self, measured: ModelMeasurements, known: list[ModelMeasurements]
+    ) -> tuple[Similarity, ...]:
         assert self._before is not None
         found = []
         for layer in measured.grams["forget"]:
@@ -239,7 +241,7 @@ class Judge:
                     found.append(Similarity(layer, images, cka_of(mine, before[layer]), to, between))
         return tuple(found)
 
-    def _relearn(self, measured: Measured, known: list[Measured]) -> Relearn | None:
+    def _relearn(self, measured: ModelMeasurements, known: list[ModelMeasurements]) -> Relearn | None:
         curve = measured.curve
         if curve is None:
             return None
@@ -247,7 +249,7 @@ class Judge:
         shown = self.sample.shown
         return Relearn(curve.steps, curve.accuracy, curves, shown, len(self.sample.deep("forget")) - shown)
 
-    def _attack(self, name: str, measured: Measured, known: list[Measured]) -> AttackResult:
+    def _attack(self, name: str, measured: ModelMeasurements, known: list[ModelMeasurements]) -> AttackResult:
         assert self._before is not None
         sets = self.sample.sets
         theirs = [s for k in known if (s := k.scores[name]) is not None]
@@ -255,7 +257,7 @@ class Judge:
             name, measured.scores[name], self._before.scores[name], theirs, len(sets.members), len(sets.non_members)
         )  # fmt: skip
 
-    def _per_image(self, measured: Measured, known: list[Measured]) -> PerImage | None:
+    def _per_image(self, measured: ModelMeasurements, known: list[ModelMeasurements]) -> PerImage | None:
         rows = self.sample.sets.members  # copies of an image are one
         if len(rows) > FEW:
             return None
@@ -263,13 +265,13 @@ class Judge:
         logits = [logits_of(m.answers.members, m.answers.members_y) for m in (measured, self._before, *known)]
         return per_image(rows, self.split.train.ids.cpu()[rows], logits[0], logits[2:], logits[1:2])
 
-    def _class_accuracy(self, measured: Measured) -> torch.Tensor:
+    def _class_accuracy(self, measured: ModelMeasurements) -> torch.Tensor:
         y = self.split.test.y.cpu()[self.sample.test]
         right = (measured.test.argmax(1) == y).double()
         classes = len(self.split.dataset.classes)
         return torch.bincount(y, right, minlength=classes) / torch.bincount(y, minlength=classes)
 
-    def _matrix(self, measured: Measured) -> dict[str, torch.Tensor]:
+    def _matrix(self, measured: ModelMeasurements) -> dict[str, torch.Tensor]:
         classes, s = len(self.split.dataset.classes), self.sample
         truth = {"forget": self.split.true_y.cpu()[s.forget], "test": self.split.test.y.cpu()[s.test]}
         said = {"forget": measured.forget.argmax(1), "test": measured.test.argmax(1)}
@@ -279,15 +281,12 @@ class Judge:
         }
 
 
-def _part(work: Slices[Measured], number: int, parts: int) -> Slices[Measured]:
+def _part(work: Work[ModelMeasurements], number: int, parts: int) -> Work[ModelMeasurements]:
     """``work`` as one of several parts: progress over all of them, in thousandths."""
     while True:
         try:
             now = next(work)
         except StopIteration as end:
-            found: Measured = end.value
+            found: ModelMeasurements = end.value
             return found
         yield Progress(STAGE, round(1000 * (number + now.done / now.total)), 1000 * parts)
-
-
-__all__ = ["Figure", "Judge", "Judgement", "Relearn", "Similarity"]

@@ -31,7 +31,7 @@ _SMALLEST = 1e-12  # probabilities below it count as it: a loss of 27.6 at most
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class ImageFacts:
     """What a model says of N training images, row by row in the order of ``Dataset.train``."""
 
     ids: Whole  # (N,)
@@ -54,7 +54,7 @@ class Facts:
         return found
 
 
-def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, Facts]:
+def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, ImageFacts]:
     """One forward pass over all training images, a slice at a time."""
     train = dataset.train
     n, start = len(train), time.perf_counter()
@@ -69,7 +69,7 @@ def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, Fact
     own = p.gather(1, y[:, None])[:, 0]
     others = p.scatter(1, y[:, None], -1.0).max(1).values  # one class only: -1, and the margin is own + 1
     confidence, prediction = p.max(1)
-    return Facts(
+    return ImageFacts(
         ids=train.ids.cpu().numpy(),
         labels=y.numpy(),
         predictions=prediction.numpy(),
@@ -93,7 +93,7 @@ class Filter:
     right: bool | None = None  # only right, only wrong, or both
     subjects: tuple[int, ...] = ()
 
-    def mask(self, facts: Facts) -> npt.NDArray[np.bool_]:
+    def mask(self, facts: ImageFacts) -> npt.NDArray[np.bool_]:
         """(N,) whether each image passes."""
         passed = (facts.confidences >= self.confidence[0]) & (facts.confidences <= self.confidence[1])
         passed &= (facts.losses >= self.loss[0]) & (facts.losses <= self.loss[1])
@@ -113,7 +113,7 @@ class Filter:
         return self == Filter()
 
 
-def memorised(facts: Facts, *, k: int = NEIGHBOURS) -> Generator[Progress, None, Floats]:
+def memorised(facts: ImageFacts, *, k: int = NEIGHBOURS) -> Generator[Progress, None, Floats]:
     """(N,) how much of the model's confidence in an image's own label the *other* images do not account for, in [-1, 1].
 
         s_i = p(y_i | x_i) - 1/k |{j in N_k(i): y_j = y_i}|
@@ -139,7 +139,7 @@ def memorised(facts: Facts, *, k: int = NEIGHBOURS) -> Generator[Progress, None,
     return score
 
 
-class Twin(NamedTuple):
+class NearDuplicate(NamedTuple):
     """An image that is not picked, and the picked one it nearly equals."""
 
     id: int
@@ -149,13 +149,13 @@ class Twin(NamedTuple):
 
 
 def near_duplicates(
-    facts: Facts,
+    facts: ImageFacts,
     dataset: Dataset,
     picked: Sequence[int] | Whole,
     *,
     cosine: float = SAME_COSINE,
     pixels: float = SAME_PIXELS,
-) -> Generator[Progress, None, list[Twin]]:
+) -> Generator[Progress, None, list[NearDuplicate]]:
     """The images that are not ``picked`` (ids) but nearly equal one that is, and would stay in D_r; the nearest first.
 
     Nearly equal: cos(e_i, e_j) >= ``cosine`` **and** RMS(x_i - x_j) <= ``pixels``. Of each image its nearest twin is told, by pixels.
@@ -163,7 +163,7 @@ def near_duplicates(
     start = time.perf_counter()
     is_picked = torch.from_numpy(np.isin(facts.ids, picked))
     inside, outside = is_picked.nonzero().flatten(), (~is_picked).nonzero().flatten()
-    found: list[Twin] = []
+    found: list[NearDuplicate] = []
     target = facts.unit[inside]
     for first in range(0, len(outside), _BLOCK):
         rows = outside[first : first + _BLOCK]
@@ -174,18 +174,24 @@ def near_duplicates(
 
 
 def _nearest_twins(
-    facts: Facts, dataset: Dataset, rows: Tensor, inside: Tensor, alike: Tensor, cosine: float, pixels: float
-) -> list[Twin]:
+    facts: ImageFacts,
+    dataset: Dataset,
+    rows: Tensor,
+    inside: Tensor,
+    alike: Tensor,
+    cosine: float,
+    pixels: float,
+) -> list[NearDuplicate]:
     """The twin of each of ``rows`` (B,) among ``inside`` (P,), where there is one; ``alike`` (B, P) are the cosines."""
     i, j = (alike >= cosine).nonzero(as_tuple=True)
     x, white = dataset.train.x, dataset.train.white
-    best: dict[int, Twin] = {}
+    best: dict[int, NearDuplicate] = {}
     for first in range(0, len(i), 4 * _BLOCK):
         a, b = i[first : first + 4 * _BLOCK], j[first : first + 4 * _BLOCK]
         gap = (x[rows[a].to(x.device)].float() - x[inside[b].to(x.device)].float()).flatten(1) / white
         rms = gap.square().mean(1).sqrt().cpu()
         for p in (rms <= pixels).nonzero().flatten().tolist():
-            twin = Twin(
+            twin = NearDuplicate(
                 int(facts.ids[rows[a[p]]]),
                 int(facts.ids[inside[b[p]]]),
                 float(alike[a[p], b[p]]),
@@ -206,7 +212,7 @@ ORDERS = {
 }
 
 
-def ordered(order: str, facts: Facts, scores: Floats | None = None) -> Whole:
+def ordered(order: str, facts: ImageFacts, scores: Floats | None = None) -> Whole:
     """(N,) rows in ``order``, a key of ORDERS; ties by id. "memorised" needs its ``scores`` and goes by id without them."""
     keys: dict[str, npt.NDArray[Any] | None] = {
         "class": facts.labels,

@@ -19,7 +19,7 @@ from core.evaluation.probes import SHOWN, Curve, few_shot, relearn
 from core.evaluation.similarity import layer_grams
 from core.models.base import Net, outputs
 from core.runtime import seeding
-from core.runtime.progress import Progress, Slices
+from core.runtime.progress import Progress, Work
 
 MOST = 10_000  # images of D_r, of D_f and of the test set, each
 DEEP = {"remain": 1000, "forget": 500, "test": 500}  # images whose representations are kept
@@ -27,7 +27,7 @@ ALIKE = 300  # images for CKA
 STAGE = "judge"
 
 
-class Sample:
+class EvaluationSample:
     """Which images of a Split every model is judged on: all, or MOST of D_r, D_f and the test set; the same for each."""
 
     def __init__(self, split: Split, seed: int) -> None:
@@ -69,7 +69,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class ModelMeasurements:
     """One model on one Sample; probabilities (n, K) in the sample's order."""
 
     remain: Tensor
@@ -83,7 +83,9 @@ class Measured:
     curve: Curve | None = None
 
 
-def measuring(model: Net, sample: Sample, config: EvalConfig, *, name: str = "the model") -> Slices[Measured]:
+def measuring(
+    model: Net, sample: EvaluationSample, config: EvalConfig, *, name: str = "the model"
+) -> Work[ModelMeasurements]:
     """Measure ``model``, a batch or a probe at each ``next``. Raises DivergedError when it answers with what is no number."""
     split, size = sample.split, config.batch_size
     parts = {"remain": (split.train, sample.remain), "forget": (split.train, sample.forget), "test": (split.test, sample.test)}  # fmt: skip
@@ -129,7 +131,9 @@ def measuring(model: Net, sample: Sample, config: EvalConfig, *, name: str = "th
         curve = relearn(model, images.take(rows[: sample.shown]), images.take(rows[sample.shown :]), seed=sample.seed)  # fmt: skip
     values["relearn"] = None if curve is None else curve.mean
     yield Progress(STAGE, total, total)
-    return Measured(said["remain"], said["forget"], said["test"], deep, grams, answers, scores, values, curve)
+    return ModelMeasurements(
+        said["remain"], said["forget"], said["test"], deep, grams, answers, scores, values, curve
+    )
 
 
 def scores_of(answers: Answers) -> dict[str, Scores | None]:
@@ -138,7 +142,7 @@ def scores_of(answers: Answers) -> dict[str, Scores | None]:
     return {kind: None if both is None else Scores(*both) for kind, both in found.items()}
 
 
-def answers_of(model: Net, sample: Sample, said: dict[str, Tensor], size: int) -> Answers:
+def answers_of(model: Net, sample: EvaluationSample, said: dict[str, Tensor], size: int) -> Answers:
     """What the attacks read, picked from what ``model`` ``said`` of "remain", "forget" and "test" (probabilities)."""
     split, sets = sample.split, sample.sets
     where = torch.full((len(split.train),), -1, dtype=torch.int64)
@@ -159,7 +163,9 @@ def answers_of(model: Net, sample: Sample, said: dict[str, Tensor], size: int) -
     )
 
 
-def _values(model: Net, sample: Sample, said: dict[str, Tensor], size: int) -> dict[str, float | None]:
+def _values(
+    model: Net, sample: EvaluationSample, said: dict[str, Tensor], size: int
+) -> dict[str, float | None]:
     split = sample.split
     y, test_y = split.train.y.cpu(), split.test.y.cpu()[sample.test]
     right = said["test"].argmax(1) == test_y
@@ -183,7 +189,7 @@ def _values(model: Net, sample: Sample, said: dict[str, Tensor], size: int) -> d
     return found
 
 
-def _probe(sample: Sample, deep: dict[str, Tensor]) -> float | None:
+def _probe(sample: EvaluationSample, deep: dict[str, Tensor]) -> float | None:
     """Classes that something was forgotten of are learned from D_f, the others from D_r, all by their true labels."""
     truth = sample.split.true_y.cpu()
     y_f, y_r = truth[sample.forget[: DEEP["forget"]]], truth[sample.remain[: DEEP["remain"]]]

@@ -68,7 +68,7 @@ class Measurement:
     test: Outputs  # on Evaluator.test_rows
 
 
-class Evaluator:
+class FrameEvaluator:
     """Measures any model on one fixed choice of images of a Split, each forwarded once.
 
     ``full`` takes all images. Otherwise: at most ``config.max_points`` training images, half of them forgotten where there are so
@@ -163,7 +163,7 @@ def evaluate(
     model: Net, split: Split, *, references: Sequence[Net] = (), config: EvalConfig | None = None
 ) -> Report:
     """Measure ``model`` on all images of ``split``, beside retrained ``references``."""
-    evaluator = Evaluator(split, config, full=True)
+    evaluator = FrameEvaluator(split, config, full=True)
     reading = evaluator.measure(model).reading
     forget = split.forget
     size = evaluator.config.batch_size

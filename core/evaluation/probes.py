@@ -11,7 +11,7 @@ from torch import Tensor
 from core.config import TrainConfig
 from core.data.images import LabelledImages
 from core.models.base import Net, outputs
-from core.training.supervised import Supervised, copy_of
+from core.training.supervised import SupervisedTrainer, copy_of
 
 SHOTS = 10  # images of each class, for the probe
 SHOWN = 32  # images of D_f, for relearning
@@ -61,7 +61,7 @@ def relearn(model: Net, shown: LabelledImages, held_out: LabelledImages, *, seed
     copy: Net = copy_of(model)
     config = TrainConfig("digits-cnn", epochs=STEPS[-1], batch_size=len(shown), lr=LR, weight_decay=0.0)
     # the whole as the part that learns: in eval mode, so that neither dropout nor batch statistics have a say
-    state = Supervised.start(copy, shown, config, seed=seed, stage="relearn", part=copy)
+    state = SupervisedTrainer.start(copy, shown, config, seed=seed, stage="relearn", part=copy)
     found = []
     for step in range(STEPS[-1] + 1):
         if step:

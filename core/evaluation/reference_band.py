@@ -22,7 +22,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Place:
+class BandPlace:
     """Where one value stands among retrained models."""
 
     percentile: (
@@ -48,18 +48,18 @@ class Band:
     mean: float
     scale: float  # of the predictive t distribution; 0 where there is one value
 
-    def place(self, value: float) -> Place:
+    def place(self, value: float) -> BandPlace:
         """The place of ``value``; equal values count half."""
         from scipy.stats import t
 
         k = len(self.values)
         above = sum(v < value for v in self.values)
         if k < 2:
-            return Place(None, None, above, k, value - self.mean)
+            return BandPlace(None, None, above, k, value - self.mean)
         inside = self.low - 1e-12 <= value <= self.high + 1e-12
         gap = 0.0 if inside else value - (self.high if value > self.high else self.low)
         percentile = 100 * float(t.cdf((value - self.mean) / self.scale, k - 1))
-        return Place(percentile, inside, above, k, gap)
+        return BandPlace(percentile, inside, above, k, gap)
 
 
 def band(

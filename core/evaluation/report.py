@@ -10,11 +10,11 @@ from torch import Tensor
 
 from core.evaluation.attacks.per_image import PerImage
 from core.evaluation.attacks.result import AttackResult
-from core.evaluation.reference_band import Band, Place
+from core.evaluation.reference_band import Band, BandPlace
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One number of a model. A share is in [0, 1] whatever its unit; only a page formats percent.
 
     ``band`` and ``place`` are of the retrained models, None without them; ``why`` is one sentence where there is no value.
@@ -27,7 +27,7 @@ class Figure:
     digits: int  # to show
     value: float | None
     band: Band | None
-    place: Place | None
+    place: BandPlace | None
     why: str | None
     summary: bool  # made of other figures: shown in a table, never as headline
     help: str
@@ -79,10 +79,10 @@ class Similarity:
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class EvaluationReport:
     """All that was found of one model; nothing here depends on when it was done, but for seconds and memory that were given."""
 
-    figures: Mapping[str, Figure]  # in the order of ``core.evaluation.metric_specs.FIGURES``
+    figures: Mapping[str, Metric]  # in the order of ``core.evaluation.metric_specs.FIGURES``
     class_accuracy: Tensor  # (K,) on test images; nan where there are none
     prediction_matrix: Mapping[str, Tensor]  # "forget" and "test": (K, K) counts, true class × answer
     cka: tuple[Similarity, ...]  # in the order of the layers, "forget" then "remain" for each

@@ -18,7 +18,7 @@ from core.config import as_dict
 from core.data.split import Split
 from core.evaluation.attacks.result import AttackResult
 from core.evaluation.reference_band import Retrained
-from core.evaluation.report import Figure, Judgement
+from core.evaluation.report import EvaluationReport, Metric
 from core.methods import METHODS, origin_of
 from core.models.base import Net, device_of
 from core.runs.setup import Setup
@@ -51,7 +51,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Audit:
+class DeletionRecord:
     """Everything on the page, as plain values."""
 
     asked: Mapping[str, str]
@@ -80,18 +80,18 @@ def audit(
     original: Net,
     unlearned: Net,
     references: Sequence[Retrained],
-    judgement: Judgement,
+    judgement: EvaluationReport,
     *,
     config: Any,
     seconds: Mapping[str, float],
     peak_memory_mb: float,
-) -> Audit:
+) -> DeletionRecord:
     """The record of one finished run. ``seconds`` by stage of unlearning; ``judgement`` is of ``unlearned``."""
     family = split.dataset.family
     n, ids = len(split.forget_rows), split.train.ids[split.forget_rows]
     spent, retrain = sum(seconds.values()), [r.seconds for r in references]
     origin = origin_of(setup.method, family, split.task)
-    return Audit(
+    return DeletionRecord(
         asked={
             "data": f"{split.dataset.title}, {len(split.train):,} training images",
             "to forget": f"{split.request.describe(split.dataset.classes)}: {n:,} images",
@@ -133,13 +133,13 @@ def audit(
     )
 
 
-def _checks(judgement: Judgement, count: int) -> list[Check]:
+def _checks(judgement: EvaluationReport, count: int) -> list[Check]:
     found = [_accuracy_check(judgement.figures[k], count) for k in TESTED if k in judgement.figures]
     found += [_attack_check(result) for result in judgement.attacks.values()]
     return found
 
 
-def _accuracy_check(figure: Figure, count: int) -> Check:
+def _accuracy_check(figure: Metric, count: int) -> Check:
     name = f"{figure.label} ({figure.symbol})" if figure.symbol else figure.label
     if figure.value is None:
         return Check(name, "–", "–", "not tested", figure.why or "there are no such images")
@@ -191,7 +191,7 @@ def _attack_check(result: AttackResult) -> Check:
     return Check(name, found, expected, "passed", power)
 
 
-def shown(figure: Figure, value: float) -> str:
+def shown(figure: Metric, value: float) -> str:
     """A value in the unit that is shown."""
     scaled = 100 * value if figure.unit == "%" else value
     return f"{scaled:.{figure.digits}f}{' ' * bool(figure.unit)}{figure.unit}"

@@ -13,9 +13,9 @@ from typing import Any
 from core.data.registry import load
 from core.data.split import Split
 from core.errors import CancelledError, LabError, RequestError
-from core.evaluation.evaluator import Judge
+from core.evaluation.evaluator import Evaluator
 from core.evaluation.reference_band import Retrained
-from core.evaluation.report import Judgement
+from core.evaluation.report import EvaluationReport
 from core.methods import METHODS, method, origin_of
 from core.methods.base import Unlearner, has_own_original
 from core.models.base import Net
@@ -23,11 +23,11 @@ from core.models.uploads import load_own_model
 from core.runs.original_models import original
 from core.runs.reference_models import retraining, usual_count
 from core.runs.setup import MOST_SEED, Setup
-from core.runs.unlearned_models import Outcome, outcome
+from core.runs.unlearned_models import UnlearnedModel, unlearned_model
 from core.runtime import seeding as seeds
 from core.runtime.device import pick_device
-from core.runtime.progress import Progress, Slices, drain
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.progress import Progress, Work, run_to_end
+from core.runtime.scheduler import Scheduler, SlicedTask
 
 RETRAINED = "references"  # the row of the retrained models, each judged against the others
 
@@ -40,14 +40,14 @@ class Cell:
     seed: int
     state: str = "waiting"  # "running", "done" or "failed"
     error: str | None = None
-    judgement: Judgement | None = None
+    judgement: EvaluationReport | None = None
     steps: int = 0
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     config: dict[str, Any] | None = None
 
 
-def which_methods(text: str) -> tuple[str, ...]:
+def parse_methods(text: str) -> tuple[str, ...]:
     """ "all", or names with commas between. Raises RequestError for an unknown one."""
     if text.strip() == "all":
         return tuple(METHODS)
@@ -60,7 +60,7 @@ def which_methods(text: str) -> tuple[str, ...]:
     return names
 
 
-def which_seeds(text: str, most: int = 100) -> tuple[int, ...]:
+def parse_seeds(text: str, most: int = 100) -> tuple[int, ...]:
     """ "0", "0-2", "1,5,7-9". Raises RequestError for what is no whole number or range, or more than ``most`` of them."""
     found: list[int] = []
     for part in (p.strip() for p in text.split(",") if p.strip()):
@@ -103,7 +103,7 @@ class Comparison:
         self.cells: dict[tuple[str, int], Cell] = {
             (m, s): Cell(m, s) for s in self.seeds for m in self.methods
         }
-        self.retrained: dict[int, tuple[Judgement, ...]] = {}  # by seed; each against the others
+        self.retrained: dict[int, tuple[EvaluationReport, ...]] = {}  # by seed; each against the others
         self.progress: dict[int, tuple[str, Progress]] = {}  # by seed, what goes on now
         self.errors: dict[int, str] = {}  # by seed, where nothing could be compared
         self.error: LabError | None = None  # the first of a seed or a cell
@@ -111,14 +111,14 @@ class Comparison:
         self.origins: dict[str, str] = {}
         self.seconds = 0.0
         self.cancelled = False
-        self._tasks: list[Sliced] = []
+        self._tasks: list[SlicedTask] = []
         self._began = time.perf_counter()
 
-    def start(self, runner: Runner) -> None:
+    def start(self, runner: Scheduler) -> None:
         """Begin, a seed in each of the runner's threads."""
         self._began = time.perf_counter()
         for seed in self.seeds:
-            task = Sliced(self._seed(seed), lambda error, seed=seed: self._failed(seed, error))  # type: ignore[misc]
+            task = SlicedTask(self._seed(seed), lambda error, seed=seed: self._failed(seed, error))  # type: ignore[misc]
             self._tasks.append(task)
             runner.submit(task)
 
@@ -159,7 +159,7 @@ class Comparison:
         self.cells = {**self.cells, (cell.method, cell.seed): cell}
         self.seconds = time.perf_counter() - self._began
 
-    def _told(self, seed: int, what: str, work: Slices[Any]) -> Slices[Any]:
+    def _told(self, seed: int, what: str, work: Work[Any]) -> Work[Any]:
         """``work``, with its progress written down; stopped where the comparison was cancelled."""
         while True:
             if self.cancelled:
@@ -172,7 +172,7 @@ class Comparison:
             self.progress = {**self.progress, seed: (what, now)}
             yield now
 
-    def _seed(self, seed: int) -> Slices[None]:
+    def _seed(self, seed: int) -> Work[None]:
         setup = replace(self.setup, seed=seed)
         split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
         if self.split is None or seed == self.seeds[0]:
@@ -190,7 +190,7 @@ class Comparison:
             references.append(
                 (yield from self._told(seed, f"retrained model {number + 1} of {count}", again))
             )
-        judge = Judge(split, model, references, seed=seed)
+        judge = Evaluator(split, model, references, seed=seed)
         if references:
             yield from self._references(seed, judge, references)
         for name in self.methods:
@@ -205,7 +205,7 @@ class Comparison:
                 self.error = self.error or error
         self.progress = {k: v for k, v in self.progress.items() if k != seed}
 
-    def _references(self, seed: int, judge: Judge, references: list[Retrained]) -> Slices[None]:
+    def _references(self, seed: int, judge: Evaluator, references: list[Retrained]) -> Work[None]:
         found = []
         for one in references:
             work = judge.judge(one.model, reference=one.number, seconds={"retrain": one.seconds})
@@ -219,20 +219,20 @@ class Comparison:
         split: Split,
         model: Net,
         references: list[Retrained],
-        judge: Judge,
+        judge: Evaluator,
         device: str,
-    ) -> Slices[None]:
+    ) -> Work[None]:
         unlearner = method(name)
         if has_own_original(unlearner):
             work = _original(replace(self.setup, seed=seed), split, unlearner, device)
             model = yield from self._told(seed, f"{unlearner.title}: its own original model", work)
             judge = judge.of_original(model)
         own = _seed_of(name, seed)
-        made: Outcome = yield from self._told(
-            seed, unlearner.title, outcome(split, model, unlearner, seed=own)
+        made: UnlearnedModel = yield from self._told(
+            seed, unlearner.title, unlearned_model(split, model, unlearner, seed=own)
         )
         judged = judge.judge(made.model, seconds=made.seconds, peak_memory_mb=made.peak_memory_mb)
-        judgement: Judgement = yield from self._told(seed, f"{unlearner.title}: judging", judged)
+        judgement: EvaluationReport = yield from self._told(seed, f"{unlearner.title}: judging", judged)
         self._set(
             Cell(
                 name,
@@ -253,7 +253,7 @@ def _seed_of(name: str, seed: int) -> int:
     return seeds.derive(seed, "compared") if name == "retrain" else seed
 
 
-def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: str) -> Slices[Net]:
+def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: str) -> Work[Net]:
     """The common original, or the own one of ``unlearner``."""
     if setup.model is None:
         return (yield from original(split, unlearner, seed=setup.seed, device=device))
@@ -264,13 +264,13 @@ def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: s
     return load_own_model(setup.model, split.dataset).to(device)
 
 
-def end_of(setup: Setup, name: str) -> tuple[Split, Net, Outcome]:
+def end_of(setup: Setup, name: str) -> tuple[Split, Net, UnlearnedModel]:
     """Split, original and what the method ``name`` made of it; from the shelf where a comparison made it before."""
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     device = str(pick_device(setup.device))
     unlearner = method(name)
-    model = drain(_original(setup, split, unlearner, device))
-    return split, model, drain(outcome(split, model, unlearner, seed=_seed_of(name, setup.seed)))
+    model = run_to_end(_original(setup, split, unlearner, device))
+    return split, model, run_to_end(unlearned_model(split, model, unlearner, seed=_seed_of(name, setup.seed)))
 
 
-__all__ = ["RETRAINED", "Cell", "Comparison", "end_of", "which_methods", "which_seeds"]
+__all__ = ["RETRAINED", "Cell", "Comparison", "end_of", "parse_methods", "parse_seeds"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.evaluation.report import Figure, Judgement
+from core.evaluation.report import EvaluationReport, Metric
 from core.experiments.comparison import Comparison
 from core.methods import METHODS
 
@@ -44,7 +44,7 @@ class Line:
 class Summary:
     """The whole table; ``columns`` are the figures in their order, by key."""
 
-    columns: Mapping[str, Figure]
+    columns: Mapping[str, Metric]
     lines: tuple[Line, ...]
     seeds: tuple[int, ...]
 
@@ -79,7 +79,7 @@ class Summary:
 def summarise(comparison: Comparison) -> Summary:
     """What there is so far."""
     cells, seeds = comparison.cells, comparison.seeds
-    columns: dict[str, Figure] = {}
+    columns: dict[str, Metric] = {}
     retrained = dict(comparison.retrained)
     for judged in [*retrained.values(), *[(c.judgement,) for c in cells.values() if c.judgement]]:
         for judgement in judged:
@@ -101,7 +101,7 @@ def summarise(comparison: Comparison) -> Summary:
         errors = {c.seed: c.error for c in mine if c.error}
         lines.append(Line(name, METHODS[name].title, entries, errors, comparison.origins.get(name, "")))  # type: ignore[attr-defined]
     columns.setdefault(
-        "steps", Figure("steps", "steps", "", "", 0, None, None, None, None, False, "Steps taken.")
+        "steps", Metric("steps", "steps", "", "", 0, None, None, None, None, False, "Steps taken.")
     )
     return Summary(columns, tuple(_against(line, nothing) for line in lines), seeds)
 
@@ -122,12 +122,12 @@ def _against(line: Line, nothing: Mapping[str, Entry]) -> Line:
     return Line(line.method, line.title, marked, line.errors, line.origin)
 
 
-def _references(retrained: Mapping[int, Sequence[Judgement]]) -> dict[str, Entry]:
+def _references(retrained: Mapping[int, Sequence[EvaluationReport]]) -> dict[str, Entry]:
     """Per seed the mean over its retrained models; what spreads is seeds and models alike, as for the methods."""
     return entries_of([j for judged in retrained.values() for j in judged])
 
 
-def entries_of(judgements: Sequence[Judgement]) -> dict[str, Entry]:
+def entries_of(judgements: Sequence[EvaluationReport]) -> dict[str, Entry]:
     """Each figure over ``judgements``, one a seed."""
     found = {}
     keys = dict.fromkeys(k for j in judgements for k in j.figures)

@@ -30,7 +30,7 @@ from core.experiments.purge_names import PURGED, Names
 from core.runs.storage.recorder import held_here, hold
 from core.runs.storage.run_folder import RunFolder, is_run_id, runs_home
 from core.runs.storage.serialization import setup_from
-from core.runtime.content_cache import Shelf, maps, models
+from core.runtime.content_cache import ContentCache, maps, models
 from core.runtime.purge_watch import purges_home
 from core.runtime.storage import home, write_bytes
 
@@ -219,9 +219,9 @@ class _Purge:
             self._drop(path, "a run that was half made or half deleted")
 
     def shelves(self) -> None:
-        from core.runs.unlearned_models import outcomes
+        from core.runs.unlearned_models import unlearned_models_of
 
-        for shelf in (models, maps, outcomes):
+        for shelf in (models, maps, unlearned_models_of):
             for key, source in shelf.entries():
                 if source is None:
                     why = "it is not known what it was made from, and it can be made again"
@@ -371,9 +371,11 @@ class _Purge:
 
     def _removed_data(self) -> set[str]:
         """Own data that runs and caches name, and that is not kept any more: nothing tells which images it held."""
-        from core.runs.unlearned_models import outcomes
+        from core.runs.unlearned_models import unlearned_models_of
 
-        named = {s["dataset"] for shelf in (models, maps, outcomes) for _, s in shelf.entries() if s}
+        named = {
+            s["dataset"] for shelf in (models, maps, unlearned_models_of) for _, s in shelf.entries() if s
+        }
         for folder in self._runs():
             with contextlib.suppress(LabError, KeyError):
                 named.add(str(folder.read_about()["setup"]["dataset"]))
@@ -528,7 +530,7 @@ class _Purge:
 
     # inside: files
 
-    def _shelf(self, shelf: Shelf, key: str, why: str) -> None:
+    def _shelf(self, shelf: ContentCache, key: str, why: str) -> None:
         for path in shelf.paths(key):
             self._note(path, "removed", why)
         if not self.manifest.dry_run:

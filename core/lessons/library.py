@@ -14,7 +14,7 @@ SHIPPED = Path(__file__).parent / "builtin"
 EXTRA = "LAF_LESSONS"  # files of `laf dashboard --lesson`, as a path list
 
 
-def shelf() -> tuple[list[Lesson], list[str]]:
+def load_lessons() -> tuple[list[Lesson], list[str]]:
     """Lessons that ship, those under $LAF_HOME/lessons, and the files that the command line names; and what is broken."""
     files = [f for f in os.environ.get(EXTRA, "").split(os.pathsep) if f]
     return read_lessons([SHIPPED, own_folder()], files)

@@ -13,7 +13,7 @@ from typing import Any
 from core.errors import DataError, LabError, RequestError
 from core.lessons.checks import read_check
 from core.lessons.fact_names import MEASURED, READINGS
-from core.lessons.schema import END, MEASURES, Do, Lesson, Part, Question, with_fields
+from core.lessons.schema import END, MEASURES, Action, Lesson, Part, Question, with_fields
 from core.runs.setup import Setup
 
 SETUP = tuple(f.name for f in fields(Setup) if f.name not in ("data_dir", "device", "model"))
@@ -216,7 +216,7 @@ def _numbers(table: _Table) -> tuple[str, ...]:
     return found
 
 
-def _do(table: _Table) -> Do:
+def _do(table: _Table) -> Action:
     play = table.take("play", (int, str))
     if play is not None and play != END and not (isinstance(play, int) and play >= 1):
         raise RequestError(f"'play' of {table.where} must be a step from 1 on or {END!r}, got {play!r}")
@@ -228,7 +228,7 @@ def _do(table: _Table) -> Do:
     opened = table.take("open", dict)
     if opened is not None:
         _with(Setup(), opened, f"'open' of {table.where}")
-    do = Do(
+    do = Action(
         label=table.text("label", required=True),
         open=opened,
         begin=_knobs(table, "begin"),

@@ -12,7 +12,7 @@ import numpy as np
 from core.errors import LabError
 from core.experiments.session.experiment import Experiment
 from core.lessons.checks import Verdict
-from core.lessons.schema import Do, Lesson
+from core.lessons.schema import Action, Lesson
 from core.lessons.tour import Tour
 from core.methods.step import Step
 from core.projection.projection import UmapBackend
@@ -20,7 +20,7 @@ from core.runs.records import Frame, Phase
 from core.runs.reference_models import usual_count
 from core.runs.run import Run
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 
 POLL_S = 0.02
 MOST_S = 1800.0  # of one step: training on a slow machine, not waiting for ever
@@ -94,22 +94,22 @@ def play_lesson(
     seed: int = 0,
     umap: UmapBackend | None = None,
     data_dir: str | None = None,
-    runner: Runner | None = None,
-    maps: Runner | None = None,
+    runner: Scheduler | None = None,
+    maps: Scheduler | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Replay:
     """Play it in worker threads (of ``runner``, and of ``maps`` for UMAP) and wait.
 
     Raises LabError when a move cannot be made or preparing fails.
     """
-    stand = _Stand(umap, data_dir, runner or Runner(), maps or Runner(1))
+    stand = _Stand(umap, data_dir, runner or Scheduler(), maps or Scheduler(1))
     try:
         stand.open(lesson.setup_for(seed))
         scenes = []
         for number, part in enumerate(lesson.parts, 1):
             if tell is not None:
                 tell(f"step {number} of {len(lesson.parts)}: {part.title}")
-            do = part.solution or part.do or Do("")
+            do = part.solution or part.do or Action("")
             if part.do is None and part.solution is None:
                 stand.wait()
             else:
@@ -125,7 +125,9 @@ def play_lesson(
 class _Stand:
     """An Experiment with its threads, and the runs that were seen in it."""
 
-    def __init__(self, umap: UmapBackend | None, data_dir: str | None, runner: Runner, maps: Runner) -> None:
+    def __init__(
+        self, umap: UmapBackend | None, data_dir: str | None, runner: Scheduler, maps: Scheduler
+    ) -> None:
         self._runner, self._maps, self._umap, self._data_dir = runner, maps, umap, data_dir
         self._experiment: Experiment | None = None
         self.runs: list[Played] = []
@@ -147,13 +149,13 @@ class _Stand:
         if self._experiment is not None:
             self._experiment.close()
 
-    def make(self, setup: Setup, do: Do) -> None:
+    def make(self, setup: Setup, do: Action) -> None:
         """All moves of ``do``; measurements once the retrained models are there."""
-        first = {f: getattr(do, f) for f in Do.__dataclass_fields__ if f != "measure"}
-        self.tour.begin(setup, Do(**first))
+        first = {f: getattr(do, f) for f in Action.__dataclass_fields__ if f != "measure"}
+        self.tour.begin(setup, Action(**first))
         self.wait()
         if do.measure is not None:
-            self.tour.begin(self._now().setup, Do(do.label, measure=do.measure))
+            self.tour.begin(self._now().setup, Action(do.label, measure=do.measure))
             self.wait()
 
     def wait(self) -> None:

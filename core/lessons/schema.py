@@ -25,7 +25,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Do:
+class Action:
     """What a step's button does in the Lab, in the order of the fields."""
 
     label: str
@@ -47,8 +47,8 @@ class Part:
     title: str
     text: str
     look: str = ""
-    do: Do | None = None
-    solution: Do | None = None  # what the key and the replay do where the student finds it himself
+    do: Action | None = None
+    solution: Action | None = None  # what the key and the replay do where the student finds it himself
     knobs: bool = False  # the student turns knobs himself, even where a teacher's link hides them
     check: Check | None = None
     hint: str = ""

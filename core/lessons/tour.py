@@ -11,7 +11,7 @@ from core.experiments.session.experiment import Experiment
 from core.lessons.facts import facts_of
 from core.lessons.hyperparameters import settings_with
 from core.lessons.measures import measure
-from core.lessons.schema import END, Do, with_fields
+from core.lessons.schema import END, Action, with_fields
 from core.runs.records import Phase
 from core.runs.setup import Setup
 
@@ -36,12 +36,12 @@ class Tour:
         """Whether moves wait."""
         return bool(self._moves)
 
-    def begin(self, setup: Setup, do: Do) -> None:
+    def begin(self, setup: Setup, do: Action) -> None:
         """Make the moves of ``do`` in an experiment of ``setup``; what waited before is forgotten."""
         wanted = with_fields(setup, do.open or {})
         self.problem = None
         self._moves = [("setup", wanted)]
-        names = [f.name for f in fields(Do) if f.name not in ("label", "open")]
+        names = [f.name for f in fields(Action) if f.name not in ("label", "open")]
         self._moves += [(name, value) for name in names if (value := getattr(do, name)) is not None]
         self.go_on()
 

@@ -11,7 +11,7 @@ from core.methods.step import Stage, Step
 from core.models.base import Net, device_of
 from core.models.registry import build
 from core.runtime.progress import Progress
-from core.training.supervised import Supervised
+from core.training.supervised import SupervisedTrainer
 
 
 class Retrain:
@@ -36,7 +36,7 @@ class Retrain:
         batches = math.ceil(len(split.remain_rows) / config.batch_size)
         return (Stage("retrain", "retraining", config.epochs * batches),)
 
-    def start(self, model: Net, split: Split, *, seed: int) -> Supervised:
+    def start(self, model: Net, split: Split, *, seed: int) -> SupervisedTrainer:
         """Fresh weights: those the original began with, or those of ``seed`` where its beginning is not known or ``begin`` says
         otherwise."""
         config = self.config
@@ -45,13 +45,15 @@ class Retrain:
         known = self._begin is None and made and made.net == config.net and made.given is None
         begin = made.seed if made and known else seed if self._begin is None else self._begin
         fresh = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=begin)
-        return Supervised.start(fresh.to(device_of(model)), split.remain, config, seed=seed, stage="retrain")
+        return SupervisedTrainer.start(
+            fresh.to(device_of(model)), split.remain, config, seed=seed, stage="retrain"
+        )
 
-    def prepare(self, state: Supervised, config: TrainConfig) -> Progress | None:
+    def prepare(self, state: SupervisedTrainer, config: TrainConfig) -> Progress | None:
         """Nothing to prepare."""
         return None
 
-    def step(self, state: Supervised, config: TrainConfig) -> Step:
+    def step(self, state: SupervisedTrainer, config: TrainConfig) -> Step:
         """One minibatch of D_r."""
         start = time.perf_counter()
         loss = state.step()
@@ -59,6 +61,6 @@ class Retrain:
         seconds = time.perf_counter() - start
         return Step(state.number, state.total, epoch, "retrain", {"cross_entropy": loss}, {}, seconds=seconds)
 
-    def result(self, state: Supervised) -> Net:
+    def result(self, state: SupervisedTrainer) -> Net:
         """The model so far, in eval mode."""
         return state.model.eval()

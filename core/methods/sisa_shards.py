@@ -20,7 +20,7 @@ from core.models.registry import build
 from core.runtime import seeding
 from core.runtime.device import computing
 from core.runtime.progress import Progress
-from core.training.supervised import Supervised, load_optimiser
+from core.training.supervised import SupervisedTrainer, load_optimiser
 
 
 class Shards(Net):
@@ -133,7 +133,7 @@ class ShardTraining:
     keep: list[dict[str, Any]] | None = None  # where to leave a checkpoint after each job, if anywhere
     at: int = 0  # the job in progress
     number: int = 0  # steps taken
-    current: Supervised | None = None
+    current: SupervisedTrainer | None = None
 
     @property
     def total(self) -> int:
@@ -149,18 +149,18 @@ class ShardTraining:
             self._finish(current)
         return value
 
-    def _open(self) -> Supervised:
+    def _open(self) -> SupervisedTrainer:
         shard, slice_ = self.jobs[self.at]
         images = self.plan.split.train.take(self.plan.rows(shard, slice_))
         seed = seeding.derive(self.plan.seed, "sisa", shard, slice_)
         part = self.model.part(shard)
-        opened = Supervised.start(part, images, self.plan.train, seed=seed, stage="sisa")
+        opened = SupervisedTrainer.start(part, images, self.plan.train, seed=seed, stage="sisa")
         opened.stage = self.stage  # for messages; the streams are the same in training and unlearning
         if shard in self.moments:
             load_optimiser(opened.optimiser, self.moments[shard])
         return opened
 
-    def _finish(self, current: Supervised) -> None:
+    def _finish(self, current: SupervisedTrainer) -> None:
         shard, slice_ = self.jobs[self.at]
         weights, moments = current.model.eval().state_dict(), current.optimiser.state_dict()
         self.moments[shard] = moments

@@ -28,7 +28,7 @@ from core.runtime.bounds import Bound, check
 from core.runtime.device import computing, pick_device
 from core.runtime.progress import Progress
 from core.training.batches import Batches
-from core.training.supervised import Supervised, copy_of
+from core.training.supervised import SupervisedTrainer, copy_of
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class UnrollTraining:
         count = max(1, round(config.share * len(order)))
         self._seen = split.remain_rows.cpu()[order[:count]].sort().values
         model = build(config.train.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
-        self._before = Supervised.start(
+        self._before = SupervisedTrainer.start(
             model.to(on), split.train.take(self._seen), config.train, seed=seed, stage="train"
         )
         self._images = split.train.to(on)

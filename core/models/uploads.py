@@ -52,7 +52,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class About:
+class ModelInfo:
     """What is known of a brought model without its weights; kept beside them."""
 
     title: str  # the file's name
@@ -86,11 +86,11 @@ class About:
 
 
 @dataclass(frozen=True, eq=False)
-class OwnModel:
+class UploadedModel:
     """A model that fits its dataset, measured."""
 
     key: str
-    about: About
+    about: ModelInfo
     model: Net
     weights: dict[str, Tensor]
 
@@ -116,7 +116,7 @@ def check(
     *,
     title: str = "",
     size: int | None = None,
-) -> OwnModel:
+) -> UploadedModel:
     """The model of torchvision's ``arch`` (or one of LAB) with ``weights``, cut at ``layer`` and measured on ``dataset``.
 
     ``size`` scales images; without it a net that cannot take them as they are gets 224 pixels. Nothing is kept.
@@ -130,7 +130,7 @@ def check(
         if len(part) == 0:
             raise RequestError(f"{dataset.title} has no images to check the model on")
     head = [m for m in model.head.modules() if isinstance(m, nn.Linear)]
-    about = About(
+    about = ModelInfo(
         title=title,
         net=net,
         dataset=dataset.title,
@@ -147,7 +147,7 @@ def check(
     digest = hashlib.blake2b(f"{net} {dataset.shape} {len(dataset.classes)}".encode(), digest_size=8)
     for name in sorted(tensors):
         digest.update(name.encode() + bytes(tensors[name].reshape(-1).view(torch.uint8).numpy()))
-    return OwnModel(digest.hexdigest(), about, model, tensors)
+    return UploadedModel(digest.hexdigest(), about, model, tensors)
 
 
 def fitted(
@@ -179,14 +179,14 @@ def fitted(
 # what is kept
 
 
-def keep(own: OwnModel, token: str | None = None) -> str:
+def keep(own: UploadedModel, token: str | None = None) -> str:
     """Keep ``own`` under its content hash for the browser with ``token`` (None: a terminal); the key for ``Setup.model``.
 
     The same content again gets one more owner. Raises DataError when the disk cannot hold it.
     """
     with LOCK:
         try:
-            about_model(own.key)
+            model_info(own.key)
             claims = model_claims(own.key)
         except (RequestError, DataError):  # not there, or broken
             claims = Claims()
@@ -196,19 +196,19 @@ def keep(own: OwnModel, token: str | None = None) -> str:
     return own.key
 
 
-def kept_models(token: str | None = None) -> dict[str, About]:
+def kept_models(token: str | None = None) -> dict[str, ModelInfo]:
     """What the browser with ``token`` may see (None: all), by key, newest first; files that cannot be read are left out."""
     found = {}
     files = (home() / "own-models").glob("*.safetensors")
     for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
         try:
-            found[path.stem] = about_model(path.stem, token)
+            found[path.stem] = model_info(path.stem, token)
         except (DataError, RequestError):
             continue
     return found
 
 
-def about_model(key: str, token: str | None = None) -> About:
+def model_info(key: str, token: str | None = None) -> ModelInfo:
     """Return what is known of ``key``, as the browser with ``token`` sees it.
 
     Raises RequestError where there is none that this browser may see, DataError where its file is broken.
@@ -249,12 +249,12 @@ def share_model(key: str, shared: bool, token: str) -> None:
 
 def load_own_model(key: str, dataset: Dataset) -> Net:
     """The kept model, in eval mode, to be used on ``dataset``. Raises as ``about_model`` and ``require_fit``."""
-    about = require_fit(about_model(key), dataset)
+    about = require_fit(model_info(key), dataset)
     kept = load_state(_path(key))
     return _original(assemble(about.net, kept["weights"], dataset, about.title), about.net, key, dataset)
 
 
-def as_original(own: OwnModel, split: Split) -> Net:
+def as_original(own: UploadedModel, split: Split) -> Net:
     """A checked model that was not kept, as the original model of ``split``. Raises RequestError where it cannot be."""
     require_fit(own.about, split.dataset, split)
     return _original(own.model, own.about.net, own.key, split.dataset)
@@ -267,7 +267,7 @@ def _original(model: Net, net: str, key: str, dataset: Dataset) -> Net:
     return model
 
 
-def require_fit(about: About, dataset: Dataset, split: Split | None = None) -> About:
+def require_fit(about: ModelInfo, dataset: Dataset, split: Split | None = None) -> ModelInfo:
     """``about`` itself. Raises RequestError where it cannot be the original model of ``dataset`` or ``split``."""
     if about.classes != len(dataset.classes):
         raise RequestError(
@@ -330,7 +330,7 @@ def _no_model(key: str) -> str:
     return f"no model is kept as {key[:60]!r} that is yours or shared; bring it again, or choose one of the Lab's"
 
 
-def _about(values: dict[str, Any]) -> About:
+def _about(values: dict[str, Any]) -> ModelInfo:
     def accuracy(name: str) -> Accuracy:
         found = dict(values[name]["$dict"])
         return Accuracy(
@@ -338,7 +338,7 @@ def _about(values: dict[str, Any]) -> About:
         )
 
     c, h, w = values["shape"]
-    return About(**{**values, "shape": (c, h, w), "train": accuracy("train"), "test": accuracy("test")})
+    return ModelInfo(**{**values, "shape": (c, h, w), "train": accuracy("train"), "test": accuracy("test")})
 
 
 # measuring

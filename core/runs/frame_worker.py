@@ -16,19 +16,19 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from core.runtime import device as compute
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 
 # what frames and maps may take of the time that passes, in cores, so that steps lose a tenth at most; by how many cores there are
 _SHARES = {1: 0.1, 2: 0.5}
 
 
-class Watching:
+class FrameWorker:
     """One run's frames as a task of ``runner``; jobs are done one after another, in the order they were handed in.
 
     ``share``: seconds of work that each second may hold; default by the number of cores, without a limit from three on.
     """
 
-    def __init__(self, runner: Runner, share: float | None = None) -> None:
+    def __init__(self, runner: Scheduler, share: float | None = None) -> None:
         self._runner = runner
         self.share = _SHARES.get(compute.cores(), math.inf) if share is None else share
         self._free_at = 0.0
@@ -36,9 +36,9 @@ class Watching:
         self._waiting: Callable[[], None] | None = None
         self._busy = False
 
-    def another(self) -> Watching:
+    def another(self) -> FrameWorker:
         """For another run, on the same runner."""
-        return Watching(self._runner, self.share)
+        return FrameWorker(self._runner, self.share)
 
     @property
     def is_full(self) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.config import EvalConfig
 from core.data.split import Split
-from core.evaluation.metrics import Evaluator, Measurement, angles
+from core.evaluation.metrics import FrameEvaluator, Measurement, angles
 from core.methods.step import Step
 from core.models.base import Net
 from core.projection.projection import orthogonal_align
@@ -31,7 +31,7 @@ class Observer:
         self, split: Split, original: Net, config: EvalConfig | None = None, *, seed: int = 0
     ) -> None:
         self.config = config or EvalConfig()
-        self.evaluator = Evaluator(split, self.config, seed=seed)
+        self.evaluator = FrameEvaluator(split, self.config, seed=seed)
         self.original: Measurement = self.evaluator.measure(original)
         self._original = original
         self.projection: Projection | None = None

@@ -11,7 +11,7 @@ from core.methods.base import OwnOriginal, has_own_original
 from core.models.base import Net, Provenance
 from core.runs.reference_models import restore
 from core.runtime.content_cache import content_key, models
-from core.runtime.progress import Slices
+from core.runtime.progress import Work
 from core.training.supervised import Training
 
 
@@ -22,7 +22,7 @@ def original(
     seed: int = 0,
     device: str = "cpu",
     config: TrainConfig | None = None,
-) -> Slices[Net]:
+) -> Work[Net]:
     """Train it, a slice at each ``next``, or take it from the shelf. ``unlearner`` is asked whether it has its own; ``config``,
     the preset's unless given, does not reach one of those.
 

@@ -15,7 +15,7 @@ from core.models.registry import build
 from core.runs.run import Phase, Run
 from core.runtime import seeding
 from core.runtime.content_cache import content_key, models
-from core.runtime.progress import Progress, Slices, drain
+from core.runtime.progress import Progress, Work, run_to_end
 
 
 def usual_count(family: str) -> int:
@@ -23,7 +23,7 @@ def usual_count(family: str) -> int:
     return 5 if family in ("digits", "own-small") else 3
 
 
-def retraining(split: Split, model: Net, *, seed: int = 0, number: int = 0) -> Slices[Retrained]:
+def retraining(split: Split, model: Net, *, seed: int = 0, number: int = 0) -> Work[Retrained]:
     """Retrain number ``number`` for the original ``model``, a slice at each ``next``; taken from the shelf where it is kept.
 
     Raises LabError when training fails.
@@ -63,7 +63,7 @@ def references(
     """``count`` retrained models (default: ``usual_count``), all at once. Raises LabError when training fails."""
     found = []
     for number in range(usual_count(split.dataset.family) if count is None else count):
-        found.append(drain(retraining(split, model, seed=seed, number=number), progress))
+        found.append(run_to_end(retraining(split, model, seed=seed, number=number), progress))
     return found
 
 

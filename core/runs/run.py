@@ -23,7 +23,7 @@ from core.methods.step import Step
 from core.models.base import Net, device_of
 from core.runs import time_travel
 from core.runs.checkpoints import Checkpoints
-from core.runs.frame_worker import Watching, own_stream
+from core.runs.frame_worker import FrameWorker, own_stream
 from core.runs.observer import Observer
 from core.runs.records import Change, Frame, Mark, Phase
 from core.runtime.device import computing, peak_memory_mb
@@ -75,7 +75,7 @@ class Run:
         seed: int = 0,
         observer: Observer | None = None,
         checkpoints: Checkpoints | None = None,
-        watching: Watching | None = None,
+        watching: FrameWorker | None = None,
     ) -> None:
         unlearner.configure(model, split)
         self.unlearner = unlearner

@@ -57,9 +57,9 @@ class Setup:
         """The Split this asks for. Raises RequestError when the request is wrong."""
         split = self._split(dataset)
         if self.model is not None:
-            from core.models.uploads import about_model, require_fit
+            from core.models.uploads import model_info, require_fit
 
-            require_fit(about_model(self.model), dataset, split)
+            require_fit(model_info(self.model), dataset, split)
         return split
 
     def config(self, split: Split) -> Any:

@@ -12,15 +12,15 @@ from core.errors import CancelledError
 from core.methods.base import Unlearner, has_own_original
 from core.models.base import Net, device_of
 from core.runs.run import Phase, Run
-from core.runtime.content_cache import Shelf, content_key
-from core.runtime.progress import Slices
+from core.runtime.content_cache import ContentCache, content_key
+from core.runtime.progress import Work
 from core.training.supervised import copy_of
 
-outcomes = Shelf("outcomes", most=64)
+unlearned_models_of = ContentCache("outcomes", most=64)
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class UnlearnedModel:
     """The end of a run. Timing and memory are those of when it was done."""
 
     method: str
@@ -36,7 +36,7 @@ class Outcome:
         return sum(self.seconds.values())
 
 
-def outcome(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) -> Slices[Outcome]:
+def unlearned_model(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) -> Work[UnlearnedModel]:
     """Run ``unlearner`` on ``model`` to its end, or take what it made from the shelf.
 
     Raises what the method raised (LabError), CancelledError when it was stopped.
@@ -52,11 +52,11 @@ def outcome(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) ->
         [] if split.clean_y is None else split.clean_y, device_of(model).type, *weights, *memory,
     )  # fmt: skip
     # a plug-in's code is not ours: that it changed cannot be seen in the key
-    kept = outcomes.get(key) if _is_ours(unlearner) else None
+    kept = unlearned_models_of.get(key) if _is_ours(unlearner) else None
     if kept is not None:
         twin = copy_of(model)
         twin.load_state_dict(kept["weights"])
-        return Outcome(
+        return UnlearnedModel(
             unlearner.name, twin.eval(), kept["steps"], kept["seconds"], kept["peak_memory_mb"], config
         )
     run.play()
@@ -67,8 +67,10 @@ def outcome(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) ->
     if run.phase is not Phase.DONE:
         raise CancelledError("the run was stopped before it was finished")
     seconds = {k: v for k, v in run.seconds.items() if k != "evaluate"}
-    made = Outcome(unlearner.name, run.result, len(run.steps), seconds, dict(run.peak_memory_mb), config)
-    outcomes.put(key, {
+    made = UnlearnedModel(
+        unlearner.name, run.result, len(run.steps), seconds, dict(run.peak_memory_mb), config
+    )
+    unlearned_models_of.put(key, {
         "weights": copy.deepcopy(made.model.state_dict()), "steps": made.steps, "seconds": seconds,
         "peak_memory_mb": made.peak_memory_mb,
     }, dataset=split.dataset.name, kind="outcome")  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import DataError, StoreError
-from core.runtime.purge_watch import Watch
+from core.runtime.purge_watch import PurgeWatch
 from core.runtime.storage import home, load_state, save_state, write_bytes
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def content_key(*parts: Any) -> str:
     return digest.hexdigest()
 
 
-class Shelf:
+class ContentCache:
     """Nested dicts of tensors and plain values by key; at most ``most`` in memory, the rest on disk.
 
     What is handed out is shared: do not change it. A file that cannot be read is made again; a disk that cannot be written costs
@@ -51,7 +51,7 @@ class Shelf:
         self._most = most
         self._memory: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._lock = Lock()
-        self._purged = Watch()
+        self._purged = PurgeWatch()
 
     def get(self, key: str) -> dict[str, Any] | None:
         """What was kept under ``key``, or None."""
@@ -118,5 +118,5 @@ class Shelf:
                 self._memory.popitem(last=False)
 
 
-models = Shelf("models")
-maps = Shelf("maps", most=4)
+models = ContentCache("models")
+maps = ContentCache("maps", most=4)

@@ -25,10 +25,10 @@ class Progress:
         return self.seconds / self.done * (self.total - self.done) if self.done and self.seconds else None
 
 
-Slices = Generator[Progress, None, T]
+Work = Generator[Progress, None, T]
 
 
-def drain(work: Generator[Progress, None, T], progress: Callable[[Progress], object] | None = None) -> T:
+def run_to_end(work: Generator[Progress, None, T], progress: Callable[[Progress], object] | None = None) -> T:
     """Do all of ``work`` now, telling ``progress`` of each slice; what it made."""
     while True:
         try:

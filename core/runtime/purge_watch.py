@@ -34,7 +34,7 @@ def purged_since(before: int) -> set[str]:
     return found
 
 
-class Watch:
+class PurgeWatch:
     """Says once of each purge that there was one."""
 
     def __init__(self) -> None:

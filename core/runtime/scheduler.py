@@ -19,7 +19,7 @@ from core.errors import LabError
 log = logging.getLogger(__name__)
 
 
-class Sliced:
+class SlicedTask:
     """A generator as a Task: each ``yield`` ends a slice. An error goes to ``on_error`` and ends it. ``weight``: see Runner."""
 
     def __init__(
@@ -72,7 +72,7 @@ class _Account:
         return self.had + sum((now - start) / weight for start, weight in self.since.values())
 
 
-class Runner:
+class Scheduler:
     """``workers`` threads (default: one for each core) that share their time among tasks, a slice at a time.
 
     Next is always the task whose account had least, so that long slices do not crowd out short ones. Time of a task with a ``weight``

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Vector:
+class FlatVector:
     """Numbers of the shape of some parameters, side by side; ``views`` are the parts, each laid out in memory as its parameter."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
@@ -32,12 +32,12 @@ class Vector:
         return self.values
 
 
-class Flat:
-    """Parameters that lie in one ``Vector``: whoever changes a parameter in place changes its values, and the other way round."""
+class FlatParameters:
+    """Parameters that lie in one ``FlatVector``: whoever changes a parameter in place changes its values, and the other way round."""
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
         self.parameters = list(parameters)
-        self._vector = Vector(self.parameters)
+        self._vector = FlatVector(self.parameters)
         self._attach()
 
     @property
@@ -46,9 +46,9 @@ class Flat:
         self._attach()
         return self._vector.values
 
-    def gradient(self) -> Vector:
+    def gradient(self) -> FlatVector:
         """A Vector for a gradient."""
-        return Vector(self.parameters)
+        return FlatVector(self.parameters)
 
     def _attach(self) -> None:
         """A deep copy of a model takes each parameter out of its vector: in again."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam as update  # the formula itself; Kingma and Ba, arXiv 1412.6980
 
-from core.training.flat_parameters import Flat, Vector
+from core.training.flat_parameters import FlatParameters, FlatVector
 
 BETAS = {"beta1": 0.9, "beta2": 0.999}
 
@@ -72,11 +72,11 @@ def adam(
 
 
 class FlatAdam:
-    """Adam on parameters that lie in one ``Flat``, along a gradient that lies in one ``Vector``: the numbers of ``adam`` (but for the
+    """Adam on parameters that lie in one ``FlatParameters``, along a gradient that lies in one ``FlatVector``: the numbers of ``adam`` (but for the
     last bit, where a layer's end is not a vector register's), without its work for each layer, which took longer than the update of a small net.
     """
 
-    def __init__(self, flat: Flat, lr: float) -> None:
+    def __init__(self, flat: FlatParameters, lr: float) -> None:
         self.flat = flat
         self.lr = lr
         self.number = 0  # steps taken
@@ -86,7 +86,7 @@ class FlatAdam:
         self._count = torch.zeros((), dtype=torch.float32, device=device)
 
     @torch.no_grad()
-    def step(self, gradient: Vector) -> None:
+    def step(self, gradient: FlatVector) -> None:
         """One step along ``gradient``, with the rate ``lr``."""
         self.number += 1
         vectors = [self.flat.values], [gradient.values], [self._mean.values], [self._square.values]

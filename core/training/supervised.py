@@ -27,7 +27,7 @@ from core.training.optimizer import adam
 
 
 @dataclass
-class Supervised:
+class SupervisedTrainer:
     """Explicit state of Adam on cross-entropy over ``images``: save it at any step and it continues to the bit."""
 
     model: Net
@@ -50,7 +50,7 @@ class Supervised:
         seed: int,
         stage: str,
         part: nn.Module | None = None,
-    ) -> Supervised:
+    ) -> SupervisedTrainer:
         """Ready for step 1; ``model`` is trained in place, so hand in a copy. Where only a ``part`` learns, batch statistics of
         the whole are left alone."""
         device = device_of(model)
@@ -139,7 +139,7 @@ class Training:
         self.seed = seed
         self.seconds = 0.0
         model = build(self.config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
-        self._state = Supervised.start(
+        self._state = SupervisedTrainer.start(
             model.to(pick_device(device)), split.train, self.config, seed=seed, stage="train"
         )
 

@@ -15,12 +15,12 @@ from core.models import vae_gradients
 from core.models.vae import VAE
 from core.runtime import seeding
 from core.training.batches import Batches
-from core.training.flat_parameters import Flat, Vector
+from core.training.flat_parameters import FlatParameters, FlatVector
 from core.training.optimizer import FlatAdam
 
 
 @dataclass
-class VAEFit:
+class VAETrainer:
     """Explicit state of fitting one VAE to representations (N, width)."""
 
     vae: VAE
@@ -36,16 +36,16 @@ class VAEFit:
     summed: float = 0.0  # of this epoch's minibatches so far
 
     def __post_init__(self) -> None:
-        self._gradient: Vector = self.optimiser.flat.gradient()
+        self._gradient: FlatVector = self.optimiser.flat.gradient()
 
     @classmethod
     def start(
         cls, n: int, width: int, config: VAEConfig, device: torch.device, *, seed: int, stage: str, title: str
-    ) -> VAEFit:
+    ) -> VAETrainer:
         vae = VAE.build(width, config.latent, config.output, seed=seed, name=stage).to(device)
         batches = Batches(n, config.batch_size, seeding.derive(seed, stage), "order")
         noise = seeding.generator(seed, stage, "noise")
-        optimiser = FlatAdam(Flat(vae.parameters()), config.lr)
+        optimiser = FlatAdam(FlatParameters(vae.parameters()), config.lr)
         return cls(vae, config, batches, optimiser, noise, stage, title)
 
     @property

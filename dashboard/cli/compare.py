@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from dashboard.cli.options import classes_of, setup_of
-from dashboard.cli.terminal import Bars, target_of, write
+from dashboard.cli.terminal import ProgressBars, target_of, write
 
 FIRST = (
     "train_r",
@@ -29,11 +29,11 @@ def compare(a: argparse.Namespace) -> None:
     """Play all that the options ask for; json, a table, or both. Raises LabError where nothing could be compared."""
     target = target_of(a.json)
     from core.data.registry import load
-    from core.experiments.comparison import Comparison, which_methods, which_seeds
+    from core.experiments.comparison import Comparison, parse_methods, parse_seeds
     from core.experiments.comparison_summary import summarise
     from dashboard.presentation.export import comparison_files
 
-    methods, seeds = which_methods(a.methods), which_seeds(a.seeds)
+    methods, seeds = parse_methods(a.methods), parse_seeds(a.seeds)
     setup = setup_of(a)
     dataset = load(a.dataset, data_dir=a.data_dir)
     setup = replace(setup, dataset=dataset.name)
@@ -41,7 +41,7 @@ def compare(a: argparse.Namespace) -> None:
         setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
     split = replace(setup, seed=seeds[0]).split(dataset)
     comparison = Comparison(setup, methods, seeds, references=a.references)
-    bars = Bars(quiet=a.quiet)
+    bars = ProgressBars(quiet=a.quiet)
     _drive(comparison, bars, a.workers)
     bars.close()
     if comparison.error is not None and not any(c.state == "done" for c in comparison.cells.values()):
@@ -82,13 +82,13 @@ def _print(comparison: Any, summary: Any, about: dict[str, Any], title: str, *, 
         print(f"seed {seed}: {why}", file=sys.stderr)
 
 
-def _drive(comparison: Any, bars: Bars, workers: int | None) -> None:
+def _drive(comparison: Any, bars: ProgressBars, workers: int | None) -> None:
     """In as many threads as there are cores, telling how far it is."""
     import time
 
-    from core.runtime.scheduler import Runner
+    from core.runtime.scheduler import Scheduler
 
-    comparison.start(Runner(workers))
+    comparison.start(Scheduler(workers))
     total = len(comparison.cells)
     try:
         while not comparison.over:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dashboard.cli import options
 from dashboard.cli.options import classes_of, setup_of
-from dashboard.cli.terminal import Bars, path_of, target_of, write
+from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
 
@@ -48,12 +48,17 @@ def judge(a: argparse.Namespace) -> None:
     """Judge the files; json, a table, or both. Raises LabError."""
     target = target_of(a.json)
     from core.data.registry import load
-    from core.evaluation.checkpoint_files import Files, describe, judge_files, require_files
+    from core.evaluation.checkpoint_files import (
+        CheckpointFiles,
+        describe,
+        evaluate_checkpoints,
+        require_files,
+    )
     from core.runtime.device import pick_device
-    from core.runtime.progress import drain
+    from core.runtime.progress import run_to_end
 
     paths = [path_of(p) for p in (a.original, a.unlearned, *a.retrained)]
-    files = Files(a.arch, paths[0], paths[1], tuple(paths[2:]), a.layer, a.resize)
+    files = CheckpointFiles(a.arch, paths[0], paths[1], tuple(paths[2:]), a.layer, a.resize)
     require_files(files)
     setup = setup_of(a)
     dataset = load(a.dataset, data_dir=a.data_dir)
@@ -61,8 +66,10 @@ def judge(a: argparse.Namespace) -> None:
     if setup.task in ("class", "data", "noise") and setup.plant is None:
         setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
     split = setup.split(dataset)
-    bars = Bars(quiet=a.quiet)
-    found = drain(judge_files(split, files, seed=a.seed, device=str(pick_device(a.device))), bars)
+    bars = ProgressBars(quiet=a.quiet)
+    found = run_to_end(
+        evaluate_checkpoints(split, files, seed=a.seed, device=str(pick_device(a.device))), bars
+    )
     bars.close()
     what = split.request.describe(dataset.classes)
     result = {

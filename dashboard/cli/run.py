@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli.options import classes_of, setup_of
-from dashboard.cli.terminal import Bars, path_of, target_of, write
+from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 
 
 def run(a: argparse.Namespace) -> None:
@@ -79,15 +79,15 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: An
     from core.runs.run import Run, finish
     from core.runs.storage import let_go
     from core.runtime.device import peak_memory_mb, pick_device
-    from core.runtime.progress import drain
+    from core.runtime.progress import run_to_end
     from core.training.supervised import train
 
-    show = Bars(quiet=a.quiet)
+    show = ProgressBars(quiet=a.quiet)
     device = str(pick_device(a.device))
     if own is not None:
         model = own.to(device)
     elif has_own_original(unlearner):
-        model = drain(original(split, unlearner, seed=a.seed, device=device), show)
+        model = run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
     else:
         model = train(split, seed=a.seed, device=device, progress=show)
     runs = {}

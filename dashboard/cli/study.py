@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CancelledError, RequestError
-from dashboard.cli.terminal import Bars, path_of, require_folder, require_writable, target_of, write
+from dashboard.cli.terminal import ProgressBars, path_of, require_folder, require_writable, target_of, write
 from dashboard.presentation.text import numbers
 
 MANY, LONG_S = 1000, 3600.0  # from here on a study asks first
@@ -101,7 +101,7 @@ def _named(name: str) -> Any:
 
 
 def _run(a: argparse.Namespace) -> None:
-    from core.experiments.studies import Driven, predicted
+    from core.experiments.studies import StudyRun, predicted
     from core.runtime.device import pick_device
 
     study = replace(_named(a.study), data_dir=a.data_dir, device=a.device)
@@ -122,8 +122,8 @@ def _run(a: argparse.Namespace) -> None:
         raise RequestError(
             f"{found.left:,} runs of about {spoken_time(found.wall_s)} are not begun without being asked for: add --yes"
         )
-    driven = Driven(study, **where, retry=a.retry)
-    bars = Bars(quiet=a.quiet)
+    driven = StudyRun(study, **where, retry=a.retry)
+    bars = ProgressBars(quiet=a.quiet)
     try:
         driven.run(lambda d: _tell(bars, d))
     except KeyboardInterrupt as stop:
@@ -144,7 +144,7 @@ def _agreed() -> bool:
     return input("Begin? [y/N] ").strip().casefold() in ("y", "yes")
 
 
-def _tell(bars: Bars, driven: Any) -> None:
+def _tell(bars: ProgressBars, driven: Any) -> None:
     from core.runtime.progress import Progress
 
     bars(Progress(driven.now, driven.finished, driven.wanted))
@@ -152,7 +152,7 @@ def _tell(bars: Bars, driven: Any) -> None:
 
 def _list(a: argparse.Namespace) -> None:
     from core.experiments.studies import (
-        Table,
+        ResultsTable,
         counts,
         is_running,
         kept_studies,
@@ -164,7 +164,7 @@ def _list(a: argparse.Namespace) -> None:
     _check(a.json)
     kept = []
     for name in kept_studies():
-        study, table = kept_study(name), Table(name)
+        study, table = kept_study(name), ResultsTable(name)
         table.refresh()
         kept.append(
             {"name": name, "title": study.title, "running": is_running(name), **counts(study, table.rows)}
@@ -188,13 +188,13 @@ def _list(a: argparse.Namespace) -> None:
 
 
 def _show(a: argparse.Namespace) -> None:
-    from core.experiments.studies import MEASURES, Table, best, counts, groups, joined
+    from core.experiments.studies import MEASURES, ResultsTable, best, counts, groups, joined
 
     _check(a.json)
     if a.by not in MEASURES:
         raise RequestError(f"unknown figure {a.by!r}; there are: {', '.join(MEASURES)}")
     study = _begun(a.study)
-    table = Table(study.name)
+    table = ResultsTable(study.name)
     table.refresh()
     rows = joined(study, table.rows)
     chosen = best(study, rows, a.by)
@@ -260,7 +260,7 @@ def _spoken(value: Any) -> str:
 
 
 def _export(a: argparse.Namespace) -> None:
-    from core.experiments.studies import Table, flat, joined
+    from core.experiments.studies import ResultsTable, flat, joined
 
     if a.format not in ("csv", "json"):
         raise RequestError(f"unknown format {a.format!r}; there are: csv, json")
@@ -268,7 +268,7 @@ def _export(a: argparse.Namespace) -> None:
     path = path_of(f"{study.name}.{a.format}" if a.out is None else a.out)
     if a.out != "-":
         require_writable(path, option="--out")
-    table = Table(study.name)
+    table = ResultsTable(study.name)
     table.refresh()
     text = (
         as_json(study, joined(study, table.rows))

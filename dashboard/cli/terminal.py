@@ -21,7 +21,7 @@ TITLES = {
 }
 
 
-class Bars:
+class ProgressBars:
     """A bar for each stage, on a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.data.registry import DATASETS, OWN, Source, source
 from core.data.uploads import store
-from core.data.uploads.store import Proposal
+from core.data.uploads.store import UploadPreview
 from core.data.uploads.subjects import CSV_BYTES
 from core.errors import LabError, RequestError
 from core.runs.setup import Setup, usual_classes
@@ -60,7 +60,7 @@ def source_of(lab: Lab, name: str) -> Source:
         return Source(title, "removed: only open here", fail)
 
 
-def whose(lab: Lab, data: store.OwnData) -> str:
+def whose(lab: Lab, data: store.UploadedDataset) -> str:
     """Whose kept data is, in a few words."""
     if lab.browser is None or data.claims.is_of(lab.browser):
         return "yours, shared" if lab.browser is not None and data.claims.shared_by(lab.browser) else "yours"
@@ -160,7 +160,7 @@ def _import(lab: Lab) -> None:
         st.error(problem)
 
 
-def _looked_at(file: Any, subjects: Any) -> Proposal | str:
+def _looked_at(file: Any, subjects: Any) -> UploadPreview | str:
     """What is in the files, or the sentence that says what is wrong; looked at once."""
     asked = (file.file_id, subjects.file_id if subjects else None)
     known = state.recall("looked-at")
@@ -169,7 +169,7 @@ def _looked_at(file: Any, subjects: Any) -> Proposal | str:
     bar = st.progress(0.0, "Looking at every image")
     try:
         classroom_options.check(file, subjects)
-        found: Proposal | str = store.inspect(
+        found: UploadPreview | str = store.inspect(
             file.getvalue(),
             name=file.name,
             subjects=subjects.getvalue() if subjects else None,
@@ -187,7 +187,7 @@ def _looked_at(file: Any, subjects: Any) -> Proposal | str:
     return found
 
 
-def _open(lab: Lab, proposal: Proposal, title: str) -> str | None:
+def _open(lab: Lab, proposal: UploadPreview, title: str) -> str | None:
     """Keep it and play it; else the sentence that says why not, the Lab as it was."""
     try:
         mine = {data.key for data in store.kept(lab.browser) if data.claims.is_of(lab.browser)}
@@ -207,7 +207,7 @@ def _open(lab: Lab, proposal: Proposal, title: str) -> str | None:
 # what is shown before
 
 
-def preview(proposal: Proposal) -> str:
+def preview(proposal: UploadPreview) -> str:
     """Facts, a row of thumbnails for each class, and what would be changed or left out; as one piece of HTML with one image."""
     c, h, w = proposal.shape
     total = len(proposal.train) + len(proposal.test)
@@ -225,13 +225,13 @@ def preview(proposal: Proposal) -> str:
     return f"<div class='own'><div class='own-facts'>{cells}</div>{_table(proposal)}<div class='own-notes'>{told}</div></div>"
 
 
-def _sizes(proposal: Proposal) -> str:
+def _sizes(proposal: UploadPreview) -> str:
     listed = [f"{w}×{h}" + (f" ({n:,})" if len(proposal.sizes) > 1 else "") for w, h, n in proposal.sizes[:3]]
     more = len(proposal.sizes) - 3
     return ", ".join(listed) + (f", {more:,} more sizes" if more > 0 else "")
 
 
-def _table(proposal: Proposal) -> str:
+def _table(proposal: UploadPreview) -> str:
     """Name, counts and thumbnails of each class; each row shows its strip of the one sheet."""
     _, h, w = proposal.shape
     width = max(1, round(w * TILE / h))
@@ -262,7 +262,7 @@ def _table(proposal: Proposal) -> str:
     )
 
 
-def sheet(proposal: Proposal, columns: int) -> bytes:
+def sheet(proposal: UploadPreview, columns: int) -> bytes:
     """A WebP with a row of up to ``columns`` training images for each of the first ROWS classes; clear where there are fewer."""
     _, h, w = proposal.shape
     strips = proposal.thumbnails(columns)[:ROWS]
@@ -305,7 +305,7 @@ def _remove(lab: Lab, key: str) -> None:
         _do(lambda: store.remove(key, lab.browser))
 
 
-def _about(lab: Lab, key: str) -> store.OwnData | None:
+def _about(lab: Lab, key: str) -> store.UploadedDataset | None:
     try:
         return store.about(key, lab.browser)
     except LabError as error:

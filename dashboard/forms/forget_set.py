@@ -10,20 +10,27 @@ import streamlit as st
 from core.data.forget_selection import (
     OPERATIONS,
     format_ids,
-    kept_lists,
     known,
     load_list,
     parse_ids,
     remove_list,
     save_list,
+    saved_lists,
     share_list,
 )
 from core.data.images import Dataset
 from core.errors import LabError, RequestError
-from core.evaluation.forget_suggestions import NEIGHBOURS, ORDERS, SAME_COSINE, SAME_PIXELS, Facts, Filter
-from dashboard.presentation.wire.selection import Picks
+from core.evaluation.forget_suggestions import (
+    NEIGHBOURS,
+    ORDERS,
+    SAME_COSINE,
+    SAME_PIXELS,
+    Filter,
+    ImageFacts,
+)
+from dashboard.presentation.wire.selection import SelectionState
 from dashboard.session import classroom_options, lab
-from dashboard.session.jobs.forget_suggestions import Advice
+from dashboard.session.jobs.forget_suggestions import SuggestionJob
 
 LABELS = {"replace": "New", "add": "Add", "subtract": "Subtract", "intersect": "Intersect"}
 MOST_BYTES = 4_000_000  # of an uploaded list; its lines take twenty times as much memory
@@ -34,7 +41,7 @@ SUBJECTS = (
 )
 
 
-def counts(picks: Picks, dataset: Dataset) -> str:
+def counts(picks: SelectionState, dataset: Dataset) -> str:
     """n of m images, and how many of each class."""
     rows = picks.now.by_class(dataset)
     if len(rows) > MOST_BARS:
@@ -48,7 +55,7 @@ def counts(picks: Picks, dataset: Dataset) -> str:
     return f"<div class='counts'><p>{total}</p><ul aria-label='picked, by class'>{bars}</ul></div>"
 
 
-def operation(picks: Picks, token: str) -> None:
+def operation(picks: SelectionState, token: str) -> None:
     """What lasso, suggestions and lists do with what is picked already."""
     chosen = st.segmented_control(
         "Picking",
@@ -64,7 +71,7 @@ def operation(picks: Picks, token: str) -> None:
         picks.choose(chosen)
 
 
-def order(advice: Advice) -> str:
+def order(advice: SuggestionJob) -> str:
     """The order of the gallery, a key of ORDERS."""
     names = [n for n in ORDERS if n != "memorised" or advice.scores is not None]
     before = lab.recall("forget-order", "id")
@@ -81,7 +88,7 @@ def order(advice: Advice) -> str:
     )
 
 
-def filters(picks: Picks, facts: Facts | None, dataset: Dataset, token: str) -> Filter:
+def filters(picks: SelectionState, facts: ImageFacts | None, dataset: Dataset, token: str) -> Filter:
     """Which images the gallery shows."""
     before: Filter = lab.recall("forget-filter", Filter()) if facts is not None else Filter()
     label = "Filter" if before.is_open else "Filter **on**"
@@ -107,7 +114,7 @@ def filters(picks: Picks, facts: Facts | None, dataset: Dataset, token: str) -> 
     return found
 
 
-def _filter_form(facts: Facts, dataset: Dataset, token: str) -> Filter:
+def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
     names = dataset.classes
     numbers = range(len(names))
 
@@ -156,7 +163,7 @@ def subject_label(dataset: Dataset, subject: int) -> str:
 # suggestions: asked for here, picked when they are there
 
 
-def suggestions(picks: Picks, advice: Advice, dataset: Dataset, token: str) -> None:
+def suggestions(picks: SelectionState, advice: SuggestionJob, dataset: Dataset, token: str) -> None:
     """Three kinds of images one might want forgotten."""
     with st.popover(
         "Suggest", width="stretch", help="Images one might want forgotten", key=f"suggest-{token}"
@@ -179,7 +186,7 @@ def suggestions(picks: Picks, advice: Advice, dataset: Dataset, token: str) -> N
         )
 
 
-def _mistaken_note(facts: Facts | None) -> str:
+def _mistaken_note(facts: ImageFacts | None) -> str:
     note = "The highest loss: what the model is most surely wrong about."
     if facts is not None:
         wrong = int((~facts.right).sum())
@@ -200,7 +207,7 @@ def _suggestion(kind: str, label: str, count: int, disabled: bool) -> None:
     )
 
 
-def fulfil(picks: Picks, advice: Advice) -> None:
+def fulfil(picks: SelectionState, advice: SuggestionJob) -> None:
     """Pick what was asked for once it is known."""
     wanted = lab.recall("forget-wanted")
     if wanted is None:
@@ -232,7 +239,7 @@ def fulfil(picks: Picks, advice: Advice) -> None:
 # lists
 
 
-def lists(picks: Picks, dataset: Dataset, token: str) -> None:
+def lists(picks: SelectionState, dataset: Dataset, token: str) -> None:
     """Keep, take, download and upload lists of ids."""
     with st.popover(
         "Lists", width="stretch", help="Keep, load, download or upload a list of ids", key=f"lists-{token}"
@@ -257,7 +264,7 @@ def lists(picks: Picks, dataset: Dataset, token: str) -> None:
             (st.error if told[0] else st.success)(told[1])
 
 
-def _keep(picks: Picks, dataset: Dataset) -> None:
+def _keep(picks: SelectionState, dataset: Dataset) -> None:
     name, button = st.columns([2, 1], vertical_alignment="bottom")
     typed = name.text_input("Name", placeholder="a name for what is picked", key="forget-name")
 
@@ -272,9 +279,9 @@ def _keep(picks: Picks, dataset: Dataset) -> None:
         _say(kept)
 
 
-def _take(picks: Picks, dataset: Dataset) -> None:
+def _take(picks: SelectionState, dataset: Dataset) -> None:
     token = lab.browser()
-    found = {one.key: one for one in kept_lists(dataset, token)}
+    found = {one.key: one for one in saved_lists(dataset, token)}
     if not found:
         return
     choice, load, remove = st.columns([2, 1, 1], vertical_alignment="bottom")
@@ -315,7 +322,7 @@ def _take(picks: Picks, dataset: Dataset) -> None:
             st.rerun()
 
 
-def _uploaded(picks: Picks, dataset: Dataset, file: Any) -> str:
+def _uploaded(picks: SelectionState, dataset: Dataset, file: Any) -> str:
     if file.size > MOST_BYTES:
         raise RequestError(
             f"{file.name} is larger than {MOST_BYTES // 1_000_000} MB; a list of ids is a short text"

@@ -13,7 +13,7 @@ from dashboard.forms.lazy_popover import late_popover
 from dashboard.presentation.text.hyperparameters import (
     NEXT_RUN,
     NEXT_STEP,
-    Knob,
+    Hyperparameter,
     described,
     differences,
     laf_of,
@@ -116,7 +116,7 @@ def _do(move: Any) -> None:
     st.rerun()
 
 
-def _widget(knob: Knob, preset: LAFConfig, now: LAFConfig, token: str) -> Any:
+def _widget(knob: Hyperparameter, preset: LAFConfig, now: LAFConfig, token: str) -> Any:
     """One knob at its value, with the preset's beside it."""
     theirs, mine = knob.of(preset), knob.of(now)
     label = (

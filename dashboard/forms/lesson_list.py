@@ -13,9 +13,9 @@ from core.lessons import Lesson
 from core.lessons.assessment.progress import class_named, finished, read_progress
 from core.runtime.ownership import owner
 from dashboard.presentation.text.status_text import as_text
-from dashboard.session.jobs.lesson_export import Replaying
+from dashboard.session.jobs.lesson_export import LessonExportJob
 from dashboard.session.lab import Lab
-from dashboard.session.lesson_session import CONTROLS, Link
+from dashboard.session.lesson_session import CONTROLS, LessonLink
 
 POLL_S = 1.0
 
@@ -28,9 +28,9 @@ SAID = {
 
 def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> None:
     """The page without a lesson."""
-    touring = lab.touring
-    if touring.problem:
-        st.warning(as_text(touring.problem))
+    lesson_session = lab.lesson_session
+    if lesson_session.problem:
+        st.warning(as_text(lesson_session.problem))
     for problem in problems:
         st.warning(f"A lesson was left out. {problem}")
     left, right = st.columns([2.1, 1], gap="medium")
@@ -45,8 +45,8 @@ def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> No
 
 
 def _card(lab: Lab, lesson: Lesson) -> None:
-    touring = lab.touring
-    progress = read_progress(lesson, owner(lab.browser or ""), touring.group)
+    lesson_session = lab.lesson_session
+    progress = read_progress(lesson, owner(lab.browser or ""), lesson_session.group)
     if finished(lesson, progress):
         state, word = "done · ", "Look again"
     elif progress.prediction is not None:
@@ -57,21 +57,21 @@ def _card(lab: Lab, lesson: Lesson) -> None:
         st.markdown(f"**{lesson.number} · {lesson.title}**")
         st.caption(lesson.goal)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.button(word, key=f"lesson-enter-{lesson.id}", on_click=touring.enter, args=(lesson,),
+            st.button(word, key=f"lesson-enter-{lesson.id}", on_click=lesson_session.enter, args=(lesson,),
                       help=f"{word}: {lesson.title}")  # fmt: skip
             st.caption(f"{state}about {lesson.minutes} minutes · {len(lesson.parts)} steps")
 
 
 def _who(lab: Lab) -> None:
-    touring = lab.touring
+    lesson_session = lab.lesson_session
     with st.container(border=True, key="lesson-who", gap="small"):
         st.markdown("**Who you are**, if you hand in what you did")
-        name = st.text_input("Name", value=touring.who.name, key="lesson-name", max_chars=80)
-        number = st.text_input("Student's number", value=touring.who.number, key="lesson-number", max_chars=40,
+        name = st.text_input("Name", value=lesson_session.who.name, key="lesson-name", max_chars=80)
+        number = st.text_input("Student's number", value=lesson_session.who.number, key="lesson-number", max_chars=40,
                                help="Decides your seed, so that your runs are your own")  # fmt: skip
-        if (name.strip(), number.strip()) != (touring.who.name, touring.who.number):
-            touring.called(name, number)
-        seed = touring.seed
+        if (name.strip(), number.strip()) != (lesson_session.who.name, lesson_session.who.number):
+            lesson_session.called(name, number)
+        seed = lesson_session.seed
         st.caption(
             f"Your seed is {seed}: another model, another map, the same questions."
             if seed
@@ -81,7 +81,7 @@ def _who(lab: Lab) -> None:
 
 def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
     """A link that opens a lesson as the teacher wants it."""
-    link = lab.touring.link
+    link = lab.lesson_session.link
     with st.expander("For teachers", key="lesson-teacher"):
         names = [lesson.id for lesson in lessons]
         titles = {lesson.id: f"{lesson.number} · {lesson.title}" for lesson in lessons}
@@ -98,7 +98,7 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
             st.error(str(error))
             return
         words = replace(
-            Link(), lesson=chosen, group=group.strip() or None, controls=controls, present=present
+            LessonLink(), lesson=chosen, group=group.strip() or None, controls=controls, present=present
         ).words()
         st.caption("Link to this lesson")
         st.code(f"{(st.context.url or '').split('?')[0]}?{urlencode(words)}", language=None, wrap_lines=True)
@@ -108,18 +108,18 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
 
 def _page_of(lab: Lab, lesson: Lesson) -> None:
     """The lesson as a file, for a class of any size."""
-    touring = lab.touring
+    lesson_session = lab.lesson_session
     st.caption("The lesson as one file that opens from disk, without a server and offline")
     number, button = st.columns([1, 1.6], gap="small", vertical_alignment="bottom")
     with number:
         seed = st.number_input("Seed", 0, 9999, 0, key="lesson-page-seed", disabled=not lesson.own_seed,
                                help="Another seed is another model and other numbers; the texts speak of seed 0")  # fmt: skip
-    made = touring.replaying
+    made = lesson_session.replaying
     busy = made is not None and made.busy
     with button:
         if st.button("Play it into a page", key="lesson-page-make", disabled=busy, width="stretch",
                      help="Plays every step as a student would: half a minute and more"):  # fmt: skip
-            touring.replaying = made = lab.replay(lesson, int(seed))
+            lesson_session.replaying = made = lab.replay(lesson, int(seed))
             busy = made.busy
     if made is not None and busy:
         _wait_for(made)
@@ -133,7 +133,7 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
 
 
 @st.fragment(run_every=POLL_S)
-def _wait_for(made: Replaying) -> None:
+def _wait_for(made: LessonExportJob) -> None:
     """How far it is; the page is drawn again once it is there."""
     if made.busy:
         st.progress(made.share, text=made.said)

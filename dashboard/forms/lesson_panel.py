@@ -22,69 +22,73 @@ TALLY_S = 2.0
 
 def panel(lab: Lab) -> None:
     """The whole strip."""
-    touring = lab.touring
-    lesson = touring.lesson
+    lesson_session = lab.lesson_session
+    lesson = lesson_session.lesson
     assert lesson is not None
-    size = "large" if touring.link.present else "plain"
+    size = "large" if lesson_session.link.present else "plain"
     with st.container(key=f"lesson-{size}", gap="small"):
-        verdict = touring.look()
+        verdict = lesson_session.look()
         with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lesson-top"):
-            st.html(lesson_html.steps_bar(lesson, touring.progress.at, list(touring.progress.passed)))
-            st.button("All lessons", key="lesson-leave", on_click=touring.leave, type="tertiary")
+            st.html(
+                lesson_html.steps_bar(
+                    lesson, lesson_session.progress.at, list(lesson_session.progress.passed)
+                )
+            )
+            st.button("All lessons", key="lesson-leave", on_click=lesson_session.leave, type="tertiary")
         with st.container(height=HEIGHT, border=True, key="lesson-text"):
-            at = touring.progress.at
+            at = lesson_session.progress.at
             if at == 0:
                 _beginning(lab)
             elif at > len(lesson.parts):
                 _end(lab)
             else:
                 _step(lab, verdict)
-            if touring.problem:
-                st.error(touring.problem)
+            if lesson_session.problem:
+                st.error(lesson_session.problem)
         _turns(lab)
 
 
 def _turns(lab: Lab) -> None:
-    touring = lab.touring
-    assert touring.lesson is not None
-    at, last = touring.progress.at, len(touring.lesson.parts) + 1
-    held = touring.held
+    lesson_session = lab.lesson_session
+    assert lesson_session.lesson is not None
+    at, last = lesson_session.progress.at, len(lesson_session.lesson.parts) + 1
+    held = lesson_session.held
     with st.container(horizontal=True, gap="small", key="lesson-turns"):
-        st.button("Back", key="lesson-back", on_click=touring.turn, args=(-1,), disabled=at == 0, shortcut="Shift+N",
+        st.button("Back", key="lesson-back", on_click=lesson_session.turn, args=(-1,), disabled=at == 0, shortcut="Shift+N",
                   help="The part before (shift N)")  # fmt: skip
         if at < last:
-            st.button("Next", key="lesson-next", on_click=touring.turn, args=(1,), disabled=held is not None, shortcut="N",
+            st.button("Next", key="lesson-next", on_click=lesson_session.turn, args=(1,), disabled=held is not None, shortcut="N",
                       type="primary", help=held or "The next part (N)", width="stretch")  # fmt: skip
-            if held is not None and touring.part is not None and touring.part.check is not None:
-                st.button("Skip", key="lesson-skip", on_click=touring.turn, args=(1,), type="tertiary",
+            if held is not None and lesson_session.part is not None and lesson_session.part.check is not None:
+                st.button("Skip", key="lesson-skip", on_click=lesson_session.turn, args=(1,), type="tertiary",
                           help="Go on without passing; what is handed in says so")  # fmt: skip
         else:
-            st.button("Begin again", key="lesson-again", on_click=touring.begin_again, width="stretch")
+            st.button("Begin again", key="lesson-again", on_click=lesson_session.begin_again, width="stretch")
 
 
 def _beginning(lab: Lab) -> None:
     """Title, goal, and the prediction."""
-    touring = lab.touring
-    lesson = touring.lesson
+    lesson_session = lab.lesson_session
+    lesson = lesson_session.lesson
     assert lesson is not None
     st.markdown(f"#### {lesson.number} · {lesson.title}")
     st.markdown(f"**Goal.** {lesson.goal}")
-    question, mine = lesson.prediction, touring.progress.prediction
+    question, mine = lesson.prediction, lesson_session.progress.prediction
     st.markdown(f"**First, predict.** {question.text}")
     if mine is None:
         chosen = _choices(question, f"lesson-prediction-{lesson.id}")
         st.button("This is my prediction", key="lesson-predict", disabled=chosen is None, type="primary",
-                  on_click=touring.predict, args=(chosen or 1,), help="The first one counts")  # fmt: skip
+                  on_click=lesson_session.predict, args=(chosen or 1,), help="The first one counts")  # fmt: skip
     else:
         st.html(f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson comes back to it.</p></div>")  # fmt: skip
-    if touring.link.present:
+    if lesson_session.link.present:
         _class(lab)
 
 
 def _class(lab: Lab) -> None:
     """The class's predictions, when the teacher asks for them."""
-    touring = lab.touring
-    lesson = touring.lesson
+    lesson_session = lab.lesson_session
+    lesson = lesson_session.lesson
     assert lesson is not None
     if not st.toggle("Show the class's predictions", key=f"lesson-tally-{lesson.id}"):
         return
@@ -92,32 +96,34 @@ def _class(lab: Lab) -> None:
     @st.fragment(run_every=TALLY_S)
     def counted() -> None:
         st.html(
-            lesson_html.tally_bars(lesson.prediction, tally(lesson, touring.group, touring.browser).counts)
+            lesson_html.tally_bars(
+                lesson.prediction, tally(lesson, lesson_session.group, lesson_session.browser).counts
+            )
         )
 
     counted()
     if st.button("Count anew from now on", key="lesson-count-anew", type="tertiary"):
         try:
-            begin_anew(lesson, touring.group, touring.browser)
+            begin_anew(lesson, lesson_session.group, lesson_session.browser)
         except LabError as error:
             st.error(str(error))
 
 
 def _step(lab: Lab, verdict: object) -> None:
-    touring, e = lab.touring, lab.experiment
-    part, at = touring.part, touring.progress.at
+    lesson_session, e = lab.lesson_session, lab.experiment
+    part, at = lesson_session.part, lesson_session.progress.at
     assert part is not None
-    key = f"{touring.lesson.id}-{at}"  # type: ignore[union-attr]
+    key = f"{lesson_session.lesson.id}-{at}"  # type: ignore[union-attr]
     st.markdown(f"#### {part.title}")
     st.markdown(part.text)
     if part.do is not None:
-        busy = e.phase is Phase.RUNNING or touring.tour.busy
+        busy = e.phase is Phase.RUNNING or lesson_session.tour.busy
         waits = "The Lab is at it; wait, or pause it" if busy else None
-        st.button(part.do.label, key=f"lesson-do-{key}", on_click=touring.do, disabled=busy, shortcut="D",
-                  type="primary" if touring.held else "secondary", help=waits or "Does this in the Lab (D)", width="stretch")  # fmt: skip
+        st.button(part.do.label, key=f"lesson-do-{key}", on_click=lesson_session.do, disabled=busy, shortcut="D",
+                  type="primary" if lesson_session.held else "secondary", help=waits or "Does this in the Lab (D)", width="stretch")  # fmt: skip
     if part.look:
         st.html(f"<p class='lesson-look'><b>Look:</b> {_plain(part.look)}</p>")
-    facts = touring.facts()
+    facts = lesson_session.facts()
     if part.numbers:
         st.html(lesson_html.numbers(part.numbers, facts))
     if part.vae_curves and e.run is not None:
@@ -127,7 +133,7 @@ def _step(lab: Lab, verdict: object) -> None:
             )
         )
     if part.check is not None and verdict is not None:
-        passed = str(at) in touring.progress.passed
+        passed = str(at) in lesson_session.progress.passed
         st.html(lesson_html.clauses(verdict, passed))  # type: ignore[arg-type]
         if part.hint and not passed:
             with st.expander("A hint", key=f"lesson-hint-{key}"):
@@ -138,8 +144,8 @@ def _step(lab: Lab, verdict: object) -> None:
 
 def _asked(lab: Lab, question: Question, key: str) -> None:
     """A question of a step; the first answer counts."""
-    touring = lab.touring
-    given = touring.progress.answers.get(str(touring.progress.at))
+    lesson_session = lab.lesson_session
+    given = lesson_session.progress.answers.get(str(lesson_session.progress.at))
     st.markdown(f"**{question.text}**")
     if given is not None:
         st.html(lesson_html.verdict_on(question, given))
@@ -149,7 +155,7 @@ def _asked(lab: Lab, question: Question, key: str) -> None:
         "Answer",
         key=f"lesson-answer-{key}",
         disabled=chosen is None,
-        on_click=touring.answer,
+        on_click=lesson_session.answer,
         args=(chosen or 1,),
     )
 
@@ -164,13 +170,13 @@ def _choices(question: Question, key: str) -> int | None:
 
 def _end(lab: Lab) -> None:
     """The prediction again, the summary with its formula, and the file to hand in."""
-    touring = lab.touring
-    lesson = touring.lesson
+    lesson_session = lab.lesson_session
+    lesson = lesson_session.lesson
     assert lesson is not None
     st.markdown("#### What you have seen")
-    if touring.progress.prediction is not None:
+    if lesson_session.progress.prediction is not None:
         st.caption(lesson.prediction.text)
-        st.html(lesson_html.verdict_on(lesson.prediction, touring.progress.prediction))
+        st.html(lesson_html.verdict_on(lesson.prediction, lesson_session.progress.prediction))
     st.markdown(lesson.summary)
     if lesson.formula:
         with st.container(key="lesson-formula"):
@@ -178,23 +184,23 @@ def _end(lab: Lab) -> None:
                 st.latex(line)
         st.caption(lesson.formula_says)
     wanted = checked(lesson)
-    passed = sum(str(i) in touring.progress.passed for i in wanted)
-    st.html(f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(touring.finished).lower()}'>"
+    passed = sum(str(i) in lesson_session.progress.passed for i in wanted)
+    st.html(f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(lesson_session.finished).lower()}'>"
             f"<p>{passed} of {len(wanted)} checks passed by your runs</p></div>")  # fmt: skip
     _hand_in(lab)
 
 
 def _hand_in(lab: Lab) -> None:
-    touring = lab.touring
-    lesson = touring.lesson
+    lesson_session = lab.lesson_session
+    lesson = lesson_session.lesson
     assert lesson is not None
-    who = touring.who
+    who = lesson_session.who
     if not who.number:
         st.caption(
             "To hand this in, say who you are on the page of all lessons, before you begin: your number decides your seed."
         )
     try:
-        values = submission(lesson, who, touring.progress)
+        values = submission(lesson, who, lesson_session.progress)
     except LabError as error:
         st.error(str(error))
         return

@@ -13,7 +13,7 @@ from core.data.images import Dataset
 from core.data.registry import load
 from core.errors import LabError
 from core.models import uploads
-from core.models.uploads import About, OwnModel
+from core.models.uploads import ModelInfo, UploadedModel
 from dashboard.forms import dataset_upload
 from dashboard.session import classroom_options
 from dashboard.session import lab as state
@@ -74,7 +74,7 @@ def _close() -> None:
     state.recall_and_forget("checked-model")
 
 
-def _short(about: About | None) -> str:
+def _short(about: ModelInfo | None) -> str:
     return "Removed" if about is None else f"{about.title} · {about.net} · {100 * about.test.share:.0f} %"
 
 
@@ -134,12 +134,12 @@ def where(
     return arch, layer, size
 
 
-def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Dataset) -> OwnModel | str:
+def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Dataset) -> UploadedModel | str:
     """The checked model, or the sentence that says what is wrong; looked at once."""
     asked = (file.file_id, arch, layer, size, dataset.fingerprint)
     known = state.recall("checked-model")
     if known is not None and known[0] == asked:
-        found: OwnModel | str = known[1]
+        found: UploadedModel | str = known[1]
         return found
     with st.spinner("Reading and measuring it"):
         try:
@@ -154,7 +154,7 @@ def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Datase
     return found
 
 
-def _use(lab: Lab, own: OwnModel) -> str | None:
+def _use(lab: Lab, own: UploadedModel) -> str | None:
     """Keep it and open the Lab on it; else the sentence that says why not, the Lab as it was."""
     try:
         if lab.classroom is not None and not uploads.model_claims(own.key).is_of(lab.browser):
@@ -196,7 +196,7 @@ def _do(move: Any) -> None:
         st.rerun(scope="fragment")
 
 
-def report(about: About, classes: tuple[str, ...]) -> str:
+def report(about: ModelInfo, classes: tuple[str, ...]) -> str:
     """Shapes and accuracies as one piece of HTML."""
     facts = {
         "Net": about.net,

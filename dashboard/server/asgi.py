@@ -15,7 +15,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.components.assets import modules
-from dashboard.server.click_dedup import OneClick
+from dashboard.server.click_dedup import ClickDeduplication
 from dashboard.server.frame_socket import PUSH, route
 from dashboard.server.shield import Shield, inline_scripts, policy
 from dashboard.server.warmup import ONE_IMPORT, import_lab
@@ -28,7 +28,7 @@ STATIC = HERE / "static"
 HIDES = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")  # the page is written anew
 
 
-class EarlyPage:
+class PageShell:
     """ASGI middleware: adds to Streamlit's page what makes the first picture early, and leaves every other answer as it is."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -127,7 +127,7 @@ def _close() -> None:
 
 def lab_app(script: Path) -> ASGIApp:
     """The server's application over a page's script."""
-    middleware = [Middleware(EarlyPage), Middleware(OneClick)]
+    middleware = [Middleware(PageShell), Middleware(ClickDeduplication)]
     return Shield(st.App(script, routes=[route()], middleware=middleware, lifespan=lifespan))
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value")
 
 
-class OneClick:
+class ClickDeduplication:
     """ASGI middleware: takes what was clicked out of the messages by which a fragment asks to be drawn again.
 
     Streamlit's page holds a click back for some milliseconds, so that several go out together (seen in 1.67). The timer of a fragment

@@ -30,13 +30,13 @@ _TOKEN = re.compile(r"[0-9a-f]{24}")
 _FIELDS = ("life", "rev", "from", "follow", "fork", "fork_follow")
 
 
-class Push:
+class FramePublisher:
     """Whether this process's server pushes; off until it has started."""
 
     serves = False
 
 
-PUSH = Push()
+PUSH = FramePublisher()
 
 
 def route() -> WebSocketRoute:

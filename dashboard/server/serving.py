@@ -26,7 +26,7 @@ LEAVE_S = 2.0  # after its last word, until a connection that does not close is 
 FRAGMENTS = 1024  # of one message; empty ones would take memory without end
 
 
-class Guarded(WebSocketsSansIOProtocol):
+class GuardedWebSocket(WebSocketsSansIOProtocol):
     """A WebSocket connection with bounded memory.
 
     A message larger than its path allows is refused by the length in its header, with close code 1009. A peer that never reads
@@ -98,7 +98,7 @@ def serve(script: str, app: str, options: dict[str, Any]) -> None:
 
     def guarded() -> dict[str, Any]:
         return usual() | {
-            "ws": Guarded,
+            "ws": GuardedWebSocket,
             "ws_max_size": get_max_widget_state_size_bytes(),  # Streamlit refuses more, after it has read all
             "timeout_graceful_shutdown": END_S,
             "server_header": False,

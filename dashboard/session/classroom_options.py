@@ -10,8 +10,8 @@ from core.errors import RequestError
 from dashboard.presentation.text import numbers
 
 if TYPE_CHECKING:  # `laf --help` waits for no torch
-    from core.experiments.session.limits import Classroom
-    from core.experiments.session.turn_queue import Place
+    from core.experiments.session.limits import SessionLimits
+    from core.experiments.session.turn_queue import QueuePosition
 
 OPTIONS = {  # of the command line: field of Classroom, placeholder, type, help
     "--players": ("players", "N", numbers.whole(1, 1024), "runs that play at once, the others wait in line (default: one for each core)"),
@@ -27,7 +27,7 @@ OPTIONS = {  # of the command line: field of Classroom, placeholder, type, help
 }  # fmt: skip
 VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
 
-_begun: Classroom | None = None
+_begun: SessionLimits | None = None
 
 
 def add(page: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def add(page: argparse.ArgumentParser) -> None:
         )
 
 
-def read(a: argparse.Namespace) -> Classroom | None:
+def read(a: argparse.Namespace) -> SessionLimits | None:
     """What the options ask for. Raises RequestError for one that means nothing."""
     given = {field: getattr(a, field) for field, *_ in OPTIONS.values() if getattr(a, field) is not None}
     if not a.classroom:
@@ -49,18 +49,18 @@ def read(a: argparse.Namespace) -> Classroom | None:
             name = next(option for option, (field, *_) in OPTIONS.items() if field in given)
             raise RequestError(f"{name} is a limit of a classroom; add --classroom")
         return None
-    from core.experiments.session.limits import Classroom
+    from core.experiments.session.limits import SessionLimits
 
-    return Classroom(**given)
+    return SessionLimits(**given)
 
 
-def begin(limits: Classroom | None) -> None:
+def begin(limits: SessionLimits | None) -> None:
     """From now on all pages of the process are in this classroom; None: in none."""
     global _begun
     _begun = limits
 
 
-def now() -> Classroom | None:
+def now() -> SessionLimits | None:
     """The classroom that the page is in, if any."""
     said = os.environ.get(VARIABLE, "")
     if _begun is None and said:
@@ -68,7 +68,7 @@ def now() -> Classroom | None:
     return _begun
 
 
-def _from_words(words: list[str]) -> Classroom | None:
+def _from_words(words: list[str]) -> SessionLimits | None:
     options = argparse.ArgumentParser(exit_on_error=False, add_help=False)
     add(options)
     try:
@@ -103,7 +103,7 @@ def refused(*files: Any) -> str | None:
     return None
 
 
-def in_line(place: Place) -> str:
+def in_line(place: QueuePosition) -> str:
     """Where somebody stands: "You are 3rd in line, about 40 s"."""
     n, s = place.number, place.wait_s
     ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")

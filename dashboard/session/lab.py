@@ -20,14 +20,14 @@ from core.data.registry import OWN, load, require_name
 from core.data.uploads import store
 from core.errors import LabError, RequestError
 from core.experiments.session.experiment import Experiment
-from core.experiments.session.limits import Classroom
+from core.experiments.session.limits import SessionLimits
 from core.experiments.session.memory_estimate import require_room
-from core.experiments.session.preparation_cache import Kept
-from core.experiments.session.turn_queue import Place
+from core.experiments.session.preparation_cache import PreparationCache
+from core.experiments.session.turn_queue import QueuePosition
 from core.lessons import Lesson
 from core.methods import METHODS, method
 from core.methods.base import require_no_model
-from core.models.uploads import about_model
+from core.models.uploads import model_info
 from core.projection.projection import UmapBackend
 from core.runs.run import Phase
 from core.runs.setup import Setup, usual_classes
@@ -35,20 +35,20 @@ from core.runs.storage import Recorder, RunInfo, is_open, run_folder, run_info, 
 from core.runs.storage.run_folder import no_run
 from core.runs.storage.serialization import config_like
 from core.runtime.purge_watch import generation, purged_since
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from core.runtime.storage import home
 from dashboard.presentation.wire import scene
 from dashboard.presentation.wire.outbox import Outbox
-from dashboard.presentation.wire.selection import Picks, pick_scene
+from dashboard.presentation.wire.selection import SelectionState, pick_scene
 from dashboard.session.browser_cookie import COOKIE, TOKEN
-from dashboard.session.jobs.attack import Attacking
-from dashboard.session.jobs.audit import Auditing
-from dashboard.session.jobs.checkpoint_evaluation import Judging
-from dashboard.session.jobs.comparison import Comparing
-from dashboard.session.jobs.forget_suggestions import Advice
-from dashboard.session.jobs.lesson_export import Replaying, replaying
-from dashboard.session.lesson_session import Touring
-from dashboard.session.url_params import Asked, asked, with_settings, words
+from dashboard.session.jobs.attack import AttackJob
+from dashboard.session.jobs.audit import AuditJob
+from dashboard.session.jobs.checkpoint_evaluation import EvaluationJob
+from dashboard.session.jobs.comparison import ComparisonJob
+from dashboard.session.jobs.forget_suggestions import SuggestionJob
+from dashboard.session.jobs.lesson_export import LessonExportJob, replaying
+from dashboard.session.lesson_session import LessonSession
+from dashboard.session.url_params import UrlRequest, asked, with_settings, words
 
 FAST_S = 0.1  # between two looks for news while frames come
 CALM_S = 0.5  # while only progress does
@@ -63,14 +63,14 @@ class Lab:
 
     def __init__(
         self,
-        runner: Runner,
+        runner: Scheduler,
         umap: UmapBackend,
-        map_runner: Runner,
-        kept: Kept,
+        map_runner: Scheduler,
+        kept: PreparationCache,
         *,
         browser: str | None = None,
-        asked: Asked | None = None,
-        classroom: Classroom | None = None,
+        asked: UrlRequest | None = None,
+        classroom: SessionLimits | None = None,
     ) -> None:
         self.classroom = classroom  # where many share the machine
         self.browser = browser  # whose runs are kept; None: they are not
@@ -92,20 +92,20 @@ class Lab:
 
     def _begin_pages(self) -> None:
         """What the other pages hold; it outlives a change of what is played."""
-        self.comparing = Comparing(self._runner, self._experiment_of)
-        self.auditing = Auditing(self._runner)
-        self.judging = Judging(self._runner)
-        self.attacking = Attacking(self._runner)
-        self.touring = Touring(self)
+        self.comparison_job = ComparisonJob(self._runner, self._experiment_of)
+        self.audit_job = AuditJob(self._runner)
+        self.evaluation_job = EvaluationJob(self._runner)
+        self.attack_job = AttackJob(self._runner)
+        self.lesson_session = LessonSession(self)
 
-    def replay(self, lesson: Lesson, seed: int) -> Replaying:
+    def replay(self, lesson: Lesson, seed: int) -> LessonExportJob:
         """The lesson's page for a class without a server, as far as it is."""
         return replaying(
             lesson, seed, self._umap, self._runner, self._map_runner, self.experiment.setup.data_dir
         )
 
     def _close_pages(self) -> None:
-        for page in (self.comparing, self.auditing, self.judging, self.attacking):
+        for page in (self.comparison_job, self.audit_job, self.evaluation_job, self.attack_job):
             page.close()
 
     def drop_purged(self) -> bool:
@@ -117,13 +117,13 @@ class Lab:
         self._close_pages()
         self._begin_pages()
         if setup.dataset in purged_since(before):
-            self.forget_set = Picks()
+            self.forget_set = SelectionState()
             if self.change(setup) is not None:  # it asked for images that are gone
                 self.open(Setup())
             self.notice = "Images of this data were purged: what the Lab held of them is gone, and made again without them"
         return True
 
-    def _open_asked(self, asked: Asked) -> bool:
+    def _open_asked(self, asked: UrlRequest) -> bool:
         """Open what an address asks for; False, with a notice, where it names nothing that can be opened."""
         if asked.run is not None:
             self.notice = self.take_up(asked.run, step=asked.step)
@@ -195,9 +195,11 @@ class Lab:
         self._scene: bytes | None = None
         self._pick_scene: tuple[bytes, bytes] | None = None  # what it was made of, and it
         self._page: tuple[object, bytes] | None = None
-        self.picked = Picks()  # on the Lab's map
+        self.picked = SelectionState()  # on the Lab's map
         if not hasattr(self, "forget_set") or self.experiment.setup.dataset != setup.dataset:
-            self.forget_set = Picks()  # of the page Forget set; ids of another dataset mean other images
+            self.forget_set = (
+                SelectionState()
+            )  # of the page Forget set; ids of another dataset mean other images
         self.mode = "fixed"  # which map the browser shows: a new token begins on the fixed one
         self.outbox = Outbox()
         self.experiment = Experiment(
@@ -205,7 +207,7 @@ class Lab:
             take_up=take_up, as_copy=as_copy, classroom=self.classroom,
         )  # fmt: skip
         self.experiment.start()
-        self.advice: Advice = getattr(self, "advice", None) or Advice(self._runner)
+        self.advice: SuggestionJob = getattr(self, "advice", None) or SuggestionJob(self._runner)
 
     def _experiment_of(self, setup: Setup) -> tuple[Experiment, bool]:
         """An experiment of these images and this model: the one that is played where it will do, or another, and whether it is."""
@@ -252,7 +254,7 @@ class Lab:
         if setup.dataset.startswith(OWN):
             store.about(setup.dataset, self.browser)
         if setup.model is not None:
-            about_model(setup.model, self.browser)
+            model_info(setup.model, self.browser)
         return setup if self.classroom is None else replace(setup, data_dir=None)
 
     def _images(self, setup: Setup) -> Dataset:
@@ -327,7 +329,7 @@ class Lab:
             e.fork_run is None,
             self.not_kept,
             self.place is not None,
-            self.touring.lesson is not None and self.phase is not Phase.RUNNING and e.is_looking,
+            self.lesson_session.lesson is not None and self.phase is not Phase.RUNNING and e.is_looking,
         )
 
     @property
@@ -351,7 +353,7 @@ class Lab:
         return time.monotonic() - self._played < LATELY_S
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> QueuePosition | None:
         """Where the run stands in a classroom's line; None while it plays, stands still, or there is none."""
         seat = self.experiment.seat
         return seat.place if seat is not None else None
@@ -475,7 +477,7 @@ def read_words() -> dict[str, str]:
     return dict(st.query_params.to_dict())
 
 
-def read_address() -> Asked:
+def read_address() -> UrlRequest:
     """What the page's address asks for."""
     return asked(st.query_params.to_dict())
 

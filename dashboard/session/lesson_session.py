@@ -16,22 +16,22 @@ from core.lessons.assessment.progress import (
     read_progress,
     write_progress,
 )
-from core.lessons.assessment.submission import Who, evidence, seed_of
+from core.lessons.assessment.submission import Student, evidence, seed_of
 from core.lessons.checks import Verdict
-from core.lessons.schema import Do
+from core.lessons.schema import Action
 from core.runs.records import Phase
 from core.runtime.bounds import quoted
 from core.runtime.ownership import owner
 
 if TYPE_CHECKING:
-    from dashboard.session.jobs.lesson_export import Replaying
+    from dashboard.session.jobs.lesson_export import LessonExportJob
     from dashboard.session.lab import Lab
 
 CONTROLS = ("open", "fixed", "hidden")
 
 
 @dataclass(frozen=True)
-class Link:
+class LessonLink:
     """What a teacher's link asks for. Controls "fixed": data and settings stand; "hidden": only the lesson's buttons are there."""
 
     lesson: str | None = None
@@ -41,7 +41,7 @@ class Link:
     student: str = ""  # number, so that a reload keeps the seed
 
     @classmethod
-    def of(cls, found: Mapping[str, str]) -> Link:
+    def of(cls, found: Mapping[str, str]) -> LessonLink:
         """From the words of an address; whatever is not understood is left out."""
         controls = found.get("controls", "fixed" if found.get("fixed") == "1" else "open")
         return cls(
@@ -68,18 +68,18 @@ class Link:
         return found
 
 
-class Touring:
+class LessonSession:
     """One tab's way through the lessons."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self.link = Link()
+        self.link = LessonLink()
         self.lesson: Lesson | None = None
         self.progress = Progress()
-        self.who = Who("", "", "")
+        self.who = Student("", "", "")
         self.problem: str | None = None  # said until the next move
         self.arrived = False  # whether the address was read
-        self.replaying: Replaying | None = None  # the page that a teacher asked for last
+        self.replaying: LessonExportJob | None = None  # the page that a teacher asked for last
         self.tour = Tour(lambda: lab.experiment, lab.change)
         self._facts: tuple[object, dict[str, Any]] | None = None
 
@@ -90,8 +90,8 @@ class Touring:
         if self.arrived:
             return
         self.arrived = True
-        self.link = Link.of(found)
-        self.who = Who("", self.link.student, self.link.group or "")
+        self.link = LessonLink.of(found)
+        self.who = Student("", self.link.student, self.link.group or "")
         wanted = self.link.lesson
         if wanted is None:
             return
@@ -119,7 +119,7 @@ class Touring:
     def called(self, name: str, number: str) -> None:
         """Who it is; the number decides the seed."""
         seed = seed_of(self.who.number)
-        self.who = Who(name.strip()[:80], number.strip()[:40], self.link.group or "")
+        self.who = Student(name.strip()[:80], number.strip()[:40], self.link.group or "")
         self.link = replace(self.link, student=self.who.number)
         if self.lesson is not None and seed_of(number) != seed:
             self._open_data()
@@ -245,7 +245,7 @@ class Touring:
     def _open_data(self) -> None:
         assert self.lesson is not None
         self.tour.measured = {}
-        self.tour.begin(self.lesson.setup_for(self.seed), Do("open"))
+        self.tour.begin(self.lesson.setup_for(self.seed), Action("open"))
         self.problem = self.tour.problem
 
     def _keep(self, progress: Progress) -> None:

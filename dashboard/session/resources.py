@@ -10,37 +10,37 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import RequestError
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.projection.umap_process import UmapProcess
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from dashboard.session.lab import Lab
-    from dashboard.session.url_params import Asked
+    from dashboard.session.url_params import UrlRequest
 
 _ROOM = threading.Lock()  # of a classroom's last place
 _COMING: list[str] = []  # browsers of tabs whose Lab is being made
 
 
 @functools.cache
-def runner() -> Runner:
+def runner() -> Scheduler:
     """The worker threads of the process."""
     # A step of a small net is hundreds of short torch calls, each of which gives the interpreter's lock back. At the
     # default of 5 ms, a busy script thread made each of them wait that long: runs took twice as long beside a poll.
     sys.setswitchinterval(2e-4)
-    return Runner()
+    return Scheduler()
 
 
 @functools.cache
-def map_runner() -> Runner:
+def map_runner() -> Scheduler:
     """One thread for what waits for UMAP; the others never do."""
-    return Runner(1)
+    return Scheduler(1)
 
 
 @functools.cache
-def kept() -> Kept:
+def kept() -> PreparationCache:
     """What was prepared for any page of the process; immutable."""
-    return Kept()
+    return PreparationCache()
 
 
 @functools.cache
@@ -67,7 +67,7 @@ def _release(lab: Lab) -> None:
 
 
 @st.cache_resource(scope="session", on_release=_release, show_spinner=False)
-def _lab(browser: str, _asked: Asked) -> Lab:
+def _lab(browser: str, _asked: UrlRequest) -> Lab:
     from dashboard.session import classroom_options
     from dashboard.session import lab as state
     from dashboard.session.lab import Lab

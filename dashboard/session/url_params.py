@@ -26,7 +26,7 @@ THREADS = "threads is not taken from an address; the server decides it: leave it
 
 
 @dataclass(frozen=True)
-class Asked:
+class UrlRequest:
     """What an address asks for."""
 
     setup: Setup | None = None
@@ -67,16 +67,16 @@ def words(setup: Setup, preset: Any, config: Any, run: str | None, step: int | N
     return found
 
 
-def asked(found: Mapping[str, str]) -> Asked:
+def asked(found: Mapping[str, str]) -> UrlRequest:
     """What an address asks for; nothing where it names neither data nor run, and a sentence where its setup cannot be."""
     step = _whole(found.get("step", ""))
     run = found.get("run") or None
     if "dataset" not in found:
-        return Asked(run=run, step=step)
+        return UrlRequest(run=run, step=step)
     try:
-        return Asked(_setup(found), _settings(found.get("settings", "")), run, step)
+        return UrlRequest(_setup(found), _settings(found.get("settings", "")), run, step)
     except RequestError as error:
-        return Asked(run=run, step=step, problem=str(error))
+        return UrlRequest(run=run, step=step, problem=str(error))
 
 
 def _setup(found: Mapping[str, str]) -> Setup:
@@ -193,4 +193,4 @@ def _share(text: str) -> float | None:
         return None
 
 
-__all__ = ["Asked", "asked", "differing", "with_settings", "words"]
+__all__ = ["UrlRequest", "asked", "differing", "with_settings", "words"]

@@ -14,7 +14,7 @@ from core.runs.run import Phase
 from dashboard.presentation.charts import attacks
 from dashboard.presentation.wire import scene
 from dashboard.session import resources
-from dashboard.session.jobs.attack import Attacked, groups, rates, verdict
+from dashboard.session.jobs.attack import AttackData, groups, rates, verdict
 from dashboard.session.lab import Lab
 
 POLL_S = 0.5
@@ -23,24 +23,24 @@ SHOWN = 40  # images of each group
 
 
 def page(lab: Lab) -> None:
-    lab.attacking.want(lab.experiment)
+    lab.attack_job.want(lab.experiment)
     kind, told = st.columns([4.6, 7], gap="small", vertical_alignment="center")
     with kind:
         name = st.segmented_control(
             "Attack", list(ATTACKS), format_func=lambda k: ATTACKS[k].title, default="confidence", required=True,
             key="attack-kind", label_visibility="collapsed",
         )  # fmt: skip
-    found = lab.attacking.found
+    found = lab.attack_job.found
     with told:
         _told(lab, found)
-    if lab.attacking.error is not None:
-        st.error(lab.attacking.error)
+    if lab.attack_job.error is not None:
+        st.error(lab.attack_job.error)
     elif found is not None:
         _shown(found, found.results[name or "confidence"])
-    _wait(lab, (found, lab.attacking.error, lab.phase))
+    _wait(lab, (found, lab.attack_job.error, lab.phase))
 
 
-def _told(lab: Lab, found: Attacked | None) -> None:
+def _told(lab: Lab, found: AttackData | None) -> None:
     """Which model this is about."""
     run = lab.experiment.run
     if run is None:
@@ -61,7 +61,7 @@ def _told(lab: Lab, found: Attacked | None) -> None:
         st.caption(f"{state[0].upper()}{state[1:]}, beside {found.references} retrained models.{later}")
 
 
-def _shown(found: Attacked, result: AttackResult) -> None:
+def _shown(found: AttackData, result: AttackResult) -> None:
     if result.scores is None or result.power is None:
         st.info(result.why or "There are too few images for this attack.")
     else:
@@ -125,7 +125,7 @@ def _tpr(result: AttackResult) -> str:
     )
 
 
-def _grids(found: Attacked, scores: Scores, threshold: float) -> None:
+def _grids(found: AttackData, scores: Scores, threshold: float) -> None:
     """Images that the attack gets right and wrong, those it is surest of first."""
     sample = found.sample
     for column, (title, (members, indices)) in zip(
@@ -154,8 +154,8 @@ def _wait(lab: Lab, shown: tuple[object, ...]) -> None:
 
     @st.fragment(run_every=POLL_S)
     def wait() -> None:
-        lab.attacking.want(lab.experiment)
-        now = (lab.attacking.found, lab.attacking.error, lab.phase)
+        lab.attack_job.want(lab.experiment)
+        now = (lab.attack_job.found, lab.attack_job.error, lab.phase)
         if any(a is not b for a, b in zip(now, shown, strict=True)):
             st.rerun()
 

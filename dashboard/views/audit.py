@@ -15,23 +15,23 @@ POLL_S = 0.5
 
 
 def page(lab: Lab) -> None:
-    auditing, e = lab.auditing, lab.experiment
-    auditing.about(e)
+    audit_job, e = lab.audit_job, lab.experiment
+    audit_job.about(e)
     waits = why_not(e)
     make, told, files = st.columns([2, 6, 4], gap="small", vertical_alignment="center")
     with make:
-        if st.button("Draw up the record", type="primary", disabled=waits is not None or auditing.busy, help=waits, key="audit-make",
+        if st.button("Draw up the record", type="primary", disabled=waits is not None or audit_job.busy, help=waits, key="audit-make",
                      width="stretch"):  # fmt: skip
-            auditing.start(e)
+            audit_job.start(e)
     with told:
         if waits is not None:
             st.caption(waits)
-        elif auditing.error is not None:
-            st.error(auditing.error)
-        elif not auditing.busy and auditing.audit is None:
+        elif audit_job.error is not None:
+            st.error(audit_job.error)
+        elif not audit_job.busy and audit_job.audit is None:
             st.caption("Of the run in the Lab, judged against its retrained models on all images.")
-    made, when = auditing.audit, auditing.made
-    if auditing.busy or waits is not None:
+    made, when = audit_job.audit, audit_job.made
+    if audit_job.busy or waits is not None:
         _wait(lab, waits)
     if made is None or when is None:
         return
@@ -62,8 +62,8 @@ def _wait(lab: Lab, waits: str | None) -> None:
 
     @st.fragment(run_every=POLL_S)
     def wait() -> None:
-        if lab.auditing.busy:
-            p = lab.auditing.progress
+        if lab.audit_job.busy:
+            p = lab.audit_job.progress
             st.progress(
                 0.0 if p is None else p.done / max(1, p.total), text="Judging the model on all images"
             )

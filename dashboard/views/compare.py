@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LabError
-from core.experiments.comparison import RETRAINED, Comparison, which_seeds
+from core.experiments.comparison import RETRAINED, Comparison, parse_seeds
 from core.experiments.comparison_summary import Summary, summarise
 from core.methods import METHODS
 from dashboard.components.comparison_table import table
@@ -17,7 +17,7 @@ from dashboard.presentation.charts import evaluation
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.wire.comparison import table_data, title_of
 from dashboard.session import resources
-from dashboard.session.jobs import comparison as comparing
+from dashboard.session.jobs import comparison as comparison_job
 from dashboard.session.lab import Lab
 
 POLL_S = 1.0
@@ -44,7 +44,7 @@ DETAILS = ("Maps A | B", "Where forgotten images go", "Class accuracy", "Layers"
 
 
 def page(lab: Lab) -> None:
-    comparison: Comparison | None = lab.comparing.comparison
+    comparison: Comparison | None = lab.comparison_job.comparison
     form, told, files = st.columns([3.4, 7, 1.6], gap="small", vertical_alignment="center")
     with form:
         _form(lab)
@@ -77,7 +77,7 @@ def _explain(lab: Lab) -> None:
     st.markdown(
         f"""
 #### What will be compared
-The request is the Lab's: **forget {what}**. For each seed the images, the original model and {comparing.usual(lab.experiment)} retrained models are drawn
+The request is the Lab's: **forget {what}**. For each seed the images, the original model and {comparison_job.usual(lab.experiment)} retrained models are drawn
 anew; every method then starts from the same original (SISA and unrolled SGD from their own) and is judged by the same figures.
 
 - Nothing here is a score to maximise: **the nearer to retrained models, the better, in both directions**.
@@ -89,7 +89,7 @@ anew; every method then starts from the same original (SISA and unrolled SGD fro
 
 
 def _form(lab: Lab) -> None:
-    comparison = lab.comparing.comparison
+    comparison = lab.comparison_job.comparison
     running = comparison is not None and not comparison.over
     count = (
         "all methods"
@@ -109,7 +109,7 @@ def _form(lab: Lab) -> None:
         f"Compare **{count}**",
         width="stretch",
         help="Choose methods and seeds",
-        key=f"compare-form-{lab.comparing.number}",
+        key=f"compare-form-{lab.comparison_job.number}",
     ):
         names = list(METHODS)
         chosen = st.pills(
@@ -123,16 +123,16 @@ def _form(lab: Lab) -> None:
         for name, why in METHODS.broken.items():
             st.caption(f"The plug-in {name!r} was not loaded: {why}")
         seeds = st.text_input("Seeds", "0-2", key="compare-seeds", help="Ranges and commas: 0-2 or 1,5")
-        usual = comparing.usual(lab.experiment)
+        usual = comparison_job.usual(lab.experiment)
         references = st.slider(
             "Retrained models for each seed", 2, 10, usual, key=f"compare-references-{usual}"
         )
         if st.button("Start", type="primary", width="stretch", key="compare-start", disabled=not chosen):
             try:
-                lab.comparing.start(
+                lab.comparison_job.start(
                     lab.experiment.setup,
                     [n for n in names if n in chosen],
-                    which_seeds(seeds, 20),
+                    parse_seeds(seeds, 20),
                     references,
                 )
                 st.rerun()
@@ -157,9 +157,9 @@ def _told(lab: Lab, comparison: Comparison) -> None:
         with text:
             share = comparison.done / len(comparison.cells)
             if comparison.over:
-                st.html(f"<div class='hint'>{comparing.ended(comparison)}</div>")
+                st.html(f"<div class='hint'>{comparison_job.ended(comparison)}</div>")
             else:
-                st.html(f"<div class='hint'>{comparing.now(comparison)}</div>")
+                st.html(f"<div class='hint'>{comparison_job.now(comparison)}</div>")
                 st.progress(share)
         with stop:
             if not comparison.over:
@@ -181,8 +181,8 @@ def _table(lab: Lab, comparison: Comparison, group: str) -> None:
     @st.fragment(run_every=every)
     def shown() -> None:
         summary = summarise(comparison)
-        data = table_data(summary, comparison, _keys(summary, group), lab.comparing.chosen)
-        table("compare-table", data, height=TABLE_HEIGHT, on_pick=lab.comparing.pick)
+        data = table_data(summary, comparison, _keys(summary, group), lab.comparison_job.chosen)
+        table("compare-table", data, height=TABLE_HEIGHT, on_pick=lab.comparison_job.pick)
 
     shown()
 
@@ -222,13 +222,13 @@ def _details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
     ready = [line.method for line in summary.lines if line.entries and line.method != RETRAINED]
     if not ready:
         return
-    a, b = lab.comparing.two(ready)
+    a, b = lab.comparison_job.two(ready)
     pick_a, pick_b, what = st.columns([2, 2, 6], gap="small", vertical_alignment="bottom")
     with pick_a:
         a = st.selectbox("A", ready, ready.index(a), format_func=title_of, key=f"compare-a-{a}-{len(ready)}")
     with pick_b:
         b = st.selectbox("B", ready, ready.index(b), format_func=title_of, key=f"compare-b-{b}-{len(ready)}")
-    lab.comparing.chosen = [a, b]
+    lab.comparison_job.chosen = [a, b]
     with what:
         detail = st.segmented_control(
             "Detail", DETAILS, default=DETAILS[0], required=True, key="compare-detail"
@@ -252,7 +252,7 @@ def _details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
 
 
 def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
-    maps = lab.comparing.maps(a, b)
+    maps = lab.comparison_job.maps(a, b)
     if isinstance(maps, bytes):
         pair("compare-pair", maps, height=DETAIL_HEIGHT)
         st.caption(
@@ -262,7 +262,7 @@ def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
 
     @st.fragment(run_every=POLL_S)
     def wait() -> None:
-        now = lab.comparing.maps(a, b)
+        now = lab.comparison_job.maps(a, b)
         if isinstance(now, bytes):
             st.rerun()
         st.caption(now)

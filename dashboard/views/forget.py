@@ -7,15 +7,15 @@ import streamlit as st
 
 from core.data.forget_selection import Ids, invert
 from core.data.images import Dataset
-from core.evaluation.forget_suggestions import Facts, Filter, ordered
+from core.evaluation.forget_suggestions import Filter, ImageFacts, ordered
 from dashboard.components.feed import picks_feed
 from dashboard.components.gallery import gallery
-from dashboard.components.map_view import theatre
+from dashboard.components.map_view import map_view
 from dashboard.forms import forget_set
-from dashboard.presentation.wire.selection import PAGE, Picks, gallery_page, pick_run
+from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
 from dashboard.session import lab as state
 from dashboard.session import resources
-from dashboard.session.jobs.forget_suggestions import WORK, Advice
+from dashboard.session.jobs.forget_suggestions import WORK, SuggestionJob
 from dashboard.session.lab import Lab
 
 HEIGHT = 668  # what 900 px leave below header, counts and controls
@@ -37,7 +37,7 @@ def page(lab: Lab) -> None:
     left, right = st.columns([1, 1], gap="small")
     shown = lab.map_ids
     with left:
-        theatre("pick-map", lab.pick_scene(), height=HEIGHT, on_pick=lambda v: _take(picks, v, dataset))
+        map_view("pick-map", lab.pick_scene(), height=HEIGHT, on_pick=lambda v: _take(picks, v, dataset))
     with tools:
         forget_set.operation(picks, lab.token)
     if dataset is not None:
@@ -52,12 +52,12 @@ def page(lab: Lab) -> None:
     _poll(lab, shown, drawn_of)
 
 
-def _take(picks: Picks, value: dict, dataset: Dataset | None) -> None:  # type: ignore[type-arg]
+def _take(picks: SelectionState, value: dict, dataset: Dataset | None) -> None:  # type: ignore[type-arg]
     if dataset is not None:
         picks.take(value, dataset.train.ids.cpu().numpy())
 
 
-def _chosen_rows(advice: Advice, picks: Picks, dataset: Dataset, token: str) -> Ids:
+def _chosen_rows(advice: SuggestionJob, picks: SelectionState, dataset: Dataset, token: str) -> Ids:
     """Rows of the training images that the gallery shows, in its order."""
     sort, narrow, suggest, lists = st.columns([2, 1, 1, 1], gap="small")
     with sort:
@@ -72,7 +72,9 @@ def _chosen_rows(advice: Advice, picks: Picks, dataset: Dataset, token: str) -> 
     return _rows(order, wanted, advice.facts, advice, dataset)
 
 
-def _rows(order: str, wanted: Filter, facts: Facts | None, advice: Advice, dataset: Dataset) -> Ids:
+def _rows(
+    order: str, wanted: Filter, facts: ImageFacts | None, advice: SuggestionJob, dataset: Dataset
+) -> Ids:
     if facts is None:
         return np.arange(len(dataset.train), dtype=np.int64)
     rows = ordered(order, facts, advice.scores)

@@ -11,7 +11,7 @@ from dashboard.components.comparison_table import table
 from dashboard.forms import model_upload
 from dashboard.presentation.wire.comparison import table_data
 from dashboard.session import classroom_options, resources
-from dashboard.session.jobs.checkpoint_evaluation import Judging, summary_of
+from dashboard.session.jobs.checkpoint_evaluation import EvaluationJob, summary_of
 from dashboard.session.lab import Lab
 
 POLL_S = 0.5
@@ -21,7 +21,7 @@ LIMIT_MB = 1024
 
 def page(lab: Lab) -> None:
     split = lab.experiment.split
-    judging = lab.judging
+    evaluation_job = lab.evaluation_job
     if split is None:
         st.caption("The images are being read.")
         return
@@ -70,26 +70,34 @@ def page(lab: Lab) -> None:
         st.error(refused)
         missing = refused
     if st.button(
-        "Judge", type="primary", disabled=missing is not None or judging.busy, help=missing, key="judge-start"
+        "Judge",
+        type="primary",
+        disabled=missing is not None or evaluation_job.busy,
+        help=missing,
+        key="judge-start",
     ) and (original is not None and unlearned is not None and layer is not None):
         others = [(f.name, f.getvalue()) for f in retrained]
-        judging.start(
+        evaluation_job.start(
             split, arch, layer, size, (original.name, original.getvalue()), (unlearned.name, unlearned.getvalue()), others
         )  # fmt: skip
-    if judging.error is not None:
-        other = " Choose the architecture that it was trained as." if "does not fit" in judging.error else ""
-        st.error(f"{judging.error}.{other}" if other else judging.error)
-    elif judging.busy:
-        _wait(judging)
-    elif judging.found is not None:
-        _found(judging)
+    if evaluation_job.error is not None:
+        other = (
+            " Choose the architecture that it was trained as."
+            if "does not fit" in evaluation_job.error
+            else ""
+        )
+        st.error(f"{evaluation_job.error}.{other}" if other else evaluation_job.error)
+    elif evaluation_job.busy:
+        _wait(evaluation_job)
+    elif evaluation_job.found is not None:
+        _found(evaluation_job)
 
 
-def _found(judging: Judging) -> None:
-    found = judging.found
+def _found(evaluation_job: EvaluationJob) -> None:
+    found = evaluation_job.found
     assert found is not None
     summary = summary_of(found)
-    st.caption(judging.about)
+    st.caption(evaluation_job.about)
     table(
         "judge-table",
         table_data(summary, None, list(summary.columns), []),
@@ -109,7 +117,7 @@ def _found(judging: Judging) -> None:
         if power:
             st.caption(power)
     record = {
-        "about": judging.about,
+        "about": evaluation_job.about,
         "unlearned": found.unlearned.as_dict(),
         "original": found.original.as_dict(),
         "retrained": [one.as_dict() for one in found.retrained],
@@ -124,12 +132,12 @@ def _found(judging: Judging) -> None:
     )
 
 
-def _wait(judging: Judging) -> None:
+def _wait(evaluation_job: EvaluationJob) -> None:
     @st.fragment(run_every=POLL_S)
     def wait() -> None:
-        p = judging.progress
+        p = evaluation_job.progress
         st.progress(0.0 if p is None else p.done / max(1, p.total), text="Judging")
-        if not judging.busy:
+        if not evaluation_job.busy:
             st.rerun()
 
     wait()

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import LabError
 from dashboard.components.feed import feed, line, picks_feed
-from dashboard.components.map_view import theatre
+from dashboard.components.map_view import map_view
 from dashboard.components.readouts import readouts
 from dashboard.components.timeline import timeline
 from dashboard.forms import dataset_upload, setup
@@ -102,7 +102,7 @@ def stage(lab: Lab, widths: Sequence[float]) -> None:
     """The map and the read-outs, side by side at these relative widths."""
     left, right = st.columns(widths, gap="small")
     with left:
-        theatre(
+        map_view(
             "theatre",
             lab.scene(),
             height=STAGE_HEIGHT,

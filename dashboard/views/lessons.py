@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.lessons.library import shelf
+from core.lessons.library import load_lessons
 from dashboard.components.timeline import timeline
 from dashboard.forms import hyperparameters, lesson_list, method, setup
 from dashboard.forms.lesson_panel import panel
@@ -18,28 +18,28 @@ BESIDE = 3.1
 
 
 def page(lab: Lab) -> None:
-    lessons, problems = shelf()
-    touring = lab.touring
-    touring.arrive(state.read_words(), lessons)
-    if touring.lesson is None:
-        state.write_address(touring.link.words())
+    lessons, problems = load_lessons()
+    lesson_session = lab.lesson_session
+    lesson_session.arrive(state.read_words(), lessons)
+    if lesson_session.lesson is None:
+        state.write_address(lesson_session.link.words())
         lesson_list.overview(lab, lessons, problems)
         return
-    touring.go_on()
-    state.write_address({**lab.address(), **touring.link.words()})
-    strip, stage = st.columns([STRIP[touring.link.present], BESIDE], gap="small")
+    lesson_session.go_on()
+    state.write_address({**lab.address(), **lesson_session.link.words()})
+    strip, stage = st.columns([STRIP[lesson_session.link.present], BESIDE], gap="small")
     with strip:
         panel(lab)
     with stage:
         _bar(lab)
         timeline("timeline", lab.token, on_travel=lambda value: front.travelled(lab, value))
-        front.stage(lab, [1.42 - 0.2 * lab.touring.link.present, 1.08])
+        front.stage(lab, [1.42 - 0.2 * lab.lesson_session.link.present, 1.08])
     front.follow(lab)
 
 
 def _bar(lab: Lab) -> None:
     """The Lab's controls, as far as the lesson and the teacher's link leave them."""
-    link, part = lab.touring.link, lab.touring.part
+    link, part = lab.lesson_session.link, lab.lesson_session.part
     knobs = link.controls == "open" or (part is not None and part.knobs)
     buttons = link.controls != "hidden" or (part is not None and part.knobs)
     left, middle, facts = st.columns([6, 1.25, 3.1], gap="small", vertical_alignment="center")

@@ -11,8 +11,8 @@ from core.data.registry import DATASETS
 from core.errors import LabError
 from core.experiments.studies import (
     MEASURES,
+    ResultsTable,
     Study,
-    Table,
     best,
     counts,
     flat,
@@ -81,7 +81,7 @@ def page(lab: Lab) -> None:
             return
     if study is None:
         return
-    table = Table(study.name)
+    table = ResultsTable(study.name)
     try:
         table.refresh()
     except LabError as error:
@@ -99,7 +99,7 @@ def page(lab: Lab) -> None:
     _results(lab, study, table)
 
 
-def _told(study: Study, table: Table) -> None:
+def _told(study: Study, table: ResultsTable) -> None:
     """Size, time, start, progress and cancel."""
     running = studying.driven(study.name)
     lively = (running is not None and not running.over) or _is_predicting(study)
@@ -132,7 +132,7 @@ def _is_predicting(study: Study) -> bool:
     return found is not None and found.study == study and found.waiting
 
 
-def _prepare(study: Study, table: Table, text: Any, move: Any) -> None:
+def _prepare(study: Study, table: ResultsTable, text: Any, move: Any) -> None:
     """What is left, how long that will take, and the button that begins it."""
     found = counts(study, table.rows) if study.size <= 5000 else {"done": 0, "failed": 0, "left": study.size}
     last = studying.driven(study.name)
@@ -292,7 +292,7 @@ def _explain(study: Study) -> None:
                 st.rerun()
 
 
-def _results(lab: Lab, study: Study, table: Table) -> None:
+def _results(lab: Lab, study: Study, table: ResultsTable) -> None:
     running = studying.driven(study.name)
     lively = (running is not None and not running.over) or is_running(study.name)
     varied = list(study.varied)
@@ -437,7 +437,7 @@ def _open(lab: Lab, study: Study, row: dict[str, Any]) -> None:
     st.switch_page("views/lab.py")
 
 
-def _files(study: Study, table: Table) -> None:
+def _files(study: Study, table: ResultsTable) -> None:
     with st.popover("Export", width="stretch", help="All rows as a file"):
         rows = joined(study, table.rows)
         st.download_button(

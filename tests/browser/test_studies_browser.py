@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from core.experiments.studies import Driven, parse_study
+from core.experiments.studies import StudyRun, parse_study
 from tests.browser.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -31,7 +31,7 @@ def server_with_study(tmp_path):
     """A server whose home has a finished study."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAF_HOME", str(tmp_path))
-        Driven(parse_study(QUICK, "two-temperatures"), workers=1).run()
+        StudyRun(parse_study(QUICK, "two-temperatures"), workers=1).run()
     server = Server(tmp_path)
     server.wait()
     yield server

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.data.uploads.archives import Archive, shown
-from core.data.uploads.image_decoding import NotAPicture, decode, header_of
+from core.data.uploads.image_decoding import ImageDecodingError, decode, header_of
 from core.data.uploads.limits import TOTAL_PIXELS, seconds
 from core.data.uploads.names import clean_names
 from core.data.uploads.parsed import IMAGES, Progress, Read, Rows, Size, note, resized, size_text, target_size
@@ -142,7 +142,7 @@ class _Pictures:
             progress(i, 4 * len(files))  # looking at headers is about a quarter of the work
             try:
                 header = header_of(archive.read(file.path), _where(archive, file))
-            except NotAPicture as reason:
+            except ImageDecodingError as reason:
                 self.dropped[str(reason)].append(file.path)
                 continue
             size_at[file.path] = header.size
@@ -165,7 +165,7 @@ class _Pictures:
     def _decode(self, archive: Archive, file: _File, size: Size, common: Size) -> None:
         try:
             picture = decode(archive.read(file.path), _where(archive, file), common, target_size(common))
-        except NotAPicture as reason:
+        except ImageDecodingError as reason:
             self.dropped[str(reason)].append(file.path)
             return
         self.rows.add(picture.pixels, picture.pixels.ndim == 3)

@@ -32,11 +32,11 @@ _STRIP = 2**18  # pixels that are looked at or blended at once
 _T = TypeVar("_T")
 
 
-class NotAPicture(Exception):
+class ImageDecodingError(Exception):
     """A file that holds no picture that can be read; the text says what it is."""
 
 
-class Picture(NamedTuple):
+class DecodedImage(NamedTuple):
     """Pixels (H, W) where they are grey, else (H, W, 3), uint8."""
 
     pixels: NDArray[np.uint8]
@@ -67,7 +67,7 @@ def header_of(data: bytes, where: str) -> Header:
     return _guarded(look, where)
 
 
-def decode(data: bytes, where: str, common: Size, target: Size) -> Picture:
+def decode(data: bytes, where: str, common: Size, target: Size) -> DecodedImage:
     """The picture at ``target``: one of ``common`` size is scaled, another also cut to its middle. Raises as ``header_of``."""
     return _guarded(lambda: _decode(_open(data, where), common, target), where)
 
@@ -130,16 +130,16 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _guarded(work: Callable[[], _T], where: str) -> _T:
     try:
         return work()
-    except (DataError, NotAPicture):
+    except (DataError, ImageDecodingError):
         raise
     except MemoryError as error:
         raise DataError(
             f"{where}, an image that takes more memory to decode than it may; make it smaller"
         ) from error
     except UnidentifiedImageError as error:
-        raise NotAPicture("no image") from error
+        raise ImageDecodingError("no image") from error
     except Exception as error:  # hostile bytes: decoders raise nearly every kind there is
-        raise NotAPicture("a broken image") from error
+        raise ImageDecodingError("a broken image") from error
 
 
 def _open(data: bytes, where: str) -> Image.Image:
@@ -163,7 +163,7 @@ def _upright(image: Image.Image) -> Size:
     return (image.height, image.width) if lies else (image.width, image.height)
 
 
-def _decode(image: Image.Image, common: Size, target: Size) -> Picture:
+def _decode(image: Image.Image, common: Size, target: Size) -> DecodedImage:
     remarks = []
     made_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
     usual = _upright(image) == common
@@ -181,7 +181,7 @@ def _decode(image: Image.Image, common: Size, target: Size) -> Picture:
     if image.size != target:
         how = Image.Resampling.BICUBIC
         image = image.resize(target, how) if usual else ImageOps.fit(image, target, how)
-    return Picture(np.array(image), tuple(remarks), made_grey)
+    return DecodedImage(np.array(image), tuple(remarks), made_grey)
 
 
 def _eight_bit(image: Image.Image) -> tuple[Image.Image, str]:
@@ -195,7 +195,7 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, str]:
             (np.asarray(image) >> 8).astype(np.uint8)
         ), "16 bits a pixel, of which the upper 8 are kept"
     if image.mode in ("I", "F"):
-        raise NotAPicture("an image of 32 bits a pixel, whose white nobody knows")
+        raise ImageDecodingError("an image of 32 bits a pixel, whose white nobody knows")
     if image.has_transparency_data:
         return _on_white(
             image if image.mode == "RGBA" else image.convert("RGBA")

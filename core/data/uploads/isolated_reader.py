@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.data.uploads import limits
 from core.data.uploads.archives import UPLOAD_BYTES, check_source, shown
-from core.data.uploads.parsed import Found, Progress
+from core.data.uploads.parsed import ParsedUpload, Progress
 from core.data.uploads.reader import receive, send
 from core.errors import DataError, LabError
 
@@ -32,7 +32,7 @@ _WAIT_S = 0.2
 _turns = threading.BoundedSemaphore(AT_ONCE)
 
 
-def read(source: Path | bytes, name: str, progress: Progress) -> Found:
+def read(source: Path | bytes, name: str, progress: Progress) -> ParsedUpload:
     """Return what is in a zip of class folders or an npz called ``name``, read by a process that ends with this call.
 
     Raises RequestError when there is no such file, DataError (one sentence that names the file) for all that is wrong with it,
@@ -96,7 +96,7 @@ class Reader:
                 if pipe is not None:
                     pipe.close()
 
-    def read(self, source: Path | bytes, name: str, progress: Progress) -> Found:
+    def read(self, source: Path | bytes, name: str, progress: Progress) -> ParsedUpload:
         """Return what is in ``source``. Raises DataError."""
         self._expect(limits.SECONDS)
         request: dict[str, Any] = {"name": shown(name)}
@@ -133,12 +133,12 @@ class Reader:
             self._expect(None)
         raise self._ended(name)
 
-    def _found(self, head: dict[str, Any]) -> Found:
+    def _found(self, head: dict[str, Any]) -> ParsedUpload:
         n, c, h, w = head["shape"]
         y = torch.from_numpy(self._array((n,), np.dtype(np.int64)))
         is_test = torch.from_numpy(self._array((n,), np.dtype(np.bool_))) if head["has_test"] else None
         x: Tensor = torch.from_numpy(self._array((n, c, h, w), np.dtype(np.uint8)))
-        return Found(
+        return ParsedUpload(
             tuple(head["classes"]), x, y, is_test, tuple((w, h, n) for w, h, n in head["sizes"]),
             tuple(head["notes"]), tuple(head["paths"]), tuple(head["left_out"]),
         )  # fmt: skip

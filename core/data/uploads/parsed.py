@@ -24,7 +24,7 @@ Size = tuple[int, int]  # width, height
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ParsedUpload:
     """All images of an upload, at one size, in the order of their ids."""
 
     classes: tuple[str, ...]

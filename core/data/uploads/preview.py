@@ -16,7 +16,7 @@ from core.data.images import Dataset, LabelledImages, Norm
 from core.data.uploads import isolated_reader
 from core.data.uploads.archives import shown
 from core.data.uploads.names import clean_text
-from core.data.uploads.parsed import CLASSES, Found
+from core.data.uploads.parsed import CLASSES, ParsedUpload
 from core.data.uploads.subjects import subjects_of, told_of_test
 from core.errors import DataError
 from core.runtime import seeding
@@ -26,7 +26,7 @@ SMALL = 12  # pixels a side up to which grey images are like digits
 
 
 @dataclass(frozen=True, eq=False)
-class Proposal:
+class UploadPreview:
     """Images as they would be kept, and what a person should know before. Train ids and test ids never meet.
 
     ``sizes`` are (width, height, images) as found, commonest first; ``notes`` whole sentences.
@@ -101,7 +101,7 @@ def inspect(
     name: str,
     subjects: Path | bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Proposal:
+) -> UploadPreview:
     """Look at a zip of class folders or an npz, called ``name``; ``subjects`` is a CSV of who is on which image.
 
     ``progress`` is told how much is done, and of how much. Raises RequestError when there is no such file, DataError (one
@@ -132,13 +132,13 @@ def inspect(
             raise DataError(
                 "the CSV of subjects names no training image; nothing could be forgotten by subject"
             )
-    return Proposal(
+    return UploadPreview(
         _title(name), found.classes, part(~test), part(test), found.sizes, tuple(notes), names, subject_of,
         test_subject_of,
     )  # fmt: skip
 
 
-def _require_classes(found: Found, name: str) -> None:
+def _require_classes(found: ParsedUpload, name: str) -> None:
     """Two classes or more, each with images, in the test set as in training."""
     total = len(found.classes)
     if total < 2:
@@ -160,7 +160,7 @@ def _require_classes(found: Found, name: str) -> None:
             )
 
 
-def _drawn(found: Found, name: str) -> Tensor:
+def _drawn(found: ParsedUpload, name: str) -> Tensor:
     """(N,) bool: a share of each class for testing; never none of a class and never all."""
     test = torch.zeros(len(found.y), dtype=torch.bool)
     for c, label in enumerate(found.classes):

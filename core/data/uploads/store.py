@@ -20,10 +20,10 @@ from torch import Tensor
 
 from core.data.images import Dataset, LabelledImages, Norm
 from core.data.uploads.archives import UPLOAD_BYTES
-from core.data.uploads.preview import Proposal, inspect, own_dataset, titled
+from core.data.uploads.preview import UploadPreview, inspect, own_dataset, titled
 from core.errors import DataError, RequestError, StoreError
 from core.runtime.ownership import LOCK, Claims
-from core.runtime.purge_watch import Watch
+from core.runtime.purge_watch import PurgeWatch
 from core.runtime.storage import home, load_state, save_state
 
 log = logging.getLogger(__name__)
@@ -33,13 +33,13 @@ _IMAGES, _ABOUT = (
     "images.safetensors",
     "about.safetensors",
 )  # apart: a list or a new title must not touch the pixels
-_PURGED = Watch()  # by another process, perhaps
+_PURGED = PurgeWatch()  # by another process, perhaps
 _STALE_S = 3600.0  # a half-made folder this old belongs to an import that was killed
 
 __all__ = [
     "UPLOAD_BYTES",
-    "OwnData",
-    "Proposal",
+    "UploadPreview",
+    "UploadedDataset",
     "inspect",
     "keep",
     "kept",
@@ -54,7 +54,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class OwnData:
+class UploadedDataset:
     """What is known of kept data without reading its images."""
 
     key: str
@@ -73,7 +73,7 @@ class OwnData:
         return f"{self.images:,} images, {w}x{h} {'in colour' if c == 3 else 'grey'}, {self.classes} classes"
 
 
-def keep(proposal: Proposal, token: str | None = None) -> str:
+def keep(proposal: UploadPreview, token: str | None = None) -> str:
     """Keep it for the browser with ``token`` (None: a terminal); its key, under which ``load`` finds it.
 
     The same content again is there already: it gets one more owner, and each owner has a title of its own. What is half-written is
@@ -121,7 +121,7 @@ def keep(proposal: Proposal, token: str | None = None) -> str:
     return proposal.key
 
 
-def kept(token: str | None = None) -> list[OwnData]:
+def kept(token: str | None = None) -> list[UploadedDataset]:
     """All that the browser with ``token`` may see (None: all), newest first; what cannot be read is left out."""
     folder = _folder()
     if not folder.is_dir():
@@ -139,7 +139,7 @@ def kept(token: str | None = None) -> list[OwnData]:
     return sorted(found, key=lambda d: (d.imported, d.key), reverse=True)
 
 
-def about(key: str, token: str | None = None) -> OwnData:
+def about(key: str, token: str | None = None) -> UploadedDataset:
     """Return what is known of ``key``, as the browser with ``token`` sees it.
 
     Raises RequestError where nothing is kept under it that this browser may see, DataError where it is broken.
@@ -256,7 +256,7 @@ def _read(place: Path, title: str) -> Dataset:
         raise StoreError(f"{place} is broken; remove it and import the data again") from error
 
 
-def _state(proposal: Proposal) -> dict[str, Any]:
+def _state(proposal: UploadPreview) -> dict[str, Any]:
     parts = {"train": proposal.train, "test": proposal.test}
     return {
         **{name: {"x": p.x, "y": p.y, "ids": p.ids} for name, p in parts.items()},
@@ -267,12 +267,12 @@ def _state(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _about(place: Path, token: str | None = None) -> OwnData:
+def _about(place: Path, token: str | None = None) -> UploadedDataset:
     state = load_state(place / _ABOUT)
     try:
         c, h, w = map(int, state["shape"])
         claims = Claims.read(state.get("claims"))
-        return OwnData(
+        return UploadedDataset(
             place.name, claims.title(token, str(state["title"])), int(state["images"]), int(state["classes"]), (c, h, w),
             int(state["bytes"]), datetime.fromisoformat(state["imported"]), claims,
         )  # fmt: skip
@@ -280,7 +280,7 @@ def _about(place: Path, token: str | None = None) -> OwnData:
         raise StoreError(f"{place} is broken; remove it and import the data again") from error
 
 
-def _changeable(key: str, token: str | None) -> OwnData:
+def _changeable(key: str, token: str | None) -> UploadedDataset:
     """What is known of ``key``. Raises RequestError where ``token`` may not change it."""
     data = about(key, token)
     data.claims.require_change(token, f"“{data.title}”")

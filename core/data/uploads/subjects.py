@@ -13,7 +13,7 @@ from torch import Tensor
 from core.data.uploads.archives import read_source, shown
 from core.data.uploads.limits import MB
 from core.data.uploads.names import NAME, hidden
-from core.data.uploads.parsed import Found
+from core.data.uploads.parsed import ParsedUpload
 from core.errors import DataError
 
 CSV_BYTES = 20 * MB  # 200 bytes for each of the most images there can be
@@ -21,7 +21,7 @@ LINES, LINE = 400_000, 10_000  # of a CSV; two for each image of an archive, and
 _WANTED = "wanted a header line with file and subject for a zip, or id and subject for an npz"
 
 
-def subjects_of(source: Path | bytes, found: Found) -> tuple[tuple[str, ...], Tensor, str]:
+def subjects_of(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, ...], Tensor, str]:
     """(names, (N,) int64 which of them each image of ``found`` shows, -1: not known; a sentence on it).
 
     Columns ``file`` (as in the zip) or ``id`` or ``index`` (row of the npz), and ``subject``; others are ignored. Raises DataError
@@ -101,7 +101,7 @@ def _lines(data: bytes, where: str) -> list[tuple[int, list[str]]]:
     return [(number, [value.strip().casefold() for value in header]), *lines[1:]]
 
 
-def _rows(found: Found, by_file: bool, where: str) -> dict[str, int | None]:
+def _rows(found: ParsedUpload, by_file: bool, where: str) -> dict[str, int | None]:
     """What a line may name, and the image it means; None: one that was left out."""
     if not by_file:
         return {str(row): row for row in range(len(found.y))}

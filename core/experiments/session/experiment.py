@@ -16,49 +16,49 @@ from core.data.registry import OWN, load
 from core.data.split import Split
 from core.errors import LabError, RequestError
 from core.evaluation.metrics import Report
-from core.experiments.session.follow_map import Follow
-from core.experiments.session.limits import Classroom
+from core.experiments.session.follow_map import FollowMap
+from core.experiments.session.limits import SessionLimits
 from core.experiments.session.memory_estimate import require_room
-from core.experiments.session.preparation import Preparing
-from core.experiments.session.preparation_cache import Kept, Prepared, Reference
-from core.experiments.session.reference_pool import Evidence
-from core.experiments.session.run_player import TimeMachine
-from core.experiments.session.run_task import Drive
+from core.experiments.session.preparation import Preparation
+from core.experiments.session.preparation_cache import PreparationCache, Prepared, Reference
+from core.experiments.session.reference_pool import ReferencePool
+from core.experiments.session.run_player import RunPlayer
+from core.experiments.session.run_task import RunTask
 from core.methods import method
 from core.models.base import Net
 from core.projection.projection import NoiseFloor, Projection, UmapBackend
 from core.runs.checkpoints import Checkpoints
-from core.runs.frame_worker import Watching
+from core.runs.frame_worker import FrameWorker
 from core.runs.observer import Observer
 from core.runs.run import Phase, Run
 from core.runs.setup import Setup
 from core.runs.storage import let_go, read_run, record, restore
 from core.runtime.progress import Progress
 from core.runtime.purge_watch import generation
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.scheduler import Scheduler, SlicedTask
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Experiment(Evidence, TimeMachine):
+class Experiment(ReferencePool, RunPlayer):
     """Prepared in the background from ``setup``; ``run`` appears when the original model's map is there.
 
     ``life`` counts resets and ways back, ``revision`` changes of the references. ``close`` gives back all threads.
     """
 
     setup: Setup
-    runner: Runner
+    runner: Scheduler
     umap: UmapBackend | None = None
     config: Any = None  # of the method; default its preset
     eval_config: EvalConfig | None = None  # the dataset's preset
-    map_runner: Runner | None = None  # for what waits for UMAP; default ``runner``
+    map_runner: Scheduler | None = None  # for what waits for UMAP; default ``runner``
     reference_count: int | None = None  # models retrained from scratch; default ``usual_count``
-    kept: Kept | None = None  # shared with other Experiments; not asked when a config is given
+    kept: PreparationCache | None = None  # shared with other Experiments; not asked when a config is given
     token: str | None = None  # of the browser whose runs are kept on disk; None: they are not
     take_up: str | None = None  # id of a kept run to go on with instead of a new one
     as_copy: bool = False  # go on with a copy of it
-    classroom: Classroom | None = None  # where many share the machine: seats and limits
+    classroom: SessionLimits | None = None  # where many share the machine: seats and limits
 
     def __post_init__(self) -> None:
         self.dataset: Dataset | None = None
@@ -91,12 +91,12 @@ class Experiment(Evidence, TimeMachine):
         self._shares = self.kept is not None and self.config is None and self.eval_config is None
         self._prepared: Prepared | None = None
         self._generation = generation()
-        self._follow: Follow | None = None
-        self._fork_follow: Follow | None = None
-        self._follow_task: Sliced | None = None
-        self._drive: Drive | None = None
-        self._fork_drive: Drive | None = None
-        self._tasks: list[Sliced | Drive] = []
+        self._follow: FollowMap | None = None
+        self._fork_follow: FollowMap | None = None
+        self._follow_task: SlicedTask | None = None
+        self._drive: RunTask | None = None
+        self._fork_drive: RunTask | None = None
+        self._tasks: list[SlicedTask | RunTask] = []
 
     # moves
 
@@ -112,7 +112,7 @@ class Experiment(Evidence, TimeMachine):
         if found is not None:
             self._adopt(found)
         else:
-            self._give(Sliced(self._prepare(), self._prepare_failed))
+            self._give(SlicedTask(self._prepare(), self._prepare_failed))
 
     def _start_again(self) -> None:
         def again() -> Iterator[None]:
@@ -122,7 +122,7 @@ class Experiment(Evidence, TimeMachine):
                 self.start()
 
         if not self.closed:
-            self._give(Sliced(again(), self._prepare_failed))
+            self._give(SlicedTask(again(), self._prepare_failed))
 
     def play(self, steps: int | None = None) -> None:
         """Play the run to its end or for ``steps`` steps, and its fork beside it. Raises IllegalMoveError when neither can."""
@@ -160,7 +160,7 @@ class Experiment(Evidence, TimeMachine):
         if self.projection is None or self.run is None or self.closed:
             return
         if self._follow is None:
-            self._follow = Follow(self.projection)
+            self._follow = FollowMap(self.projection)
         follow, run = self._follow, self.run
 
         def work() -> Iterator[None]:
@@ -177,7 +177,7 @@ class Experiment(Evidence, TimeMachine):
             twin is not None and (beside is None or len(beside.positions) < len(twin.frames))
         )
         if pending and (self._follow_task is None or not self._follow_task.alive):
-            self._follow_task = Sliced(work(), self._follow_failed)
+            self._follow_task = SlicedTask(work(), self._follow_failed)
             self._give(self._follow_task, self.map_runner)
 
     @property
@@ -187,18 +187,18 @@ class Experiment(Evidence, TimeMachine):
         return any(r is not None and r.watching is not None and r.watching.pending > 0 for r in runs)
 
     @property
-    def follow(self) -> Follow | None:
+    def follow(self) -> FollowMap | None:
         """The follow map, once it was wanted."""
         return self._follow
 
     @property
-    def fork_follow(self) -> Follow | None:
+    def fork_follow(self) -> FollowMap | None:
         """The follow map of the fork, begun from its parent's; None before that is there."""
         if self._follow is None or self.fork_run is None or self.projection is None:
             return None
         shared = sum(f.step <= self.fork_from for f in self.fork_run.frames)
         if self._fork_follow is None and len(self._follow.positions) >= shared:
-            self._fork_follow = Follow(self.projection, self._follow.positions[:shared])
+            self._fork_follow = FollowMap(self.projection, self._follow.positions[:shared])
         return self._fork_follow
 
     def close(self) -> None:
@@ -219,11 +219,11 @@ class Experiment(Evidence, TimeMachine):
 
     # work behind
 
-    def _again(self, drive: Drive) -> None:
+    def _again(self, drive: RunTask) -> None:
         if not self.closed:
             self._give(drive)
 
-    def _give(self, task: Sliced | Drive, runner: Runner | None = None) -> None:
+    def _give(self, task: SlicedTask | RunTask, runner: Scheduler | None = None) -> None:
         runner = self.runner if runner is None else runner  # not `or`: an idle Runner has length 0
         kept = [t for t in self._tasks if t is not task and getattr(t, "alive", True)]
         self._tasks = [*kept, task]
@@ -253,9 +253,9 @@ class Experiment(Evidence, TimeMachine):
             )
             self.keep(run)
         if self.runner.workers > 1:  # one thread alone would have to take both in turn
-            run.watching = Watching(self.runner)
+            run.watching = FrameWorker(self.runner)
         self._rest(self._drive)
-        self._drive = Drive(run, self._finished, self._again, self.seat)
+        self._drive = RunTask(run, self._finished, self._again, self.seat)
         if run.phase is Phase.RUNNING:  # plays back to where it stood
             self._again(self._drive)
         self.run = run
@@ -314,11 +314,11 @@ class Experiment(Evidence, TimeMachine):
         self.dataset, self.split = dataset, split
         self.work.pop("load")
         yield
-        preparing = Preparing(
+        preparing = Preparation(
             self.setup,
             self.work,
             self.umap,
-            lambda work, failed: self._give(Sliced(work, failed), self.map_runner),
+            lambda work, failed: self._give(SlicedTask(work, failed), self.map_runner),
         )
         self._adopt((yield from preparing.prepare(split, self.config, self.eval_config, self._generation)))
 

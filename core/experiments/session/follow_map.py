@@ -12,7 +12,7 @@ from core.projection.projection import Projection
 from core.runs.run import Run
 
 
-class Follow:
+class FollowMap:
     """The follow map: each frame laid out from the one before, in order, as frames come.
 
     ``past``: the positions of the first frames, of a fork that shares them with its parent; default that of frame 0.

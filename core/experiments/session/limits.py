@@ -13,7 +13,7 @@ from functools import cached_property
 from core.data.images import Dataset
 from core.errors import RequestError
 from core.experiments.session.memory_estimate import machine_mb
-from core.experiments.session.turn_queue import Seats
+from core.experiments.session.turn_queue import TurnQueue
 from core.runs.storage import runs_of
 from core.runtime.storage import home
 
@@ -23,7 +23,7 @@ STATES = 8  # the share of a session's memory that the states of one run may tak
 
 
 @dataclass(frozen=True)
-class Classroom:
+class SessionLimits:
     """The limits, for each browser, each session or all together, and the seats that they all share."""
 
     players: int = 0  # runs that play at once; 0: one for each core
@@ -50,9 +50,9 @@ class Classroom:
                 )
 
     @cached_property
-    def seats(self) -> Seats:
+    def seats(self) -> TurnQueue:
         """Shared by all sessions of the process."""
-        return Seats(self.players or max(1, os.cpu_count() or 1), self.turn_s)
+        return TurnQueue(self.players or max(1, os.cpu_count() or 1), self.turn_s)
 
     @property
     def states_mb(self) -> float:

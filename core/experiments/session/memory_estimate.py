@@ -23,12 +23,12 @@ from core.config import EvalConfig, LAFConfig, TrainConfig
 from core.data.split import Split
 from core.errors import RequestError
 from core.models.registry import build
-from core.models.uploads import about_model
+from core.models.uploads import model_info
 from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
 
 if TYPE_CHECKING:
-    from core.experiments.session.limits import Classroom
+    from core.experiments.session.limits import SessionLimits
 
 MB = 1e6
 FLOAT = 4
@@ -156,7 +156,7 @@ def require_room(
     setup: Setup,
     split: Split,
     config: Any,
-    classroom: Classroom | None = None,
+    classroom: SessionLimits | None = None,
     *,
     eval_config: EvalConfig | None = None,
     references: int | None = None,
@@ -209,7 +209,7 @@ def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
 def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSize:
     """Of the largest net that is used: the original's, or one that the method's own training names."""
     own = getattr(config, "train", config)
-    names = {train.net if setup.model is None else about_model(setup.model).net}
+    names = {train.net if setup.model is None else model_info(setup.model).net}
     if isinstance(own, TrainConfig):
         names.add(own.net)
     shape, classes = split.dataset.shape, len(split.dataset.classes)

@@ -27,7 +27,7 @@ Beside = Callable[
 ]  # slices, and who is told that they failed
 
 
-class Preparing:
+class Preparation:
     """What a Setup leads to before anybody plays. ``work`` tells how far it is; ``beside`` takes the slices of what waits for UMAP."""
 
     def __init__(

@@ -15,7 +15,7 @@ from core.projection.projection import Projection
 from core.runs.observer import Observer
 from core.runs.records import Frame
 from core.runs.setup import Setup
-from core.runtime.purge_watch import Watch, generation
+from core.runtime.purge_watch import PurgeWatch, generation
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Prepared:
     generation: int = 0  # of ``core.runtime.purge_watch``, when its images were read
 
 
-class Kept:
+class PreparationCache:
     """The last few Setups that were prepared: a second page of the same one shows its map at once.
 
     What is being prepared is claimed, so that a class that opens one address at once makes its model, map and references once.
@@ -57,7 +57,7 @@ class Kept:
         self._lock = Lock()
         self._makers: dict[Setup, object] = {}
         self._waiting: dict[Setup, dict[object, Callable[[], None]]] = {}
-        self._purged = Watch()
+        self._purged = PurgeWatch()
 
     def get(self, setup: Setup) -> Prepared | None:
         """What was prepared for ``setup``, or None."""

@@ -10,8 +10,8 @@ from core.data.split import Split
 from core.errors import LabError
 from core.evaluation.metrics import Report, evaluate
 from core.evaluation.reference_band import Retrained
-from core.experiments.session.preparation_cache import Kept, Prepared, Reference
-from core.experiments.session.run_task import Drive
+from core.experiments.session.preparation_cache import PreparationCache, Prepared, Reference
+from core.experiments.session.run_task import RunTask
 from core.models.base import Net
 from core.projection.projection import NoiseFloor
 from core.runs.observer import Observer
@@ -22,14 +22,14 @@ from core.runs.storage import Recorder
 from core.runs.storage.serialization import report_dict
 from core.runtime.content_cache import maps
 from core.runtime.progress import Progress
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.scheduler import Scheduler, SlicedTask
 
 log = logging.getLogger(__name__)
 
 BESIDE = 0.25  # weight of retraining: four parts of five for what is played beside it
 
 
-class Evidence:
+class ReferencePool:
     """What an Experiment is measured by; it names the attributes that it shares with it."""
 
     setup: Setup
@@ -45,13 +45,13 @@ class Evidence:
     fork_report: Report | None
     revision: int  # of the references
     work: dict[str, Progress]
-    kept: Kept | None
-    map_runner: Runner | None
+    kept: PreparationCache | None
+    map_runner: Scheduler | None
     closed: bool
     _prepared: Prepared | None
     _shares: bool
 
-    def _give(self, task: Sliced | Drive, runner: Runner | None = None) -> None:
+    def _give(self, task: SlicedTask | RunTask, runner: Scheduler | None = None) -> None:
         raise NotImplementedError
 
     def _begin_retraining(self) -> None:
@@ -65,7 +65,7 @@ class Evidence:
             if missing and not self.kept.claim(self.setup, self, self._begin_retraining):
                 return
         self._give(
-            Sliced(
+            SlicedTask(
                 self._retrain(prepared.split, prepared.model, prepared.observer), self._retrain_failed, BESIDE
             )
         )
@@ -90,7 +90,7 @@ class Evidence:
         count = self._count(split)
         missing = range(len(self.references), count)
         if self.references:
-            self._give(Sliced(self._measure_noise(), self._noise_failed), self.map_runner)
+            self._give(SlicedTask(self._measure_noise(), self._noise_failed), self.map_runner)
         for number in missing:
             slices = retraining(split, model, seed=self.setup.seed, number=number)
             while True:
@@ -105,7 +105,7 @@ class Evidence:
                 yield
             self._add_reference(made, observer)
             if number == 0:
-                self._give(Sliced(self._measure_noise(), self._noise_failed), self.map_runner)
+                self._give(SlicedTask(self._measure_noise(), self._noise_failed), self.map_runner)
             yield
         self.work.pop("retrain", None)
         if self.kept is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.errors import IllegalMoveError
-from core.experiments.session.follow_map import Follow
-from core.experiments.session.run_task import Drive
-from core.experiments.session.turn_queue import Seat
+from core.experiments.session.follow_map import FollowMap
+from core.experiments.session.run_task import RunTask
+from core.experiments.session.turn_queue import Turn
 from core.methods import method
 from core.methods.step import Stage
 from core.runs.records import Mark, Phase
@@ -23,7 +23,7 @@ SLOW_S = 1.0  # from one step to the next in slow motion
 BY_EYE = "chosen by eye: whoever goes on from a step that looked well has read labels and references"
 
 
-class TimeMachine:
+class RunPlayer:
     """What an Experiment can do besides playing forward; it names the attributes that it shares with it."""
 
     setup: Setup
@@ -38,11 +38,11 @@ class TimeMachine:
     fork_from: int
     layers: tuple[int, dict[str, Any]] | None  # the step, and norms and cosine of its gradients by layer
     slow: bool
-    seat: Seat | None
-    _drive: Drive | None
-    _fork_drive: Drive | None
-    _follow: Follow | None
-    _fork_follow: Follow | None
+    seat: Turn | None
+    _drive: RunTask | None
+    _fork_drive: RunTask | None
+    _follow: FollowMap | None
+    _fork_follow: FollowMap | None
 
     def rewind(self, step: int, *, by_eye: bool = True) -> None:
         """Back to ``step``, to go on from there; what came later is dropped. ``by_eye``: somebody looked and chose it.
@@ -78,7 +78,7 @@ class TimeMachine:
         self.drop_fork()
         self.forks += 1
         self.fork_from = step
-        self._fork_drive = Drive(twin, self._finished, self._again, self.seat)
+        self._fork_drive = RunTask(twin, self._finished, self._again, self.seat)
         self.fork_run = twin
         self._go(self._fork_drive)
         return twin
@@ -155,7 +155,7 @@ class TimeMachine:
 
     # inside
 
-    def _go(self, drive: Drive | None) -> None:
+    def _go(self, drive: RunTask | None) -> None:
         assert drive is not None
         drive.rest()
         drive.pace_s = SLOW_S if self.slow else 0.0
@@ -164,7 +164,7 @@ class TimeMachine:
         ):  # known at once, not in its first slice
             self._again(drive)
 
-    def _rest(self, drive: Drive | None) -> None:
+    def _rest(self, drive: RunTask | None) -> None:
         """The run of ``drive`` wants no seat."""
         if self.seat is not None and drive is not None:
             self.seat.rest(drive)
@@ -186,5 +186,5 @@ class TimeMachine:
     def reset(self) -> None:
         raise NotImplementedError
 
-    def _again(self, drive: Drive) -> None:
+    def _again(self, drive: RunTask) -> None:
         raise NotImplementedError

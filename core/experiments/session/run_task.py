@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from core.experiments.session.turn_queue import Seat
+from core.experiments.session.turn_queue import Turn
 from core.methods.step import Stage
 from core.runs.run import Phase, Run
 
@@ -39,7 +39,7 @@ class Pace:
         return (now - start) / (done - before) * (total - done) if of == self._of and done > before else None
 
 
-class Drive:
+class RunTask:
     """A Run as a Task. One object for the life of the run, so that the Runner never has it in two threads.
 
     With ``pace_s`` it takes a slice that often at most: between two of them it leaves the Runner, and a timer asks ``again`` for it.
@@ -50,8 +50,8 @@ class Drive:
         self,
         run: Run,
         when_done: Callable[[Run], None],
-        again: Callable[[Drive], None] | None = None,
-        seat: Seat | None = None,
+        again: Callable[[RunTask], None] | None = None,
+        seat: Turn | None = None,
     ) -> None:
         self._run = run
         self._when_done = when_done

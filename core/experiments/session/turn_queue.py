@@ -15,14 +15,14 @@ TURNS_REMEMBERED = 20
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuePosition:
     """Where somebody stands in the line."""
 
     number: int  # 1: next
     wait_s: float  # predicted
 
 
-class Seats:
+class TurnQueue:
     """At most ``count`` play at once; the others wait in the order in which they came.
 
     A seat is given back by who pauses or finishes, and after ``turn_s`` seconds while others wait: who still wants to play goes to
@@ -35,14 +35,14 @@ class Seats:
         self.count = count
         self.turn_s = turn_s
         self._clock = clock
-        self._sitting: OrderedDict[Seat, float] = OrderedDict()  # since when
-        self._line: OrderedDict[Seat, None] = OrderedDict()
+        self._sitting: OrderedDict[Turn, float] = OrderedDict()  # since when
+        self._line: OrderedDict[Turn, None] = OrderedDict()
         self._turns: deque[float] = deque(maxlen=TURNS_REMEMBERED)  # seconds of the last turns
         self._lock = threading.Lock()
 
-    def seat(self) -> Seat:
+    def seat(self) -> Turn:
         """For one who may want to play."""
-        return Seat(self)
+        return Turn(self)
 
     @property
     def waiting(self) -> int:
@@ -52,7 +52,7 @@ class Seats:
 
     # of a Seat
 
-    def _sits(self, seat: Seat) -> bool:
+    def _sits(self, seat: Turn) -> bool:
         """Whether it is its turn; where not, it stands in line from now on."""
         with self._lock:
             if seat not in self._sitting and seat not in self._line:
@@ -64,7 +64,7 @@ class Seats:
                 other._wake()
         return sits
 
-    def _leave(self, seat: Seat) -> None:
+    def _leave(self, seat: Turn) -> None:
         with self._lock:
             self._line.pop(seat, None)
             since = self._sitting.pop(seat, None)
@@ -74,7 +74,7 @@ class Seats:
         for other in called:
             other._wake()
 
-    def _call(self) -> list[Seat]:
+    def _call(self) -> list[Turn]:
         """End the turns that are over and fill the free seats; who was called."""
         now, called = self._clock(), []
         while self._line:
@@ -90,13 +90,13 @@ class Seats:
             called.append(seat)
         return called
 
-    def _place(self, seat: Seat) -> Place | None:
+    def _place(self, seat: Turn) -> QueuePosition | None:
         with self._lock:
             called = self._call()
             found = None
             if seat in self._line:
                 number = 1 + list(self._line).index(seat)
-                found = Place(number, self._wait_s(number))
+                found = QueuePosition(number, self._wait_s(number))
         for other in called:
             other._wake()
         return found
@@ -115,10 +115,10 @@ class Seats:
         return max(0.0, free[0])
 
 
-class Seat:
+class Turn:
     """One player's claim, for all runs that it plays side by side; the runs ask for it by a key each."""
 
-    def __init__(self, seats: Seats) -> None:
+    def __init__(self, seats: TurnQueue) -> None:
         self._seats = seats
         self._wanting: dict[object, Callable[[], None]] = {}
         self._lock = threading.Lock()
@@ -144,7 +144,7 @@ class Seat:
         self._seats._leave(self)
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> QueuePosition | None:
         """Where it stands in line; None while it plays, or does not want to."""
         return self._seats._place(self)
 

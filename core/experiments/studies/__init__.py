@@ -2,9 +2,9 @@
 
 from core.experiments.studies.analysis import MEASURES, best, counts, flat, groups, joined, pareto
 from core.experiments.studies.builtin import ready_names, ready_study
-from core.experiments.studies.driver import Driven, predicted
+from core.experiments.studies.driver import StudyRun, predicted
 from core.experiments.studies.results_table import (
-    Table,
+    ResultsTable,
     is_running,
     kept_studies,
     kept_study,
@@ -17,7 +17,27 @@ from core.experiments.studies.runtime_estimate import Estimate
 from core.experiments.studies.spec import Study, parse_study, read_study
 
 __all__ = [
-    "MEASURES", "Driven", "Estimate", "Study", "Table", "best", "counts", "flat", "groups", "is_running", "joined",
-    "kept_studies", "kept_study", "name_for", "pareto", "parse_study", "predicted", "read_study", "ready_names", "ready_study",
-    "remove_study", "share_study", "study_claims",
+    "MEASURES",
+    "Estimate",
+    "ResultsTable",
+    "Study",
+    "StudyRun",
+    "best",
+    "counts",
+    "flat",
+    "groups",
+    "is_running",
+    "joined",
+    "kept_studies",
+    "kept_study",
+    "name_for",
+    "pareto",
+    "parse_study",
+    "predicted",
+    "read_study",
+    "ready_names",
+    "ready_study",
+    "remove_study",
+    "share_study",
+    "study_claims",
 ]  # fmt: skip

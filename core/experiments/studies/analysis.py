@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.config import as_dict
-from core.evaluation.metric_specs import FIGURES, average, summaries
+from core.evaluation.metric_specs import METRIC_SPECS, average, summaries
 from core.experiments.studies.jobs import SUMMED, Job
 from core.experiments.studies.spec import Study
 
@@ -66,8 +66,8 @@ def joined(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str
         row = rows.get(cell.key)
         if row is None:
             continue
-        yard = rows.get(Job("yardstick", cell).key) or {}
-        theirs = list(yard.get("retrained", ()))
+        bands = rows.get(Job("yardstick", cell).key) or {}
+        theirs = list(bands.get("retrained", ()))
         one = {
             **row, "point": dict(cell.point or {}), "role": cell.role, "seed": cell.setup.seed, "label": cell.label,
             "setup": {"dataset": cell.setup.dataset, "task": cell.setup.task, "classes": list(cell.setup.classes),
@@ -75,8 +75,8 @@ def joined(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str
                       "sequence": list(cell.sequence)},
             "settings": as_dict(cell.config) if hasattr(cell.config, "__dataclass_fields__") else None,
             "figures": distances(row.get("figures") or {}, theirs) | {"seconds": _seconds(row)},
-            "yardstick": means(theirs), "original": distances(yard.get("original") or {}, theirs),
-            "retrain_s": (yard.get("seconds") or {}).get("retrain"),
+            "yardstick": means(theirs), "original": distances(bands.get("original") or {}, theirs),
+            "retrain_s": (bands.get("seconds") or {}).get("retrain"),
         }  # fmt: skip
         found.append(one)
     return found
@@ -203,7 +203,10 @@ def _distance(a: float | None, b: float | None) -> float | None:
 
 def percent(measure: str) -> bool:
     """Whether a page shows it as percent."""
-    return MEASURES.get(measure, ("", FIGURES[measure].unit if measure in FIGURES else "", None))[1] == "%"
+    return (
+        MEASURES.get(measure, ("", METRIC_SPECS[measure].unit if measure in METRIC_SPECS else "", None))[1]
+        == "%"
+    )
 
 
 __all__ = ["MEASURES", "Best", "Group", "best", "counts", "flat", "groups", "joined", "pareto", "percent"]

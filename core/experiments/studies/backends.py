@@ -40,13 +40,13 @@ def backend(kind: str, *, workers: int | None = None, scheduler: str | None = No
     if kind == "local":
         if scheduler is not None:
             raise RequestError("--scheduler goes with --backend dask")
-        return Local(workers)
+        return LocalBackend(workers)
     if kind == "dask":
-        return Cluster(scheduler)
+        return ClusterBackend(scheduler)
     raise RequestError(f"unknown backend {kind!r}; there are: local, dask")
 
 
-class Local:
+class LocalBackend:
     """Processes of this machine, one compute thread each; with one worker, this process itself."""
 
     def __init__(self, workers: int | None = None) -> None:
@@ -117,7 +117,7 @@ def _in_child(parent: int, work: Callable[[Any], dict[str, Any]], job: Any) -> d
     return work(job)
 
 
-class Cluster:
+class ClusterBackend:
     """A Dask cluster that somebody else runs. A worker that dies costs nothing: its jobs are done by others."""
 
     def __init__(self, scheduler: str | None) -> None:

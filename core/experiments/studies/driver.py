@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import CancelledError, LabError
 from core.experiments.studies.backends import Backend, backend
 from core.experiments.studies.jobs import KINDS, Job, cell_jobs, jobs_of
-from core.experiments.studies.results_table import Table
+from core.experiments.studies.results_table import ResultsTable
 from core.experiments.studies.runtime_estimate import Estimate, estimate
 from core.experiments.studies.spec import Study
 
@@ -25,7 +25,7 @@ TITLES = {
 }
 
 
-class Driven:
+class StudyRun:
     """One study on one backend. Any thread may read; ``run`` belongs to one, or ``start`` makes one."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Driven:
         retry: bool = False,
     ) -> None:
         self.study = study
-        self.table = Table(study.name)
+        self.table = ResultsTable(study.name)
         self.state = "ready"  # "running", "done", "cancelled" or "failed"
         self.error: str | None = None
         self.now = ""  # what is done now
@@ -70,7 +70,7 @@ class Driven:
         self._thread = threading.Thread(target=work, name=f"study-{self.study.name}", daemon=True)
         self._thread.start()
 
-    def run(self, progress: Callable[[Driven], object] | None = None) -> None:
+    def run(self, progress: Callable[[StudyRun], object] | None = None) -> None:
         """All that has no row yet. Raises CancelledError when it was cancelled, LabError when it cannot go on; rows stay."""
         self.state, self.began = "running", time.perf_counter()
         where: Backend | None = None
@@ -159,7 +159,7 @@ class Driven:
         jobs: Iterable[Job],
         where: Backend,
         failed: dict[str, str],
-        progress: Callable[[Driven], object] | None,
+        progress: Callable[[StudyRun], object] | None,
         wanted: int,
     ) -> None:
         """``jobs`` on ``where``, a row each; what failed of the models is added to ``failed``."""
@@ -210,7 +210,7 @@ def predicted(
     study: Study, *, kind: str = "local", workers: int | None = None, scheduler: str | None = None
 ) -> Estimate:
     """Size and time of what is left of ``study``, measured now. Raises LabError when the backend cannot be reached."""
-    table = Table(study.name)
+    table = ResultsTable(study.name)
     table.refresh()
     where = backend(kind, workers=workers, scheduler=scheduler)
     try:
@@ -219,4 +219,4 @@ def predicted(
         where.close()
 
 
-__all__ = ["KINDS", "Driven", "predicted"]
+__all__ = ["KINDS", "StudyRun", "predicted"]

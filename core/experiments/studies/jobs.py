@@ -23,12 +23,12 @@ from core.models.base import Net, device_of, outputs
 from core.runs.original_models import original
 from core.runs.reference_models import retraining
 from core.runs.run import Phase, Run
-from core.runs.unlearned_models import outcome
+from core.runs.unlearned_models import unlearned_model
 from core.runtime import seeding
 from core.runtime.content_cache import content_key
 from core.runtime.device import peak_memory_mb, pick_device
-from core.runtime.progress import drain
-from core.runtime.purge_watch import Watch
+from core.runtime.progress import run_to_end
+from core.runtime.purge_watch import PurgeWatch
 
 KINDS = ("original", "retrained", "yardstick", "cell")  # in the order in which they are done
 FIGURES = (
@@ -67,14 +67,14 @@ class Job:
 def jobs_of(cells: Iterable[Cell]) -> tuple[list[Job], list[Job], list[Job]]:
     """What must be there before the cells: originals, then retrained models, then the figures of both; each once."""
     originals: dict[str, Job] = {}
-    yardsticks: dict[str, Cell] = {}
+    reference_bands_of: dict[str, Cell] = {}
     for cell in cells:
         originals.setdefault(cell.original_key, Job("original", cell))
-        if cell.yardstick_key not in yardsticks:
-            yardsticks[cell.yardstick_key] = plain = cell.plain
+        if cell.yardstick_key not in reference_bands_of:
+            reference_bands_of[cell.yardstick_key] = plain = cell.plain
             originals.setdefault(plain.original_key, Job("original", plain))
-    retrained = [Job("retrained", c, n) for c in yardsticks.values() for n in range(c.references)]
-    return list(originals.values()), retrained, [Job("yardstick", c) for c in yardsticks.values()]
+    retrained = [Job("retrained", c, n) for c in reference_bands_of.values() for n in range(c.references)]
+    return list(originals.values()), retrained, [Job("yardstick", c) for c in reference_bands_of.values()]
 
 
 def do(job: Job) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def split_of(cell: Cell) -> Split:
 def common_original(cell: Cell, split: Split) -> Net:
     """The common original of a cell, on its device."""
     device = str(pick_device(cell.setup.device))
-    work = lambda: drain(original(split, seed=cell.setup.seed, device=device, config=cell.train))  # noqa: E731
+    work = lambda: run_to_end(original(split, seed=cell.setup.seed, device=device, config=cell.train))  # noqa: E731
     return _kept(("original", cell.plain.original_key), work)
 
 
@@ -120,7 +120,7 @@ def _retrained(job: Job) -> dict[str, Any]:
     cell = job.cell
     split = split_of(cell)
     work = retraining(split, common_original(cell, split), seed=cell.setup.seed, number=job.number)
-    return {"seconds": {"retrain": drain(work).seconds}}
+    return {"seconds": {"retrain": run_to_end(work).seconds}}
 
 
 def _references(cell: Cell, split: Split) -> list[torch.Tensor]:
@@ -129,7 +129,9 @@ def _references(cell: Cell, split: Split) -> list[torch.Tensor]:
     def work() -> list[torch.Tensor]:
         found = []
         for number in range(cell.references):
-            made = drain(retraining(split, common_original(cell, split), seed=cell.setup.seed, number=number))
+            made = run_to_end(
+                retraining(split, common_original(cell, split), seed=cell.setup.seed, number=number)
+            )
             found.append(outputs(made.model, split.forget).probabilities)
         return found
 
@@ -145,7 +147,7 @@ def _yardstick(job: Job) -> dict[str, Any]:
     found = []
     seconds = []
     for number in range(cell.references):
-        made = drain(retraining(split, model, seed=cell.setup.seed, number=number))
+        made = run_to_end(retraining(split, model, seed=cell.setup.seed, number=number))
         seconds.append(made.seconds)
         found.append(_figures(evaluate(made.model, split), [p for i, p in enumerate(theirs) if i != number]))
     return {
@@ -190,7 +192,7 @@ def _start(cell: Cell, split: Split) -> Net:
     if cell.original_key == cell.plain.original_key:
         return common_original(cell, split)
     device = str(pick_device(cell.setup.device))
-    return drain(original(split, unlearner, seed=cell.setup.seed, device=device, config=cell.train))
+    return run_to_end(original(split, unlearner, seed=cell.setup.seed, device=device, config=cell.train))
 
 
 def _unlearner(cell: Cell) -> Any:
@@ -225,8 +227,8 @@ def _one_after_another(cell: Cell, model: Net) -> tuple[Net, dict[str, float], i
         numbers = [whole.classes.index(c) if isinstance(c, str) else c for c in gone]
         stay = ~torch.isin(whole.train.y, torch.tensor(numbers, dtype=torch.int64))
         left = replace(whole, train=whole.train.take(stay)) if gone else whole
-        made = drain(
-            outcome(
+        made = run_to_end(
+            unlearned_model(
                 forget_classes(left, [one], seed=cell.setup.seed), model, _unlearner(cell), seed=_seed(cell)
             )
         )
@@ -256,7 +258,7 @@ _DO: dict[str, Callable[[Job], dict[str, Any]]] = {
 T = TypeVar("T")
 _KEPT: OrderedDict[Any, Any] = OrderedDict()  # of this process: cells come in an order that shares them
 _MOST = 12
-_PURGED = Watch()
+_PURGED = PurgeWatch()
 
 
 def _kept(key: Any, make: Callable[[], T]) -> T:

@@ -29,7 +29,7 @@ def studies_home() -> Path:
     return home() / "studies"
 
 
-class Table:
+class ResultsTable:
     """The rows of one study by the key of their content. One process at a time appends; any may read."""
 
     def __init__(self, name: str) -> None:
@@ -116,7 +116,7 @@ class Table:
         found: dict[str, dict[str, Any]] = {}
         for name in kept_studies():
             if name != self.name:
-                other = Table(name)
+                other = ResultsTable(name)
                 other.refresh()
                 found |= {
                     k: r for k, r in other.rows.items() if r.get("state") == "done" and k not in self.rows

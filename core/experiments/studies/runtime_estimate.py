@@ -15,7 +15,7 @@ from typing import Any
 
 from core.config import LAFRConfig, as_dict
 from core.errors import LabError
-from core.evaluation.metrics import Evaluator
+from core.evaluation.metrics import FrameEvaluator
 from core.experiments.studies.cell import Cell
 from core.experiments.studies.jobs import Job, jobs_of, split_of
 from core.experiments.studies.parameters import settings_of
@@ -127,7 +127,7 @@ def _probed(cell: Cell) -> dict[str, Any]:
         model = own.result
     speeds = _stages(Run(unlearner, model, split, seed=0))
     began = time.perf_counter()
-    evaluator = Evaluator(split, full=False)
+    evaluator = FrameEvaluator(split, full=False)
     evaluator.measure(model)
     evaluate_s = time.perf_counter() - began
     images = len(split.train) + len(split.test)
@@ -214,8 +214,8 @@ def estimate(study: Study, rows: Mapping[str, dict[str, Any]], backend: Any) -> 
     cells = study.some_cells(MOST_CELLS)
     scale = study.size / max(1, len(cells))
     left = [c for c in cells if c.key not in rows]
-    originals, retrained, yardsticks = jobs_of(study.model_cells())
-    waiting = [[j for j in jobs if j.key not in rows] for jobs in (originals, retrained, yardsticks)]
+    originals, retrained, reference_bands_of = jobs_of(study.model_cells())
+    waiting = [[j for j in jobs if j.key not in rows] for jobs in (originals, retrained, reference_bands_of)]
     known = _known(rows, cells)
     unknown = _unknown(left, waiting, known)
     probes = [Probe(c, n) for c in unknown for n in range(min(backend.workers, 4))]
@@ -253,8 +253,8 @@ def _known(rows: Mapping[str, dict[str, Any]], cells: Sequence[Cell]) -> dict[st
         row = rows.get(cell.key)
         if row is not None and row["state"] == "done":
             taken[f"cell {signature(cell)}"].append(row["took_s"])
-    originals, retrained, yardsticks = jobs_of(cells)
-    for job in (*originals, *retrained, *yardsticks):
+    originals, retrained, reference_bands_of = jobs_of(cells)
+    for job in (*originals, *retrained, *reference_bands_of):
         row = rows.get(job.key)
         if row is not None and row["state"] == "done":
             taken[f"{job.kind} {_place(job.cell)}"].append(row["took_s"])

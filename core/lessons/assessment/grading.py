@@ -30,7 +30,7 @@ from core.runs.reference_models import references
 from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runs.storage.serialization import config_like, setup_from
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 
 MOST_STEPS = 5000
 MOST_EPOCHS = 1000  # of the VAEs, in batches of 128
@@ -197,7 +197,7 @@ def replayed(
     Raises LabError, also for a run that would take unreasonably long.
     """
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
-    model = drain(original(split, method(setup.method, setup.config(split)), seed=setup.seed))
+    model = run_to_end(original(split, method(setup.method, setup.config(split)), seed=setup.seed))
     observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
     kept = references(split, model, count=None if compared else 0, seed=setup.seed)
     theirs = [observer.look(r.model).reading for r in kept]

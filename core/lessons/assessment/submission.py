@@ -31,7 +31,7 @@ KEY = "seal.key"
 
 
 @dataclass(frozen=True)
-class Who:
+class Student:
     """Who hands in."""
 
     name: str
@@ -80,7 +80,7 @@ def record_digest(run: Run) -> str:
     return hashlib.sha256(_canonical(plain)).hexdigest()
 
 
-def submission(lesson: Lesson, who: Who, progress: Progress) -> dict[str, Any]:
+def submission(lesson: Lesson, who: Student, progress: Progress) -> dict[str, Any]:
     """The file's contents, with digest and seal. Raises DataError when the seal's key cannot be kept."""
     values: dict[str, Any] = {
         "format": FORMAT,

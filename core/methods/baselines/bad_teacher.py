@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from core.methods.baselines.base import Baseline, Student, StudentConfig, divergence
+from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, divergence
 from core.models.base import Net, device_of
 from core.runtime import bounds, seeding
 from core.runtime.bounds import Bound
@@ -15,7 +15,7 @@ from core.training.supervised import copy_of
 
 
 @dataclass(frozen=True)
-class BadTeacherConfig(StudentConfig):
+class BadTeacherConfig(BaselineConfig):
     """The paper's: Adam at 1e-4, 1 epoch, batches of 256, temperature 1. It takes 30 % of D_r; here an epoch is all of it."""
 
     epochs: int = 1
@@ -36,13 +36,15 @@ class BadTeacher(Baseline):
     needs_labels = False
     passes = 8 / 3
 
-    def start(self, model: Net, split: Any, *, seed: int) -> Student:
+    def start(self, model: Net, split: Any, *, seed: int) -> BaselineState:
         """Makes the incompetent teacher besides."""
         state = super().start(model, split, seed=seed)
         state.fixed["incompetent"] = beginner(model, seeding.generator(seed, "unlearn", "incompetent"))
         return state
 
-    def update(self, state: Student, config: BadTeacherConfig) -> tuple[dict[str, float], dict[str, float]]:
+    def update(
+        self, state: BaselineState, config: BadTeacherConfig
+    ) -> tuple[dict[str, float], dict[str, float]]:
         """One pair of minibatches."""
         teachers = {"remain": state.original, "forget": state.fixed["incompetent"]}
         losses = {}

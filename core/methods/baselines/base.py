@@ -30,7 +30,7 @@ from core.training.supervised import copy_of, load_optimiser
 
 
 @dataclass(frozen=True)
-class StudentConfig:
+class BaselineConfig:
     """What every gradient baseline can be told; each adds its own."""
 
     epochs: int = 5
@@ -59,7 +59,7 @@ class StudentConfig:
 
 
 @dataclass
-class Student:
+class BaselineState:
     """All that a gradient baseline changes; save it at any step and it continues to the bit."""
 
     model: Net
@@ -157,7 +157,7 @@ class Baseline:
         """One stage of steps."""
         return (Stage("unlearn", "unlearning", self.steps(split, config)),)
 
-    def start(self, model: Net, split: Split, *, seed: int) -> Student:
+    def start(self, model: Net, split: Split, *, seed: int) -> BaselineState:
         """``model`` is copied twice. Batch statistics stay as they are: the model is in eval mode throughout."""
         config = self.config
         device = device_of(model)
@@ -165,7 +165,7 @@ class Baseline:
         sizes = {"remain": len(split.remain_rows), "forget": len(split.forget_rows)}
         begin = seeding.derive(seed, "unlearn")
         remain, forget = (Batches(n, config.batch_size, begin, k) for k, n in sizes.items())
-        return Student(
+        return BaselineState(
             model=student,
             original=copy_of(model).eval().requires_grad_(False),
             split=split.to(device),
@@ -175,15 +175,15 @@ class Baseline:
             chance=seeding.generator(seed, "unlearn", "chance", device=device),
         )
 
-    def prepare(self, state: Student, config: Any) -> Progress | None:
+    def prepare(self, state: BaselineState, config: Any) -> Progress | None:
         """Nothing to prepare."""
         return None
 
-    def update(self, state: Student, config: Any) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    def update(self, state: BaselineState, config: Any) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """One step: changes ``state`` and gives its losses and gradient norms by name."""
         raise NotImplementedError
 
-    def step(self, state: Student, config: Any) -> Step:
+    def step(self, state: BaselineState, config: Any) -> Step:
         """``update``, timed and checked. Raises DivergedError when a loss is no number."""
         start = time.perf_counter()
         with seeding.Drawing(state.chance) if state.model.draws else nullcontext():
@@ -198,11 +198,11 @@ class Baseline:
         seconds = time.perf_counter() - start
         return Step(state.number, total, epoch, "unlearn", dict(losses), dict(norms), seconds=seconds)
 
-    def epoch(self, state: Student, config: Any) -> int:
+    def epoch(self, state: BaselineState, config: Any) -> int:
         """The epoch of the step just taken, from 1."""
         return (state.number - 1) // self.epoch_steps(state.split, config) + 1
 
-    def result(self, state: Student) -> Net:
+    def result(self, state: BaselineState) -> Net:
         """The model as it stands."""
         return state.model.eval()
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from core.data.split import Split
-from core.methods.baselines.base import Baseline, Student, StudentConfig, batches, mean_cross_entropy
+from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, batches, mean_cross_entropy
 from core.models.base import Net
 from core.runtime import bounds
 from core.runtime.bounds import Bound
 
 
 @dataclass(frozen=True)
-class BoundaryShrinkConfig(StudentConfig):
+class BoundaryShrinkConfig(BaselineConfig):
     """The paper's: SGD with momentum 0.9 at 1e-5, 10 epochs of D_f in batches of 64, a perturbation of 0.1."""
 
     epochs: int = 10
@@ -42,7 +42,7 @@ class BoundaryShrink(Baseline):
         return batches(split.forget_rows, config.batch_size)
 
     def update(
-        self, state: Student, config: BoundaryShrinkConfig
+        self, state: BaselineState, config: BoundaryShrinkConfig
     ) -> tuple[dict[str, float], dict[str, float]]:
         """One minibatch of D_f."""
         x, y = state.batch("forget")

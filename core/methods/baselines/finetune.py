@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.methods.baselines.base import Baseline, Student, StudentConfig, mean_cross_entropy
+from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, mean_cross_entropy
 
 
 @dataclass(frozen=True)
-class FinetuneConfig(StudentConfig):
+class FinetuneConfig(BaselineConfig):
     """As later comparisons run it (Kurmanji et al. 2023): SGD with momentum 0.9 at a raised rate of 0.01, 10 epochs."""
 
     epochs: int = 10
@@ -25,7 +25,9 @@ class Finetune(Baseline):
     source = "Golatkar et al. 2020, arXiv 1911.04933"
     Config = FinetuneConfig
 
-    def update(self, state: Student, config: FinetuneConfig) -> tuple[dict[str, float], dict[str, float]]:
+    def update(
+        self, state: BaselineState, config: FinetuneConfig
+    ) -> tuple[dict[str, float], dict[str, float]]:
         """One minibatch of D_r."""
         loss = mean_cross_entropy(state.model, *state.batch("remain"))
         return {"remain": float(loss.detach())}, {"remain": state.descend(loss)}

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from core.data.split import Split
-from core.methods.baselines.base import Baseline, Student, StudentConfig, batches, mean_cross_entropy
+from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, batches, mean_cross_entropy
 from core.runtime import bounds
 from core.runtime.bounds import Bound
 
 
 @dataclass(frozen=True)
-class NegGradConfig(StudentConfig):
+class NegGradConfig(BaselineConfig):
     """As its comparisons run it (Fan et al. 2024): SGD with momentum 0.9, 5 epochs of D_f, rates 1e-6 to 1e-3."""
 
     lr: float = 1e-4
@@ -32,14 +32,16 @@ class NegGrad(Baseline):
         """The batches of D_f."""
         return batches(split.forget_rows, config.batch_size)
 
-    def update(self, state: Student, config: NegGradConfig) -> tuple[dict[str, float], dict[str, float]]:
+    def update(
+        self, state: BaselineState, config: NegGradConfig
+    ) -> tuple[dict[str, float], dict[str, float]]:
         """One minibatch of D_f."""
         loss = mean_cross_entropy(state.model, *state.batch("forget"))
         return {"forget": float(loss.detach())}, {"forget": state.descend(-loss)}
 
 
 @dataclass(frozen=True)
-class NegGradPlusConfig(StudentConfig):
+class NegGradPlusConfig(BaselineConfig):
     """The paper's for small data: SGD with momentum 0.9 at 0.01, 10 epochs, alpha 0.95 (0.9999 for large), weight decay 0.1 (5e-4
     here, its value for large data)."""
 
@@ -62,7 +64,9 @@ class NegGradPlus(Baseline):
     Config = NegGradPlusConfig
     passes = 2.0
 
-    def update(self, state: Student, config: NegGradPlusConfig) -> tuple[dict[str, float], dict[str, float]]:
+    def update(
+        self, state: BaselineState, config: NegGradPlusConfig
+    ) -> tuple[dict[str, float], dict[str, float]]:
         """One pair of minibatches."""
         remain = mean_cross_entropy(state.model, *state.batch("remain"))
         forget = mean_cross_entropy(state.model, *state.batch("forget"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.methods.baselines.base import Baseline, Student, StudentConfig
+from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState
 
 
 @dataclass(frozen=True)
-class NothingConfig(StudentConfig):
+class NothingConfig(BaselineConfig):
     """There is nothing to choose."""
 
 
@@ -26,6 +26,8 @@ class Nothing(Baseline):
         """One, so that it can be played like the others."""
         return 1
 
-    def update(self, state: Student, config: NothingConfig) -> tuple[dict[str, float], dict[str, float]]:
+    def update(
+        self, state: BaselineState, config: NothingConfig
+    ) -> tuple[dict[str, float], dict[str, float]]:
         """Changes nothing."""
         return {}, {}

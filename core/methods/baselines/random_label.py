@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from core.data.split import Split
-from core.methods.baselines.base import Baseline, Student, StudentConfig, batches, mean_cross_entropy
+from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, batches, mean_cross_entropy
 from core.models.base import Net
 from core.runtime import seeding
 
 
 @dataclass(frozen=True)
-class RandomLabelConfig(StudentConfig):
+class RandomLabelConfig(BaselineConfig):
     """As Fan et al. 2024 compare with it: SGD with momentum 0.9, 10 epochs, a rate searched from 5e-4 to 5e-2."""
 
     epochs: int = 10
@@ -40,14 +40,14 @@ class RandomLabel(Baseline):
         """The batches of D_f."""
         return batches(split.forget_rows, config.batch_size)
 
-    def start(self, model: Net, split: Split, *, seed: int) -> Student:
+    def start(self, model: Net, split: Split, *, seed: int) -> BaselineState:
         """Draws the wrong labels besides."""
         state = super().start(model, split, seed=seed)
         generator = seeding.generator(seed, "unlearn", "wrong")
         state.fixed["wrong"] = wrong_labels(split, generator).to(split.train.y.device)
         return state
 
-    def update(self, state: Student, config: Any) -> tuple[dict[str, float], dict[str, float]]:
+    def update(self, state: BaselineState, config: Any) -> tuple[dict[str, float], dict[str, float]]:
         """One pair of minibatches."""
         losses = pair_losses(state)
         norm = state.descend(losses["forget"] + losses["remain"])
@@ -61,7 +61,7 @@ def wrong_labels(split: Split, generator: torch.Generator) -> Tensor:
     return (split.train.y[split.forget_rows].cpu() + away) % classes
 
 
-def pair_losses(state: Student) -> dict[str, Tensor]:
+def pair_losses(state: BaselineState) -> dict[str, Tensor]:
     """Mean cross-entropies () on a batch of D_f with its wrong labels, and on one of D_r with its own."""
     places, rows = state.rows("forget")
     wrong = state.fixed["wrong"].to(rows.device)[places]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.data.split import Split
-from core.methods.baselines.base import Student, StudentConfig, batches
+from core.methods.baselines.base import BaselineConfig, BaselineState, batches
 from core.methods.baselines.random_label import RandomLabel, pair_losses
 from core.methods.step import Stage
 from core.runtime import bounds
@@ -22,7 +22,7 @@ SLICE_S = 0.05
 
 
 @dataclass(frozen=True)
-class SalUnConfig(StudentConfig):
+class SalUnConfig(BaselineConfig):
     """The paper's: SGD with momentum 0.9 at 0.013, 10 epochs, batches of 256, weight decay 5e-4 (none here: only masked gradients move
     a weight), the most salient half of the weights."""
 
@@ -50,7 +50,7 @@ class SalUn(RandomLabel):
         first = Stage("saliency", "saliency of the weights", batches(split.forget_rows, config.batch_size))
         return (first, *super().stages(split, config))
 
-    def prepare(self, state: Student, config: SalUnConfig) -> Progress | None:
+    def prepare(self, state: BaselineState, config: SalUnConfig) -> Progress | None:
         """Some batches of D_f, in order; the mask after the last one."""
         extra = state.extra
         if "masks" in extra:
@@ -73,7 +73,7 @@ class SalUn(RandomLabel):
                 del extra[name]
         return Progress("saliency", at // config.batch_size, batches(rows, config.batch_size), seconds)
 
-    def update(self, state: Student, config: Any) -> tuple[dict[str, float], dict[str, float]]:
+    def update(self, state: BaselineState, config: Any) -> tuple[dict[str, float], dict[str, float]]:
         """One pair of minibatches; only salient weights move."""
         losses = pair_losses(state)
         masks = state.extra["masks"]
@@ -87,7 +87,7 @@ class SalUn(RandomLabel):
         return {k: float(v.detach()) for k, v in losses.items()}, {"both": norm}
 
 
-def _summed_gradients(state: Student, rows: Tensor) -> list[Tensor]:
+def _summed_gradients(state: BaselineState, rows: Tensor) -> list[Tensor]:
     """The gradient of the summed cross-entropy of images ``rows`` at the original, one a parameter."""
     model = state.original.requires_grad_(True)
     try:

@@ -10,8 +10,8 @@ import torch
 from core.data.split import Split
 from core.methods.baselines.base import (
     Baseline,
-    Student,
-    StudentConfig,
+    BaselineConfig,
+    BaselineState,
     batches,
     divergence,
     mean_cross_entropy,
@@ -21,7 +21,7 @@ from core.runtime.bounds import Bound
 
 
 @dataclass(frozen=True)
-class ScrubConfig(StudentConfig):
+class ScrubConfig(BaselineConfig):
     """The paper's for large data: SGD with momentum 0.9 at 5e-4, weight decay 5e-4, 3 epochs, 2 of them with max-steps, alpha 0.001,
     gamma 0.99, temperature 4, batches of 512 of D_f and 128 of D_r."""
 
@@ -54,7 +54,7 @@ class Scrub(Baseline):
     Config = ScrubConfig
     passes = 4 / 3
 
-    def start(self, model: Any, split: Split, *, seed: int) -> Student:
+    def start(self, model: Any, split: Split, *, seed: int) -> BaselineState:
         """D_f has batches of its own size."""
         state = super().start(model, split, seed=seed)
         state.forget.batch_size = self.config.forget_batch_size
@@ -66,11 +66,11 @@ class Scrub(Baseline):
         total = config.epochs * n_r + min(config.msteps, config.epochs) * n_f
         return total if config.steps is None else min(total, config.steps)
 
-    def epoch(self, state: Student, config: ScrubConfig) -> int:
+    def epoch(self, state: BaselineState, config: ScrubConfig) -> int:
         """The first epochs are longer."""
         return place(state.number - 1, *_lengths(state.split, config), config.msteps)[0]
 
-    def update(self, state: Student, config: ScrubConfig) -> tuple[dict[str, float], dict[str, float]]:
+    def update(self, state: BaselineState, config: ScrubConfig) -> tuple[dict[str, float], dict[str, float]]:
         """One max-step or one min-step."""
         _, forgets = place(state.number, *_lengths(state.split, config), config.msteps)
         which = "forget" if forgets else "remain"

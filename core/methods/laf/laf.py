@@ -24,10 +24,10 @@ from core.runtime import seeding
 from core.runtime.device import in_bfloat16
 from core.runtime.progress import Progress
 from core.training.batches import Batches
-from core.training.flat_parameters import Flat
+from core.training.flat_parameters import FlatParameters
 from core.training.optimizer import FlatAdam
 from core.training.supervised import copy_of
-from core.training.vae_trainer import VAEFit
+from core.training.vae_trainer import VAETrainer
 
 SLICE_S = 0.05
 
@@ -83,7 +83,7 @@ class LAF:
         if layer is None and not in_bfloat16(device, config.precision):
             pooled_conv.make_ready(student.extractor, split.train.floats(rows[:2]))
         n, n_f, width = len(rows), len(forget_at), model.width
-        flat = Flat((layer or student.extractor).parameters())
+        flat = FlatParameters((layer or student.extractor).parameters())
         return LAFState(
             original=original,
             model=student,
@@ -96,7 +96,7 @@ class LAF:
             features=None if layer is None else torch.empty(n, layer.in_features, device=device),
             layer=layer,
             bf16=in_bfloat16(device, config.precision),
-            vae=VAEFit.start(
+            vae=VAETrainer.start(
                 n if config.vae_data == "all" else len(remain_at),
                 width,
                 config.vae,
@@ -105,7 +105,9 @@ class LAF:
                 stage="vae",
                 title=_vae_title(config),
             ),
-            vae_f=VAEFit.start(n_f, width, config.vae, device, seed=seed, stage="vae_f", title="VAE of D_f"),
+            vae_f=VAETrainer.start(
+                n_f, width, config.vae, device, seed=seed, stage="vae_f", title="VAE of D_f"
+            ),
             flat=flat,
             optimiser_ue=FlatAdam(flat, config.lr_ue),
             optimiser_ra=FlatAdam(flat, config.lr_ra),

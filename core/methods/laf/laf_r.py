@@ -18,7 +18,7 @@ from core.methods.step import Stage, Step
 from core.models.base import Net
 from core.runtime import seeding
 from core.runtime.progress import Progress
-from core.training.supervised import Supervised
+from core.training.supervised import SupervisedTrainer
 
 
 @dataclass
@@ -26,7 +26,7 @@ class LAFRState:
     """A LAF run, and the repair of the head of the same model that follows its last step."""
 
     laf: LAFState
-    repair: Supervised
+    repair: SupervisedTrainer
 
     @property
     def number(self) -> int:
@@ -88,7 +88,7 @@ class LAFR:
             weight_decay=0.0, threads=config.threads,
         )  # fmt: skip
         student = laf.model
-        repair = Supervised.start(
+        repair = SupervisedTrainer.start(
             student, split.train.take(rows), supervised, seed=seed, stage="repair", part=student.head
         )
         return LAFRState(laf, repair)

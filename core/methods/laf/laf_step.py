@@ -16,9 +16,9 @@ from core.methods.laf.loss_gradients import alignment_gradient, squared_error_sl
 from core.models import pooled_conv, vae_gradients
 from core.models.base import Net
 from core.training.batches import Batches
-from core.training.flat_parameters import Flat, Vector
+from core.training.flat_parameters import FlatParameters, FlatVector
 from core.training.optimizer import FlatAdam
-from core.training.vae_trainer import VAEFit
+from core.training.vae_trainer import VAETrainer
 
 
 @dataclass
@@ -36,16 +36,16 @@ class LAFState:
     features: Tensor | None  # (n, in_features) below the layer that learns, where only that one does
     layer: nn.Linear | None  # that layer of ``model``
     bf16: bool
-    vae: VAEFit  # h, on D
-    vae_f: VAEFit  # h_f, on D_f
-    flat: Flat  # the parameters that learn
+    vae: VAETrainer  # h, on D
+    vae_f: VAETrainer  # h_f, on D_f
+    flat: FlatParameters  # the parameters that learn
     optimiser_ue: FlatAdam
     optimiser_ra: FlatAdam
     remain: Batches
     forget: Batches
     noise: torch.Generator
     number: int = 0
-    gradients: dict[str, Vector] = field(default_factory=dict)  # memory that is used again at each step
+    gradients: dict[str, FlatVector] = field(default_factory=dict)  # memory that is used again at each step
 
     @property
     def learning(self) -> nn.Module:
@@ -193,7 +193,7 @@ def _backward(
 
 
 @torch.no_grad()
-def descend(state: LAFState, along: Vector, optimiser: FlatAdam, lr: float) -> Tensor:
+def descend(state: LAFState, along: FlatVector, optimiser: FlatAdam, lr: float) -> Tensor:
     """One optimiser step along a gradient; () how far it moved the parameters. nan where a weight is no number."""
     before = state.flat.values.clone()
     optimiser.lr = lr

@@ -12,7 +12,7 @@ from core.runs.storage.index import (
     share_run,
 )
 from core.runs.storage.loader import KeptRun, open_run, read_run, restore
-from core.runs.storage.quota import Room, megabytes, next_to_go, room, went
+from core.runs.storage.quota import StorageQuota, megabytes, next_to_go, room, went
 from core.runs.storage.recorder import Recorder, is_open, let_go, record
 from core.runs.storage.run_folder import RunFolder, run_folder, runs_home
 from core.runtime.ownership import owner
@@ -20,9 +20,9 @@ from core.runtime.ownership import owner
 __all__ = [
     "KeptRun",
     "Recorder",
-    "Room",
     "RunFolder",
     "RunInfo",
+    "StorageQuota",
     "is_open",
     "let_go",
     "list_runs",

@@ -163,7 +163,7 @@ def open_run(run_id: str) -> Run:
     from core.models.uploads import load_own_model
     from core.runs.original_models import original
     from core.runtime.device import pick_device
-    from core.runtime.progress import drain
+    from core.runtime.progress import run_to_end
 
     kept = read_run(run_id)
     setup = kept.setup
@@ -173,7 +173,7 @@ def open_run(run_id: str) -> Run:
         model: Net = load_own_model(setup.model, split.dataset).to(device)
     else:
         unlearner = method(setup.method, setup.config(split))
-        model = drain(original(split, unlearner, seed=setup.seed, device=device))
+        model = run_to_end(original(split, unlearner, seed=setup.seed, device=device))
     observer = Observer(split, model, kept.eval_config, seed=setup.seed)
     if kept.map_positions is not None:
         from core.projection.projection import Projection

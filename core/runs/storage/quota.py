@@ -40,7 +40,7 @@ REMEMBERED = 20  # things that went, told afterwards
 
 
 @dataclass(frozen=True)
-class Room:
+class StorageQuota:
     """What kept runs take, in bytes, and what they may take; None without a limit."""
 
     used: int
@@ -81,9 +81,9 @@ def limit() -> int | None:
     return int(found * 1e6) or None
 
 
-def room() -> Room:
+def room() -> StorageQuota:
     """How much is used, and how much may be. Raises RequestError as ``limit``."""
-    return Room(sum(folder.bytes for folder in _folders()), limit())
+    return StorageQuota(sum(folder.bytes for folder in _folders()), limit())
 
 
 def make_room() -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 _component = st.components.v2.component("laf-lab.theatre", js="main.js", css="theatre.css")
 
 
-def theatre(
+def map_view(
     key: str,
     scene: bytes,
     *,

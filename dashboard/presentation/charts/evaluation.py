@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.evaluation.report import Judgement
+from core.evaluation.report import EvaluationReport
 from dashboard.presentation.charts.plotly_import import go, make_subplots
 
 RETRAINED = "#8d70dd"
@@ -21,7 +21,7 @@ CAPTIONS = {
 
 
 def answers(
-    judged: Mapping[str, Judgement], retrained: Sequence[Judgement], classes: Sequence[str]
+    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """Where D_f goes, as grouped bars."""
     return _bars(
@@ -33,18 +33,18 @@ def answers(
     )
 
 
-def _answer_shares(judgement: Judgement) -> list[float]:
+def _answer_shares(judgement: EvaluationReport) -> list[float]:
     counts = judgement.prediction_matrix["forget"].sum(0).double()
     shares: list[float] = (counts / counts.sum().clamp_min(1)).tolist()
     return shares
 
 
-def _accuracies(judgement: Judgement) -> list[float | None]:
+def _accuracies(judgement: EvaluationReport) -> list[float | None]:
     return [None if math.isnan(v) else v for v in judgement.class_accuracy.tolist()]
 
 
 def class_accuracy(
-    judged: Mapping[str, Judgement], retrained: Sequence[Judgement], classes: Sequence[str]
+    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """Test accuracy by class, as grouped bars."""
     return _bars(
@@ -83,7 +83,7 @@ def _bars(
 
 
 def layers(
-    judged: Mapping[str, Judgement], retrained: Sequence[Judgement], classes: Sequence[str]
+    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """CKA on D_f by layer: left to the original, right to retrained models."""
     titles = ("to the original", "to retrained models")
@@ -117,7 +117,7 @@ def layers(
 
 
 def relearning(
-    judged: Mapping[str, Judgement], retrained: Sequence[Judgement], classes: Sequence[str]
+    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """Accuracy on the rest of D_f, step by step."""
     figure = _empty("steps of learning again", "accuracy on the rest of D_f, %")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from core.experiments.audit import Audit, Check
+from core.experiments.audit import Check, DeletionRecord
 
 VERDICTS = {
     "passed": "✓ passed",
@@ -31,7 +31,7 @@ STYLE = """
 """
 
 
-def sheet(audit: Audit, made: datetime) -> str:
+def sheet(audit: DeletionRecord, made: datetime) -> str:
     """The page's body, with its style."""
     tests = "".join(_test(c) for c in audit.checks)
     counts = "".join(
@@ -51,7 +51,7 @@ def sheet(audit: Audit, made: datetime) -> str:
 <p class='caution'>{html.escape(audit.caution)}</p></div>"""
 
 
-def document(audit: Audit, made: datetime) -> str:
+def document(audit: DeletionRecord, made: datetime) -> str:
     """A file that needs nothing else."""
     return f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Record of unlearning</title></head><body>{sheet(audit, made)}</body></html>"
 

@@ -7,16 +7,16 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from core.evaluation.report import Figure
+from core.evaluation.report import Metric
 from core.experiments.comparison_summary import Entry, Line, Summary
 
 
-def shown(figure: Figure, value: float) -> float:
+def shown(figure: Metric, value: float) -> float:
     """A value in the unit that is shown: shares become percent."""
     return 100 * value if figure.unit == "%" else value
 
 
-def cell(figure: Figure, entry: Entry | None, *, plus: str = " ± ") -> str:
+def cell(figure: Metric, entry: Entry | None, *, plus: str = " ± ") -> str:
     """ "97.6 ± 0.8"; "–" where there is no value."""
     if entry is None:
         return "–"
@@ -24,13 +24,13 @@ def cell(figure: Figure, entry: Entry | None, *, plus: str = " ± ") -> str:
     return mean if entry.spread is None else f"{mean}{plus}{shown(figure, entry.spread):.{figure.digits}f}"
 
 
-def heading(figure: Figure) -> str:
+def heading(figure: Metric) -> str:
     """Symbol and unit: "Train_f, %"."""
     name = name_of(figure)
     return f"{name}, {figure.unit}" if figure.unit else name
 
 
-def name_of(figure: Figure) -> str:
+def name_of(figure: Metric) -> str:
     """Its symbol, but where several figures share it."""
     return figure.label if figure.symbol in ("", "AUC", "CKA") else figure.symbol
 
@@ -94,14 +94,14 @@ def to_json(summary: Summary, about: dict[str, Any]) -> dict[str, Any]:
     return {"schema": 1, **about, "methods": summary.as_dict()}
 
 
-def _columns(summary: Summary, keys: Sequence[str] | None) -> dict[str, Figure]:
+def _columns(summary: Summary, keys: Sequence[str] | None) -> dict[str, Metric]:
     chosen = (
         summary.columns if keys is None else {k: summary.columns[k] for k in keys if k in summary.columns}
     )
     return {k: f for k, f in chosen.items() if any(k in line.entries for line in summary.lines)}
 
 
-def _marked(figure: Figure, line: Line, key: str, open_: str, close: str, loses: str) -> str:
+def _marked(figure: Metric, line: Line, key: str, open_: str, close: str, loses: str) -> str:
     entry = line.entries.get(key)
     text = cell(figure, entry)
     if entry is None:

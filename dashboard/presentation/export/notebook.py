@@ -27,7 +27,7 @@ from core.runs.reference_models import references
 from core.runs.run import Run, finish
 from core.runs.setup import Setup, usual_classes
 from core.runtime.device import pick_device
-from core.runtime.progress import Progress, drain
+from core.runtime.progress import Progress, run_to_end
 from dashboard.presentation.charts.plotly_import import go, make_subplots
 
 COLOURS = {"remain": "#1767c4", "forget": "#bb4a04", "test": "#5d6a86"}
@@ -87,7 +87,7 @@ def watch(
     setup = Setup(data.name, task, chosen, fraction, seed, data_dir, device, tuple(ids))
     split, show = setup.split(data), _Bars(progress)
     try:
-        model = drain(original(split, made, seed=seed, device=str(pick_device(device))), show)
+        model = run_to_end(original(split, made, seed=seed, device=str(pick_device(device))), show)
         observer = Observer(split, model, EvalConfig(frames=frames), seed=seed)
         observer.projection = Projection.fit(observer.original.train.representations, seed=seed)
         run = Run(made, model, split, seed=seed, observer=observer)

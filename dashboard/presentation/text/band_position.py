@@ -15,8 +15,8 @@ NO_STEPS = ("auc", "planted")  # no shares among images: they move in steps too 
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The place of one value. ``gap`` as in core.evaluation.reference_band.Place; ``inside`` None: there is no band yet, or nothing can be told."""
+class BandPosition:
+    """The place of one value. ``gap`` as in core.evaluation.reference_band.BandPlace; ``inside`` None: there is no band yet, or nothing can be told."""
 
     text: str  # for a narrow column
     words: str  # the same as a sentence would have it
@@ -30,7 +30,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class ReferenceBands:
     """The bands of the retrained models that there are so far, by the key of the row."""
 
     rows: tuple[Row, ...]
@@ -47,7 +47,7 @@ class Yardstick:
         *,
         plant: str | None = None,
         total: int | None = None,
-    ) -> Yardstick:
+    ) -> ReferenceBands:
         """``counts``: images behind each row; ``total``: default as many as there are."""
         rows = (*rows_for(task, plant), JS)
         bands = {}
@@ -91,12 +91,12 @@ class Yardstick:
         """Values of all rows, and their Standings where there are retrained models to compare with."""
         values = {row.key: row.value(reading) for row in self.rows}
         values["js"] = distance(reading, self.references)
-        standings = {
-            row.key: standing(row, value, self.bands[row.key], reading)
+        positions_in_band = {
+            row.key: position_in_band(row, value, self.bands[row.key], reading)
             for row in self.rows
             if row.key in self.bands and (value := values[row.key]) is not None
         }
-        return Compared(reading, values, standings)
+        return Compared(reading, values, positions_in_band)
 
 
 @dataclass(frozen=True)
@@ -105,20 +105,22 @@ class Compared:
 
     reading: Reading
     values: Mapping[str, float | None]
-    standings: Mapping[str, Standing]
+    positions_in_band: Mapping[str, BandPosition]
 
     @property
     def apart(self) -> float:
         """How far the accuracies are outside of the bands on average, in [0, 1]; from the one retrained model where that is all."""
-        gaps = [abs(s.gap) for key, s in self.standings.items() if key not in ("js", "auc", "one_answer")]
+        gaps = [
+            abs(s.gap) for key, s in self.positions_in_band.items() if key not in ("js", "auc", "one_answer")
+        ]
         return sum(gaps) / max(1, len(gaps))
 
     def is_outside(self, *keys: str) -> list[str]:
         """Which of ``keys`` (default: all rows) are known to be outside of their bands."""
-        return [k for k, s in self.standings.items() if s.inside is False and (not keys or k in keys)]
+        return [k for k, s in self.positions_in_band.items() if s.inside is False and (not keys or k in keys)]
 
 
-def standing(row: Row, value: float, theirs: Band, reading: Reading) -> Standing:
+def position_in_band(row: Row, value: float, theirs: Band, reading: Reading) -> BandPosition:
     """One value among ``theirs``. An AUC whose interval reaches the band cannot be told from it."""
     place = theirs.place(value)
     low, high = (reading.attack.auc_low, reading.attack.auc_high) if row.key == "auc" else (value, value)
@@ -132,20 +134,20 @@ def standing(row: Row, value: float, theirs: Band, reading: Reading) -> Standing
         same = float(short) == 0
         text = "the same" if same else f"{short} {side}"
         words = f"{'the same as' if same else f'{long} {side}'} one retrained model: no band yet"
-        return Standing(text, words, None, place.gap)
+        return BandPosition(text, words, None, place.gap)
     if place.inside:
         assert place.percentile is not None
         where = f"{ordinal(place.percentile)} percentile of {place.count}"
-        return Standing(
+        return BandPosition(
             f"inside, {ordinal(place.percentile)}", f"inside the band, {where} retrained models", True, 0.0
         )
     reaches = low is not None and high is not None and low <= theirs.high and high >= theirs.low
     if row.key == "auc" and reaches:
         words = f"{long} {side} the band, but its interval reaches the band of {place.count} retrained models: cannot tell"
-        return Standing("cannot tell", words, None, 0.0)
+        return BandPosition("cannot tell", words, None, 0.0)
     if float(short) == 0:
         short, long = "just", "hardly"
-    return Standing(
+    return BandPosition(
         f"{short} {side}", f"{long} {side} the band of {place.count} retrained models", False, place.gap
     )
 

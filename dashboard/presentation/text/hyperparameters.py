@@ -13,7 +13,7 @@ NEXT_STEP, NEXT_RUN = "from the next step", "in the next run"
 
 
 @dataclass(frozen=True)
-class Knob:
+class Hyperparameter:
     """One setting of LAF. ``key`` is the field's name, "vae." before those of the two VAEs."""
 
     key: str
@@ -35,27 +35,27 @@ class Knob:
 SIDES = {"both": "both", "ue": "L_UE", "ra": "L_RA"}
 BOUNDED = {True: "bounded φ(m)", False: "plain m"}
 KNOBS = (
-    Knob("losses", "Step only", "What a step is on: both losses, or one alone to see what it does by itself.", SIDES),
-    Knob("schedule", "Schedule", "Alternate: a step on each in turn. Two-stage: all of L_UE first. Joint: one step on the sum, at lr_RA.",
+    Hyperparameter("losses", "Step only", "What a step is on: both losses, or one alone to see what it does by itself.", SIDES),
+    Hyperparameter("schedule", "Schedule", "Alternate: a step on each in turn. Two-stage: all of L_UE first. Joint: one step on the sum, at lr_RA.",
          {k: k for k in SCHEDULES}),
-    Knob("lr_ue", "lr_UE", "How far a step on L_UE goes: it makes the VAE of D_f fail on what must go."),
-    Knob("lr_ra", "lr_RA", "How far a step on L_RA goes; below 2 · lr_UE the model is not held together."),
-    Knob("temperature", "τ", "Sharpness of the push in L_RA: near 100 nothing is forgotten, below 1 the model is wrecked."),
-    Knob("bounded", "Squared error", "φ keeps the maximised error from exploding; plain is as the paper states it.", BOUNDED),
-    Knob("ue_per_ra", "L_UE per L_RA", "Steps on L_UE for each one on L_RA.", whole=True),
-    Knob("epochs", "Epochs", "Passes over the shorter of D_f and D_r: how long the run is.", whole=True),
-    Knob("weight_remain", "Weight of remain", "In L_UE: keep D_r as its VAE knows it."),
-    Knob("weight_forget", "Weight of forget", "In L_UE: make D_f unlike what its VAE knows."),
-    Knob("weight_align", "Weight of align", "In L_RA: hold D_r where the original had it."),
-    Knob("weight_repel", "Weight of repel", "In L_RA: push D_f away from there."),
-    Knob("vae.latent", "Latent size", "Numbers through which a VAE must press a representation.", whole=True),
-    Knob("vae.kl_weight", "KL weight", "How strongly latents are drawn to a standard normal."),
-    Knob("vae.output", "Decoder output", "Linear reproduces representations; sigmoid is the reference's and cannot.",
+    Hyperparameter("lr_ue", "lr_UE", "How far a step on L_UE goes: it makes the VAE of D_f fail on what must go."),
+    Hyperparameter("lr_ra", "lr_RA", "How far a step on L_RA goes; below 2 · lr_UE the model is not held together."),
+    Hyperparameter("temperature", "τ", "Sharpness of the push in L_RA: near 100 nothing is forgotten, below 1 the model is wrecked."),
+    Hyperparameter("bounded", "Squared error", "φ keeps the maximised error from exploding; plain is as the paper states it.", BOUNDED),
+    Hyperparameter("ue_per_ra", "L_UE per L_RA", "Steps on L_UE for each one on L_RA.", whole=True),
+    Hyperparameter("epochs", "Epochs", "Passes over the shorter of D_f and D_r: how long the run is.", whole=True),
+    Hyperparameter("weight_remain", "Weight of remain", "In L_UE: keep D_r as its VAE knows it."),
+    Hyperparameter("weight_forget", "Weight of forget", "In L_UE: make D_f unlike what its VAE knows."),
+    Hyperparameter("weight_align", "Weight of align", "In L_RA: hold D_r where the original had it."),
+    Hyperparameter("weight_repel", "Weight of repel", "In L_RA: push D_f away from there."),
+    Hyperparameter("vae.latent", "Latent size", "Numbers through which a VAE must press a representation.", whole=True),
+    Hyperparameter("vae.kl_weight", "KL weight", "How strongly latents are drawn to a standard normal."),
+    Hyperparameter("vae.output", "Decoder output", "Linear reproduces representations; sigmoid is the reference's and cannot.",
          {"linear": "linear", "sigmoid": "sigmoid"}),
-    Knob("vae.lr", "VAE's lr", "Learning rate of both VAEs; too high and they diverge."),
-    Knob("vae_data", "h is fitted on", "The paper's stand-in for D_r is all of D; fitted on D_r, h has seen nothing of what must go.",
+    Hyperparameter("vae.lr", "VAE's lr", "Learning rate of both VAEs; too high and they diverge."),
+    Hyperparameter("vae_data", "h is fitted on", "The paper's stand-in for D_r is all of D; fitted on D_r, h has seen nothing of what must go.",
          {"all": "all of D", "remain": "D_r"}),
-    Knob("vae.epochs", "VAE's epochs", "Passes over the representations.", whole=True),
+    Hyperparameter("vae.epochs", "VAE's epochs", "Passes over the representations.", whole=True),
 )  # fmt: skip
 
 
@@ -65,9 +65,9 @@ def laf_of(config: Any) -> LAFConfig | None:
     return laf if isinstance(laf, LAFConfig) else None
 
 
-def shown(laf: LAFConfig) -> list[Knob]:
+def shown(laf: LAFConfig) -> list[Hyperparameter]:
     """The knobs of ``laf``: steps in place of epochs where steps are what it counts."""
-    steps = Knob("steps", "Steps", "How long the run is.", whole=True)
+    steps = Hyperparameter("steps", "Steps", "How long the run is.", whole=True)
     return [steps if knob.key == "epochs" and laf.steps is not None else knob for knob in KNOBS]
 
 
@@ -97,14 +97,14 @@ def turned(config: Any, values: Mapping[str, Any]) -> Any:
     return replace(config, laf=now) if hasattr(config, "laf") else now
 
 
-def said(knob: Knob, value: Any) -> str:
+def said(knob: Hyperparameter, value: Any) -> str:
     """A value as a person reads it."""
     if knob.choices is not None:
         return str(knob.choices.get(value, value))
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def differences(before: Any, now: Any) -> list[tuple[Knob, Any, Any]]:
+def differences(before: Any, now: Any) -> list[tuple[Hyperparameter, Any, Any]]:
     """Knobs that stand elsewhere, with both values."""
     a, b = laf_of(before), laf_of(now)
     if a is None or b is None:

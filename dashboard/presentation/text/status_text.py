@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from core.evaluation.metrics import Reading
-from dashboard.presentation.text.band_position import Compared, Yardstick
+from dashboard.presentation.text.band_position import Compared, ReferenceBands
 
 HARM = 0.02  # of accuracy on test images below the band: worth an alarm
 HARDLY = 0.0005  # of a difference in accuracy, and ten times that in nats
@@ -22,22 +22,22 @@ def sentence(
     task: str,
     now: Compared,
     original: Compared,
-    yard: Yardstick,
+    bands: ReferenceBands,
     classes: Sequence[str],
     waiting: str | None = None,
 ) -> dict[str, str]:
     """Where things stand: ``head`` and ``more``, and a tone."""
     reading = now.reading
-    if not yard.references:
+    if not bands.references:
         more = waiting or "There is no retrained model to compare with yet."
         return _told(_accuracy_head(task, reading, original.reading), more, "neutral")
-    hurt = _harm(task, now, yard)
+    hurt = _harm(task, now, bands)
     if reading.planted is not None:
-        head, more, tone = _planted(now, original, yard, hurt)
+        head, more, tone = _planted(now, original, bands, hurt)
     elif task == "noise":
-        head, more, tone = _noise(now, original, yard, hurt)
+        head, more, tone = _noise(now, original, bands, hurt)
     elif task == "class":
-        head, more, tone = _class(now, original, yard, classes, hurt)
+        head, more, tone = _class(now, original, bands, classes, hurt)
     else:
         head, more, tone = _data(now, original, hurt)
     if now.apart > original.apart + HARDLY:
@@ -55,7 +55,7 @@ def sentence(
     elif (now.values["js"] or 0.0) > (original.values["js"] or 0.0) + 10 * HARDLY:
         more += " In its answers on them, doing nothing is nearer to retraining."
         tone = "forget" if tone == "good" else tone
-    if len(yard.references) == 1:
+    if len(bands.references) == 1:
         more += f" {NO_BAND}"
         tone = "forget" if tone == "good" else tone
     return _told(head, f"{hurt} {more}", tone)
@@ -66,30 +66,30 @@ def _told(head: str, more: str, tone: str) -> dict[str, str]:
 
 
 def _class(
-    now: Compared, original: Compared, yard: Yardstick, classes: Sequence[str], hurt: str
+    now: Compared, original: Compared, bands: ReferenceBands, classes: Sequence[str], hurt: str
 ) -> tuple[str, str, str]:
     """Class removal: accuracy falls early; what the forgotten images are called instead is what takes long."""
-    mine, gold = now.reading, yard.references[0]
-    if _above(now, yard, "forget_train", 0.01):
-        theirs = _range(100 * r.train_f for r in yard.references)
+    mine, gold = now.reading, bands.references[0]
+    if _above(now, bands, "forget_train", 0.01):
+        theirs = _range(100 * r.train_f for r in bands.references)
         more = f"{100 * mine.train_f:.0f} % of the images to forget are still recognised; after retraining {theirs} %."
         begun = mine.train_f < original.reading.train_f - 0.05
         return "Being forgotten." if begun else "Not forgotten yet.", more, "alarm" if hurt else "forget"
     answer = f"{100 * mine.commonest_share:.0f} % of them are called {classes[mine.commonest]}"
-    calls = sorted({classes[r.commonest] for r in yard.references}, key=list(classes).index)
-    shares = _range(100 * r.commonest_share for r in yard.references)
-    if len(yard.references) == 1:
+    calls = sorted({classes[r.commonest] for r in bands.references}, key=list(classes).index)
+    shares = _range(100 * r.commonest_share for r in bands.references)
+    if len(bands.references) == 1:
         more = f"{answer}; by the retrained model {shares} % {classes[gold.commonest]}."
     else:
         more = f"{answer}; retrained models call {shares} % of them {_either(calls)}."
     if hurt:
         return "Forgotten, at a price.", more, "alarm"
     outside = now.is_outside()
-    if not outside and len(yard.references) > 1:
+    if not outside and len(bands.references) > 1:
         return "Forgotten, and nothing sets it apart from retraining.", more, "good"
-    if now.is_outside("js", "one_answer") or len(yard.references) == 1:
+    if now.is_outside("js", "one_answer") or len(bands.references) == 1:
         return "Forgotten in accuracy; not yet like retraining.", more, "forget"
-    return "Forgotten, and nearly as retraining would.", f"{more} {_outside(outside, yard)}", "forget"
+    return "Forgotten, and nearly as retraining would.", f"{more} {_outside(outside, bands)}", "forget"
 
 
 def _data(now: Compared, original: Compared, hurt: str) -> tuple[str, str, str]:
@@ -105,11 +105,11 @@ def _data(now: Compared, original: Compared, hurt: str) -> tuple[str, str, str]:
     return "As near to retraining as doing nothing.", _apart(now, original), "neutral"
 
 
-def _noise(now: Compared, original: Compared, yard: Yardstick, hurt: str) -> tuple[str, str, str]:
+def _noise(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
     """Noisy labels: the true labels should come back; Train_f may be near zero before anything is unlearned (trap 8)."""
     mine, nothing = now.reading.clean_f or 0.0, original.reading.clean_f or 0.0
-    gold = sum(r.clean_f or 0.0 for r in yard.references) / len(yard.references)
-    theirs = _range(100 * (r.clean_f or 0.0) for r in yard.references)
+    gold = sum(r.clean_f or 0.0 for r in bands.references) / len(bands.references)
+    theirs = _range(100 * (r.clean_f or 0.0) for r in bands.references)
     more = (
         f"{100 * mine:.0f} % of the mislabelled images get their true label; {100 * nothing:.0f} % before, "
         f"{theirs} % after retraining."
@@ -118,36 +118,36 @@ def _noise(now: Compared, original: Compared, yard: Yardstick, hurt: str) -> tup
         return "The model is worse for it.", more, "alarm"
     if mine < nothing + 0.25 * max(0.0, gold - nothing):
         return "The wrong labels still hold.", more, "forget"
-    if _above(now, yard, "clean_f", 0.05, side=-1):
+    if _above(now, bands, "clean_f", 0.05, side=-1):
         return "True labels are coming back.", more, "forget"
     if hurt:
         return "True labels are back, at a price.", more, "alarm"
     outside = now.is_outside()
-    return "True labels are back.", f"{more} {_outside(outside, yard)}", "forget" if outside else "good"
+    return "True labels are back.", f"{more} {_outside(outside, bands)}", "forget" if outside else "good"
 
 
-def _planted(now: Compared, original: Compared, yard: Yardstick, hurt: str) -> tuple[str, str, str]:
+def _planted(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
     """Planted truth: is the planted answer gone, as it is in a model that never saw the plant?"""
     mine, before = now.reading.planted or 0.0, original.reading.planted or 0.0
-    gold = sum(r.planted or 0.0 for r in yard.references) / len(yard.references)
-    theirs = _range(100 * (r.planted or 0.0) for r in yard.references)
+    gold = sum(r.planted or 0.0 for r in bands.references) / len(bands.references)
+    theirs = _range(100 * (r.planted or 0.0) for r in bands.references)
     more = (
         f"The planted answer has a probability of {100 * mine:.0f} % on its probes; {100 * before:.0f} % before, "
         f"{theirs} % after retraining."
     )
-    if before - gold < 0.05 or not _above(original, yard, "planted", 0.05):
+    if before - gold < 0.05 or not _above(original, bands, "planted", 0.05):
         return "This plant leaves no trace to remove.", more, "alarm" if hurt else "neutral"
     left = (mine - gold) / (before - gold)
     if left > 0.5:
         return "The planted thing is still there.", more, "alarm" if hurt else "forget"
-    if _above(now, yard, "planted", 0.1 * (before - gold)):
+    if _above(now, bands, "planted", 0.1 * (before - gold)):
         return "The planted thing is fading.", more, "alarm" if hurt else "forget"
     return ("Gone, at a price.", more, "alarm") if hurt else ("The planted thing is gone.", more, "good")
 
 
-def _above(now: Compared, yard: Yardstick, key: str, least: float, *, side: int = 1) -> bool:
+def _above(now: Compared, bands: ReferenceBands, key: str, least: float, *, side: int = 1) -> bool:
     """Whether a value is above its band (``side`` -1: below); by more than ``least`` where there is one retrained model."""
-    found = now.standings.get(key)
+    found = now.positions_in_band.get(key)
     if found is None:
         return False
     return side * found.gap > (least + 1e-9 if found.inside is None else 0.0)
@@ -160,9 +160,9 @@ def _apart(now: Compared, original: Compared) -> str:
     )
 
 
-def _outside(keys: Sequence[str], yard: Yardstick) -> str:
+def _outside(keys: Sequence[str], bands: ReferenceBands) -> str:
     """Which read-outs are outside of their bands, two by name."""
-    labels = [row.label for row in yard.rows if row.key in keys]
+    labels = [row.label for row in bands.rows if row.key in keys]
     if not labels:
         return ""
     rest = f" and {len(labels) - 2} more" if len(labels) > 2 else ""
@@ -193,10 +193,10 @@ def _accuracy_head(task: str, reading: Reading, original: Reading) -> str:
     return f"{100 * reading.train_f:.1f} % of the images to forget are recognised."
 
 
-def _harm(task: str, now: Compared, yard: Yardstick) -> str:
+def _harm(task: str, now: Compared, bands: ReferenceBands) -> str:
     """A sentence when what remains has suffered: on test images more than two points below what retrained models have."""
     key, what = ("remain_test", "remaining classes") if task == "class" else ("test", "test images")
-    found = now.standings.get(key)
+    found = now.positions_in_band.get(key)
     if found is None or found.gap >= -HARM:
         return ""
     theirs = "retrained" if found.inside is None else "the band of retrained models"

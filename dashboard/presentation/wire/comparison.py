@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.data.split import Split
-from core.evaluation.report import Figure
+from core.evaluation.report import Metric
 from core.experiments.comparison import Comparison
 from core.experiments.comparison_summary import Entry, Line, Summary
 from core.methods import METHODS
@@ -42,7 +42,7 @@ def table_data(
     }
 
 
-def _row(line: Line, columns: dict[str, Figure], comparison: Comparison | None) -> dict[str, Any]:
+def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) -> dict[str, Any]:
     row: dict[str, Any] = {"key": line.method, "label": line.title, "cells": {}, "kind": line.method, "pick": True,
                            "help": line.origin and f"Settings: {line.origin}", "state": "", "tone": ""}  # fmt: skip
     if comparison is None:
@@ -80,7 +80,7 @@ def _state(line: Line, comparison: Comparison) -> dict[str, Any]:
     return {"state": "" if done == n else f"{done} of {n} seeds"}
 
 
-def _cell(figure: Figure, entry: Entry, method: str) -> dict[str, Any]:
+def _cell(figure: Metric, entry: Entry, method: str) -> dict[str, Any]:
     def text(value: float) -> str:
         return f"{comparison_files.shown(figure, value):.{figure.digits}f}"
 

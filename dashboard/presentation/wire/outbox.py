@@ -16,7 +16,7 @@ from core.runs.reference_models import usual_count
 from core.runs.run import Phase, Run
 from core.runtime.progress import Progress
 from dashboard.presentation.text import run_history, status_text
-from dashboard.presentation.text.band_position import Compared, Yardstick
+from dashboard.presentation.text.band_position import Compared, ReferenceBands
 from dashboard.presentation.text.loss_charts import loss_charts, loss_terms, outcome_charts
 from dashboard.presentation.wire.packet import pack
 from dashboard.presentation.wire.scene import half, pixels, shares
@@ -51,8 +51,8 @@ class Outbox:
         default_factory=dict
     )  # by (fork or 0, frame, revision)
     watch: run_history.Watch = field(default_factory=run_history.Watch)
-    yard: Yardstick | None = None  # of ``yard_revision``
-    yard_revision: int = -1
+    bands: ReferenceBands | None = None  # of ``yard_revision``
+    bands_revision: int = -1
     untouched: Compared | None = None  # the original model by that yardstick
 
     @property
@@ -133,10 +133,10 @@ class Outbox:
         total, revision, split = len(run.frames), experiment.revision, experiment.split
         assert split is not None
         references = list(experiment.references)
-        if self.yard is None or self.yard_revision != revision:
-            self.yard, self.yard_revision = yardstick(experiment), revision
+        if self.bands is None or self.bands_revision != revision:
+            self.bands, self.bands_revision = reference_bands(experiment), revision
             assert experiment.observer is not None
-            self.untouched = self.yard.compare(experiment.observer.original.reading)
+            self.untouched = self.bands.compare(experiment.observer.original.reading)
         window = range(max(0, self.frames - self._overlap), min(total, self.frames + WINDOW))
         told = window
         if revision != self.revision:
@@ -153,14 +153,14 @@ class Outbox:
             "life": self.life,
             "rev": revision,
             "total": total,
-            "rows": self.yard.specs(),
+            "rows": self.bands.specs(),
             "charts": loss_charts(
                 experiment.setup.method, (f.record for f in run.frames[:total] if f.record is not None)
             ),
             "outcomes": outcome_charts(split.task),
             "references": {
-                "done": len(self.yard.references),
-                "total": self.yard.total,
+                "done": len(self.bands.references),
+                "total": self.bands.total,
                 "fits": [r.fit for r in references],
             },
             "readings": [self._reading(experiment, run, run.frames[i], revision) for i in told],
@@ -236,19 +236,21 @@ class Outbox:
     ) -> dict[str, Any]:
         key = (fork, frame.number, revision)
         if key not in self.readings:
-            assert self.yard is not None
+            assert self.bands is not None
             assert self.untouched is not None
-            self.readings[key] = reading(experiment, run, frame, self.yard, self.untouched, revision)
+            self.readings[key] = reading(experiment, run, frame, self.bands, self.untouched, revision)
         return self.readings[key]
 
 
-def yardstick(experiment: Experiment) -> Yardstick:
+def reference_bands(experiment: Experiment) -> ReferenceBands:
     """The bands of the references that there are."""
     split = experiment.split
     assert split is not None
     total = wanted_references(experiment)
     references = [r.frame.reading for r in experiment.references]
-    return Yardstick.of(split.task, references, counts(experiment), plant=split.request.plant, total=total)
+    return ReferenceBands.of(
+        split.task, references, counts(experiment), plant=split.request.plant, total=total
+    )
 
 
 def wanted_references(experiment: Experiment) -> int:
@@ -259,7 +261,7 @@ def wanted_references(experiment: Experiment) -> int:
 
 
 def reading(
-    experiment: Experiment, run: Run, frame: Frame, yard: Yardstick, untouched: Compared, revision: int
+    experiment: Experiment, run: Run, frame: Frame, bands: ReferenceBands, untouched: Compared, revision: int
 ) -> dict[str, Any]:
     """One frame's numbers and its sentence; ``untouched`` is the original model by the same yardstick."""
     split, observer = experiment.split, experiment.observer
@@ -268,8 +270,8 @@ def reading(
     task, now, record, classes = split.task, frame.reading, frame.record, split.dataset.classes
     forget = observer.evaluator.is_forget.numpy()
     error = experiment.retrain_error
-    waiting = status_text.waiting(len(yard.references), yard.total, str(error) if error else None)
-    attack, compared = now.attack, yard.compare(now)
+    waiting = status_text.waiting(len(bands.references), bands.total, str(error) if error else None)
+    attack, compared = now.attack, bands.compare(now)
     note = {"one_answer": f"called {classes[now.commonest]}", **too_few(now)}
     if untouched.values["js"] is not None:
         note["js"] = f"was {untouched.values['js']:.2f}"
@@ -280,11 +282,11 @@ def reading(
         "steps": run.total_steps,
         "epoch": record.epoch if record else 0,
         "stage": record.stage if record else "original",
-        "sentence": status_text.sentence(task, compared, untouched, yard, classes, waiting),
+        "sentence": status_text.sentence(task, compared, untouched, bands, classes, waiting),
         "values": compared.values,
         "interval": {} if attack.auc is None else {"auc": [attack.auc_low, attack.auc_high]},
         "note": note,
-        "place": {key: found.as_dict() for key, found in compared.standings.items()},
+        "place": {key: found.as_dict() for key, found in compared.positions_in_band.items()},
         "loss": loss_terms(record) if record else None,
         "seconds": sum(v for k, v in frame.seconds.items() if k != "evaluate"),
         "angle": {

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.data.forget_selection import OPERATIONS, History, Ids, Selection
+from core.data.forget_selection import OPERATIONS, Ids, Selection, SelectionHistory
 from core.data.images import Dataset
-from core.evaluation.forget_suggestions import Facts
+from core.evaluation.forget_suggestions import ImageFacts
 from dashboard.presentation.wire.packet import pack, unpack
 from dashboard.presentation.wire.scene import sprites
 
 PAGE = 600  # thumbnails sent at a time
 
 
-class Picks:
+class SelectionState:
     """A History, and which moves of the browser it holds already."""
 
     def __init__(self) -> None:
-        self.history = History()
+        self.history = SelectionHistory()
         self.operation = "replace"  # what a move does unless it says otherwise
         self.revision = 0  # rises with every change
         self._nonce = 0.0  # of the last move taken
@@ -61,7 +61,7 @@ class Picks:
         self.operation = operation
         self.revision += 1
 
-    def _set(self, history: History) -> None:
+    def _set(self, history: SelectionHistory) -> None:
         self.history = history
         self.revision += 1
 
@@ -94,7 +94,7 @@ def pick_scene(scene: bytes) -> bytes:
     return pack(header, arrays)
 
 
-def gallery_page(dataset: Dataset, facts: Facts | None, rows: Ids, page: int, run: str) -> bytes:
+def gallery_page(dataset: Dataset, facts: ImageFacts | None, rows: Ids, page: int, run: str) -> bytes:
     """Thumbnails ``page`` (from 0) of ``rows`` of the training images, and what the original says of each."""
     shown = rows[page * PAGE : (page + 1) * PAGE]
     header: dict[str, Any] = {

@@ -14,40 +14,40 @@ from core.evaluation.attacks.per_image import MOST as FEW
 from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
 from core.evaluation.attacks.result import AttackResult, Scores, attack_result
 from core.evaluation.attacks.scores import ATTACKS, Answers
-from core.evaluation.measurements import Sample, answers_of, scores_of
+from core.evaluation.measurements import EvaluationSample, answers_of, scores_of
 from core.experiments.session.experiment import Experiment
 from core.models.base import Net, outputs
 from core.runs.run import Phase, Run
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.scheduler import Scheduler, SlicedTask
 
 
 @dataclass(frozen=True, eq=False)
-class Attacked:
+class AttackData:
     """All attacks on one model; ``sample`` says on which images."""
 
     step: int  # of the run
     steps: int
     references: int
-    sample: Sample
+    sample: EvaluationSample
     results: dict[str, AttackResult]  # by attack
     per_image: (
         PerImage | None
     )  # where at most 50 different images are forgotten and two models were retrained
 
 
-class Attacking:
+class AttackJob:
     """Attacks the Lab's model as it stands; original and retrained models are looked at once. Whoever shows it polls."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Scheduler) -> None:
         self._runner = runner
-        self._task: Sliced | None = None
+        self._task: SlicedTask | None = None
         self._of: tuple[Net, Split] | None = None  # original and images that what is known is about
         self._key: object = None  # of what was attacked last
-        self._sample: Sample | None = None
+        self._sample: EvaluationSample | None = None
         self._known: dict[
             int, tuple[Net, Answers, dict[str, Scores | None]]
         ] = {}  # by id, which the Net keeps taken
-        self.found: Attacked | None = None
+        self.found: AttackData | None = None
         self.error: str | None = None
 
     @property
@@ -67,7 +67,7 @@ class Attacking:
             self._of = (e.model, e.split)
         self._key = key
         self.error = None
-        self._task = Sliced(self._work(e, e.run, e.model), self._failed)
+        self._task = SlicedTask(self._work(e, e.run, e.model), self._failed)
         self._runner.submit(self._task)
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Attacking:
     def _work(self, e: Experiment, run: Run, original: Net) -> Iterator[None]:
         assert e.split is not None
         if self._sample is None:
-            self._sample = Sample(e.split, e.setup.seed)
+            self._sample = EvaluationSample(e.split, e.setup.seed)
             yield
         sample, references = self._sample, [r.model for r in e.references]
         step, model = len(run.steps), run.result if run.steps else original
@@ -105,10 +105,10 @@ class Attacking:
             logits = [logits_of(a.members, a.members_y) for a, _ in (mine, before, *theirs)]
             images = per_image(rows, e.split.train.ids.cpu()[rows], logits[0], logits[2:], logits[1:2])
         if self._sample is sample:
-            self.found = Attacked(step, run.total_steps, len(references), sample, results, images)
+            self.found = AttackData(step, run.total_steps, len(references), sample, results, images)
 
     def _keep(
-        self, model: Net, sample: Sample
+        self, model: Net, sample: EvaluationSample
     ) -> Generator[None, None, tuple[Answers, dict[str, Scores | None]]]:
         if id(model) not in self._known:
             answers, scores = yield from _attacked(model, sample)
@@ -117,7 +117,7 @@ class Attacking:
 
 
 def _attacked(
-    model: Net, sample: Sample, size: int = 1000
+    model: Net, sample: EvaluationSample, size: int = 1000
 ) -> Generator[None, None, tuple[Answers, dict[str, Scores | None]]]:
     """What ``model`` says of the sample's images, a batch a slice, and the scores of all attacks. Raises DivergedError."""
     split = sample.split

@@ -6,28 +6,28 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from core.errors import LabError
-from core.evaluation.evaluator import Judge
+from core.evaluation.evaluator import Evaluator
 from core.evaluation.reference_band import Retrained
-from core.experiments.audit import Audit, audit
+from core.experiments.audit import DeletionRecord, audit
 from core.experiments.session.experiment import Experiment
 from core.runs.reference_models import usual_count
 from core.runs.run import Phase, Run
 from core.runtime.device import peak_memory_mb
 from core.runtime.progress import Progress
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.scheduler import Scheduler, SlicedTask
 
 
-class Auditing:
+class AuditJob:
     """One record at a time; whoever shows it polls the attributes."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Scheduler) -> None:
         self._runner = runner
         self._of: tuple[Run | None, int] | None = None
-        self._task: Sliced | None = None
+        self._task: SlicedTask | None = None
         self._clear()
 
     def _clear(self) -> None:
-        self.audit: Audit | None = None
+        self.audit: DeletionRecord | None = None
         self.made: datetime | None = None
         self.progress: Progress | None = None
         self.error: str | None = None
@@ -42,7 +42,7 @@ class Auditing:
     def start(self, experiment: Experiment) -> None:
         """Draw it up."""
         self._clear()
-        self._task = Sliced(self._work(experiment), self._failed)
+        self._task = SlicedTask(self._work(experiment), self._failed)
         self._runner.submit(self._task)
 
     @property
@@ -67,7 +67,7 @@ class Auditing:
         assert model is not None
         references = [Retrained(i, r.model, r.seconds) for i, r in enumerate(e.references)]
         seconds = {k: v for k, v in run.seconds.items() if k != "evaluate"}
-        work = Judge(split, model, references, seed=e.setup.seed).judge(
+        work = Evaluator(split, model, references, seed=e.setup.seed).judge(
             run.result, seconds=seconds, peak_memory_mb=dict(run.peak_memory_mb)
         )
         while True:

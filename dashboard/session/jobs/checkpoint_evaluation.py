@@ -10,25 +10,30 @@ from typing import Any
 from core.data.split import Split
 from core.data.uploads.names import clean_name
 from core.errors import LabError
-from core.evaluation.checkpoint_files import Files, JudgedFiles, describe, judge_files
+from core.evaluation.checkpoint_files import (
+    CheckpointFiles,
+    EvaluatedCheckpoints,
+    describe,
+    evaluate_checkpoints,
+)
 from core.experiments.comparison_summary import Line, Summary, entries_of
 from core.runtime.device import pick_device
 from core.runtime.progress import Progress
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.scheduler import Scheduler, SlicedTask
 
 Upload = tuple[str, bytes]  # name and content
 
 
-class Judging:
+class EvaluationJob:
     """One set of files at a time; whoever shows it polls the attributes."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Scheduler) -> None:
         self._runner = runner
-        self._task: Sliced | None = None
+        self._task: SlicedTask | None = None
         self._clear()
 
     def _clear(self) -> None:
-        self.found: JudgedFiles | None = None
+        self.found: EvaluatedCheckpoints | None = None
         self.about = ""
         self.split: Split | None = None
         self.progress: Progress | None = None
@@ -41,7 +46,7 @@ class Judging:
         self.close()
         self.split = split
         work = self._work(split, arch, layer, size, [original, unlearned, *retrained])
-        self._task = Sliced(work, self._failed)
+        self._task = SlicedTask(work, self._failed)
         self._runner.submit(self._task)
 
     @property
@@ -69,9 +74,9 @@ class Judging:
                 path.parent.mkdir()
                 path.write_bytes(content)
                 paths.append(path)
-            files = Files(arch, paths[0], paths[1], tuple(paths[2:]), layer, size)
+            files = CheckpointFiles(arch, paths[0], paths[1], tuple(paths[2:]), layer, size)
             yield
-            slices = judge_files(split, files, device=str(pick_device()))
+            slices = evaluate_checkpoints(split, files, device=str(pick_device()))
             try:
                 while True:
                     self.progress = next(slices)
@@ -85,7 +90,7 @@ class Judging:
                 self.error = text
 
 
-def summary_of(found: JudgedFiles) -> Summary:
+def summary_of(found: EvaluatedCheckpoints) -> Summary:
     """The files as rows of a table: the unlearned model, the original, and each retrained one against the others."""
     judged: list[tuple[str, str, Any]] = [
         ("unlearned", "Unlearned", found.unlearned),

@@ -13,7 +13,7 @@ from core.methods import METHODS
 from core.methods.base import has_own_original
 from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.scheduler import Scheduler, SlicedTask
 from dashboard.presentation.wire.comparison import Side, pair_packet, title_of
 
 if TYPE_CHECKING:
@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 FIRST = ("laf", "nothing")  # what is looked at unless somebody chose
 
 
-class Comparing:
+class ComparisonJob:
     """One tab's comparison. ``open_experiment`` gives an Experiment of a Setup, and whether it is ours to close."""
 
-    def __init__(self, runner: Runner, open_experiment: Callable[[Setup], tuple[Experiment, bool]]) -> None:
+    def __init__(
+        self, runner: Scheduler, open_experiment: Callable[[Setup], tuple[Experiment, bool]]
+    ) -> None:
         self._runner = runner
         self._open = open_experiment
         self._owned = False
         self._experiment: Experiment | None = None
         self._sides: dict[str, Side | str] = {}  # by method; a sentence where there is none
         self._packet: tuple[tuple[str, str], bytes] | None = None
-        self._task: Sliced | None = None
+        self._task: SlicedTask | None = None
         self.comparison: Comparison | None = None
         self.chosen: list[str] = []
         self.number = 0  # comparisons begun; a form of another number is closed
@@ -78,7 +80,7 @@ class Comparing:
         wanted = [m for m in (a, b) if m not in self._sides]
         if wanted:
             if self._task is None or not self._task.alive:
-                self._task = Sliced(self._look(e, wanted), lambda error: None)
+                self._task = SlicedTask(self._look(e, wanted), lambda error: None)
                 self._runner.submit(self._task)
             return "The two models are being looked at."
         sides = [self._sides[m] for m in (a, b)]

@@ -11,11 +11,18 @@ from core.config import as_dict
 from core.data.forget_selection import Selection
 from core.data.images import Dataset
 from core.errors import LabError
-from core.evaluation.forget_suggestions import Facts, Floats, Twin, gather_facts, memorised, near_duplicates
+from core.evaluation.forget_suggestions import (
+    Floats,
+    ImageFacts,
+    NearDuplicate,
+    gather_facts,
+    memorised,
+    near_duplicates,
+)
 from core.experiments.session.experiment import Experiment
 from core.models.base import Net
 from core.runtime.progress import Progress
-from core.runtime.scheduler import Runner, Sliced
+from core.runtime.scheduler import Scheduler, SlicedTask
 
 WORK = {
     "facts": "The original model looks at every training image",
@@ -24,19 +31,21 @@ WORK = {
 }
 
 
-class Advice:
+class SuggestionJob:
     """Facts, scores and near-duplicates. One kind of work at a time; whoever shows it polls the attributes."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Scheduler) -> None:
         self._runner = runner
         self._about: Any = None  # which model and data it is about
-        self._task: Sliced | None = None
+        self._task: SlicedTask | None = None
         self._clear()
 
     def _clear(self) -> None:
-        self.facts: Facts | None = None
+        self.facts: ImageFacts | None = None
         self.scores: Floats | None = None  # of `memorised`
-        self.twins: tuple[Selection, list[Twin]] | None = None  # of which picked images, and what was found
+        self.twins: tuple[Selection, list[NearDuplicate]] | None = (
+            None  # of which picked images, and what was found
+        )
         self.work: Progress | None = None
         self.error: LabError | None = None
 
@@ -66,7 +75,7 @@ class Advice:
         missing = self.facts is None or (scores and self.scores is None)
         missing = missing or (twins_of is not None and (self.twins is None or self.twins[0] != twins_of))
         if missing and not self.busy and self.error is None and self._about is not None:
-            self._task = Sliced(self._work(self._model, self._dataset, scores, twins_of), self._failed)
+            self._task = SlicedTask(self._work(self._model, self._dataset, scores, twins_of), self._failed)
             self._runner.submit(self._task)
 
     def close(self) -> None:

@@ -10,17 +10,17 @@ from core.errors import LabError
 from core.lessons import Lesson
 from core.lessons.replay import play_lesson
 from core.projection.projection import UmapBackend
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export.lesson_page import document
 
 KEPT = 4  # pages of up to 8 MB each, for the next who asks for the same lesson and seed
 
 _one = threading.Lock()
-_pages: OrderedDict[tuple[str, int], Replaying] = OrderedDict()
+_pages: OrderedDict[tuple[str, int], LessonExportJob] = OrderedDict()
 
 
 @dataclass
-class Replaying:
+class LessonExportJob:
     """A lesson that is being played into a page; whoever shows it polls the attributes."""
 
     lesson: Lesson
@@ -39,7 +39,7 @@ class Replaying:
     def file_name(self) -> str:
         return f"lesson-{self.lesson.id}{f'-seed-{self.seed}' if self.seed else ''}.html"
 
-    def _work(self, umap: UmapBackend, runner: Runner, maps: Runner, data_dir: str | None) -> None:
+    def _work(self, umap: UmapBackend, runner: Scheduler, maps: Scheduler, data_dir: str | None) -> None:
         def tell(text: str) -> None:
             self.said, self.share = f"Playing {text}", begun[0] / len(self.lesson.parts)
             begun[0] += 1
@@ -67,14 +67,19 @@ class Replaying:
 
 
 def replaying(
-    lesson: Lesson, seed: int, umap: UmapBackend, runner: Runner, maps: Runner, data_dir: str | None = None
-) -> Replaying:
+    lesson: Lesson,
+    seed: int,
+    umap: UmapBackend,
+    runner: Scheduler,
+    maps: Scheduler,
+    data_dir: str | None = None,
+) -> LessonExportJob:
     """The page of ``lesson`` played with ``seed``: one that is kept or being made, or a new one, begun in a thread of its own."""
     seed = seed if lesson.own_seed else lesson.setup.seed
     key = (lesson.digest, seed)
     found = _pages.get(key)
     if found is None:
-        found = _pages[key] = Replaying(lesson, seed)
+        found = _pages[key] = LessonExportJob(lesson, seed)
         while len(_pages) > KEPT:
             _pages.popitem(last=False)
         work = threading.Thread(

@@ -14,10 +14,10 @@ from core.data.registry import OWN, require_name
 from core.data.uploads import store
 from core.errors import LabError, RequestError
 from core.experiments.studies import (
-    Driven,
     Estimate,
+    ResultsTable,
     Study,
-    Table,
+    StudyRun,
     kept_studies,
     kept_study,
     name_for,
@@ -31,11 +31,11 @@ from core.experiments.studies.parameters import kind_of, numeric
 from core.runs.setup import Setup
 from dashboard.session import classroom_options
 
-_driven: dict[str, Driven] = {}
+_driven: dict[str, StudyRun] = {}
 _lock = threading.Lock()
 
 
-def driven(name: str) -> Driven | None:
+def driven(name: str) -> StudyRun | None:
     """The study that runs, or ran last, in this process."""
     return _driven.get(name)
 
@@ -51,8 +51,8 @@ def start(study: Study, *, workers: int | None = None, retry: bool = False, toke
         now = _driven.get(study.name)
         if now is not None and not now.over:
             raise RequestError(f"the study {study.name} is running already")
-        Table(study.name).describe(study, token)  # so that it is among those that were begun at once
-        _driven[study.name] = Driven(study, workers=workers, retry=retry)
+        ResultsTable(study.name).describe(study, token)  # so that it is among those that were begun at once
+        _driven[study.name] = StudyRun(study, workers=workers, retry=retry)
         _driven[study.name].start()
 
 
@@ -152,7 +152,6 @@ def written(
     *, name: str, title: str, fixed: Mapping[str, Any], grid: Mapping[str, str], seeds: str, references: int
 ) -> Study:
     """The study that somebody put together from fields and ranges, as its TOML text says it. Raises RequestError."""
-    from core.experiments.comparison import which_seeds
 
     if not grid:
         raise RequestError("choose at least one field to vary")
@@ -164,7 +163,7 @@ def written(
     lines = [
         f"title = {_toml(title)}",
         f"references = {references}",
-        f"seeds = {_toml(list(which_seeds(seeds, 100)))}",
+        f"seeds = {_toml(list(parse_seeds(seeds, 100)))}",
         "",
         "[fixed]",
     ]

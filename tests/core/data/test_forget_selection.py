@@ -15,8 +15,8 @@ from core.data import forget_indices
 from core.data.forget_selection import (
     MOST_UNDO,
     OPERATIONS,
-    History,
     Selection,
+    SelectionHistory,
     format_ids,
     invert,
     known,
@@ -71,7 +71,7 @@ def test_an_unknown_operation_says_which_there_are():
 
 @given(moves, st.lists(st.sampled_from(["undo", "redo"]), max_size=60))
 def test_undo_and_redo_walk_along_all_states(made, walk):
-    history, states = History(), [frozenset()]
+    history, states = SelectionHistory(), [frozenset()]
     for operation, ids in made:
         history = history.do(operation, ids)
         after = frozenset(ORACLE[operation](states[-1], ids))
@@ -87,7 +87,7 @@ def test_undo_and_redo_walk_along_all_states(made, walk):
 
 
 def test_a_new_move_forgets_what_was_undone_and_the_past_is_bounded():
-    history = History().do("add", [1]).do("add", [2]).undo().do("add", [3])
+    history = SelectionHistory().do("add", [1]).do("add", [2]).undo().do("add", [3])
     assert set(history.now) == {1, 3}
     assert history.redo() is history
     for i in range(3 * MOST_UNDO):
@@ -189,14 +189,14 @@ def test_lists_are_kept_under_their_names_for_their_dataset(own_home, digits):
     save_list("ones", digits, Selection([3, 1]))
     save_list("Äpfel v1.2", digits, Selection([5]))
     save_list("ones", other, Selection([9]))
-    assert saved_lists(digits) == ["ones", "Äpfel v1.2"]
+    assert [one.key for one in saved_lists(digits)] == ["ones", "Äpfel v1.2"]
     assert list(load_list("ones", digits)) == [1, 3]
     assert list(load_list("ones", other)) == [9]
     assert all(home() / "forget-sets" in p.parents for p in own_home.rglob("*.json"))
     save_list("ones", digits, Selection([4]))
     assert list(load_list("ones", digits)) == [4]
     remove_list("ones", digits)
-    assert saved_lists(digits) == ["Äpfel v1.2"]
+    assert [one.key for one in saved_lists(digits)] == ["Äpfel v1.2"]
     for move in (load_list, remove_list):
         with pytest.raises(RequestError, match="no list called 'ones'"):
             move("ones", digits)

@@ -13,14 +13,14 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 from core.config import TrainConfig
 from core.data import forget_fraction, forget_indices, forget_noisy, plant
 from core.errors import DivergedError, RequestError
-from core.evaluation.evaluator import Judge
-from core.evaluation.metric_specs import FIGURES
+from core.evaluation.evaluator import Evaluator
+from core.evaluation.metric_specs import METRIC_SPECS
 from core.evaluation.metrics import jensen_shannon
 from core.evaluation.reference_band import Retrained, band
 from core.evaluation.rotation import turned
 from core.models.base import outputs
 from core.models.registry import build
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 from core.training.supervised import copy_of, train
 from tests import toys
 
@@ -43,13 +43,13 @@ def known(toy_split):
 
 @pytest.fixture(scope="module")
 def judge(toy_split, toy_model, known):
-    return Judge(toy_split, toy_model, known)
+    return Evaluator(toy_split, toy_model, known)
 
 
 @pytest.fixture(scope="module")
 def judged(judge, known):
     """Another retrained model, as if it were unlearned."""
-    return drain(judge.judge(train(_rest(judge.split), seed=50, config=toys.TRAIN)))
+    return run_to_end(judge.judge(train(_rest(judge.split), seed=50, config=toys.TRAIN)))
 
 
 def answers_of(model, images):
@@ -58,7 +58,7 @@ def answers_of(model, images):
 
 
 def test_accuracies_and_matrices_are_scikit_learns(judge, toy_split, toy_model):
-    found = drain(judge.judge(toy_model))
+    found = run_to_end(judge.judge(toy_model))
     for key, images in (
         ("train_r", toy_split.remain),
         ("train_f", toy_split.forget),
@@ -75,7 +75,7 @@ def test_accuracies_and_matrices_are_scikit_learns(judge, toy_split, toy_model):
 
 
 def test_js_and_the_spread_are_those_of_the_answers_to_all_of_d_f(judge, toy_split, toy_model, known):
-    found = drain(judge.judge(toy_model)).figures
+    found = run_to_end(judge.judge(toy_model)).figures
     p = outputs(toy_model, toy_split.forget).probabilities
     pairs = [jensen_shannon(p, outputs(r.model, toy_split.forget).probabilities) for r in known]
     assert found["js"].value == pytest.approx(np.mean(pairs), abs=1e-6)
@@ -84,7 +84,7 @@ def test_js_and_the_spread_are_those_of_the_answers_to_all_of_d_f(judge, toy_spl
 
 
 def test_the_original_is_itself(judge, toy_model):
-    found = drain(judge.judge(toy_model))
+    found = run_to_end(judge.judge(toy_model))
     assert found.figures["cka_original"].value == pytest.approx(1, abs=1e-6)
     assert found.figures["angle"].value == pytest.approx(0, abs=1e-3)
     assert found.figures["angle_ratio"].value is None
@@ -94,7 +94,7 @@ def test_the_original_is_itself(judge, toy_model):
 
 
 def test_figures_come_in_their_order_and_those_that_mean_nothing_here_are_left_out(judged):
-    assert [k for k in FIGURES if k not in ("clean_f", "planted")] == list(judged.figures)
+    assert [k for k in METRIC_SPECS if k not in ("clean_f", "planted")] == list(judged.figures)
     assert [k for k, f in judged.figures.items() if f.summary] == ["average_gap", "tug_of_war"]
 
 
@@ -106,7 +106,7 @@ def test_the_summaries_are_their_formulas(judge, judged, known):
 
 
 def test_a_reference_is_judged_against_the_others(judge, known, judged):
-    found = drain(judge.judge(known[1].model, reference=1))
+    found = run_to_end(judge.judge(known[1].model, reference=1))
     assert found.references == 2
     assert judged.references == 3
     assert found.figures["train_r"].band.values == tuple(
@@ -114,7 +114,7 @@ def test_a_reference_is_judged_against_the_others(judge, known, judged):
     )
     assert len(found.attacks["loss"].reference_aucs) == 2
     with pytest.raises(RequestError, match="number 7"):
-        drain(judge.judge(known[0].model, reference=7))
+        run_to_end(judge.judge(known[0].model, reference=7))
 
 
 def test_probe_and_relearning_are_less_the_mean_of_the_retrained(judged):
@@ -123,7 +123,9 @@ def test_probe_and_relearning_are_less_the_mean_of_the_retrained(judged):
 
 
 def test_without_retrained_models_there_are_values_and_no_band(toy_split, toy_model):
-    found = drain(Judge(toy_split, toy_model).judge(toy_model, seconds={"a": 1.5, "b": 2}, peak_memory_mb=70))
+    found = run_to_end(
+        Evaluator(toy_split, toy_model).judge(toy_model, seconds={"a": 1.5, "b": 2}, peak_memory_mb=70)
+    )
     assert found.figures["train_r"].band is None
     assert found.figures["train_r"].value is not None
     assert found.figures["js"].value is None
@@ -134,7 +136,7 @@ def test_without_retrained_models_there_are_values_and_no_band(toy_split, toy_mo
 
 def test_references_are_measured_once_and_work_comes_in_slices(judge, judged, toy_model):
     slices = list(judge.judge(toy_model))
-    again = list(Judge(judge.split, toy_model, judge.references).judge(toy_model))
+    again = list(Evaluator(judge.split, toy_model, judge.references).judge(toy_model))
     assert len(again) > 2 * len(slices) > 6
     assert all(0 <= s.done <= s.total for s in again)
 
@@ -142,10 +144,10 @@ def test_references_are_measured_once_and_work_comes_in_slices(judge, judged, to
 def test_nothing_global_moves_and_no_model_changes(judge, toy_model):
     before = toys.weights(toy_model)
     state = torch.get_rng_state()
-    a = drain(judge.judge(toy_model)).as_dict()
+    a = run_to_end(judge.judge(toy_model)).as_dict()
     assert torch.equal(state, torch.get_rng_state())
     assert toys.same(before, toys.weights(toy_model))
-    assert a == drain(judge.judge(toy_model)).as_dict()
+    assert a == run_to_end(judge.judge(toy_model)).as_dict()
 
 
 def test_a_model_without_numbers_is_said_to_have_none(judge, toy_model):
@@ -153,34 +155,34 @@ def test_a_model_without_numbers_is_said_to_have_none(judge, toy_model):
     with torch.no_grad():
         broken.head.bias[0] = torch.nan
     with pytest.raises(DivergedError, match="the model is no longer a number"):
-        drain(judge.judge(broken))
+        run_to_end(judge.judge(broken))
 
 
 def test_another_original_keeps_what_is_known_of_the_references(judge, toy_split, toy_model):
     other = build("digits-cnn", (1, 8, 8), 4, seed=9)
-    drain(judge.judge(toy_model))
+    run_to_end(judge.judge(toy_model))
     twin = judge.of_original(other)
     assert len(list(twin.judge(other))) < 40
-    assert drain(twin.judge(other)).figures["cka_original"].value == pytest.approx(1, abs=1e-6)
-    assert drain(judge.judge(toy_model)).figures["cka_original"].value == pytest.approx(1, abs=1e-6)
+    assert run_to_end(twin.judge(other)).figures["cka_original"].value == pytest.approx(1, abs=1e-6)
+    assert run_to_end(judge.judge(toy_model)).figures["cka_original"].value == pytest.approx(1, abs=1e-6)
 
 
 def test_noise_has_clean_labels_and_a_plant_its_sign():
     data = toys.dataset()
     noisy = forget_noisy(data, [0, 1], 0.5, seed=0)
     model = train(noisy, seed=0, config=toys.TRAIN)
-    found = drain(Judge(noisy, model).judge(model)).figures
+    found = run_to_end(Evaluator(noisy, model).judge(model)).figures
     said = answers_of(model, noisy.forget)
     assert found["clean_f"].value == pytest.approx(np.mean(said == noisy.clean_y[noisy.forget_rows].numpy()))
     planted = plant(data, "trigger", seed=0)
     model = train(planted, seed=0, config=TrainConfig("digits-cnn", epochs=2, batch_size=32))
-    assert 0 <= drain(Judge(planted, model).judge(model)).figures["planted"].value <= 1
+    assert 0 <= run_to_end(Evaluator(planted, model).judge(model)).figures["planted"].value <= 1
 
 
 def test_a_few_images_get_scores_of_their_own(toy_split):
     split = forget_indices(toys.dataset(), [3, 8, 21])
     model = toys.model(split)
-    found = drain(Judge(split, model, others(split)).judge(model))
+    found = run_to_end(Evaluator(split, model, others(split)).judge(model))
     assert found.per_image.ids.tolist().sort() == [3, 8, 21].sort()
     assert all(a.auc is None and a.why for a in found.attacks.values())
     assert found.figures["relearn"].value is None
@@ -190,7 +192,7 @@ def test_a_few_images_get_scores_of_their_own(toy_split):
 def test_more_images_get_none(toy_split):
     split = forget_fraction(toys.dataset(), [0, 1], 0.9)
     model = toys.model(split)
-    assert drain(Judge(split, model, others(split, 2)).judge(model)).per_image is None
+    assert run_to_end(Evaluator(split, model, others(split, 2)).judge(model)).per_image is None
 
 
 # angles in any coordinate system

@@ -11,8 +11,8 @@ import torch
 from core.data import LabelledImages, plant
 from core.evaluation.forget_suggestions import (
     ORDERS,
-    Facts,
     Filter,
+    ImageFacts,
     gather_facts,
     memorised,
     near_duplicates,
@@ -69,13 +69,13 @@ def test_progress_ends_with_every_image(toy_model, digits, digits_model):
     assert told[-1].total == 1437
 
 
-def random_facts(n: int = 60, width: int = 5, k: int = 4) -> Facts:
+def random_facts(n: int = 60, width: int = 5, k: int = 4) -> ImageFacts:
     g = torch.Generator().manual_seed(3)
     p = torch.rand(n, k, generator=g).softmax(1)
     y = torch.randint(0, k, (n,), generator=g)
     unit = torch.nn.functional.normalize(torch.randn(n, width, generator=g), dim=1)
     own = p.gather(1, y[:, None])[:, 0]
-    return Facts(
+    return ImageFacts(
         np.arange(100, 100 + n),
         y.numpy(),
         p.argmax(1).numpy(),

@@ -14,7 +14,7 @@ from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import accuracy_score
 
 from core.config import EvalConfig
-from core.evaluation.metrics import Evaluator, angles, evaluate, jensen_shannon
+from core.evaluation.metrics import FrameEvaluator, angles, evaluate, jensen_shannon
 
 
 def answers_of(model, images):
@@ -109,7 +109,7 @@ def test_small_angles_keep_their_digits():
 
 def test_a_share_weighs_test_by_the_true_shares(data_split, digits_model):
     config = replace(EvalConfig(), max_points=400, max_test=100)
-    evaluator = Evaluator(data_split, config, seed=1)
+    evaluator = FrameEvaluator(data_split, config, seed=1)
     reading = evaluator.measure(digits_model).reading
     touched = np.isin(data_split.test.y, range(5, 10))
     weight = touched.mean()
@@ -127,7 +127,7 @@ def test_a_share_weighs_test_by_the_true_shares(data_split, digits_model):
 
 @pytest.mark.parametrize("most", [100, 400, 1000, 5000])
 def test_at_most_half_of_the_points_are_forgotten_ones(data_split, most):
-    evaluator = Evaluator(data_split, replace(EvalConfig(), max_points=most))
+    evaluator = FrameEvaluator(data_split, replace(EvalConfig(), max_points=most))
     n, n_f = len(data_split.train), len(data_split.forget_rows)
     assert len(evaluator.train_rows) == min(most, n)
     assert int(evaluator.is_forget.sum()) == min(n_f, max(most // 2, most - (n - n_f)))
@@ -138,7 +138,7 @@ def test_at_most_half_of_the_points_are_forgotten_ones(data_split, most):
 
 def test_the_choice_of_points_is_fixed_by_the_seed(data_split):
     config = replace(EvalConfig(), max_points=300)
-    a, b, c = (Evaluator(data_split, config, seed=s).train_rows for s in (0, 0, 1))
+    a, b, c = (FrameEvaluator(data_split, config, seed=s).train_rows for s in (0, 0, 1))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
 

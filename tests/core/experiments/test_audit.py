@@ -10,13 +10,13 @@ import pytest
 
 from core.evaluation.attacks.power import power
 from core.evaluation.attacks.result import AttackResult
-from core.evaluation.evaluator import Judge
+from core.evaluation.evaluator import Evaluator
 from core.experiments.audit import _attack_check, audit, command_of, weights_hash
 from core.methods import LAF
 from core.runs.reference_models import references
 from core.runs.run import Run, finish
 from core.runs.setup import Setup
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 from dashboard.cli import main
 from dashboard.presentation.export import audit_page
 from tests import toys
@@ -27,7 +27,7 @@ def record(toy_split, toy_model):
     theirs = references(toy_split, toy_model, count=3, seed=0)
     run = Run(LAF(toys.QUICK), toy_model, toy_split, seed=0)
     unlearned = finish(run)
-    judged = drain(Judge(toy_split, toy_model, theirs).judge(unlearned, seconds=dict(run.seconds)))
+    judged = run_to_end(Evaluator(toy_split, toy_model, theirs).judge(unlearned, seconds=dict(run.seconds)))
     setup = Setup(dataset="digits", classes=(1,), device="cpu")
     return audit(
         setup, toy_split, toy_model, unlearned, theirs, judged, config=run.config, seconds=dict(run.seconds), peak_memory_mb=100.0

@@ -12,14 +12,14 @@ import pytest
 from core.config import LAFConfig, TrainConfig
 from core.errors import LabError, RequestError
 from core.evaluation.reference_band import band
-from core.evaluation.report import Figure
-from core.experiments.comparison import Comparison, which_methods, which_seeds
+from core.evaluation.report import Metric
+from core.experiments.comparison import Comparison, parse_methods, parse_seeds
 from core.experiments.comparison_summary import Entry, Line, Summary, summarise
 from core.methods import METHODS
 from core.methods.baselines.no_op import Nothing
 from core.runs.setup import Setup
 from core.runtime.progress import Progress
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
 from tests import toys
 
@@ -102,7 +102,7 @@ def test_a_method_that_fails_says_why_and_the_others_stand(toy):
 
 def test_a_cancelled_comparison_keeps_what_is_done_and_stops(toy):
     comparison = Comparison(toy, ["nothing", "laf"], [0, 1], references=1)
-    runner = Runner(1)
+    runner = Scheduler(1)
 
     original = comparison._set
     comparison._set = lambda cell: (original(cell), comparison.cancel() if cell.state == "done" else None)
@@ -141,31 +141,31 @@ def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):
     ("text", "found"), [("0", (0,)), ("0-2", (0, 1, 2)), ("1,5, 7-8", (1, 5, 7, 8)), ("3,3,2", (3, 2))]
 )
 def test_seeds_are_numbers_and_ranges(text, found):
-    assert which_seeds(text) == found
+    assert parse_seeds(text) == found
 
 
 @pytest.mark.parametrize("text", ["", ",", "x", "2-1", "-1", "1-", "1.5", "0-999999999", "٣"])
 def test_what_is_no_seed_is_refused(text):
     if text == "1-":
-        assert which_seeds(text) == (1,)
+        assert parse_seeds(text) == (1,)
         return
     with pytest.raises(RequestError):
-        which_seeds(text)
+        parse_seeds(text)
 
 
 def test_methods_are_named_or_all():
-    assert which_methods("all") == tuple(METHODS)
-    assert which_methods("laf, nothing,laf") == ("laf", "nothing")
+    assert parse_methods("all") == tuple(METHODS)
+    assert parse_methods("laf, nothing,laf") == ("laf", "nothing")
     with pytest.raises(RequestError, match="'amnesia'"):
-        which_methods("laf,amnesia")
+        parse_methods("laf,amnesia")
 
 
 # how it is summed up
 
 
-def figure(key: str, value: float, *, unit: str = "%", theirs: list[float] | None = None) -> Figure:
+def figure(key: str, value: float, *, unit: str = "%", theirs: list[float] | None = None) -> Metric:
     of = band(theirs) if theirs else None
-    return Figure(key, key, key, unit, 1, value, of, of.place(value) if of else None, None, False, "")
+    return Metric(key, key, key, unit, 1, value, of, of.place(value) if of else None, None, False, "")
 
 
 class Made:

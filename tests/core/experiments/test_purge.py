@@ -25,7 +25,7 @@ from core.data.uploads import store
 from core.errors import RequestError
 from core.experiments.purge import proves, purge
 from core.experiments.purge_names import Names
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.experiments.studies import jobs
 from core.methods import LAF
 from core.models.base import outputs
@@ -37,12 +37,12 @@ from core.runs.run import Run, finish
 from core.runs.setup import Setup
 from core.runs.storage import list_runs, note_run, read_run, record, rename_run, share_run
 from core.runs.storage.frame_store import read_frame
-from core.runs.unlearned_models import outcome, outcomes
+from core.runs.unlearned_models import unlearned_model, unlearned_models_of
 from core.runtime.content_cache import maps, models
 from core.runtime.packing import rounded_rows
-from core.runtime.progress import drain
+from core.runtime.progress import run_to_end
 from core.runtime.purge_watch import purged_since
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from core.runtime.storage import load_state, save_state
 from dashboard.cli.main import main
 from dashboard.session.lab import Lab
@@ -53,7 +53,11 @@ from tests import toys
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
     store._loaded.cache_clear()
-    for shelf in (models, maps, outcomes):  # of the process; what other tests kept there is not on this disk
+    for shelf in (
+        models,
+        maps,
+        unlearned_models_of,
+    ):  # of the process; what other tests kept there is not on this disk
         monkeypatch.setattr(shelf, "_memory", type(shelf._memory)())
     yield tmp_path / "home"
     store._loaded.cache_clear()
@@ -95,9 +99,9 @@ def lay(brought: str, ids: tuple[int, ...]):
     """A home full of what the Lab keeps of this data: models, maps, outcomes, lists, runs. The split, the original, the observer."""
     setup = Setup(dataset=brought, task="indices", classes=(), ids=ids)
     split = setup.split(load(brought))
-    model = drain(original_models.original(split, LAF(toys.QUICK)))
-    drain(reference_models.retraining(split, model))
-    drain(outcome(split, model, LAF(toys.QUICK)))
+    model = run_to_end(original_models.original(split, LAF(toys.QUICK)))
+    run_to_end(reference_models.retraining(split, model))
+    run_to_end(unlearned_model(split, model, LAF(toys.QUICK)))
     observer = Observer(split, model, EvalConfig(frames=1000))
     observer.projection = Projection.fit(observer.original.train.representations, seed=0)
     run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints(every=2))
@@ -154,7 +158,7 @@ def test_nothing_of_the_images_is_left(home, brought, monkeypatch, capsys):
     later = load(brought)
     assert set(gone).isdisjoint(later.train.ids.tolist())
     assert len(later.train) == len(data.train) - 12
-    assert saved_lists(data) == ["more"]
+    assert [one.key for one in saved_lists(data)] == ["more"]
     assert len(load_list("more", data)) == 1
     for path in home.rglob("*.json"):
         values = json.loads(path.read_bytes())
@@ -276,8 +280,8 @@ def test_what_a_running_process_holds_in_memory_goes_when_another_one_purges(hom
 def test_a_lab_that_runs_goes_on_without_them_and_says_so(home, brought, tmp_path, flat):
     data = load(brought)
     gone = data.train.ids[:5].tolist()
-    kept = Kept()
-    lab = Lab(Runner(workers=1), flat, Runner(workers=1), kept)
+    kept = PreparationCache()
+    lab = Lab(Scheduler(workers=1), flat, Scheduler(workers=1), kept)
     try:
         assert lab.change(Setup(dataset=brought, task="class", classes=(1,), device="cpu")) is None
         setup = lab.experiment.setup
@@ -286,13 +290,13 @@ def test_a_lab_that_runs_goes_on_without_them_and_says_so(home, brought, tmp_pat
         stale = kept.get(setup)
         assert stale is not None
         assert not lab.drop_purged()
-        experiment, comparing = lab.experiment, lab.comparing
+        experiment, comparison_job = lab.experiment, lab.comparison_job
         purge_elsewhere(brought, gone, tmp_path / "ids.txt")
         assert lab.drop_purged()
         assert not lab.drop_purged()
         assert "purged" in lab.notice
         assert experiment.closed
-        assert lab.comparing is not comparing
+        assert lab.comparison_job is not comparison_job
         assert kept.get(setup) is None
         kept.put(setup, stale)  # a thread of before that was at work
         assert kept.get(setup) is None
@@ -306,7 +310,7 @@ def test_a_lab_that_runs_goes_on_without_them_and_says_so(home, brought, tmp_pat
 
 def test_a_lab_that_was_to_forget_them_opens_the_usual_data(home, brought, tmp_path, flat):
     gone = load(brought).train.ids[:5].tolist()
-    lab = Lab(Runner(workers=1), flat, Runner(workers=1), Kept())
+    lab = Lab(Scheduler(workers=1), flat, Scheduler(workers=1), PreparationCache())
     try:
         wanted = Setup(dataset=brought, task="indices", classes=(), ids=tuple(gone), device="cpu")
         assert lab.change(wanted) is None
@@ -516,7 +520,7 @@ def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp
 def lay_run(setup: Setup, data) -> None:
     """A kept run with frames and states."""
     split = setup.split(data)
-    model = drain(original_models.original(split, LAF(toys.QUICK)))
+    model = run_to_end(original_models.original(split, LAF(toys.QUICK)))
     observer = Observer(split, model, EvalConfig(frames=1000))
     observer.projection = Projection.fit(observer.original.train.representations, seed=0)
     run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints(every=2))
@@ -642,7 +646,7 @@ def test_a_name_is_found_as_a_person_would_read_it(name, text, sure, perhaps):
 def test_a_lab_that_holds_the_same_images_under_another_key_drops_them(home, school, flat):
     x, y = pictures(1)
     other = bring(x[::-1], y[::-1], "Backwards")
-    lab = Lab(Runner(workers=1), flat, Runner(workers=1), Kept())
+    lab = Lab(Scheduler(workers=1), flat, Scheduler(workers=1), PreparationCache())
     try:
         assert lab.change(Setup(dataset=other, task="class", classes=(1,), device="cpu")) is None
         experiment = lab.experiment

@@ -25,7 +25,7 @@ from core.lessons.assessment.progress import (
     write_progress,
 )
 from core.lessons.assessment.submission import (
-    Who,
+    Student,
     digest_of,
     edited,
     evidence,
@@ -39,13 +39,13 @@ from core.lessons.facts import facts_of
 from core.lessons.replay import play_lesson
 from core.runs.diagnostics import alarms
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text.formula import mathml, prose
 from dashboard.session.jobs.lesson_export import replaying
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "core" / "lessons" / "builtin"
-WHO = Who("Ada", "k-17", "")
+WHO = Student("Ada", "k-17", "")
 
 LESSON = """
 number = 20
@@ -303,7 +303,7 @@ def test_an_edited_submission_is_noticed_and_so_is_one_with_a_new_digest(home, l
 def test_a_folder_is_graded_row_by_row_and_broken_files_are_named(home, lesson, tmp_path):
     folder = tmp_path / "in"
     handed_in(lesson, folder)
-    values = handed_in(lesson, folder, who=Who("=1+1", "k-18", "2b"), name="b.json")
+    values = handed_in(lesson, folder, who=Student("=1+1", "k-18", "2b"), name="b.json")
     (folder / "b.json").write_text(json.dumps({**values, "prediction": 1}))
     (folder / "c.json").write_text("no json")
     (folder / "d.json").write_text("[]")
@@ -381,7 +381,7 @@ def made(asked):
 
 
 def page_of(lesson, seed=0):
-    return replaying(lesson, seed, None, Runner(2), Runner(1))
+    return replaying(lesson, seed, None, Scheduler(2), Scheduler(1))
 
 
 @pytest.mark.slow

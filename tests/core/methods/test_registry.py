@@ -26,8 +26,8 @@ from core.projection.projection import Projection
 from core.runs.run import Phase, Run, finish
 from core.runs.setup import Setup
 from core.runtime import seeding
-from core.runtime.content_cache import Shelf
-from core.runtime.scheduler import Runner
+from core.runtime.content_cache import ContentCache
+from core.runtime.scheduler import Scheduler
 from dashboard.cli import main
 from dashboard.presentation.export import notebook as watch_module
 from tests import toys
@@ -53,9 +53,9 @@ def toy_world(monkeypatch, toy_split):
     monkeypatch.setattr(watch_module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", classmethod(lambda *a: toys.TRAIN))
     for module in ("core.runs.original_models", "core.runs.reference_models"):
-        monkeypatch.setattr(f"{module}.models", Shelf("toys"))
+        monkeypatch.setattr(f"{module}.models", ContentCache("toys"))
     for module in ("core.experiments.session.preparation", "core.experiments.session.reference_pool"):
-        monkeypatch.setattr(f"{module}.maps", Shelf("toy-maps"))
+        monkeypatch.setattr(f"{module}.maps", ContentCache("toy-maps"))
 
 
 def until(done, limit_s=120.0):
@@ -72,7 +72,7 @@ def until(done, limit_s=120.0):
 def test_an_experiment_plays_every_method_step_by_step(name, toy_world):
     made = Experiment(
         Setup("toy", "class", (1,), device="cpu", method=name),
-        Runner(workers=1),
+        Scheduler(workers=1),
         umap=Flat(),
         config=toys.quick(name).config,
         eval_config=EvalConfig(),
@@ -119,7 +119,7 @@ def test_a_method_with_its_own_original_and_a_brought_model_is_one_sentence(
 ):
     monkeypatch.setattr(Setup, "split", lambda *a: toy_split)
     setup = Setup("toy", "class", (1,), device="cpu", method="sisa", model="mine")
-    made = Experiment(setup, Runner(workers=1), umap=Flat())
+    made = Experiment(setup, Scheduler(workers=1), umap=Flat())
     made.start()
     until(lambda: made.error)
     assert str(made.error) == "SISA must train its own original; choose no model, or another method"

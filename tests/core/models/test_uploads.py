@@ -27,7 +27,7 @@ from core.models.registry import build
 from core.models.torchvision_net import TorchvisionNet, layers
 from core.models.uploads import check, keep, kept_models, layer_names, load_own_model, remove_model
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from core.training.supervised import copy_of
 from dashboard.cli.main import main
 from tests import toys
@@ -284,7 +284,7 @@ def test_a_whole_experiment_shows_retraining_turned_into_its_coordinates(data, w
     monkeypatch.setitem(registry.DATASETS, "toy", registry.Source("Toy", "", lambda _: data))
     registry._load.cache_clear()
     key = keep(check(ARCH, "mean", weights, data))
-    runner = Runner(1)
+    runner = Scheduler(1)
     config = LAFConfig(steps=2, batch_size=10, vae=VAEConfig(epochs=1))
     experiment = Experiment(
         Setup("toy", classes=(1,), model=key, device="cpu"), runner, config=config, eval_config=EvalConfig()

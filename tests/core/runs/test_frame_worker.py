@@ -14,29 +14,29 @@ from core.errors import DivergedError
 from core.methods import LAF
 from core.projection.projection import Projection
 from core.runs.checkpoints import Checkpoints
-from core.runs.frame_worker import Watching
+from core.runs.frame_worker import FrameWorker
 from core.runs.observer import Observer
 from core.runs.run import Phase, Run
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from tests import toys
 
 
 @pytest.fixture
 def runner():
-    runner = Runner(2)
+    runner = Scheduler(2)
     yield runner
     runner.close()
 
 
 def watched(
-    split, model, runner: Runner | None, *, adapts: bool = False, observer: Observer | None = None
+    split, model, runner: Scheduler | None, *, adapts: bool = False, observer: Observer | None = None
 ) -> Run:
     if observer is None:
         observer = Observer(split, model, EvalConfig(adapts=adapts, frames=1000))
         observer.projection = Projection(
             observer.original.train.representations.numpy(), toys_map(len(observer.rows)), umap=None
         )
-    watching = None if runner is None else Watching(runner)
+    watching = None if runner is None else FrameWorker(runner)
     return Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints(), watching=watching)
 
 
@@ -61,7 +61,7 @@ class Slow:
         return self._observer.look(*args, **more)
 
 
-def play(run: Run, runner: Runner, most_s: float = 60.0) -> None:
+def play(run: Run, runner: Scheduler, most_s: float = 60.0) -> None:
     run.play()
     runner.submit(run)
     until(lambda: run.phase is not Phase.RUNNING, most_s)
@@ -154,7 +154,7 @@ def test_a_measurement_that_fails_fails_the_run_in_its_words(toy_split, toy_mode
 def test_work_beyond_its_share_of_the_time_is_dear_until_that_has_passed(runner, monkeypatch):
     now = 100.0
     monkeypatch.setattr("core.runs.frame_worker.time", SimpleNamespace(monotonic=lambda: now))
-    watching = Watching(runner, share=0.5)
+    watching = FrameWorker(runner, share=0.5)
     assert not watching.is_dear
     watching.charge(0.05)  # it began at 99.95, and is worth 0.1 s
     assert watching.is_dear
@@ -163,7 +163,7 @@ def test_work_beyond_its_share_of_the_time_is_dear_until_that_has_passed(runner,
     now = 100.051
     assert not watching.is_dear
     assert watching.another().share == 0.5
-    free = Watching(runner, share=float("inf"))
+    free = FrameWorker(runner, share=float("inf"))
     free.charge(100.0)
     assert not free.is_dear
 

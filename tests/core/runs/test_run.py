@@ -20,7 +20,7 @@ from core.methods import LAF, METHODS
 from core.methods.laf import laf as laf_module
 from core.runs.observer import Observer
 from core.runs.run import Phase, Run, finish
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from core.runtime.storage import load_state, save_state
 from tests import toys
 
@@ -211,7 +211,7 @@ def test_a_run_moves_no_global_generator(run):
 
 
 def test_two_runs_beside_each_other_in_threads_make_the_same_records(straight, toy_split, toy_model):
-    runner = Runner(workers=2)
+    runner = Scheduler(workers=2)
     runs = [Run(LAF(toys.QUICK), toy_model, toy_split, seed=0) for _ in range(2)]
     retrain = Run(METHODS["retrain"](), toy_model, toy_split, seed=0)
     for run in (*runs, retrain):

@@ -18,7 +18,6 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.forget_selection import (
     Selection,
-    kept_lists,
     load_list,
     remove_list,
     save_list,
@@ -28,10 +27,10 @@ from core.data.forget_selection import (
 from core.data.registry import load
 from core.data.uploads import store
 from core.errors import LabError, RequestError
-from core.experiments.session.limits import Classroom
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.limits import SessionLimits
+from core.experiments.session.preparation_cache import PreparationCache
 from core.experiments.studies import (
-    Table,
+    ResultsTable,
     kept_studies,
     kept_study,
     name_for,
@@ -40,7 +39,7 @@ from core.experiments.studies import (
     share_study,
 )
 from core.lessons.assessment.progress import Progress, begin_anew, read_progress, tally, write_progress
-from core.lessons.library import shelf
+from core.lessons.library import load_lessons
 from core.methods import LAF
 from core.models import uploads
 from core.models.registry import build
@@ -59,11 +58,11 @@ from core.runs.storage import (
     share_run,
 )
 from core.runtime.ownership import Claims, owner
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.session import classroom_options, resources
 from dashboard.session.jobs import study as studying
 from dashboard.session.lab import Lab
-from dashboard.session.url_params import Asked
+from dashboard.session.url_params import UrlRequest
 from tests import toys
 
 A, B = "a" * 32, "b" * 32
@@ -78,7 +77,7 @@ def lab_home(tmp_path, monkeypatch):
     monkeypatch.setattr(classroom_options, "_begun", None)
     monkeypatch.setattr(studying, "_driven", {})
     store._loaded.cache_clear()
-    classroom_options.begin(Classroom())
+    classroom_options.begin(SessionLimits())
     yield tmp_path / "home"
     classroom_options.begin(None)
     store._loaded.cache_clear()
@@ -100,22 +99,22 @@ def photos(seed: int = 0) -> bytes:
     return file.getvalue()
 
 
-def proposal(title: str, seed: int = 0) -> store.Proposal:
+def proposal(title: str, seed: int = 0) -> store.UploadPreview:
     return store.inspect(photos(seed), name=f"{title}.zip")
 
 
-def a_model(title: str) -> uploads.OwnModel:
+def a_model(title: str) -> uploads.UploadedModel:
     net = build("digits-cnn", (1, 8, 8), 10, seed=1)
     measured = uploads.Accuracy(0.5, (0.5,) * 10, 10, 10)
-    about = uploads.About(
+    about = uploads.ModelInfo(
         title, "digits-cnn", "Digits", 10, (1, 8, 8), 9, 128, None, "linear", measured, measured
     )
-    return uploads.OwnModel("0123456789abcdef", about, net, dict(net.state_dict()))
+    return uploads.UploadedModel("0123456789abcdef", about, net, dict(net.state_dict()))
 
 
 def begin_study(title: str, token: str | None) -> str:
     study = studying.mine(parse_study(STUDY, title), token)
-    Table(study.name).describe(study, token)
+    ResultsTable(study.name).describe(study, token)
     return study.name
 
 
@@ -166,7 +165,7 @@ def kinds(a_run):
             seen=lambda t: list(uploads.kept_models(t)),
             changes=[lambda k, t: uploads.share_model(k, True, t), uploads.remove_model],
             share=uploads.share_model,
-            use=[uploads.about_model],
+            use=[uploads.model_info],
         ),
         "list": SimpleNamespace(
             make=lambda title, t: save_list(title, digits, Selection([1, 2]), t).stem,
@@ -277,7 +276,7 @@ def test_two_browsers_that_bring_the_same_content_have_a_claim_each(kind, kinds,
     assert one.make("mine", B) == key
     titles = {
         "dataset": lambda t: store.about(key, t).title,
-        "model": lambda t: uploads.about_model(key, t).title,
+        "model": lambda t: uploads.model_info(key, t).title,
     }[kind]
     assert (titles(A), titles(B)) == (MARK, "mine"), "neither reads the other's title"
     one.changes[-1](key, A)
@@ -296,7 +295,7 @@ def test_two_browsers_may_give_lists_and_studies_the_same_name(kinds):
         assert keys[0] != keys[1]
         assert [kinds[kind].seen(t) for t in (A, B)] == [[keys[0]], [keys[1]]]
     save_list("same", digits, Selection([7]), A)
-    assert [list(load_list(one.key, digits, t)) for t in (A, B) for one in kept_lists(digits, t)] == [
+    assert [list(load_list(one.key, digits, t)) for t in (A, B) for one in saved_lists(digits, t)] == [
         [7],
         [1, 2],
     ]
@@ -307,9 +306,10 @@ def test_the_same_images_are_called_in_each_lab_as_its_browser_calls_them():
     assert load(key).title == MARK
     store.keep(proposal("mine"), B)
     assert MARK not in load(key).title
-    runner, kept = Runner(workers=1), Kept()
+    runner, kept = Scheduler(workers=1), PreparationCache()
     labs = [
-        Lab(runner, toys.Flat(), Runner(workers=1), kept, browser=t, asked=Asked(Setup(key))) for t in (A, B)
+        Lab(runner, toys.Flat(), Scheduler(workers=1), kept, browser=t, asked=UrlRequest(Setup(key)))
+        for t in (A, B)
     ]
     try:
         until(lambda: all(lab.experiment.run is not None for lab in labs))
@@ -368,7 +368,7 @@ def test_another_browsers_run_is_not_read_for_a_list(kinds, a_run, monkeypatch):
 
 def a_lab(token, asked=None, **limits):
     return Lab(
-        Runner(workers=1), toys.Flat(), Runner(workers=1), Kept(), browser=token, asked=asked, classroom=Classroom(**limits)
+        Scheduler(workers=1), toys.Flat(), Scheduler(workers=1), PreparationCache(), browser=token, asked=asked, classroom=SessionLimits(**limits)
     )  # fmt: skip
 
 
@@ -379,8 +379,8 @@ def test_an_address_of_what_is_another_browsers_is_refused_as_one_of_nothing(kin
 
     def asked():
         if kind == "run":
-            return Asked(run=key)
-        return Asked(Setup(key) if kind == "dataset" else Setup(model=key))
+            return UrlRequest(run=key)
+        return UrlRequest(Setup(key) if kind == "dataset" else Setup(model=key))
 
     told = []
     for _ in range(2):
@@ -398,7 +398,7 @@ def test_an_address_of_what_is_another_browsers_is_refused_as_one_of_nothing(kin
 
 def test_a_shared_run_of_images_that_are_not_shared_does_not_open_them():
     key = store.keep(proposal(MARK), A)
-    mine = a_lab(A, Asked(Setup(key)))
+    mine = a_lab(A, UrlRequest(Setup(key)))
     try:
         until(lambda: mine.experiment.run is not None)
         mine.experiment.play(1)
@@ -407,7 +407,7 @@ def test_a_shared_run_of_images_that_are_not_shared_does_not_open_them():
     finally:
         mine.close()
     share_run(run_id, True, A)
-    lab = a_lab(B, Asked(run=run_id))
+    lab = a_lab(B, UrlRequest(run=run_id))
     try:
         assert "no data is kept as" in lab.notice
     finally:
@@ -439,7 +439,7 @@ def test_a_study_of_another_browsers_images_is_not_begun():
 
 
 def test_progress_is_each_browsers_own_and_counting_anew_changes_only_ones_own_count():
-    lesson = shelf()[0][0]
+    lesson = load_lessons()[0][0]
     for token, choice in ((A, 1), (B, 2)):
         write_progress(lesson, owner(token), Progress(prediction=choice, predicted="2026-01-01T00:00:00"))
     assert [read_progress(lesson, owner(t)).prediction for t in (A, B)] == [1, 2]
@@ -452,7 +452,7 @@ def test_progress_is_each_browsers_own_and_counting_anew_changes_only_ones_own_c
 
 
 def test_a_new_cookie_is_no_new_allowance(kinds, monkeypatch):
-    limits = Classroom(datasets=1, models=1, disk_mb=1)
+    limits = SessionLimits(datasets=1, models=1, disk_mb=1)
     limits.check_dataset()
     kinds["dataset"].make(MARK, A)
     kinds["model"].make(MARK, A)
@@ -461,7 +461,7 @@ def test_a_new_cookie_is_no_new_allowance(kinds, monkeypatch):
             check()
     (store.home() / "runs").mkdir(exist_ok=True)
     (store.home() / "runs" / "large").write_bytes(bytes(2**20))
-    full = Classroom(disk_mb=1)
+    full = SessionLimits(disk_mb=1)
     with pytest.raises(RequestError, match="1 MB of disk, the most"):
         full.check_disk()
     assert "1 MB of disk" in full.why_not_kept(B)
@@ -483,7 +483,7 @@ def test_the_page_keeps_no_dataset_beyond_the_total_whoever_asks(kinds):
 @pytest.mark.parametrize("name", ["sessions", "datasets", "models", "disk_mb"])
 def test_a_total_that_means_nothing_is_refused(name):
     with pytest.raises(RequestError, match=name):
-        Classroom(**{name: -1})
+        SessionLimits(**{name: -1})
 
 
 # the pages
@@ -592,7 +592,7 @@ def test_the_folder_box_is_absent_in_a_classroom_and_there_elsewhere(pages):
 
 
 def test_one_tab_too_many_gets_a_calm_page(pages):
-    classroom_options.begin(Classroom(sessions=1))
+    classroom_options.begin(SessionLimits(sessions=1))
     first = pages("lab", A)
     assert not first.exception
     second = pages("lab", B)

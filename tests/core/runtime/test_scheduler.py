@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.experiments.session.run_task import Drive
+from core.experiments.session.run_task import RunTask
 from core.methods import LAF
 from core.projection.projection import NoiseFloor, Placement
 from core.runs.run import Phase, Run
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from tests import toys
 
 PATIENCE_S = 20
@@ -83,7 +83,7 @@ class Timed(Counted):
 
 def opened(*tasks, clock):
     """A Runner of one worker that has all of ``tasks`` before it takes the first."""
-    gate, runner = threading.Event(), Runner(workers=1, clock=clock)
+    gate, runner = threading.Event(), Scheduler(workers=1, clock=clock)
     first = Counted("first", 1, [], gate=gate)
     for task in (first, *tasks):
         runner.submit(task)
@@ -151,7 +151,7 @@ def test_a_task_that_only_waits_comes_after_those_that_work():
 
 
 def test_a_late_task_has_its_turn_after_one_slice_of_each():
-    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    log, gate, runner = [], threading.Event(), Scheduler(workers=1)
     long, late = Counted("long", 50, log, gate=gate), Counted("late", 1, log)
     runner.submit(long)
     assert long.started.wait(PATIENCE_S)
@@ -162,7 +162,7 @@ def test_a_late_task_has_its_turn_after_one_slice_of_each():
 
 
 def test_a_task_is_never_in_two_threads_however_often_it_is_submitted():
-    log, runner = [], Runner(workers=4)
+    log, runner = [], Scheduler(workers=4)
     tasks = [Counted(str(i), 200, log) for i in range(3)]
     for _ in range(100):
         for task in tasks:
@@ -174,7 +174,7 @@ def test_a_task_is_never_in_two_threads_however_often_it_is_submitted():
 
 
 def test_submitted_while_its_last_slice_runs_it_has_another_turn():
-    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    log, gate, runner = [], threading.Event(), Scheduler(workers=1)
     task = Counted("a", 1, log, gate=gate)
     runner.submit(task)
     assert task.started.wait(PATIENCE_S)
@@ -185,7 +185,7 @@ def test_submitted_while_its_last_slice_runs_it_has_another_turn():
 
 
 def test_discarded_it_has_no_more_turns_and_submitted_again_it_has():
-    log, gate, runner = [], threading.Event(), Runner(workers=1)
+    log, gate, runner = [], threading.Event(), Scheduler(workers=1)
     running, waiting, other = (
         Counted("running", 9, log, gate=gate),
         Counted("waiting", 9, log),
@@ -207,7 +207,7 @@ def test_discarded_it_has_no_more_turns_and_submitted_again_it_has():
 
 
 def test_an_error_in_one_task_leaves_the_others(caplog):
-    log, runner = [], Runner(workers=1)
+    log, runner = [], Scheduler(workers=1)
     bad, good = Counted("bad", 5, log, fail_at=3), Counted("good", 20, log)
     runner.submit(bad)
     runner.submit(good)
@@ -220,7 +220,7 @@ def test_an_error_in_one_task_leaves_the_others(caplog):
 
 def test_no_more_threads_than_workers():
     before = threading.active_count()
-    log, gate, runner = [], threading.Event(), Runner(workers=2)
+    log, gate, runner = [], threading.Event(), Scheduler(workers=2)
     tasks = [Counted(str(i), 1, log, gate=gate) for i in range(8)]
     for task in tasks:
         runner.submit(task)
@@ -231,7 +231,7 @@ def test_no_more_threads_than_workers():
 
 
 def test_a_run_in_the_runner_ends_and_a_paused_one_gives_its_turns_back(toy_split, toy_model):
-    runner = Runner(workers=1)
+    runner = Scheduler(workers=1)
     done, paused = (Run(LAF(toys.QUICK), toy_model, toy_split) for _ in "ab")
     done.play()
     paused.play(3)
@@ -272,8 +272,8 @@ def experiment(monkeypatch, toy_split, toy_model):
 
     monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", lambda *a: toys.TRAIN)
-    monkeypatch.setattr("core.experiments.session.preparation.Preparing._map", flat_map)
-    made = module.Experiment(Setup(), Runner(workers=1), config=toys.QUICK)
+    monkeypatch.setattr("core.experiments.session.preparation.Preparation._map", flat_map)
+    made = module.Experiment(Setup(), Scheduler(workers=1), config=toys.QUICK)
     yield made
     made.close()
 
@@ -295,9 +295,9 @@ def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(e
 
     monkeypatch.setattr(type(experiment.setup), "config", lambda *a: toys.QUICK, raising=False)
     monkeypatch.setattr(module.EvalConfig, "preset", lambda *a: module.EvalConfig())
-    from core.experiments.session.preparation_cache import Kept
+    from core.experiments.session.preparation_cache import PreparationCache
 
-    kept, setup = Kept(), experiment.setup
+    kept, setup = PreparationCache(), experiment.setup
     first = module.Experiment(setup, experiment.runner, kept=kept)
     first.start()
     until(lambda: kept.get(setup) and len(kept.get(setup).references) == 3)
@@ -318,10 +318,10 @@ def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(e
 
 
 def test_only_the_last_few_setups_are_kept():
-    from core.experiments.session.preparation_cache import Kept
+    from core.experiments.session.preparation_cache import PreparationCache
     from core.runtime.purge_watch import generation
 
-    kept = Kept(most=2)
+    kept = PreparationCache(most=2)
     made = {name: SimpleNamespace(generation=generation()) for name in "abc"}
     for name in "abac":
         kept.put(name, made[name])
@@ -384,7 +384,7 @@ def test_preparing_that_fails_is_one_sentence(experiment, monkeypatch):
 
 def test_what_waits_for_umap_holds_up_no_run(experiment):
     """A slow map process once took all worker threads, and a page opened meanwhile stayed empty."""
-    gate, runner, waiting = threading.Event(), Runner(1), Runner(1)
+    gate, runner, waiting = threading.Event(), Scheduler(1), Scheduler(1)
     experiment.runner, experiment.map_runner = runner, waiting
 
     def blocked():
@@ -409,7 +409,7 @@ def test_what_is_left_is_told_by_the_clock_on_the_wall_and_not_by_what_is_comput
     now = 0.0
     monkeypatch.setattr("core.experiments.session.run_task.time", SimpleNamespace(monotonic=lambda: now))
     run = Run(LAF(toys.QUICK), toy_model, toy_split)
-    drive, stage = Drive(run, lambda _: None), run.stages[-1]
+    drive, stage = RunTask(run, lambda _: None), run.stages[-1]
     assert drive.left_s(stage) is None
     run.play()
 

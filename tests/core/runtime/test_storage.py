@@ -16,7 +16,7 @@ from safetensors.torch import save
 
 from core.errors import DataError
 from core.runtime import content_cache
-from core.runtime.content_cache import Shelf, content_key
+from core.runtime.content_cache import ContentCache, content_key
 from core.runtime.storage import FORMAT, home, load_state, save_state
 
 DTYPES = [
@@ -213,39 +213,39 @@ def own_home(tmp_path, monkeypatch):
 
 
 def test_the_shelf_keeps_on_disk_what_memory_lets_go(own_home):
-    kept = Shelf("things", most=2)
+    kept = ContentCache("things", most=2)
     for i in range(5):
         kept.put(f"k{i}", {"i": i, "t": torch.full((2,), i)})
     assert [kept.get(f"k{i}")["i"] for i in range(5)] == list(range(5))
-    assert Shelf("things").get("k3")["t"].tolist() == [3, 3]
+    assert ContentCache("things").get("k3")["t"].tolist() == [3, 3]
     assert kept.get("never") is None
 
 
 def test_the_shelf_survives_a_corrupt_file_and_hurts_no_other(own_home):
-    first = Shelf("things")
+    first = ContentCache("things")
     first.put("a", {"v": 1})
     first.put("b", {"v": 2})
     next((own_home / "things").glob("a*")).write_bytes(b"junk")
-    fresh = Shelf("things")
+    fresh = ContentCache("things")
     assert fresh.get("a") is None
     assert fresh.get("b") == {"v": 2}
     fresh.put("a", {"v": 3})
-    assert Shelf("things").get("a") == {"v": 3}
+    assert ContentCache("things").get("a") == {"v": 3}
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
 def test_the_shelf_survives_a_disk_that_cannot_be_written(own_home, monkeypatch, code):
     monkeypatch.setattr("os.fsync", fail(code))
-    kept = Shelf("things")
+    kept = ContentCache("things")
     kept.put("a", {"v": 1})
     assert kept.get("a") == {"v": 1}
-    assert Shelf("things").get("a") is None
+    assert ContentCache("things").get("a") is None
 
 
 def test_the_shelf_survives_a_home_that_is_a_file(tmp_path, monkeypatch):
     (tmp_path / "home").write_text("")
     monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
-    kept = Shelf("things")
+    kept = ContentCache("things")
     assert kept.get("a") is None
     kept.put("a", {"v": 1})
     assert kept.get("a") == {"v": 1}

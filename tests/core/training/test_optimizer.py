@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.training.flat_parameters import Flat
+from core.training.flat_parameters import FlatParameters
 from core.training.optimizer import Adam, FlatAdam, adam
 
 
@@ -52,7 +52,7 @@ def test_it_is_fused_where_the_device_has_it():
 @pytest.mark.parametrize("fused", [True, False])
 def test_on_parameters_in_one_vector_it_takes_the_same_steps(fused):
     mine, yours = net(), net()
-    flat = Flat(mine.parameters())
+    flat = FlatParameters(mine.parameters())
     ours = FlatAdam(flat, 3e-3)
     ours._fused = fused
     theirs = torch.optim.Adam(yours.parameters(), lr=3e-3, fused=fused, foreach=False)
@@ -78,7 +78,7 @@ def slopes(flat, model, count):
 
 def test_its_state_goes_on_to_the_bit_and_that_of_torch_does_too():
     first, second, third = net(), net(), net()
-    ours = FlatAdam(Flat(first.parameters()), 3e-3)
+    ours = FlatAdam(FlatParameters(first.parameters()), 3e-3)
     theirs = torch.optim.Adam(third.parameters(), lr=3e-3, fused=True)
     before = list(slopes(ours.flat, second, 4))
     for gradient, parts in before:
@@ -89,11 +89,11 @@ def test_its_state_goes_on_to_the_bit_and_that_of_torch_does_too():
     for state, of, close in ((ours.state_dict(), first, 0.0), (theirs.state_dict(), third, 1e-6)):
         kept = copy.deepcopy(state)
         twin = copy.deepcopy(of)
-        again = FlatAdam(Flat(twin.parameters()), 3e-3)
+        again = FlatAdam(FlatParameters(twin.parameters()), 3e-3)
         again.load_state_dict(kept)
         assert again.number == 4
         expected = copy.deepcopy(first)
-        straight = FlatAdam(Flat(expected.parameters()), 3e-3)
+        straight = FlatAdam(FlatParameters(expected.parameters()), 3e-3)
         straight.load_state_dict(copy.deepcopy(ours.state_dict()))
         again.step(before[0][0])
         straight.step(before[0][0])

@@ -19,7 +19,7 @@ from core.models.registry import build
 from core.runs.run import Run, finish
 from core.runtime.storage import load_state, save_state
 from core.training.augment import crop_and_flip
-from core.training.supervised import Supervised, Training, train
+from core.training.supervised import SupervisedTrainer, Training, train
 from tests import toys
 
 
@@ -60,10 +60,10 @@ def test_training_moves_no_global_generator(toy_split):
 
 
 def test_a_saved_state_continues_to_the_bit(toy_split, tmp_path):
-    def start() -> Supervised:
+    def start() -> SupervisedTrainer:
         shape, n = toy_split.dataset.shape, len(toy_split.dataset.classes)
         net = build("digits-cnn", shape, n, seed=0)
-        return Supervised.start(net, toy_split.train, toys.TRAIN, seed=0, stage="train")
+        return SupervisedTrainer.start(net, toy_split.train, toys.TRAIN, seed=0, stage="train")
 
     straight, first, second = start(), start(), start()
     losses = [straight.step() for _ in range(9)]
@@ -87,9 +87,11 @@ def coloured(n: int = 33) -> LabelledImages:
     return LabelledImages(x.to(torch.uint8), torch.arange(n), 255, y, norm=Norm.of(x.to(torch.uint8)))
 
 
-def started(net: str, *, augment: bool = True) -> Supervised:
+def started(net: str, *, augment: bool = True) -> SupervisedTrainer:
     config = TrainConfig(net, epochs=2, batch_size=16, lr=1e-3, augment=augment)
-    return Supervised.start(build(net, (3, 32, 32), 3, seed=0), coloured(), config, seed=0, stage="train")
+    return SupervisedTrainer.start(
+        build(net, (3, 32, 32), 3, seed=0), coloured(), config, seed=0, stage="train"
+    )
 
 
 NETS_THAT_DRAW = [

@@ -340,9 +340,9 @@ def place(tmp_path_factory):
             replace(laf_class, epochs=1, vae=replace(laf_class.vae, epochs=1)),
         )
         assert laf("run", "--save", "--quiet") == 0
-        from core.experiments.studies import Table, parse_study
+        from core.experiments.studies import ResultsTable, parse_study
 
-        Table("begun").describe(parse_study(Path(found["study.toml"]).read_text(), "begun"))
+        ResultsTable("begun").describe(parse_study(Path(found["study.toml"]).read_text(), "begun"))
         found["run"] = next((home / "runs").iterdir()).name
         yield found
     for cached in (parameters.preset_cached, parameters.train_preset):  # they hold the settings of above
@@ -366,8 +366,8 @@ def port(place):
 WORK = [  # what begins once all that was given is right
     "dashboard.cli.run._play",
     "dashboard.cli.compare._drive",
-    "core.evaluation.evaluator.Judge.judge",
-    "core.experiments.studies.Driven.run",
+    "core.evaluation.evaluator.Evaluator.judge",
+    "core.experiments.studies.StudyRun.run",
     "core.lessons.replay.play_lesson",
     "streamlit.web.bootstrap.run_asgi_app",
 ]
@@ -468,7 +468,7 @@ def test_one_unknown_id_deletes_no_run(capsys, place):
 INSIDE = {  # what each command calls to do its work
     "run": "dashboard.cli.run._play",
     "compare": "dashboard.cli.compare._drive",
-    "judge": "core.evaluation.checkpoint_files.judge_files",
+    "judge": "core.evaluation.checkpoint_files.evaluate_checkpoints",
     "runs list": "core.runs.storage.list_runs",
     "runs show": "core.runs.storage.read_run",
     "runs export": "core.runs.storage.read_run",
@@ -729,9 +729,9 @@ def test_any_text_is_a_share_within_the_bounds_or_a_sentence(text):
 @example(text=f"{2**31 - 1}")
 @example(text=f"{2**31 - 3}-{2**31}")
 def test_any_text_is_few_seeds_that_a_run_takes_or_a_sentence(text):
-    from core.experiments.comparison import which_seeds
+    from core.experiments.comparison import parse_seeds
 
-    found, said = tried(which_seeds, text)
+    found, said = tried(parse_seeds, text)
     if found is None:
         assert len(said) < 300
         return

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dashboard.components.assets import modules
-from dashboard.server.asgi import STATIC, EarlyPage, picture
+from dashboard.server.asgi import STATIC, PageShell, picture
 
 PAGE = b'<html><head></head><body><div id="root"></div></body></html>'
 
@@ -37,7 +37,7 @@ def answer(path: str, *, query: bytes = b"", accept: bytes = b"text/html", body:
 
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query,
              "headers": [(b"accept", accept), (b"accept-encoding", b"gzip")]}  # fmt: skip
-    asyncio.run(EarlyPage(app)(scope, receive, send))
+    asyncio.run(PageShell(app)(scope, receive, send))
     made = b"".join(m.get("body", b"") for m in sent[1:])
     return dict(sent[0]["headers"]), made, asked[0]
 
@@ -80,11 +80,11 @@ def test_its_map_is_the_default_s():
 
     from core.experiments.session.experiment import Experiment
     from core.runs.setup import Setup
-    from core.runtime.scheduler import Runner
+    from core.runtime.scheduler import Scheduler
     from dashboard.presentation.wire.packet import unpack
     from dashboard.presentation.wire.scene import scene
 
-    experiment = Experiment(Setup(device="cpu"), Runner(1))
+    experiment = Experiment(Setup(device="cpu"), Scheduler(1))
     experiment.start()
     end = time.monotonic() + 120
     while experiment.run is None:

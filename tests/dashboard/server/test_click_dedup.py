@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from dashboard.server.click_dedup import OneClick, without_clicks
+from dashboard.server.click_dedup import ClickDeduplication, without_clicks
 
 
 def sent(*, auto: bool, clicked: bool = True) -> bytes:
@@ -70,5 +70,5 @@ def test_a_click_beside_a_poll_reaches_the_app_once():
     async def receive():
         return messages.pop(0)
 
-    asyncio.run(OneClick(app)({"type": "websocket"}, receive, None))
+    asyncio.run(ClickDeduplication(app)({"type": "websocket"}, receive, None))
     assert clicks == 1

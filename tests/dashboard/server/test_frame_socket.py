@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from starlette.applications import Starlette
 
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.records import Phase
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.wire.outbox import Outbox
 from dashboard.presentation.wire.packet import unpack
 from dashboard.server import frame_socket
@@ -42,7 +42,7 @@ from tests.toys import Flat
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
-    made = Lab(Runner(workers=1), Flat(), Runner(workers=1), Kept())
+    made = Lab(Scheduler(workers=1), Flat(), Scheduler(workers=1), PreparationCache())
     end = time.monotonic() + 120
     while made.experiment.run is None:
         assert made.experiment.error is None

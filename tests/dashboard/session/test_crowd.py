@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.records import Phase
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.wire.packet import unpack
 from dashboard.session import lab as state
 from dashboard.session.lab import Lab
@@ -18,8 +18,8 @@ from tests.toys import Flat
 @pytest.fixture
 def labs(tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
-    runner, kept = Runner(workers=2), Kept()
-    made = [Lab(runner, Flat(), Runner(workers=1), kept) for _ in range(2)]
+    runner, kept = Scheduler(workers=2), PreparationCache()
+    made = [Lab(runner, Flat(), Scheduler(workers=1), kept) for _ in range(2)]
     yield made
     for lab in made:
         lab.close()

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from core.config import TASKS, LAFConfig, TrainConfig, VAEConfig, replace
 from core.data import registry
 from core.errors import ConfigError, RequestError
-from core.experiments.session.limits import Classroom
+from core.experiments.session.limits import SessionLimits
 from core.experiments.session.memory_estimate import estimate
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.methods import METHODS
 from core.runs.run import Phase
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text.status_text import as_text
 from dashboard.session.jobs import study
 from dashboard.session.lab import Lab
@@ -54,8 +54,8 @@ def own_home(tmp_path_factory):
 
 def make(runner=None, **about):
     runner = Idle() if runner is None else runner  # an idle Runner is empty, and so counts as False
-    maps = Runner(workers=1) if isinstance(runner, Runner) else runner
-    return Lab(runner, Flat(), maps, Kept(), browser="0" * 32, **about)
+    maps = Scheduler(workers=1) if isinstance(runner, Scheduler) else runner
+    return Lab(runner, Flat(), maps, PreparationCache(), browser="0" * 32, **about)
 
 
 def ready(lab):
@@ -211,7 +211,7 @@ def test_in_a_classroom_no_sentence_names_the_servers_folders(monkeypatch):
         raise RequestError(f"put the files in {place}/data")
 
     monkeypatch.setitem(registry.DATASETS, "toy-missing", registry.Source("T", "", missing))
-    lab = make(asked=asked({**DIGITS, "dataset": "toy-missing"}), classroom=Classroom())
+    lab = make(asked=asked({**DIGITS, "dataset": "toy-missing"}), classroom=SessionLimits())
     assert lab.notice == "put the files in $LAF_HOME/data"
     lab.close()
 
@@ -225,7 +225,7 @@ def test_the_words_of_a_link_are_shown_as_they_are():
 
 def test_a_run_that_would_not_fit_is_refused_before_it_is_played():
     wanted = {**DIGITS, "settings": json.dumps({"epochs": 10_000, "batch_size": 1})}
-    lab = make(asked=asked(wanted), classroom=Classroom(run_mb=500))
+    lab = make(asked=asked(wanted), classroom=SessionLimits(run_mb=500))
     assert "this run would hold up to" in lab.notice
     assert "the limit is 500 MB: choose fewer epochs" in lab.notice
     assert is_one_sentence(lab.notice)
@@ -234,7 +234,7 @@ def test_a_run_that_would_not_fit_is_refused_before_it_is_played():
 
 
 def test_a_kept_run_is_held_to_the_same_limit():
-    lab = make(Runner(workers=1))
+    lab = make(Scheduler(workers=1))
     ready(lab)
     lab.experiment.play(1)
     end = time.monotonic() + 120
@@ -243,7 +243,7 @@ def test_a_kept_run_is_held_to_the_same_limit():
         time.sleep(0.02)
     kept = lab.run_id
     lab.close()
-    small, usual = make(classroom=Classroom(run_mb=64)), make()
+    small, usual = make(classroom=SessionLimits(run_mb=64)), make()
     assert "the limit is 64 MB" in small.take_up(kept)
     assert usual.take_up(kept) is None
     small.close()
@@ -251,8 +251,8 @@ def test_a_kept_run_is_held_to_the_same_limit():
 
 
 def test_knobs_are_held_to_the_same_limit():
-    runner = Runner(workers=1)
-    lab = make(runner, classroom=Classroom(run_mb=500))
+    runner = Scheduler(workers=1)
+    lab = make(runner, classroom=SessionLimits(run_mb=500))
     ready(lab)
     e = lab.experiment
     big = replace(e.run.config, epochs=10_000, batch_size=1)
@@ -266,7 +266,7 @@ def test_knobs_are_held_to_the_same_limit():
 def test_all_presets_fit_in_the_smallest_usual_classroom(class_split):
     for name in METHODS:
         config = Setup(method=name).config(class_split)
-        assert estimate(Setup(method=name), class_split, config).total_mb < Classroom().run_mb, name
+        assert estimate(Setup(method=name), class_split, config).total_mb < SessionLimits().run_mb, name
 
 
 # studies that a browser begins
@@ -345,11 +345,11 @@ def within_limits(lab) -> None:
     config = e.config if e.config is not None else e.setup.config(split)
     replace(config)  # checks itself
     assert getattr(config, "threads", 1) == getattr(e.setup.config(split), "threads", 1)
-    assert estimate(e.setup, split, config).total_mb <= Classroom().run_limit_mb
+    assert estimate(e.setup, split, config).total_mb <= SessionLimits().run_limit_mb
 
 
 def test_two_hundred_hostile_addresses(monkeypatch):
-    runner = Runner(workers=1)
+    runner = Scheduler(workers=1)
     other = make(runner)  # somebody else's tab, in the middle of a run
     ready(other)
     other.experiment.play(3)
@@ -361,7 +361,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "_imported", lambda name: str(name) if str(name) in registry.DATASETS or str(name).startswith("own-")
                       else pytest.fail(f"a file was looked for: {name}"))  # fmt: skip
-        lab = make(classroom=Classroom())
+        lab = make(classroom=SessionLimits())
         lab.close()
         gc.collect()
         before = resident_mb()
@@ -376,7 +376,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
         )
         @given(ADDRESSES)
         def visit(found):
-            lab = make(asked=asked(found), classroom=Classroom())
+            lab = make(asked=asked(found), classroom=SessionLimits())
             try:
                 if lab.notice is None:
                     seen["opened"] += 1

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import asked
 from tests.toys import Flat
@@ -18,7 +18,7 @@ from tests.toys import Flat
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
-    made = Lab(Runner(workers=1), Flat(), Runner(workers=1), Kept())
+    made = Lab(Scheduler(workers=1), Flat(), Scheduler(workers=1), PreparationCache())
     yield made
     made.close()
 

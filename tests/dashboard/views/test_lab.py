@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text import status_text as words
-from dashboard.presentation.text.band_position import Yardstick
+from dashboard.presentation.text.band_position import ReferenceBands
 from dashboard.presentation.wire import outbox as stream
 from dashboard.presentation.wire import scene
 from dashboard.presentation.wire.packet import unpack
@@ -139,7 +139,7 @@ def test_noisy_labels_and_plants_are_chosen_in_the_form_and_play(app, plant):
 
 @pytest.fixture(scope="module")
 def experiment():
-    made = Experiment(Setup(), Runner(1))
+    made = Experiment(Setup(), Scheduler(1))
     made.start()
     end = time.monotonic() + 240
     while made.run is None or not made.references:
@@ -230,7 +230,7 @@ def test_a_reading_is_the_frame_measured_and_its_losses_are_means_per_image(expe
     experiment.play(5)
     wait_for(experiment, Phase.PAUSED)
     frame = experiment.run.frames[-1]
-    by = stream.yardstick(experiment)
+    by = stream.reference_bands(experiment)
     untouched = by.compare(experiment.observer.original.reading)
     shown = stream.reading(experiment, experiment.run, frame, by, untouched, 1)
     assert shown["values"]["forget_train"] == frame.reading.train_f
@@ -251,7 +251,7 @@ def test_a_reset_begins_a_new_life_and_the_references_stay(experiment):
 
 
 def said(experiment, task, reading, original, references, plant=None):
-    by = Yardstick.of(task, references, stream.counts(experiment), plant=plant)
+    by = ReferenceBands.of(task, references, stream.counts(experiment), plant=plant)
     return words.sentence(task, by.compare(reading), by.compare(original), by, list("0123456789"))
 
 
@@ -312,7 +312,7 @@ def test_wrong_labels_are_judged_by_the_true_ones(experiment):
         (0.96, 0.9): "alarm",
         (0.2, 0.97): "alarm",
     }
-    first = Yardstick.of("noise", [gold], stream.counts(experiment)).specs()[0]
+    first = ReferenceBands.of("noise", [gold], stream.counts(experiment)).specs()[0]
     assert (first["key"], first["reference"]) == ("clean_f", [0.97])
 
 
@@ -329,7 +329,7 @@ def test_a_plant_is_gone_only_where_retraining_has_it(experiment):
         0.12: "The planted thing is gone.",
     }
     assert "no trace" in said(experiment, "noise", gold, gold, golds, "trigger")["head"]
-    by = Yardstick.of("noise", [gold], stream.counts(experiment), plant="trigger")
+    by = ReferenceBands.of("noise", [gold], stream.counts(experiment), plant="trigger")
     assert by.specs()[0]["key"] == "planted"
 
 
@@ -371,7 +371,7 @@ def test_the_default_ships_so_nothing_is_trained_for_the_first_picture(tmp_path,
         monkeypatch.setattr(kept, "_memory", type(kept._memory)())
     monkeypatch.setattr("core.runs.original_models.Training", None)
     monkeypatch.setattr("core.projection.projection.Projection.fit", None)
-    made = Experiment(Setup(device="cpu"), Runner(1))
+    made = Experiment(Setup(device="cpu"), Scheduler(1))
     made.start()
     end = time.monotonic() + 60
     while made.run is None and made.error is None:
@@ -382,7 +382,7 @@ def test_the_default_ships_so_nothing_is_trained_for_the_first_picture(tmp_path,
 
 
 def test_closing_one_lab_leaves_the_other_running():
-    runner = Runner(1)
+    runner = Scheduler(1)
     first, second = (Experiment(Setup(classes=(c,)), runner) for c in (0, 1))
     for e in (first, second):
         e.start()

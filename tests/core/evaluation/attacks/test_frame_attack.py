@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from core import attacks
 from core.config import EvalConfig, TrainConfig
 from core.data import Dataset, LabelledImages, Split, forget_classes, forget_fraction
-from core.evaluation.metrics import Evaluator, evaluate
+from core.evaluation.metrics import FrameEvaluator, evaluate
 from core.training.supervised import train
 from tests import toys
 
@@ -173,7 +173,7 @@ def test_the_untouched_model_is_near_a_half_when_a_class_is_removed(digits_model
 
 
 def test_a_frames_attack_is_made_of_measured_rows_only(data_split, digits_model):
-    evaluator = Evaluator(data_split, replace(EvalConfig(), max_points=600, max_test=200))
+    evaluator = FrameEvaluator(data_split, replace(EvalConfig(), max_points=600, max_test=200))
     sets = evaluator._sets
     assert torch.isin(torch.cat([sets.fit_members, sets.members]), evaluator.train_rows).all()
     assert torch.isin(torch.cat([sets.fit_non_members, sets.non_members]), evaluator.test_rows).all()

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from core.errors import RequestError
-from core.experiments.session.limits import Classroom
-from core.experiments.session.run_task import Drive
-from core.experiments.session.turn_queue import Place, Seats
+from core.experiments.session.limits import SessionLimits
+from core.experiments.session.run_task import RunTask
+from core.experiments.session.turn_queue import QueuePosition, TurnQueue
 from core.methods import LAF
 from core.runs.run import Phase, Run
 from core.runs.setup import Setup
 from core.runs.storage import list_runs, record
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.cli import main
 from dashboard.session import classroom_options
 from tests import toys
@@ -32,7 +32,7 @@ def in_class(monkeypatch):
     monkeypatch.setattr(classroom_options, "_begun", None)
 
     def begin(**limits):
-        classroom_options.begin(Classroom(**limits))
+        classroom_options.begin(SessionLimits(**limits))
         return classroom_options.now()
 
     return begin
@@ -64,8 +64,10 @@ def test_the_options_are_the_limits():
         "--run-mb",
         "500",
     ]
-    assert read(*argv) == Classroom(players=3, turn_s=12.5, runs=5, upload_mb=7, session_mb=100, run_mb=500)
-    assert read("--classroom") == Classroom()
+    assert read(*argv) == SessionLimits(
+        players=3, turn_s=12.5, runs=5, upload_mb=7, session_mb=100, run_mb=500
+    )
+    assert read("--classroom") == SessionLimits()
 
 
 @pytest.mark.parametrize(
@@ -100,15 +102,15 @@ def test_a_limit_that_means_nothing_is_refused(capsys, argv, words):
 )
 def test_a_classroom_has_limits_that_mean_something(field, value, least):
     with pytest.raises(RequestError, match=f"{field} must be at least {least}"):
-        Classroom(**{field: value})
+        SessionLimits(**{field: value})
 
 
 def test_a_host_that_takes_no_options_can_ask_by_a_variable(in_class, monkeypatch):
     monkeypatch.setenv("LAF_CLASSROOM", "1")
-    assert classroom_options.now() == Classroom()
+    assert classroom_options.now() == SessionLimits()
     classroom_options.begin(None)
     monkeypatch.setenv("LAF_CLASSROOM", "--players 1 --session-mb 64")
-    assert classroom_options.now() == Classroom(players=1, session_mb=64)
+    assert classroom_options.now() == SessionLimits(players=1, session_mb=64)
     for wrong in ("yes", "--players many"):
         classroom_options.begin(None)
         monkeypatch.setenv("LAF_CLASSROOM", wrong)
@@ -119,11 +121,11 @@ def test_a_host_that_takes_no_options_can_ask_by_a_variable(in_class, monkeypatc
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        (Place(1, 0.4), "You are 1st in line, any moment now"),
-        (Place(2, 12.0), "You are 2nd in line, about 10 s"),
-        (Place(3, 41.0), "You are 3rd in line, about 40 s"),
-        (Place(12, 130.0), "You are 12th in line, about 2 min"),
-        (Place(22, 61.0), "You are 22nd in line, about 60 s"),
+        (QueuePosition(1, 0.4), "You are 1st in line, any moment now"),
+        (QueuePosition(2, 12.0), "You are 2nd in line, about 10 s"),
+        (QueuePosition(3, 41.0), "You are 3rd in line, about 40 s"),
+        (QueuePosition(12, 130.0), "You are 12th in line, about 2 min"),
+        (QueuePosition(22, 61.0), "You are 22nd in line, about 60 s"),
     ],
 )
 def test_the_place_in_line_is_a_sentence(place, said):
@@ -145,17 +147,17 @@ def test_a_file_that_is_too_large_is_refused_in_one_sentence(in_class):
 
 def test_images_that_take_more_than_a_session_may_are_refused(toy_split):
     dataset = toy_split.dataset
-    Classroom().check_images(dataset)
+    SessionLimits().check_images(dataset)
     big = SimpleNamespace(x=SimpleNamespace(nbytes=9 * 2**20))
     with pytest.raises(RequestError, match=r"Big take 18 MB; .* may hold 8 MB"):
-        Classroom(session_mb=8).check_images(SimpleNamespace(title="Big", train=big, test=big))
+        SessionLimits(session_mb=8).check_images(SimpleNamespace(title="Big", train=big, test=big))
 
 
 def test_no_more_runs_are_kept_for_a_browser_than_the_classroom_says(
     toy_split, toy_model, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
-    limits, mine, theirs = Classroom(runs=2), "a" * 32, "b" * 32
+    limits, mine, theirs = SessionLimits(runs=2), "a" * 32, "b" * 32
     for token in (mine, theirs, mine):
         assert limits.why_not_kept(token) is None
         run = Run(LAF(toys.QUICK), toy_model, toy_split)
@@ -164,7 +166,7 @@ def test_no_more_runs_are_kept_for_a_browser_than_the_classroom_says(
     assert len(list_runs()[0]) == 3
     assert "2 kept runs, the most in this classroom" in limits.why_not_kept(mine)
     assert limits.why_not_kept(theirs) is None
-    assert "keeps none" in Classroom(runs=0).why_not_kept(theirs)
+    assert "keeps none" in SessionLimits(runs=0).why_not_kept(theirs)
 
 
 # runs in line
@@ -173,7 +175,7 @@ def test_no_more_runs_are_kept_for_a_browser_than_the_classroom_says(
 def played(runner, seat, split, model):
     """A run that plays as soon as it has a seat."""
     run = Run(LAF(toys.QUICK), model, split)
-    drive = Drive(run, lambda _: None, runner.submit, seat)
+    drive = RunTask(run, lambda _: None, runner.submit, seat)
     run.play()
     return run, drive
 
@@ -181,7 +183,7 @@ def played(runner, seat, split, model):
 def test_a_run_without_a_seat_waits_until_one_is_free_and_then_plays(toy_split, toy_model):
     import threading
 
-    seats, runner = Seats(1, 1000.0), Runner(1)
+    seats, runner = TurnQueue(1, 1000.0), Scheduler(1)
     somebody = seats.seat()
     assert somebody.may_play("theirs", lambda: None)
     seat = seats.seat()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.experiments.session.preparation_cache import Kept
+from core.experiments.session.preparation_cache import PreparationCache
 from core.runtime.purge_watch import generation
 from tests import toys
 from tests.core.runtime.test_scheduler import experiment, until  # noqa: F401 - a fixture
@@ -17,7 +17,7 @@ def made(**values):
 
 
 def test_one_makes_and_the_others_are_called_when_it_is_there():
-    kept, called = Kept(), []
+    kept, called = PreparationCache(), []
     assert kept.claim("setup", "first", lambda: called.append("first"))
     assert kept.claim("setup", "first", lambda: called.append("first"))
     assert not kept.claim("setup", "second", lambda: called.append("second"))
@@ -30,7 +30,7 @@ def test_one_makes_and_the_others_are_called_when_it_is_there():
 
 
 def test_when_the_maker_goes_the_next_one_makes_it():
-    kept, called = Kept(), []
+    kept, called = PreparationCache(), []
     assert kept.claim("setup", "first", lambda: None)
     assert not kept.claim("setup", "second", lambda: called.append("second"))
     assert not kept.claim("setup", "third", lambda: called.append("third"))
@@ -60,7 +60,7 @@ def class_of_twenty(experiment, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr("core.experiments.session.preparation.original", original)
     monkeypatch.setattr("core.experiments.session.reference_pool.retraining", retraining)
-    kept = Kept()
+    kept = PreparationCache()
     tabs = [module.Experiment(experiment.setup, experiment.runner, kept=kept) for _ in range(20)]
     yield tabs, asked
     for tab in tabs:

@@ -12,13 +12,13 @@ import pytest
 import core.experiments.session.experiment as module
 from core.config import EvalConfig
 from core.errors import IllegalMoveError, RequestError
-from core.evaluation.metrics import Evaluator, evaluate
+from core.evaluation.metrics import FrameEvaluator, evaluate
 from core.experiments.session.experiment import Experiment
 from core.projection.projection import NoiseFloor, Placement
 from core.runs.run import Phase
 from core.runs.setup import Setup
 from core.runs.storage import read_run
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.charts.runs import on_all_images
 from tests import toys
 
@@ -46,8 +46,8 @@ def experiment(monkeypatch, toy_split):
     monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", lambda *a: toys.TRAIN)
     monkeypatch.setattr(Setup, "split", lambda self, dataset: toy_split)
-    monkeypatch.setattr("core.experiments.session.preparation.Preparing._map", flat_map)
-    made = Experiment(Setup(dataset="toy", device="cpu"), Runner(workers=1), config=toys.QUICK,
+    monkeypatch.setattr("core.experiments.session.preparation.Preparation._map", flat_map)
+    made = Experiment(Setup(dataset="toy", device="cpu"), Scheduler(workers=1), config=toys.QUICK,
                       eval_config=EvalConfig(frames=1000), reference_count=1)  # fmt: skip
     made.start()
     until(lambda: made.run is not None or made.error)
@@ -143,7 +143,9 @@ def test_a_finished_fork_is_measured_on_all_images_as_its_parent_is_and_keeps_th
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
     experiment.token = "0" * 32
     split = experiment.split
-    monkeypatch.setattr(Evaluator, "is_everything", False)  # as where frames are of a share of the images
+    monkeypatch.setattr(
+        FrameEvaluator, "is_everything", False
+    )  # as where frames are of a share of the images
     experiment.reset()
     run = played(experiment)
     until(lambda: experiment.references and not experiment.work)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import RequestError
-from core.experiments.session.turn_queue import Seats
+from core.experiments.session.turn_queue import TurnQueue
 
 TICK = 0.5
 
@@ -17,7 +17,7 @@ class Hall:
 
     def __init__(self, players, count, turn_s=10.0):
         self.now = 0.0
-        self.seats = Seats(count, turn_s, clock=lambda: self.now)
+        self.seats = TurnQueue(count, turn_s, clock=lambda: self.now)
         self.of = [self.seats.seat() for _ in range(players)]
         self.played = [0.0] * players
         self.woken = [0] * players
@@ -132,4 +132,4 @@ def test_who_never_asks_again_keeps_no_seat_from_the_others():
 @pytest.mark.parametrize(("count", "turn_s"), [(0, 10), (2, 0)])
 def test_no_seats_or_no_time_is_refused(count, turn_s):
     with pytest.raises(RequestError, match="seat"):
-        Seats(count, turn_s)
+        TurnQueue(count, turn_s)

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from core.config import LAFConfig, LAFRConfig, TrainConfig
 from core.errors import CancelledError, DataError, LabError, RequestError
 from core.experiments.studies import (
-    Driven,
-    Table,
+    ResultsTable,
+    StudyRun,
     best,
     counts,
     flat,
@@ -128,10 +128,10 @@ def test_models_are_made_once_for_all_cells_that_share_them():
     study = parse_study(
         "references = 2\nseeds = [0, 1]\n[grid]\ntemperature = [5.0, 10.0, 20.0]\nclasses = [0, 3]", "a"
     )
-    originals, retrained, yardsticks = jobs_of(study.cells())
+    originals, retrained, reference_bands_of = jobs_of(study.cells())
     assert len(originals) == 2, "an original does not depend on what is forgotten of it"
     assert len(retrained) == 2 * 2 * 2
-    assert len(yardsticks) == 4
+    assert len(reference_bands_of) == 4
     assert [j.key for j in jobs_of(study.model_cells())[1]] == [j.key for j in retrained]
 
 
@@ -241,7 +241,7 @@ def test_some_cells_of_a_large_study_are_cells_of_it():
 def finished():
     """A finished study of two settings on two seeds."""
     study = quick("finished", seeds="[0, 1]")
-    driven = Driven(study, workers=1)
+    driven = StudyRun(study, workers=1)
     driven.run()
     return study, driven
 
@@ -249,12 +249,12 @@ def finished():
 def test_a_row_is_what_the_run_itself_comes_to(finished):
     from core import METHODS, Run, evaluate, finish, forget_classes, load
     from core.runs.original_models import original
-    from core.runtime.progress import drain
+    from core.runtime.progress import run_to_end
 
     study, driven = finished
     cell = next(study.cells())
     split = forget_classes(load("digits"), [0], seed=0)
-    model = drain(
+    model = run_to_end(
         original(split, seed=0, device=str(cell.setup.device).replace("auto", "cpu"), config=cell.train)
     )
     run = Run(METHODS["laf"](cell.config), model, split, seed=0)
@@ -268,7 +268,7 @@ def test_a_row_is_what_the_run_itself_comes_to(finished):
 def test_nothing_is_done_twice(finished, monkeypatch):
     study, driven = finished
     before = dict(driven.table.rows)
-    again = Driven(study, workers=1)
+    again = StudyRun(study, workers=1)
     monkeypatch.setattr("core.experiments.studies.backends.do", lambda job: pytest.fail("done again"))
     again.run()
     assert again.state == "done"
@@ -278,7 +278,7 @@ def test_nothing_is_done_twice(finished, monkeypatch):
 def test_another_study_takes_over_what_has_the_same_content(finished):
     _, driven = finished
     other = quick("other", seeds="[1]", values="[20.0]")
-    found = Driven(other, workers=1)
+    found = StudyRun(other, workers=1)
     found.run()
     key = next(other.cells()).key
     assert found.table.rows[key]["took_s"] == driven.table.rows[key]["took_s"], "done again"
@@ -290,7 +290,7 @@ def test_rows_say_on_which_seeds_a_setting_was_chosen(finished):
         + "[seeds]\nchosen = [0]\nreported = [1]\n"
     )
     study = parse_study(text, "chosen")
-    driven = Driven(study, workers=1)
+    driven = StudyRun(study, workers=1)
     driven.run()
     rows = joined(study, driven.table.rows)
     assert {(r["seed"], r["role"]) for r in rows} == {(0, "chosen"), (1, "reported")}
@@ -305,8 +305,8 @@ def test_rows_say_on_which_seeds_a_setting_was_chosen(finished):
 def test_distances_are_to_the_mean_of_the_retrained_models(finished):
     study, driven = finished
     row = joined(study, driven.table.rows)[0]
-    yard = driven.table.rows[Job("yardstick", next(study.cells())).key]
-    theirs = yard["retrained"][0]
+    bands = driven.table.rows[Job("yardstick", next(study.cells())).key]
+    theirs = bands["retrained"][0]
     gaps = [abs(row["figures"][k] - theirs[k]) for k in ("train_r", "train_f", "test")]
     assert row["figures"]["average_gap"] == pytest.approx(sum(gaps) / 3)
     assert row["figures"]["forget_gap"] == pytest.approx(gaps[1])
@@ -315,7 +315,7 @@ def test_distances_are_to_the_mean_of_the_retrained_models(finished):
 
 def test_a_run_that_fails_is_a_row_with_the_reason_and_costs_no_other():
     study = parse_study(QUICK.format(seeds="[0]", values="[5.0]") + "lr_ra = [1e-3, 1e30]\n", "failing")
-    driven = Driven(study, workers=1)
+    driven = StudyRun(study, workers=1)
     driven.run()
     found = counts(study, driven.table.rows)
     assert (found["done"], found["failed"], found["left"]) == (1, 1, 0)
@@ -327,7 +327,7 @@ def test_a_run_that_fails_is_a_row_with_the_reason_and_costs_no_other():
 def test_a_model_that_cannot_be_trained_fails_the_runs_that_need_it_once():
     text = QUICK.format(seeds="[0]", values="[5.0, 20.0]").replace("[fixed]", '[fixed]\n"train.lr" = 1e30')
     study = parse_study(text, "no-model")
-    driven = Driven(study, workers=1)
+    driven = StudyRun(study, workers=1)
     driven.run()
     rows = joined(study, driven.table.rows)
     assert [r["state"] for r in rows] == ["failed", "failed"]
@@ -336,24 +336,24 @@ def test_a_model_that_cannot_be_trained_fails_the_runs_that_need_it_once():
 
 def test_cancelled_it_keeps_its_rows_and_goes_on_later():
     study = quick("cancelled", values="[6.0, 7.0, 8.0]")
-    driven = Driven(study, workers=1)
+    driven = StudyRun(study, workers=1)
     with pytest.raises(CancelledError, match="goes on from there"):
         driven.run(lambda d: d.cancel() if d.now == "runs" else None)
     assert driven.state == "cancelled"
-    assert counts(study, Table("cancelled").rows | driven.table.rows)["done"] == 1
-    again = Driven(study, workers=1)
+    assert counts(study, ResultsTable("cancelled").rows | driven.table.rows)["done"] == 1
+    again = StudyRun(study, workers=1)
     again.run()
     assert counts(study, again.table.rows)["done"] == 3
 
 
 def test_two_processes_do_not_run_one_study_at_once():
     study = quick("twice")
-    table = Table("twice")
+    table = ResultsTable("twice")
     table.open(study)
     try:
         assert is_running("twice")
         with pytest.raises(RequestError, match="is being run already"):
-            Driven(study, workers=1).run()
+            StudyRun(study, workers=1).run()
     finally:
         table.close()
     assert not is_running("twice")
@@ -367,14 +367,14 @@ def row(key: str, **more):
 
 
 def test_a_torn_last_line_counts_as_not_written_and_is_cut_off():
-    table = Table("torn")
+    table = ResultsTable("torn")
     table.open(quick("torn"))
     table.append(row("a"))
     table.close()
     path = table.path / "rows.jsonl"
     with open(path, "ab") as file:
         file.write(b'{"key": "b", "sta')
-    again = Table("torn")
+    again = ResultsTable("torn")
     again.refresh()
     assert list(again.rows) == ["a"]
     again.open(quick("torn"))
@@ -384,7 +384,7 @@ def test_a_torn_last_line_counts_as_not_written_and_is_cut_off():
 
 
 def test_a_full_disk_is_one_sentence_and_the_rows_are_safe(monkeypatch):
-    table = Table("full")
+    table = ResultsTable("full")
     table.open(quick("full"))
     table.append(row("a"))
 
@@ -396,7 +396,7 @@ def test_a_full_disk_is_one_sentence_and_the_rows_are_safe(monkeypatch):
         table.append(row("b"))
     monkeypatch.undo()
     table.close()
-    again = Table("full")
+    again = ResultsTable("full")
     again.refresh()
     assert list(again.rows) == ["a"]
 
@@ -543,7 +543,7 @@ def test_a_dask_cluster_loses_nothing_when_a_worker_dies(monkeypatch, tmp_path):
                 killed.append(next(w.pid for w in cluster.workers.values() if w.pid))
                 os.kill(killed[0], signal.SIGKILL)
 
-        driven = Driven(study, kind="dask", scheduler=cluster.scheduler_address)
+        driven = StudyRun(study, kind="dask", scheduler=cluster.scheduler_address)
         driven.run(kill)
     assert killed
     found = driven.table.rows

@@ -590,15 +590,15 @@ def test_unrolling_refuses_an_original_that_always_knew_the_images(originals, to
 @pytest.mark.parametrize("name", OWN_ORIGINAL)
 def test_an_own_original_is_kept_and_comes_back_as_it_was(name, toy_split, monkeypatch):
     from core.runs import original_models as module
-    from core.runtime.content_cache import Shelf
-    from core.runtime.progress import drain
+    from core.runtime.content_cache import ContentCache
+    from core.runtime.progress import run_to_end
 
     monkeypatch.setattr("core.config.TrainConfig.preset", classmethod(lambda *a: toys.TRAIN))
-    monkeypatch.setattr(module, "models", Shelf("toys"))
-    first = drain(module.original(toy_split, toys.quick(name)))
-    monkeypatch.setattr(module, "models", Shelf("toys"))  # from disk
+    monkeypatch.setattr(module, "models", ContentCache("toys"))
+    first = run_to_end(module.original(toy_split, toys.quick(name)))
+    monkeypatch.setattr(module, "models", ContentCache("toys"))  # from disk
     told = []
-    again = drain(module.original(toy_split, toys.quick(name)), told.append)
+    again = run_to_end(module.original(toy_split, toys.quick(name)), told.append)
     assert told == []
     assert again.provenance == first.provenance
     assert again.provenance.given == name

@@ -19,7 +19,7 @@ from core.methods.laf.loss_gradients import alignment_gradient, cosine_distance_
 from core.models import vae_gradients
 from core.models.vae import VAE
 from core.runs.run import Run
-from core.training.flat_parameters import Flat
+from core.training.flat_parameters import FlatParameters
 from core.training.optimizer import FlatAdam
 from tests import toys
 
@@ -93,7 +93,7 @@ def test_parameters_lie_in_one_vector_and_stay_there():
         memory_format=torch.channels_last
     )
     twin = copy.deepcopy(net)
-    flat = Flat(net.parameters())
+    flat = FlatParameters(net.parameters())
     x = torch.rand(5, 2, 4, 4)
     assert torch.equal(net(x), twin(x))
     assert net[0].weight.is_contiguous(memory_format=torch.channels_last)

@@ -522,9 +522,9 @@ def settled(experiment, wanted) -> None:
 def toy_experiment(monkeypatch, toy_split, toy_model):
     """Experiments of the toy; each is closed."""
     from core.experiments.session import experiment as module
-    from core.runtime.scheduler import Runner
+    from core.runtime.scheduler import Scheduler
 
-    runner, made = Runner(1), []
+    runner, made = Scheduler(1), []
 
     def original(*_args, **_kwargs):
         yield from ()

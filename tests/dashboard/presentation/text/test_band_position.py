@@ -14,7 +14,7 @@ from core.evaluation.attacks import AttackReport
 from core.evaluation.metrics import Reading
 from core.methods.step import Step
 from dashboard.presentation.text import loss_charts, status_text
-from dashboard.presentation.text.band_position import Yardstick, ordinal
+from dashboard.presentation.text.band_position import ReferenceBands, ordinal
 
 CLASSES = list("0123456789")
 COUNTS = dict.fromkeys(
@@ -52,12 +52,12 @@ ORIGINAL = model(answer=0, sure=0.99, train_f=1.0, test_f=0.97, answers=(1.0, *[
 RETRAINED = [model(sure=s, train_r=v, test_r=v - 0.01) for s, v in zip((0.6, 0.62, 0.65, 0.7, 0.71), (0.985, 0.99, 0.992, 0.995, 0.999), strict=True)]  # fmt: skip
 
 
-def yard(task="class", references=RETRAINED, **options) -> Yardstick:
-    return Yardstick.of(task, references, COUNTS, **options)
+def bands(task="class", references=RETRAINED, **options) -> ReferenceBands:
+    return ReferenceBands.of(task, references, COUNTS, **options)
 
 
 def told(reading, references=RETRAINED, task="class", original=ORIGINAL, **options):
-    by = yard(task, references, **options)
+    by = bands(task, references, **options)
     waiting = status_text.waiting(len(by.references), by.total)
     return status_text.sentence(task, by.compare(reading), by.compare(original), by, CLASSES, waiting)
 
@@ -71,7 +71,7 @@ def prediction_interval(values, step):
 
 
 def test_the_band_of_a_row_is_a_prediction_interval_widened_by_one_image():
-    spec = next(s for s in yard().specs() if s["key"] == "remain_train")
+    spec = next(s for s in bands().specs() if s["key"] == "remain_train")
     values = [0.985, 0.99, 0.992, 0.995, 0.999]
     low, high = prediction_interval(values, 1 / 200)
     assert spec["reference"] == values
@@ -80,7 +80,7 @@ def test_the_band_of_a_row_is_a_prediction_interval_widened_by_one_image():
 
 @pytest.mark.parametrize(("value", "inside"), [(0.98, True), (0.99, True), (0.97, False)])
 def test_a_place_is_inside_or_so_many_points_from_the_nearer_end(value, inside):
-    found = yard().compare(model(train_r=value)).standings["remain_train"]
+    found = bands().compare(model(train_r=value)).positions_in_band["remain_train"]
     values = [0.985, 0.99, 0.992, 0.995, 0.999]
     low, _ = prediction_interval(values, 1 / 200)
     assert found.inside is inside
@@ -95,8 +95,8 @@ def test_a_place_is_inside_or_so_many_points_from_the_nearer_end(value, inside):
 
 
 def test_one_retrained_model_makes_no_band_and_nothing_is_called_inside():
-    by = yard(references=RETRAINED[:1], total=5)
-    found = by.compare(RETRAINED[0]).standings
+    by = bands(references=RETRAINED[:1], total=5)
+    found = by.compare(RETRAINED[0]).positions_in_band
     assert all(s.inside is None for s in found.values())
     assert all("one retrained model: no band yet" in s.words for s in found.values())
     assert all(s["band"] is None for s in by.specs())
@@ -109,7 +109,7 @@ def test_while_none_is_retrained_the_sentence_says_how_many_there_will_be():
     said = told(ORIGINAL, [], total=5)
     assert "0 of 5 retrained" in said["more"]
     assert said["tone"] == "neutral"
-    assert yard(references=[], total=5).compare(ORIGINAL).standings == {}
+    assert bands(references=[], total=5).compare(ORIGINAL).positions_in_band == {}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_while_none_is_retrained_the_sentence_says_how_many_there_will_be():
 def test_an_auc_is_above_only_where_its_interval_leaves_the_band(auc, interval, inside):
     references = [replace(r, attack=replace(r.attack, auc=a)) for r, a in zip(RETRAINED, (0.49, 0.5, 0.5, 0.51, 0.52), strict=True)]  # fmt: skip
     attack = AttackReport(0.5, auc, *interval, None, 100, 100)
-    found = yard(references=references).compare(model(attack=attack)).standings["auc"]
+    found = bands(references=references).compare(model(attack=attack)).positions_in_band["auc"]
     assert found.inside is inside
     assert ("above" in found.text) is (inside is False)
     if inside is None:
@@ -127,7 +127,7 @@ def test_an_auc_is_above_only_where_its_interval_leaves_the_band(auc, interval, 
 
 
 def test_the_js_band_is_each_retrained_models_mean_distance_to_the_others():
-    spec = yard().specs()[-1]
+    spec = bands().specs()[-1]
     assert spec["key"] == "js"
 
     def js(a, b):
@@ -138,11 +138,11 @@ def test_the_js_band_is_each_retrained_models_mean_distance_to_the_others():
     assert spec["reference"] == pytest.approx(expected, abs=1e-6)
     _, high = prediction_interval(expected, 0)
     assert spec["band"] == pytest.approx([0.0, high], abs=1e-6)
-    assert yard(references=RETRAINED[:2]).specs()[-1]["band"] is None  # one distance is no band
+    assert bands(references=RETRAINED[:2]).specs()[-1]["band"] is None  # one distance is no band
 
 
 def test_retrained_models_are_inside_their_band_and_the_original_is_not():
-    by = yard()
+    by = bands()
     for reading in RETRAINED:
         assert not [k for k in by.compare(reading).is_outside() if k != "js"]
     assert {"forget_train", "forget_test", "js"} <= set(by.compare(ORIGINAL).is_outside())

@@ -12,7 +12,7 @@ from core.config import LAFConfig
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text import run_history
 from dashboard.presentation.text.loss_charts import loss_terms
 from dashboard.presentation.wire import outbox as stream
@@ -31,7 +31,7 @@ def until(wanted, seconds=120):
 
 @pytest.fixture(scope="module")
 def prepared():
-    made = Experiment(Setup(device="cpu"), Runner(1), reference_count=1, config=SHORT)
+    made = Experiment(Setup(device="cpu"), Scheduler(1), reference_count=1, config=SHORT)
     made.start()
     until(lambda: made.error or (made.run is not None and made.references))
     assert made.error is None

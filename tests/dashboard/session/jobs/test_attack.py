@@ -12,7 +12,7 @@ from core.evaluation.attacks.result import Scores, attack_result
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
-from core.runtime.scheduler import Runner
+from core.runtime.scheduler import Scheduler
 from dashboard.presentation.charts import attacks
 from dashboard.session.jobs import attack
 from tests.dashboard.views.test_lab import app, button, enabled, until  # noqa: F401 - app is a fixture
@@ -74,10 +74,10 @@ def wait(condition, seconds=240):
 
 def test_it_attacks_the_labs_model_as_it_stands_and_images_one_by_one_where_there_are_few():
     ids = tuple(load("digits").train.ids[:30].tolist())
-    runner = Runner(1)
+    runner = Scheduler(1)
     e = Experiment(Setup(task="indices", classes=(), ids=ids), runner, reference_count=2)
     e.start()
-    at = attack.Attacking(runner)
+    at = attack.AttackJob(runner)
     try:
         wait(lambda: e.run is not None and len(e.references) == 2 and not e.work)
         at.want(e)

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import RequestError
 from core.experiments.studies import (
-    Driven,
-    Table,
+    ResultsTable,
+    StudyRun,
     counts,
     groups,
     joined,
@@ -38,7 +38,7 @@ lr_ra = [1e-3, 2e-3]
 @pytest.fixture(scope="module")
 def finished():
     study = parse_study(QUICK, "page-study")
-    driven = Driven(study, workers=1)
+    driven = StudyRun(study, workers=1)
     driven.run()
     return study, joined(study, driven.table.rows)
 
@@ -168,7 +168,7 @@ def test_it_is_started_from_the_page_cancelled_and_gone_on_with():
     assert 0 < kept < study.size
     studying.start(study, workers=1)
     assert studying.driven("from-the-page").wait(120)
-    table = Table("from-the-page")
+    table = ResultsTable("from-the-page")
     table.refresh()
     assert counts(study, table.rows)["done"] == study.size
 
