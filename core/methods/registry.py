@@ -14,6 +14,7 @@ from core.errors import RequestError
 from core.methods.base import Unlearner
 from core.methods.laf.laf import LAF
 from core.methods.presets import baseline_origin, preset
+from core.runtime.bounds import quoted
 
 log = logging.getLogger(__name__)
 
@@ -100,13 +101,18 @@ METHODS = Registry()
 """All methods by name, plug-ins of other packages among them: `METHODS["laf"](config)` makes one."""
 
 
-def method(name: str, *args: Any) -> Unlearner:
-    """The method ``name``, with its config if one is given; None counts as none. Raises RequestError for an unknown one."""
+def maker(name: str) -> Callable[..., Unlearner]:
+    """Return what makes the method ``name``. Raises RequestError for an unknown name and for a plug-in that was not loaded."""
     if name not in METHODS:
         if name in METHODS.broken:
             raise RequestError(f"the method {name!r} was not loaded: {METHODS.broken[name]}")
-        raise RequestError(f"unknown method {name!r}; there are: {', '.join(METHODS)}")
-    return METHODS[name](*[a for a in args if a is not None])
+        raise RequestError(f"unknown method {quoted(name)}; there are: {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def method(name: str, *args: Any) -> Unlearner:
+    """Make the method ``name``, with its config if one is given; None counts as none. Raises RequestError for an unknown name."""
+    return maker(name)(*[a for a in args if a is not None])
 
 
 def preset_of(name: str, split: Split) -> Any:
@@ -124,7 +130,7 @@ def preset_for(name: str, family: str, task: str) -> Any:
         return kinds[name].preset(family, task)
     if name == "retrain":
         return TrainConfig.preset(family, task)
-    made: Any = METHODS[name]
+    made: Any = maker(name)
     return preset(name, family, task, made.Config) if name in _OWN else None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from core.data.registry import OWN, require_name
 from core.data.uploads import store
 from core.errors import LabError, RequestError
+from core.experiments.comparison import parse_seeds
 from core.experiments.studies import (
     Estimate,
     ResultsTable,
@@ -152,7 +153,6 @@ def written(
     *, name: str, title: str, fixed: Mapping[str, Any], grid: Mapping[str, str], seeds: str, references: int
 ) -> Study:
     """The study that somebody put together from fields and ranges, as its TOML text says it. Raises RequestError."""
-
     if not grid:
         raise RequestError("choose at least one field to vary")
     for dataset in (

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import DataError, LabError, RequestError
-from core.lessons import Do, read_lesson, read_lessons
+from core.lessons import Action, read_lesson, read_lessons
 from core.lessons.assessment.grading import as_csv, grade
 from core.lessons.assessment.progress import (
     Progress,
@@ -245,7 +245,7 @@ def test_the_docs_list_every_name_and_the_page_of_lessons():
 def test_the_example_of_the_docs_can_be_read(tmp_path):
     text = (ROOT / "docs" / "lessons.md").read_text()
     found = read_lesson(written(tmp_path, re.search(r"```toml\n(.*?)```", text, re.S).group(1)))
-    assert found.parts[0].do == Do("Play to the end", begin={}, play="end")
+    assert found.parts[0].do == Action("Play to the end", begin={}, play="end")
 
 
 # progress, tally

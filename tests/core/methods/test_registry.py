@@ -217,10 +217,10 @@ def test_a_model_for_a_method_with_its_own_original_is_refused_before_any_work(c
 
 GOOD = """
 from dataclasses import dataclass
-from core.methods.baselines.base import Baseline, StudentConfig, mean_cross_entropy
+from core.methods.baselines.base import Baseline, BaselineConfig, mean_cross_entropy
 
 @dataclass(frozen=True)
-class HalfConfig(StudentConfig):
+class HalfConfig(BaselineConfig):
     epochs: int = 1
 
 class Half(Baseline):

@@ -169,7 +169,7 @@ def kinds(a_run):
         ),
         "list": SimpleNamespace(
             make=lambda title, t: save_list(title, digits, Selection([1, 2]), t).stem,
-            seen=lambda t: saved_lists(digits, t),
+            seen=lambda t: [one.key for one in saved_lists(digits, t)],
             changes=[
                 lambda k, t: share_list(k, digits, True, t),
                 lambda k, t: remove_list(k, digits, t),

@@ -76,7 +76,7 @@ def test_what_cannot_be_used_is_a_sentence_and_the_lab_stays(app, name, data, wo
 
 
 def test_the_report_escapes_what_the_file_says():
-    about = model_upload.About(
+    about = model_upload.ModelInfo(
         "<b>x",
         "tv:resnet18@<i>",
         "d",

@@ -102,6 +102,15 @@ def test_threads_are_never_taken_from_an_address(name, found):
     lab.close()
 
 
+@pytest.mark.parametrize("name", ["0", "nope", "a\nb", "LAF"])
+def test_an_address_that_names_no_method_is_told(name):
+    lab = make(asked=asked({**DIGITS, "method": name}))
+    assert lab.notice.startswith("unknown method '")
+    assert is_one_sentence(lab.notice)
+    assert lab.experiment.setup == Setup()
+    lab.close()
+
+
 def test_the_threads_of_a_run_are_not_in_its_address():
     now = replace(LAFConfig(), threads=2, temperature=3.0)
     assert differing(LAFConfig(), now) == {"temperature": 3.0}
