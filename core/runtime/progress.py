@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -28,13 +28,41 @@ class Progress:
 Work = Generator[Progress, None, T]
 
 
-def run_to_end(work: Generator[Progress, None, T], progress: Callable[[Progress], object] | None = None) -> T:
-    """Do all of ``work`` now, telling ``progress`` of each slice; what it made."""
-    while True:
+def run_to_end(work: Work[T], progress: Callable[[Progress], object] | None = None) -> T:
+    """Run all of ``work`` now and return its result; call ``progress`` after each slice."""
+    stepper = WorkStepper(work)
+    while stepper.advance():
+        if progress is not None and stepper.progress is not None:
+            progress(stepper.progress)
+    return stepper.result
+
+
+def with_progress(work: Work[T], change: Callable[[Progress], Progress]) -> Work[T]:
+    """Yield each Progress of ``work`` as ``change`` returns it, and return the result of ``work``."""
+    stepper = WorkStepper(work)
+    while stepper.advance():
+        if stepper.progress is not None:
+            yield change(stepper.progress)
+    return stepper.result
+
+
+class WorkStepper(Generic[T]):
+    """Work that a caller advances slice by slice, with the last Progress beside it.
+
+    ``result`` raises AttributeError until the work has ended.
+    """
+
+    result: T
+
+    def __init__(self, work: Work[T]) -> None:
+        self._work = work
+        self.progress: Progress | None = None
+
+    def advance(self) -> bool:
+        """Run one slice; return False once the work has ended. Errors of the work pass through."""
         try:
-            now = next(work)
+            self.progress = next(self._work)
         except StopIteration as end:
-            made: T = end.value
-            return made
-        if progress is not None:
-            progress(now)
+            self.result = end.value
+            return False
+        return True
