@@ -32,7 +32,7 @@ def test_a_stepper_shows_the_last_progress_and_then_the_result():
     while stepper.advance():
         seen.append(stepper.progress.done)
         with pytest.raises(AttributeError):
-            stepper.result
+            _ = stepper.result
     assert seen == [1, 2]
     assert stepper.result == "counted to 2"
 
