@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         forget_noisy,
     )
 
-_HOME = {
+_NAMES_OF = {
     "registry": ("DATASETS", "load"),
     "images": ("Dataset", "Images", "LabelledImages"),
     "planted": ("PLANTS", "plant"),
@@ -36,7 +36,7 @@ _HOME = {
         "forget_noisy",
     ),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -79,7 +79,7 @@ def test_the_walk_finds_the_configs_of_all_methods():
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
 def test_no_number_is_without_a_bound(config):
-    assert bounds.unbounded(config) == []
+    assert bounds.fields_without_bound(config) == []
 
 
 @pytest.mark.parametrize(("config", "name"), ALL, ids=lambda v: v if isinstance(v, str) else v.__name__)
