@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.data.uploads import archives, reader
-from core.data.uploads.parsed import ParsedUpload
+from core.data.uploads.reading import reader, sources
+from core.data.uploads.reading.parsed import ParsedUpload
 
 
 def read_here(source: Path | bytes, name: str, progress) -> ParsedUpload:
     """Read as ``apart.read`` does, without another process and its limits."""
-    archives.check_source(source, name, archives.UPLOAD_BYTES)
+    sources.check_source(source, name, sources.UPLOAD_BYTES)
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
         found = reader.read(file, name, progress, lambda seconds: None)
     return ParsedUpload(

@@ -1,6 +1,6 @@
-"""Images in memory, where they come from, and which of them must be forgotten.
+"""Datasets in memory, their sources, and the split into images that stay and images to forget.
 
-Names are imported when they are first used: the process that reads uploads must not wait for torch.
+A name is imported at its first use, so that the process that reads uploads does not import torch.
 """
 
 from __future__ import annotations

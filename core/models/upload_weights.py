@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.data.images import Dataset
-from core.data.uploads.archives import shown
+from core.data.uploads.names import printable_name
 from core.errors import DataError, RequestError
 from core.models.base import Net
 from core.models.registry import NETS, build
@@ -65,7 +65,7 @@ def _outlined(name: str, entry: dict[str, Any], size: int, title: str) -> Tensor
     kind, shape = str(entry["dtype"]), entry["shape"]
     if kind not in DTYPES:
         raise DataError(
-            f"{title} holds {shown(name)} of type {shown(kind)}; weights must be plain numbers: save the model as float32"
+            f"{title} holds {printable_name(name)} of type {printable_name(kind)}; weights must be plain numbers: save the model as float32"
         )
     if not isinstance(shape, list) or len(shape) > 8 or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError("an impossible shape")
@@ -99,7 +99,7 @@ def read(weights: bytes | Path, title: str) -> dict[str, Tensor]:
         # as float32, which the nets compute in: a larger number of float64 becomes infinite there
         if value.is_floating_point() and not bool(value.to(torch.float32).isfinite().all()):
             raise DataError(
-                f"{title} holds numbers that are not finite, in {shown(name)}; bring weights that work"
+                f"{title} holds numbers that are not finite, in {printable_name(name)}; bring weights that work"
             )
     return tensors
 
@@ -192,7 +192,7 @@ def _require(wanted: dict[str, Tensor], tensors: dict[str, Tensor], what: str, t
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(map(shown, names[:3])) + (", …" if len(names) > 3 else "")
+    return ", ".join(map(printable_name, names[:3])) + (", …" if len(names) > 3 else "")
 
 
 def _size(tensor: Tensor) -> str:

@@ -214,7 +214,7 @@ def test_a_name_that_is_no_file_name_is_refused(own_home, digits, name):
 
 @given(st.text(max_size=70))
 def test_no_name_leads_out_of_the_folder(name):
-    from core.data.forget_selection import _is_name
+    from core.data.forget_selection.saved_lists import _is_name
 
     if _is_name(name):
         assert not set(name) & set('/\\:*?"<>|\0\n')

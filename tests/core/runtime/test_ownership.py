@@ -59,6 +59,7 @@ from core.runs.storage import (
 )
 from core.runtime.ownership import Claims, owner
 from core.runtime.scheduler import Scheduler
+from core.runtime.storage import home
 from dashboard.session import classroom_options, resources
 from dashboard.session.jobs import study as studying
 from dashboard.session.lab import Lab
@@ -328,11 +329,11 @@ def test_what_was_kept_before_things_had_owners_counts_as_made_in_a_terminal(kin
     from core.runtime.storage import load_state, save_state
 
     data, model = kinds["dataset"].make("old", None), kinds["model"].make("old", None)
-    about = store.home() / "datasets" / data / "about.safetensors"
+    about = home() / "datasets" / data / "about.safetensors"
     save_state(about, {k: v for k, v in load_state(about).items() if k != "claims"})
-    assert not (store.home() / "own-models" / f"{model}.json").exists()
+    assert not (home() / "own-models" / f"{model}.json").exists()
     study = kinds["study"].make("old", None)
-    path = store.home() / "studies" / study / "study.json"
+    path = home() / "studies" / study / "study.json"
     path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "claims"}))
     for kind, key in (("dataset", data), ("model", model), ("study", study)):
         assert kinds[kind].seen(B) == [key]
@@ -342,7 +343,7 @@ def test_what_was_kept_before_things_had_owners_counts_as_made_in_a_terminal(kin
 
 def test_a_run_from_before_there_was_a_file_for_its_owner_has_the_owner_of_run_json(kinds, a_run):
     mine, terminals = a_run("mine", A), a_run("terminal's", None)
-    for path in store.home().rglob("owner.json"):
+    for path in home().rglob("owner.json"):
         path.unlink()
     assert sorted(kinds["run"].seen(A)) == sorted([mine, terminals])
     assert kinds["run"].seen(B) == [terminals]
@@ -358,7 +359,7 @@ def test_another_browsers_run_is_not_read_for_a_list(kinds, a_run, monkeypatch):
     monkeypatch.setattr(RunFolder, "read_about", lambda self: read.append(self.id) or true(self))
     assert kinds["run"].seen(B) == [mine]
     assert theirs not in read
-    (store.home() / "runs" / theirs / "run.json").write_text("damaged")
+    (home() / "runs" / theirs / "run.json").write_text("damaged")
     assert list_runs(B)[1] == [], "and what is wrong with it is told to its owner"
     assert len(list_runs(A)[1]) == 1
 
@@ -459,8 +460,8 @@ def test_a_new_cookie_is_no_new_allowance(kinds, monkeypatch):
     for check, words in ((limits.check_dataset, "at most 1 imported"), (limits.check_model, "at most 1 own")):
         with pytest.raises(RequestError, match=words):
             check()
-    (store.home() / "runs").mkdir(exist_ok=True)
-    (store.home() / "runs" / "large").write_bytes(bytes(2**20))
+    (home() / "runs").mkdir(exist_ok=True)
+    (home() / "runs" / "large").write_bytes(bytes(2**20))
     full = SessionLimits(disk_mb=1)
     with pytest.raises(RequestError, match="1 MB of disk, the most"):
         full.check_disk()

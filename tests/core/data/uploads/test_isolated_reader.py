@@ -171,7 +171,7 @@ def alive(pid: int) -> bool:
 @LINUX
 def test_the_process_imports_no_torch_and_ends_with_the_reading(monkeypatch):
     done = subprocess.run(
-        [sys.executable, "-c", "import core.data.uploads.reader, sys; print('torch' in sys.modules)"],
+        [sys.executable, "-c", "import core.data.uploads.reading.reader, sys; print('torch' in sys.modules)"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     assert done.stdout.strip() == "False"
@@ -234,7 +234,7 @@ def test_a_process_that_does_not_end_is_killed(monkeypatch):
 
     monkeypatch.setattr(isolated_reader.Reader, "__init__", stopped)
     monkeypatch.setattr(isolated_reader, "_START_S", 0.2)
-    monkeypatch.setattr(isolated_reader, "_PATIENCE", 0)
+    monkeypatch.setattr(isolated_reader, "_SECONDS_PER_CPU_SECOND", 0)
     with pytest.raises(DataError, match="takes longer"):
         inspect(pack(classes()), name="mine.zip")
 
@@ -249,7 +249,7 @@ def test_a_process_that_does_not_end_is_killed(monkeypatch):
     ],
 )
 def test_the_limits_of_the_process_hold(code, rc):
-    code = f"from core.data.uploads import reader\n{code}"
+    code = f"from core.data.uploads.reading import reader\n{code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, timeout=60)
     assert done.returncode == rc
     assert (b"MemoryError" in done.stderr) == (rc == 1)

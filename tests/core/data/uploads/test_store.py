@@ -23,9 +23,11 @@ from PIL import Image
 
 from core import load
 from core.data.registry import source
-from core.data.uploads import archives, isolated_reader, store
+from core.data.uploads import isolated_reader
+from core.data.uploads.reading import archives, sources
 from core.data.uploads.store import inspect, keep, kept, load_own, remove, rename
 from core.errors import DataError, LabError, RequestError
+from core.runtime.storage import home
 from dashboard.forms.forget_set import subject_label
 from tests.uploads import read_here
 
@@ -516,7 +518,7 @@ def test_a_bad_archive_is_one_sentence_that_names_it_and_nothing_is_kept(make, w
     ],
 )
 def test_what_passes_a_limit_is_refused(limit, value, words, monkeypatch):
-    monkeypatch.setattr(archives, limit, value)
+    monkeypatch.setattr(sources if limit == "UPLOAD_BYTES" else archives, limit, value)
     files = halves() if limit == "ENTRIES" else halves() | {"train/cat/large.png": DRAW.bytes(2**20 + 9)}
     with pytest.raises(DataError, match=words) as caught:
         look(pack(files))
@@ -526,7 +528,7 @@ def test_what_passes_a_limit_is_refused(limit, value, words, monkeypatch):
 def test_the_limits_of_the_page_and_of_the_library_are_one():
     from dashboard.cli.main import settings as page_settings
 
-    assert page_settings()["server.maxUploadSize"] * 2**20 == store.UPLOAD_BYTES
+    assert page_settings()["server.maxUploadSize"] * 2**20 == sources.UPLOAD_BYTES
 
 
 @pytest.mark.parametrize(
@@ -579,7 +581,7 @@ def test_a_title_can_be_changed_and_data_removed():
     for gone in (lambda: load(key), lambda: source(key), lambda: remove(key), lambda: rename(key, "a")):
         with pytest.raises(RequestError, match="no data is kept as"):
             gone()
-    assert [p.name for p in (store.home() / "datasets").iterdir()] == [other]
+    assert [p.name for p in (home() / "datasets").iterdir()] == [other]
 
 
 @pytest.mark.parametrize("key", ["own-../../x", "own-", "own-ABCDEFABCDEF", "own-000000000000/.."])
@@ -614,7 +616,7 @@ def test_an_import_that_is_killed_leaves_nothing_that_is_seen_and_is_swept_later
     (tmp_path / "mine.zip").write_bytes(pack(tree()))
     code = (
         "import os, sys; from pathlib import Path; from core.data.uploads import store as custom\n"
-        "custom.Path.rename = lambda *a: os.kill(os.getpid(), 9)\n"
+        "Path.rename = lambda *a: os.kill(os.getpid(), 9)\n"
         "custom.keep(custom.inspect(Path(sys.argv[1]), name='mine.zip'))"
     )
     done = subprocess.run(
