@@ -25,6 +25,7 @@ from core.models import uploads
 from core.models.base import Classifier, outputs
 from core.models.registry import build
 from core.models.torchvision_net import TorchvisionNet, layers
+from core.models.upload_weights import read
 from core.models.uploads import check, keep, kept_models, layer_names, load_own_model, remove_model
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
@@ -167,9 +168,9 @@ def changed(weights: bytes, change) -> bytes:
 WRONG = {
     "an unknown architecture": (RequestError, {"arch": "resnet19"}, "no architecture 'resnet19'"),
     "an unknown layer": (RequestError, {"layer": "layer9"}, r"no layer 'layer9'.*mean"),
-    "a layer inside a branch": (RequestError, {"layer": "stage2.0.branch1.0"}, r"will not do.*mean"),
+    "a layer inside a branch": (RequestError, {"layer": "stage2.0.branch1.0"}, r"cannot be cut.*mean"),
     "a layer that is too wide": (RequestError, {"layer": "conv1.0"}, "gives 6,144 numbers.*at most 4,000"),
-    "the classifier itself": (RequestError, {"layer": "fc"}, r"will not do.*mean"),
+    "the classifier itself": (RequestError, {"layer": "fc"}, r"cannot be cut.*mean"),
     "missing": (RequestError, lambda t: t.pop("fc.bias"), r"1 missing \(fc.bias\)"),
     "unknown": (RequestError, lambda t: t.update(extra=torch.ones(1)), r"1 unknown \(extra\)"),
     "another shape": (
@@ -212,7 +213,7 @@ def test_counters_of_batches_may_lack_and_half_precision_is_read(data, weights):
 
 
 def test_it_is_kept_by_content_listed_loaded_and_removed(data, weights, tmp_path):
-    save_file({k: v.clone() for k, v in uploads.read(weights, "").items()}, tmp_path / "w.safetensors")
+    save_file({k: v.clone() for k, v in read(weights, "").items()}, tmp_path / "w.safetensors")
     own = check(ARCH, "mean", tmp_path / "w.safetensors", data)
     assert keep(own) == keep(check(ARCH, "mean", weights, data)) == own.key
     assert check(ARCH, "conv5.2", weights, data).key != own.key
@@ -231,7 +232,7 @@ def test_it_is_kept_by_content_listed_loaded_and_removed(data, weights, tmp_path
 
 def test_a_kept_model_that_does_not_fit_the_data_is_refused(data, weights):
     key = keep(check(ARCH, "mean", weights, data))
-    with pytest.raises(RequestError, match="4 classes apart and Toy has 3"):
+    with pytest.raises(RequestError, match="4 classes and Toy has 3"):
         load_own_model(key, replace(data, classes=("a", "b", "c")))
     with pytest.raises(RequestError, match="checked on images of 3x32x32, those of Toy are 1x8x8"):
         Setup("toy", model=key).split(toys.dataset())
