@@ -2,7 +2,7 @@
 
     from core import load, forget_classes, train, finish, Run, METHODS, LAF, LAFConfig, evaluate
 
-A name is imported at its first use, so that `laf --help` and the page's first lines do not wait for torch and numba.
+A name is imported at its first use. So `laf --help` and the page's first lines do not wait for torch and numba.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Tables of presets by dataset (or family) and task, and the lookup in them; ``core.config.presets`` fills the tables."""
+"""Tables of presets by dataset (or family) and task, and the lookup in them.
+
+``core.config.presets`` fills the tables.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def origin(dataset: str, task: str) -> str:
 
 
 def find_preset(table: dict[Any, Any], key: Any, what: str) -> Any:
-    """Return the preset of ``key``. Raises RequestError, which lists the keys of the same kind, when there is none."""
+    """Return the preset of ``key``.
+
+    Raises RequestError, which lists the keys of the same kind, when there is none.
+    """
     if key not in table:
         names = sorted(
             {" ".join(k) if isinstance(k, tuple) else k for k in table if isinstance(k, type(key))}

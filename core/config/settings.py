@@ -1,4 +1,7 @@
-"""Settings as frozen dataclasses. Each checks its values when it is made and raises ConfigError for a wrong one."""
+"""Settings as frozen dataclasses.
+
+Each checks its values when it is made and raises ConfigError for a wrong one.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ class VAEConfig:
 
 @dataclass(frozen=True)
 class LAFConfig:
-    """Label-Agnostic Forgetting: two VAEs, then steps on L_UE and L_RA. The defaults are the paper's for its CNN."""
+    """Label-Agnostic Forgetting: two VAEs, then steps on L_UE and L_RA.
+
+    The defaults are the paper's for its CNN.
+    """
 
     epochs: int = 20
     steps: int | None = None  # total steps, in place of epochs; for forget sets of few batches
@@ -175,7 +181,10 @@ class LAFRConfig:
 
     @classmethod
     def preset(cls, dataset: str, task: str) -> Self:
-        """Return LAF's preset with the repair of the dataset. Raises RequestError when there is no LAF preset."""
+        """Return LAF's preset with the repair of the dataset.
+
+        Raises RequestError when there is no LAF preset.
+        """
         return cls(LAFConfig.preset(dataset, task), REPAIR_PRESETS.get(dataset, RepairConfig(lr=1e-3)))
 
 

@@ -1,4 +1,7 @@
-"""MNIST and Fashion-MNIST from IDX files, whose headers and sizes are checked; torchvision downloads missing files."""
+"""MNIST and Fashion-MNIST from IDX files, whose headers and sizes are checked.
+
+Torchvision downloads missing files.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,11 @@ FASHION_RAW = Path("FashionMNIST/raw")
 
 
 def load_mnist(folder: Path) -> Dataset:
-    """Return MNIST from ``folder``/MNIST/raw. Ids 0 to 59,999 are the training images in order; test ids follow.
+    """Return MNIST from ``folder``/MNIST/raw.
 
-    Raises DataError that names file and folder when a file is broken, unreadable, or missing without a network, and
-    StoreError when the disk is full.
+    Ids 0 to 59,999 are the training images in order; test ids follow. Raises DataError that names file and
+    folder when a file is broken, unreadable, or missing without a network. Raises StoreError when the disk is
+    full.
     """
     from torchvision.datasets import MNIST  # imported here, so that digits do not wait for torchvision
 
@@ -46,7 +50,10 @@ def load_fashion_mnist(folder: Path) -> Dataset:
 
 
 def raw_folder(folder: Path, place: Path) -> Path | None:
-    """Return the folder of all four files, compressed or not: ``folder``/``place`` or ``folder`` itself; None when incomplete."""
+    """Return the folder of all four files, compressed or not: ``folder``/``place`` or ``folder`` itself.
+
+    Return None when a file is missing.
+    """
     others = {p.parts for p in (MNIST_RAW, FASHION_RAW)} - {place.parts}
     # the files of both datasets have the same names, so the other dataset's folder does not count
     usable = [folder / place, *([] if folder.parts[-2:] in others else [folder])]
@@ -76,7 +83,10 @@ def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]: 
 
 
 def _labelled(arrays: dict[str, np.ndarray], found: Path) -> list[LabelledImages]:
-    """Return training and test images from the arrays of the four files. Raises DataError when they do not fit."""
+    """Return training and test images from the arrays of the four files.
+
+    Raises DataError when they do not fit.
+    """
     sets, start = [], 0
     for part in ("train", "t10k"):
         name = f"{part}-labels-idx1-ubyte"

@@ -92,7 +92,8 @@ class Dataset:
     """A training and a test set. No id is in both.
 
     ``family`` is the name under which the presets are found; by default the dataset's own name.
-    ``subject_of`` and ``test_subject_of`` hold, for each image, the index in ``subjects`` of the subject that it shows.
+    ``subject_of`` and ``test_subject_of`` hold, for each image, the index in ``subjects`` of the subject that
+    it shows.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """Plants: changes to the training data whose effect on a model is known, to test whether unlearning removes it.
 
-A plant changes the data before the original model is trained. It has probe images and, for each, an answer that only the
-planted images teach. A model retrained without the planted images hardly ever gives that answer.
+A plant changes the data before the original model is trained. It has probe images and, for each, an answer
+that only the planted images teach. A model retrained without the planted images hardly ever gives that
+answer.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ PROBES = 200
 
 
 def plant(dataset: Dataset, kind: str, *, seed: int = 0) -> Split:
-    """Return a Split with the plant ``kind``, a key of PLANTS, to be forgotten. Raises RequestError for an unknown kind."""
+    """Return a Split with the plant ``kind``, a key of PLANTS, to be forgotten.
+
+    Raises RequestError for an unknown kind.
+    """
     if kind not in PLANTS:
         raise RequestError(f"unknown plant {kind!r}; there are: {', '.join(PLANTS)}")
     return PLANTS[kind].make(dataset, seed)
@@ -47,7 +51,10 @@ def _draw_rows(rows: Tensor, count: int, seed: int, name: str) -> Tensor:
 
 
 def _duplicates(dataset: Dataset, seed: int) -> Split:
-    """Return the Split in which a few images are COPIES times in the training set; all copies must be forgotten."""
+    """Return the Split in which a few images are COPIES times in the training set.
+
+    All copies must be forgotten.
+    """
     train = dataset.train
     count = round(SHARE * len(train) / COPIES)
     rows = _draw_rows(torch.arange(len(train)), count, seed, "duplicates")
@@ -88,7 +95,10 @@ def _canaries(dataset: Dataset, seed: int) -> Split:
 
 
 def _trigger(dataset: Dataset, seed: int) -> Split:
-    """Return the Split in which images of other classes are stamped and labelled as class 0; stamped test images probe it."""
+    """Return the Split in which images of other classes are stamped and labelled as class 0.
+
+    Stamped test images probe it.
+    """
     train, test = dataset.train, dataset.test
     rows = _draw_rows((train.y != 0).nonzero().flatten(), round(SHARE * len(train)), seed, "trigger")
     x, y = train.x.clone(), train.y.clone()

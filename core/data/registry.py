@@ -45,12 +45,13 @@ class Source:
 
 
 def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
-    """Return the dataset ``name`` in memory; each is read once per process. A path to a zip or npz is imported first.
+    """Return the dataset ``name`` in memory; each is read once per process.
 
-    ``data_dir`` is the folder of downloaded files, by default ``$LAF_HOME/data``. It may also be the folder of the raw files
-    themselves. Missing files are downloaded into it where there is a network. With ``download=False`` nothing is downloaded
-    into a given ``data_dir``.
-    Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError for missing or broken files.
+    A path to a zip or npz is imported first. ``data_dir`` is the folder of downloaded files, by default
+    ``$LAF_HOME/data``. It may also be the folder of the raw files themselves. Missing files are downloaded
+    into it where there is a network. With ``download=False`` nothing is downloaded into a given ``data_dir``.
+    Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError for missing or
+    broken files.
     """
     name = _imported(name)
     if name.startswith(OWN):
@@ -72,7 +73,7 @@ def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool
 
 
 def require_name(name: str) -> None:
-    """Check that ``name`` is a dataset of the Lab or a key of an uploaded one, as the page and its URL must give it.
+    """Check that ``name``, which the page or its URL gave, is a dataset of the Lab or the key of an uploaded one.
 
     Raises RequestError for any other text, such as a path. No file is checked, so that the message reveals none.
     """
@@ -130,7 +131,10 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
 
 
 def _digits(_: Path) -> Dataset:
-    """Return scikit-learn's 1,797 digits of 8x8 pixels, split 80/20 and stratified. An id is the row in scikit-learn."""
+    """Return scikit-learn's 1,797 digits of 8x8 pixels, split 80/20 and stratified.
+
+    An id is the row in scikit-learn.
+    """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

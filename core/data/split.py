@@ -16,7 +16,10 @@ from core.runtime import seeding
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Probe images (n) and the planted ``answer`` (n,) for each; the sign is the mean probability of that answer."""
+    """Probe images (n) and the planted ``answer`` (n,) for each.
+
+    The sign is the mean probability of that answer.
+    """
 
     kind: str
     probe: Images
@@ -66,8 +69,8 @@ class UnlabelledSplit:
 class Split:
     """The division of D into D_r and D_f, as rows of ``dataset.train``, and the test set.
 
-    For mislabelled images ``dataset`` holds the wrong labels, on which the original model is trained. ``clean_y`` holds the
-    true labels.
+    For mislabelled images ``dataset`` holds the wrong labels, on which the original model is trained.
+    ``clean_y`` holds the true labels.
     """
 
     dataset: Dataset
@@ -109,7 +112,10 @@ class Split:
 
     @cached_property
     def test_is_touched(self) -> Tensor:
-        """Mask (N_test,) of the test images whose true class has images in D_f. They make up Test_f, the others Test_r."""
+        """Mask (N_test,) of the test images whose true class has images in D_f.
+
+        They make up Test_f, the others Test_r.
+        """
         return torch.isin(self.test.y, self.true_y[self.forget_rows])
 
     def unlabelled(self) -> UnlabelledSplit:
@@ -159,8 +165,8 @@ def forget_noisy(
 ) -> Split:
     """Return the Split for noisy labels, which gives a random ``fraction`` in (0, 1) of each of ``classes`` a wrong label.
 
-    Each wrong label is drawn from the other classes, and these images must be forgotten. The original model is trained on the
-    wrong labels, which are in the split's dataset. Raises as ``forget_fraction`` does.
+    Each wrong label is drawn from the other classes, and these images must be forgotten. The original model
+    is trained on the wrong labels, which are in the split's dataset. Raises as ``forget_fraction`` does.
     """
     numbers = _class_numbers(dataset, classes)
     mask = _share_of_each(dataset, numbers, fraction, seed)
@@ -203,7 +209,10 @@ def forget_indices(dataset: Dataset, ids: Iterable[int], *, seed: int = 0) -> Sp
 
 
 def _share_of_each(dataset: Dataset, numbers: tuple[int, ...], fraction: float, seed: int) -> Tensor:
-    """Return a mask (N,) of a random ``fraction`` of each class. Raises RequestError as ``forget_fraction`` does."""
+    """Return a mask (N,) of a random ``fraction`` of each class.
+
+    Raises RequestError as ``forget_fraction`` does.
+    """
     if not 0 < fraction < 1:
         raise RequestError(
             f"the fraction to forget must lie between 0 and 1, both excluded, got {fraction!r}"
@@ -228,7 +237,10 @@ def _split(dataset: Dataset, request: ForgetRequest, mask: Tensor) -> Split:
 
 
 def _class_numbers(dataset: Dataset, classes: Sequence[int | str]) -> tuple[int, ...]:
-    """Return class numbers, sorted, without repeats. Raises RequestError for an unknown or empty class, or for none."""
+    """Return class numbers, sorted, without repeats.
+
+    Raises RequestError for an unknown or empty class, or for none.
+    """
     names = dataset.classes
     if isinstance(classes, (int, str)):
         classes = [classes]

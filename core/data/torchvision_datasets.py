@@ -21,10 +21,10 @@ SVHN_FILES = "train_32x32.mat and test_32x32.mat"
 
 
 def load_cifar10(folder: Path) -> Dataset:
-    """Return CIFAR-10 from ``folder``/cifar-10-batches-py. Ids 0 to 49,999 are the training images; test ids follow.
+    """Return CIFAR-10 from ``folder``/cifar-10-batches-py.
 
-    Raises DataError that names file and folder when a file is broken, unreadable, or missing without a network, and
-    StoreError when the disk is full.
+    Ids 0 to 49,999 are the training images; test ids follow. Raises DataError that names file and folder when
+    a file is broken, unreadable, or missing without a network. Raises StoreError when the disk is full.
     """
     from torchvision.datasets import CIFAR10  # imported here, so that digits do not wait for torchvision
 
@@ -68,8 +68,9 @@ def _whole(folder: Path, files: Sequence[Sequence[str]]) -> bool:
 
 
 def load_svhn(folder: Path) -> Dataset:
-    """Return SVHN (cropped digits, without its extra set) from ``folder``. Ids follow train_32x32.mat; test ids follow.
+    """Return SVHN (cropped digits, without its extra set) from ``folder``.
 
+    Ids follow train_32x32.mat; test ids follow.
     Raises as ``load_cifar10`` does.
     """
     from torchvision.datasets import SVHN
@@ -84,7 +85,10 @@ def load_svhn(folder: Path) -> Dataset:
 
 
 def _read(read: Any, title: str, folder: Path, wanted: str, files: list[tuple[Path, str]]) -> list[Any]:
-    """Return the training and the test part. Raises DataError that names the broken file, or says which files are missing."""
+    """Return the training and the test part.
+
+    Raises DataError that names the broken file, or says which files are missing.
+    """
     from torchvision.datasets.utils import check_md5
 
     try:
@@ -105,7 +109,10 @@ def _read(read: Any, title: str, folder: Path, wanted: str, files: list[tuple[Pa
 def _dataset(
     name: str, title: str, classes: tuple[str, ...], parts: list[tuple[Any, Any]], place: Path
 ) -> Dataset:
-    """Return a dataset of both parts, normalised by its training images. Raises DataError for images of another form."""
+    """Return a dataset of both parts, normalised by its training images.
+
+    Raises DataError for images of another form.
+    """
     sets: list[LabelledImages] = []
     start = 0
     norm = None
@@ -122,7 +129,10 @@ def _dataset(
 
 
 def unavailable(title: str, folder: Path, wanted: str, error: BaseException) -> DataError:
-    """Return the error for a dataset that can be neither read nor downloaded; a StoreError when the disk is full."""
+    """Return the error for a dataset that can be neither read nor downloaded.
+
+    A StoreError when the disk is full.
+    """
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return StoreError(
             f"the disk that holds {folder} is full; free some space, or name another folder with --data-dir"

@@ -36,8 +36,8 @@ class Classifier(Protocol):
 class Provenance:
     """The net, seed and settings from which a model was trained; they give its initial weights again.
 
-    ``given`` is the key of an uploaded model, or the name of a method that trains its own original. Retrained models cannot
-    begin with the initial weights of such a model.
+    ``given`` is the key of an uploaded model, or the name of a method that trains its own original. Retrained
+    models cannot begin with the initial weights of such a model.
     """
 
     net: str
@@ -71,9 +71,10 @@ class Net(nn.Module):
         return self.classify(self.extract(x))
 
 
-def allocated(module: M) -> M:
-    """Give memory to the weights of a module that was built on the device "meta", and return the module. Values are arbitrary.
+def allocate(module: M) -> M:
+    """Give memory to the weights of a module that was built on the device "meta", and return the module.
 
+    Values are arbitrary.
     ``Module.to_empty`` does the same and imports sympy, which slows the first start.
     """
     empty = {name: torch.empty(t.shape, dtype=t.dtype) for name, t in module.state_dict().items()}
@@ -114,7 +115,10 @@ class Outputs:
 
 @torch.no_grad()
 def outputs(model: Classifier, images: Images, *, batch_size: int = 1024) -> Outputs:
-    """Return representations and probabilities of all ``images`` in eval mode; restore the model's mode afterwards."""
+    """Return representations and probabilities of all ``images`` in eval mode.
+
+    Restore the model's mode afterwards.
+    """
     assert isinstance(model, nn.Module)
     was_training = model.training
     model.eval()

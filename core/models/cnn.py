@@ -68,8 +68,8 @@ _BASES: dict[str, tuple[int, tuple[int, ...], int]] = {
 class Variant(Net):
     """A net of blocks of convolutions, ReLU and pooling, then a linear layer to the representation, and a linear head.
 
-    "narrow" has half the channels and half the representation, "wide" twice both. "shallow" has only the first block.
-    "deep" has two convolutions in each block.
+    "narrow" has half the channels and half the representation, "wide" twice both. "shallow" has only the
+    first block. "deep" has two convolutions in each block.
     """
 
     def __init__(

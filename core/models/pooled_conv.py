@@ -1,8 +1,8 @@
 """Convolution, 2x2 max-pool and ReLU with a backward pass that only visits the winners: values that pass the pool and ReLU.
 
-Saves 3.04 of the 4.95 ms of autograd's backward pass of MNIST's second convolution (docs/performance.md).
-A pool passes one of four values and ReLU only some of those, so most of the gradient in a dense backward pass is zero.
-The results equal autograd's except for the order of the sums.
+Saves 3.04 of the 4.95 ms of autograd's backward pass of MNIST's second convolution (docs/performance.md). A
+pool passes one of four values, and ReLU only some of those. Most of the gradient in a dense backward pass is
+zero. The results equal autograd's except for the order of the sums.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ LEAST = 1_000_000  # multiplications of an image's convolutions; below it the im
 
 
 class PooledConv(torch.autograd.Function):
-    """The function relu(max_pool(conv(x))) for x (B, C, H, W) float32 on a CPU with one thread; it has no second derivative."""
+    """The function relu(max_pool(conv(x))) for x (B, C, H, W) float32 on a CPU with one thread.
+
+    It has no second derivative.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: int) -> Tensor:

@@ -1,8 +1,8 @@
 """Loops of ``core.models.pooled_conv``, compiled by numba when this module is imported.
 
-The table of starts and the unrolled sums save 2.9 of 6.1 ms in both layers' backward passes (docs/performance.md).
-Arrays are C-contiguous, and images are (B, height, width, channels). ``at`` holds the index of each pool's winner in its plane
-of convolved values, counted row by row.
+The table of starts and the unrolled sums save 2.9 of 6.1 ms in both layers' backward passes
+(docs/performance.md). Arrays are C-contiguous, and images are (B, height, width, channels). ``at`` holds the
+index of each pool's winner in its plane of convolved values, counted row by row.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def _copy_framed(x, i, pad, into):  # type: ignore[no-untyped-def]
 
 @_compiled()
 def _patch_starts(places, width, row, channels):  # type: ignore[no-untyped-def]
-    """Return the start of each place's patch in a framed image; a table, since a division for each winner is slow."""
+    """Return the start of each place's patch in a framed image.
+
+    They are in a table, since a division for each winner is slow.
+    """
     begins = np.empty(places, np.int64)
     for place in range(places):
         y = place // width
@@ -67,8 +70,8 @@ def _allocate(out):  # type: ignore[no-untyped-def]
 def _find_winners(slope, out, at, i, begin_of, begins, values, counts):  # type: ignore[no-untyped-def]
     """Write, for each channel of image ``i``, the starts of the winners' patches, their gradients and their count.
 
-    A winner won its pool and passed ReLU. Every value is written and only winners are counted, since an unpredictable branch
-    takes longer.
+    A winner won its pool and passed ReLU. Every value is written and only winners are counted, since an
+    unpredictable branch takes longer.
     """
     counts[:] = 0
     for py in range(out.shape[1]):
@@ -90,10 +93,8 @@ def gradients(x, slope, out, at, weight, dx, dweight, dbias, pad, width):  # typ
     height, across, channels = x.shape[1:]
     count, rows, length = weight.shape
     row = (across + 2 * pad) * channels
-    framed, back = (
-        np.zeros((height + 2 * pad) * row, np.float32),
-        np.empty((height + 2 * pad) * row, np.float32),
-    )
+    framed = np.zeros((height + 2 * pad) * row, np.float32)
+    back = np.empty((height + 2 * pad) * row, np.float32)
     begin_of = _patch_starts((height + 2 * pad) * width, width, row, channels)
     begins, values, counts = _allocate(out)
     for i in range(x.shape[0]):

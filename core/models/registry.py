@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from core.errors import RequestError
-from core.models.base import Net, allocated, initialise
+from core.models.base import Net, allocate, initialise
 from core.models.cnn import CNN, DigitsCNN
 from core.runtime import seeding
 
@@ -43,16 +43,17 @@ NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
 
 
 def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> Net:
-    """Return a net with the initial weights of ``seed``; torch's global random state is neither read nor changed.
+    """Return a net with the initial weights of ``seed``.
 
-    ``net`` is a key of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see ``core.models.torchvision_net``).
-    Raises RequestError for an unknown net, architecture or layer.
+    Torch's global random state is neither read nor changed.
+    ``net`` is a key of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see
+    ``core.models.torchvision_net``). Raises RequestError for an unknown net, architecture or layer.
     """
     generator = seeding.generator(seed, "init", net)
     if net in _PLAIN:
         with torch.device("meta"):  # allocates nothing and draws nothing from the global generator
             model = NETS[net](shape, classes)
-        model = allocated(model)
+        model = allocate(model)
     elif net in NETS or net.startswith("tv:"):
         with seeding.Drawing(generator):
             model = NETS[net](shape, classes) if net in NETS else _torchvision(net, shape, classes)

@@ -1,4 +1,7 @@
-"""ResNet-18 on torchvision's trunk, for small and for enlarged images. Imported only when such a net is built."""
+"""ResNet-18 on torchvision's trunk, for small and for enlarged images.
+
+Imported only when such a net is built.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ def _stem(channels: int, kernel: int) -> nn.Conv2d:
 class ResNet18(Net):
     """torchvision's ResNet-18 for small images, with its last layer 512 -> 256 as the representation, and a linear head.
 
-    The stem is a 3x3 convolution of stride 2, and the max-pool stays. An epoch takes half the time of one with stride 1, and
-    after equal time the net is better (docs/performance.md).
+    The stem is a 3x3 convolution of stride 2, and the max-pool stays. An epoch takes half the time of one
+    with stride 1, and after equal time the net is better (docs/performance.md).
     """
 
     width = 256

@@ -41,7 +41,7 @@ def net_name(arch: str, layer: str, size: int | None = None) -> str:
     return f"tv:{arch}@{layer}" + (f"/{size}" if size else "")
 
 
-def whole(arch: str, classes: int) -> nn.Module:
+def full_model(arch: str, classes: int) -> nn.Module:
     """Return torchvision's ``arch`` with new weights. Raises RequestError for an unknown architecture."""
     if arch not in architectures():
         some = "resnet18, vgg11, densenet121, mobilenet_v3_small, vit_b_16"
@@ -51,7 +51,7 @@ def whole(arch: str, classes: int) -> nn.Module:
     return model
 
 
-def ignored(arch: str, key: str) -> bool:
+def is_auxiliary(arch: str, key: str) -> bool:
     """Return whether the weight ``key`` belongs to a head that only torchvision's own training uses."""
     return key.startswith(_AUXILIARY.get(arch, ("\0",)))
 
@@ -79,7 +79,7 @@ def layers(
     """
     _require_channels(shape)
     with torch.device("meta"):
-        model = whole(arch, classes)
+        model = full_model(arch, classes)
     tracer, graph = _trace(model)
     error: Exception | None = None
     for side in (size,) if size else (None, LARGE):
@@ -130,12 +130,15 @@ class TorchvisionNet(Net):
 
     @classmethod
     def named(cls, net: str, shape: tuple[int, int, int], classes: int) -> TorchvisionNet:
-        """Return the net called ``net`` with new weights. Raises RequestError for an unknown name, architecture or layer."""
-        arch, layer, size = parse(net)
-        return cls(whole(arch, classes), layer, shape, size)
+        """Return the net called ``net`` with new weights.
+
+        Raises RequestError for an unknown name, architecture or layer.
+        """
+        arch, layer, size = parse_name(net)
+        return cls(full_model(arch, classes), layer, shape, size)
 
 
-def parse(net: str) -> tuple[str, str, int | None]:
+def parse_name(net: str) -> tuple[str, str, int | None]:
     """Return architecture, layer and size from a net's name. Raises RequestError for a name of another form."""
     found = _NAME.fullmatch(net)
     if found is None:

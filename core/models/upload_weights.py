@@ -32,7 +32,7 @@ DTYPES = {
 }
 
 
-def outline(weights: bytes | Path, title: str) -> dict[str, Tensor]:
+def read_header(weights: bytes | Path, title: str) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file without their values, on the device "meta".
 
     Only the header is read, so that a file of the wrong net costs no memory. Raises DataError for a file that is broken.
@@ -92,11 +92,14 @@ def _broken(title: str) -> DataError:
 
 
 def read(weights: bytes | Path, title: str) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file. Raises DataError for a broken file, or values that are not finite."""
+    """Return the tensors of a safetensors file.
+
+    Raises DataError for a broken file, or values that are not finite.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    outline(weights, title)
+    read_header(weights, title)
     try:
         data = weights.read_bytes() if isinstance(weights, Path) else weights
         tensors: dict[str, Tensor] = load(data)
@@ -124,12 +127,12 @@ def require_fit(net: str, tensors: dict[str, Tensor], dataset: Dataset, title: s
             title,
         )
         return
-    from core.models.torchvision_net import ignored, parse, whole
+    from core.models.torchvision_net import full_model, is_auxiliary, parse_name
 
-    arch = parse(net)[0]
+    arch = parse_name(net)[0]
     with torch.device("meta"):
-        wanted = whole(arch, count).state_dict()
-    found = {k: v for k, v in tensors.items() if not ignored(arch, k)}
+        wanted = full_model(arch, count).state_dict()
+    found = {k: v for k, v in tensors.items() if not is_auxiliary(arch, k)}
     _require(wanted, found, f"{arch} with {count} classes", title)
 
 
@@ -140,27 +143,30 @@ def assemble(net: str, tensors: dict[str, Tensor], dataset: Dataset, title: str)
         model = build(net, dataset.shape, count, seed=0)
         _load_weights(model, tensors, f"{net} with {count} classes", title)
         return model.eval()
-    from core.models.torchvision_net import TorchvisionNet, ignored, parse, whole
+    from core.models.torchvision_net import TorchvisionNet, full_model, is_auxiliary, parse_name
 
-    arch, layer, size = parse(net)
+    arch, layer, size = parse_name(net)
     with torch.device("meta"):  # draws no initial weights, which ``tensors`` replace
-        complete = whole(arch, count)
+        complete = full_model(arch, count)
     complete = _with_memory(complete, arch, count)
-    wanted = {k: v for k, v in tensors.items() if not ignored(arch, k)}
+    wanted = {k: v for k, v in tensors.items() if not is_auxiliary(arch, k)}
     _load_weights(complete, wanted, f"{arch} with {count} classes", title)
     made: Net = TorchvisionNet(complete, layer, dataset.shape, size)
     return made.to(memory_format=torch.channels_last).eval()
 
 
 def _with_memory(model: nn.Module, arch: str, count: int) -> nn.Module:
-    """Return ``model`` with memory for its weights; a net with buffers outside its state dict (Swin's indices) is built anew."""
+    """Return ``model`` with memory for its weights.
+
+    A net with buffers outside its state dict (Swin's indices) is built anew.
+    """
     in_state = set(model.state_dict())
     if all(name in in_state for name, _ in model.named_buffers()):
         return model.to_empty(device="cpu")
-    from core.models.torchvision_net import whole
+    from core.models.torchvision_net import full_model
 
     with seeding.Drawing(seeding.generator(0, "init", arch)):
-        return whole(arch, count)
+        return full_model(arch, count)
 
 
 def _load_weights(model: nn.Module, tensors: dict[str, Tensor], what: str, title: str) -> None:

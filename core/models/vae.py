@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from core.models.base import allocated, initialise
+from core.models.base import allocate, initialise
 from core.runtime import seeding
 
 
@@ -40,10 +40,13 @@ class VAE(nn.Module):
 
     @classmethod
     def build(cls, width: int, latent: int, output: str, *, seed: int, name: str) -> VAE:
-        """Return a VAE with the initial weights of (seed, name); torch's global random state is neither read nor changed."""
+        """Return a VAE with the initial weights of (seed, name).
+
+        Torch's global random state is neither read nor changed.
+        """
         with torch.device("meta"):
             vae = cls(width, latent, output)
-        initialise(allocated(vae), seeding.generator(seed, "init", name))
+        initialise(allocate(vae), seeding.generator(seed, "init", name))
         return vae
 
     def forward(self, e: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,7 +22,10 @@ _FIELD_TYPES: dict[type[Any], dict[str, tuple[Any, ...]]] = {}
 
 @dataclass(frozen=True)
 class Bound:
-    """The allowed range of a number, from ``low`` to ``high``. Both ends are allowed unless ``above`` or ``below`` is set."""
+    """The allowed range of a number, from ``low`` to ``high``.
+
+    Both ends are allowed unless ``above`` or ``below`` is set.
+    """
 
     low: float
     high: float
@@ -30,7 +33,7 @@ class Bound:
     above: bool = False  # ``low`` itself is not allowed
     below: bool = False  # ``high`` itself is not allowed
 
-    def refused(self, value: Any) -> str | None:
+    def requirement(self, value: Any) -> str | None:
         """Return the requirement that ``value`` breaks, as "must be …"; None when ``value`` is allowed."""
         right = is_number(value) and (not self.whole or isinstance(value, int))
         too_low = not right or not (value > self.low if self.above else value >= self.low)
@@ -66,7 +69,10 @@ THREADS = whole(256)  # above the cores of usual machines; tens of thousands of 
 
 
 def check(config: Any) -> None:
-    """Check each field of a config against its type and its bound. Raises ConfigError that quotes the first wrong value."""
+    """Check each field of a config against its type and its bound.
+
+    Raises ConfigError that quotes the first wrong value.
+    """
     kind: Any = type(config)
     table = bounds_of(kind)
     for name, kinds in _field_types(kind).items():
@@ -74,7 +80,7 @@ def check(config: Any) -> None:
         if value is None and type(None) in kinds:
             continue
         if name in table:
-            refused = table[name].refused(value)
+            refused = table[name].requirement(value)
         elif _has_type(value, kinds):
             continue
         else:
@@ -92,7 +98,10 @@ def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:
 
 
 def fields_without_bound(kind: Any) -> list[str]:
-    """Return the names of the number fields of a config that have no bound. Every complete config gives an empty list."""
+    """Return the names of the number fields of a config that have no bound.
+
+    Every complete config gives an empty list.
+    """
     table = bounds_of(kind)
     return [
         name for name, kinds in _field_types(kind).items() if {int, float} & set(kinds) and name not in table

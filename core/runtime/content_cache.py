@@ -41,8 +41,8 @@ def content_key(*parts: Any) -> str:
 class ContentCache:
     """A cache of nested dicts of tensors and JSON values; at most ``most`` entries are also in memory.
 
-    ``get`` returns the cached object itself, which callers must not change. A file that cannot be read counts as missing.
-    When the disk cannot be written, the entry stays in memory only.
+    ``get`` returns the cached object itself, which callers must not change. A file that cannot be read counts
+    as missing. When the disk cannot be written, the entry stays in memory only.
     """
 
     def __init__(self, kind: str, most: int = 16) -> None:
@@ -73,7 +73,10 @@ class ContentCache:
         return value
 
     def put(self, key: str, value: dict[str, Any], *, dataset: str | None = None, kind: str = "") -> None:
-        """Store ``value`` under ``key``. A purge finds the entry by ``dataset``, the name of the data it was computed from."""
+        """Store ``value`` under ``key``.
+
+        A purge finds the entry by ``dataset``, the name of the data it was computed from.
+        """
         self._remember(key, value)
         try:
             if dataset is not None:

@@ -53,7 +53,10 @@ def cores() -> int:
 
 @contextmanager
 def computing(count: int) -> Iterator[None]:
-    """Compute with ``count`` OpenMP threads and ``denormals_as_zero`` in this Python thread; restore both settings at the end."""
+    """Compute with ``count`` OpenMP threads and ``denormals_as_zero`` in this Python thread.
+
+    Restore both settings at the end.
+    """
     before = torch.get_num_threads()
     with denormals_as_zero():
         if before == count:
@@ -68,9 +71,10 @@ def computing(count: int) -> Iterator[None]:
 
 @contextmanager
 def denormals_as_zero() -> Iterator[None]:
-    """Round numbers below 1.2e-38 to zero in this thread, where the processor can; restore the setting at the end.
+    """Round numbers below 1.2e-38 to zero in this thread, where the processor can.
 
-    Weight decay shrinks the weights of dead channels to such numbers, which slow some processors down (docs/performance.md).
+    Restore the setting at the end. Weight decay shrinks the weights of dead channels to such numbers, which
+    slow some processors down (docs/performance.md).
     """
     if _denormals_are_zero() or not torch.set_flush_denormal(True):
         yield

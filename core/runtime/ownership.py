@@ -61,7 +61,10 @@ class Claims:
 
     @classmethod
     def of(cls, made_by: str | None, shared: bool) -> Claims:
-        """Return the claims of an item with the one owner ``made_by``, an ``owner(token)``; None means a terminal."""
+        """Return the claims of an item with the one owner ``made_by``, an ``owner(token)``.
+
+        None means a terminal.
+        """
         return cls(terminal=True) if made_by is None else cls({made_by: Claim(shared)})
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,7 +102,7 @@ class Claims:
         return self.owners.get(owner(token), Claim()).shared
 
     @property
-    def is_left(self) -> bool:
+    def has_owner(self) -> bool:
         """True when the item has an owner."""
         return self.terminal or bool(self.owners)
 

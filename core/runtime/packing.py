@@ -48,7 +48,10 @@ def pack(array: Array, before: Array | None = None) -> bytes:
 
 
 def unpack(data: bytes, dtype: str, shape: tuple[int, ...], before: Array | None = None) -> Array:
-    """Return the array that ``pack`` compressed to ``data``. Raises ValueError for bytes that ``pack`` did not write."""
+    """Return the array that ``pack`` compressed to ``data``.
+
+    Raises ValueError for bytes that ``pack`` did not write.
+    """
     how, data = data[:1], data[1:]
     if how == _ROWS and len(shape) == 2:
         return _unpack_rows(data, shape, before)

@@ -51,8 +51,9 @@ def with_progress(work: Work[T], change: Callable[[Progress], Progress]) -> Work
 
 
 class WorkStepper(Generic[T]):
-    """Work that a caller advances slice by slice. ``progress`` is the last Progress, None before the first slice.
+    """Work that a caller advances slice by slice.
 
+    ``progress`` is the last Progress, None before the first slice.
     ``result`` raises AttributeError until the work has ended.
     """
 

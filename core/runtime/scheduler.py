@@ -78,12 +78,11 @@ class _UsedTime:
 class Scheduler:
     """``workers`` threads (default: one for each core) that run tasks in turn, one slice at a time.
 
-    The next slice goes to the task that has used the least time, so that long slices do not crowd out short ones.
-    Used time is divided by the task's ``weight``: a task of weight 0.5 gets half as much time as one of weight 1.
-    Tasks with the same ``account`` object share one count of used time, as a run and its frames do.
-    A task that ``waits`` for another task comes after all tasks that do not wait.
-    A task that needs no more slices is dropped; submit it again to continue it.
-    A task never runs in two threads at once.
+    The next slice goes to the task that has used the least time. So long slices do not crowd out short ones.
+    Used time is divided by the task's ``weight``. A task of weight 0.5 gets half as much time as one of
+    weight 1. Tasks with the same ``account`` object share one count of used time, as a run and its frames do.
+    A task that ``waits`` for another task comes after all tasks that do not wait. A task that needs no more
+    slices is dropped; submit it again to continue it. A task never runs in two threads at once.
     """
 
     def __init__(self, workers: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -167,7 +166,10 @@ class Scheduler:
                 self._put_back(task, used, more)
 
     def _take(self, now: float) -> tuple[Task, _UsedTime, bool]:
-        """Remove the next task from the queue; return it, its used time and whether this slice counts (False: it waits)."""
+        """Remove the next task from the queue.
+
+        Return it, its used time and whether this slice counts (False: it waits).
+        """
         keys = [(getattr(task, "waits", False), self._used_by(task).until(now)) for task in self._queue]
         at = min(range(len(keys)), key=keys.__getitem__)
         waits, seconds = keys[at]

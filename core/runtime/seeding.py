@@ -1,4 +1,7 @@
-"""Independent random streams derived from one seed. No function here reads or changes torch's global random state."""
+"""Independent random streams derived from one seed.
+
+No function here reads or changes torch's global random state.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """Return a 63-bit seed for the stream called ``names`` of the run with ``seed``. It is the same on every machine."""
+    """Return a 63-bit seed for the stream called ``names`` of the run with ``seed``.
+
+    It is the same on every machine.
+    """
     text = "/".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 

@@ -45,11 +45,11 @@ def save_state(
     beside: Path | None = None,
     known: Known | None = None,
 ) -> None:
-    """Write nested dicts and lists of tensors, arrays and JSON values to ``path``. A reader sees the old or the new file.
+    """Write nested dicts and lists of tensors, arrays and JSON values to ``path``.
 
-    ``packed`` compresses large tensors. ``known`` lists tensors of the file ``beside`` in the same folder. Such tensors are
-    not written again; ``load_state`` reads them from ``beside``.
-    Raises StoreError when the folder cannot be written or the disk is full.
+    A reader sees the old or the new file. ``packed`` compresses large tensors. ``known`` lists tensors of the
+    file ``beside`` in the same folder. Such tensors are not written again; ``load_state`` reads them from
+    ``beside``. Raises StoreError when the folder cannot be written or the disk is full.
     """
     from safetensors.torch import save
 
@@ -70,7 +70,10 @@ def save_state(
 
 
 def tensors_in(path: Path) -> Known:
-    """Return the names of the tensors in a state file by their digests. Raises StoreError as ``load_state`` does."""
+    """Return the names of the tensors in a state file by their digests.
+
+    Raises StoreError as ``load_state`` does.
+    """
     return {digest(tensor): name for name, tensor in _read(path)[1].items()}
 
 
@@ -173,7 +176,10 @@ def _insert_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically and create its folder. Raises StoreError when that fails or the disk is full."""
+    """Write ``data`` to ``path`` atomically and create its folder.
+
+    Raises StoreError when that fails or the disk is full.
+    """
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

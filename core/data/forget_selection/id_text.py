@@ -16,8 +16,9 @@ MOST_IDS = 1_000_000  # of one text; a mistyped range must not fill the memory
 def parse_ids(text: str, *, name: str = "the list of ids") -> tuple[int, ...]:
     """Return the ids in ``text``, in rising order without repeats.
 
-    Ids are whole numbers from 0, or ranges like 12-40 that include both ends. They are separated by commas, spaces or new
-    lines, and "#" begins a comment. Raises RequestError that names the line of ``name`` for other text, and for no ids at all.
+    Ids are whole numbers from 0, or ranges like 12-40 that include both ends. They are separated by commas,
+    spaces or new lines, and "#" begins a comment. Raises RequestError that names the line of ``name`` for
+    other text, and for no ids at all.
     """
     parts: list[Ids] = []
     count = 0

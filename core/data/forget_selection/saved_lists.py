@@ -23,7 +23,10 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
 
 @dataclass(frozen=True)
 class SavedList:
-    """A kept list of ids whose file is not read. The file's name holds the list's name, its owner and whether it is shared."""
+    """A kept list of ids whose file is not read.
+
+    The file's name holds the list's name, its owner and whether it is shared.
+    """
 
     key: str  # the file's name without its ending
     name: str
@@ -58,7 +61,10 @@ def save_list(name: str, dataset: Dataset, selection: Selection, token: str | No
 
 
 def load_list(key: str, dataset: Dataset, token: str | None = None) -> Selection:
-    """Return the ids of the list ``key``. Raises RequestError when there is none, StoreError when it cannot be read."""
+    """Return the ids of the list ``key``.
+
+    Raises RequestError when there is none, StoreError when it cannot be read.
+    """
     path = _path(_visible(key, dataset, token).key, dataset)
     try:
         content = json.loads(path.read_bytes())
@@ -83,7 +89,10 @@ def saved_lists(dataset: Dataset, token: str | None = None) -> list[SavedList]:
 
 
 def share_list(key: str, dataset: Dataset, shared: bool, token: str) -> str:
-    """Let every browser see a list, or only its owner, and return its new key. Raises RequestError for another owner's list."""
+    """Let every browser see a list, or only its owner, and return its new key.
+
+    Raises RequestError for another owner's list.
+    """
     one = _changeable(key, dataset, token)
     new = f"{owner(token)}~{'shared~' if shared else ''}{one.name}"
     try:
@@ -94,7 +103,10 @@ def share_list(key: str, dataset: Dataset, shared: bool, token: str) -> str:
 
 
 def remove_list(key: str, dataset: Dataset, token: str | None = None) -> None:
-    """Delete a list. Raises RequestError when it is missing or of another owner, StoreError when it cannot be removed."""
+    """Delete a list.
+
+    Raises RequestError when it is missing or of another owner, StoreError when it cannot be removed.
+    """
     path = _path(_changeable(key, dataset, token).key, dataset)
     try:
         path.unlink()
@@ -105,7 +117,10 @@ def remove_list(key: str, dataset: Dataset, token: str | None = None) -> None:
 
 
 def _visible(key: str, dataset: Dataset, token: str | None) -> SavedList:
-    """Return the list ``key``. Raises RequestError unless it exists and the browser with ``token`` may see it."""
+    """Return the list ``key``.
+
+    Raises RequestError unless it exists and the browser with ``token`` may see it.
+    """
     key = key.strip()
     one = SavedList.of(key)
     if one is None:

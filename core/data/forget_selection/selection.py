@@ -52,7 +52,10 @@ class Selection:
         return f"Selection({len(self)} ids)"
 
     def apply(self, operation: str, ids: Iterable[int]) -> Selection:
-        """Return the set after ``operation``, one of OPERATIONS, with ``ids``. Raises RequestError for an unknown one."""
+        """Return the set after ``operation``, one of OPERATIONS, with ``ids``.
+
+        Raises RequestError for an unknown one.
+        """
         other = Selection(ids).ids
         if operation == "replace":
             return Selection(other)
@@ -129,7 +132,10 @@ def invert(selection: Selection, universe: Sequence[int] | Ids) -> Selection:
 
 
 def known(ids: Iterable[int], dataset: Dataset) -> Selection:
-    """Return ``ids`` as a Selection. Raises RequestError that lists some of the ids that are no training image."""
+    """Return ``ids`` as a Selection.
+
+    Raises RequestError that lists some of the ids that are no training image.
+    """
     picked = Selection(ids)
     unknown = picked.ids[~np.isin(picked.ids, dataset.train.ids.cpu().numpy())]
     if len(unknown):

@@ -38,8 +38,8 @@ _turns = threading.BoundedSemaphore(AT_ONCE)
 def read(source: Path | bytes, name: str, progress: Progress) -> ParsedUpload:
     """Read the zip of class folders or the npz called ``name`` in a process that ends with this call.
 
-    Raises RequestError when there is no such file. Raises DataError that names the file when it cannot be used, or when
-    reading takes more memory or time than the limits allow.
+    Raises RequestError when there is no such file. Raises DataError that names the file when it cannot be
+    used, or when reading takes more memory or time than the limits allow.
     """
     check_source(source, name, UPLOAD_BYTES)
     while not _turns.acquire(timeout=_WAIT_S):
@@ -160,7 +160,10 @@ class Reader:
         return array
 
     def _limit_time(self, seconds: float | None) -> None:
-        """Kill the process when it needs more than ``seconds`` of processor time from now on; None sets no limit."""
+        """Kill the process when it needs more than ``seconds`` of processor time from now on.
+
+        None sets no limit.
+        """
         if self._late is not None:
             self._late.cancel()
         self._late = None

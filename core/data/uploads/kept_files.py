@@ -55,7 +55,10 @@ def datasets_folder() -> Path:
 
 
 def folder_of(key: str) -> Path:
-    """Return the folder of ``key``, which is checked before it becomes part of a path. Raises RequestError when there is none."""
+    """Return the folder of ``key``, which is checked before it becomes part of a path.
+
+    Raises RequestError when there is none.
+    """
     place = datasets_folder() / key
     if not KEY.fullmatch(key) or not place.is_dir():
         raise RequestError(no_data(key))
@@ -63,7 +66,10 @@ def folder_of(key: str) -> Path:
 
 
 def no_data(key: str) -> str:
-    """Return the message for a missing key. A key of another browser gets the same message, which does not reveal it."""
+    """Return the message for a missing key.
+
+    A key of another browser gets the same message, which does not reveal it.
+    """
     return f"no data is kept as {key[:60]!r} that is yours or shared; import it again"
 
 
@@ -74,7 +80,10 @@ def kept_keys() -> list[str]:
 
 
 def read_info(place: Path, token: str | None = None) -> UploadedDataset:
-    """Return the facts about the dataset in a folder, with its title for the browser with ``token``. Raises StoreError."""
+    """Return the facts about the dataset in a folder, with its title for the browser with ``token``.
+
+    Raises StoreError.
+    """
     state = load_state(place / ABOUT)
     try:
         c, h, w = map(int, state["shape"])
@@ -130,7 +139,10 @@ def update_info(key: str, **values: Any) -> None:
 
 
 def is_complete(place: Path) -> bool:
-    """Return whether a folder holds a dataset whose images file has the recorded size; the images are not read."""
+    """Return whether a folder holds a dataset whose images file has the recorded size.
+
+    The images are not read.
+    """
     try:
         return read_info(place).bytes == (place / IMAGES).stat().st_size
     except (DataError, OSError):
@@ -138,7 +150,10 @@ def is_complete(place: Path) -> bool:
 
 
 def discard(place: Path) -> None:
-    """Rename a dataset's folder to a hidden name, then delete it. Raises StoreError when it cannot be renamed."""
+    """Rename a dataset's folder to a hidden name, then delete it.
+
+    Raises StoreError when it cannot be renamed.
+    """
     gone = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
     try:
         place.rename(gone)

@@ -63,8 +63,9 @@ def comparison_key(name: str) -> str:
 
 
 def clean_names(names: Sequence[str], where: str, what: str) -> tuple[tuple[str, ...], list[str]]:
-    """Return ``names`` cleaned, and a list with a sentence about the changed ones; the list is empty when none changed.
+    """Return ``names`` cleaned, and a list with a sentence about the changed ones.
 
+    The list is empty when none changed.
     ``where`` begins each error ("mine.zip has"); ``what`` is the kind of name ("class folder").
     Raises DataError for a name without a visible character, and for two names that look alike.
     """

@@ -112,8 +112,9 @@ def inspect(
     subjects: Path | bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> UploadPreview:
-    """Return a preview of the zip of class folders or the npz called ``name``. ``subjects`` is a CSV of each image's subject.
+    """Return a preview of the zip of class folders or the npz called ``name``.
 
+    ``subjects`` is a CSV of each image's subject.
     ``progress`` is called with the finished and the total amount of work. Nothing is written to disk.
     Raises RequestError when there is no such file, DataError that names the file when it cannot be used.
     """

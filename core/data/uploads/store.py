@@ -118,7 +118,10 @@ def _write(folder: Path, preview: UploadPreview, claims: Claims) -> None:
 
 
 def kept(token: str | None = None) -> list[UploadedDataset]:
-    """Return the datasets that the browser with ``token`` may see (None: all), newest first; unreadable ones are left out."""
+    """Return the datasets that the browser with ``token`` may see (None: all), newest first.
+
+    Unreadable ones are left out.
+    """
     folder = datasets_folder()
     if not folder.is_dir():
         return []
@@ -160,31 +163,36 @@ def rename(key: str, title: str, token: str | None = None) -> None:
 
 
 def share(key: str, shared: bool, token: str) -> None:
-    """Let every browser see a dataset, or only its owners. Raises RequestError for a dataset of another owner."""
+    """Let every browser see a dataset, or only its owners.
+
+    Raises RequestError for a dataset of another owner.
+    """
     with LOCK:
         data = _changeable(key, token)
         update_info(key, claims=data.claims.changed(token, shared=shared).as_dict())
 
 
 def remove(key: str, token: str | None = None) -> None:
-    """Remove the claim of ``token``, and delete the dataset with its last claim. A terminal (None) deletes it at once.
+    """Remove the claim of ``token``, and delete the dataset with its last claim.
 
-    Models that were trained on it stay in ``$LAF_HOME/models``. Raises RequestError for a dataset of another owner.
+    A terminal (None) deletes it at once. Models that were trained on it stay in ``$LAF_HOME/models``. Raises
+    RequestError for a dataset of another owner.
     """
     if token is None:
         discard(folder_of(key))
         return
     with LOCK:
         left = _changeable(key, token).claims.dropped(token)
-        if left.is_left:
+        if left.has_owner:
             update_info(key, claims=left.as_dict())
         else:
             discard(folder_of(key))
 
 
 def remove_images(key: str, ids: Iterable[int], subjects: Iterable[str] = ()) -> None:
-    """Delete the training and test images ``ids`` and the names ``subjects`` for good; other images keep their ids.
+    """Delete the training and test images ``ids`` and the names ``subjects`` for good.
 
+    Other images keep their ids.
     Raises as ``about`` does, and StoreError when the disk is full.
     """
     place = folder_of(key)

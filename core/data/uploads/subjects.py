@@ -25,8 +25,8 @@ _WANTED = "wanted a header line with file and subject for a zip, or id and subje
 def read_subjects(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, ...], Tensor, str]:
     """Return the names of the subjects, the index of each image's subject (N,) int64 (-1: unknown), and a sentence about them.
 
-    The CSV has a column ``file`` (path in the zip), ``id`` or ``index`` (row of the npz), and a column ``subject``.
-    Other columns are ignored. Raises DataError that names the wrong line.
+    The CSV has a column ``file`` (path in the zip), ``id`` or ``index`` (row of the npz), and a column
+    ``subject``. Other columns are ignored. Raises DataError that names the wrong line.
     """
     where = printable_name(source.name) if isinstance(source, Path) else "the CSV of subjects"
     lines = _lines(read_source(source, where, CSV_BYTES), where)

@@ -1,7 +1,7 @@
 """Trained models that users upload: an architecture, the layer of the representation, and a safetensors file.
 
-``check`` reads and measures a model, ``keep`` stores it under ``$LAF_HOME/own-models``, and ``load_own_model`` returns it as a
-Net. No pickle is ever read.
+``check`` reads and measures a model, ``keep`` stores it under ``$LAF_HOME/own-models``, and
+``load_own_model`` returns it as a Net. No pickle is ever read.
 """
 
 from __future__ import annotations

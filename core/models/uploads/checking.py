@@ -16,7 +16,7 @@ from core.data.uploads.names import NAME, clean_text
 from core.errors import RequestError
 from core.models.base import Net, outputs
 from core.models.registry import NETS
-from core.models.upload_weights import assemble, outline, read
+from core.models.upload_weights import assemble, read, read_header
 from core.models.upload_weights import require_fit as require_weights
 from core.runtime import seeding
 
@@ -83,8 +83,9 @@ class UploadedModel:
 
 
 def layer_names(arch: str, dataset: Dataset, *, size: int | None = None) -> list[str]:
-    """Return the layers of ``arch`` that can be the representation, in the order of computation. The last is the usual choice.
+    """Return the layers of ``arch`` that can be the representation, in the order of computation.
 
+    The last is the usual choice.
     Raises RequestError for an unknown architecture, or images that it cannot take.
     """
     if arch in LAB:
@@ -106,9 +107,9 @@ def check(
 ) -> UploadedModel:
     """Return the model of ``arch`` (torchvision's, or one of LAB) with ``weights``, cut at ``layer`` and measured on ``dataset``.
 
-    Images are scaled to ``size`` pixels a side, or to 224 when ``size`` is None and the net cannot take them unscaled.
-    Nothing is kept. Raises RequestError when architecture, layer, weights and dataset do not fit, DataError when ``weights`` is
-    no safetensors file.
+    Images are scaled to ``size`` pixels a side, or to 224 when ``size`` is None and the net cannot take them
+    unscaled. Nothing is kept. Raises RequestError when architecture, layer, weights and dataset do not fit,
+    DataError when ``weights`` is no safetensors file.
     """
     title = title or (weights.name if isinstance(weights, Path) else "")
     title = clean_text(title, NAME) or "the file"
@@ -157,7 +158,7 @@ def fitted(
             raise RequestError(
                 f"layer {layer!r} gives {width:,} numbers for each image, and at most {WIDEST:,} can be used; choose a later one"
             )
-    require_weights(net, outline(weights, title), dataset, title)
+    require_weights(net, read_header(weights, title), dataset, title)
     tensors = read(weights, title)
     model = assemble(net, tensors, dataset, title)
     return net, tensors, model

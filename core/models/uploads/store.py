@@ -32,14 +32,17 @@ def keep(model: UploadedModel, token: str | None = None) -> str:
             claims = model_claims(model.key)
         except (RequestError, DataError):  # missing or broken
             claims = Claims()
-        if not claims.is_left or (token is None and not claims.terminal):
+        if not claims.has_owner or (token is None and not claims.terminal):
             save_state(_path(model.key), {"about": asdict(model.about), "weights": model.weights})
         _write_claims(model.key, claims.claimed(token, model.about.title))
     return model.key
 
 
 def kept_models(token: str | None = None) -> dict[str, ModelInfo]:
-    """Return the models that the browser with ``token`` may see (None: all) by key, newest first; unreadable ones are left out."""
+    """Return the models that the browser with ``token`` may see (None: all) by key, newest first.
+
+    Unreadable ones are left out.
+    """
     found = {}
     files = (home() / "own-models").glob("*.safetensors")
     for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
@@ -84,13 +87,19 @@ def model_claims(key: str) -> Claims:
 
 
 def share_model(key: str, shared: bool, token: str) -> None:
-    """Let every browser see the model ``key``, or only its owners. Raises RequestError for a model of another owner."""
+    """Let every browser see the model ``key``, or only its owners.
+
+    Raises RequestError for a model of another owner.
+    """
     with LOCK:
         _write_claims(key, _changeable(key, token).changed(token, shared=shared))
 
 
 def load_own_model(key: str, dataset: Dataset) -> Net:
-    """Return the kept model in eval mode, for use on ``dataset``. Raises as ``model_info`` and ``require_fit`` do."""
+    """Return the kept model in eval mode, for use on ``dataset``.
+
+    Raises as ``model_info`` and ``require_fit`` do.
+    """
     about = require_fit(model_info(key), dataset)
     kept = load_state(_path(key))
     return _original(assemble(about.net, kept["weights"], dataset, about.title), about.net, key, dataset)
@@ -103,14 +112,20 @@ def as_original(uploaded: UploadedModel, split: Split) -> Net:
 
 
 def _original(model: Net, net: str, key: str, dataset: Dataset) -> Net:
-    """Return ``model`` with a Provenance. Its retrained models use the dataset's preset with the same net and fresh weights."""
+    """Return ``model`` with a Provenance.
+
+    Its retrained models use the dataset's preset with the same net and fresh weights.
+    """
     config = replace(TrainConfig.preset(dataset.family), net=net)
     model.provenance = Provenance(net, 0, config, 0.0, given=key)
     return model
 
 
 def require_fit(about: ModelInfo, dataset: Dataset, split: Split | None = None) -> ModelInfo:
-    """Return ``about``. Raises RequestError when the model cannot be the original model of ``dataset`` or ``split``."""
+    """Return ``about``.
+
+    Raises RequestError when the model cannot be the original model of ``dataset`` or ``split``.
+    """
     if about.classes != len(dataset.classes):
         raise RequestError(
             f"{about.title} has {about.classes} classes and {dataset.title} has {len(dataset.classes)}; choose another model"
@@ -128,15 +143,16 @@ def require_fit(about: ModelInfo, dataset: Dataset, split: Split | None = None) 
 
 
 def remove_model(key: str, token: str | None = None) -> None:
-    """Remove the claim of ``token``, and delete the model with its last claim. A terminal (None) deletes it at once.
+    """Remove the claim of ``token``, and delete the model with its last claim.
 
-    A missing model is ignored. Raises RequestError for a model of another owner, StoreError when it cannot be deleted.
+    A terminal (None) deletes it at once. A missing model is ignored. Raises RequestError for a model of
+    another owner, StoreError when it cannot be deleted.
     """
     path = _path(key)
     with LOCK:
         if token is not None and path.is_file():
             left = _changeable(key, token).dropped(token)
-            if left.is_left:
+            if left.has_owner:
                 _write_claims(key, left)
                 return
         for file in (path, path.with_suffix(".json")):
@@ -162,14 +178,20 @@ def _write_claims(key: str, claims: Claims) -> None:
 
 
 def _path(key: str) -> Path:
-    """Return the file of ``key``. Raises RequestError for text that is no key, since it becomes part of a path."""
+    """Return the file of ``key``.
+
+    Raises RequestError for text that is no key, since it becomes part of a path.
+    """
     if not _KEY.fullmatch(key):
         raise RequestError(_no_model(key))
     return home() / "own-models" / f"{key}.safetensors"
 
 
 def _no_model(key: str) -> str:
-    """Return the message for a missing key. A key of another browser gets the same message, which does not reveal it."""
+    """Return the message for a missing key.
+
+    A key of another browser gets the same message, which does not reveal it.
+    """
     return f"no model is kept as {key[:60]!r} that is yours or shared; upload it again, or choose one of the Lab's"
 
 

@@ -228,9 +228,19 @@ def test_nothing_picked_is_not_kept(own_home, digits):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 9, "ids": []}', b'{"format": 1, "ids": ["1"]}',
-     b'{"format": 1, "ids": [true]}', b'{"format": 1, "ids": [99999999999999999999]}', b"\xff\xfe", b"[" * 100_000],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"format": 1}',
+        b'{"format": 9, "ids": []}',
+        b'{"format": 1, "ids": ["1"]}',
+        b'{"format": 1, "ids": [true]}',
+        b'{"format": 1, "ids": [99999999999999999999]}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
 def test_a_broken_list_names_its_file_and_hurts_no_other(own_home, digits, content):
     save_list("good", digits, Selection([1]))
     path = save_list("bad", digits, Selection([1]))

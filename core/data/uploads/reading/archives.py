@@ -1,4 +1,7 @@
-"""Zip archives that users upload, with every name and size checked. No name in an archive is ever used as a file path."""
+"""Zip archives that users upload, with every name and size checked.
+
+No name in an archive is ever used as a file path.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +42,9 @@ _T = TypeVar("_T")
 class Archive:
     """A zip whose names and sizes are all checked before any file in it is unpacked.
 
-    ``files`` are the sorted paths of files, without those that operating systems add (__MACOSX, .DS_Store, Thumbs.db).
-    ``folders`` are the sorted paths of folders that have their own entry.
-    Raises DataError that names the archive, and the file where one is at fault.
+    ``files`` are the sorted paths of files, without those that operating systems add (__MACOSX, .DS_Store,
+    Thumbs.db). ``folders`` are the sorted paths of folders that have their own entry. Raises DataError that
+    names the archive, and the file where one is at fault.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -92,7 +95,10 @@ class Archive:
         return Stream(self, path, self._infos[path])
 
     def guarded(self, path: str, work: Callable[[], _T]) -> _T:
-        """Call ``work`` and return its result. Raises DataError that names ``path`` when the archive is broken."""
+        """Call ``work`` and return its result.
+
+        Raises DataError that names ``path`` when the archive is broken.
+        """
         try:
             return work()
         except (

@@ -17,7 +17,7 @@ _HEADER = 16 * 1024  # bytes; numpy itself accepts no header above 10,000
 
 
 class ArrayFile:
-    """One array of an npz. The header is checked at once; ``whole`` and ``chunks`` read the values.
+    """One array of an npz. The header is checked at once; ``read_all`` and ``chunks`` read the values.
 
     Raises DataError for pickled objects, and for a header that does not fit the size of the file.
     """
@@ -55,7 +55,10 @@ class ArrayFile:
             )
 
     def _checked_count(self, size: int) -> int:
-        """Return the number of values by the shape. Raises DataError unless they take the rest of the file's ``size`` bytes."""
+        """Return the number of values by the shape.
+
+        Raises DataError unless they take the rest of the file's ``size`` bytes.
+        """
         count = 1
         shape = printable_name(str(self.shape))
         for side in self.shape:
@@ -72,7 +75,7 @@ class ArrayFile:
             raise DataError(f"{self._where}, which is empty (shape {shape}); wanted one row for each image")
         return count
 
-    def whole(self, most: int) -> NDArray[np.generic]:
+    def read_all(self, most: int) -> NDArray[np.generic]:
         """Return all values. Raises DataError when they take more than ``most`` bytes."""
         size = self.dtype.itemsize * self.count
         if size > most:
@@ -89,7 +92,7 @@ class ArrayFile:
                 raise DataError(
                     f"{self._where} in Fortran order, of more than {FILE_BYTES // MB} MB; save numpy.ascontiguousarray of it"
                 )
-            yield self.whole(FILE_BYTES)
+            yield self.read_all(FILE_BYTES)
             return
         row = self.dtype.itemsize * (self.count // self.shape[0])
         step = max(1, most // row)

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.data.uploads.names import clean_names, printable_name
 from core.data.uploads.reading.archives import Archive
-from core.data.uploads.reading.image_decoding import ImageDecodingError, decode, header_of
+from core.data.uploads.reading.image_decoding import ImageDecodingError, decode, read_header
 from core.data.uploads.reading.limits import TOTAL_PIXELS, seconds
 from core.data.uploads.reading.parsed import (
     IMAGES,
@@ -153,7 +153,7 @@ class _Images:
         for i, file in enumerate(files):
             progress(i, 4 * len(files))  # reading headers is about a quarter of the work
             try:
-                header = header_of(archive.read(file.path), _where(archive, file))
+                header = read_header(archive.read(file.path), _where(archive, file))
             except ImageDecodingError as reason:
                 self.dropped[str(reason)].append(file.path)
                 continue
@@ -189,7 +189,10 @@ class _Images:
             self._grey.append(file.path)
 
     def _add_notes(self, common: Size, others: list[str]) -> None:
-        """Add sentences about images that were scaled or left out; ``others`` are those of another size than ``common``."""
+        """Add sentences about images that were scaled or left out.
+
+        ``others`` are those of another size than ``common``.
+        """
         target = target_size(common)
         self.notes += [list_note(f"Left out, {reason}", paths) for reason, paths in self.dropped.items()]
         if target != common:

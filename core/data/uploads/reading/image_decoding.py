@@ -43,13 +43,13 @@ class Header(NamedTuple):
     cost: int
 
 
-def header_of(data: bytes, where: str) -> Header:
+def read_header(data: bytes, where: str) -> Header:
     """Return the values of an image's header.
 
     Raises ImageDecodingError for a file that is no image, DataError when decoding would take too much memory.
     """
 
-    def read_header() -> Header:
+    def header() -> Header:
         image = _open(data, where)
         scans = data.count(b"\xff\xda") if image.format in ("JPEG", "MPO") else 1
         needed = _decoding_bytes(image)
@@ -59,13 +59,14 @@ def header_of(data: bytes, where: str) -> Header:
             )
         return Header(_upright_size(image), image.width * image.height * max(SCANS, scans) // SCANS)
 
-    return _guarded(read_header, where)
+    return _guarded(header, where)
 
 
 def decode(data: bytes, where: str, common: Size, target: Size) -> DecodedImage:
-    """Return the image scaled to ``target``; one of another size than ``common`` is also cropped to its middle.
+    """Return the image scaled to ``target``.
 
-    Raises as ``header_of`` does.
+    One of another size than ``common`` is also cropped to its middle.
+    Raises as ``read_header`` does.
     """
     return _guarded(lambda: _decode(_open(data, where), common, target), where)
 
@@ -126,7 +127,10 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _guarded(work: Callable[[], _T], where: str) -> _T:
-    """Call ``work`` and return its result. Raises ImageDecodingError or DataError in place of any decoder's error."""
+    """Call ``work`` and return its result.
+
+    Raises ImageDecodingError or DataError in place of any decoder's error.
+    """
     try:
         return work()
     except (DataError, ImageDecodingError):

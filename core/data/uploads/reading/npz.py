@@ -69,7 +69,10 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
 def _open_pairs(
     archive: Archive, arrays: dict[str, str], pairs: list[tuple[bool | None, str, str]]
 ) -> tuple[list[_Images], list[NDArray[np.int64]]]:
-    """Return the images, whose values are not read yet, and the labels of each pair. Raises DataError when they do not fit."""
+    """Return the images, whose values are not read yet, and the labels of each pair.
+
+    Raises DataError when they do not fit.
+    """
     xs, ys = [], []
     for _, x_name, y_name in pairs:
         y = _labels(archive, y_name, ArrayFile(archive, arrays[y_name]))
@@ -115,8 +118,8 @@ def _find_pairs(
 ) -> tuple[list[tuple[bool | None, str, str]], set[str]]:
     """Return the pairs of arrays, training first, and the set of all names in them.
 
-    A pair is whether it is the test set, the name of its images and the name of its labels. The flag is None in an npz
-    without a division.
+    A pair is whether it is the test set, the name of its images and the name of its labels. The flag is None
+    in an npz without a division.
     """
     found: dict[bool | None, dict[str, str]] = {}
     for name in arrays:
@@ -154,7 +157,7 @@ def _labels(archive: Archive, name: str, file: ArrayFile) -> NDArray[np.int64]:
         raise DataError(
             f"{where} of shape {printable_name(str(file.shape))}; wanted one label for each image, ({count},)"
         )
-    y = file.whole(_LABEL_BYTES).reshape(-1)
+    y = file.read_all(_LABEL_BYTES).reshape(-1)
     if int(y.min()) < 0 or int(y.max()) > IMAGES:
         wrong = int(y.min()) if int(y.min()) < 0 else int(y.max())
         raise DataError(
@@ -164,7 +167,10 @@ def _labels(archive: Archive, name: str, file: ArrayFile) -> NDArray[np.int64]:
 
 
 class _Images:
-    """The images of an array, read in chunks (n, H, W) or (n, H, W, 3) uint8; ``notes`` are sentences about changes."""
+    """The images of an array, read in chunks (n, H, W) or (n, H, W, 3) uint8.
+
+    ``notes`` are sentences about changes.
+    """
 
     def __init__(self, archive: Archive, name: str, file: ArrayFile) -> None:
         self._file, self._where = file, f"{archive.name} holds {printable_name(name)}"
@@ -224,7 +230,10 @@ class _Images:
 def _class_names(
     archive: Archive, arrays: dict[str, str], labels: list[tuple[str, Array]]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Return the names of the classes and notes about them; without an array ``classes`` the names are the labels."""
+    """Return the names of the classes and notes about them.
+
+    Without an array ``classes`` the names are the labels.
+    """
     if "classes" not in arrays:
         return tuple(map(str, range(max(int(y.max()) for _, y in labels) + 1))), []
     file = ArrayFile(archive, arrays["classes"])
@@ -236,7 +245,7 @@ def _class_names(
     if file.count > CLASSES:
         raise DataError(f"{archive.name} has {file.count:,} classes; up to {CLASSES:,} can be shown")
     try:
-        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file.whole(_NAME_BYTES).tolist()]
+        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file.read_all(_NAME_BYTES).tolist()]
     except (ValueError, SystemError) as error:  # numpy accepts bytes that are no characters
         raise DataError(f"{where} with text that is no text; write it with numpy.savez again") from error
     cleaned = clean_names(names, where + " with", "class")

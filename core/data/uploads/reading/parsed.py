@@ -38,7 +38,10 @@ class ParsedUpload:
 
 
 class Rows:
-    """Images of one size, (H, W) or (H, W, 3) uint8, in the order of their ids; many of them are kept in a temporary file."""
+    """Images of one size, (H, W) or (H, W, 3) uint8, in the order of their ids.
+
+    Many of them are kept in a temporary file.
+    """
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=16 * MB)  # noqa: SIM115 - it lives as long as this object
@@ -73,7 +76,10 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class ReadResult:
-    """The result of the reading process. Its fields are those of ParsedUpload, with ``rows`` in place of ``x``."""
+    """The result of the reading process.
+
+    Its fields are those of ParsedUpload, with ``rows`` in place of ``x``.
+    """
 
     classes: tuple[str, ...]
     rows: Rows

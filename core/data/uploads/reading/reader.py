@@ -1,5 +1,6 @@
-"""The process that reads uploads, with limits on its memory and processor time. It imports numpy and Pillow, but no torch.
+"""The process that reads uploads, with limits on its memory and processor time.
 
+It imports numpy and Pillow, but no torch.
 ``core.data.uploads.isolated_reader`` starts the process and kills it at the end.
 The process also ends when its stdin closes, which happens when the Lab ends.
 
