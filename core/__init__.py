@@ -1,8 +1,8 @@
-"""LAF Lab's library: Label-Agnostic Forgetting and retraining, one step at a time; it knows no screen.
+"""LAF Lab's library for machine unlearning: Label-Agnostic Forgetting, other methods, and retraining, one step at a time.
 
     from core import load, forget_classes, train, finish, Run, METHODS, LAF, LAFConfig, evaluate
 
-Names are imported when they are first used, so that `laf --help` and a page's first lines wait for neither torch nor numba.
+A name is imported at its first use. So `laf --help` and the page's first lines do not wait for torch and numba.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from core.runtime.progress import Progress
     from core.training.supervised import train
 
-_HOME = {
+_NAMES_OF = {
     "core.config": ("EvalConfig", "LAFConfig", "TrainConfig", "VAEConfig"),
     "core.data": (
         "Dataset",
@@ -63,8 +63,8 @@ _HOME = {
     "core.runs.run": ("Phase", "Run", "finish"),
     "core.training.supervised": ("train",),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-_ALIASES = {  # modules that go by a short name
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+_ALIASES = {  # short names of modules
     "attacks": "core.evaluation.attacks",
     "data": "core.data",
     "losses": "core.methods.laf.losses",

@@ -1,15 +1,15 @@
-"""Everything this library raises on purpose.
+"""The exceptions that this library raises.
 
 LabError
-├── RequestError            what was asked for is wrong; the sentence says what would be right (exit code 2)
-│   ├── ConfigError         a setting is outside its range, or data of the wrong shape was handed in
-│   └── IllegalMoveError    a Run was asked for a move that its phase does not allow
+├── RequestError            the request is wrong; the message says what is allowed (exit code 2)
+│   ├── ConfigError         a setting is outside its range, or an input has the wrong shape
+│   └── IllegalMoveError    the phase of a Run does not allow the move
 ├── DataError               a file or folder that the user named is missing, unreadable or broken (exit code 2)
-│   └── StoreError          a file of the Lab's own cannot be read or written, or the disk is full (exit code 1)
-├── DivergedError           a loss stopped being a number; names the stage and the step (exit code 1)
+│   └── StoreError          a file under $LAF_HOME cannot be read or written, or the disk is full (exit code 1)
+├── DivergedError           a loss became NaN or infinite; the message names the stage and the step (exit code 1)
 └── CancelledError          the run was stopped before it had a result (exit code 1)
 
-Each carries one sentence that can be shown to a person as it is.
+Each message is one sentence that the page and the command line show as it is.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class LabError(Exception):
 
 
 class RequestError(LabError, ValueError):
-    """The request is wrong: an unknown name, an empty class, nothing left to remember."""
+    """A wrong request, such as an unknown name, an empty class or a forget set of all images."""
 
 
 class ConfigError(RequestError):
-    """A setting or an input is outside what is allowed."""
+    """A setting or an input outside its allowed range."""
 
 
 class IllegalMoveError(RequestError):
@@ -32,17 +32,17 @@ class IllegalMoveError(RequestError):
 
 
 class DataError(LabError):
-    """Files that are missing, unreadable or broken."""
+    """A file or folder that is missing, unreadable or broken."""
 
 
 class StoreError(DataError):
-    """Files of the Lab's own that cannot be read or written, or a disk that is full."""
+    """A file under $LAF_HOME that cannot be read or written, or a full disk."""
 
 
 class DivergedError(LabError):
-    """A loss became NaN or infinite.
+    """A loss that became NaN or infinite.
 
-    Attributes: ``stage`` (as in Progress), ``step`` (1-based number within the stage).
+    Attributes: ``stage`` (as in Progress) and ``step`` (number within the stage, from 1).
     """
 
     def __init__(self, what: str, *, stage: str, step: int, advice: str) -> None:
@@ -52,4 +52,4 @@ class DivergedError(LabError):
 
 
 class CancelledError(LabError):
-    """The run was cancelled before it had a result."""
+    """A run that was stopped before it had a result."""

@@ -12,20 +12,25 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.data.uploads import archives, reader
-from core.data.uploads.parsed import ParsedUpload
+from core.data.uploads.reading import reader, sources
+from core.data.uploads.reading.parsed import ParsedUpload
 
 
 def read_here(source: Path | bytes, name: str, progress) -> ParsedUpload:
-    """Read as ``apart.read`` does, without another process and its limits."""
-    archives.check_source(source, name, archives.UPLOAD_BYTES)
+    """Read as ``isolated_reader.read`` does, without another process and its limits."""
+    sources.check_source(source, name, sources.UPLOAD_BYTES)
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
         found = reader.read(file, name, progress, lambda seconds: None)
     return ParsedUpload(
-        found.classes, torch.from_numpy(np.stack(list(found.rows.each()))), torch.from_numpy(found.y),
+        found.classes,
+        torch.from_numpy(np.stack(list(found.rows.each()))),
+        torch.from_numpy(found.y),
         None if found.is_test is None else torch.from_numpy(found.is_test),
-        found.sizes, found.notes, found.paths, found.left_out,
-    )  # fmt: skip
+        found.sizes,
+        found.notes,
+        found.paths,
+        found.left_out,
+    )
 
 
 def image(size=(10, 12), mode="RGB", kind="PNG", seed=0, **options) -> bytes:
@@ -65,9 +70,12 @@ def png(width: int, height: int, depth: int, colour: int, *extra: bytes, row: in
     body = b"".join(packer.compress(line * min(lines, height - top)) for top in range(0, height, lines))
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(extra)
-        + chunk(b"IDAT", body + packer.flush()) + chunk(b"IEND", b"")
-    )  # fmt: skip
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + b"".join(extra)
+        + chunk(b"IDAT", body + packer.flush())
+        + chunk(b"IEND", b"")
+    )
 
 
 def scans(width: int, height: int, count: int) -> bytes:

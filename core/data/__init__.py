@@ -1,6 +1,6 @@
-"""Images in memory, where they come from, and which of them must be forgotten.
+"""Datasets in memory, their sources, and the split into images that stay and images to forget.
 
-Names are imported when they are first used: the process that reads uploads must not wait for torch.
+A name is imported at its first use, so that the process that reads uploads does not import torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         forget_noisy,
     )
 
-_HOME = {
+_NAMES_OF = {
     "registry": ("DATASETS", "load"),
     "images": ("Dataset", "Images", "LabelledImages"),
     "planted": ("PLANTS", "plant"),
@@ -36,7 +36,7 @@ _HOME = {
         "forget_noisy",
     ),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,7 @@
-"""MNIST and Fashion-MNIST: their IDX files checked before anything trusts them; torchvision fetches what is missing."""
+"""MNIST and Fashion-MNIST from IDX files, whose headers and sizes are checked.
+
+Torchvision downloads missing files.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 import torch
 
 from core.data.images import Dataset, LabelledImages
-from core.data.torchvision_datasets import not_there
+from core.data.torchvision_datasets import unavailable
 from core.errors import DataError
 
 FILES = {  # name -> IDX magic number, dimensions after the first
@@ -26,18 +29,20 @@ FASHION_RAW = Path("FashionMNIST/raw")
 
 
 def load_mnist(folder: Path) -> Dataset:
-    """MNIST from ``folder``/MNIST/raw; ids 0-59,999 in training order, then the test images.
+    """Return MNIST from ``folder``/MNIST/raw.
 
-    Raises DataError naming file and folder: missing where there is no network, broken, unreadable, or the disk full.
+    Ids 0 to 59,999 are the training images in order; test ids follow. Raises DataError that names file and
+    folder when a file is broken, unreadable, or missing without a network. Raises StoreError when the disk is
+    full.
     """
-    from torchvision.datasets import MNIST  # imported here: digits must not wait for torchvision
+    from torchvision.datasets import MNIST  # imported here, so that digits do not wait for torchvision
 
     train, test = _load(MNIST, folder, MNIST_RAW, "MNIST")
     return Dataset("mnist", "MNIST", tuple(map(str, range(10))), train, test)
 
 
 def load_fashion_mnist(folder: Path) -> Dataset:
-    """Fashion-MNIST from ``folder``/FashionMNIST/raw; ids and errors as MNIST's."""
+    """Return Fashion-MNIST from ``folder``/FashionMNIST/raw, with ids and errors as ``load_mnist``."""
     from torchvision.datasets import FashionMNIST
 
     train, test = _load(FashionMNIST, folder, FASHION_RAW, "Fashion-MNIST")
@@ -45,9 +50,13 @@ def load_fashion_mnist(folder: Path) -> Dataset:
 
 
 def raw_folder(folder: Path, place: Path) -> Path | None:
-    """Return where all four files lie, packed or not: ``folder``/``place``, or ``folder`` itself; None where they do not."""
+    """Return the folder of all four files, compressed or not: ``folder``/``place`` or ``folder`` itself.
+
+    Return None when a file is missing.
+    """
     others = {p.parts for p in (MNIST_RAW, FASHION_RAW)} - {place.parts}
-    usable = [folder / place, *([] if folder.parts[-2:] in others else [folder])]  # both have the same names
+    # the files of both datasets have the same names, so the other dataset's folder does not count
+    usable = [folder / place, *([] if folder.parts[-2:] in others else [folder])]
     return next((raw for raw in usable if all(_file(raw, name) is not None for name in FILES)), None)
 
 
@@ -56,11 +65,11 @@ def _file(raw: Path, name: str) -> Path | None:
 
 
 def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]:  # type: ignore[no-untyped-def]
-    """Train and test images; one of torchvision's MNIST classes fetches them where they are not all there."""
+    """Return training and test images; ``kind``, one of torchvision's MNIST classes, downloads missing files."""
     raw = folder / place
     try:
         if (found := raw_folder(folder, place)) is None:
-            for name in FILES:  # a broken file is told before anything is fetched
+            for name in FILES:  # raises for a broken file before the download
                 if (path := _file(raw, name)) is not None:
                     _read(path, name)
             kind(str(folder), train=True, download=True)
@@ -69,7 +78,15 @@ def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]: 
             raise DataError(f"{title} is not in {raw}; put {WANTED} there")
         arrays = {name: _read(path, name) for name in FILES if (path := _file(found, name)) is not None}
     except (OSError, RuntimeError, ValueError, EOFError) as error:  # URLError and a full disk are OSErrors
-        raise not_there(title, raw, WANTED, error) from error
+        raise unavailable(title, raw, WANTED, error) from error
+    return _labelled(arrays, found)
+
+
+def _labelled(arrays: dict[str, np.ndarray], found: Path) -> list[LabelledImages]:
+    """Return training and test images from the arrays of the four files.
+
+    Raises DataError when they do not fit.
+    """
     sets, start = [], 0
     for part in ("train", "t10k"):
         name = f"{part}-labels-idx1-ubyte"
@@ -87,7 +104,7 @@ def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]: 
 
 
 def _read(path: Path, name: str) -> np.ndarray:
-    """The items of an IDX file, packed or not. Raises DataError when header and size do not agree."""
+    """Return the items of an IDX file, compressed or not. Raises DataError when header and size do not agree."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -1,8 +1,9 @@
-"""Images as uint8 tensors with stable ids; with labels, and without a place for any."""
+"""Images as uint8 tensors with stable ids, with and without labels, and datasets of them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -10,16 +11,19 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from core.errors import RequestError
+from core.runtime.bounds import listed
+
 
 class Norm(NamedTuple):
-    """Mean and standard deviation of each channel, of pixels in [0, 1]."""
+    """Mean and standard deviation of each channel, for pixels in [0, 1]."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     @classmethod
     def of(cls, x: Tensor, white: int = 255) -> Norm:
-        """Of all pixels of x (N, C, H, W) uint8; a channel that does not vary gets a deviation of 1."""
+        """Return the values for all pixels of x (N, C, H, W) uint8; a constant channel gets a deviation of 1."""
         values = torch.arange(256, dtype=torch.float64) / white
         mean, std = [], []
         for channel in range(x.shape[1]):
@@ -35,19 +39,19 @@ class Norm(NamedTuple):
 class Images:
     """N images without labels.
 
-    ``x`` (N, C, H, W) uint8 in [0, white]; ``ids`` (N,) int64, the same for an image in every split of a dataset.
+    ``x`` is (N, C, H, W) uint8 in [0, white]. ``ids`` is (N,) int64; an image has the same id in every split of a dataset.
     """
 
     x: Tensor
     ids: Tensor
-    white: int = 255  # the pixel value that a net sees as 1.0, before ``norm``
-    norm: Norm | None = field(default=None, kw_only=True)  # None: a net sees [0, 1]
+    white: int = 255  # the pixel value that becomes 1.0, before ``norm``
+    norm: Norm | None = field(default=None, kw_only=True)  # None: a net reads pixels in [0, 1]
 
     def __len__(self) -> int:
         return len(self.x)
 
     def floats(self, rows: Tensor | slice) -> Tensor:
-        """Images ``rows`` as a net reads them, (B, C, H, W) float32: in [0, 1], or normalised by ``norm`` on their device."""
+        """Return images ``rows`` as a net reads them, (B, C, H, W) float32 in [0, 1], or normalised by ``norm``."""
         x = self.x[rows].float() / self.white
         if self.norm is None:
             return x
@@ -55,15 +59,15 @@ class Images:
         return (x - mean) / std
 
     def take(self, rows: Tensor) -> Self:
-        """The images ``rows`` (int64 or bool mask), in that order."""
-        return self._each(lambda t: t[rows.to(t.device)])
+        """Return the images ``rows`` (int64 or bool mask), in that order."""
+        return self._map_tensors(lambda t: t[rows.to(t.device)])
 
     def to(self, device: torch.device | str) -> Self:
-        """The same images on ``device``; itself when they are there already."""
+        """Return the same images on ``device``; the object itself when they are on it already."""
         device = torch.device(device)
-        return self if self.x.device == device else self._each(lambda t: t.to(device))
+        return self if self.x.device == device else self._map_tensors(lambda t: t.to(device))
 
-    def _each(self, change) -> Self:  # type: ignore[no-untyped-def]
+    def _map_tensors(self, change) -> Self:  # type: ignore[no-untyped-def]
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: change(v) for k, v in tensors.items() if isinstance(v, Tensor)})
 
@@ -76,19 +80,20 @@ class LabelledImages(Images):
 
     def __post_init__(self) -> None:
         if self.y is None or len(self.y) != len(self.x):
-            raise ValueError("labelled images need one label each")
+            raise ValueError("each labelled image needs one label")
 
     def unlabelled(self) -> Images:
-        """The same images as an object that has no ``y``."""
+        """Return the same images as an object without ``y``."""
         return Images(self.x, self.ids, self.white, norm=self.norm)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A train and a test set. Train ids and test ids never meet.
+    """A training and a test set. No id is in both.
 
-    ``family`` names whose presets fit: the dataset's own name unless given. ``subject_of`` says of each training image which of
-    ``subjects`` it shows, ``test_subject_of`` of each test image, where that is known.
+    ``family`` is the name under which the presets are found; by default the dataset's own name.
+    ``subject_of`` and ``test_subject_of`` hold, for each image, the index in ``subjects`` of the subject that
+    it shows.
     """
 
     name: str
@@ -98,8 +103,8 @@ class Dataset:
     test: LabelledImages
     family: str = ""
     subjects: tuple[str, ...] = ()
-    subject_of: Tensor | None = None  # (N_train,) int64; -1: not known
-    test_subject_of: Tensor | None = None  # (N_test,) likewise; None also for data imported without it
+    subject_of: Tensor | None = None  # (N_train,) int64; -1: unknown
+    test_subject_of: Tensor | None = None  # (N_test,) int64; -1: unknown
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -107,19 +112,26 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
+        """Shape (C, H, W) of one image."""
         c, h, w = self.train.x.shape[1:]
         return c, h, w
 
     def counts_of(self, subject: int) -> tuple[int, int]:
-        """Return how many training and how many test images are known to show ``subject``, an index of ``subjects``."""
+        """Return the numbers of training and of test images that show ``subject``, an index of ``subjects``."""
         of = (self.subject_of, self.test_subject_of)
         train, test = (0 if t is None else int((t == subject).sum()) for t in of)
         return train, test
 
+    def unknown_ids(self, ids: Sequence[int]) -> RequestError:
+        """Return the error for ``ids`` that are no training images of this dataset."""
+        first, last = int(self.train.ids.min()), int(self.train.ids.max())
+        return RequestError(
+            f"{len(ids):,} of the ids are no training image of {self.title}: {listed(ids)}; its ids lie between {first} and {last}"
+        )
+
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of all pixels, labels and ids: the key under which things made from this data are kept."""
+        """Hash of all pixels, labels and ids; caches use it in the keys of results from this data."""
         digest = hashlib.blake2b(self.name.encode(), digest_size=12)
         for part in (self.train, self.test):
             for tensor in (part.x, part.y, part.ids):

@@ -1,7 +1,8 @@
-"""Planted truth: forget sets whose effect on a model is known, so that one can see whether forgetting removed it.
+"""Plants: changes to the training data whose effect on a model is known, to test whether unlearning removes it.
 
-Each plant changes the training data before the original model is trained, and names probe images and the answer that only
-the planted images teach. A model retrained without them hardly gives it.
+A plant changes the data before the original model is trained. It has probe images and, for each, an answer
+that only the planted images teach. A model retrained without the planted images hardly ever gives that
+answer.
 """
 
 from __future__ import annotations
@@ -18,42 +19,55 @@ from core.errors import RequestError
 from core.runtime import seeding
 
 SHARE = 0.05  # of the training images
-COPIES = 8  # of each duplicated image, the first included
+COPIES = 8  # of each duplicated image, including the first
 PROBES = 200
 
 
 def plant(dataset: Dataset, kind: str, *, seed: int = 0) -> Split:
-    """The Split in which ``kind``, a key of PLANTS, was planted and must be forgotten. Raises RequestError for an unknown kind."""
+    """Return a Split with the plant ``kind``, a key of PLANTS, to be forgotten.
+
+    Raises RequestError for an unknown kind.
+    """
     if kind not in PLANTS:
         raise RequestError(f"unknown plant {kind!r}; there are: {', '.join(PLANTS)}")
     return PLANTS[kind].make(dataset, seed)
 
 
 def stamp(x: Tensor, white: int) -> Tensor:
-    """x (N, C, H, W) uint8 with a white square in its lower right corner, a quarter of the side (at least 2 pixels)."""
+    """Return x (N, C, H, W) uint8 with a white square in the lower right corner.
+
+    Its side is a quarter of the image's (a seventh from 16 pixels on) and at least 2 pixels.
+    """
     side = max(2, x.shape[-1] // 4 if x.shape[-1] < 16 else x.shape[-1] // 7)
     marked = x.clone()
     marked[..., -side:, -side:] = white
     return marked
 
 
-def _some(dataset: Dataset, rows: Tensor, count: int, seed: int, name: str) -> Tensor:
+def _draw_rows(rows: Tensor, count: int, seed: int, name: str) -> Tensor:
+    """Return ``count`` of ``rows`` at random, sorted; at least one and never all."""
     order = torch.randperm(len(rows), generator=seeding.generator(seed, "plant", name))
     return rows[order[: max(1, min(count, len(rows) - 1))]].sort().values
 
 
 def _duplicates(dataset: Dataset, seed: int) -> Split:
-    """A few images, each COPIES times in the training set; all of them must go."""
+    """Return the Split in which a few images are COPIES times in the training set.
+
+    All copies must be forgotten.
+    """
     train = dataset.train
     count = round(SHARE * len(train) / COPIES)
-    rows = _some(dataset, torch.arange(len(train)), count, seed, "duplicates")
+    rows = _draw_rows(torch.arange(len(train)), count, seed, "duplicates")
     copies = rows.repeat_interleave(COPIES - 1)
     start = 1 + max(int(train.ids.max()), int(dataset.test.ids.max()))
     ids = torch.arange(start, start + len(copies))
     grown = LabelledImages(
-        torch.cat([train.x, train.x[copies]]), torch.cat([train.ids, ids]), train.white,
-        torch.cat([train.y, train.y[copies]]), norm=train.norm,
-    )  # fmt: skip
+        torch.cat([train.x, train.x[copies]]),
+        torch.cat([train.ids, ids]),
+        train.white,
+        torch.cat([train.y, train.y[copies]]),
+        norm=train.norm,
+    )
     subject = dataset.subject_of
     subject = None if subject is None else torch.cat([subject, subject[copies]])
     split = forget_indices(
@@ -67,10 +81,9 @@ def _duplicates(dataset: Dataset, seed: int) -> Split:
 
 
 def _canaries(dataset: Dataset, seed: int) -> Split:
-    """Images with a wrong label each; only memory gives that label back."""
-    rows = _some(
-        dataset, torch.arange(len(dataset.train)), round(SHARE * len(dataset.train)), seed, "canaries"
-    )
+    """Return the Split in which some images have a wrong label, which a model can only give from memory."""
+    count = len(dataset.train)
+    rows = _draw_rows(torch.arange(count), round(SHARE * count), seed, "canaries")
     split = mislabelled(
         dataset,
         ForgetRequest("noise", seed=seed, plant="canaries"),
@@ -82,15 +95,18 @@ def _canaries(dataset: Dataset, seed: int) -> Split:
 
 
 def _trigger(dataset: Dataset, seed: int) -> Split:
-    """Images of other classes with a white square in a corner, all labelled as class 0; probed on stamped test images."""
+    """Return the Split in which images of other classes are stamped and labelled as class 0.
+
+    Stamped test images probe it.
+    """
     train, test = dataset.train, dataset.test
-    rows = _some(dataset, (train.y != 0).nonzero().flatten(), round(SHARE * len(train)), seed, "trigger")
+    rows = _draw_rows((train.y != 0).nonzero().flatten(), round(SHARE * len(train)), seed, "trigger")
     x, y = train.x.clone(), train.y.clone()
     x[rows] = stamp(train.x[rows], train.white)
     y[rows] = 0
     marked = replace(dataset, train=replace(train, x=x))
     split = relabelled(marked, ForgetRequest("noise", seed=seed, plant="trigger"), rows, y)
-    others = _some(dataset, (test.y != 0).nonzero().flatten(), PROBES, seed, "probe")
+    others = _draw_rows((test.y != 0).nonzero().flatten(), PROBES, seed, "probe")
     probe = test.unlabelled().take(others)
     probe = replace(probe, x=stamp(probe.x, test.white))
     return replace(split, planted=Planted("trigger", probe, torch.zeros(len(others), dtype=torch.int64)))
@@ -98,30 +114,30 @@ def _trigger(dataset: Dataset, seed: int) -> Split:
 
 @dataclass(frozen=True)
 class Plant:
-    """One kind of planted truth, as a person reads it."""
+    """One kind of plant, with the texts that users read."""
 
     title: str
     note: str
-    sign: str  # what its mean probability is of
+    sign: str  # the answer whose mean probability is measured
     make: Callable[[Dataset, int], Split]
 
 
 PLANTS: dict[str, Plant] = {
     "duplicates": Plant(
         "Duplicated images",
-        f"5 % of the data are {COPIES} copies each of a few images; all copies must go.",
+        f"5 % of the data are {COPIES} copies each of a few images; all copies must be forgotten.",
         "own label of the duplicated images",
         _duplicates,
     ),
     "canaries": Plant(
         "Mislabelled canaries",
-        "5 % of the images have a wrong label that only memory can give back.",
+        "5 % of the images have a wrong label, which a model can only give from memory.",
         "wrong labels, on the canaries",
         _canaries,
     ),
     "trigger": Plant(
         "Patch trigger",
-        "5 % of the images carry a white corner and the label of the first class: a backdoor.",
+        "5 % of the images have a white corner and the label of the first class, which is a backdoor.",
         "first class, on test images with the patch",
         _trigger,
     ),

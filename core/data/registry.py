@@ -1,4 +1,4 @@
-"""The datasets by name: one loader each, and one line in DATASETS."""
+"""Registry of the datasets: ``DATASETS`` has one line for each, and ``load`` returns one by name."""
 
 from __future__ import annotations
 
@@ -29,27 +29,29 @@ from core.runtime.storage import home
 
 @dataclass(frozen=True)
 class Source:
-    """How a dataset is called, and how it is read from a folder."""
+    """Title of a dataset, and the function and files to load it."""
 
     title: str
     note: str
     load: Callable[[Path], Dataset]
-    files: str = ""  # what must be in a folder; "" when it needs none
-    place: Path = Path()  # where in the folder
-    is_in: Callable[[Path], bool] = lambda _: True  # whether all of it is there, to be read as it lies
+    files: str = ""  # names of the files that the data folder must hold; "" when it needs none
+    place: Path = Path()  # of the files, relative to the data folder
+    is_in: Callable[[Path], bool] = lambda _: True  # returns whether a folder holds all files
 
     @property
     def needs_files(self) -> bool:
-        """Whether it is read from a folder."""
+        """True when the dataset is read from a folder."""
         return bool(self.files)
 
 
 def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
-    """The dataset ``name``, in memory; read once per process. A path to a zip or npz is imported first, see core.data.uploads.store.
+    """Return the dataset ``name`` in memory; each is read once per process.
 
-    ``data_dir`` holds (or receives, where there is a network) downloaded files; default ``$LAF_HOME/data``. A folder that holds the
-    raw files themselves will do. Without ``download`` a folder that is named is only read; ``$LAF_HOME/data`` still receives files.
-    Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError when files cannot be had.
+    A path to a zip or npz is imported first. ``data_dir`` is the folder of downloaded files, by default
+    ``$LAF_HOME/data``. It may also be the folder of the raw files themselves. Missing files are downloaded
+    into it where there is a network. With ``download=False`` nothing is downloaded into a given ``data_dir``.
+    Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError for missing or
+    broken files.
     """
     name = _imported(name)
     if name.startswith(OWN):
@@ -64,16 +66,16 @@ def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool
     folder = _folder(name, data_dir)
     if data_dir is not None and not download and not found.is_in(folder):
         raise DataError(
-            f"{found.title} is not, or not whole, in {folder}; put {found.files}, unpacked, in {folder / found.place}, or name no folder: "
-            "the Lab's own receives what is missing"
+            f"{found.title} is missing or incomplete in {folder}; put {found.files}, unpacked, in {folder / found.place}, "
+            "or name no folder, and the Lab downloads the files into its own"
         )
     return _load(name, folder)
 
 
 def require_name(name: str) -> None:
-    """Require the name of one of the Lab's datasets or of imported data, as a page and an address must give it.
+    """Check that ``name``, which the page or its URL gave, is a dataset of the Lab or the key of an uploaded one.
 
-    Raises RequestError for anything else, a path above all. No file is looked for, so that the sentence tells of none.
+    Raises RequestError for any other text, such as a path. No file is checked, so that the message reveals none.
     """
     if name not in DATASETS and not _OWN_NAME.fullmatch(name):
         raise RequestError(
@@ -83,9 +85,9 @@ def require_name(name: str) -> None:
 
 
 def source(name: str) -> Source:
-    """How the dataset ``name`` is called, also where it is somebody's own. Raises RequestError for an unknown name."""
+    """Return the Source of a dataset of the Lab or an uploaded one. Raises RequestError for an unknown name."""
     if name.startswith(OWN):
-        from core.data.uploads import store  # imported here: digits must not wait for PIL
+        from core.data.uploads import store  # imported here, so that digits do not wait for PIL
 
         data = store.about(name)
         return Source(data.title, data.note, lambda _: store.load_own(name))
@@ -95,7 +97,7 @@ def source(name: str) -> Source:
 
 
 def _imported(name: str | Path) -> str:
-    """The key of the data at a path; any other name as it is."""
+    """Import the file when ``name`` is a path, and return its key; return any other name as it is."""
     path = Path(name)
     is_path = isinstance(name, Path) or len(path.parts) > 1 or path.suffix.casefold() in (".zip", ".npz")
     if str(name) in DATASETS or not (is_path or os.path.isfile(path)):
@@ -111,6 +113,7 @@ def _load(name: str, folder: Path) -> Dataset:
 
 
 def _folder(name: str, data_dir: str | Path | None) -> Path:
+    """Return the data folder. Raises RequestError when ``data_dir`` is no readable folder."""
     if data_dir is None:
         return home() / "data"
     folder = Path(os.path.realpath(os.path.expanduser(data_dir)))
@@ -128,7 +131,10 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
 
 
 def _digits(_: Path) -> Dataset:
-    """scikit-learn's 8x8 digits: 1,797 real images that ship with the package, stratified 80/20; id = row there."""
+    """Return scikit-learn's 1,797 digits of 8x8 pixels, split 80/20 and stratified.
+
+    An id is the row in scikit-learn.
+    """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -145,25 +151,39 @@ def _digits(_: Path) -> Dataset:
     return Dataset("digits", "Digits", tuple(map(str, range(10))), part(train), part(test))
 
 
-OWN = "own-"  # how the names of data begin that somebody brought
+OWN = "own-"  # prefix of the keys of uploaded datasets
 _OWN_NAME = re.compile(r"own-[0-9a-f]{12}")
 
 DATASETS: dict[str, Source] = {
     "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),
     "mnist": Source(
-        "MNIST", "70,000 images, 28x28, downloaded once (12 MB)", load_mnist, files=WANTED, place=MNIST_RAW,
+        "MNIST",
+        "70,000 images, 28x28, downloaded once (12 MB)",
+        load_mnist,
+        files=WANTED,
+        place=MNIST_RAW,
         is_in=lambda folder: raw_folder(folder, MNIST_RAW) is not None,
     ),
     "fashion_mnist": Source(
-        "Fashion-MNIST", "70,000 images of clothes, 28x28, downloaded once (30 MB)", load_fashion_mnist,
-        files=WANTED, place=FASHION_RAW, is_in=lambda folder: raw_folder(folder, FASHION_RAW) is not None,
+        "Fashion-MNIST",
+        "70,000 images of clothes, 28x28, downloaded once (30 MB)",
+        load_fashion_mnist,
+        files=WANTED,
+        place=FASHION_RAW,
+        is_in=lambda folder: raw_folder(folder, FASHION_RAW) is not None,
     ),
     "cifar10": Source(
-        "CIFAR-10", "60,000 colour images, 32x32, downloaded once (170 MB)", load_cifar10, files=CIFAR10_FILES,
+        "CIFAR-10",
+        "60,000 colour images, 32x32, downloaded once (170 MB)",
+        load_cifar10,
+        files=CIFAR10_FILES,
         is_in=has_cifar10,
     ),
     "svhn": Source(
-        "SVHN", "99,289 house numbers in colour, 32x32, downloaded once (246 MB)", load_svhn, files=SVHN_FILES,
+        "SVHN",
+        "99,289 house numbers in colour, 32x32, downloaded once (246 MB)",
+        load_svhn,
+        files=SVHN_FILES,
         is_in=has_svhn,
     ),
-}  # fmt: skip
+}

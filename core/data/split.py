@@ -1,4 +1,4 @@
-"""What must be forgotten: a ForgetRequest, and the Split of a dataset that it makes."""
+"""Forget requests, and the split of a dataset into the images that stay and those to forget."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from core.runtime import seeding
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """``probe`` (n) images and the ``answer`` (n,) that was planted for each; the sign is the mean probability of that answer."""
+    """Probe images (n) and the planted ``answer`` (n,) for each.
+
+    The sign is the mean probability of that answer.
+    """
 
     kind: str
     probe: Images
@@ -25,38 +28,38 @@ class Planted:
 
 @dataclass(frozen=True)
 class ForgetRequest:
-    """Which training images of a dataset must be forgotten."""
+    """The training images of a dataset that must be forgotten."""
 
     task: str  # a key of config.TASKS
     classes: tuple[int, ...] = ()
     fraction: float | None = None  # of each of the classes, in (0, 1); None for whole classes
-    seed: int = 0  # which images of a class make up its fraction, and which wrong labels they get
+    seed: int = 0  # of the choice of images within a class, and of their wrong labels
     ids: tuple[int, ...] = ()  # for task "indices", in rising order
-    plant: str | None = None  # a key of planted.PLANTS where the set was planted
+    plant: str | None = None  # a key of planted.PLANTS; None: nothing was planted
 
     def describe(self, names: Sequence[str]) -> str:
-        """A few words: "class 0", "40 % of classes 5, 6, 7", "60 % mislabelled in class 1", "12 chosen images"."""
+        """Return a short description, such as "class 0", "40 % of classes 5, 6, 7" or "12 chosen images"."""
         if self.plant is not None:
             return f"planted {self.plant}"
         if self.task == "indices":
             return f"{len(self.ids):,} chosen image{'s' * (len(self.ids) != 1)}"
-        listed = ", ".join(names[c] for c in self.classes)
-        what = f"{'class' if len(self.classes) == 1 else 'classes'} {listed}"
+        noun = "class" if len(self.classes) == 1 else "classes"
+        classes = f"{noun} {', '.join(names[c] for c in self.classes)}"
         if self.fraction is None:
-            return what
-        return f"{100 * self.fraction:g} % {'mislabelled in' if self.task == 'noise' else 'of'} {what}"
+            return classes
+        return f"{100 * self.fraction:g} % {'mislabelled in' if self.task == 'noise' else 'of'} {classes}"
 
 
 @dataclass(frozen=True, eq=False)
 class UnlabelledSplit:
-    """All that a label-agnostic method may see of a Split: images, and which of them to forget. No labels anywhere."""
+    """The part of a Split that a label-agnostic method may see. It holds no labels."""
 
     train: Images  # D, (N, C, H, W)
     remain_rows: Tensor  # (N_r,) rows of train
     forget_rows: Tensor  # (N_f,) rows of train
 
     def to(self, device: torch.device | str) -> UnlabelledSplit:
-        """The same split on ``device``."""
+        """Return the same split on ``device``."""
         return UnlabelledSplit(
             self.train.to(device), self.remain_rows.to(device), self.forget_rows.to(device)
         )
@@ -64,27 +67,27 @@ class UnlabelledSplit:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """D = D_r and D_f as rows of ``dataset.train``, and the test set.
+    """The division of D into D_r and D_f, as rows of ``dataset.train``, and the test set.
 
-    Where images are mislabelled, ``dataset`` holds the wrong labels that the original model was trained on, and ``clean_y`` the
-    true ones.
+    For mislabelled images ``dataset`` holds the wrong labels, on which the original model is trained.
+    ``clean_y`` holds the true labels.
     """
 
     dataset: Dataset
     request: ForgetRequest
     remain_rows: Tensor  # (N_r,) int64
     forget_rows: Tensor  # (N_f,) int64
-    clean_y: Tensor | None = None  # (N,) int64; None where no label is wrong
+    clean_y: Tensor | None = None  # (N,) int64; None when no label is wrong
     planted: Planted | None = None
 
     @property
     def task(self) -> str:
-        """A key of TASKS: what kind of request it is."""
+        """Task of the request, a key of TASKS."""
         return self.request.task
 
     @property
     def train(self) -> LabelledImages:
-        """D: all training images."""
+        """All training images, D."""
         return self.dataset.train
 
     @property
@@ -94,43 +97,47 @@ class Split:
 
     @cached_property
     def remain(self) -> LabelledImages:
-        """D_r: the training images that stay."""
+        """Training images that stay, D_r."""
         return self.train.take(self.remain_rows)
 
     @cached_property
     def forget(self) -> LabelledImages:
-        """D_f: the training images to forget."""
+        """Training images to forget, D_f."""
         return self.train.take(self.forget_rows)
 
     @property
     def true_y(self) -> Tensor:
-        """(N,) the true labels of D."""
+        """True labels of D, (N,)."""
         return self.train.y if self.clean_y is None else self.clean_y
 
     @cached_property
     def test_is_touched(self) -> Tensor:
-        """(N_test,) bool: the test images whose true class has images in D_f; Test_f is measured on them, Test_r on the rest."""
+        """Mask (N_test,) of the test images whose true class has images in D_f.
+
+        They make up Test_f, the others Test_r.
+        """
         return torch.isin(self.test.y, self.true_y[self.forget_rows])
 
     def unlabelled(self) -> UnlabelledSplit:
-        """What a label-agnostic method is handed."""
+        """Return the split without labels, for a label-agnostic method."""
         return UnlabelledSplit(self.train.unlabelled(), self.remain_rows, self.forget_rows)
 
     def to(self, device: torch.device | str) -> Split:
-        """The same split with its images on ``device``."""
+        """Return the same split with its images on ``device``."""
         moved = replace(self.dataset, train=self.train.to(device), test=self.test.to(device))
-        clean = None if self.clean_y is None else self.clean_y.to(device)
         return replace(
-            self, dataset=moved, remain_rows=self.remain_rows.to(device),
-            forget_rows=self.forget_rows.to(device), clean_y=clean,
-        )  # fmt: skip
+            self,
+            dataset=moved,
+            remain_rows=self.remain_rows.to(device),
+            forget_rows=self.forget_rows.to(device),
+            clean_y=None if self.clean_y is None else self.clean_y.to(device),
+        )
 
 
 def forget_classes(dataset: Dataset, classes: Sequence[int | str], *, seed: int = 0) -> Split:
-    """Class removal: every training image of ``classes`` (numbers or names).
+    """Return the Split for class removal, which forgets every training image of ``classes`` (numbers or names).
 
-    ``seed`` is kept in the request; class removal itself draws nothing.
-    Raises RequestError for an unknown or empty class, or when no class would remain.
+    ``seed`` is only stored in the request. Raises RequestError for an unknown or empty class, or when no class would remain.
     """
     numbers = _class_numbers(dataset, classes)
     if len(numbers) == len(dataset.classes):
@@ -144,7 +151,7 @@ def forget_classes(dataset: Dataset, classes: Sequence[int | str], *, seed: int 
 def forget_fraction(
     dataset: Dataset, classes: Sequence[int | str], fraction: float = 0.4, *, seed: int = 0
 ) -> Split:
-    """Data removal: a random ``fraction`` in (0, 1) of the training images of each of ``classes``.
+    """Return the Split for data removal, which forgets a random ``fraction`` in (0, 1) of each of ``classes``.
 
     Raises RequestError for an unknown or empty class, a fraction outside (0, 1), or one that picks no image of a class.
     """
@@ -156,9 +163,10 @@ def forget_fraction(
 def forget_noisy(
     dataset: Dataset, classes: Sequence[int | str], fraction: float = 0.6, *, seed: int = 0
 ) -> Split:
-    """Noisy labels: a random ``fraction`` in (0, 1) of each of ``classes`` gets a wrong label, any of the others, and must be forgotten.
+    """Return the Split for noisy labels, which gives a random ``fraction`` in (0, 1) of each of ``classes`` a wrong label.
 
-    The split's dataset holds the wrong labels; train the original model on it. Raises as ``forget_fraction`` does.
+    Each wrong label is drawn from the other classes, and these images must be forgotten. The original model
+    is trained on the wrong labels, which are in the split's dataset. Raises as ``forget_fraction`` does.
     """
     numbers = _class_numbers(dataset, classes)
     mask = _share_of_each(dataset, numbers, fraction, seed)
@@ -167,16 +175,16 @@ def forget_noisy(
 
 
 def mislabelled(dataset: Dataset, request: ForgetRequest, rows: Tensor, generator: torch.Generator) -> Split:
-    """The Split that forgets ``rows`` (n,), each with a wrong label drawn uniformly from the other classes."""
+    """Return the Split that forgets ``rows`` (n,), each with a wrong label drawn uniformly from the other classes."""
     clean = dataset.train.y
-    away = torch.randint(1, len(dataset.classes), (len(rows),), generator=generator)
+    shift = torch.randint(1, len(dataset.classes), (len(rows),), generator=generator)
     noisy = clean.clone()
-    noisy[rows] = (clean[rows] + away) % len(dataset.classes)
+    noisy[rows] = (clean[rows] + shift) % len(dataset.classes)
     return relabelled(dataset, request, rows, noisy)
 
 
 def relabelled(dataset: Dataset, request: ForgetRequest, rows: Tensor, y: Tensor) -> Split:
-    """The Split that forgets ``rows``, with labels ``y`` (N,) in place of the true ones."""
+    """Return the Split that forgets ``rows``, with labels ``y`` (N,) in place of the true ones."""
     wrong = replace(dataset, train=replace(dataset.train, y=y))
     mask = torch.zeros(len(y), dtype=torch.bool)
     mask[rows] = True
@@ -184,9 +192,9 @@ def relabelled(dataset: Dataset, request: ForgetRequest, rows: Tensor, y: Tensor
 
 
 def forget_indices(dataset: Dataset, ids: Iterable[int], *, seed: int = 0) -> Split:
-    """Any set of training images by their ids, from one up; repeats count once.
+    """Return the Split that forgets the training images ``ids``; repeats count once.
 
-    ``seed`` is kept in the request. Raises RequestError for no ids, ids that are no training image, or all of them.
+    ``seed`` is only stored in the request. Raises RequestError for no ids, unknown ids, or the ids of all training images.
     """
     wanted = sorted({int(i) for i in ids})
     if not wanted:
@@ -194,19 +202,17 @@ def forget_indices(dataset: Dataset, ids: Iterable[int], *, seed: int = 0) -> Sp
     mask = torch.isin(dataset.train.ids, torch.tensor(wanted))
     if int(mask.sum()) < len(wanted):
         known = set(dataset.train.ids.tolist())
-        unknown = [i for i in wanted if i not in known]
-        listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-        first, last = int(dataset.train.ids.min()), int(dataset.train.ids.max())
-        raise RequestError(
-            f"{len(unknown)} of the ids are no training image of {dataset.title}: {listed}; its ids lie between {first} and {last}"
-        )
+        raise dataset.unknown_ids([i for i in wanted if i not in known])
     if bool(mask.all()):
         raise RequestError(f"all {len(mask):,} images are chosen and nothing would remain; leave some out")
     return _split(dataset, ForgetRequest("indices", seed=seed, ids=tuple(wanted)), mask)
 
 
 def _share_of_each(dataset: Dataset, numbers: tuple[int, ...], fraction: float, seed: int) -> Tensor:
-    """(N,) bool: a random ``fraction`` of each class."""
+    """Return a mask (N,) of a random ``fraction`` of each class.
+
+    Raises RequestError as ``forget_fraction`` does.
+    """
     if not 0 < fraction < 1:
         raise RequestError(
             f"the fraction to forget must lie between 0 and 1, both excluded, got {fraction!r}"
@@ -231,7 +237,10 @@ def _split(dataset: Dataset, request: ForgetRequest, mask: Tensor) -> Split:
 
 
 def _class_numbers(dataset: Dataset, classes: Sequence[int | str]) -> tuple[int, ...]:
-    """Class numbers, sorted, without repeats."""
+    """Return class numbers, sorted, without repeats.
+
+    Raises RequestError for an unknown or empty class, or for none.
+    """
     names = dataset.classes
     if isinstance(classes, (int, str)):
         classes = [classes]

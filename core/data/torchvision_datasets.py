@@ -1,7 +1,6 @@
-"""CIFAR-10 and SVHN, read (or fetched) through torchvision, and the sentence for any of its datasets that cannot be had.
+"""CIFAR-10 and SVHN through torchvision, which downloads missing files, and the error for an unavailable dataset.
 
-No pickle from a user: CIFAR-10's batches are pickles, and torchvision opens them only after the md5 of every one agrees with
-the published one that it carries.
+CIFAR-10's batches are pickles. torchvision opens them only when the md5 of each is the published one.
 """
 
 from __future__ import annotations
@@ -22,13 +21,14 @@ SVHN_FILES = "train_32x32.mat and test_32x32.mat"
 
 
 def load_cifar10(folder: Path) -> Dataset:
-    """CIFAR-10 from ``folder``/cifar-10-batches-py; ids 0-49,999 in the order of the batches, then the test images.
+    """Return CIFAR-10 from ``folder``/cifar-10-batches-py.
 
-    Raises DataError naming file and folder: missing where there is no network, broken, unreadable, or the disk full.
+    Ids 0 to 49,999 are the training images; test ids follow. Raises DataError that names file and folder when
+    a file is broken, unreadable, or missing without a network. Raises StoreError when the disk is full.
     """
-    from torchvision.datasets import CIFAR10  # imported here: digits must not wait for torchvision
+    from torchvision.datasets import CIFAR10  # imported here, so that digits do not wait for torchvision
 
-    if (folder / CIFAR10.train_list[0][0]).is_file():  # the folder of the batches itself
+    if (folder / CIFAR10.train_list[0][0]).is_file():  # ``folder`` itself holds the batches
         kind: Any = type("CIFAR10", (CIFAR10,), {"base_folder": folder.name})
         folder = folder.parent
     else:
@@ -46,7 +46,7 @@ def load_cifar10(folder: Path) -> Dataset:
 
 
 def has_cifar10(folder: Path) -> bool:
-    """Whether CIFAR-10's batches lie, whole, in ``folder``/cifar-10-batches-py, or in ``folder`` itself."""
+    """Return whether ``folder``/cifar-10-batches-py or ``folder`` itself holds all batches of CIFAR-10, unbroken."""
     from torchvision.datasets import CIFAR10
 
     lists = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
@@ -54,23 +54,24 @@ def has_cifar10(folder: Path) -> bool:
 
 
 def has_svhn(folder: Path) -> bool:
-    """Whether SVHN's two files lie, whole, in ``folder``."""
+    """Return whether ``folder`` holds both files of SVHN, unbroken."""
     from torchvision.datasets import SVHN
 
     return _whole(folder, [SVHN.split_list[part][1:3] for part in ("train", "test")])
 
 
 def _whole(folder: Path, files: Sequence[Sequence[str]]) -> bool:
-    """Whether every file, a name and its md5, is the published one."""
+    """Return whether ``folder`` holds every file, given as name and md5."""
     from torchvision.datasets.utils import check_integrity
 
     return all(check_integrity(folder / name, md5) for name, md5 in files)
 
 
 def load_svhn(folder: Path) -> Dataset:
-    """SVHN (cropped digits, without its extra set) from ``folder``; ids in the order of train_32x32.mat, then the test images.
+    """Return SVHN (cropped digits, without its extra set) from ``folder``.
 
-    Raises DataError as ``load_cifar10``.
+    Ids follow train_32x32.mat; test ids follow.
+    Raises as ``load_cifar10`` does.
     """
     from torchvision.datasets import SVHN
 
@@ -84,28 +85,34 @@ def load_svhn(folder: Path) -> Dataset:
 
 
 def _read(read: Any, title: str, folder: Path, wanted: str, files: list[tuple[Path, str]]) -> list[Any]:
-    """The train and the test part; where they cannot be had, the file at fault is named."""
+    """Return the training and the test part.
+
+    Raises DataError that names the broken file, or says which files are missing.
+    """
     from torchvision.datasets.utils import check_md5
 
     try:
         return [read(True), read(False)]
-    except Exception as error:  # what a damaged archive, .mat or batch raises is the reader's own choice
+    except Exception as error:  # readers raise different types for a damaged archive, .mat or batch
         try:
             broken = next((path for path, md5 in files if path.is_file() and not check_md5(path, md5)), None)
-        except OSError:  # unreadable: the sentence below says so
+        except OSError:  # ``unavailable`` reports the unreadable file
             broken = None
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         if broken is not None and not full:
             raise DataError(
                 f"{broken} is broken (its md5 is not the published one); delete it and put {wanted} in {folder}"
             ) from error
-        raise not_there(title, folder, wanted, error) from error
+        raise unavailable(title, folder, wanted, error) from error
 
 
 def _dataset(
     name: str, title: str, classes: tuple[str, ...], parts: list[tuple[Any, Any]], place: Path
 ) -> Dataset:
-    """Both parts in memory, normalised by the training images."""
+    """Return a dataset of both parts, normalised by its training images.
+
+    Raises DataError for images of another form.
+    """
     sets: list[LabelledImages] = []
     start = 0
     norm = None
@@ -121,19 +128,18 @@ def _dataset(
     return Dataset(name, title, classes, sets[0], sets[1])
 
 
-def not_there(title: str, folder: Path, wanted: str, error: BaseException) -> DataError:
-    """Return the error of a dataset that cannot be had; a StoreError where the disk is full."""
-    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    return (StoreError if full else DataError)(sentence(title, folder, wanted, error))
+def unavailable(title: str, folder: Path, wanted: str, error: BaseException) -> DataError:
+    """Return the error for a dataset that can be neither read nor downloaded.
 
-
-def sentence(title: str, folder: Path, wanted: str, error: BaseException) -> str:
-    """Why ``title`` cannot be had from ``folder``, and which file to put there."""
+    A StoreError when the disk is full.
+    """
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return (
+        return StoreError(
             f"the disk that holds {folder} is full; free some space, or name another folder with --data-dir"
         )
     if isinstance(error, PermissionError):
-        return f"{error.filename or folder} cannot be read or written; allow it, or name another folder with --data-dir"
+        return DataError(
+            f"{error.filename or folder} cannot be read or written; allow it, or name another folder with --data-dir"
+        )
     reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
-    return f"{title} is not in {folder} and could not be downloaded ({reason}); put {wanted} there"
+    return DataError(f"{title} is not in {folder} and could not be downloaded ({reason}); put {wanted} there")

@@ -1,4 +1,4 @@
-"""Classifiers as g = c ∘ e: an extractor whose output is the representation, and a head on it."""
+"""Base of all classifiers g = c ∘ e, whose extractor e gives the representation and whose head c reads it."""
 
 from __future__ import annotations
 
@@ -19,49 +19,51 @@ M = TypeVar("M", bound=nn.Module)
 
 @runtime_checkable
 class Classifier(Protocol):
-    """What every method and every metric needs of a model; an nn.Module besides."""
+    """The interface of a model for methods and metrics. A model must also be an nn.Module."""
 
     width: int  # of the representation
 
     def extract(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) float32 in [0, 1] -> representations (B, width)."""
+        """Return representations (B, width) of images (B, C, H, W) float32 in [0, 1]."""
         ...
 
     def classify(self, e: Tensor) -> Tensor:
-        """(B, width) -> logits (B, K)."""
+        """Return logits (B, K) of representations (B, width)."""
         ...
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a model came to be: enough to make its initial weights again."""
+    """The net, seed and settings from which a model was trained; they give its initial weights again.
+
+    ``given`` is the key of an uploaded model, or the name of a method that trains its own original. Retrained
+    models cannot begin with the initial weights of such a model.
+    """
 
     net: str
     seed: int
     config: TrainConfig
     seconds: float
-    given: str | None = (
-        None  # key of the brought model, or the method with its own original; retraining cannot begin where it did
-    )
+    given: str | None = None  # None: the Lab trained the model
 
 
 class Net(nn.Module):
-    """Base of the Lab's own nets: ``extractor`` then ``head``."""
+    """Base of the Lab's own nets, with the modules ``extractor`` and ``head``."""
 
     width: int
     extractor: nn.Module
     head: nn.Module
-    draws = False  # whether training draws random numbers in the forward pass, as dropout does
+    draws = False  # True when the forward pass in training draws random numbers, as dropout does
     provenance: Provenance | None = None
-    memory: Mapping[str, Any] = {}  # what a method with its own original remembers of training; never changed
+    memory: Mapping[str, Any] = {}  # of training, for a method that trains its own original; never changed
 
     def extract(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, width)."""
+        """Return representations (B, width) of images (B, C, H, W)."""
         e: Tensor = self.extractor(x)
         return e
 
     def classify(self, e: Tensor) -> Tensor:
-        """(B, width) -> logits (B, K)."""
+        """Return logits (B, K) of representations (B, width)."""
         logits: Tensor = self.head(e)
         return logits
 
@@ -69,10 +71,11 @@ class Net(nn.Module):
         return self.classify(self.extract(x))
 
 
-def allocated(module: M) -> M:
-    """A module built on the device "meta", with memory for its weights, which hold anything yet.
+def allocate(module: M) -> M:
+    """Give memory to the weights of a module that was built on the device "meta", and return the module.
 
-    As ``Module.to_empty``, which imports sympy to do it: a third of a second of a cold start.
+    Values are arbitrary.
+    ``Module.to_empty`` does the same and imports sympy, which slows the first start.
     """
     empty = {name: torch.empty(t.shape, dtype=t.dtype) for name, t in module.state_dict().items()}
     module.load_state_dict(empty, assign=True)
@@ -80,11 +83,11 @@ def allocated(module: M) -> M:
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """PyTorch's default initialisation of Linear and Conv2d layers (Kaiming uniform, a = sqrt 5), from ``generator``."""
+    """Initialise Linear and Conv2d layers from ``generator`` with PyTorch's default (Kaiming uniform, a = sqrt 5)."""
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
             fan_in = layer.weight[0].numel()
-            bound = 1 / math.sqrt(fan_in)  # what Kaiming uniform with a = sqrt 5 comes to
+            bound = 1 / math.sqrt(fan_in)  # equals the bound of Kaiming uniform with a = sqrt 5
             with torch.no_grad():
                 layer.weight.uniform_(-bound, bound, generator=generator)
                 if layer.bias is not None:
@@ -92,27 +95,30 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def device_of(model: Any) -> torch.device:
-    """The device a model's parameters lie on."""
+    """Return the device of a model's parameters."""
     device: torch.device = next(model.parameters()).device
     return device
 
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What a model says of N images, from one forward pass each; on the CPU."""
+    """Representations and answers of a model for N images, on the CPU."""
 
     representations: Tensor  # (N, width) float32
     probabilities: Tensor  # (N, K) float32
 
     @property
     def predictions(self) -> Tensor:
-        """(N,) int64: the most probable class."""
+        """Most probable class of each image, (N,) int64."""
         return self.probabilities.argmax(1)
 
 
 @torch.no_grad()
 def outputs(model: Classifier, images: Images, *, batch_size: int = 1024) -> Outputs:
-    """Representations and probabilities of all ``images``, in eval mode; the model is left as it was."""
+    """Return representations and probabilities of all ``images`` in eval mode.
+
+    Restore the model's mode afterwards.
+    """
     assert isinstance(model, nn.Module)
     was_training = model.training
     model.eval()

@@ -1,6 +1,6 @@
-"""The two plain nets, and narrower, wider, shallower and deeper relatives of them for studies of the extractor.
+"""The two plain nets, and narrower, wider, shallower and deeper variants of them for studies of the extractor.
 
-docs/findings.md has what they come to.
+docs/findings.md has the results of the variants.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from core.models.base import Net
 
 
 class DigitsCNN(Net):
-    """Two 3x3 convolutions for 8x8 images; 128-d representation, linear head."""
+    """A net for 8x8 images: two 3x3 convolutions, a 128-d representation, a linear head.
+
+    ReLU comes after the pool, where it has a quarter of the values; the result is the same.
+    """
 
     width = 128
 
@@ -22,15 +25,20 @@ class DigitsCNN(Net):
         super().__init__()
         c, h, w = shape
         self.extractor = nn.Sequential(
-            nn.Conv2d(c, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(),  # in this order ReLU has a quarter to do, to the same bits
-            nn.Conv2d(32, 64, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(),
-            nn.Flatten(), nn.Linear(64 * (h // 4) * (w // 4), self.width),
-        )  # fmt: skip
+            nn.Conv2d(c, 32, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(64 * (h // 4) * (w // 4), self.width),
+        )
         self.head = nn.Linear(self.width, classes)
 
 
 class CNN(Net):
-    """The paper's CNN for 28x28 images: two 5x5 convolutions, 256-d representation, two-layer linear head."""
+    """The paper's CNN for 28x28 images: two 5x5 convolutions, a 256-d representation, a linear head of two layers."""
 
     width = 256
 
@@ -38,10 +46,15 @@ class CNN(Net):
         super().__init__()
         c, h, w = shape
         self.extractor = nn.Sequential(
-            nn.Conv2d(c, 16, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(),
-            nn.Conv2d(16, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(),
-            nn.Flatten(), nn.Linear(32 * (h // 4) * (w // 4), self.width),
-        )  # fmt: skip
+            nn.Conv2d(c, 16, 5, padding=2),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 5, padding=2),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(32 * (h // 4) * (w // 4), self.width),
+        )
         self.head = nn.Sequential(nn.Linear(self.width, 128), nn.Linear(128, classes))
 
 
@@ -53,10 +66,10 @@ _BASES: dict[str, tuple[int, tuple[int, ...], int]] = {
 
 
 class Variant(Net):
-    """Blocks of convolutions, ReLU and pooling, then a linear layer to the representation; a linear head.
+    """A net of blocks of convolutions, ReLU and pooling, then a linear layer to the representation, and a linear head.
 
-    narrow: half the channels and half the representation; wide: twice both; shallow: the first block alone; deep: two convolutions
-    in each block.
+    "narrow" has half the channels and half the representation, "wide" twice both. "shallow" has only the
+    first block. "deep" has two convolutions in each block.
     """
 
     def __init__(
@@ -66,14 +79,14 @@ class Variant(Net):
         *,
         kernel: int,
         channels: Sequence[int],
-        each: int,
+        depth: int,
         width: int,
     ) -> None:
         super().__init__()
         before, h, w = shape
         layers: list[nn.Module] = []
         for count in channels:
-            for _ in range(each):
+            for _ in range(depth):
                 layers += [nn.Conv2d(before, count, kernel, padding=kernel // 2), nn.ReLU()]
                 before = count
             layers.append(nn.MaxPool2d(2))
@@ -84,14 +97,13 @@ class Variant(Net):
 
     @classmethod
     def named(cls, name: str, shape: tuple[int, int, int], classes: int) -> Self:
-        """The net "BASE-HOW", as "digits-cnn-wide"."""
-        base, _, how = name.rpartition("-")
+        """Return the net called "BASE-VARIANT", such as "digits-cnn-wide"."""
+        base, _, variant = name.rpartition("-")
         kernel, channels, width = _BASES[base]
-        if how in ("narrow", "wide"):
-            channels = tuple(c // 2 if how == "narrow" else c * 2 for c in channels)
-            width = width // 2 if how == "narrow" else width * 2
-        if how == "shallow":
+        if variant in ("narrow", "wide"):
+            channels = tuple(c // 2 if variant == "narrow" else c * 2 for c in channels)
+            width = width // 2 if variant == "narrow" else width * 2
+        if variant == "shallow":
             channels = channels[:1]
-        return cls(
-            shape, classes, kernel=kernel, channels=channels, each=2 if how == "deep" else 1, width=width
-        )
+        depth = 2 if variant == "deep" else 1
+        return cls(shape, classes, kernel=kernel, channels=channels, depth=depth, width=width)

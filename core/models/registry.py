@@ -1,4 +1,4 @@
-"""Networks by name, and a network with the initial weights of a seed."""
+"""Registry of the nets by name, and ``build``, which initialises one from a seed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 import torch
 
 from core.errors import RequestError
-from core.models.base import Net, allocated, initialise
+from core.models.base import Net, allocate, initialise
 from core.models.cnn import CNN, DigitsCNN
 from core.runtime import seeding
 
 
 def _resnet(name: str) -> Callable[[tuple[int, int, int], int], Net]:
     def make(shape: tuple[int, int, int], classes: int) -> Net:
-        from core.models import resnet  # digits must not wait for torchvision
+        from core.models import resnet  # imported here, so that digits do not wait for torchvision
 
         net: Net = getattr(resnet, name)(shape, classes)
         return net
@@ -31,30 +31,29 @@ def _variant(name: str) -> Callable[[tuple[int, int, int], int], Net]:
     return make
 
 
+_PLAIN = ("digits-cnn", "cnn")  # ``build`` initialises these; torchvision initialises the others
+_VARIANTS = [f"{base}-{how}" for base in _PLAIN for how in ("narrow", "wide", "shallow", "deep")]
 NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
     "digits-cnn": DigitsCNN,
     "cnn": CNN,
     "resnet18": _resnet("ResNet18"),
     "resnet18-224": _resnet("LargeResNet18"),
-    **{f"{of}-{how}": _variant(f"{of}-{how}")
-       for of in ("digits-cnn", "cnn") for how in ("narrow", "wide", "shallow", "deep")},
-}  # fmt: skip
-
-
-_PLAIN = ("digits-cnn", "cnn")  # initialised here; the others as torchvision does
+    **{name: _variant(name) for name in _VARIANTS},
+}
 
 
 def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> Net:
-    """A net with the initial weights of ``seed``; the global random state is neither read nor moved.
+    """Return a net with the initial weights of ``seed``.
 
-    ``net`` is one of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see ``core.models.torchvision_net``).
-    Raises RequestError for an unknown net, architecture or layer.
+    Torch's global random state is neither read nor changed.
+    ``net`` is a key of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see
+    ``core.models.torchvision_net``). Raises RequestError for an unknown net, architecture or layer.
     """
     generator = seeding.generator(seed, "init", net)
     if net in _PLAIN:
-        with torch.device("meta"):  # no memory and no draw from the global generator
+        with torch.device("meta"):  # allocates nothing and draws nothing from the global generator
             model = NETS[net](shape, classes)
-        model = allocated(model)
+        model = allocate(model)
     elif net in NETS or net.startswith("tv:"):
         with seeding.Drawing(generator):
             model = NETS[net](shape, classes) if net in NETS else _torchvision(net, shape, classes)
@@ -62,7 +61,7 @@ def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> 
         raise RequestError(
             f"unknown net {net!r}; there are: {', '.join(NETS)}, and tv:ARCHITECTURE@LAYER for torchvision's"
         )
-    # channels last: convolution and pooling on a CPU took half the time
+    # convolution and pooling on a CPU are faster with channels last
     model = model.to(memory_format=torch.channels_last)
     if net in _PLAIN:
         initialise(model, generator)

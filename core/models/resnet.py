@@ -1,4 +1,7 @@
-"""ResNet-18 on torchvision's trunk, and seeing small images large. Imported only when such a net is built."""
+"""ResNet-18 on torchvision's trunk, for small and for enlarged images.
+
+Imported only when such a net is built.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,22 @@ from torchvision.models import resnet18
 
 from core.models.base import Net
 
-LARGE = 224  # pixels: what ImageNet's nets are made for
-CHUNK = 64  # images that are enlarged at once where no gradient is needed: 1,000 of them would take gigabytes
+LARGE = 224  # pixels a side, the size for which ImageNet's nets are made
+CHUNK = 64  # images enlarged at once when no gradient is needed; 1,000 take gigabytes
 
 
 def _stem(channels: int, kernel: int) -> nn.Conv2d:
-    """A first convolution of stride 2, initialised as torchvision initialises the others."""
+    """Return a first convolution of stride 2, initialised as torchvision initialises the others."""
     conv = nn.Conv2d(channels, 64, kernel, stride=2, padding=kernel // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return conv
 
 
 class ResNet18(Net):
-    """torchvision's ResNet-18 with its last layer 512 -> 256 as the representation, and a linear head.
+    """torchvision's ResNet-18 for small images, with its last layer 512 -> 256 as the representation, and a linear head.
 
-    The stem for small images is a 3x3 convolution of stride 2, and the max-pool stays: an epoch costs half of one with
-    stride 1, and at equal time the net is better (docs/performance.md).
+    The stem is a 3x3 convolution of stride 2, and the max-pool stays. An epoch takes half the time of one
+    with stride 1, and after equal time the net is better (docs/performance.md).
     """
 
     width = 256
@@ -38,7 +41,7 @@ class ResNet18(Net):
 
 
 class LargeResNet18(Net):
-    """The paper's: images enlarged to 224x224 on their device, the original 7x7 stem."""
+    """The paper's ResNet-18, with the original 7x7 stem, on images enlarged to 224x224 on their device."""
 
     width = 256
 
@@ -52,7 +55,7 @@ class LargeResNet18(Net):
 
 
 class Resized(nn.Module):
-    """``body`` on images scaled (bilinear) to ``size`` x ``size``."""
+    """The module ``body`` on images scaled (bilinear) to ``size`` x ``size``."""
 
     def __init__(self, body: nn.Module, size: int) -> None:
         super().__init__()
@@ -61,10 +64,10 @@ class Resized(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            return self._see(x)
-        return torch.cat([self._see(part) for part in torch.split(x, CHUNK)])
+            return self._run_body(x)
+        return torch.cat([self._run_body(part) for part in torch.split(x, CHUNK)])
 
-    def _see(self, x: Tensor) -> Tensor:
+    def _run_body(self, x: Tensor) -> Tensor:
         larger = functional.interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
         e: Tensor = self.body(larger)
         return e

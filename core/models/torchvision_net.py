@@ -1,4 +1,4 @@
-"""Any of torchvision's classifiers as e and c: its graph is cut at one layer, and what follows is the head.
+"""torchvision's classifiers as extractor and head: the net's graph is cut at one layer, and the rest is the head.
 
 Imported only when such a net is built.
 """
@@ -22,26 +22,27 @@ from core.models.base import Net
 from core.models.resnet import LARGE, Resized
 
 _NAME = re.compile(r"tv:(?P<arch>[^@]+)@(?P<layer>[^/]+)(?:/(?P<size>[1-9]\d{0,3}))?")
+# heads that only torchvision's own training uses; left out here
 _AUXILIARY = {
     "googlenet": ("aux1.", "aux2."),
     "inception_v3": ("AuxLogits.",),
-}  # heads of training only; left out
+}
 _tracing = threading.Lock()
 
 
 def architectures() -> list[str]:
-    """The names of torchvision's classifiers."""
+    """Return the names of torchvision's classifiers."""
     names: list[str] = torchvision.models.list_models(module=torchvision.models)
     return names
 
 
 def net_name(arch: str, layer: str, size: int | None = None) -> str:
-    """How ``core.models.registry.build`` calls the net: tv:resnet18@flatten, or tv:vit_b_16@getitem_5/224 where images are scaled."""
+    """Return the net's name for ``core.models.registry.build``: tv:resnet18@flatten, or tv:vit_b_16@getitem_5/224 when scaled."""
     return f"tv:{arch}@{layer}" + (f"/{size}" if size else "")
 
 
-def whole(arch: str, classes: int) -> nn.Module:
-    """torchvision's ``arch`` with fresh weights. Raises RequestError for an unknown one."""
+def full_model(arch: str, classes: int) -> nn.Module:
+    """Return torchvision's ``arch`` with new weights. Raises RequestError for an unknown architecture."""
     if arch not in architectures():
         some = "resnet18, vgg11, densenet121, mobilenet_v3_small, vit_b_16"
         raise RequestError(f"torchvision has no architecture {arch!r}; it has, for example, {some}")
@@ -50,42 +51,42 @@ def whole(arch: str, classes: int) -> nn.Module:
     return model
 
 
-def ignored(arch: str, key: str) -> bool:
-    """Whether a weight called ``key`` belongs to a part that only torchvision's own training uses."""
+def is_auxiliary(arch: str, key: str) -> bool:
+    """Return whether the weight ``key`` belongs to a head that only torchvision's own training uses."""
     return key.startswith(_AUXILIARY.get(arch, ("\0",)))
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A place where the net can be cut: everything after it reads nothing else."""
+    """A layer at which the net can be cut, since the layers after it read only its output."""
 
     name: str
     shape: tuple[int, ...]  # of its output for one image
 
     @property
     def width(self) -> int:
-        """Of the flattened representation."""
+        """Width of the flattened representation."""
         return math.prod(self.shape)
 
 
 def layers(
     arch: str, shape: tuple[int, int, int], classes: int, size: int | None = None
 ) -> tuple[int | None, list[Layer]]:
-    """Where ``arch`` can be cut, in the order of computing, and the size that images must be scaled to (None: as they are).
+    """Return the size to which images must be scaled (None: not scaled), and the layers at which ``arch`` can be cut.
 
-    ``size`` asks for a scale. Costs no memory, whatever the net. Raises RequestError for an unknown architecture, or images that
-    it cannot take.
+    The layers are in the order of computation. ``size`` requests a scale. No memory is allocated for the net.
+    Raises RequestError for an unknown architecture, or images that it cannot take.
     """
     _require_channels(shape)
     with torch.device("meta"):
-        model = whole(arch, classes)
+        model = full_model(arch, classes)
     tracer, graph = _trace(model)
     error: Exception | None = None
     for side in (size,) if size else (None, LARGE):
         h, w = (side, side) if side else shape[1:]
         try:
             shapes = _Shapes(fx.GraphModule(model, graph)).of(torch.empty(2, 3, h, w, device="meta"))
-        except Exception as problem:  # each net complains of a wrong size in its own way
+        except Exception as problem:  # the type of the error for a wrong size differs between nets
             error = error or problem
             continue
         names = {node: name for node, name in tracer.node_to_qualname.items() if node in shapes}
@@ -99,7 +100,10 @@ def layers(
 
 
 class TorchvisionNet(Net):
-    """``extractor`` ends at the named layer, flattened; ``head`` is the rest. Grey images are seen three times."""
+    """A classifier of torchvision's. ``extractor`` ends at the layer, flattened, and ``head`` is the rest.
+
+    Grey images are repeated on three channels.
+    """
 
     draws = True  # many of these nets have dropout
 
@@ -112,7 +116,7 @@ class TorchvisionNet(Net):
         with torch.no_grad():
             try:
                 e = front.eval()(torch.zeros(2, 3, *side))
-            except Exception as error:  # as above
+            except Exception as error:  # the type of the error for a wrong size differs between nets
                 raise RequestError(
                     f"the net cannot take images of {side[0]}x{side[1]} pixels; give another size to scale them to"
                 ) from error
@@ -126,13 +130,16 @@ class TorchvisionNet(Net):
 
     @classmethod
     def named(cls, net: str, shape: tuple[int, int, int], classes: int) -> TorchvisionNet:
-        """The net called ``net`` with fresh weights. Raises RequestError for a name, architecture or layer that is not there."""
-        arch, layer, size = parse(net)
-        return cls(whole(arch, classes), layer, shape, size)
+        """Return the net called ``net`` with new weights.
+
+        Raises RequestError for an unknown name, architecture or layer.
+        """
+        arch, layer, size = parse_name(net)
+        return cls(full_model(arch, classes), layer, shape, size)
 
 
-def parse(net: str) -> tuple[str, str, int | None]:
-    """Architecture, layer and size of a net's name. Raises RequestError for a name of another form."""
+def parse_name(net: str) -> tuple[str, str, int | None]:
+    """Return architecture, layer and size from a net's name. Raises RequestError for a name of another form."""
     found = _NAME.fullmatch(net)
     if found is None:
         raise RequestError(f"a net of torchvision's is called tv:ARCHITECTURE@LAYER, not {net!r}")
@@ -166,11 +173,11 @@ def _require_channels(shape: tuple[int, int, int]) -> None:
         raise RequestError(f"torchvision's nets take images of 1 or 3 channels, these have {shape[0]}")
 
 
-# the graph
-
-
 class _Tracer(NodePathTracer):  # type: ignore[misc]
-    """torchvision's, harmless to other threads: while fx traces, every module of the process goes through these two."""
+    """torchvision's tracer, made safe for other threads.
+
+    While fx traces, every module call and attribute access in the process goes through these two methods.
+    """
 
     def __init__(self) -> None:
         leaves = [
@@ -197,61 +204,71 @@ def _trace(model: nn.Module) -> tuple[_Tracer, fx.Graph]:
 
 
 def _split(model: nn.Module, layer: str) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """The modules up to ``layer`` and from there on. Raises RequestError where that is no cut."""
+    """Return the modules up to ``layer`` and after it. Raises RequestError when the net cannot be cut there."""
     tracer, graph = _trace(model)
     nodes = {name: node for node, name in tracer.node_to_qualname.items()}
     cuts = _cuts(model, graph)
     names = [tracer.node_to_qualname[n] for n in cuts if n in tracer.node_to_qualname]
+    possible = f"the last possible layers are: {', '.join(names[-4:])}"
     if layer not in nodes:
+        raise RequestError(f"there is no layer {layer!r}; {possible}")
+    if nodes[layer] not in cuts:
         raise RequestError(
-            f"there is no layer {layer!r}; the last ones that will do are: {', '.join(names[-4:])}"
+            f"the net cannot be cut at layer {layer!r}, since later layers read more than its output; {possible}"
         )
-    cut = nodes[layer]
-    if cut not in cuts:
-        raise RequestError(
-            f"layer {layer!r} will not do: what follows reads more than its output; the last ones that will do are: {', '.join(names[-4:])}"
-        )
-    halves = []
-    for front in (True, False):
-        half = fx.Graph()
-        copies: dict[fx.Node, fx.Node] = {}
-        output = half.graph_copy(graph, copies)
-        if front:
-            half.output(copies[cut])
-        else:
-            with half.inserting_before(copies[cut]):
-                e = half.placeholder("e")
-            copies[cut].replace_all_uses_with(e)
-            half.output(output if output is not copies[cut] else e)
-        half.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
-        if not front:
-            half.erase_node(next(n for n in half.nodes if n.op == "placeholder" and n.target != "e"))
-        halves.append(fx.GraphModule(model, half))
-    return halves[0], halves[1]
+    return _graph_before(model, graph, nodes[layer]), _graph_after(model, graph, nodes[layer])
+
+
+def _graph_before(model: nn.Module, graph: fx.Graph, cut: fx.Node) -> fx.GraphModule:
+    """Return the part of the net from the images to ``cut``."""
+    half = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    half.graph_copy(graph, copies)
+    half.output(copies[cut])
+    half.eliminate_dead_code(is_impure_node=_is_input_or_output)
+    return fx.GraphModule(model, half)
+
+
+def _graph_after(model: nn.Module, graph: fx.Graph, cut: fx.Node) -> fx.GraphModule:
+    """Return the part of the net after ``cut``, whose input is the output of ``cut``."""
+    half = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    output = half.graph_copy(graph, copies)
+    with half.inserting_before(copies[cut]):
+        e = half.placeholder("e")
+    copies[cut].replace_all_uses_with(e)
+    half.output(output if output is not copies[cut] else e)
+    half.eliminate_dead_code(is_impure_node=_is_input_or_output)
+    half.erase_node(next(n for n in half.nodes if n.op == "placeholder" and n.target != "e"))
+    return fx.GraphModule(model, half)
+
+
+def _is_input_or_output(node: fx.Node) -> bool:
+    return node.op in ("placeholder", "output")
 
 
 def _cuts(model: nn.Module, graph: fx.Graph) -> list[fx.Node]:
-    """The nodes after which everything that leads to the output reads them alone, with weights before and after."""
+    """Return the nodes at which the net can be cut: later nodes read only them, and there are weights before and after."""
     nodes = list(graph.nodes)
     output = nodes[-1]
-    leads, stack = {output}, [output]  # what the output is computed from
+    needed, stack = {output}, [output]  # nodes from which the output is computed
     while stack:
         for node in stack.pop().all_input_nodes:
-            if node not in leads:
-                leads.add(node)
+            if node not in needed:
+                needed.add(node)
                 stack.append(node)
     at = {node: i for i, node in enumerate(nodes)}
-    sees: set[fx.Node] = set()  # computed from the images
-    weighty = [i for i, n in enumerate(nodes) if n in leads and _has_weights(model, n)]
-    found, alive = [], 0  # alive: up to which node an earlier one is still read
+    from_images: set[fx.Node] = set()  # nodes that are computed from the images
+    weighted = [i for i, n in enumerate(nodes) if n in needed and _has_weights(model, n)]
+    found, last_use = [], 0  # last_use: index of the last node that reads a node before this one
     for i, node in enumerate(nodes):
-        if node.op == "placeholder" or any(n in sees for n in node.all_input_nodes):
-            sees.add(node)
-        if node not in leads or node not in sees or node is output:
+        if node.op == "placeholder" or any(n in from_images for n in node.all_input_nodes):
+            from_images.add(node)
+        if node not in needed or node not in from_images or node is output:
             continue
-        if alive <= i and weighty[0] <= i < weighty[-1]:
+        if last_use <= i and weighted[0] <= i < weighted[-1]:
             found.append(node)
-        alive = max([alive, *(at[u] for u in node.users if u in leads)])
+        last_use = max([last_use, *(at[u] for u in node.users if u in needed)])
     return found
 
 
@@ -262,9 +279,10 @@ def _has_weights(model: nn.Module, node: fx.Node) -> bool:
 
 
 class _Shapes(fx.Interpreter):
-    """The shape of what each node gives, where that is a tensor."""
+    """A run of the graph that records the shape of each node's output tensor."""
 
     def of(self, x: Tensor) -> dict[fx.Node, tuple[int, ...]]:
+        """Return the shapes for images ``x``."""
         self.found: dict[fx.Node, tuple[int, ...]] = {}
         self.run(x)
         return self.found

@@ -1,4 +1,4 @@
-"""The one VAE of the library, over representations, not images."""
+"""The VAE over representations."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from core.models.base import allocated, initialise
+from core.models.base import allocate, initialise
 from core.runtime import seeding
 
 
 class VAE(nn.Module):
-    """width -> width/2 -> 32 -> (mu, log var) -> latent -> 32 -> width/2 -> width, ReLU between.
+    """A VAE: width -> width/2 -> 32 -> (mu, log var) -> latent -> 32 -> width/2 -> width, with ReLU between layers.
 
-    ``output`` "linear" reproduces unbounded representations; "sigmoid" is the reference implementation's.
+    ``output`` is "linear", which can reproduce unbounded representations, or "sigmoid", as in the reference implementation.
     """
 
     def __init__(self, width: int, latent: int, output: str = "linear") -> None:
@@ -35,19 +35,25 @@ class VAE(nn.Module):
             self.log_var,
             *(self.decoder[i] for i in (0, 2, 4)),
         )
-        # two of the encoder, mu, log var, three of the decoder; to look them up took as long as some of their products
+        # kept as a tuple, since the lookup takes as long as a product of these small layers
         self.linears = cast(tuple[nn.Linear, ...], found)
 
     @classmethod
     def build(cls, width: int, latent: int, output: str, *, seed: int, name: str) -> VAE:
-        """A VAE with the initial weights of (seed, name); the global random state stays untouched."""
+        """Return a VAE with the initial weights of (seed, name).
+
+        Torch's global random state is neither read nor changed.
+        """
         with torch.device("meta"):
             vae = cls(width, latent, output)
-        initialise(allocated(vae), seeding.generator(seed, "init", name))
+        initialise(allocate(vae), seeding.generator(seed, "init", name))
         return vae
 
     def forward(self, e: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """e (B, width) -> reconstruction (B, width), mu (B, latent), log var (B, latent); z is sampled in eval mode too."""
+        """Return reconstruction (B, width), mu (B, latent) and log var (B, latent) of e (B, width).
+
+        z is sampled from ``generator``, in eval mode too.
+        """
         hidden = self.encoder(e)
         mu, log_var = self.mu(hidden), self.log_var(hidden)
         noise = torch.randn(mu.shape, generator=generator, device=generator.device).to(mu.device)

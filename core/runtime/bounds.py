@@ -1,7 +1,8 @@
-"""Bounds of the numbers in settings: declared in one table of each config, checked when a config is made.
+"""Bounds of the numbers in settings, and the check of a config against them.
 
-A config is a frozen dataclass. Its table ``BOUNDS`` names each number that it takes, and ``check`` refuses a value of another kind or
-outside. A subclass inherits the table and names only what it adds or narrows.
+A config is a frozen dataclass. Its table ``BOUNDS`` has one Bound for each number.
+``check`` raises for a value of the wrong type or outside its bound.
+A subclass inherits the table and lists only the bounds that it adds or narrows.
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from typing import Any
 
 from core.errors import ConfigError
 
-SHOWN = 60  # characters of a refused value that a sentence quotes
-_KINDS: dict[type[Any], dict[str, tuple[Any, ...]]] = {}
+SHOWN = 60  # characters of a rejected value that a message quotes
+_FIELD_TYPES: dict[type[Any], dict[str, tuple[Any, ...]]] = {}
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What a number may be: from ``low`` to ``high``, each included unless ``above`` or ``below`` says otherwise."""
+    """The allowed range of a number, from ``low`` to ``high``.
+
+    Both ends are allowed unless ``above`` or ``below`` is set.
+    """
 
     low: float
     high: float
     whole: bool = False
-    above: bool = False  # ``low`` itself is refused
-    below: bool = False  # ``high`` itself is refused
+    above: bool = False  # ``low`` itself is not allowed
+    below: bool = False  # ``high`` itself is not allowed
 
-    def refused(self, value: Any) -> str | None:
-        """Say why ``value`` is refused, as what it must be; None where it is allowed."""
+    def requirement(self, value: Any) -> str | None:
+        """Return the requirement that ``value`` breaks, as "must be …"; None when ``value`` is allowed."""
         right = is_number(value) and (not self.whole or isinstance(value, int))
         too_low = not right or not (value > self.low if self.above else value >= self.low)
         too_high = right and not (value < self.high if self.below else value <= self.high)
@@ -48,61 +52,69 @@ class Bound:
 
 
 def whole(high: int, low: int = 1) -> Bound:
-    """A whole number from ``low`` to ``high``."""
+    """Return the bound of a whole number from ``low`` to ``high``."""
     return Bound(low, high, whole=True)
 
 
 SHARE = Bound(0, 1, above=True)  # in (0, 1]
 FRACTION = Bound(0, 1, above=True, below=True)  # in (0, 1)
 MOMENTUM = Bound(0, 1, below=True)  # in [0, 1)
-RATE = Bound(0, 1e30, above=True)  # a high learning rate costs nothing: the run diverges and says so
+RATE = Bound(0, 1e30, above=True)  # a learning rate that is too high ends the run with a DivergedError
 WEIGHT = Bound(0, 1e6)  # of a term of a loss
 POSITIVE = Bound(0, 1e6, above=True)
 EPOCHS = whole(10_000)
 STEPS = whole(100_000_000)
 BATCH = whole(100_000)
-THREADS = whole(256)  # more cores than a machine has; tens of thousands of threads end the process
+THREADS = whole(256)  # above the cores of usual machines; tens of thousands of threads crash the process
 
 
 def check(config: Any) -> None:
-    """Check each field of a config against its type and its bound. Raises ConfigError, quoting the first value that is refused."""
-    table = bounds_of(type(config))
-    of: Any = type(config)
-    for name, kinds in _kinds(of).items():
+    """Check each field of a config against its type and its bound.
+
+    Raises ConfigError that quotes the first wrong value.
+    """
+    kind: Any = type(config)
+    table = bounds_of(kind)
+    for name, kinds in _field_types(kind).items():
         value = getattr(config, name)
         if value is None and type(None) in kinds:
             continue
         if name in table:
-            refused = table[name].refused(value)
-        elif _is_one_of(value, kinds):
+            refused = table[name].requirement(value)
+        elif _has_type(value, kinds):
             continue
         else:
-            refused = f"must be {' or '.join(_spoken(k) for k in kinds if k is not type(None))}"
+            refused = f"must be {' or '.join(_type_name(k) for k in kinds if k is not type(None))}"
         if refused is not None:
             raise ConfigError(f"{name} {refused}, got {quoted(value)}")
 
 
 def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:
-    """The bounds of a config's fields by name, those of its base classes among them."""
+    """Return the bounds of a config's fields by name, including those of its base classes."""
     found: dict[str, Bound] = {}
     for base in reversed(kind.__mro__):
         found |= vars(base).get("BOUNDS", {})
     return found
 
 
-def unbounded(kind: Any) -> list[str]:
-    """Name the fields of a config that take numbers and have no bound; a config that is finished has none."""
+def fields_without_bound(kind: Any) -> list[str]:
+    """Return the names of the number fields of a config that have no bound.
+
+    Every complete config gives an empty list.
+    """
     table = bounds_of(kind)
-    return [name for name, kinds in _kinds(kind).items() if {int, float} & set(kinds) and name not in table]
+    return [
+        name for name, kinds in _field_types(kind).items() if {int, float} & set(kinds) and name not in table
+    ]
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether ``value`` is a number; True and False are none."""
+    """Return whether ``value`` is a number; True and False do not count as numbers."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def quoted(value: Any) -> str:
-    """Quote a refused value in at most ``SHOWN`` characters of one line."""
+    """Return ``value`` quoted on one line of at most ``SHOWN`` characters."""
     limit = sys.get_int_max_str_digits()
     if isinstance(value, int) and not isinstance(value, bool) and limit and value.bit_length() > 3 * limit:
         return "a number of thousands of digits"
@@ -111,7 +123,7 @@ def quoted(value: Any) -> str:
 
 
 def listed(names: Iterable[Any], most: int = 5) -> str:
-    """List at most ``most`` names that a user gave, each on one line and cut short: a, b, …"""
+    """Return at most ``most`` names that a user gave as "a, b, …", each shortened to ``SHOWN`` characters."""
     given = list(names)
     said = [
         n if isinstance(n, str) and n.isprintable() and len(n) <= SHOWN else quoted(n) for n in given[:most]
@@ -119,25 +131,25 @@ def listed(names: Iterable[Any], most: int = 5) -> str:
     return ", ".join([*said, *["…"] * (len(given) > most)])
 
 
-def _kinds(kind: type[Any]) -> dict[str, tuple[Any, ...]]:
-    """The types that each field may have; worked out once for each config."""
-    if kind not in _KINDS:
+def _field_types(kind: type[Any]) -> dict[str, tuple[Any, ...]]:
+    """Return the allowed types of each field. Each config class is analysed once."""
+    if kind not in _FIELD_TYPES:
         hints = typing.get_type_hints(kind)
         found = {}
         for f in fields(kind):
             hint = hints[f.name]
             is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
             found[f.name] = typing.get_args(hint) if is_union else (hint,)
-        _KINDS[kind] = found
-    return _KINDS[kind]
+        _FIELD_TYPES[kind] = found
+    return _FIELD_TYPES[kind]
 
 
-def _is_one_of(value: Any, kinds: tuple[Any, ...]) -> bool:
+def _has_type(value: Any, kinds: tuple[Any, ...]) -> bool:
     plain = tuple(typing.get_origin(k) or k for k in kinds)
     return isinstance(value, plain) and (not isinstance(value, bool) or bool in plain)
 
 
-def _spoken(kind: Any) -> str:
+def _type_name(kind: Any) -> str:
     kind = typing.get_origin(kind) or kind
     names = {bool: "true or false", str: "a word", tuple: "a list"}
     name = getattr(kind, "__name__", str(kind))

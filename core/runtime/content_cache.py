@@ -1,6 +1,6 @@
-"""Trained models and maps kept by content, in memory and under ``$LAF_HOME``, so that nothing is made twice.
+"""A cache of trained models and maps, in memory and under ``$LAF_HOME``.
 
-A key is a hash of everything that decides the result: data, rows, config, seed, device and the version of the code that made it.
+A key is a hash of everything that decides the result: data, rows, config, seed, device and ``VERSION``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from core.runtime.storage import home, load_state, save_state, write_bytes
 
 log = logging.getLogger(__name__)
 
-SHIPPED = (
-    Path(__file__).parents[2] / "assets" / "shelf"
-)  # the default's model and map; assets/make_default.py makes them
+# the model and the map of the default setup, written by assets/make_default.py
+SHIPPED = Path(__file__).parents[2] / "assets" / "shelf"
 VERSION = 1  # raise it when training, initialisation or the map gives other results than before
 
 
 def content_key(*parts: Any) -> str:
-    """A key for ``parts``: JSON values and tensors."""
+    """Return a hash of ``parts``, which are JSON values and tensors."""
     digest = hashlib.blake2b(digest_size=12)
     for part in (VERSION, *parts):
         if isinstance(part, Tensor):
@@ -40,21 +39,21 @@ def content_key(*parts: Any) -> str:
 
 
 class ContentCache:
-    """Nested dicts of tensors and plain values by key; at most ``most`` in memory, the rest on disk.
+    """A cache of nested dicts of tensors and JSON values; at most ``most`` entries are also in memory.
 
-    What is handed out is shared: do not change it. A file that cannot be read is made again; a disk that cannot be written costs
-    only the keeping.
+    ``get`` returns the cached object itself, which callers must not change. A file that cannot be read counts
+    as missing. When the disk cannot be written, the entry stays in memory only.
     """
 
     def __init__(self, kind: str, most: int = 16) -> None:
-        self._kind = kind
+        self._kind = kind  # the folder's name under $LAF_HOME
         self._most = most
         self._memory: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._lock = Lock()
         self._purged = PurgeWatch()
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """What was kept under ``key``, or None."""
+        """Return the entry of ``key``, or None when there is none."""
         with self._lock:
             if self._purged.changed():
                 self._memory.clear()
@@ -68,13 +67,16 @@ class ContentCache:
         try:
             value = load_state(path)
         except DataError as error:
-            log.warning("%s; it is made again", error)
+            log.warning("%s; the Lab computes it again", error)
             return None
         self._remember(key, value)
         return value
 
     def put(self, key: str, value: dict[str, Any], *, dataset: str | None = None, kind: str = "") -> None:
-        """Keep ``value`` under ``key``; ``dataset`` names the images it was made from, so that a purge finds it."""
+        """Store ``value`` under ``key``.
+
+        A purge finds the entry by ``dataset``, the name of the data it was computed from.
+        """
         self._remember(key, value)
         try:
             if dataset is not None:
@@ -82,10 +84,10 @@ class ContentCache:
                 write_bytes(home() / self._kind / f"{key}.json", json.dumps(source).encode())
             save_state(home() / self._kind / f"{key}.safetensors", value)
         except DataError as error:
-            log.warning("%s; it is kept in memory only", error)
+            log.warning("%s; the result stays in memory only", error)
 
     def entries(self) -> list[tuple[str, dict[str, str] | None]]:
-        """Keys of what is on disk under ``$LAF_HOME``, each with "dataset" and "kind"; None where that is not known."""
+        """Return the keys on disk under ``$LAF_HOME``, each with its "dataset" and "kind", or None when they are unknown."""
         found: list[tuple[str, dict[str, str] | None]] = []
         for path in sorted((home() / self._kind).glob("*.safetensors")):
             try:
@@ -96,12 +98,12 @@ class ContentCache:
         return found
 
     def paths(self, key: str) -> list[Path]:
-        """The files of ``key``."""
-        both = (home() / self._kind / f"{key}{end}" for end in (".safetensors", ".json"))
-        return [p for p in both if p.exists()]
+        """Return the existing files of ``key``."""
+        files = (home() / self._kind / f"{key}{end}" for end in (".safetensors", ".json"))
+        return [p for p in files if p.exists()]
 
     def remove(self, key: str) -> None:
-        """Keep ``key`` no longer. Raises DataError when its files cannot be removed."""
+        """Delete ``key`` from memory and disk. Raises StoreError when its files cannot be removed."""
         with self._lock:
             self._memory.pop(key, None)
         for path in self.paths(key):

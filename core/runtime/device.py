@@ -1,4 +1,4 @@
-"""Where and with how many threads things are computed, and what memory that took."""
+"""Device, thread count, float settings and peak memory of computations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from core.errors import RequestError
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """CUDA when there is one, else MPS, else CPU; or the device named. Raises RequestError when it is not there."""
+    """Return the device called ``name``. "auto" means CUDA where there is one, else MPS, else the CPU.
+
+    Raises RequestError when this machine has no such device.
+    """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
@@ -32,7 +35,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def in_bfloat16(device: torch.device, precision: str) -> bool:
-    """Whether ``precision`` (a key of core.config.PRECISIONS) means bfloat16 on ``device``."""
+    """Return whether ``precision``, a key of core.config.PRECISIONS, means bfloat16 on ``device``."""
     if precision == "auto":
         if device.type == "cuda":
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -44,13 +47,16 @@ def in_bfloat16(device: torch.device, precision: str) -> bool:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def computing(count: int) -> Iterator[None]:
-    """With ``count`` OpenMP threads, and ``denormals_as_zero``, in this thread of the program; what was set before comes back after."""
+    """Compute with ``count`` OpenMP threads and ``denormals_as_zero`` in this Python thread.
+
+    Restore both settings at the end.
+    """
     before = torch.get_num_threads()
     with denormals_as_zero():
         if before == count:
@@ -65,12 +71,12 @@ def computing(count: int) -> Iterator[None]:
 
 @contextmanager
 def denormals_as_zero() -> Iterator[None]:
-    """Numbers nearer to zero than 1.2e-38 are zero in this thread, where the processor can do that; as before afterwards.
+    """Round numbers below 1.2e-38 to zero in this thread, where the processor can.
 
-    Weight decay shrinks the weights of channels that have died to such numbers, and some processors take a hundred times as long to
-    multiply them: without this a trained model can be seven times as slow as another of the same net.
+    Restore the setting at the end. Weight decay shrinks the weights of dead channels to such numbers, which
+    slow some processors down (docs/performance.md).
     """
-    if _are_zero() or not torch.set_flush_denormal(True):
+    if _denormals_are_zero() or not torch.set_flush_denormal(True):
         yield
         return
     try:
@@ -79,13 +85,13 @@ def denormals_as_zero() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def _are_zero() -> bool:
-    """Whether they are already; torch has no other way of telling."""
+def _denormals_are_zero() -> bool:
+    """Return whether this thread rounds denormal numbers to zero; torch has no query for that."""
     return not bool(torch.tensor(1e-38, dtype=torch.float32) * 0.1)
 
 
 def peak_memory_mb(device: torch.device | None = None) -> float:
-    """Peak resident memory of this process so far, in MB (10^6 bytes); for a CUDA ``device``, of what was allocated there."""
+    """Return the peak memory of this process so far in MB (10^6 bytes): allocated memory on a CUDA ``device``, else resident."""
     if device is not None and device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,8 @@
-"""Work that yields its Progress slice by slice and returns what it made: to be driven by a Runner, or at one go."""
+"""Progress reports, and work that runs in time slices.
+
+Work is a generator. It yields a Progress after each slice and returns its result.
+A Scheduler advances it slice by slice, or ``run_to_end`` runs all of it.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one stage of work is."""
+    """Finished and total steps of one stage of work, and the time spent."""
 
     stage: str  # a key: "train", "vae", "vae_f", "unlearn", "retrain", "map"
     done: int
     total: int
     seconds: float = field(default=0.0, compare=False)  # spent in this stage so far
-    curve: tuple[float, ...] = ()  # mean loss of each epoch that is over, where the stage has one
+    curve: tuple[float, ...] = ()  # mean loss of each finished epoch; () for a stage without a loss
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left at the rate measured so far; None before there is one."""
+        """Seconds left at the rate measured so far; None before the first step."""
         return self.seconds / self.done * (self.total - self.done) if self.done and self.seconds else None
 
 
@@ -29,7 +33,7 @@ Work = Generator[Progress, None, T]
 
 
 def run_to_end(work: Work[T], progress: Callable[[Progress], object] | None = None) -> T:
-    """Run all of ``work`` now and return its result; call ``progress`` after each slice."""
+    """Run all slices of ``work`` and return its result. Call ``progress`` after each slice."""
     stepper = WorkStepper(work)
     while stepper.advance():
         if progress is not None and stepper.progress is not None:
@@ -47,8 +51,9 @@ def with_progress(work: Work[T], change: Callable[[Progress], Progress]) -> Work
 
 
 class WorkStepper(Generic[T]):
-    """Work that a caller advances slice by slice, with the last Progress beside it.
+    """Work that a caller advances slice by slice.
 
+    ``progress`` is the last Progress, None before the first slice.
     ``result`` raises AttributeError until the work has ended.
     """
 

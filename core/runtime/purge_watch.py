@@ -1,4 +1,4 @@
-"""Whether something was purged since, perhaps by another process: what is held in memory of it must go, too."""
+"""Detection of purges, also by other processes, so that a process drops purged data from its memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from core.runtime.storage import home
 
 
 def purges_home() -> Path:
-    """Where the manifests of all purges lie."""
+    """Return the folder of the manifests of all purges."""
     return home() / "purges"
 
 
 def generation() -> int:
-    """Another number after each purge; one look at a folder."""
+    """Return a number that changes with each purge: the modification time of the folder of manifests."""
     try:
         return purges_home().stat().st_mtime_ns
     except OSError:
@@ -22,7 +22,10 @@ def generation() -> int:
 
 
 def purged_since(before: int) -> set[str]:
-    """Return the datasets of which something was purged after generation ``before``, named by a request or found by content."""
+    """Return the names of the datasets that lost images to a purge after generation ``before``.
+
+    These are the dataset of the request and each dataset in which the purge found the same content.
+    """
     found: set[str] = set()
     for path in purges_home().glob("*.json"):
         try:
@@ -35,12 +38,12 @@ def purged_since(before: int) -> set[str]:
 
 
 class PurgeWatch:
-    """Says once of each purge that there was one."""
+    """A check that reports each purge once to its owner."""
 
     def __init__(self) -> None:
         self._seen: int | None = None
 
     def changed(self) -> bool:
-        """Whether something was purged since the last time this was asked."""
+        """Return whether there was a purge since the last call; the first call returns False."""
         before, self._seen = self._seen, generation()
         return before is not None and before != self._seen

@@ -1,4 +1,4 @@
-"""Worker threads that drive Runs and other sliced work, taking turns, so that many sessions share few cores fairly."""
+"""A scheduler: worker threads that run tasks slice by slice, so that many sessions share few cores fairly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class SlicedTask:
-    """A generator as a Task: each ``yield`` ends a slice. An error goes to ``on_error`` and ends it. ``weight``: see Runner."""
+    """A generator as a Task; each ``yield`` ends a slice.
+
+    An error ends the task and goes to ``on_error`` as a LabError. Scheduler describes ``weight``.
+    """
 
     def __init__(
         self, work: Iterator[object], on_error: Callable[[LabError], None], weight: float = 1.0
@@ -31,7 +34,7 @@ class SlicedTask:
         self.alive = True
 
     def tick(self) -> bool:
-        """Run to the next ``yield``."""
+        """Run one slice; return whether the generator continues."""
         try:
             next(self._work)
             return True
@@ -40,7 +43,7 @@ class SlicedTask:
         except LabError as error:
             self._on_error(error)
         except Exception as error:
-            log.exception("work behind an experiment failed")
+            log.exception("a background task failed")
             self._on_error(LabError(f"{type(error).__name__}: {error}".splitlines()[0]))
         self.alive = False
         return False
@@ -49,83 +52,86 @@ class SlicedTask:
 class Task(Protocol):
     """Work in slices of well under a second.
 
-    It may say more of itself: ``weight`` (a float), ``account`` (an object) and ``waits`` (a bool); see Runner.
+    A task may have the attributes ``weight`` (float), ``account`` (object) and ``waits`` (bool), which Scheduler describes.
     """
 
     def tick(self) -> bool:
-        """One slice; whether another is wanted."""
+        """Run one slice; return whether the task needs another."""
         ...
 
 
 @dataclass
-class _Account:
-    """What one task had, or several that count as one."""
+class _UsedTime:
+    """Processor time that one task used, or several tasks that count as one."""
 
-    had: float = 0.0  # seconds by weight, from where it came in
-    tasks: int = 0  # that wait or run
-    since: dict[int, tuple[float, float]] = field(
+    seconds: float = 0.0  # of finished slices, each divided by its task's weight
+    tasks: int = 0  # queued or running
+    running: dict[int, tuple[float, float]] = field(
         default_factory=dict
-    )  # id(task) in a thread -> start, weight
+    )  # id(task) -> start of slice, weight
 
-    def by(self, now: float) -> float:
-        """What it had until ``now``, slices in progress with it."""
-        return self.had + sum((now - start) / weight for start, weight in self.since.values())
+    def until(self, now: float) -> float:
+        """Return the seconds used until ``now``, including the slices in progress."""
+        return self.seconds + sum((now - start) / weight for start, weight in self.running.values())
 
 
 class Scheduler:
-    """``workers`` threads (default: one for each core) that share their time among tasks, a slice at a time.
+    """``workers`` threads (default: one for each core) that run tasks in turn, one slice at a time.
 
-    Next is always the task whose account had least, so that long slices do not crowd out short ones. Time of a task with a ``weight``
-    below 1 counts for more, so that what plays goes before what is only compared with. A task's account is its own unless it has an
-    ``account``, which several may share: a run and its frames have one share together. A task that ``waits`` for another comes after all that
-    do not. A task that wants no more turns is dropped; submit it again to go on. A task is never in two threads at once.
+    The next slice goes to the task that has used the least time. So long slices do not crowd out short ones.
+    Used time is divided by the task's ``weight``. A task of weight 0.5 gets half as much time as one of
+    weight 1. Tasks with the same ``account`` object share one count of used time, as a run and its frames do.
+    A task that ``waits`` for another task comes after all tasks that do not wait. A task that needs no more
+    slices is dropped; submit it again to continue it. A task never runs in two threads at once.
     """
 
     def __init__(self, workers: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
         self.workers = workers or max(1, os.cpu_count() or 1)
-        self._clock = clock  # seconds, by which shares are counted
-        self._waiting: list[Task] = []
-        # who comes back soon comes back with what it had, or it would be first each time
-        self._accounts: WeakKeyDictionary[object, _Account] = WeakKeyDictionary()
-        self._least = 0.0  # what the account that was taken last had had: where a new one comes in
-        self._known: dict[int, str] = {}  # id(task) -> "waiting" | "running" | "again" | "dropped"
+        self._clock = clock  # returns seconds
+        self._queue: list[Task] = []
+        # kept while the key lives: a task that is submitted again does not start at zero
+        self._used: WeakKeyDictionary[object, _UsedTime] = WeakKeyDictionary()
+        self._least = 0.0  # used time of the task that was chosen last; a new task starts there
+        self._state: dict[int, str] = {}  # id(task) -> "waiting" | "running" | "again" | "dropped"
         self._change = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._closing = False
-        atexit.register(self.close)  # a thread inside a torch call when the interpreter goes ends in an abort
+        atexit.register(
+            self.close
+        )  # the interpreter aborts when it ends while a thread is inside a torch call
 
     def submit(self, task: Task) -> None:
-        """Give ``task`` turns until it wants no more; does nothing when it has them already."""
+        """Run slices of ``task`` until it needs no more; do nothing when it is submitted already."""
         with self._change:
-            state = self._known.get(id(task))
+            state = self._state.get(id(task))
             if state in ("running", "dropped"):
-                self._known[id(task)] = "again"
+                self._state[id(task)] = "again"
             elif state is None:
-                self._known[id(task)] = "waiting"
-                account = self._account(task)
-                if not account.tasks:
-                    account.had = max(account.had, self._least)
-                account.tasks += 1
-                self._waiting.append(task)
+                self._state[id(task)] = "waiting"
+                used = self._used_by(task)
+                if not used.tasks:
+                    used.seconds = max(used.seconds, self._least)
+                used.tasks += 1
+                self._queue.append(task)
                 if len(self._threads) < self.workers:
-                    name = f"runner-{len(self._threads)}"
-                    self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                    name = f"scheduler-{len(self._threads)}"
+                    self._threads.append(threading.Thread(target=self._run_tasks, name=name, daemon=True))
                     self._threads[-1].start()
                 self._change.notify()
 
     def discard(self, task: Task) -> None:
-        """No more turns for ``task``; the slice in progress ends by itself."""
+        """Stop running ``task``; a slice in progress runs to its end."""
         with self._change:
-            state = self._known.get(id(task))
+            state = self._state.get(id(task))
             if state == "waiting":
-                self._waiting.remove(task)
-                self._account(task).tasks -= 1
-                del self._known[id(task)]
+                self._queue.remove(task)
+                self._used_by(task).tasks -= 1
+                del self._state[id(task)]
             elif state is not None:
-                self._known[id(task)] = "dropped"
+                self._state[id(task)] = "dropped"
 
     def close(self, wait_s: float = 2.0) -> None:
-        """No more turns for anybody; waits for the slices in progress."""
+        """Stop all tasks; wait up to ``wait_s`` for each worker's slice in progress."""
         with self._change:
             self._closing = True
             self._change.notify_all()
@@ -133,50 +139,57 @@ class Scheduler:
             thread.join(wait_s)
 
     def __len__(self) -> int:
-        """Tasks that wait or run."""
+        """Return the number of tasks that are queued or running."""
         with self._change:
-            return len(self._known)
+            return len(self._state)
 
-    def _work(self) -> None:
-        torch.set_num_threads(
-            1
-        )  # of this worker; a config that wants more asks for them around its own slices
+    def _run_tasks(self) -> None:
+        # a config that wants more threads sets them around its own slices
+        torch.set_num_threads(1)
         while True:
             with self._change:
-                while not self._waiting and not self._closing:
+                while not self._queue and not self._closing:
                     self._change.wait()
                 if self._closing:
                     return
                 start = self._clock()
-                idle, had, task = self._next(start)
-                self._waiting.remove(task)
-                account, weight = self._account(task), getattr(task, "weight", 1.0)
-                if not idle:
-                    self._least = max(self._least, had)
-                    account.since[id(task)] = (start, weight)
-                self._known[id(task)] = "running"
+                task, used, counted = self._take(start)
             try:
                 more = task.tick()
             except Exception:
                 log.exception("a task raised")
                 more = False
             with self._change:
-                if not idle:
-                    del account.since[id(task)]
-                    account.had += (self._clock() - start) / weight
-                state = self._known.pop(id(task))
-                if state == "again" or (more and state == "running"):
-                    self._known[id(task)] = "waiting"
-                    self._waiting.append(task)
-                    self._change.notify()
-                else:
-                    account.tasks -= 1
+                if counted:
+                    began, weight = used.running.pop(id(task))
+                    used.seconds += (self._clock() - began) / weight
+                self._put_back(task, used, more)
 
-    def _account(self, task: Task) -> _Account:
-        return self._accounts.setdefault(getattr(task, "account", task), _Account())
+    def _take(self, now: float) -> tuple[Task, _UsedTime, bool]:
+        """Remove the next task from the queue.
 
-    def _next(self, now: float) -> tuple[bool, float, Task]:
-        """Whether it only waits, what its account had, and the task."""
-        keys = [(getattr(task, "waits", False), self._account(task).by(now)) for task in self._waiting]
+        Return it, its used time and whether this slice counts (False: it waits).
+        """
+        keys = [(getattr(task, "waits", False), self._used_by(task).until(now)) for task in self._queue]
         at = min(range(len(keys)), key=keys.__getitem__)
-        return *keys[at], self._waiting[at]
+        waits, seconds = keys[at]
+        task = self._queue.pop(at)
+        used = self._used_by(task)
+        if not waits:
+            self._least = max(self._least, seconds)
+            used.running[id(task)] = (now, getattr(task, "weight", 1.0))
+        self._state[id(task)] = "running"
+        return task, used, not waits
+
+    def _put_back(self, task: Task, used: _UsedTime, more: bool) -> None:
+        """Queue a task again after its slice, where it needs ``more`` or was submitted meanwhile."""
+        state = self._state.pop(id(task))
+        if state == "again" or (more and state == "running"):
+            self._state[id(task)] = "waiting"
+            self._queue.append(task)
+            self._change.notify()
+        else:
+            used.tasks -= 1
+
+    def _used_by(self, task: Task) -> _UsedTime:
+        return self._used.setdefault(getattr(task, "account", task), _UsedTime())

@@ -1,4 +1,7 @@
-"""Independent random streams from one seed, so that no stage can disturb another and nothing global is touched."""
+"""Independent random streams derived from one seed.
+
+No function here reads or changes torch's global random state.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream called ``names`` of the run seeded ``seed``; the same on every machine."""
+    """Return a 63-bit seed for the stream called ``names`` of the run with ``seed``.
+
+    It is the same on every machine.
+    """
     text = "/".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A fresh local generator for one stream."""
+    """Return a new generator for the stream called ``names`` of the run with ``seed``."""
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
 
 
 class Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Within it, in this thread, whatever draws without a generator of its own draws from ``generator``.
+    """A context in which torch operations of this thread draw from ``generator`` unless they are given another one.
 
-    For code that knows no generators: torchvision's initialisations, dropout. The global random state is neither read nor moved.
+    It serves code that takes no generator, such as torchvision's initialisation and dropout.
     """
 
     def __init__(self, generator: torch.Generator) -> None:
@@ -32,7 +38,7 @@ class Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        if func is torch.ops.aten.native_dropout.default:  # of a GPU; it takes no generator
+        if func is torch.ops.aten.native_dropout.default:  # the GPU's dropout, which takes no generator
             x, p = args[:2]
             mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - p, generator=self._generator)
             return x * mask / (1 - p), mask

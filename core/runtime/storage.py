@@ -1,4 +1,7 @@
-"""Things on disk: tensors and plain values in one safetensors file each, written atomically, never a pickle."""
+"""State files: nested tensors and JSON values in one safetensors file, written atomically and never pickled.
+
+A file of format 2 may hold compressed tensors, and may refer to tensors in another state file of its folder.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,18 @@ from torch import Tensor
 from core.errors import StoreError
 from core.runtime.packing import pack, unpack
 
-FORMAT = 2  # 1: each tensor as it is, in this file
-SMALL = 1024  # bytes: a smaller tensor is not worth packing
+FORMAT = 2  # format 1 has neither compressed nor shared tensors
+SMALL = 1024  # bytes; compressing a smaller tensor does not pay
 
-Known = dict[str, str]  # by the digest of a tensor, its name in a file
+Known = dict[str, str]  # the digest of a tensor -> its name in a file
 
 
 def home() -> Path:
-    """``$LAF_HOME``, or the platform's user data folder."""
+    """Return ``$LAF_HOME``, or the platform's user data folder."""
     named = os.environ.get("LAF_HOME")
-    return (
-        Path(os.path.expanduser(named))
-        if named
-        else Path(platformdirs.user_data_dir("laf-lab", appauthor=False))
-    )
+    if named:
+        return Path(os.path.expanduser(named))
+    return Path(platformdirs.user_data_dir("laf-lab", appauthor=False))
 
 
 def save_state(
@@ -44,15 +45,16 @@ def save_state(
     beside: Path | None = None,
     known: Known | None = None,
 ) -> None:
-    """Write nested dicts and lists of tensors, arrays and JSON values to ``path``; a reader sees the old file or the new one.
+    """Write nested dicts and lists of tensors, arrays and JSON values to ``path``.
 
-    ``packed``: smaller, and slower to write. Tensors that ``known`` names are not written: they are read from ``beside``, another
-    state in the same folder. Raises StoreError when the folder cannot be written or the disk is full.
+    A reader sees the old or the new file. ``packed`` compresses large tensors. ``known`` lists tensors of the
+    file ``beside`` in the same folder. Such tensors are not written again; ``load_state`` reads them from
+    ``beside``. Raises StoreError when the folder cannot be written or the disk is full.
     """
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
-    header: dict[str, Any] = {"format": 1, "state": _strip(state, tensors)}
+    header: dict[str, Any] = {"format": 1, "state": _extract_tensors(state, tensors)}
     shared = {n: [known[d], d] for n, t in tensors.items() if (d := digest(t)) in known} if known else {}
     written = {name: t for name, t in tensors.items() if name not in shared}
     if shared:
@@ -62,33 +64,39 @@ def save_state(
         big = {name: t for name, t in written.items() if t.numel() * t.element_size() >= SMALL}
         header |= {"format": 2, "packed": {n: [str(t.dtype)[6:], list(t.shape)] for n, t in big.items()}}
         written |= {
-            n: torch.frombuffer(bytearray(pack(_plain(t))), dtype=torch.uint8) for n, t in big.items()
+            n: torch.frombuffer(bytearray(pack(_unsigned(t))), dtype=torch.uint8) for n, t in big.items()
         }
     write_bytes(Path(path), save(written, metadata={"laf": json.dumps(header)}))
 
 
 def tensors_in(path: Path) -> Known:
-    """The digests of the tensors that lie in a state's file, and their names there. Raises StoreError as ``load_state``."""
+    """Return the names of the tensors in a state file by their digests.
+
+    Raises StoreError as ``load_state`` does.
+    """
     return {digest(tensor): name for name, tensor in _read(path)[1].items()}
 
 
 def digest(tensor: Tensor) -> str:
-    """A hash of a tensor on the CPU: its kind, shape and bytes."""
+    """Return a hash of a CPU tensor's type, shape and bytes."""
     kind = f"{tensor.dtype} {list(tensor.shape)}".encode()
-    return hashlib.blake2b(_plain(tensor).tobytes(), digest_size=16, key=kind[:64]).hexdigest()
+    return hashlib.blake2b(_unsigned(tensor).tobytes(), digest_size=16, key=kind[:64]).hexdigest()
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
-    """What ``save_state`` wrote. Raises StoreError for a file that is missing, broken, foreign or of a newer format."""
+    """Return the state that ``save_state`` wrote to ``path``.
+
+    Raises StoreError for a file that is missing, broken, of a newer format or not a state file.
+    """
     header, tensors = _read(Path(path))
     try:
         if "shared" in header:
             beside = _read(Path(path).with_name(Path(header["beside"]).name))[1]
-            for mine, (name, wanted) in header["shared"].items():
+            for own_name, (name, wanted) in header["shared"].items():
                 if digest(beside[name]) != wanted:
-                    raise ValueError("the state beside it is another")
-                tensors[mine] = beside[name]
-        restored = _fill(header["state"], tensors)
+                    raise ValueError("a shared tensor has changed")
+                tensors[own_name] = beside[name]
+        restored = _insert_tensors(header["state"], tensors)
         if not isinstance(restored, dict):
             raise ValueError("not a dict")
         return restored
@@ -97,7 +105,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The header of a state's file, and the tensors that lie in it."""
+    """Return the header of a state file and the tensors in it."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -134,40 +142,44 @@ def _unreadable(path: str | Path, error: Exception) -> StoreError:
     )
 
 
-def _plain(tensor: Tensor) -> npt.NDArray[Any]:
-    """(n,) unsigned integers of a contiguous tensor's own bytes."""
+def _unsigned(tensor: Tensor) -> npt.NDArray[Any]:
+    """Return the bytes of a contiguous tensor as unsigned integers (n,) of the same width."""
     flat: npt.NDArray[Any] = tensor.reshape(-1).view(torch.uint8).numpy()
     return flat.view(f"<u{tensor.element_size()}")
 
 
-def _strip(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """``value`` with every tensor replaced by its number, the tensors collected under it; each a copy of its own memory."""
+def _extract_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return ``value`` with each tensor replaced by its number, and add a CPU copy of each to ``tensors`` under that number."""
     if isinstance(value, (Tensor, np.ndarray)):
         name = str(len(tensors))
         tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
         tensors[name] = tensor.detach().cpu().contiguous().clone()
         return {"$tensor" if isinstance(value, Tensor) else "$array": name}
     if isinstance(value, dict):
-        return {"$dict": [[k, _strip(v, tensors)] for k, v in value.items()]}
+        return {"$dict": [[k, _extract_tensors(v, tensors)] for k, v in value.items()]}
     if isinstance(value, (list, tuple)):
-        return [_strip(v, tensors) for v in value]
+        return [_extract_tensors(v, tensors) for v in value]
     return value
 
 
-def _fill(value: Any, tensors: dict[str, Tensor]) -> Any:
+def _insert_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return the value that ``_extract_tensors`` took apart."""
     if isinstance(value, dict):
         if "$tensor" in value:
             return tensors[value["$tensor"]]
         if "$array" in value:
             return tensors[value["$array"]].numpy()
-        return {k: _fill(v, tensors) for k, v in value["$dict"]}
+        return {k: _insert_tensors(v, tensors) for k, v in value["$dict"]}
     if isinstance(value, list):
-        return [_fill(v, tensors) for v in value]
+        return [_insert_tensors(v, tensors) for v in value]
     return value
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically, making its folder. Raises StoreError when it cannot be written or the disk is full."""
+    """Write ``data`` to ``path`` atomically and create its folder.
+
+    Raises StoreError when that fails or the disk is full.
+    """
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

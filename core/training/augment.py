@@ -1,4 +1,4 @@
-"""Random crops and mirror images of a whole batch at once, on its device."""
+"""Random crops and mirror images of a whole batch on its device."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from torch.nn import functional
 
 
 def crop_and_flip(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each of x (B, C, H, W) shifted by up to an eighth of its shorter side (4 pixels of 32), zeros coming in, and mirrored by chance.
+    """Return images x (B, C, H, W), each shifted at random by up to an eighth of its shorter side and mirrored at random.
 
-    ``generator`` lies on the device of x. Zero is black, or the mean colour where the images are normalised.
+    Zeros fill the border; zero is black, or the mean colour when images are normalised. ``generator`` is on the device of x.
     """
     n, c, h, w = x.shape
     pad = max(1, min(h, w) // 8)
 
     def draw(below: int) -> Tensor:
+        """Return random whole numbers (B, 1) in [0, below)."""
         return torch.randint(below, (n, 1), generator=generator, device=x.device)
 
     across = torch.arange(w, device=x.device)
-    rows = draw(2 * pad + 1) + torch.arange(h, device=x.device)  # (B, H), of the padded image
+    rows = draw(2 * pad + 1) + torch.arange(h, device=x.device)  # (B, H) in the padded image
     columns = draw(2 * pad + 1) + torch.where(draw(2) == 1, w - 1 - across, across)  # (B, W)
     padded = functional.pad(x, (pad, pad, pad, pad))
     image = torch.arange(n, device=x.device)[:, None, None, None]

@@ -1,4 +1,4 @@
-"""Shuffled minibatches of row numbers, as explicit state: any moment can be saved and continued to the bit."""
+"""Shuffled minibatches of row numbers, as explicit state that can be saved and continued to the bit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from core.runtime import seeding
 
 
 class Batches:
-    """Minibatches of the rows 0 … n-1, shuffled anew each epoch by a generator of its own; the last may be smaller."""
+    """Minibatches of the rows 0 … n-1, shuffled by a local generator in each epoch.
+
+    The last batch may be smaller.
+    """
 
     def __init__(self, n: int, batch_size: int, seed: int, name: str) -> None:
         self.n = n
@@ -22,16 +25,16 @@ class Batches:
         self._next = 0
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return math.ceil(self.n / self.batch_size)
 
     def restart(self) -> None:
-        """Begin a new epoch, wherever the last one stood."""
+        """Begin a new epoch."""
         self._order = torch.randperm(self.n, generator=self._generator)
         self._next = 0
 
     def draw(self) -> Tensor:
-        """The next rows, (B,) int64; a new epoch begins by itself when the last one is used up."""
+        """Return the next rows, (B,) int64. A new epoch begins after the last batch."""
         if self._next >= len(self._order):
             self.restart()
         rows = self._order[self._next : self._next + self.batch_size]

@@ -1,4 +1,7 @@
-"""Parameters as one vector: what is done to all of them at once takes one pass over memory, not one for each layer."""
+"""Parameters in one vector, so that an operation on all of them is one pass over memory.
+
+Two steps of Adam on such vectors take 2.69 of the 35.48 ms of a step of LAF on MNIST (docs/performance.md).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from torch import Tensor, nn
 
 
 class FlatVector:
-    """Numbers of the shape of some parameters, side by side; ``views`` are the parts, each laid out in memory as its parameter."""
+    """One vector for tensors with the shapes of ``parameters``.
+
+    ``views`` are its parts, in the memory layout of the parameters.
+    """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         first = parameters[0]
@@ -22,7 +28,7 @@ class FlatVector:
 
     @torch.no_grad()
     def put(self, parts: Iterable[Tensor | None]) -> Tensor:
-        """Take over ``parts``, zeros for None; the values."""
+        """Copy ``parts`` into the views, with zeros when a part is None, and return the vector."""
         found = list(parts)
         if any(part is None for part in found):
             self.values.zero_()
@@ -33,7 +39,7 @@ class FlatVector:
 
 
 class FlatParameters:
-    """Parameters that lie in one ``FlatVector``: whoever changes a parameter in place changes its values, and the other way round."""
+    """Parameters that share the memory of one ``FlatVector``; an in-place change of either changes the other."""
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
         self.parameters = list(parameters)
@@ -42,16 +48,16 @@ class FlatParameters:
 
     @property
     def values(self) -> Tensor:
-        """(P,) all parameters, in their order and in their own memory layout."""
+        """All parameters as a vector (P,), in their order and memory layout."""
         self._attach()
         return self._vector.values
 
     def gradient(self) -> FlatVector:
-        """A Vector for a gradient."""
+        """Return a FlatVector of zeros for a gradient."""
         return FlatVector(self.parameters)
 
     def _attach(self) -> None:
-        """A deep copy of a model takes each parameter out of its vector: in again."""
+        """Move parameters back into the vector; a deep copy of a model gives each its own memory."""
         for parameter, view in zip(self.parameters, self._vector.views, strict=True):
             if parameter.data_ptr() != view.data_ptr():
                 view.copy_(parameter.detach())

@@ -1,4 +1,7 @@
-"""Adam as torch has it, without what torch adds for its compiler: that took longer than the step of a small net, and a second at the first one."""
+"""Adam with torch's formula, without torch's hooks for its compiler, and Adam on a flat vector.
+
+Without the import of torch's compiler the first optimiser of a process saves 1 s (docs/performance.md).
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,32 @@ from core.training.flat_parameters import FlatParameters, FlatVector
 
 BETAS = {"beta1": 0.9, "beta2": 0.999}
 
-# torch imports its compiler when the first optimiser is made, only to tell it to stay away. Nothing here is compiled; with the answer
-# already there it is not asked. Where torch changes this, the import comes back and nothing else happens.
-for _method in (torch.optim.Optimizer.add_param_group, torch.optim.Optimizer.zero_grad,
-                torch.optim.Optimizer.state_dict, torch.optim.Optimizer.load_state_dict):  # fmt: skip
+# torch's first optimiser imports the compiler to exempt these methods from compilation. With the mark ``__dynamo_disable``
+# set beforehand it skips the import. A torch version that ignores the mark only imports the compiler again.
+_EXEMPT = (
+    torch.optim.Optimizer.add_param_group,
+    torch.optim.Optimizer.zero_grad,
+    torch.optim.Optimizer.state_dict,
+    torch.optim.Optimizer.load_state_dict,
+)
+for _method in _EXEMPT:
     _inner = getattr(_method, "__wrapped__", None)
     if _inner is not None and not hasattr(_inner, "__dynamo_disable"):
         setattr(_inner, "__dynamo_disable", _inner)
 
 
 class Adam(torch.optim.Adam):
-    """``torch.optim.Adam`` to the bit; its hooks, closures, amsgrad and maximise are not there."""
+    """``torch.optim.Adam`` to the bit, without hooks, closures, amsgrad and maximise."""
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step along the gradients that the parameters hold; those without one stay."""
+        """Take one step along the parameters' gradients; parameters without a gradient stay as they are."""
         assert closure is None
         for group in self.param_groups:
             moved = [p for p in group["params"] if p.grad is not None]
             if not moved:
                 continue
-            states = [self._of(p) for p in moved]
+            states = [self._state_of(p) for p in moved]
             beta1, beta2 = group["betas"]
             update(
                 moved,
@@ -53,9 +61,10 @@ class Adam(torch.optim.Adam):
                 maximize=False,
             )
 
-    step.hooked = True  # type: ignore[attr-defined] # torch would wrap it for its profiler
+    step.hooked = True  # type: ignore[attr-defined] # stops torch from wrapping it for its profiler
 
-    def _of(self, p: Tensor) -> dict[str, Tensor]:
+    def _state_of(self, p: Tensor) -> dict[str, Tensor]:
+        """Return Adam's state of a parameter; create it at the first step."""
         state: dict[str, Tensor] = self.state[p]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=p.device)
@@ -67,42 +76,53 @@ class Adam(torch.optim.Adam):
 def adam(
     parameters: Iterable[nn.Parameter] | Any, lr: float, device: torch.device, weight_decay: float = 0.0
 ) -> Adam:
-    """Adam, in its fused form where the device has one."""
+    """Return an Adam for ``parameters``, in its fused form where the device has one."""
     return Adam(parameters, lr=lr, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda"))
 
 
 class FlatAdam:
-    """Adam on parameters that lie in one ``FlatParameters``, along a gradient that lies in one ``FlatVector``: the numbers of ``adam`` (but for the
-    last bit, where a layer's end is not a vector register's), without its work for each layer, which took longer than the update of a small net.
+    """Adam on ``FlatParameters`` along a gradient in a ``FlatVector``, without the overhead for each layer.
+
+    The results equal those of ``adam``, except for the last bit where a layer does not end on a vector register.
     """
 
     def __init__(self, flat: FlatParameters, lr: float) -> None:
         self.flat = flat
         self.lr = lr
         self.number = 0  # steps taken
-        self._mean, self._square = flat.gradient(), flat.gradient()  # moving averages of g and of g²
+        self._mean, self._square = flat.gradient(), flat.gradient()  # moving averages of g and g²
         device = self._mean.values.device
         self._fused = device.type in ("cpu", "cuda")
         self._count = torch.zeros((), dtype=torch.float32, device=device)
 
     @torch.no_grad()
     def step(self, gradient: FlatVector) -> None:
-        """One step along ``gradient``, with the rate ``lr``."""
+        """Take one step along ``gradient``, with the rate ``lr``."""
         self.number += 1
         vectors = [self.flat.values], [gradient.values], [self._mean.values], [self._square.values]
-        known: dict[str, Any] = dict(BETAS, lr=self.lr, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False)  # fmt: skip
+        settings: dict[str, Any] = {
+            **BETAS,
+            "lr": self.lr,
+            "weight_decay": 0.0,
+            "eps": 1e-8,
+            "amsgrad": False,
+            "maximize": False,
+        }
         if self._fused:
             self._count += 1
-            torch._fused_adam_(*vectors, [], [self._count], **known)
+            torch._fused_adam_(*vectors, [], [self._count], **settings)
         else:
-            update(*vectors, [], [self._count], foreach=False, **known)
+            update(*vectors, [], [self._count], foreach=False, **settings)
 
     def state_dict(self) -> dict[str, Any]:
-        """The averages by parameter, since another device may lay them out otherwise; they go on changing, so copy what is kept."""
+        """Return the averages by parameter, since memory layouts differ between devices.
+
+        The next step changes them; copy first.
+        """
         return {"number": self.number, "mean": self._mean.views, "square": self._square.views}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Also what ``torch.optim.Adam`` wrote, as runs kept by earlier versions hold it."""
+        """Load a state of this class, or of ``torch.optim.Adam``, which runs kept by earlier versions hold."""
         if "param_groups" in state:
             moments = [state["state"].get(i, {}) for i in range(len(self.flat.parameters))]
             mean, square = [m.get("exp_avg") for m in moments], [m.get("exp_avg_sq") for m in moments]

@@ -1,4 +1,4 @@
-"""The one supervised loop: original models, retrained models and every method that reads labels share it."""
+"""The supervised training loop of original models, retrained models and every method that reads labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from core.training.optimizer import adam
 
 @dataclass
 class SupervisedTrainer:
-    """Explicit state of Adam on cross-entropy over ``images``: save it at any step and it continues to the bit."""
+    """State of Adam on cross-entropy over ``images``, which can be saved at any step and continued to the bit."""
 
     model: Net
     images: LabelledImages
@@ -36,9 +36,9 @@ class SupervisedTrainer:
     batches: Batches
     optimiser: torch.optim.Adam
     stage: str
-    chance: torch.Generator  # on the images' device: crops, mirror images, dropout
+    chance: torch.Generator  # of crops, mirror images and dropout, on the images' device
     number: int = 0  # steps taken
-    part: nn.Module | None = None  # what learns; None: all of the model
+    part: nn.Module | None = None  # the module to train; None: the whole model
 
     @classmethod
     def start(
@@ -51,8 +51,10 @@ class SupervisedTrainer:
         stage: str,
         part: nn.Module | None = None,
     ) -> SupervisedTrainer:
-        """Ready for step 1; ``model`` is trained in place, so hand in a copy. Where only a ``part`` learns, batch statistics of
-        the whole are left alone."""
+        """Return the state before step 1. ``model`` is trained in place, so pass a copy.
+
+        When only ``part`` is trained, the model stays in eval mode and its batch statistics do not change.
+        """
         device = device_of(model)
         return cls(
             model,
@@ -67,16 +69,19 @@ class SupervisedTrainer:
 
     @property
     def total(self) -> int:
-        """Steps in all."""
+        """Number of steps of the whole training."""
         return self.config.epochs * len(self.batches)
 
     @property
     def epoch(self) -> int:
-        """Epochs finished."""
+        """Number of finished epochs."""
         return self.number // len(self.batches)
 
     def step(self) -> float:
-        """One minibatch; the mean cross-entropy before the update. Raises DivergedError when it is no number."""
+        """Train on one minibatch and return the mean cross-entropy before the update.
+
+        Raises DivergedError when the cross-entropy, or a weight at the end of an epoch, is NaN or infinite.
+        """
         rows = self.batches.draw().to(self.images.x.device)
         self.model.train(self.part is None and len(rows) > 1)  # one image has no batch statistics
         x = self.images.floats(rows)
@@ -116,21 +121,22 @@ class SupervisedTrainer:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """``optimiser.load_state_dict``, with copies of all tensors, each moment laid out in memory as its parameter is.
+    """Load copies of all tensors of ``state`` into ``optimiser``, each moment in the memory layout of its parameter.
 
-    Files hold plain layouts; fused Adam walks the memory of both side by side and would pair the wrong numbers.
+    Files hold contiguous tensors. Fused Adam reads the memory of a parameter and its moments in parallel, so
+    both need the same layout.
     """
     optimiser.load_state_dict(state)
     for parameter, moments in optimiser.state.items():
         for name, value in moments.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-            elif isinstance(value, Tensor):  # a step count, which would go on in ``state`` too
+            elif isinstance(value, Tensor):  # a step count, which the optimiser changes in place
                 moments[name] = value.clone()
 
 
 class Training:
-    """Training an original model in slices: ``tick`` until it says there is nothing left, then ``result``."""
+    """Training of an original model in slices. Call ``tick`` until it returns None, then read ``result``."""
 
     def __init__(
         self, split: Split, *, seed: int = 0, config: TrainConfig | None = None, device: str = "cpu"
@@ -144,7 +150,10 @@ class Training:
         )
 
     def tick(self, budget_s: float = 0.05) -> Progress | None:
-        """Steps for about ``budget_s``; None when there was nothing left to do."""
+        """Train for about ``budget_s`` seconds and return the Progress.
+
+        Return None when training is already finished.
+        """
         state = self._state
         if state.number >= state.total:
             return None
@@ -158,7 +167,10 @@ class Training:
 
     @property
     def result(self) -> Net:
-        """The trained model, in eval mode, carrying its Provenance. Raises CancelledError when it is not finished."""
+        """Trained model in eval mode, with its Provenance.
+
+        Raises CancelledError when training is not finished.
+        """
         if self._state.number < self._state.total:
             raise CancelledError("training was stopped before it was finished")
         model = self._state.model.eval()
@@ -175,9 +187,10 @@ def train(
     device: str = "cpu",
     progress: Callable[[Progress], object] | None = None,
 ) -> Net:
-    """Train the original model g_D on all training images of ``split``.
+    """Train the original model g_D on all training images of ``split`` and return it.
 
-    The dataset's preset net and TrainConfig unless given. Raises RequestError for an unknown net or device.
+    ``config`` and ``net`` are those of the dataset's preset unless given; ``progress`` is called after each
+    slice. Raises RequestError for an unknown net or device, DivergedError when training diverges.
     """
     if net is not None:
         config = replace(config or TrainConfig.preset(split.dataset.family, split.task), net=net)
@@ -189,7 +202,10 @@ def train(
 
 
 def copy_of(model: nn.Module) -> Any:
-    """A deep copy whose weights are its own and which is on the same device; a Net's ``memory``, never changed, is shared."""
+    """Return a deep copy on the same device, whose parameters require gradients.
+
+    A Net's ``memory``, never changed, is shared.
+    """
     import copy
 
     memory = getattr(model, "memory", None)

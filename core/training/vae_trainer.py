@@ -1,4 +1,4 @@
-"""Fitting a VAE to representations, as explicit state."""
+"""Training of a VAE on representations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.training.optimizer import FlatAdam
 
 @dataclass
 class VAETrainer:
-    """Explicit state of fitting one VAE to representations (N, width)."""
+    """State of fitting one VAE to representations (N, width), which can be saved at any step and continued to the bit."""
 
     vae: VAE
     config: VAEConfig
@@ -32,8 +32,8 @@ class VAETrainer:
     title: str
     number: int = 0
     seconds: float = 0.0
-    curve: list[float] = field(default_factory=list)  # mean loss of each epoch that is over
-    summed: float = 0.0  # of this epoch's minibatches so far
+    curve: list[float] = field(default_factory=list)  # mean loss of each finished epoch
+    summed: float = 0.0  # losses of this epoch's minibatches so far
 
     def __post_init__(self) -> None:
         self._gradient: FlatVector = self.optimiser.flat.gradient()
@@ -42,6 +42,7 @@ class VAETrainer:
     def start(
         cls, n: int, width: int, config: VAEConfig, device: torch.device, *, seed: int, stage: str, title: str
     ) -> VAETrainer:
+        """Return the state before step 1, for ``n`` representations of ``width`` numbers."""
         vae = VAE.build(width, config.latent, config.output, seed=seed, name=stage).to(device)
         batches = Batches(n, config.batch_size, seeding.derive(seed, stage), "order")
         noise = seeding.generator(seed, stage, "noise")
@@ -50,13 +51,16 @@ class VAETrainer:
 
     @property
     def total(self) -> int:
+        """Number of steps of the whole fit."""
         return self.config.epochs * len(self.batches)
 
     def step(self, e: Tensor) -> None:
-        """One minibatch of representations ``e`` (N, width). Raises DivergedError."""
-        tape = vae_gradients.forward(
-            self.vae, e.index_select(0, self.batches.draw().to(e.device)), self.noise
-        )
+        """Fit one minibatch of representations ``e`` (N, width).
+
+        Raises DivergedError when the loss is NaN or infinite.
+        """
+        batch = e.index_select(0, self.batches.draw().to(e.device))
+        tape = vae_gradients.forward(self.vae, batch, self.noise)
         weight = self.config.kl_weight
         reconstruction, kl = vae_gradients.fit_gradients(self.vae, tape, weight, self._gradient.views)
         self.number += 1

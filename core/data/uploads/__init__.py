@@ -1,1 +1,1 @@
-"""Data that people bring: read safely, looked at, and put into the shape of every other dataset; ``core.data.uploads.store`` keeps it."""
+"""Datasets that users upload: reading in an isolated process, a preview, and the store that keeps them."""

@@ -1,4 +1,4 @@
-"""What somebody brings, looked at before it is kept: classes, counts, sizes, pictures, and what was changed or left out and why."""
+"""The preview of an upload before it is kept: classes, counts, sizes, thumbnails, and notes about changes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from torch import Tensor
 
 from core.data.images import Dataset, LabelledImages, Norm
 from core.data.uploads import isolated_reader
-from core.data.uploads.archives import shown
-from core.data.uploads.names import clean_text
-from core.data.uploads.parsed import CLASSES, ParsedUpload
-from core.data.uploads.subjects import subjects_of, told_of_test
+from core.data.uploads.names import clean_text, printable_name
+from core.data.uploads.reading.parsed import CLASSES, ParsedUpload
+from core.data.uploads.subjects import note_on_test_set, read_subjects
 from core.errors import DataError
 from core.runtime import seeding
 
-TEST_SHARE = 0.2  # of each class, where there is no test set
-SMALL = 12  # pixels a side up to which grey images are like digits
+TEST_SHARE = 0.2  # of each class, when the upload has no test set
+SMALL = 12  # largest side in pixels of grey images that use the presets of digits
 
 
 @dataclass(frozen=True, eq=False)
 class UploadPreview:
-    """Images as they would be kept, and what a person should know before. Train ids and test ids never meet.
+    """Images as they would be kept, with notes for the user. No id is both a training and a test id.
 
-    ``sizes`` are (width, height, images) as found, commonest first; ``notes`` whole sentences.
+    ``sizes`` are width, height and number of images in the upload, most frequent first. ``notes`` are whole sentences.
     """
 
     title: str
@@ -39,37 +38,36 @@ class UploadPreview:
     sizes: tuple[tuple[int, int, int], ...]
     notes: tuple[str, ...]
     subjects: tuple[str, ...] = ()
-    subject_of: Tensor | None = None  # (N_train,) int64; -1: not known
-    test_subject_of: Tensor | None = None  # (N_test,) likewise
+    subject_of: Tensor | None = None  # (N_train,) int64 index in ``subjects``; -1: unknown
+    test_subject_of: Tensor | None = None  # (N_test,) int64 index in ``subjects``; -1: unknown
 
     @property
     def counts(self) -> tuple[tuple[int, int], ...]:
-        """Of each class: training images, test images."""
+        """Numbers of training and test images of each class."""
         both = [torch.bincount(p.y, minlength=len(self.classes)).tolist() for p in (self.train, self.test)]
         return tuple(zip(*both, strict=True))
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of every image once kept."""
+        """Shape (C, H, W) of each image once kept."""
         c, h, w = self.train.x.shape[1:]
         return c, h, w
 
     @cached_property
     def key(self) -> str:
-        """The name it is kept under: a hash of all that matters, so that the same content has the same name."""
+        """Name under which the store keeps the data: a hash, so that equal content has an equal name."""
         plain = [self.classes, self.subjects, self.shape, len(self.train)]
         digest = hashlib.blake2b(json.dumps(plain).encode(), digest_size=6)
         of = [] if self.subject_of is None else [self.subject_of]
+        # without known subjects the key is that of data imported before test subjects were kept
         if self.test_subject_of is not None and bool((self.test_subject_of >= 0).any()):
-            of.append(
-                self.test_subject_of
-            )  # not where it says nothing: imports made before it was kept have their names
+            of.append(self.test_subject_of)
         for tensor in (*(t for p in (self.train, self.test) for t in (p.x, p.y, p.ids)), *of):
             digest.update(tensor.contiguous().numpy().data)
         return f"own-{digest.hexdigest()}"
 
     def thumbnails(self, most: int = 8) -> list[Tensor]:
-        """Of each class up to ``most`` training images (n, C, H, W) uint8, evenly spaced."""
+        """Return up to ``most`` evenly spaced training images (n, C, H, W) uint8 of each class."""
         found = []
         for c in range(len(self.classes)):
             of_class = (self.train.y == c).nonzero().flatten()
@@ -78,18 +76,30 @@ class UploadPreview:
         return found
 
     def dataset(self) -> Dataset:
-        """As every other dataset; its family is that of the presets that are nearest to such images."""
-        return own_dataset(
-            self.key, self.title, self.classes, self.train, self.test, self.subjects, self.subject_of,
+        """Return the images as a Dataset."""
+        return uploaded_dataset(
+            self.key,
+            self.title,
+            self.classes,
+            self.train,
+            self.test,
+            self.subjects,
+            self.subject_of,
             self.test_subject_of,
-        )  # fmt: skip
+        )
 
 
-def own_dataset(
-    key: str, title: str, classes: tuple[str, ...], train: LabelledImages, test: LabelledImages,
-    subjects: tuple[str, ...], subject_of: Tensor | None, test_subject_of: Tensor | None = None,
-) -> Dataset:  # fmt: skip
-    """A Dataset of what somebody brought."""
+def uploaded_dataset(
+    key: str,
+    title: str,
+    classes: tuple[str, ...],
+    train: LabelledImages,
+    test: LabelledImages,
+    subjects: tuple[str, ...],
+    subject_of: Tensor | None,
+    test_subject_of: Tensor | None = None,
+) -> Dataset:
+    """Return uploaded images as a Dataset. Its family has the presets that suit its image size and colour."""
     c, h, w = train.x.shape[1:]
     family = "own-colour" if c == 3 else "own-small" if max(h, w) <= SMALL else "own-grey"
     return Dataset(key, title, classes, train, test, family, subjects, subject_of, test_subject_of)
@@ -102,20 +112,21 @@ def inspect(
     subjects: Path | bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> UploadPreview:
-    """Look at a zip of class folders or an npz, called ``name``; ``subjects`` is a CSV of who is on which image.
+    """Return a preview of the zip of class folders or the npz called ``name``.
 
-    ``progress`` is told how much is done, and of how much. Raises RequestError when there is no such file, DataError (one
-    sentence that names the file) for all that is wrong with it. Nothing is written anywhere.
+    ``subjects`` is a CSV of each image's subject.
+    ``progress`` is called with the finished and the total amount of work. Nothing is written to disk.
+    Raises RequestError when there is no such file, DataError that names the file when it cannot be used.
     """
     found = isolated_reader.read(source, name, progress or (lambda done, total: None))
     notes = list(found.notes)
-    _require_classes(found, shown(name))
+    _require_classes(found, printable_name(name))
     ids = torch.arange(len(found.y))
     test = found.is_test
     if test is None:
-        test = _drawn(found, shown(name))
+        test = _draw_test_set(found, printable_name(name))
         notes.append(
-            f"There is no test set of its own: {TEST_SHARE:.0%} of each class, drawn at random and the same at each import, become it."
+            f"The upload has no test set: a random {TEST_SHARE:.0%} of each class, the same at each import, becomes its test set."
         )
     norm = Norm.of(found.x[~test]) if found.x.shape[1] == 3 else None
 
@@ -125,24 +136,31 @@ def inspect(
     names: tuple[str, ...] = ()
     subject_of = test_subject_of = None
     if subjects is not None:
-        names, of_all, told = subjects_of(subjects, found)
+        names, of_all, told = read_subjects(subjects, found)
         subject_of, test_subject_of = of_all[~test], of_all[test]
-        notes += [told, *filter(None, [told_of_test(names, subject_of, test_subject_of)])]
+        notes += [told, *filter(None, [note_on_test_set(names, subject_of, test_subject_of)])]
         if not bool((subject_of >= 0).any()):
             raise DataError(
                 "the CSV of subjects names no training image; nothing could be forgotten by subject"
             )
     return UploadPreview(
-        _title(name), found.classes, part(~test), part(test), found.sizes, tuple(notes), names, subject_of,
+        _title(name),
+        found.classes,
+        part(~test),
+        part(test),
+        found.sizes,
+        tuple(notes),
+        names,
+        subject_of,
         test_subject_of,
-    )  # fmt: skip
+    )
 
 
 def _require_classes(found: ParsedUpload, name: str) -> None:
-    """Two classes or more, each with images, in the test set as in training."""
+    """Raise DataError unless there are 2 to ``CLASSES`` classes, each with training and test images."""
     total = len(found.classes)
     if total < 2:
-        only = f", {shown(found.classes[0])!r}" if total else ""
+        only = f", {printable_name(found.classes[0])!r}" if total else ""
         raise DataError(
             f"{name} has one class only{only}; a classifier needs two or more, each a folder or label of its own"
         )
@@ -156,18 +174,21 @@ def _require_classes(found: ParsedUpload, name: str) -> None:
         for c in (counts == 0).nonzero().flatten().tolist():
             other = "" if not kind else "; or leave the test set out" if kind == "test " else ""
             raise DataError(
-                f"{name} has no {kind}images of class {shown(found.classes[c])!r}; add some, or remove the class{other}"
+                f"{name} has no {kind}images of class {printable_name(found.classes[c])!r}; add some, or remove the class{other}"
             )
 
 
-def _drawn(found: ParsedUpload, name: str) -> Tensor:
-    """(N,) bool: a share of each class for testing; never none of a class and never all."""
+def _draw_test_set(found: ParsedUpload, name: str) -> Tensor:
+    """Return a mask (N,) of a random test set: ``TEST_SHARE`` of each class, at least one image and never all.
+
+    Raises DataError for a class of one image.
+    """
     test = torch.zeros(len(found.y), dtype=torch.bool)
     for c, label in enumerate(found.classes):
         members = (found.y == c).nonzero().flatten()
         if len(members) < 2:
             raise DataError(
-                f"{name} has a single image of class {shown(label)!r}; two are needed, one to train and one to test on"
+                f"{name} has a single image of class {printable_name(label)!r}; two are needed, one to train and one to test on"
             )
         count = max(1, round(TEST_SHARE * len(members)))
         order = torch.randperm(len(members), generator=seeding.generator(0, "own-test", c))
@@ -176,12 +197,13 @@ def _drawn(found: ParsedUpload, name: str) -> Tensor:
 
 
 def _title(name: str) -> str:
+    """Return a title made from the name of the uploaded file."""
     stem = Path(name.replace("\\", "/")).name
     for ending in (".zip", ".npz"):
         stem = stem[: -len(ending)] if stem.casefold().endswith(ending) else stem
-    return titled(stem) or "Your data"
+    return clean_title(stem) or "Your data"
 
 
-def titled(text: str) -> str:
-    """A title as it is kept: one line, visible, at most 40 characters."""
+def clean_title(text: str) -> str:
+    """Return ``text`` as one line of at most 40 visible characters; "" when none is visible."""
     return clean_text(text, 40)

@@ -1,4 +1,4 @@
-"""A CSV of who is on which image, so that everything of one person can be forgotten at once."""
+"""The CSV that names the subject of each image, so that a user can forget all images of one person."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.data.uploads.archives import read_source, shown
-from core.data.uploads.limits import MB
-from core.data.uploads.names import NAME, hidden
-from core.data.uploads.parsed import ParsedUpload
+from core.data.uploads.names import NAME, hidden, printable_name
+from core.data.uploads.reading.limits import MB
+from core.data.uploads.reading.parsed import ParsedUpload
+from core.data.uploads.reading.sources import read_source
 from core.errors import DataError
 
-CSV_BYTES = 20 * MB  # 200 bytes for each of the most images there can be
-LINES, LINE = 400_000, 10_000  # of a CSV; two for each image of an archive, and bytes of one
+CSV_BYTES = 20 * MB  # 200 bytes for each image of the largest upload
+LINES = 400_000  # of a CSV; more than two for each file of an archive
+LINE = 10_000  # bytes of one line
 _WANTED = "wanted a header line with file and subject for a zip, or id and subject for an npz"
 
 
-def subjects_of(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, ...], Tensor, str]:
-    """(names, (N,) int64 which of them each image of ``found`` shows, -1: not known; a sentence on it).
+def read_subjects(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, ...], Tensor, str]:
+    """Return the names of the subjects, the index of each image's subject (N,) int64 (-1: unknown), and a sentence about them.
 
-    Columns ``file`` (as in the zip) or ``id`` or ``index`` (row of the npz), and ``subject``; others are ignored. Raises DataError
-    with a sentence that names the line.
+    The CSV has a column ``file`` (path in the zip), ``id`` or ``index`` (row of the npz), and a column
+    ``subject``. Other columns are ignored. Raises DataError that names the wrong line.
     """
-    where = shown(source.name) if isinstance(source, Path) else "the CSV of subjects"
+    where = printable_name(source.name) if isinstance(source, Path) else "the CSV of subjects"
     lines = _lines(read_source(source, where, CSV_BYTES), where)
     by = next((c for c in ("file", "id", "index") if c in lines[0][1]), None)
     if by is None or "subject" not in lines[0][1]:
-        raise DataError(f"{where} begins with {shown(', '.join(lines[0][1]))!r}; {_WANTED}")
+        raise DataError(f"{where} begins with {printable_name(', '.join(lines[0][1]))!r}; {_WANTED}")
     rows = _rows(found, by == "file", where)
     columns = lines[0][1].index(by), lines[0][1].index("subject")
     given: dict[int, str] = {}
@@ -40,7 +41,9 @@ def subjects_of(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, .
             raise DataError(f"{where} has too few values in line {number}; each line needs {by} and subject")
         key, subject = (line[c].strip() for c in columns)
         if key not in rows:
-            raise DataError(f"{where} names {shown(key)!r} in line {number}, and there is no such image")
+            raise DataError(
+                f"{where} names {printable_name(key)!r} in line {number}, and there is no such image"
+            )
         row = rows[key]
         if not subject or row is None:
             continue
@@ -50,7 +53,7 @@ def subjects_of(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, .
             )
         if given.setdefault(row, subject) != subject:
             raise DataError(
-                f"{where} gives {shown(key)!r} a second subject in line {number}; wanted one for each image"
+                f"{where} gives {printable_name(key)!r} a second subject in line {number}; wanted one for each image"
             )
     names = tuple(sorted(set(given.values())))
     number_of = {name: i for i, name in enumerate(names)}
@@ -61,16 +64,16 @@ def subjects_of(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, .
     return names, subject_of, told
 
 
-def told_of_test(names: Sequence[str], train: Tensor, test: Tensor, most: int = 5) -> str | None:
-    """Return a sentence on the subjects that have images in the test set, or None where no subject has.
+def note_on_test_set(names: Sequence[str], train: Tensor, test: Tensor, most: int = 5) -> str | None:
+    """Return a sentence about the subjects that have images in the test set, or None when there are none.
 
-    ``train`` and ``test`` say of each image which of ``names`` it shows.
+    ``train`` and ``test`` hold the index in ``names`` of each image's subject.
     """
     counts = [torch.bincount(t[t >= 0], minlength=len(names)).tolist() for t in (train, test)]
     split = [(name, b, a + b) for name, a, b in zip(names, *counts, strict=True) if b]
     if not split:
         return None
-    listed = "; ".join(f"{shown(name)}: {n:,} of {total:,}" for name, n, total in split[:most])
+    listed = "; ".join(f"{printable_name(name)}: {n:,} of {total:,}" for name, n, total in split[:most])
     more = f"; and {len(split) - most:,} more subjects" if len(split) > most else ""
     return (
         f"Some images of a subject lie in the test set ({listed}{more}): a forget request takes the training images only, "
@@ -79,8 +82,8 @@ def told_of_test(names: Sequence[str], train: Tensor, test: Tensor, most: int = 
 
 
 def _lines(data: bytes, where: str) -> list[tuple[int, list[str]]]:
-    """(line number, values) of each line that is not empty; the header in small letters."""
-    if data.count(b"\n") + data.count(b"\r") > LINES:  # counted before each becomes a list
+    """Return number and values of each line that is not empty; the header is in lower case."""
+    if data.count(b"\n") + data.count(b"\r") > LINES:  # checked before each line becomes a list
         raise DataError(f"{where} has more than {LINES:,} lines; leave out those without a subject")
     if max(map(len, data.splitlines()), default=0) > LINE:
         raise DataError(f"{where} has a line of more than {LINE:,} bytes; {_WANTED}")
@@ -102,7 +105,7 @@ def _lines(data: bytes, where: str) -> list[tuple[int, list[str]]]:
 
 
 def _rows(found: ParsedUpload, by_file: bool, where: str) -> dict[str, int | None]:
-    """What a line may name, and the image it means; None: one that was left out."""
+    """Return the image of each name that a line may use; None for an image that was left out."""
     if not by_file:
         return {str(row): row for row in range(len(found.y))}
     if not found.paths:

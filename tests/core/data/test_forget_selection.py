@@ -214,7 +214,7 @@ def test_a_name_that_is_no_file_name_is_refused(own_home, digits, name):
 
 @given(st.text(max_size=70))
 def test_no_name_leads_out_of_the_folder(name):
-    from core.data.forget_selection import _is_name
+    from core.data.forget_selection.saved_lists import _is_name
 
     if _is_name(name):
         assert not set(name) & set('/\\:*?"<>|\0\n')
@@ -228,9 +228,19 @@ def test_nothing_picked_is_not_kept(own_home, digits):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 9, "ids": []}', b'{"format": 1, "ids": ["1"]}',
-     b'{"format": 1, "ids": [true]}', b'{"format": 1, "ids": [99999999999999999999]}', b"\xff\xfe", b"[" * 100_000],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"format": 1}',
+        b'{"format": 9, "ids": []}',
+        b'{"format": 1, "ids": ["1"]}',
+        b'{"format": 1, "ids": [true]}',
+        b'{"format": 1, "ids": [99999999999999999999]}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
 def test_a_broken_list_names_its_file_and_hurts_no_other(own_home, digits, content):
     save_list("good", digits, Selection([1]))
     path = save_list("bad", digits, Selection([1]))

@@ -30,9 +30,17 @@ ROOT = Path(__file__).parents[3]
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.integers(0, 2**31 - 1), st.integers(1, 3), st.integers(1, 4), st.integers(1, 7), st.sampled_from([1, 2, 3, 5]), st.integers(0, 2),
-    st.integers(6, 9), st.integers(6, 9), st.booleans(), st.booleans(),
-)  # fmt: skip
+    st.integers(0, 2**31 - 1),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(1, 7),
+    st.sampled_from([1, 2, 3, 5]),
+    st.integers(0, 2),
+    st.integers(6, 9),
+    st.integers(6, 9),
+    st.booleans(),
+    st.booleans(),
+)
 def test_its_gradients_are_those_of_autograd(
     seed, n, channels, count, kernel, padding, height, width, first, last
 ):

@@ -1,4 +1,4 @@
-"""Denormal numbers: zero while the Lab computes, in whichever thread, and afterwards as before."""
+"""Denormal numbers count as zero while the Lab computes, in each thread, and the setting is restored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TINY = 1e-39
 
 
 def kept() -> bool:
-    """Whether a denormal number survives a multiplication in this thread."""
+    """Return whether a denormal number survives a multiplication in this thread."""
     return bool(torch.tensor(TINY) * 0.5)
 
 

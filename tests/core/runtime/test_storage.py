@@ -1,4 +1,4 @@
-"""What is on disk: whole or not there, never a pickle, one sentence when it cannot be read."""
+"""State files are whole or missing, never pickles, and unreadable ones are refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A zip of class-named folders: which folder is a class, which files are its pictures, and what they become."""
+"""Reading of a zip whose folders are named after classes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.data.uploads.archives import Archive, shown
-from core.data.uploads.image_decoding import ImageDecodingError, decode, header_of
-from core.data.uploads.limits import TOTAL_PIXELS, seconds
-from core.data.uploads.names import clean_names
-from core.data.uploads.parsed import IMAGES, Progress, Read, Rows, Size, note, resized, size_text, target_size
+from core.data.uploads.names import clean_names, printable_name
+from core.data.uploads.reading.archives import Archive
+from core.data.uploads.reading.image_decoding import ImageDecodingError, decode, read_header
+from core.data.uploads.reading.limits import TOTAL_PIXELS, seconds
+from core.data.uploads.reading.parsed import (
+    IMAGES,
+    Progress,
+    ReadResult,
+    Rows,
+    Size,
+    list_note,
+    resize_note,
+    size_text,
+    target_size,
+)
 from core.errors import DataError
 
 TRAIN = ("train", "training")
@@ -27,10 +37,11 @@ class _File:
     is_test: bool
 
 
-def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> Read:
-    """Return every picture of a zip of folders, scaled to the commonest size.
+def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> ReadResult:
+    """Return every image of a zip of class folders, scaled to the most frequent size.
 
-    ``allow`` is told the seconds of computing that its headers justify. Raises DataError in a sentence that names the file.
+    ``allow`` is called with the processor seconds that the upload may take by its headers.
+    Raises DataError that names the file.
     """
     layout = _Layout(archive)
     files = layout.files
@@ -38,41 +49,41 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
         raise DataError(
             f"{archive.name} has {len(files):,} images; up to {IMAGES:,} can be read, leave some out"
         )
-    notes = [note("Left out, in no class folder", layout.outside)] if layout.outside else []
-    pictures = _Pictures(archive, files, progress, allow)
-    kept = [f for f in files if f.path in pictures.kept]
-    _require_most(archive, files, kept, pictures.dropped)
+    notes = [list_note("Left out, in no class folder", layout.outside)] if layout.outside else []
+    images = _Images(archive, files, progress, allow)
+    kept = [f for f in files if f.path in images.kept]
+    _require_most(archive, files, kept, images.dropped)
     number = {c: i for i, c in enumerate(layout.classes)}
-    dropped = [path for paths in pictures.dropped.values() for path in paths]
-    return Read(
+    dropped = [path for paths in images.dropped.values() for path in paths]
+    return ReadResult(
         layout.names,
-        pictures.rows,
+        images.rows,
         np.array([number[f.label] for f in kept], np.int64),
         np.array([f.is_test for f in kept]) if layout.has_test else None,
-        tuple((w, h, n) for (w, h), n in pictures.sizes.most_common()),
-        (*notes, *layout.renamed, *pictures.notes),
+        tuple((w, h, n) for (w, h), n in images.sizes.most_common()),
+        (*notes, *layout.renamed, *images.notes),
         tuple(f.path for f in kept),
         (*layout.outside, *dropped),
     )
 
 
 class _Layout:
-    """Which files belong to which class: ``files`` in the order of their ids, training before test, each sorted by path."""
+    """The class of each file. ``files`` is in the order of ids: training before test, each sorted by path."""
 
     def __init__(self, archive: Archive) -> None:
         paths = {path: tuple(path.split("/")) for path in archive.files}
         folders = [tuple(path.split("/")) for path in archive.folders]
-        skip = 0
+        skip = 0  # outer folders that hold everything
         while skip < 2 and _is_wrapped(paths.values(), folders, skip):
             skip += 1
-        by_name = {top.casefold(): top for top in _tops(paths.values(), folders, skip)}
+        by_name = {top.casefold(): top for top in _folders_at(paths.values(), folders, skip)}
         train = next((by_name[n] for n in TRAIN if n in by_name), None)
         test = next((by_name[n] for n in TEST if n in by_name), None)
         self.has_test = train is not None and test is not None
-        at = skip + self.has_test  # where in a path the class stands
+        at = skip + self.has_test  # index of the class in the parts of a path
 
         def part(parts: Parts) -> bool | None:
-            """Whether it is of the test set; None: of neither."""
+            """Return whether a path is in the test set; None for a path in neither set."""
             if not self.has_test:
                 return False
             return parts[skip] == test if parts[skip] in (train, test) else None
@@ -92,39 +103,40 @@ class _Layout:
         labels = {(f.label, f.is_test) for f in self.files}
         labels |= {(p[at], is_test) for p in folders if len(p) > at and (is_test := part(p)) is not None}
         trained = {label for label, is_test in labels if not is_test}
-        _require_names(archive, trained, {label for label, is_test in labels if is_test})
+        _require_training_folders(archive, trained, {label for label, is_test in labels if is_test})
         self.files.sort(key=lambda f: (f.is_test, f.path))
-        self.classes = tuple(sorted(trained, key=_in_order))
+        self.classes = tuple(sorted(trained, key=_sort_key))
         self.names, self.renamed = clean_names(self.classes, f"{archive.name} has", "class folder")
 
 
-def _tops(files: Iterable[Parts], folders: list[Parts], skip: int) -> set[str]:
-    """The folders at depth ``skip``."""
+def _folders_at(files: Iterable[Parts], folders: list[Parts], skip: int) -> set[str]:
+    """Return the names of the folders at depth ``skip``."""
     return {p[skip] for p in files if len(p) > skip + 1} | {p[skip] for p in folders if len(p) > skip}
 
 
 def _is_wrapped(files: Iterable[Parts], folders: list[Parts], skip: int) -> bool:
-    """Whether everything lies in one folder more, which is no class since it has folders itself."""
+    """Return whether a single folder at depth ``skip`` holds everything and has folders itself, so that it is no class."""
     deeper = any(len(p) > skip + 2 for p in files) or any(len(p) > skip + 1 for p in folders)
-    return deeper and len(_tops(files, folders, skip)) == 1
+    return deeper and len(_folders_at(files, folders, skip)) == 1
 
 
-def _require_names(archive: Archive, trained: set[str], tested: set[str]) -> None:
+def _require_training_folders(archive: Archive, trained: set[str], tested: set[str]) -> None:
+    """Raise DataError when a class has a test folder and no training folder."""
     extra = sorted(tested - trained)
     if extra:
         raise DataError(
-            f"{archive.name} has a test folder of class {shown(extra[0])!r} and no training folder of it; add one, or remove this one"
+            f"{archive.name} has a test folder of class {printable_name(extra[0])!r} and no training folder of it; add one, or remove this one"
         )
 
 
-def _in_order(label: str) -> tuple[int, int, str]:
-    """Numbers by value, then names."""
+def _sort_key(label: str) -> tuple[int, int, str]:
+    """Return a key that sorts numbers by value, before all other names."""
     number = label.isascii() and label.isdecimal() and len(label) < 10
     return (0, int(label), label) if number else (1, 0, label)
 
 
-class _Pictures:
-    """The pictures of ``files`` at one size, and what happened to them on the way."""
+class _Images:
+    """The images of ``files`` at one size, with notes about scaled and dropped files."""
 
     def __init__(
         self, archive: Archive, files: list[_File], progress: Progress, allow: Callable[[float], None]
@@ -139,9 +151,9 @@ class _Pictures:
         size_at: dict[str, Size] = {}
         cost = 0
         for i, file in enumerate(files):
-            progress(i, 4 * len(files))  # looking at headers is about a quarter of the work
+            progress(i, 4 * len(files))  # reading headers is about a quarter of the work
             try:
-                header = header_of(archive.read(file.path), _where(archive, file))
+                header = read_header(archive.read(file.path), _where(archive, file))
             except ImageDecodingError as reason:
                 self.dropped[str(reason)].append(file.path)
                 continue
@@ -160,47 +172,50 @@ class _Pictures:
             progress(len(files) + 3 * i, 4 * len(files))
             if file.path in size_at:
                 self._decode(archive, file, size_at[file.path], common)
-        self._tell(common, [path for path, size in size_at.items() if size != common])
+        self._add_notes(common, [path for path, size in size_at.items() if size != common])
 
     def _decode(self, archive: Archive, file: _File, size: Size, common: Size) -> None:
         try:
-            picture = decode(archive.read(file.path), _where(archive, file), common, target_size(common))
+            image = decode(archive.read(file.path), _where(archive, file), common, target_size(common))
         except ImageDecodingError as reason:
             self.dropped[str(reason)].append(file.path)
             return
-        self.rows.add(picture.pixels, picture.pixels.ndim == 3)
+        self.rows.add(image.pixels, image.pixels.ndim == 3)
         self.kept.add(file.path)
         self.sizes[size] += 1
-        for remark in picture.remarks:
+        for remark in image.remarks:
             self._remarks[remark].append(file.path)
-        if picture.made_grey:
+        if image.made_grey:
             self._grey.append(file.path)
 
-    def _tell(self, common: Size, others: list[str]) -> None:
-        """What is resized or left out and why, in whole sentences."""
+    def _add_notes(self, common: Size, others: list[str]) -> None:
+        """Add sentences about images that were scaled or left out.
+
+        ``others`` are those of another size than ``common``.
+        """
         target = target_size(common)
-        self.notes += [note(f"Left out, {reason}", paths) for reason, paths in self.dropped.items()]
+        self.notes += [list_note(f"Left out, {reason}", paths) for reason, paths in self.dropped.items()]
         if target != common:
-            self.notes.append(resized(common))
+            self.notes.append(resize_note(common))
         others = [path for path in others if path in self.kept]
         if others:
             what = f"Of another size than most, scaled to cover {size_text(target)} and cut to the middle"
-            self.notes.append(note(what, others))
-        self.notes += [note(remark, paths) for remark, paths in self._remarks.items()]
+            self.notes.append(list_note(what, others))
+        self.notes += [list_note(remark, paths) for remark, paths in self._remarks.items()]
         if self._grey and self.rows.is_colour:
-            self.notes.append(note("Grey, turned into RGB because others are in colour", self._grey))
+            self.notes.append(list_note("Grey, turned into RGB because others are in colour", self._grey))
 
 
 def _where(archive: Archive, file: _File) -> str:
-    return f"{archive.name} holds {shown(file.path)}"
+    return f"{archive.name} holds {printable_name(file.path)}"
 
 
 def _require_most(
     archive: Archive, files: list[_File], kept: list[_File], dropped: dict[str, list[str]]
 ) -> None:
-    """A few files may be no images; not all, not most, and not all of a class."""
+    """Raise DataError when most files, or all files of a class, are no images that can be read."""
     lost = len(files) - len(kept)
-    first = next((f"{shown(paths[0])}: {reason}" for reason, paths in dropped.items()), "")
+    first = next((f"{printable_name(paths[0])}: {reason}" for reason, paths in dropped.items()), "")
     if not kept:
         raise DataError(
             f"{archive.name} has no image that can be read ({first}); wanted PNG, JPEG, BMP, GIF, TIFF, WebP or PPM"
@@ -212,7 +227,7 @@ def _require_most(
     alive = {(f.label, f.is_test) for f in kept}
     for file in files:
         if (file.label, file.is_test) not in alive:
-            folder = shown(file.path.rpartition("/")[0])
+            folder = printable_name(file.path.rpartition("/")[0])
             raise DataError(
                 f"{archive.name} has no image that can be read in {folder}/ ({first}); add some, or remove the folder"
             )

@@ -1,8 +1,10 @@
-"""The process that reads one upload: it imports numpy and Pillow and no torch, and has limits on memory and computing.
+"""The process that reads uploads, with limits on its memory and processor time.
 
-``core.data.uploads.isolated_reader`` starts it, and kills it at the end. It ends by itself when its stdin closes, as it does when the Lab is gone.
+It imports numpy and Pillow, but no torch.
+``core.data.uploads.isolated_reader`` starts the process and kills it at the end.
+The process also ends when its stdin closes, which happens when the Lab ends.
 
-Messages, both ways: 8 bytes of length (little-endian), then JSON; bytes of the length that the JSON names follow it.
+A message in either direction is 8 bytes of length (little-endian), then JSON, then the bytes that the JSON announces.
 """
 
 from __future__ import annotations
@@ -21,19 +23,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from core.data.uploads import class_folders, limits, npz
-from core.data.uploads.archives import Archive, open_source
-from core.data.uploads.parsed import Progress, Read
+from core.data.uploads.reading import class_folders, limits, npz
+from core.data.uploads.reading.archives import Archive
+from core.data.uploads.reading.parsed import Progress, ReadResult
+from core.data.uploads.reading.sources import open_source
 from core.errors import DataError
 
 MB = limits.MB
 _PIECE = MB
-_SPOOLED = 16 * MB  # of an upload; what is more lies in a nameless file, and not in memory
-_PAUSE_S = 0.1  # between two messages of progress
+_SPOOLED = 16 * MB  # of an upload in memory; a larger one is kept in a temporary file
+_PAUSE_S = 0.1  # least time between two progress messages
 
 
-def read(file: BinaryIO, name: str, progress: Progress, allow: Callable[[float], None]) -> Read:
-    """Return what is in an archive called ``name``, read in this process. Raises DataError."""
+def read(file: BinaryIO, name: str, progress: Progress, allow: Callable[[float], None]) -> ReadResult:
+    """Read the archive called ``name`` in this process. Raises DataError when it cannot be used."""
     archive = Archive(file, name)
     allow(limits.seconds(len(archive.files), archive.unpacked))
     kind = npz.read if archive.is_npz else class_folders.read
@@ -41,7 +44,7 @@ def read(file: BinaryIO, name: str, progress: Progress, allow: Callable[[float],
 
 
 def send(stream: IO[bytes], message: dict[str, Any], *parts: memoryview) -> None:
-    """Write a message, and the bytes that belong to it."""
+    """Write a message and the bytes that belong to it."""
     head = json.dumps(message).encode()
     stream.write(struct.pack("<Q", len(head)) + head)
     for part in parts:
@@ -50,7 +53,7 @@ def send(stream: IO[bytes], message: dict[str, Any], *parts: memoryview) -> None
 
 
 def receive(stream: IO[bytes]) -> dict[str, Any] | None:
-    """Return the next message; None at the end of the stream, also when it ends in the middle of one."""
+    """Return the next message, or None when the stream ends before a whole message."""
     size = stream.read(8)
     if len(size) < 8:
         return None
@@ -59,8 +62,8 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     return cast(dict[str, Any], json.loads(head)) if len(head) == length else None
 
 
-def _requests(stream: IO[bytes], into: queue.Queue[tuple[dict[str, Any], BinaryIO | None]]) -> None:
-    """Take requests from ``stream``, with the files that follow them, until it closes; then end the process at once."""
+def _queue_requests(stream: IO[bytes], into: queue.Queue[tuple[dict[str, Any], BinaryIO | None]]) -> None:
+    """Queue the requests from ``stream`` with their files until the stream closes, then end the process at once."""
     while (request := receive(stream)) is not None:
         file: Any = None
         if "bytes" in request:
@@ -70,9 +73,7 @@ def _requests(stream: IO[bytes], into: queue.Queue[tuple[dict[str, Any], BinaryI
                 left -= len(piece)
                 try:
                     file.write(piece)
-                except (
-                    OSError
-                ) as error:  # the disk is full: the rest is read and dropped, so that the answer arrives
+                except OSError as error:  # the rest is still read, so that the parent can receive the answer
                     request["failed"] = error.strerror
             if left:
                 break
@@ -81,7 +82,7 @@ def _requests(stream: IO[bytes], into: queue.Queue[tuple[dict[str, Any], BinaryI
 
 
 def _answer(request: dict[str, Any], file: BinaryIO | None, replies: IO[bytes]) -> None:
-    """Read what ``request`` names and write what is in it, or the sentence that says what is wrong."""
+    """Read the file of ``request`` and write its images to ``replies``, or the sentence that says what is wrong."""
     last = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -98,10 +99,10 @@ def _answer(request: dict[str, Any], file: BinaryIO | None, replies: IO[bytes]) 
     try:
         if "failed" in request:
             raise DataError(
-                f"{name} cannot be put aside to be read ({request['failed']}); free some space in {tempfile.gettempdir()}"
+                f"{name} cannot be stored for reading ({request['failed']}); free some space in {tempfile.gettempdir()}"
             )
         with file or open_source(Path(request["path"])) as source:
-            _send_read(replies, read(source, name, progress, allow))
+            _send_result(replies, read(source, name, progress, allow))
     except DataError as error:
         send(replies, {"kind": "refused", "text": str(error)})
     except MemoryError:
@@ -111,7 +112,7 @@ def _answer(request: dict[str, Any], file: BinaryIO | None, replies: IO[bytes]) 
         send(replies, {"kind": "failed", "cause": cause})
 
 
-def _send_read(replies: IO[bytes], found: Read) -> None:
+def _send_result(replies: IO[bytes], found: ReadResult) -> None:
     head = {
         "kind": "found",
         "classes": found.classes,
@@ -130,7 +131,7 @@ def _send_read(replies: IO[bytes], found: Read) -> None:
 
 
 def _limit_memory() -> None:
-    """Bound the address space, on systems that say how much of it is taken already."""
+    """Limit the address space, on systems that report how much is in use."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -141,7 +142,7 @@ def _limit_memory() -> None:
 
 
 def _limit_cpu(seconds: float) -> None:
-    """End this process after so many more seconds of computing, on systems that count them."""
+    """Let the system end this process after ``seconds`` more of processor time, where the system counts it."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -151,14 +152,16 @@ def _limit_cpu(seconds: float) -> None:
 
 def main() -> None:
     """Answer requests from stdin on stdout until stdin closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
-    # keep both pipes for messages alone: what a decoder prints goes to stderr
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes of a terminal; the parent reacts
+    # only messages may go through the pipes, so the output of decoders goes to stderr
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     waiting: queue.Queue[tuple[dict[str, Any], BinaryIO | None]] = queue.Queue()
-    threading.Thread(target=_requests, args=(requests, waiting), daemon=True).start()
+    threading.Thread(target=_queue_requests, args=(requests, waiting), daemon=True).start()
     _limit_memory()
     with suppress(BrokenPipeError):
         while True:

@@ -1,4 +1,4 @@
-"""An npz of images and labels: which arrays are which, and whether they fit each other."""
+"""Reading of an npz of images and labels."""
 
 from __future__ import annotations
 
@@ -9,28 +9,70 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.uploads.archives import Archive, ArrayFile, shown
-from core.data.uploads.image_decoding import is_grey, on_white, scaled
-from core.data.uploads.limits import MB, PIXELS, ROW_BYTES, TOTAL_PIXELS, seconds
-from core.data.uploads.names import clean_names
-from core.data.uploads.parsed import CLASSES, IMAGES, Progress, Read, Rows, resized, target_size
+from core.data.uploads.names import clean_names, printable_name
+from core.data.uploads.reading.archives import Archive
+from core.data.uploads.reading.array_file import ArrayFile
+from core.data.uploads.reading.image_decoding import is_grey, on_white, scaled
+from core.data.uploads.reading.limits import MB, PIXELS, ROW_BYTES, TOTAL_PIXELS, seconds
+from core.data.uploads.reading.parsed import (
+    CLASSES,
+    IMAGES,
+    Progress,
+    ReadResult,
+    Rows,
+    resize_note,
+    target_size,
+)
 from core.errors import DataError
 
 Array = NDArray[Any]
 _PARTS = {"train": False, "test": True, "": None}
-_LABEL_BYTES = 4 * MB  # 100,000 of the longest integers take 0.8 MB
+_LABEL_BYTES = 4 * MB  # 100,000 integers of 64 bits take 0.8 MB
 _NAME_BYTES = 16 * MB  # names of 4,000 characters for 1,000 classes
-_CHUNK = 2 * MB  # of rows that are read at once
+_CHUNK = 2 * MB  # of rows read at once
 _IMAGES, _LABELS = ("x", "images", "data"), ("y", "labels", "targets")
 
 
-def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> Read:
-    """Return all images of an npz, in the order of its rows, training before test.
+def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> ReadResult:
+    """Return all images of an npz in the order of its rows, training images before test images.
 
-    ``allow`` is told the seconds of computing that its headers justify. Raises DataError in a sentence that names the array.
+    ``allow`` is called with the processor seconds that the upload may take by its headers.
+    Raises DataError that names the array.
     """
     arrays = {path.removesuffix(".npy"): path for path in archive.files}
-    pairs, used = _pairs(archive, arrays)
+    pairs, used = _find_pairs(archive, arrays)
+    xs, ys = _open_pairs(archive, arrays, pairs)
+    total = sum(x.count for x in xs)
+    height, width = xs[0].shape[:2]
+    labels = [(name, y) for (_, _, name), y in zip(pairs, ys, strict=True)]
+    classes, notes = _class_names(archive, arrays, labels)
+    allow(seconds(total, archive.unpacked, total * height * width))
+    rows = _read_rows(xs, total, progress)
+    for x in xs:
+        notes += x.notes
+    unused = sorted(printable_name(name) for name in arrays if name not in used and name != "classes")
+    if unused:
+        notes.append(f"Left out, neither images nor labels: {', '.join(unused[:5])}.")
+    if target_size((width, height)) != (width, height):
+        notes.append(resize_note((width, height)))
+    test = [np.full(len(y), bool(is_test)) for (is_test, _, _), y in zip(pairs, ys, strict=True)]
+    return ReadResult(
+        classes,
+        rows,
+        np.concatenate(ys),
+        np.concatenate(test) if len(pairs) > 1 else None,
+        ((width, height, total),),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _open_pairs(
+    archive: Archive, arrays: dict[str, str], pairs: list[tuple[bool | None, str, str]]
+) -> tuple[list[_Images], list[NDArray[np.int64]]]:
+    """Return the images, whose values are not read yet, and the labels of each pair.
+
+    Raises DataError when they do not fit.
+    """
     xs, ys = [], []
     for _, x_name, y_name in pairs:
         y = _labels(archive, y_name, ArrayFile(archive, arrays[y_name]))
@@ -52,8 +94,12 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
         raise DataError(
             f"{archive.name} has more than {TOTAL_PIXELS // 1_000_000:,} million pixels; leave images out, or make them smaller"
         )
-    classes, notes = _classes(archive, arrays, [(name, y) for (_, _, name), y in zip(pairs, ys, strict=True)])
-    allow(seconds(total, archive.unpacked, total * height * width))
+    return xs, ys
+
+
+def _read_rows(xs: list[_Images], total: int, progress: Progress) -> Rows:
+    """Return the pixels of all images, scaled to the target size."""
+    height, width = xs[0].shape[:2]
     target = target_size((width, height))
     rows = Rows()
     for x in xs:
@@ -64,25 +110,17 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
                 if target != (width, height):
                     one = scaled(np.ascontiguousarray(one), target)
                 rows.add(one, colour)
-        notes += x.notes
-    unused = sorted(shown(name) for name in arrays if name not in used and name != "classes")
-    if unused:
-        notes.append(f"Left out, neither images nor labels: {', '.join(unused[:5])}.")
-    if target != (width, height):
-        notes.append(resized((width, height)))
-    test = [np.full(len(y), bool(is_test)) for (is_test, _, _), y in zip(pairs, ys, strict=True)]
-    return Read(
-        classes,
-        rows,
-        np.concatenate(ys),
-        np.concatenate(test) if len(pairs) > 1 else None,
-        ((width, height, total),),
-        tuple(dict.fromkeys(notes)),
-    )
+    return rows
 
 
-def _pairs(archive: Archive, arrays: dict[str, str]) -> tuple[list[tuple[bool | None, str, str]], set[str]]:
-    """(is it the test set; name of the images; name of the labels), training first; and all names that are used."""
+def _find_pairs(
+    archive: Archive, arrays: dict[str, str]
+) -> tuple[list[tuple[bool | None, str, str]], set[str]]:
+    """Return the pairs of arrays, training first, and the set of all names in them.
+
+    A pair is whether it is the test set, the name of its images and the name of its labels. The flag is None
+    in an npz without a division.
+    """
     found: dict[bool | None, dict[str, str]] = {}
     for name in arrays:
         words = re.split(r"[_-]", name.casefold())
@@ -96,10 +134,10 @@ def _pairs(archive: Archive, arrays: dict[str, str]) -> tuple[list[tuple[bool | 
         if len(found[which]) < 2:
             has = next(iter(found[which].values()))
             raise DataError(
-                f"{archive.name} has {shown(has)} without its {'labels' if 'x' in found[which] else 'images'}; add them"
+                f"{archive.name} has {printable_name(has)} without its {'labels' if 'x' in found[which] else 'images'}; add them"
             )
     if not parts:
-        names = ", ".join(shown(n) for n in list(arrays)[:6])
+        names = ", ".join(printable_name(n) for n in list(arrays)[:6])
         raise DataError(
             f"{archive.name} holds {names}; wanted x_train, y_train, x_test and y_test, or x and y"
         )
@@ -108,18 +146,18 @@ def _pairs(archive: Archive, arrays: dict[str, str]) -> tuple[list[tuple[bool | 
 
 
 def _labels(archive: Archive, name: str, file: ArrayFile) -> NDArray[np.int64]:
-    """Return (N,) int64, none negative."""
-    where = f"{archive.name} holds {shown(name)}"
+    """Return the labels (N,) int64. Raises DataError unless they are whole numbers from 0 in the range."""
+    where = f"{archive.name} holds {printable_name(name)}"
     if file.dtype.kind not in "iu":
         raise DataError(
-            f"{where} of type {shown(str(file.dtype))}; labels must be whole numbers (an integer type)"
+            f"{where} of type {printable_name(str(file.dtype))}; labels must be whole numbers (an integer type)"
         )
     if not (len(file.shape) == 1 or (len(file.shape) == 2 and file.shape[1] == 1)):
         count = file.shape[0] if file.shape else "N"
         raise DataError(
-            f"{where} of shape {shown(str(file.shape))}; wanted one label for each image, ({count},)"
+            f"{where} of shape {printable_name(str(file.shape))}; wanted one label for each image, ({count},)"
         )
-    y = file.whole(_LABEL_BYTES).reshape(-1)
+    y = file.read_all(_LABEL_BYTES).reshape(-1)
     if int(y.min()) < 0 or int(y.max()) > IMAGES:
         wrong = int(y.min()) if int(y.min()) < 0 else int(y.max())
         raise DataError(
@@ -129,10 +167,13 @@ def _labels(archive: Archive, name: str, file: ArrayFile) -> NDArray[np.int64]:
 
 
 class _Images:
-    """The images of an array, (N, H, W) or (N, H, W, 3) uint8 in chunks; ``notes`` say what had to be done."""
+    """The images of an array, read in chunks (n, H, W) or (n, H, W, 3) uint8.
+
+    ``notes`` are sentences about changes.
+    """
 
     def __init__(self, archive: Archive, name: str, file: ArrayFile) -> None:
-        self._file, self._where = file, f"{archive.name} holds {shown(name)}"
+        self._file, self._where = file, f"{archive.name} holds {printable_name(name)}"
         self.notes: list[str] = []
         shape = file.shape
         self._is_first = len(shape) == 4 and shape[3] not in (1, 3, 4) and shape[1] in (1, 3, 4)  # channels
@@ -140,20 +181,22 @@ class _Images:
             shape = (shape[0], *shape[2:], shape[1])
         if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3, 4)):
             raise DataError(
-                f"{self._where} of shape {shown(str(file.shape))}; wanted (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels"
+                f"{self._where} of shape {printable_name(str(file.shape))}; wanted (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels"
             )
         if file.dtype.kind not in "fiu":
-            raise DataError(f"{self._where} of type {shown(str(file.dtype))}; wanted uint8 from 0 to 255")
+            raise DataError(
+                f"{self._where} of type {printable_name(str(file.dtype))}; wanted uint8 from 0 to 255"
+            )
         self.count = shape[0]
         self.shape = shape[1:3] if len(shape) == 3 or shape[3] == 1 else (*shape[1:3], 3)
         if shape[1] * shape[2] > PIXELS or file.dtype.itemsize * file.count // self.count > ROW_BYTES:
             raise DataError(
-                f"{self._where} of shape {shown(str(file.shape))}, in which an image takes more than {ROW_BYTES // MB} MB; make them smaller"
+                f"{self._where} of shape {printable_name(str(file.shape))}, in which an image takes more than {ROW_BYTES // MB} MB; make them smaller"
             )
         self._is_clear = len(shape) == 4 and shape[3] == 4
 
     def chunks(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield the rows in their order. Raises DataError for a value that is no pixel."""
+        """Yield the rows in order. Raises DataError for a value that is no pixel."""
         if self._file.dtype.kind == "f":
             self.notes.append("Pixels between 0 and 1 become whole numbers from 0 to 255.")
         if self._is_clear:
@@ -184,28 +227,31 @@ class _Images:
         return pixels
 
 
-def _classes(
+def _class_names(
     archive: Archive, arrays: dict[str, str], labels: list[tuple[str, Array]]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Return the names of the classes, or the labels' numbers where there are none; and notes on them."""
+    """Return the names of the classes and notes about them.
+
+    Without an array ``classes`` the names are the labels.
+    """
     if "classes" not in arrays:
         return tuple(map(str, range(max(int(y.max()) for _, y in labels) + 1))), []
     file = ArrayFile(archive, arrays["classes"])
     where = f"{archive.name} holds classes"
     if len(file.shape) != 1 or file.dtype.kind not in "US":
         raise DataError(
-            f"{where} of type {shown(str(file.dtype))} and shape {shown(str(file.shape))}; wanted one line of text for each class"
+            f"{where} of type {printable_name(str(file.dtype))} and shape {printable_name(str(file.shape))}; wanted one line of text for each class"
         )
     if file.count > CLASSES:
         raise DataError(f"{archive.name} has {file.count:,} classes; up to {CLASSES:,} can be shown")
     try:
-        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file.whole(_NAME_BYTES).tolist()]
-    except (ValueError, SystemError) as error:  # bytes that are no characters; numpy lets them through
+        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file.read_all(_NAME_BYTES).tolist()]
+    except (ValueError, SystemError) as error:  # numpy accepts bytes that are no characters
         raise DataError(f"{where} with text that is no text; write it with numpy.savez again") from error
     cleaned = clean_names(names, where + " with", "class")
     for name, y in labels:
         if int(y.max()) >= len(names):
             raise DataError(
-                f"{archive.name} holds {shown(name)} with label {int(y.max())}, which is out of range: classes has {len(names)} names"
+                f"{archive.name} holds {printable_name(name)} with label {int(y.max())}, which is out of range: classes has {len(names)} names"
             )
     return cleaned

@@ -1,0 +1,30 @@
+"""Allowed values of the settings that are a word, each with its meaning."""
+
+from __future__ import annotations
+
+TASKS = {
+    "class": "class removal",
+    "data": "data removal",
+    "noise": "noisy labels",
+    "indices": "chosen images",
+}
+
+SCHEDULES = {
+    "alternate": "a step on L_UE, then one on L_RA, for each pair of batches, as in the paper",
+    "two-stage": "all steps on L_UE first, then as many on L_RA",
+    "joint": "one step on the sum of both, at lr_RA",
+}
+STEPPED = {"both": "L_UE and L_RA", "ue": "L_UE alone", "ra": "L_RA alone"}
+VAE_DATA = {
+    "all": "h is fitted on all of D, the paper's stand-in for D_r",
+    "remain": "h is fitted on D_r itself",
+}
+LEARNS = {
+    "all": "all layers of the extractor, as in the paper",
+    "last": "only its last layer, on stored features of the layers below; an approximation",
+}
+PRECISIONS = {
+    "float32": "32-bit floats",
+    "bf16": "forward and backward pass of the extractor in bfloat16",
+    "auto": "bfloat16 where the processor multiplies in it, else 32-bit floats",
+}
