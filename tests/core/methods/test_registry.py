@@ -141,7 +141,7 @@ def test_every_method_has_settings_for_every_task_and_says_where_from(digits):
 def test_chosen_images_begin_with_data_removals_settings(monkeypatch, digits):
     from core.methods import presets
 
-    monkeypatch.setattr(presets, "FOUND", {("neggrad", "digits", "data"): {"lr": 0.5}})
+    monkeypatch.setattr(presets, "TUNED", {("neggrad", "digits", "data"): {"lr": 0.5}})
     chosen = preset_of("neggrad", Setup("digits", "indices", ids=(1, 2)).split(digits))
     assert chosen.lr == 0.5
     assert origin_of("neggrad", "digits", "indices") == "data removal's on digits, not measured for this task"
@@ -151,10 +151,10 @@ def test_chosen_images_begin_with_data_removals_settings(monkeypatch, digits):
 
 
 def test_every_preset_that_was_found_is_one_the_method_takes():
-    from core.methods.presets import FOUND
+    from core.methods.presets import TUNED
 
-    assert FOUND
-    for (name, _, task), settings in FOUND.items():
+    assert TUNED
+    for (name, _, task), settings in TUNED.items():
         assert task in config.TASKS
         METHODS[name].Config(**settings)
 
@@ -194,7 +194,7 @@ def test_laf_run_plays_every_method(name, monkeypatch, capsys, tmp_path):
     )
     if name not in ("nothing", "retrain", "laf", "laf+r", "sisa", "unroll"):
         monkeypatch.setitem(
-            sys.modules["core.methods.presets"].FOUND, (name, "digits", "class"), {"epochs": 1, "lr": 1e-4}
+            sys.modules["core.methods.presets"].TUNED, (name, "digits", "class"), {"epochs": 1, "lr": 1e-4}
         )
     target = tmp_path / "out.json"
     assert main.main(["run", "--method", name, "--json", str(target), "--device", "cpu"]) == 0
