@@ -247,7 +247,7 @@ def plug_ins(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(site)
         monkeypatch.delitem(sys.modules, "fakeplug", raising=False)
 
-    monkeypatch.setattr(METHODS, "_plugged", None)
+    monkeypatch.setattr(METHODS, "_plug_ins", None)
     monkeypatch.setattr(METHODS, "broken", {})
     yield install
     sys.modules.pop("fakeplug", None)
@@ -299,7 +299,7 @@ def test_a_plug_in_cannot_take_the_name_of_one_of_the_labs_own(plug_ins):
     plug_ins(GOOD, finetune="fakeplug:Half")
     assert list(METHODS) == NAMES
     assert METHODS["finetune"].__module__ == "core.methods.baselines.finetune"
-    assert "one of the Lab's own" in METHODS.broken["finetune"]
+    assert "name of a built-in method" in METHODS.broken["finetune"]
 
 
 def test_a_method_can_be_added_for_this_process(toy_split, toy_model):
@@ -307,7 +307,7 @@ def test_a_method_can_be_added_for_this_process(toy_split, toy_model):
     registry.add("mine", METHODS["finetune"])
     assert registry["mine"] is METHODS["finetune"]
     assert list(registry)[-1] == "mine"
-    with pytest.raises(RequestError, match="one of the Lab's own"):
+    with pytest.raises(RequestError, match="name of a built-in method"):
         registry.add("laf", METHODS["finetune"])
 
 
@@ -396,10 +396,10 @@ class Wants(METHODS["finetune"]):
     [
         (
             Nearly,
-            "Nearly is no method of unlearning: it lacks configure, stages, start, prepare, step, result",
+            "Nearly is not a method of unlearning: it lacks configure, stages, start, prepare, step, result",
         ),
-        (Nearly(), "an object of Nearly is no method of unlearning: it lacks configure"),
-        (42, "an object of int is no method of unlearning"),
+        (Nearly(), "an object of Nearly is not a method of unlearning: it lacks configure"),
+        (42, "an object of int is not a method of unlearning"),
         ("nope", "unknown method 'nope'"),
         (Wants, "Wants cannot be made without arguments"),
     ],

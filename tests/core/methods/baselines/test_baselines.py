@@ -18,8 +18,8 @@ from core.methods import METHODS, method
 from core.methods.base import has_own_original
 from core.methods.baselines.boundary_shrink import nearest_wrong
 from core.methods.baselines.random_label import wrong_labels
-from core.methods.baselines.salun import salient
-from core.methods.baselines.scrub import place
+from core.methods.baselines.salun import salient_masks
+from core.methods.baselines.scrub import epoch_and_kind
 from core.methods.sisa import SISAConfig
 from core.methods.unroll import UnrollConfig
 from core.models.base import Net
@@ -340,7 +340,7 @@ def test_scrub_takes_its_turns_as_told(toy_split, toy_model):
     order = ["f" if "forget_kl" in s.losses else "r" for s in run.steps]
     assert "".join(order) == "ffrr" * 2 + "rr"
     assert [s.epoch for s in run.steps] == [1] * 4 + [2] * 4 + [3] * 2
-    assert [place(i, 2, 2, 2)[1] for i in range(10)] == [c == "f" for c in order]
+    assert [epoch_and_kind(i, 2, 2, 2)[1] for i in range(10)] == [c == "f" for c in order]
 
 
 def test_scrubs_steps_have_the_gradients_of_their_formulas(toy_split, toy_model):
@@ -380,9 +380,9 @@ def test_saliency_is_the_gradient_of_the_forgotten_images_loss(toy_split, toy_mo
 
 def test_ties_and_shares_of_the_mask():
     gradients = [torch.tensor([[3.0, -2.0], [0.5, 0.0]]), torch.tensor([-4.0])]
-    assert [m.tolist() for m in salient(gradients, 0.4)] == [[[True, False], [False, False]], [True]]
-    assert all(m.all() for m in salient(gradients, 1.0))
-    assert sum(int(m.sum()) for m in salient(gradients, 1e-9)) == 1
+    assert [m.tolist() for m in salient_masks(gradients, 0.4)] == [[[True, False], [False, False]], [True]]
+    assert all(m.all() for m in salient_masks(gradients, 1.0))
+    assert sum(int(m.sum()) for m in salient_masks(gradients, 1e-9)) == 1
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -606,21 +606,28 @@ def test_an_own_original_is_kept_and_comes_back_as_it_was(name, toy_split, monke
     same_run(played(name, again, toy_split), played(name, first, toy_split))
 
 
-def test_a_config_that_makes_no_sense_is_refused():
-    for wrong in (
-        {"momentum": 1.0},
-        {"steps": 0},
-        {"optimiser": "lion"},
-        {"weight_decay": -1.0},
-        {"lr": 0.0},
-    ):
-        with pytest.raises(RequestError, match=next(iter(wrong))):
-            toys.quick("finetune", **wrong)
-    for name, wrong in (
-        ("neggrad+", {"alpha": 0.0}), ("salun", {"share": 0.0}), ("salun", {"alpha": -1.0}), ("scrub", {"msteps": 0}),
-        ("boundary-shrink", {"bound": 0.0}), ("bad-teacher", {"temperature": 0.0}), ("unroll", {"share": 2.0}),
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("finetune", {"momentum": 1.0}),
+        ("finetune", {"steps": 0}),
+        ("finetune", {"optimiser": "lion"}),
+        ("finetune", {"weight_decay": -1.0}),
+        ("finetune", {"lr": 0.0}),
+        ("neggrad+", {"alpha": 0.0}),
+        ("salun", {"share": 0.0}),
+        ("salun", {"alpha": -1.0}),
+        ("scrub", {"msteps": 0}),
+        ("boundary-shrink", {"bound": 0.0}),
+        ("bad-teacher", {"temperature": 0.0}),
+        ("unroll", {"share": 2.0}),
         ("sisa", {"shards": 0}),
-    ):  # fmt: skip
-        with pytest.raises(RequestError, match=next(iter(wrong))):
-            toys.quick(name, **wrong)
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(name, wrong):
+    with pytest.raises(RequestError, match=next(iter(wrong))):
+        toys.quick(name, **wrong)
+
+
+def test_retraining_takes_a_train_config():
     assert isinstance(toys.quick("retrain").config, TrainConfig)
