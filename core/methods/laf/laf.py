@@ -162,28 +162,7 @@ class LAF:
         start = time.perf_counter()
         batch = Batch.draw(state)
         state.number += 1
-        mode = active_losses(state, config)
-        grads: dict[str, Tensor] = {}
-        terms: dict[str, float] = {}
-        moves: dict[str, Tensor] = {}
-        if mode == "joint":
-            terms, grads = gradients(state, batch, config, "ue", "ra")
-            both = state.gradients.setdefault("joint", state.flat.gradient())
-            torch.add(grads["ue"], grads["ra"], out=both.values)
-            moves["joint"] = descend(state, both, state.optimiser_ra, config.lr_ra)
-        plan = {
-            "ue": (config.ue_per_ra, state.optimiser_ue, config.lr_ue),
-            "ra": (1, state.optimiser_ra, config.lr_ra),
-        }
-        for loss in ("ue", "ra"):
-            if mode not in ("both", loss):
-                continue
-            times, optimiser, lr = plan[loss]
-            for _ in range(times):
-                loss_terms, loss_grads = gradients(state, batch, config, loss)
-                moves[loss] = descend(state, state.gradients[loss], optimiser, lr)
-            grads |= loss_grads
-            terms |= loss_terms
+        terms, grads, moves = _descend_losses(state, batch, config)
         # one transfer from the device for all numbers
         dot = [grads["ue"] @ grads["ra"]] if len(grads) == 2 else []
         numbers = torch.stack([*(g.norm() for g in grads.values()), *moves.values(), *dot]).tolist()
@@ -231,6 +210,35 @@ class LAF:
     def result(self, state: LAFState) -> Net:
         """Return the model being unlearned; not a copy."""
         return state.model
+
+
+def _descend_losses(
+    state: LAFState, batch: Batch, config: LAFConfig
+) -> tuple[dict[str, float], dict[str, Tensor], dict[str, Tensor]]:
+    """Descend the losses of this step on ``batch``; return their terms, their gradients (P,) and the lengths () of the moves."""
+    mode = active_losses(state, config)
+    grads: dict[str, Tensor] = {}
+    terms: dict[str, float] = {}
+    moves: dict[str, Tensor] = {}
+    if mode == "joint":
+        terms, grads = gradients(state, batch, config, "ue", "ra")
+        both = state.gradients.setdefault("joint", state.flat.gradient())
+        torch.add(grads["ue"], grads["ra"], out=both.values)
+        moves["joint"] = descend(state, both, state.optimiser_ra, config.lr_ra)
+    plan = {
+        "ue": (config.ue_per_ra, state.optimiser_ue, config.lr_ue),
+        "ra": (1, state.optimiser_ra, config.lr_ra),
+    }
+    for loss in ("ue", "ra"):
+        if mode not in ("both", loss):
+            continue
+        times, optimiser, lr = plan[loss]
+        for _ in range(times):
+            loss_terms, loss_grads = gradients(state, batch, config, loss)
+            moves[loss] = descend(state, state.gradients[loss], optimiser, lr)
+        grads |= loss_grads
+        terms |= loss_terms
+    return terms, grads, moves
 
 
 def _vae_title(config: LAFConfig) -> str:

@@ -17,7 +17,7 @@ from core.evaluation.evaluator import Evaluator
 from core.evaluation.metric_specs import METRIC_SPECS
 from core.evaluation.metrics import jensen_shannon
 from core.evaluation.reference_band import Retrained, band
-from core.evaluation.rotation import turned
+from core.evaluation.rotation import rotation_from_original
 from core.models.base import outputs
 from core.models.registry import build
 from core.runtime.progress import run_to_end
@@ -202,11 +202,11 @@ def test_a_turned_copy_did_not_move_and_a_moved_group_did():
     g = torch.Generator().manual_seed(0)
     f0, r0 = torch.randn(50, 8, generator=g), torch.randn(200, 8, generator=g)
     rotation = torch.linalg.qr(torch.randn(8, 8, generator=g))[0]
-    angle, ratio = turned(f0 @ rotation, r0 @ rotation, f0, r0)
+    angle, ratio = rotation_from_original(f0 @ rotation, r0 @ rotation, f0, r0)
     assert angle == pytest.approx(0, abs=1e-2)
     assert ratio is None
     shake = 0.1 * torch.randn(200, 8, generator=g)
-    angle, ratio = turned(-f0 @ rotation, (r0 + shake) @ rotation, f0, r0)
+    angle, ratio = rotation_from_original(-f0 @ rotation, (r0 + shake) @ rotation, f0, r0)
     assert angle == pytest.approx(180, abs=2)
     assert ratio > 10
 

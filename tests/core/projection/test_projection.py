@@ -200,7 +200,7 @@ def test_laying_out_a_map_leaves_the_number_of_threads_alone():
     """In a fresh process: numba's first use is what sets OpenMP, and with it torch, to all cores."""
     code = (
         "import torch, core.projection.umap_layout as layout\ntorch.set_num_threads(1)\n"
-        "with layout._one_thread():\n import numba; numba.get_num_threads()\n"
+        "with layout.single_thread():\n import numba; numba.get_num_threads()\n"
         "print(torch.get_num_threads())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -448,7 +448,7 @@ def test_place_and_follow_refuse_what_does_not_fit_the_map():
     projection = Projection.fit(e, umap=Plane())
     broken = e.copy()
     broken[4, 2] = np.nan
-    with pytest.raises(ConfigError, match="12 wide, got 11"):
+    with pytest.raises(ConfigError, match="width 12, got 11"):
         projection.place(e[:, :11])
     with pytest.raises(ConfigError, match="row 4 is not"):
         projection.place(broken)
@@ -478,7 +478,7 @@ def test_a_broken_saved_map_is_refused(change, says):
 
 def test_a_layout_that_is_not_finite_is_an_error(monkeypatch):
     monkeypatch.setattr(umap_layout, "_umap", lambda unit, *_: np.full((len(unit), 2), np.nan, np.float32))
-    with pytest.raises(LabError, match="not numbers"):
+    with pytest.raises(LabError, match="not finite"):
         InProcessUmap().fit(blobs(), 0)
 
 
