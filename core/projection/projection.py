@@ -270,7 +270,7 @@ def _drift(a: Array, b: Array) -> float:
     return float(np.linalg.norm(a - b, axis=1).mean())
 
 
-def _rows(values: ArrayLike, what: str) -> Array:
+def _rows(values: ArrayLike, name: str) -> Array:
     """Return ``values`` as a finite float32 array of rows on the CPU. Raises ConfigError for anything else."""
     try:
         if isinstance(values, Tensor):
@@ -278,12 +278,12 @@ def _rows(values: ArrayLike, what: str) -> Array:
         with np.errstate(over="ignore"):  # too large numbers become infinite, which is refused below
             rows = np.ascontiguousarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what} must be rows of numbers: {error}") from error
+        raise ConfigError(f"{name} must be rows of numbers: {error}") from error
     if rows.ndim != 2:
-        raise ConfigError(f"{what} must have 2 axes (points, dimensions), got shape {rows.shape}")
+        raise ConfigError(f"{name} must have 2 axes (points, dimensions), got shape {rows.shape}")
     if not np.isfinite(rows).all():
         broken = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-        raise ConfigError(f"{what} must be finite numbers; row {broken} is not")
+        raise ConfigError(f"{name} must be finite numbers; row {broken} is not")
     return rows
 
 

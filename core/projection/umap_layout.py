@@ -180,8 +180,8 @@ def follow_layout(previous: Array, e: Array) -> Array:
 def rigid_align(moving: Array, fixed: Array) -> Array:
     """Return ``moving`` (N, 2) rotated and shifted onto ``fixed`` (N, 2), without scaling or reflection.
 
-    Ten rounds of weights 1 / (r² + median r²) over the residuals r limit the effect of forgotten points, up to half of
-    all points, which move away.
+    Ten rounds of weights 1 / (r² + median r²) over the residuals r limit the effect of points that move away.
+    Forgotten points do, and may be half of all points.
     """
     source, target = moving.astype(np.float64), fixed.astype(np.float64)
     weight = np.full(len(source), 1 / len(source))

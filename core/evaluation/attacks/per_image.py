@@ -100,8 +100,8 @@ def per_image(
 ) -> PerImage | None:
     """Compare logits (n,) of the evaluated model with those of each retrained model; None for fewer than two of them.
 
-    Each image has its own mean. Its variance is the average of its own and of the mean variance of all images, since few
-    models make its own uncertain (Carlini et al., 2022, use the common variance for few shadow models).
+    Each image has its own mean. Its variance is the average of its own variance and the mean variance of all images,
+    since few models make its own uncertain. Carlini et al. (2022) use the common variance for few shadow models.
     p is of Student's t with k - 1 degrees of freedom and the variance times 1 + 1/k, as for one more model.
     """
     from scipy.stats import t
