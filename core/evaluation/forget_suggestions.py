@@ -109,7 +109,7 @@ class Filter:
 
     @property
     def is_open(self) -> bool:
-        """Whether every image passes."""
+        """True if every image passes."""
         return self == Filter()
 
 

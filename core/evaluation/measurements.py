@@ -54,7 +54,7 @@ class EvaluationSample:
 
     @property
     def non_members_are_stamped(self) -> bool:
-        """Whether the non-members bear a trigger, so that they need a forward pass of their own."""
+        """True if the non-members bear a trigger, so that they need a separate forward pass."""
         return self.split.planted is not None and self.split.planted.kind == "trigger"
 
     def deep(self, name: str) -> LabelledImages:

@@ -100,7 +100,7 @@ class FrameEvaluator:
 
     @cached_property
     def is_everything(self) -> bool:
-        """Whether the choice covers all images."""
+        """True if the choice covers all images."""
         return len(self.train_rows) == len(self.split.train) and len(self.test_rows) == len(self.split.test)
 
     def measure(self, model: Net, *, stage: str = "evaluate", step: int = 0) -> Measurement:

@@ -64,7 +64,7 @@ class AttackResult:
 
     @property
     def sees_a_leak(self) -> bool | None:
-        """Whether 0.5 is outside the interval; None without an interval."""
+        """True if 0.5 is outside the interval; None without an interval."""
         if self.low is None or self.high is None:
             return None
         return not self.low <= 0.5 <= self.high

@@ -27,7 +27,7 @@ class Attack:
 
     @property
     def fits(self) -> bool:
-        """Whether the attack learns from images that are not scored."""
+        """True if the attack learns from images that are not scored."""
         return self.score is None
 
 

@@ -41,7 +41,7 @@ class Half(Baseline):
 
 @pytest.fixture
 def plug_ins(tmp_path, monkeypatch):
-    """Gives a way to install a package whose module is text and whose entry points are told; the registry looks anew."""
+    """Return a function that installs a package from the text of its module and its entry points, for a fresh registry."""
 
     def install(text, **points):
         site = tmp_path / "site"

@@ -294,5 +294,5 @@ def test_a_large_map_stands_still_and_places_by_its_anchors_as_the_plain_formula
         weight = 1 / square[near]
         wanted = (projection.positions[near] * weight[:, None]).sum(0) / weight.sum()
         assert np.allclose(found.positions[i], wanted, atol=1e-3 * projection.span)
-    alone = projection.place(e[:10])  # nobody knows whose they are
+    alone = projection.place(e[:10])  # without knowing their points on the map
     assert np.isfinite(alone.positions).all()

@@ -264,7 +264,7 @@ import os, sys
 from core.projection import umap_layout, umap_process
 def fit_layout(e, seed):
     print("a print"); os.write(1, b"a write"); os.system("echo a child's echo")
-    assert sys.stdin.read() == "", "the requests are nobody else's"
+    assert sys.stdin.read() == "", "only the child reads the requests"
     return e[:, :2]
 umap_layout.fit_layout = fit_layout
 umap_process._serve()

@@ -44,7 +44,7 @@ def one_hot(y, classes=4):
 
 
 def moved(run, model):
-    """What the first step added to the head's weights."""
+    """Return the change of the head's weights in the first step."""
     run.advance()
     return (run.result.head.weight - model.head.weight).detach().double().numpy()
 
