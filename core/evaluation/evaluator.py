@@ -1,4 +1,4 @@
-"""Judges a model: every figure beside the original and beside retrained models, with its place in their band."""
+"""The evaluation of a model: every metric beside the original and retrained models, with its place in their band."""
 
 from __future__ import annotations
 
@@ -6,35 +6,49 @@ import copy
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import RequestError
-from core.evaluation.attacks.per_image import MOST as FEW
+from core.evaluation.attacks.per_image import MOST as MAX_PER_IMAGE
 from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
 from core.evaluation.attacks.result import AttackResult, attack_result
 from core.evaluation.attacks.scores import ATTACKS
-from core.evaluation.measurements import STAGE, EvaluationSample, ModelMeasurements, measuring
-from core.evaluation.metric_specs import METRIC_SPECS, average, figure, minus_mean, peak, summaries
+from core.evaluation.measurements import (
+    STAGE,
+    EvaluationSample,
+    ModelMeasurements,
+    measure_model,
+    missing_value_reasons,
+    resolutions,
+)
+from core.evaluation.metric_specs import (
+    METRIC_SPECS,
+    OPTIONAL,
+    MetricSpec,
+    average,
+    make_metric,
+    peak_memory,
+    subtract_mean,
+    summaries,
+)
 from core.evaluation.metrics import jensen_shannon
-from core.evaluation.reference_band import Band, band
+from core.evaluation.reference_band import Band, Retrained, band
 from core.evaluation.report import EvaluationReport, Metric, Relearn, Similarity
-from core.evaluation.rotation import turned
+from core.evaluation.rotation import rotation_from_original
 from core.evaluation.similarity import REPRESENTATION, cka_of
 from core.models.base import Net
-from core.runtime.progress import Progress, Work
+from core.runtime.progress import Progress, Work, with_progress
 
-if TYPE_CHECKING:
-    from core.evaluation.reference_band import Retrained
+Values = dict[str, float | None]  # by key of a metric
 
 
 class Evaluator:
-    """Judges models of one Split against its ``original`` and ``references``, all on the same images.
+    """Evaluates models of one Split against its ``original`` and ``references``, all on the same images.
 
-    Original and references are measured once, when the first model is judged.
+    The first evaluation also measures the original and the references.
     """
 
     def __init__(
@@ -51,15 +65,15 @@ class Evaluator:
         self.config = config or EvalConfig()
         self.sample = EvaluationSample(split, seed)
         self._original = original
-        self._before: ModelMeasurements | None = None
-        self._known: dict[int, ModelMeasurements] = {}  # by number of the reference
-        self._pairs: dict[tuple[str, int, int], float] = {}  # JS and CKA between references
-        self._moved: dict[int, dict[str, float | None]] = {}  # by number, what compares one with the original
+        self._original_measured: ModelMeasurements | None = None
+        self._references_measured: dict[int, ModelMeasurements] = {}  # by number of the reference
+        self._pair_values: dict[tuple[str, int, int], float] = {}  # JS and CKA between two references
+        self._reference_moves: dict[int, Values] = {}  # by number, how far the reference is from the original
 
     def of_original(self, original: Net) -> Evaluator:
-        """The same Judge for a method with its own original: references are not measured anew."""
+        """Return an evaluator for a method with its own original, which shares the measured references."""
         twin = copy.copy(self)
-        twin._original, twin._before, twin._moved = original, None, {}
+        twin._original, twin._original_measured, twin._reference_moves = original, None, {}
         return twin
 
     def judge(
@@ -70,60 +84,59 @@ class Evaluator:
         seconds: Mapping[str, float] | None = None,
         peak_memory_mb: Mapping[str, float] | float | None = None,
     ) -> Work[EvaluationReport]:
-        """Judge ``model``, a slice at each ``next``. With ``reference``, the number of a retrained model, it is that one, judged
-        against the others. ``seconds`` are those of each stage, ``peak_memory_mb`` too or in all.
+        """Evaluate ``model``, a slice at each ``next``.
 
-        Raises DivergedError when a model answers with what is no number, RequestError for an unknown reference.
+        ``reference`` is the number of a retrained model, which is then evaluated against the others in place of ``model``.
+        ``seconds`` are by stage; ``peak_memory_mb`` is by stage or the peak of the run.
+
+        Raises DivergedError when the output of a model is not finite, RequestError for an unknown reference.
         """
         numbers = [r.number for r in self.references]
         if reference is not None and reference not in numbers:
-            raise RequestError(f"there is no retrained model number {reference}; there are: {numbers}")
-        waiting = [r for r in self.references if r.number not in self._known]
-        parts = len(waiting) + (self._before is None) + (reference is None)
-        done = itertools.count()
-        if self._before is None:
-            self._before = yield from _part(
-                self._measure(self._original, "the original model"), next(done), parts
+            raise RequestError(f"there is no retrained model number {reference}; choose one of {numbers}")
+        waiting = [r for r in self.references if r.number not in self._references_measured]
+        parts = len(waiting) + (self._original_measured is None) + (reference is None)
+        part = itertools.count()
+        if self._original_measured is None:
+            self._original_measured = yield from _as_part(
+                self._measure(self._original, "the original model"), next(part), parts
             )
         for r in waiting:
-            name = f"retrained model {r.number}"
-            self._known[r.number] = yield from _part(self._measure(r.model, name), next(done), parts)
+            work = self._measure(r.model, f"retrained model {r.number}")
+            self._references_measured[r.number] = yield from _as_part(work, next(part), parts)
         if reference is not None:
-            measured = self._known[reference]
+            measured = self._references_measured[reference]
         else:
-            measured = yield from _part(self._measure(model, "the model"), next(done), parts)
+            measured = yield from _as_part(self._measure(model, "the model"), next(part), parts)
         others = [n for n in numbers if n != reference]
         yield Progress(STAGE, parts, parts)
-        return self._judged(measured, reference, others, seconds, peak_memory_mb)
+        return self._report(measured, reference, others, seconds, peak_memory_mb)
 
     def figures_of(self, reference: int, others: Sequence[int]) -> dict[str, Metric]:
-        """Figures of one retrained model against ``others`` (numbers), all of which were measured before: for calibration."""
-        return self._figures(self._known[reference], reference, list(others), None, None)
-
-    # inside
+        """Return the metrics of a retrained model against ``others`` (numbers), all measured before; for calibration."""
+        return self._metrics(self._references_measured[reference], reference, list(others), None, None)
 
     def _measure(self, model: Net, name: str) -> Work[ModelMeasurements]:
-        return measuring(model, self.sample, self.config, name=name)
+        return measure_model(model, self.sample, self.config, name=name)
 
-    def _judged(
+    def _report(
         self,
         measured: ModelMeasurements,
-        mine: int | None,
+        number: int | None,
         others: list[int],
         seconds: Mapping[str, float] | None,
         memory: Mapping[str, float] | float | None,
     ) -> EvaluationReport:
-        assert self._before is not None
-        known = [self._known[n] for n in others]
+        references = [self._references_measured[n] for n in others]
         sample = self.sample
         return EvaluationReport(
-            figures=self._figures(measured, mine, others, seconds, memory),
+            figures=self._metrics(measured, number, others, seconds, memory),
             class_accuracy=self._class_accuracy(measured),
-            prediction_matrix=self._matrix(measured),
-            cka=self._similarities(measured, known),
-            relearn=self._relearn(measured, known),
-            attacks={name: self._attack(name, measured, known) for name in ATTACKS},
-            per_image=self._per_image(measured, known),
+            prediction_matrix=self._prediction_matrix(measured),
+            cka=self._similarities(measured, references),
+            relearn=self._relearn(measured, references),
+            attacks={name: self._attack(name, measured, references) for name in ATTACKS},
+            per_image=self._per_image(measured, references),
             references=len(others),
             seconds=dict(seconds or {}),
             peak_memory_mb=dict(memory) if isinstance(memory, Mapping) else {},
@@ -131,138 +144,119 @@ class Evaluator:
             non_member_rows=sample.sets.non_members,
         )
 
-    def _figures(
+    def _metrics(
         self,
         measured: ModelMeasurements,
-        mine: int | None,
+        number: int | None,
         others: list[int],
         seconds: Mapping[str, float] | None,
         memory: Mapping[str, float] | float | None,
     ) -> dict[str, Metric]:
-        whys, steps = self._whys(len(others)), self._resolution()
-        values: dict[str, float | None] = {**measured.values, **self._against_original(measured)}
-        theirs = [{**self._known[n].values, **self._of_reference(n)} for n in others]
+        """Return every metric of a model, which is reference ``number`` where that is not None, against ``others``."""
+        reasons, steps = missing_value_reasons(self.sample, len(others)), resolutions(self.sample)
+        values, reference_values = self._values(measured, number, others)
+        values["seconds"] = math.fsum(seconds.values()) if seconds else None
+        values["peak_memory_mb"] = peak_memory(memory)
+        metrics = {}
+        for key, spec in METRIC_SPECS.items():
+            if key not in OPTIONAL or key in values:
+                of_references = _band_of(spec, [v.get(key) for v in reference_values], steps.get(key, 0.0))
+                metrics[key] = make_metric(key, values[key], of_references, reasons.get(key))
+        return metrics
+
+    def _values(
+        self, measured: ModelMeasurements, number: int | None, others: list[int]
+    ) -> tuple[Values, list[Values]]:
+        """Return the values of a model and of each of ``others``, each compared with the remaining references."""
+        values: Values = {**measured.values, **self._against_original(measured)}
+        reference_values: list[Values] = [
+            {**self._references_measured[n].values, **self._reference_against_original(n)} for n in others
+        ]
         for key in ("probe", "relearn"):
-            values[key], centred = minus_mean(values[key], [v[key] for v in theirs])
-            for v, value in zip(theirs, centred, strict=True):
+            values[key], centred = subtract_mean(values[key], [v[key] for v in reference_values])
+            for v, value in zip(reference_values, centred, strict=True):
                 v[key] = value
         for key in ("js", "cka_retrained"):
-            values[key] = average([self._pair(key, measured, mine, n) for n in others])
-            for v, n in zip(theirs, others, strict=True):
-                v[key] = average([self._pair(key, self._known[n], n, o) for o in others if o != n])
-        values |= summaries(values, theirs)
-        for i, v in enumerate(theirs):
-            v |= summaries(v, [t for j, t in enumerate(theirs) if j != i])
-        values["seconds"] = math.fsum(seconds.values()) if seconds else None
-        values["peak_memory_mb"] = peak(memory)
-        found = {}
-        for key, kind in METRIC_SPECS.items():
-            if key in ("clean_f", "planted") and key not in values:
-                continue
-            of: Band | None = None
-            given = [v.get(key) for v in theirs]
-            real = [g for g in given if g is not None and math.isfinite(g)]
-            if len(real) == len(given):
-                of = band(real, resolution=steps.get(key, 0.0), bounds=kind.bounds, pairwise=kind.pairwise)
-            found[key] = figure(key, values[key], of, whys.get(key))
-        return found
+            values[key] = average([self._pair_value(key, measured, number, n) for n in others])
+            for v, n in zip(reference_values, others, strict=True):
+                of_n = self._references_measured[n]
+                v[key] = average([self._pair_value(key, of_n, n, o) for o in others if o != n])
+        values |= summaries(values, reference_values)
+        for i, v in enumerate(reference_values):
+            v |= summaries(v, [other for j, other in enumerate(reference_values) if j != i])
+        return values, reference_values
 
-    def _whys(self, references: int) -> dict[str, str]:
-        sets = self.sample.sets
-        no_retrained = "There is no retrained model to hold it against."
-        attack = (
-            f"Too few images to attack: {len(sets.members):,} forgotten, {len(sets.non_members):,} unseen of the same kind; "
-            "per-image scores can be given instead."
-        )
-        whys = {f"auc_{name}": attack for name in ATTACKS} | {"asr_paper": attack}
-        whys |= dict.fromkeys(("js", "cka_retrained", "average_gap", "tug_of_war"), no_retrained)
-        few = f"{len(self.sample.forget)} forgotten images are too few, or the model has no gradient."
-        whys |= {"probe": "Too few classes or test images for a probe.", "relearn": few}
-        if not references:
-            whys |= dict.fromkeys(("probe", "relearn"), no_retrained)
-        return whys | {
-            "test_r": "Something is forgotten of every class.",
-            "test_f": "No test image is of a class that something is forgotten of.",
-            "angle": "Too few images.",
-            "angle_ratio": "The remaining images did not move, so there is no noise floor.",
-            "seconds": "The model came without the time it took.",
-            "peak_memory_mb": "The model came without the memory it took.",
-        }
+    def _reference_against_original(self, number: int) -> Values:
+        if number not in self._reference_moves:
+            self._reference_moves[number] = self._against_original(self._references_measured[number])
+        return self._reference_moves[number]
 
-    def _resolution(self) -> dict[str, float]:
-        s = self.sample
-        counts = {
-            "train_r": len(s.remain), "train_f": len(s.forget), "clean_f": len(s.forget), "test": len(s.test),
-            "test_r": int((~s.touched).sum()), "test_f": int(s.touched.sum()), "commonest_share": len(s.forget),
-            "asr_paper": 2 * min(len(s.sets.members), len(s.sets.non_members)), "probe": len(s.deep("test")),
-        }  # fmt: skip
-        return {key: 1 / count for key, count in counts.items() if count}
-
-    def _of_reference(self, number: int) -> dict[str, float | None]:
-        if number not in self._moved:
-            self._moved[number] = self._against_original(self._known[number])
-        return self._moved[number]
-
-    def _against_original(self, measured: ModelMeasurements) -> dict[str, float | None]:
-        before = self._before
-        assert before is not None
-        angle, ratio = turned(
-            measured.deep["forget"], measured.deep["remain"], before.deep["forget"], before.deep["remain"]
-        )
-        cka = cka_of(measured.grams["forget"][REPRESENTATION], before.grams["forget"][REPRESENTATION])
+    def _against_original(self, measured: ModelMeasurements) -> Values:
+        original = self._original_measured
+        assert original is not None
+        e, e0 = measured.deep, original.deep
+        angle, ratio = rotation_from_original(e["forget"], e["remain"], e0["forget"], e0["remain"])
+        cka = cka_of(measured.grams["forget"][REPRESENTATION], original.grams["forget"][REPRESENTATION])
         return {"angle": angle, "angle_ratio": ratio, "cka_original": cka}
 
-    def _pair(self, key: str, measured: ModelMeasurements, mine: int | None, other: int) -> float:
-        """JS or CKA between a model and a reference; kept where both are references."""
-        known = None if mine is None else (key, min(mine, other), max(mine, other))
-        if known is not None and known in self._pairs:
-            return self._pairs[known]
-        theirs = self._known[other]
+    def _pair_value(self, key: str, measured: ModelMeasurements, number: int | None, other: int) -> float:
+        """Return the JS or the CKA of a model and a reference; cached for a pair of references."""
+        pair = None if number is None else (key, min(number, other), max(number, other))
+        if pair is not None and pair in self._pair_values:
+            return self._pair_values[pair]
+        reference = self._references_measured[other]
         if key == "js":
-            value = jensen_shannon(measured.forget, theirs.forget)
+            value = jensen_shannon(measured.forget, reference.forget)
         else:
-            value = cka_of(measured.grams["forget"][REPRESENTATION], theirs.grams["forget"][REPRESENTATION])
-        if known is not None:
-            self._pairs[known] = value
+            value = cka_of(
+                measured.grams["forget"][REPRESENTATION], reference.grams["forget"][REPRESENTATION]
+            )
+        if pair is not None:
+            self._pair_values[pair] = value
         return value
 
     def _similarities(
-        self, measured: ModelMeasurements, known: list[ModelMeasurements]
+        self, measured: ModelMeasurements, references: list[ModelMeasurements]
     ) -> tuple[Similarity, ...]:
-        assert self._before is not None
-        found = []
+        assert self._original_measured is not None
+        similarities = []
         for layer in measured.grams["forget"]:
             for images in ("forget", "remain"):
-                mine, before = measured.grams[images][layer], self._before.grams[images]
-                theirs = [k.grams[images][layer] for k in known if layer in k.grams[images]]
-                if layer in before:  # a method with its own kind of net shares only the representation
-                    to = tuple(cka_of(mine, t) for t in theirs)
-                    between = tuple(cka_of(a, b) for a, b in itertools.combinations(theirs, 2))
-                    found.append(Similarity(layer, images, cka_of(mine, before[layer]), to, between))
-        return tuple(found)
+                gram, of_original = measured.grams[images][layer], self._original_measured.grams[images]
+                of_references = [r.grams[images][layer] for r in references if layer in r.grams[images]]
+                if layer in of_original:  # nets of different architectures share only the representation
+                    to_references = tuple(cka_of(gram, other) for other in of_references)
+                    between = tuple(cka_of(a, b) for a, b in itertools.combinations(of_references, 2))
+                    to_original = cka_of(gram, of_original[layer])
+                    similarities.append(Similarity(layer, images, to_original, to_references, between))
+        return tuple(similarities)
 
-    def _relearn(self, measured: ModelMeasurements, known: list[ModelMeasurements]) -> Relearn | None:
+    def _relearn(self, measured: ModelMeasurements, references: list[ModelMeasurements]) -> Relearn | None:
         curve = measured.curve
         if curve is None:
             return None
-        curves = tuple(k.curve.accuracy for k in known if k.curve is not None)
+        of_references = tuple(r.curve.accuracy for r in references if r.curve is not None)
         shown = self.sample.shown
-        return Relearn(curve.steps, curve.accuracy, curves, shown, len(self.sample.deep("forget")) - shown)
+        held_out = len(self.sample.deep("forget")) - shown
+        return Relearn(curve.steps, curve.accuracy, of_references, shown, held_out)
 
-    def _attack(self, name: str, measured: ModelMeasurements, known: list[ModelMeasurements]) -> AttackResult:
-        assert self._before is not None
+    def _attack(
+        self, name: str, measured: ModelMeasurements, references: list[ModelMeasurements]
+    ) -> AttackResult:
+        assert self._original_measured is not None
         sets = self.sample.sets
-        theirs = [s for k in known if (s := k.scores[name]) is not None]
-        return attack_result(
-            name, measured.scores[name], self._before.scores[name], theirs, len(sets.members), len(sets.non_members)
-        )  # fmt: skip
+        original_scores = self._original_measured.scores[name]
+        reference_scores = [s for r in references if (s := r.scores[name]) is not None]
+        counts = len(sets.members), len(sets.non_members)
+        return attack_result(name, measured.scores[name], original_scores, reference_scores, *counts)
 
-    def _per_image(self, measured: ModelMeasurements, known: list[ModelMeasurements]) -> PerImage | None:
-        rows = self.sample.sets.members  # copies of an image are one
-        if len(rows) > FEW:
+    def _per_image(self, measured: ModelMeasurements, references: list[ModelMeasurements]) -> PerImage | None:
+        rows = self.sample.sets.members  # without copies of an image
+        if len(rows) > MAX_PER_IMAGE:
             return None
-        assert self._before is not None
-        logits = [logits_of(m.answers.members, m.answers.members_y) for m in (measured, self._before, *known)]
+        assert self._original_measured is not None
+        models = (measured, self._original_measured, *references)
+        logits = [logits_of(m.answers.members, m.answers.members_y) for m in models]
         return per_image(rows, self.split.train.ids.cpu()[rows], logits[0], logits[2:], logits[1:2])
 
     def _class_accuracy(self, measured: ModelMeasurements) -> torch.Tensor:
@@ -271,22 +265,31 @@ class Evaluator:
         classes = len(self.split.dataset.classes)
         return torch.bincount(y, right, minlength=classes) / torch.bincount(y, minlength=classes)
 
-    def _matrix(self, measured: ModelMeasurements) -> dict[str, torch.Tensor]:
-        classes, s = len(self.split.dataset.classes), self.sample
-        truth = {"forget": self.split.true_y.cpu()[s.forget], "test": self.split.test.y.cpu()[s.test]}
-        said = {"forget": measured.forget.argmax(1), "test": measured.test.argmax(1)}
+    def _prediction_matrix(self, measured: ModelMeasurements) -> dict[str, torch.Tensor]:
+        classes, sample = len(self.split.dataset.classes), self.sample
+        truth = {
+            "forget": self.split.true_y.cpu()[sample.forget],
+            "test": self.split.test.y.cpu()[sample.test],
+        }
+        predicted = {"forget": measured.forget.argmax(1), "test": measured.test.argmax(1)}
         return {
-            k: torch.bincount(truth[k] * classes + said[k], minlength=classes**2).view(classes, classes)
+            k: torch.bincount(truth[k] * classes + predicted[k], minlength=classes**2).view(classes, classes)
             for k in truth
         }
 
 
-def _part(work: Work[ModelMeasurements], number: int, parts: int) -> Work[ModelMeasurements]:
-    """``work`` as one of several parts: progress over all of them, in thousandths."""
-    while True:
-        try:
-            now = next(work)
-        except StopIteration as end:
-            found: ModelMeasurements = end.value
-            return found
-        yield Progress(STAGE, round(1000 * (number + now.done / now.total)), 1000 * parts)
+def _band_of(spec: MetricSpec, values: Sequence[float | None], resolution: float) -> Band | None:
+    """Return the band of the retrained models' ``values``; None where one of them is missing or not finite."""
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    if len(finite) < len(values):
+        return None
+    return band(finite, resolution=resolution, bounds=spec.bounds, pairwise=spec.pairwise)
+
+
+def _as_part(work: Work[ModelMeasurements], number: int, parts: int) -> Work[ModelMeasurements]:
+    """Return ``work`` as part ``number`` of ``parts``, whose progress counts in thousandths of a part."""
+
+    def over_all_parts(p: Progress) -> Progress:
+        return Progress(STAGE, round(1000 * (number + p.done / p.total)), 1000 * parts)
+
+    return with_progress(work, over_all_parts)

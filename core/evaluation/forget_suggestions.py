@@ -1,6 +1,6 @@
-"""What the original model says of each training image, filters over that, and which images one might want forgotten.
+"""Facts about each training image under the original model, filters over them, and suggestions of images to forget.
 
-Long work is a generator that yields Progress, so that a Runner can take it in slices; its return value is the result.
+Long work is a generator that yields Progress and returns its result.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from core.runtime.progress import Progress
 Floats: TypeAlias = npt.NDArray[np.float32]
 Whole: TypeAlias = npt.NDArray[np.int64]
 
-NEIGHBOURS = 10  # that vote in `memorised`
-SAME_COSINE = 0.98  # a near-duplicate's representation points the same way at least this well,
-SAME_PIXELS = 0.12  # and its pixels differ by at most this, root mean square, black to white being 1
-_SLICE = 1024  # images in one forward pass
-_BLOCK = 256  # rows whose distances to everything are held at once: 60,000 columns are 60 MB
-_SMALLEST = 1e-12  # probabilities below it count as it: a loss of 27.6 at most
+NEIGHBOURS = 10  # of an image, for `memorised`
+SAME_COSINE = 0.98  # least cosine between the representations of near-duplicates
+SAME_PIXELS = 0.12  # largest root mean square difference of their pixels, which are in [0, 1]
+_BATCH = 1024  # images in one forward pass
+_BLOCK = 256  # rows whose distances to all others are in memory; 60,000 columns take 60 MB
+_MIN_PROBABILITY = 1e-12  # smaller probabilities count as this, so a loss is at most 27.6
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFacts:
-    """What a model says of N training images, row by row in the order of ``Dataset.train``."""
+    """Facts about N training images under one model, in the order of ``Dataset.train``."""
 
     ids: Whole  # (N,)
     labels: Whole  # (N,)
@@ -40,7 +40,7 @@ class ImageFacts:
     confidences: Floats  # (N,) its probability
     own: Floats  # (N,) the probability of the image's own label
     losses: Floats  # (N,) cross-entropy, -log own, nats
-    margins: Floats  # (N,) own minus the largest other probability, in [-1, 1]; below 0: answered wrongly
+    margins: Floats  # (N,) own minus the largest other probability, in [-1, 1]; below 0: wrong
     unit: Tensor  # (N, width) float32, representations of length 1
     subjects: Whole | None = None  # (N,) as in Dataset.subject_of
 
@@ -49,25 +49,25 @@ class ImageFacts:
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """(N,) whether the answer is the image's own label."""
-        found: npt.NDArray[np.bool_] = self.predictions == self.labels
-        return found
+        """(N,) True where the prediction is the image's own label."""
+        right: npt.NDArray[np.bool_] = self.predictions == self.labels
+        return right
 
 
 def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, ImageFacts]:
-    """One forward pass over all training images, a slice at a time."""
+    """Return the facts from one forward pass over all training images, a batch at each ``next``."""
     train = dataset.train
     n, start = len(train), time.perf_counter()
     probabilities, representations = [], []
-    for first in range(0, n, _SLICE):
-        rows = torch.arange(first, min(n, first + _SLICE), device=train.x.device)
+    for first in range(0, n, _BATCH):
+        rows = torch.arange(first, min(n, first + _BATCH), device=train.x.device)
         out = outputs(model, train.unlabelled().take(rows))
         probabilities.append(out.probabilities)
         representations.append(torch.nn.functional.normalize(out.representations, dim=1))
         yield Progress("facts", first + len(rows), n, time.perf_counter() - start)
     p, y = torch.cat(probabilities), train.y.cpu()
     own = p.gather(1, y[:, None])[:, 0]
-    others = p.scatter(1, y[:, None], -1.0).max(1).values  # one class only: -1, and the margin is own + 1
+    others = p.scatter(1, y[:, None], -1.0).max(1).values  # -1 where there is only one class
     confidence, prediction = p.max(1)
     return ImageFacts(
         ids=train.ids.cpu().numpy(),
@@ -75,7 +75,7 @@ def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, Imag
         predictions=prediction.numpy(),
         confidences=confidence.numpy(),
         own=own.numpy(),
-        losses=-own.clamp_min(_SMALLEST).log().numpy(),
+        losses=-own.clamp_min(_MIN_PROBABILITY).log().numpy(),
         margins=(own - others).numpy(),
         unit=torch.cat(representations),
         subjects=None if dataset.subject_of is None else dataset.subject_of.cpu().numpy(),
@@ -84,17 +84,17 @@ def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, Imag
 
 @dataclass(frozen=True)
 class Filter:
-    """Which images are shown: all that pass every part. An empty part lets everything through."""
+    """A filter of images. An image passes if it passes every field; an empty field passes all images."""
 
     classes: tuple[int, ...] = ()
     predictions: tuple[int, ...] = ()
-    confidence: tuple[float, float] = (0.0, 1.0)  # both ends count
+    confidence: tuple[float, float] = (0.0, 1.0)  # in [0, 1], both ends included
     loss: tuple[float, float] = (0.0, float("inf"))
-    right: bool | None = None  # only right, only wrong, or both
+    right: bool | None = None  # only right, only wrong; None: both
     subjects: tuple[int, ...] = ()
 
     def mask(self, facts: ImageFacts) -> npt.NDArray[np.bool_]:
-        """(N,) whether each image passes."""
+        """Return (N,) True for each image that passes."""
         passed = (facts.confidences >= self.confidence[0]) & (facts.confidences <= self.confidence[1])
         passed &= (facts.losses >= self.loss[0]) & (facts.losses <= self.loss[1])
         if self.classes:
@@ -109,20 +109,19 @@ class Filter:
 
     @property
     def is_open(self) -> bool:
-        """Whether everything passes."""
+        """True if every image passes."""
         return self == Filter()
 
 
 def memorised(facts: ImageFacts, *, k: int = NEIGHBOURS) -> Generator[Progress, None, Floats]:
-    """(N,) how much of the model's confidence in an image's own label the *other* images do not account for, in [-1, 1].
+    """Return (N,) the memorisation of each image, in [-1, 1], a cheap **proxy** of leave-one-out memorisation.
 
         s_i = p(y_i | x_i) - 1/k |{j in N_k(i): y_j = y_i}|
 
-    N_k(i) are the k other training images whose representations point most nearly the same way as x_i's (cosine). Near 1: the
-    model is sure of a label that no image like it has. A cheap **proxy** of leave-one-out memorisation, for which one would train
-    many models without each image; the representations themselves were learned with x_i among the data, so a model that moved
-    an odd image in among its own class hides it from this score. On digits with 5 % wrong labels, 61 % of as many first images
-    are wrongly labelled ones (by chance: 5 %).
+    N_k(i) are the k other training images with the most similar representations (cosine). Near 1, the model is sure of a
+    label that no similar image has. Leave-one-out memorisation needs many models that each train without one image.
+    Here x_i took part in learning the representations. A model that represents an odd image like its class hides it from
+    this score. On digits with 5 % wrong labels, 61 % of as many top images are wrongly labelled (by chance: 5 %).
     """
     n, start = len(facts), time.perf_counter()
     k = min(k, n - 1)
@@ -140,12 +139,12 @@ def memorised(facts: ImageFacts, *, k: int = NEIGHBOURS) -> Generator[Progress, 
 
 
 class NearDuplicate(NamedTuple):
-    """An image that is not picked, and the picked one it nearly equals."""
+    """An image that is not picked, with the picked image that it nearly equals."""
 
     id: int
     of: int
     cosine: float  # of their representations
-    pixels: float  # root mean square difference, black to white being 1
+    pixels: float  # root mean square difference of pixels in [0, 1]
 
 
 def near_duplicates(
@@ -156,21 +155,22 @@ def near_duplicates(
     cosine: float = SAME_COSINE,
     pixels: float = SAME_PIXELS,
 ) -> Generator[Progress, None, list[NearDuplicate]]:
-    """The images that are not ``picked`` (ids) but nearly equal one that is, and would stay in D_r; the nearest first.
+    """Return the images that nearly equal a ``picked`` image (ids) but would stay in D_r; the nearest first.
 
-    Nearly equal: cos(e_i, e_j) >= ``cosine`` **and** RMS(x_i - x_j) <= ``pixels``. Of each image its nearest twin is told, by pixels.
+    Nearly equal means cos(e_i, e_j) >= ``cosine`` **and** RMS(x_i - x_j) <= ``pixels``. Each image comes with its nearest
+    twin by pixels.
     """
     start = time.perf_counter()
     is_picked = torch.from_numpy(np.isin(facts.ids, picked))
     inside, outside = is_picked.nonzero().flatten(), (~is_picked).nonzero().flatten()
-    found: list[NearDuplicate] = []
+    duplicates: list[NearDuplicate] = []
     target = facts.unit[inside]
     for first in range(0, len(outside), _BLOCK):
         rows = outside[first : first + _BLOCK]
-        alike = facts.unit[rows] @ target.T  # (B, P)
-        found += _nearest_twins(facts, dataset, rows, inside, alike, cosine, pixels)
+        cosines = facts.unit[rows] @ target.T  # (B, P)
+        duplicates += _nearest_twins(facts, dataset, rows, inside, cosines, cosine, pixels)
         yield Progress("twins", first + len(rows), len(outside), time.perf_counter() - start)
-    return sorted(found, key=lambda t: (t.pixels, t.id))
+    return sorted(duplicates, key=lambda t: (t.pixels, t.id))
 
 
 def _nearest_twins(
@@ -178,12 +178,12 @@ def _nearest_twins(
     dataset: Dataset,
     rows: Tensor,
     inside: Tensor,
-    alike: Tensor,
+    cosines: Tensor,
     cosine: float,
     pixels: float,
 ) -> list[NearDuplicate]:
-    """The twin of each of ``rows`` (B,) among ``inside`` (P,), where there is one; ``alike`` (B, P) are the cosines."""
-    i, j = (alike >= cosine).nonzero(as_tuple=True)
+    """Return the nearest twin of each of ``rows`` (B,) among ``inside`` (P,), if any; ``cosines`` is (B, P)."""
+    i, j = (cosines >= cosine).nonzero(as_tuple=True)
     x, white = dataset.train.x, dataset.train.white
     best: dict[int, NearDuplicate] = {}
     for first in range(0, len(i), 4 * _BLOCK):
@@ -194,7 +194,7 @@ def _nearest_twins(
             twin = NearDuplicate(
                 int(facts.ids[rows[a[p]]]),
                 int(facts.ids[inside[b[p]]]),
-                float(alike[a[p], b[p]]),
+                float(cosines[a[p], b[p]]),
                 float(rms[p]),
             )
             if twin.id not in best or (twin.pixels, twin.of) < (best[twin.id].pixels, best[twin.id].of):
@@ -213,7 +213,7 @@ ORDERS = {
 
 
 def ordered(order: str, facts: ImageFacts, scores: Floats | None = None) -> Whole:
-    """(N,) rows in ``order``, a key of ORDERS; ties by id. "memorised" needs its ``scores`` and goes by id without them."""
+    """Return (N,) the rows in ``order``, a key of ORDERS; ties by id. "memorised" without ``scores`` is by id."""
     keys: dict[str, npt.NDArray[Any] | None] = {
         "class": facts.labels,
         "loss": -facts.losses,
@@ -222,5 +222,5 @@ def ordered(order: str, facts: ImageFacts, scores: Floats | None = None) -> Whol
         "memorised": None if scores is None else -scores,
     }
     key = keys.get(order)
-    found: Whole = np.lexsort((facts.ids,) if key is None else (facts.ids, key)).astype(np.int64)
-    return found
+    rows: Whole = np.lexsort((facts.ids,) if key is None else (facts.ids, key)).astype(np.int64)
+    return rows

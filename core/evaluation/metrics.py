@@ -1,4 +1,4 @@
-"""What is measured of a model: accuracies, where forgotten images go, how far that is from retrained models."""
+"""The measurements of one frame or of a final model: accuracies, answers to forgotten images, distance to retrained models."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from core.runtime import seeding
 
 @dataclass(frozen=True)
 class Reading:
-    """Measurements of one model; accuracies in [0, 1]. Test_f is on the classes that D_f touches, Test_r on the others;
-    either is None where there are no such images."""
+    """Measurements of one model; accuracies in [0, 1].
+
+    Test_f is on the classes that D_f touches, Test_r on the others. Either is None where there are no such images.
+    """
 
     train_r: float
     train_f: float
@@ -38,20 +40,20 @@ class Reading:
 
     @property
     def commonest(self) -> int:
-        """The class that most of D_f is predicted as."""
+        """The class with the most predictions on D_f."""
         return max(range(len(self.answers)), key=self.answers.__getitem__)
 
     @property
     def commonest_share(self) -> float:
-        """Its share of D_f, in [0, 1]."""
+        """The share of D_f, in [0, 1], that is predicted as the commonest class."""
         return self.answers[self.commonest]
 
 
 @dataclass(frozen=True)
 class Report(Reading):
-    """A Reading on all images, beside retrained models."""
+    """A Reading on all images, with the distances to retrained models."""
 
-    js_to_references: tuple[float, ...] = ()  # nats, one for each reference
+    js_to_references: tuple[float, ...] = ()  # nats, by reference
 
     @property
     def js(self) -> float | None:
@@ -61,18 +63,19 @@ class Report(Reading):
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """A Reading and the outputs it was taken from."""
+    """A Reading and the outputs behind it."""
 
     reading: Reading
-    train: Outputs  # on Evaluator.train_rows
-    test: Outputs  # on Evaluator.test_rows
+    train: Outputs  # on FrameEvaluator.train_rows
+    test: Outputs  # on FrameEvaluator.test_rows
 
 
 class FrameEvaluator:
-    """Measures any model on one fixed choice of images of a Split, each forwarded once.
+    """Measures any model on one fixed choice of images of a Split, with one forward pass.
 
-    ``full`` takes all images. Otherwise: at most ``config.max_points`` training images, half of them forgotten where there are so
-    many, and ``config.max_test`` test images, half of them of the touched classes; Test weighs the two by their true shares.
+    ``full`` takes all images. Otherwise it takes at most ``config.max_points`` training images, half of them of D_f if D_f
+    is large enough. It takes at most ``config.max_test`` test images, half of them of the touched classes. Test weighs
+    touched and other classes by their true shares.
     """
 
     def __init__(
@@ -85,8 +88,8 @@ class FrameEvaluator:
         test_f, test_r = touched.nonzero().flatten(), (~touched).nonzero().flatten()
         self._weight_f = len(test_f) / max(1, len(touched))
         if not full:
-            forget, remain = _share(forget, remain, self.config.max_points, seed, "map")
-            test_f, test_r = _share(test_f, test_r, self.config.max_test, seed, "test")
+            forget, remain = _draw_halves(forget, remain, self.config.max_points, seed, "map")
+            test_f, test_r = _draw_halves(test_f, test_r, self.config.max_test, seed, "test")
         self.train_rows = torch.cat([remain, forget]).sort().values  # (n,) rows of split.train
         self.test_rows = torch.cat([test_r, test_f]).sort().values
         self.is_forget = torch.isin(self.train_rows, forget)  # (n,) bool
@@ -97,13 +100,13 @@ class FrameEvaluator:
 
     @cached_property
     def is_everything(self) -> bool:
-        """Whether no image was left out."""
+        """True if the choice covers all images."""
         return len(self.train_rows) == len(self.split.train) and len(self.test_rows) == len(self.split.test)
 
     def measure(self, model: Net, *, stage: str = "evaluate", step: int = 0) -> Measurement:
-        """One forward pass over the chosen images, and all that is read off it.
+        """Measure ``model`` with one forward pass over the chosen images.
 
-        Raises DivergedError, naming ``stage`` and ``step``, when the model answers with what is no number.
+        Raises DivergedError, with ``stage`` and ``step``, when the output of the model is not finite.
         """
         train = outputs(model, self._train, batch_size=self.config.batch_size)
         test = outputs(model, self._test, batch_size=self.config.batch_size)
@@ -115,9 +118,7 @@ class FrameEvaluator:
         right = train.predictions == self._train.y.cpu()
         right_test = test.predictions == self._test.y.cpu()
         test_f, test_r = _mean(right_test[self._is_touched]), _mean(right_test[~self._is_touched])
-        answered = torch.bincount(
-            train.predictions[self.is_forget], minlength=len(self.split.dataset.classes)
-        )
+        counts = torch.bincount(train.predictions[self.is_forget], minlength=len(self.split.dataset.classes))
         reading = Reading(
             train_r=_mean(right[~self.is_forget]) or 0.0,
             train_f=_mean(right[self.is_forget]) or 0.0,
@@ -125,44 +126,44 @@ class FrameEvaluator:
             test_r=test_r,
             test_f=test_f,
             attack=self._attack(train, test),
-            answers=tuple((answered / max(1, int(answered.sum()))).tolist()),
+            answers=tuple((counts / max(1, int(counts.sum()))).tolist()),
             forget_probabilities=train.probabilities[self.is_forget],
-            clean_f=self._clean(train),
-            planted=self._planted(model),
+            clean_f=self._clean_accuracy(train),
+            planted=self._planted_probability(model),
         )
         return Measurement(reading, train, test)
 
-    def _clean(self, train: Outputs) -> float | None:
+    def _clean_accuracy(self, train: Outputs) -> float | None:
         if self.split.clean_y is None:
             return None
         truth = self.split.clean_y.cpu()[self.train_rows]
         return _mean((train.predictions == truth)[self.is_forget])
 
-    def _planted(self, model: Net) -> float | None:
+    def _planted_probability(self, model: Net) -> float | None:
         planted = self.split.planted
         if planted is None:
             return None
-        said = outputs(model, planted.probe, batch_size=self.config.batch_size).probabilities
-        return float(said.gather(1, planted.answer[:, None]).mean())
+        p = outputs(model, planted.probe, batch_size=self.config.batch_size).probabilities
+        return float(p.gather(1, planted.answer[:, None]).mean())
 
     def _attack(self, train: Outputs, test: Outputs) -> AttackReport:
         sets = self._sets
 
-        def of(part: Outputs, rows: Tensor, wanted: Tensor) -> Tensor:
+        def select(part: Outputs, rows: Tensor, wanted: Tensor) -> Tensor:
             return part.probabilities[torch.searchsorted(rows, wanted)]
 
         return attack(
-            of(train, self.train_rows, sets.fit_members),
-            of(test, self.test_rows, sets.fit_non_members),
-            of(train, self.train_rows, sets.members),
-            of(test, self.test_rows, sets.non_members),
+            select(train, self.train_rows, sets.fit_members),
+            select(test, self.test_rows, sets.fit_non_members),
+            select(train, self.train_rows, sets.members),
+            select(test, self.test_rows, sets.non_members),
         )
 
 
 def evaluate(
     model: Net, split: Split, *, references: Sequence[Net] = (), config: EvalConfig | None = None
 ) -> Report:
-    """Measure ``model`` on all images of ``split``, beside retrained ``references``."""
+    """Measure ``model`` on all images of ``split``, with its distance to retrained ``references``."""
     evaluator = FrameEvaluator(split, config, full=True)
     reading = evaluator.measure(model).reading
     forget = split.forget
@@ -175,7 +176,7 @@ def evaluate(
 
 
 def jensen_shannon(p: Tensor, q: Tensor) -> float:
-    """Mean over images of JS(p(x), q(x)) = ½ KL(p‖m) + ½ KL(q‖m), m = (p + q) / 2, in nats: 0 equal, ln 2 disjoint.
+    """Return the mean over images of JS(p(x), q(x)) = ½ KL(p‖m) + ½ KL(q‖m), m = (p + q) / 2, in nats: 0 equal, ln 2 disjoint.
 
     (n, K) and (n, K), rows summing to 1; nan for n = 0.
     """
@@ -186,9 +187,9 @@ def jensen_shannon(p: Tensor, q: Tensor) -> float:
 
 
 def angles(e: Tensor, e0: Tensor) -> Tensor:
-    """Angle in degrees, [0, 180], between each pair of rows; (n, d), (n, d) -> (n,)."""
+    """Return the angle in degrees, [0, 180], between each pair of rows; (n, d), (n, d) -> (n,)."""
     a, b = (torch.nn.functional.normalize(x.double(), dim=1) for x in (e, e0))
-    # the chord keeps precision where arccos of a cosine near 1 has none
+    # by the chord, since arccos of a cosine near 1 loses precision
     return torch.rad2deg(2 * torch.asin(((a - b).norm(dim=1) / 2).clamp(0, 1))).float()
 
 
@@ -196,8 +197,8 @@ def _mean(right: Tensor) -> float | None:
     return float(right.double().mean()) if len(right) else None
 
 
-def _share(first: Tensor, second: Tensor, most: int, seed: int, name: str) -> tuple[Tensor, Tensor]:
-    """At most ``most`` rows of the two together, half of them of the first where both have so many."""
+def _draw_halves(first: Tensor, second: Tensor, most: int, seed: int, name: str) -> tuple[Tensor, Tensor]:
+    """Return at most ``most`` rows together, half of them from each where both have enough."""
     n_first = min(len(first), max(most // 2, most - len(second)))
     n_second = min(len(second), most - n_first)
     generator = seeding.generator(seed, "evaluate", name)

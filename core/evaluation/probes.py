@@ -1,4 +1,4 @@
-"""What is left to be found again: a linear probe from few labelled images, and how fast a copy relearns what was forgotten."""
+"""Probes for information that is left: a few-shot linear probe, and the speed of relearning the forget set."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from core.data.images import LabelledImages
 from core.models.base import Net, outputs
 from core.training.supervised import SupervisedTrainer, copy_of
 
-SHOTS = 10  # images of each class, for the probe
-SHOWN = 32  # images of D_f, for relearning
-STEPS = (0, 1, 2, 3, 5, 8, 12, 16, 20)  # of Adam; accuracy is measured after each of these
+SHOTS = 10  # images of each class for the probe
+SHOWN = 32  # images of D_f for relearning
+STEPS = (0, 1, 2, 3, 5, 8, 12, 16, 20)  # of Adam, after which the accuracy is measured
 LR = 1e-3
 
 
 def few_shot(e: Tensor, y: Tensor, test_e: Tensor, test_y: Tensor, shots: int = SHOTS) -> float | None:
-    """Accuracy in [0, 1] on the test representations (m, width) of a logistic regression on the first ``shots`` of each class of
-    ``e`` (n, width). Representations are scaled by those it is fitted on. None for fewer than two classes or nothing to test."""
+    """Return the test accuracy, in [0, 1], of a logistic regression on the first ``shots`` of each class of ``e`` (n, width).
+
+    ``test_e`` is (m, width). The fitted representations set the scale. None for fewer than two classes or no test images.
+    """
     from sklearn.linear_model import LogisticRegression
 
     rows = torch.cat(
@@ -33,8 +35,8 @@ def few_shot(e: Tensor, y: Tensor, test_e: Tensor, test_y: Tensor, shots: int = 
     x = e[rows].double().numpy()
     mean, scale = x.mean(0), x.std() + 1e-9
     probe = LogisticRegression(max_iter=300).fit((x - mean) / scale, y[rows].numpy())
-    said: np.ndarray = probe.predict((test_e.double().numpy() - mean) / scale)
-    return float((said == test_y.numpy()).mean())
+    predicted: np.ndarray = probe.predict((test_e.double().numpy() - mean) / scale)
+    return float((predicted == test_y.numpy()).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,27 +48,27 @@ class Curve:
 
     @property
     def mean(self) -> float:
-        """Over the steps after the first."""
+        """The mean accuracy after at least one step."""
         return sum(self.accuracy[1:]) / len(self.accuracy[1:])
 
 
 def relearn(model: Net, shown: LabelledImages, held_out: LabelledImages, *, seed: int = 0) -> Curve | None:
-    """Fine-tune a copy on ``shown``, all of them in each step of Adam, and measure it on ``held_out``, by the labels that both bear.
+    """Fine-tune a copy on all of ``shown`` in each step of Adam, and return its accuracy on ``held_out``, by the given labels.
 
-    Batch statistics stay as they are. None for a model that has no gradient. Raises DivergedError when the loss is no number.
+    Batch statistics do not change. None for a model without gradient. Raises DivergedError when the loss is not finite.
     """
     with torch.enable_grad():
         if not model(shown.floats(slice(0, 1)).to(next(model.parameters()).device)).requires_grad:
             return None
     copy: Net = copy_of(model)
     config = TrainConfig("digits-cnn", epochs=STEPS[-1], batch_size=len(shown), lr=LR, weight_decay=0.0)
-    # the whole as the part that learns: in eval mode, so that neither dropout nor batch statistics have a say
+    # ``part`` stays in eval mode, without dropout and with fixed batch statistics
     state = SupervisedTrainer.start(copy, shown, config, seed=seed, stage="relearn", part=copy)
-    found = []
+    accuracy = []
     for step in range(STEPS[-1] + 1):
         if step:
             state.step()
         if step in STEPS:
             right = outputs(copy, held_out).predictions == held_out.y.cpu()
-            found.append(float(right.double().mean()))
-    return Curve(STEPS, tuple(found))
+            accuracy.append(float(right.double().mean()))
+    return Curve(STEPS, tuple(accuracy))

@@ -1,4 +1,4 @@
-"""The band of retrained models: what a figure may be after retraining, and the place of another model's figure in it."""
+"""The band of retrained models: the interval of a metric after retraining, and the place of a value in it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from core.models.base import Net
 
 @dataclass(frozen=True, eq=False)
 class Retrained:
-    """One of them."""
+    """One retrained model."""
 
-    number: int  # 0 began with the original's initial weights where they are known, the others with their own
+    number: int  # model 0 began with the original's initial weights, where they are known
     model: Net
-    seconds: float  # retraining took, when it was done
+    seconds: float  # of its training
 
 
 LEVEL = 0.95
@@ -23,33 +23,31 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class BandPlace:
-    """Where one value stands among retrained models."""
+    """The place of one value among retrained models."""
 
-    percentile: (
-        float | None
-    )  # in [0, 100], of the distribution that one more retrained model is expected from; None of one model
-    inside: bool | None  # None: one retrained model is one draw and makes no band
+    percentile: float | None  # in [0, 100], of the predictive distribution; None for one retrained model
+    inside: bool | None  # None: one retrained model makes no band
     above: int  # retrained models with a lower value
     count: int  # retrained models
-    gap: float  # from the nearer end of the band, 0 inside; from the one value where there is no band
+    gap: float  # from the nearer end of the band, 0 inside it; from the one value where there is no band
 
 
 @dataclass(frozen=True)
 class Band:
-    """A 95 % prediction interval for the figure of one more retrained model.
+    """A 95 % prediction interval for the metric of one more retrained model.
 
-    mean ± t_{k-1} · s · sqrt(1 + 1/k) (e.g. Hahn and Meeker, Statistical Intervals, 1991), widened by half of ``resolution`` on
-    both sides, the smallest step the figure can take, and cut to ``bounds``.
+    mean ± t_{k-1} · s · sqrt(1 + 1/k) (e.g. Hahn and Meeker, Statistical Intervals, 1991), clipped to the metric's bounds.
+    s² includes the variance r² / 12 of rounding to the metric's smallest step r.
     """
 
     values: tuple[float, ...]
     low: float
     high: float
     mean: float
-    scale: float  # of the predictive t distribution; 0 where there is one value
+    scale: float  # of the predictive t distribution; 0 for one value
 
     def place(self, value: float) -> BandPlace:
-        """The place of ``value``; equal values count half."""
+        """Return the place of ``value``."""
         from scipy.stats import t
 
         k = len(self.values)
@@ -69,10 +67,10 @@ def band(
     bounds: tuple[float, float] = (0.0, 1.0),
     pairwise: bool = False,
 ) -> Band | None:
-    """The Band of one figure of k retrained models; None for none of them. ``resolution``: 1 / n for a share among n images.
+    """Return the Band of one metric of k retrained models; None for k = 0. ``resolution`` is 1 / n for a share among n images.
 
-    ``pairwise``: each value is the mean distance of one model to the k - 1 others. Their means share their pairs, which draws them
-    together by (k - 2) / (k - 1), so their spread is divided by that; two models have one pair, and no band.
+    ``pairwise``: each value is the mean distance of one model to the k - 1 others. These means share pairs, which reduces
+    their spread by (k - 2) / (k - 1); it is divided by that factor. Two models have one pair, and no band.
     """
     from scipy.stats import t
 

@@ -1,4 +1,4 @@
-"""The record of what was found of a model: its figures, each with its place among retrained models, attacks and pictures."""
+"""The report on one model: its metrics with their places among retrained models, its attacks and its similarities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.evaluation.reference_band import Band, BandPlace
 class Metric:
     """One number of a model. A share is in [0, 1] whatever its unit; only a page formats percent.
 
-    ``band`` and ``place`` are of the retrained models, None without them; ``why`` is one sentence where there is no value.
+    ``band`` and ``place`` are None without retrained models. ``why`` is a sentence where there is no value.
     """
 
     key: str
@@ -29,11 +29,11 @@ class Metric:
     band: Band | None
     place: BandPlace | None
     why: str | None
-    summary: bool  # made of other figures: shown in a table, never as headline
+    summary: bool  # combines other metrics: shown in a table, never as headline
     help: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for json."""
+        """Return plain values for JSON."""
         band, place = self.band, self.place
         return {
             "value": self.value,
@@ -58,53 +58,52 @@ class Metric:
 
 @dataclass(frozen=True)
 class Relearn:
-    """Accuracy on the rest of D_f, by its labels, after each evaluated step of fine-tuning on a few of its images."""
+    """Accuracy on the rest of D_f, by its given labels, after each evaluated step of fine-tuning on a few of its images."""
 
     steps: tuple[int, ...]  # 0 first
-    accuracy: tuple[float, ...]  # of the judged model
+    accuracy: tuple[float, ...]  # of the evaluated model
     references: tuple[tuple[float, ...], ...]  # of each retrained model
-    shown: int  # images it was fine-tuned on
+    shown: int  # images of the fine-tuning
     held_out: int
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """Linear CKA of one layer on the same images: to the original, and to each retrained model."""
+    """Linear CKA of one layer on the same images, to the original and to each retrained model."""
 
     layer: str
     images: str  # "forget" or "remain"
     to_original: float
     to_references: tuple[float, ...]
-    between_references: tuple[float, ...]  # of each pair of them
+    between_references: tuple[float, ...]  # of each pair of retrained models
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationReport:
-    """All that was found of one model; nothing here depends on when it was done, but for seconds and memory that were given."""
+    """The evaluation of one model. Apart from the given seconds and memory, it is reproducible."""
 
-    figures: Mapping[str, Metric]  # in the order of ``core.evaluation.metric_specs.FIGURES``
-    class_accuracy: Tensor  # (K,) on test images; nan where there are none
+    figures: Mapping[str, Metric]  # in the order of ``core.evaluation.metric_specs.METRIC_SPECS``
+    class_accuracy: Tensor  # (K,) on test images; nan for a class without test images
     prediction_matrix: Mapping[str, Tensor]  # "forget" and "test": (K, K) counts, true class × answer
     cka: tuple[Similarity, ...]  # in the order of the layers, "forget" then "remain" for each
     relearn: Relearn | None
     attacks: Mapping[str, AttackResult]  # by name, in the order of ``core.evaluation.attacks.scores.ATTACKS``
-    per_image: PerImage | None  # of at most 50 different images, beside at least two retrained models
-    references: int  # retrained models it was held against
-    seconds: Mapping[str, float]  # by stage; empty where they were not given
-    peak_memory_mb: Mapping[str, float]  # by stage; empty where it was not given by stage
-    member_rows: Tensor = field(
-        repr=False
-    )  # (n,) rows of split.train: the members of the attacks, as their scores go
+    per_image: PerImage | None  # for at most 50 images and at least two retrained models
+    references: int  # retrained models that it was compared with
+    seconds: Mapping[str, float]  # by stage; empty where not known
+    peak_memory_mb: Mapping[str, float]  # by stage; empty where not known by stage
+    # the images of the attacks, in the order of their scores
+    member_rows: Tensor = field(repr=False)  # (n,) rows of split.train
     non_member_rows: Tensor = field(repr=False)  # (m,) rows of split.test
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for json."""
+        """Return plain values for JSON."""
         accuracy = [None if x != x else x for x in self.class_accuracy.tolist()]
         return {
             "references": self.references,
             "seconds": dict(self.seconds),
             "peak_memory_mb": dict(self.peak_memory_mb),
-            "figures": {key: figure.as_dict() for key, figure in self.figures.items()},
+            "figures": {key: metric.as_dict() for key, metric in self.figures.items()},
             "class_accuracy": accuracy,
             "prediction_matrix": {k: m.tolist() for k, m in self.prediction_matrix.items()},
             "cka": [

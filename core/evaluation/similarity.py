@@ -1,7 +1,7 @@
-"""How alike two models represent the same images: linear CKA by layer (Kornblith et al., 2019).
+"""The similarity of two models' representations of the same images: linear CKA by layer (Kornblith et al., 2019).
 
-CKA(X, Y) = <K, L>_F / (|K|_F |L|_F) with K and L the centred Gram matrices of the layers' features. It does not change when either is
-rotated or scaled, so models from other initial weights can be compared.
+CKA(X, Y) = <K, L>_F / (|K|_F |L|_F) with K and L the centred Gram matrices of the layers' features.
+It is invariant to rotation and scale, so models from other initial weights can be compared.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from core.models.base import Net, device_of
 from core.runtime import seeding
 
 T = TypeVar("T")
-WIDEST = 1024  # features of a layer; wider ones are pooled over the image, then projected
-MOST_LAYERS = 6
+MAX_WIDTH = 1024  # features of a layer; wider features are pooled over the image, then projected
+MAX_LAYERS = 6
 REPRESENTATION = "representation"
 
 
 def gram(x: Tensor) -> Tensor:
-    """(n, p) features -> (n, n) centred Gram matrix of Frobenius norm 1, float64; zeros where all images look the same."""
+    """Return the (n, n) float64 centred Gram matrix, of Frobenius norm 1, of (n, p) features; zeros for equal features."""
     x = x.double()
     x = x - x.mean(0)
     k = x @ x.T
@@ -33,39 +33,40 @@ def gram(x: Tensor) -> Tensor:
 
 
 def cka_of(k: Tensor, other: Tensor) -> float:
-    """Linear CKA, in [0, 1], of two matrices from ``gram``; 0 where a layer says the same of all images."""
+    """Return the linear CKA, in [0, 1], of two matrices from ``gram``; 0 where a layer has equal features for all images."""
     return min(1.0, max(0.0, float((k * other).sum())))
 
 
 def linear_cka(x: Tensor, y: Tensor) -> float:
-    """Linear CKA, in [0, 1], of features (n, p) and (n, q) of the same n images."""
+    """Return the linear CKA, in [0, 1], of features (n, p) and (n, q) of the same n images."""
     return cka_of(gram(x), gram(y))
 
 
 @torch.no_grad()
 def layer_grams(model: Net, images: Images, *, batch_size: int = 256) -> dict[str, Tensor]:
-    """``gram`` of the layers of the extractor, in the order of computing, and of the representation, which comes last.
+    """Return ``gram`` of the layers of the extractor, in the order of the forward pass, and of the representation, the last.
 
-    Layers are the modules of the extractor with weights, at most MOST_LAYERS of them spread evenly; where a net uses one more than
-    once, its first use counts. Features wider than WIDEST are averaged over the image to a coarser grid, and what is still wider is
-    projected on WIDEST fixed random directions, the same for every model.
+    Layers are the modules of the extractor with weights, at most MAX_LAYERS of them, spread evenly. The first use of a
+    layer counts. ``narrow`` limits the width of the features.
     """
-    wanted = _layers(model)
-    found: dict[str, list[Tensor]] = {}
-    seen: set[str] = set()
+    features: dict[str, list[Tensor]] = {}
+    seen: set[str] = set()  # layers of the current batch
 
-    def note(name: str, out: object) -> None:
+    def record(name: str, out: object) -> None:
         if name not in seen and isinstance(out, Tensor) and len(out) == batch:
             seen.add(name)
-            found.setdefault(name, []).append(narrow(out).float().cpu())
+            features.setdefault(name, []).append(narrow(out).float().cpu())
 
-    hooks = [m.register_forward_hook(lambda _m, _i, out, name=name: note(name, out)) for name, m in wanted]
+    hooks = [
+        m.register_forward_hook(lambda _m, _i, out, name=name: record(name, out))
+        for name, m in _layers(model)
+    ]
     was_training = model.training
     model.eval()
     try:
         device = device_of(model)
         last = []
-        # nets that enlarge images see at most CHUNK at once, so their layers must, too
+        # nets that enlarge images split a larger batch, and their layers would see only a part
         step = min(batch_size, 64)
         for start in range(0, len(images), step):
             seen.clear()
@@ -76,28 +77,32 @@ def layer_grams(model: Net, images: Images, *, batch_size: int = 256) -> dict[st
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    whole = {n: torch.cat(parts) for n, parts in found.items() if sum(map(len, parts)) == len(images)}
-    keep = _spread(list(whole), MOST_LAYERS - 1)
+    whole = {n: torch.cat(parts) for n, parts in features.items() if sum(map(len, parts)) == len(images)}
+    keep = _spread(list(whole), MAX_LAYERS - 1)
     return {**{name: gram(whole[name]) for name in keep}, REPRESENTATION: gram(torch.cat(last))}
 
 
 def narrow(x: Tensor) -> Tensor:
-    """(B, C, H, W), (B, T, D) or (B, D) -> (B, at most WIDEST)."""
-    if x.ndim == 4 and x[0].numel() > WIDEST:
-        side = max(1, math.isqrt(WIDEST // x.shape[1])) if x.shape[1] <= WIDEST else 1
+    """Return (B, C, H, W), (B, T, D) or (B, D) features as (B, at most MAX_WIDTH).
+
+    Wide features are averaged over the image to a coarser grid. Features that are still wider are projected on MAX_WIDTH
+    fixed random directions, the same for every model.
+    """
+    if x.ndim == 4 and x[0].numel() > MAX_WIDTH:
+        side = max(1, math.isqrt(MAX_WIDTH // x.shape[1])) if x.shape[1] <= MAX_WIDTH else 1
         x = functional.adaptive_avg_pool2d(x, (min(side, x.shape[2]), min(side, x.shape[3])))
-    elif x.ndim == 3 and x[0].numel() > WIDEST:
+    elif x.ndim == 3 and x[0].numel() > MAX_WIDTH:
         x = x.mean(1)
     flat = x.flatten(1)
-    if flat.shape[1] <= WIDEST:
-        return flat.clone()  # an activation in place would change it after it was noted
+    if flat.shape[1] <= MAX_WIDTH:
+        return flat.clone()  # a later in-place activation would change it
     g = seeding.generator(0, "similarity", flat.shape[1])
-    directions = torch.randn(flat.shape[1], WIDEST, generator=g) / math.sqrt(WIDEST)
+    directions = torch.randn(flat.shape[1], MAX_WIDTH, generator=g) / math.sqrt(MAX_WIDTH)
     return flat.float() @ directions.to(flat.device)
 
 
 def _layers(model: Net) -> list[tuple[str, nn.Module]]:
-    """Modules of the extractor with weights that hold no other module; all but the last, which gives the representation."""
+    """Return the extractor's convolutional and linear layers, without the layer that outputs the representation."""
     leaves: list[tuple[str, nn.Module]] = [
         (name, m)
         for name, m in model.extractor.named_modules()
@@ -105,11 +110,11 @@ def _layers(model: Net) -> list[tuple[str, nn.Module]]:
     ]
     if leaves and isinstance(leaves[-1][1], nn.Linear) and leaves[-1][1].out_features == model.width:
         leaves = leaves[:-1]
-    return _spread(leaves, MOST_LAYERS - 1)
+    return _spread(leaves, MAX_LAYERS - 1)
 
 
 def _spread(items: list[T], most: int) -> list[T]:
-    """At most ``most`` of them, the first and the last among these."""
+    """Return at most ``most`` items, spread evenly, with the first and the last."""
     if len(items) <= most:
         return items
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]

@@ -1,4 +1,4 @@
-"""The methods: ``METHODS`` has each by name. Names are imported when they are first used."""
+"""The methods by name, as ``METHODS``. Each name is imported at its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method is: explicit state and one function, so that it can be paused, saved, continued and replayed."""
+"""The protocols of a method: an explicit state and a step function, so that a run can pause, save, continue and replay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.runtime.progress import Progress
 
 
 class State(Protocol):
-    """All that a method changes: weights, optimisers, generators, counters."""
+    """Everything that a method changes: weights, optimisers, generators, counters."""
 
     number: int  # steps taken
 
@@ -22,40 +22,40 @@ class State(Protocol):
 
 
 class Unlearner(Protocol):
-    """A method of unlearning; see methods/laf.py for one with preparation, methods/retrain.py for one without."""
+    """A method of unlearning. ``core.methods.laf.laf`` has preparation; ``core.methods.retrain`` has none."""
 
     name: str
     title: str
-    needs_labels: bool  # False: Run hands ``start`` an UnlabelledSplit, which has no y anywhere
+    needs_labels: bool  # False: ``start`` receives an UnlabelledSplit, which has no y
     config: Any
 
     def configure(self, model: Net, split: Split) -> None:
-        """Fill in what the preset of (dataset, task) decides, where the caller gave no config."""
+        """Choose the preset of (dataset, task), unless the caller gave a config."""
         ...
 
     def stages(self, split: Any, config: Any) -> tuple[Stage, ...]:
-        """What there is to do for ``split``, in order; the last stage is made of steps."""
+        """Return the stages for ``split``, in order; the last stage consists of the steps."""
         ...
 
     def start(self, model: Net, split: Any, *, seed: int) -> Any:
-        """A fresh State; ``model`` is copied, never changed. ``split`` is a Split or an UnlabelledSplit."""
+        """Return a fresh State with a copy of ``model``. ``split`` is a Split or an UnlabelledSplit."""
         ...
 
     def prepare(self, state: Any, config: Any) -> Progress | None:
-        """One slice (about 50 ms) of what must happen before step 1; None when nothing is left of it."""
+        """Run one slice (about 50 ms) of the work before step 1; return None when that work is complete."""
         ...
 
     def step(self, state: Any, config: Any) -> Step:
-        """The next step; changes ``state`` and nothing else. Raises DivergedError when a loss is no number."""
+        """Take the next step; change ``state`` only. Raises DivergedError when a loss is not finite."""
         ...
 
     def result(self, state: Any) -> Net:
-        """The model as it stands in ``state``; not a copy."""
+        """Return the model of ``state``; not a copy."""
         ...
 
 
 class OwnOriginal(Protocol):
-    """Training of an original model that only one method can unlearn from, in slices; ``core.training.supervised.Training`` is one."""
+    """Training, in slices, of an original model that only one method can unlearn from."""
 
     seconds: float
 
@@ -66,41 +66,41 @@ class OwnOriginal(Protocol):
 
 
 class NeedsOwnOriginal(Protocol):
-    """What a method has besides where it cannot begin with the common original (trap 10).
+    """The additional protocol of a method that must train its own original model.
 
-    What it must remember of training besides the weights is in the model's ``memory``: nested dicts and lists of tensors and plain
-    values, kept with the weights and copied with the model.
+    The model's ``memory`` holds what the method needs from training besides the weights. It consists of nested dicts and
+    lists of tensors and plain values, and is saved and copied with the model.
     """
 
-    original_knows_forget_set: bool  # whether training needs to know which images a request will concern
+    original_knows_forget_set: bool  # True: training needs the forget set
 
     def configure_original(self, split: Split) -> None:
-        """As ``configure``, before there is a model."""
+        """Choose the preset of (dataset, task) before there is a model, unless the caller gave a config."""
         ...
 
     def train_original(self, split: Split, *, seed: int, device: str) -> OwnOriginal: ...
 
     def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
-        """The net that ``train_original`` made, from what was kept of it."""
+        """Return the net that ``train_original`` made, from its saved weights and memory."""
         ...
 
 
 def require_no_model(method: Any) -> None:
-    """Raises RequestError for a method that cannot begin with a model somebody brings."""
+    """Raise RequestError for a method that cannot begin with an uploaded model."""
     if has_own_original(method):
         raise RequestError(f"{method.title} must train its own original; choose no model, or another method")
 
 
 def has_own_original(method: Any) -> bool:
-    """Whether a method must have trained its original itself: whether it is a NeedsOwnOriginal."""
+    """Return whether a method follows NeedsOwnOriginal, so that it must train its original model itself."""
     return hasattr(method, "train_original")
 
 
 def refused_change(method: Any, before: Any, now: Any) -> str | None:
-    """Why a running method cannot go on with the settings ``now``; None where it can.
+    """Return the reason why a running method cannot change to the settings ``now``; None where it can.
 
-    A method names the fields of its config that ``step`` reads anew each time in ``changeable``, or answers itself with
-    ``refuse_change(before, now)``.
+    The attribute ``changeable`` of a method names the fields of its config that every ``step`` reads again.
+    A method may define ``refuse_change(before, now)`` in its place.
     """
     if hasattr(method, "refuse_change"):
         answer: str | None = method.refuse_change(before, now)
@@ -108,5 +108,5 @@ def refused_change(method: Any, before: Any, now: Any) -> str | None:
     changeable = getattr(method, "changeable", ())
     for f in getattr(before, "__dataclass_fields__", {}):
         if f not in changeable and getattr(before, f) != getattr(now, f, None):
-            return f"{f} is used before the first step, so it cannot change in the middle of a run; reset, or begin another run"
+            return f"{f} is used before the first step, so it cannot change during a run; reset, or begin another run"
     return None

@@ -1,4 +1,4 @@
-"""The methods by name. A new one is one small file and one line here, or an entry point of another installed package."""
+"""The registry of methods. A method is one line of ``_BUILT_IN``, or an entry point of another installed package."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from core.runtime.bounds import quoted
 
 log = logging.getLogger(__name__)
 
-GROUP = "laf_lab.methods"  # of entry points; each names a class that follows the Unlearner protocol
-_OWN = {  # in the order in which they are shown
+ENTRY_POINT_GROUP = "laf_lab.methods"  # each entry point names a class that follows the Unlearner protocol
+_BUILT_IN = {  # in display order
     "nothing": "core.methods.baselines.no_op:Nothing",
     "retrain": "core.methods.retrain:Retrain",
     "finetune": "core.methods.baselines.finetune:Finetune",
@@ -38,71 +38,69 @@ _OWN = {  # in the order in which they are shown
 
 
 class Registry(Mapping[str, Callable[..., Unlearner]]):
-    """All methods by name; each is imported when it is first asked for. Plug-ins are looked for once, in ``broken`` is why one
-    could not be loaded."""
+    """All methods by name, each imported at its first use. Plug-ins are looked up once."""
 
     def __init__(self) -> None:
         self._added: dict[str, Callable[..., Unlearner]] = {}
-        self._plugged: dict[str, Callable[..., Unlearner]] | None = None
-        self.broken: dict[str, str] = {}
+        self._plug_ins: dict[str, Callable[..., Unlearner]] | None = None  # None: not looked up yet
+        self.broken: dict[str, str] = {}  # by name of a plug-in, the reason why it could not be loaded
 
     def add(self, name: str, make: Callable[..., Unlearner]) -> None:
-        """Make ``make`` known as ``name`` in this process. Raises RequestError for the name of one of the Lab's own."""
-        if name in _OWN:
-            raise RequestError(f"{name!r} is one of the Lab's own methods; choose another name")
+        """Register ``make`` as ``name`` in this process. Raises RequestError for the name of a built-in method."""
+        if name in _BUILT_IN:
+            raise RequestError(f"{name!r} is the name of a built-in method; choose another name")
         self._added[name] = make
 
     def __getitem__(self, name: str) -> Callable[..., Unlearner]:
-        if name in _OWN:
-            module, _, attribute = _OWN[name].partition(":")
-            found: Callable[..., Unlearner] = getattr(importlib.import_module(module), attribute)
-            return found
-        return {**self._plug_ins(), **self._added}[name]
+        if name in _BUILT_IN:
+            module, _, attribute = _BUILT_IN[name].partition(":")
+            method_class: Callable[..., Unlearner] = getattr(importlib.import_module(module), attribute)
+            return method_class
+        return {**self._load_plug_ins(), **self._added}[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*_OWN, *{**self._plug_ins(), **self._added}])
+        return iter([*_BUILT_IN, *{**self._load_plug_ins(), **self._added}])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def _plug_ins(self) -> dict[str, Callable[..., Unlearner]]:
-        if self._plugged is None:
-            found: dict[str, Callable[..., Unlearner]] = {}
-            for point in entry_points(group=GROUP):
+    def _load_plug_ins(self) -> dict[str, Callable[..., Unlearner]]:
+        if self._plug_ins is None:
+            loaded: dict[str, Callable[..., Unlearner]] = {}
+            for point in entry_points(group=ENTRY_POINT_GROUP):
                 try:
-                    if point.name in _OWN:
-                        raise RequestError("it has the name of one of the Lab's own methods")
-                    made = point.load()
-                    require_unlearner(made)
-                    found[point.name] = made
-                except Exception as error:  # whatever foreign code raises must not take the Lab down
-                    why = self.broken[point.name] = _why(error)
-                    log.warning("the method %s of %s was not loaded: %s", point.name, point.value, why)
-            self._plugged = found
-        return self._plugged
+                    if point.name in _BUILT_IN:
+                        raise RequestError("it has the name of a built-in method")
+                    plug_in = point.load()
+                    require_unlearner(plug_in)
+                    loaded[point.name] = plug_in
+                except Exception as error:  # a plug-in may raise anything; the other methods must still work
+                    reason = self.broken[point.name] = _first_line(error)
+                    log.warning("the method %s of %s was not loaded: %s", point.name, point.value, reason)
+            self._plug_ins = loaded
+        return self._plug_ins
 
 
-def _why(error: Exception) -> str:
-    """One line."""
-    said = (str(error).splitlines() or [""])[0]
-    return said if isinstance(error, RequestError) else f"{type(error).__name__}: {said}"
+def _first_line(error: Exception) -> str:
+    line = (str(error).splitlines() or [""])[0]
+    return line if isinstance(error, RequestError) else f"{type(error).__name__}: {line}"
 
 
-def require_unlearner(made: Any) -> None:
-    """Raises RequestError when a class lacks something of the Unlearner protocol."""
+def require_unlearner(candidate: Any) -> None:
+    """Raise RequestError when a class lacks a member of the Unlearner protocol."""
     wanted = ("name", "title", "needs_labels", "configure", "stages", "start", "prepare", "step", "result")
-    lacks = [name for name in wanted if not hasattr(made, name)]
+    lacks = [name for name in wanted if not hasattr(candidate, name)]
     if lacks:
-        name = getattr(made, "__name__", None) or f"an object of {type(made).__name__}"
-        raise RequestError(f"{name} is no method of unlearning: it lacks {', '.join(lacks)}")
+        name = getattr(candidate, "__name__", None) or f"an object of {type(candidate).__name__}"
+        raise RequestError(f"{name} is not a method of unlearning: it lacks {', '.join(lacks)}")
 
 
 METHODS = Registry()
-"""All methods by name, plug-ins of other packages among them: `METHODS["laf"](config)` makes one."""
+"""All methods by name, with the plug-ins of other packages: `METHODS["laf"](config)` makes one."""
 
 
-def maker(name: str) -> Callable[..., Unlearner]:
-    """Return what makes the method ``name``. Raises RequestError for an unknown name and for a plug-in that was not loaded."""
+def method_class(name: str) -> Callable[..., Unlearner]:
+    """Return the class of the method ``name``. Raises RequestError for an unknown name and for a plug-in that was not loaded."""
     if name not in METHODS:
         if name in METHODS.broken:
             raise RequestError(f"the method {name!r} was not loaded: {METHODS.broken[name]}")
@@ -111,36 +109,36 @@ def maker(name: str) -> Callable[..., Unlearner]:
 
 
 def method(name: str, *args: Any) -> Unlearner:
-    """Make the method ``name``, with its config if one is given; None counts as none. Raises RequestError for an unknown name."""
-    return maker(name)(*[a for a in args if a is not None])
+    """Make the method ``name``, with the config in ``args`` unless that is None. Raises RequestError for an unknown name."""
+    return method_class(name)(*[a for a in args if a is not None])
 
 
 def preset_of(name: str, split: Split) -> Any:
-    """The settings that the method ``name`` starts from for the dataset and task of ``split``; None where a plug-in decides itself.
+    """Return the preset of the method ``name`` for the dataset and the task of ``split``; None for a plug-in.
 
-    Raises RequestError where there are none.
+    Raises RequestError where there is no preset.
     """
     return preset_for(name, split.dataset.family, split.task)
 
 
 def preset_for(name: str, family: str, task: str) -> Any:
-    """As ``preset_of``, by the names of a dataset's family and of a task."""
-    kinds: dict[str, Any] = {"laf": LAFConfig, "laf+r": LAFRConfig}
-    if name in kinds:
-        return kinds[name].preset(family, task)
+    """Return the preset of the method ``name`` for a dataset's family and a task; see ``preset_of``."""
+    laf_configs: dict[str, Any] = {"laf": LAFConfig, "laf+r": LAFRConfig}
+    if name in laf_configs:
+        return laf_configs[name].preset(family, task)
     if name == "retrain":
         return TrainConfig.preset(family, task)
-    made: Any = maker(name)
-    return preset(name, family, task, made.Config) if name in _OWN else None
+    chosen: Any = method_class(name)
+    return preset(name, family, task, chosen.Config) if name in _BUILT_IN else None
 
 
 def origin_of(name: str, family: str, task: str) -> str:
-    """Where the settings of ``preset_of`` come from, in a few words."""
+    """Return a phrase that names the source of the settings of ``preset_of``."""
     if name in ("laf", "laf+r"):
         return origin(family, task)
     if name == "retrain":
         return "as the original was trained"
-    return baseline_origin(name, family, task) if name in _OWN else "its own"
+    return baseline_origin(name, family, task) if name in _BUILT_IN else "its own"
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The gold standard: the same net trained from scratch on what remains."""
+"""The gold standard: the same net trained from scratch on D_r."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.training.supervised import SupervisedTrainer
 
 
 class Retrain:
-    """Supervised training on D_r from the original's initial weights, so that its map is comparable (trap 5)."""
+    """Supervised training on D_r from the original's initial weights, so that their representations are comparable."""
 
     name = "retrain"
     title = "Retrained from scratch"
@@ -26,35 +26,40 @@ class Retrain:
         self._begin = begin  # seed of the initial weights; None: the original's
 
     def configure(self, model: Net, split: Split) -> None:
-        """Train as the original was trained; by the dataset's preset where that is not known."""
+        """Choose the settings that trained the original, or the dataset's preset where they are not known."""
         if self.config is None:
-            known = model.provenance
-            self.config = known.config if known else TrainConfig.preset(split.dataset.family, split.task)
+            provenance = model.provenance
+            self.config = (
+                provenance.config if provenance else TrainConfig.preset(split.dataset.family, split.task)
+            )
 
     def stages(self, split: Split, config: TrainConfig) -> tuple[Stage, ...]:
-        """One step a minibatch of D_r."""
+        """Return one stage with a step for each minibatch of D_r."""
         batches = math.ceil(len(split.remain_rows) / config.batch_size)
         return (Stage("retrain", "retraining", config.epochs * batches),)
 
     def start(self, model: Net, split: Split, *, seed: int) -> SupervisedTrainer:
-        """Fresh weights: those the original began with, or those of ``seed`` where its beginning is not known or ``begin`` says
-        otherwise."""
+        """Start from the original's initial weights, from those of ``begin``, or from those of ``seed`` where neither is known."""
         config = self.config
         assert config is not None
-        made = model.provenance
-        known = self._begin is None and made and made.net == config.net and made.given is None
-        begin = made.seed if made and known else seed if self._begin is None else self._begin
-        fresh = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=begin)
+        provenance = model.provenance
+        if self._begin is not None:
+            weight_seed = self._begin
+        elif provenance and provenance.net == config.net and provenance.given is None:
+            weight_seed = provenance.seed
+        else:
+            weight_seed = seed
+        fresh = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=weight_seed)
         return SupervisedTrainer.start(
             fresh.to(device_of(model)), split.remain, config, seed=seed, stage="retrain"
         )
 
     def prepare(self, state: SupervisedTrainer, config: TrainConfig) -> Progress | None:
-        """Nothing to prepare."""
+        """Return None: there is nothing to prepare."""
         return None
 
     def step(self, state: SupervisedTrainer, config: TrainConfig) -> Step:
-        """One minibatch of D_r."""
+        """Train on one minibatch of D_r."""
         start = time.perf_counter()
         loss = state.step()
         epoch = (state.number - 1) // len(state.batches) + 1
@@ -62,5 +67,5 @@ class Retrain:
         return Step(state.number, state.total, epoch, "retrain", {"cross_entropy": loss}, {}, seconds=seconds)
 
     def result(self, state: SupervisedTrainer) -> Net:
-        """The model so far, in eval mode."""
+        """Return the model in eval mode; not a copy."""
         return state.model.eval()

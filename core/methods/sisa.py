@@ -1,6 +1,6 @@
-"""SISA: an original of several nets that each saw a share of D, so that forgetting retrains only whom it concerns.
+"""SISA: an original of several nets that each trained on a share of D, so that forgetting retrains only the touched nets.
 
-Exact: the result is what training without D_f would have made, with the same assignment of the others to shards and slices.
+It is exact. The result equals training without D_f, with the same assignment of the other images to shards and slices.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from core.runtime.progress import Progress
 
 @dataclass(frozen=True)
 class SISAConfig:
-    """The paper tries 1 to 100 shards and 1 to 50 slices, on sets 30 times as large as digits. As there, a shard's slices share the
-    epochs of one training: 2E / (R + 1) each."""
+    """Settings of SISA. The paper tries 1 to 100 shards and 1 to 50 slices, on sets 30 times as large as digits.
+
+    As in the paper, the slices of a shard share the E epochs of one training. Each slice has 2E / (R + 1) epochs.
+    """
 
     shards: int = 5  # S
-    slices: int = 2  # R, of a shard; each costs a checkpoint of weights and moments
-    train: TrainConfig | None = None  # of each shard; None: as the dataset's originals are trained
+    slices: int = 2  # R of a shard; each stores a checkpoint of weights and moments
+    train: TrainConfig | None = None  # of each shard; None: the preset of the dataset's originals
     threads: int = 1
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
@@ -60,20 +62,20 @@ class SISA:
     # its original
 
     def configure_original(self, split: Split) -> None:
-        """The preset unless a config was given; its shards train as the dataset's originals do unless that says otherwise."""
+        """Choose the preset unless the caller gave a config, and the training preset of the dataset unless the config has one."""
         config: SISAConfig = self.config or preset(self.name, split.dataset.family, split.task, SISAConfig)
         if config.train is None:
             config = replace(config, train=TrainConfig.preset(split.dataset.family, split.task))
         self.config = config
 
     def train_original(self, split: Split, *, seed: int, device: str) -> OriginalTraining:
-        """All slices of all shards on all of D. Raises RequestError where there are fewer images than slices."""
+        """Start training all slices of all shards on D. Raises RequestError for fewer images than slices."""
         self.configure_original(split)
         assert self.config is not None
         n, parts = len(split.train), self.config.shards * self.config.slices
         if n < parts:
             raise RequestError(
-                f"{n} images cannot fill {self.config.shards} shards of {self.config.slices} slices; use fewer"
+                f"{n} images cannot fill {self.config.shards} shards of {self.config.slices} slices; use fewer of them"
             )
         at = torch.randperm(n, generator=seeding.generator(seed, "sisa", "assignment")) % parts
         memory = {
@@ -89,7 +91,7 @@ class SISA:
         return OriginalTraining(ShardTraining(plan.begin().to(device), plan, jobs, "train"), memory)
 
     def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
-        """The shards from what was kept of them."""
+        """Return the shards from their saved weights and memory."""
         model = self._plan(split, memory).begin()
         model.load_state_dict(weights)
         model.memory = memory
@@ -106,22 +108,22 @@ class SISA:
     # unlearning
 
     def configure(self, model: Net, split: Split) -> None:
-        """As its original was trained. Raises RequestError for any other model, or one of other settings or images."""
+        """Choose the settings of the original. Raises RequestError for any other model, other settings or other images."""
         memory = dict(model.memory)
         if "shard_of" not in memory or len(memory["shard_of"]) != len(split.train):
             raise RequestError(
-                "SISA can only unlearn from an original that it trained itself on these images; leave the model out"
+                "SISA can unlearn only from an original that it trained itself on these images; choose no model"
             )
         if self.config is None:
-            known = memory["config"]
-            self.config = SISAConfig(**{**known, "train": TrainConfig(**known["train"])})
+            saved = memory["config"]
+            self.config = SISAConfig(**{**saved, "train": TrainConfig(**saved["train"])})
         self.configure_original(split)
         if as_dict(self.config) != memory["config"]:
-            raise RequestError("this original was trained with other settings of SISA; use the same ones")
+            raise RequestError("this original was trained with other settings of SISA; use the same settings")
         self._memory = memory
 
-    def _first(self, split: Split) -> dict[int, int]:
-        """The first touched slice of each touched shard."""
+    def _first_touched_slices(self, split: Split) -> dict[int, int]:
+        """Return the first touched slice of each touched shard."""
         first: dict[int, int] = {}
         rows = split.forget_rows.cpu()
         shards, slices = (self._memory[name].cpu()[rows].tolist() for name in ("shard_of", "slice_of"))
@@ -130,34 +132,38 @@ class SISA:
         return first
 
     def stages(self, split: Split, config: SISAConfig) -> tuple[Stage, ...]:
-        """One step a minibatch of a touched shard; one step in any case, also where a shard has nothing left."""
+        """Return one stage with a step for each minibatch of the touched shards; at least 1, also where no image is left."""
         plan = self._plan(split, self._memory)
-        return (
-            Stage("unlearn", "retraining touched shards", max(1, plan.steps(plan.jobs(self._first(split))))),
-        )
+        steps = plan.steps(plan.jobs(self._first_touched_slices(split)))
+        return (Stage("unlearn", "retraining touched shards", max(1, steps)),)
 
     def start(self, model: Net, split: Split, *, seed: int) -> ShardTraining:
-        """Touched shards go back to their last checkpoint before the first touched slice. ``seed`` decides nothing: the original's
-        does."""
+        """Return touched shards to their last checkpoint before the first touched slice.
+
+        ``seed`` has no effect: the original's seed decides.
+        """
         assert isinstance(model, Shards)
         plan, device = self._plan(split, self._memory), device_of(model)
-        first, student, moments = self._first(split), plan.begin().to(device), {}
+        first, student, moments = self._first_touched_slices(split), plan.begin().to(device), {}
         for shard in range(plan.shards):
             if shard not in first:
                 student.part(shard).load_state_dict(model.part(shard).state_dict())
-        for kept in self._memory["checkpoints"]:  # in order: a later one replaces an earlier one
-            if kept["slice"] < first.get(kept["shard"], 0):
-                student.part(kept["shard"]).load_state_dict(kept["weights"])
-                moments[kept["shard"]] = kept["optimiser"]
-        moved = replace(plan, split=split.to(device))
-        return ShardTraining(student.eval(), moved, plan.jobs(first), "unlearn", moments)
+        for checkpoint in self._memory[
+            "checkpoints"
+        ]:  # in order of slices: a later one replaces an earlier one
+            shard = checkpoint["shard"]
+            if checkpoint["slice"] < first.get(shard, 0):
+                student.part(shard).load_state_dict(checkpoint["weights"])
+                moments[shard] = checkpoint["optimiser"]
+        plan_on_device = replace(plan, split=split.to(device))
+        return ShardTraining(student.eval(), plan_on_device, plan.jobs(first), "unlearn", moments)
 
     def prepare(self, state: ShardTraining, config: SISAConfig) -> Progress | None:
-        """Nothing to prepare."""
+        """Return None: there is nothing to prepare."""
         return None
 
     def step(self, state: ShardTraining, config: SISAConfig) -> Step:
-        """One minibatch; an epoch is a slice."""
+        """Train on one minibatch; an epoch is a slice."""
         start, total, job = time.perf_counter(), max(1, state.total), state.at + 1
         losses = {"cross_entropy": state.step()} if state.jobs else {}
         state.number = max(1, state.number)
@@ -165,5 +171,5 @@ class SISA:
         return Step(state.number, total, job, "unlearn", losses, {}, seconds=seconds)
 
     def result(self, state: ShardTraining) -> Net:
-        """All shards as they stand; nothing in it remembers D_f."""
+        """Return all shards in eval mode; not a copy."""
         return state.model.eval()

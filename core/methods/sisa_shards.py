@@ -1,4 +1,4 @@
-"""What SISA is made of: a net of several, and their training shard by shard and slice by slice."""
+"""The parts of SISA: a net of several nets, and their training shard by shard and slice by slice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional
 from core.config import TrainConfig
 from core.data.split import Split
 from core.errors import CancelledError
-from core.methods.baselines.base import copied
+from core.methods.baselines.base import copy_to
 from core.models.base import Net
 from core.models.registry import build
 from core.runtime import seeding
@@ -24,7 +24,7 @@ from core.training.supervised import SupervisedTrainer, load_optimiser
 
 
 class Shards(Net):
-    """Nets side by side: a representation is theirs joined, an answer the mean of theirs."""
+    """Nets side by side. It joins their representations, and averages their answers."""
 
     def __init__(self, nets: Sequence[Net]) -> None:
         super().__init__()
@@ -33,13 +33,13 @@ class Shards(Net):
         self.width = sum(net.width for net in nets)
         self.draws = any(net.draws for net in nets)
 
-    def vote(self, who: list[bool]) -> None:
-        """Whose answers count: a net whose images are all forgotten has learned nothing."""
+    def vote(self, voters: list[bool]) -> None:
+        """Set which answers count: a net whose images are all forgotten has learned nothing."""
         assert isinstance(self.head, _Mean)
-        self.head.votes.copy_(torch.tensor(who))
+        self.head.votes.copy_(torch.tensor(voters))
 
     def part(self, k: int) -> Net:
-        """Net number ``k``; it shares its weights with this one."""
+        """Return net number ``k``, which shares its weights with this net."""
         assert isinstance(self.extractor, _SideBySide)
         assert isinstance(self.head, _Mean)
         part = Net()
@@ -58,7 +58,7 @@ class _SideBySide(nn.Module):
 
 
 class _Mean(nn.Module):
-    """The log of the mean of the parts' probabilities, so that its softmax is that mean."""
+    """The log of the mean of the parts' probabilities; its softmax is that mean."""
 
     votes: Tensor
 
@@ -70,42 +70,42 @@ class _Mean(nn.Module):
 
     def forward(self, e: Tensor) -> Tensor:
         own = torch.split(e, self.widths, dim=1)
-        said = torch.stack(
+        log_p = torch.stack(
             [functional.log_softmax(p(v), dim=1) for p, v in zip(self.parts, own, strict=True)]
         )
-        share = (self.votes / self.votes.sum()).log()  # -inf where there is no vote
-        return torch.logsumexp(said + share[:, None, None], dim=0)
+        share = (self.votes / self.votes.sum()).log()  # -inf for a net without a vote
+        return torch.logsumexp(log_p + share[:, None, None], dim=0)
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Who trains on what: fixed when the original is trained, whatever is forgotten later."""
+    """The images of each shard and slice, which stay the same from the original's training on."""
 
-    split: Split  # D_r is trained on
+    split: Split  # its D_r is trained on
     shard_of: Tensor  # (N,) int64
     slice_of: Tensor  # (N,) int64
     shards: int
     slices: int
-    train: TrainConfig  # its epochs are those of one slice
+    train: TrainConfig  # with the epochs of one slice
     seed: int
 
     def rows(self, shard: int, slice_: int) -> Tensor:
-        """The remaining rows of D, rising, that are in ``shard`` and in no later slice than ``slice_``."""
+        """Return the rows of D_r, in rising order, in ``shard`` and in slices up to ``slice_``."""
         rows = self.split.remain_rows.cpu()
-        mine: Tensor = rows[(self.shard_of[rows] == shard) & (self.slice_of[rows] <= slice_)]
-        return mine
+        selected: Tensor = rows[(self.shard_of[rows] == shard) & (self.slice_of[rows] <= slice_)]
+        return selected
 
     def jobs(self, first: dict[int, int]) -> list[tuple[int, int]]:
-        """(shard, slice) of all that have images, from slice ``first[shard]`` on."""
+        """Return (shard, slice) of all slices that have images, from slice ``first[shard]`` on."""
         wanted = [(k, r) for k, begin in sorted(first.items()) for r in range(begin, self.slices)]
         return [job for job in wanted if len(self.rows(*job))]
 
     def steps(self, jobs: list[tuple[int, int]]) -> int:
-        """Their minibatches."""
+        """Return the number of minibatches of ``jobs``."""
         return self.train.epochs * sum(-(-len(self.rows(*job)) // self.train.batch_size) for job in jobs)
 
     def begin(self) -> Shards:
-        """Fresh nets; those without images do not vote."""
+        """Return fresh nets; a net without images has no vote."""
         shape, classes = self.split.dataset.shape, len(self.split.dataset.classes)
         model = Shards(
             [build(self.train.net, shape, classes, seed=self._net_seed(k)) for k in range(self.shards)]
@@ -119,61 +119,61 @@ class Plan:
 
 @dataclass
 class ShardTraining:
-    """Explicit state of training some slices of some shards, one after the other.
+    """The state of training some slices of some shards, one after the other.
 
-    A slice trains its shard on the images of all slices up to its own. Adam goes on from slice to slice; batches begin anew, drawn
-    from a stream of (seed, shard, slice), so that nothing about a slice depends on those of other shards.
+    A slice trains its shard on the images of all slices up to its own. Adam keeps its moments from slice to slice.
+    Each slice draws its batches from a stream of (seed, shard, slice), so it does not depend on other shards.
     """
 
     model: Shards
     plan: Plan
     jobs: list[tuple[int, int]]  # (shard, slice), each with images
     stage: str
-    moments: dict[int, dict[str, Any]] = field(default_factory=dict)  # of Adam, where a shard goes on
-    keep: list[dict[str, Any]] | None = None  # where to leave a checkpoint after each job, if anywhere
+    moments: dict[int, dict[str, Any]] = field(default_factory=dict)  # of Adam, by shard
+    keep: list[dict[str, Any]] | None = None  # receives a checkpoint after each job
     at: int = 0  # the job in progress
     number: int = 0  # steps taken
     current: SupervisedTrainer | None = None
 
     @property
     def total(self) -> int:
-        """Steps in all."""
+        """Steps of all jobs."""
         return self.plan.steps(self.jobs)
 
     def step(self) -> float:
-        """One minibatch; its mean cross-entropy. Raises DivergedError when it is no number."""
-        current = self.current = self.current or self._open()
+        """Train on one minibatch and return its mean cross-entropy. Raises DivergedError when it is not finite."""
+        current = self.current = self.current or self._start_job()
         value = current.step()
         self.number += 1
         if current.number >= current.total:
-            self._finish(current)
+            self._finish_job(current)
         return value
 
-    def _open(self) -> SupervisedTrainer:
+    def _start_job(self) -> SupervisedTrainer:
         shard, slice_ = self.jobs[self.at]
         images = self.plan.split.train.take(self.plan.rows(shard, slice_))
         seed = seeding.derive(self.plan.seed, "sisa", shard, slice_)
         part = self.model.part(shard)
-        opened = SupervisedTrainer.start(part, images, self.plan.train, seed=seed, stage="sisa")
-        opened.stage = self.stage  # for messages; the streams are the same in training and unlearning
+        trainer = SupervisedTrainer.start(part, images, self.plan.train, seed=seed, stage="sisa")
+        trainer.stage = self.stage  # for messages only: training and unlearning use the same random streams
         if shard in self.moments:
-            load_optimiser(opened.optimiser, self.moments[shard])
-        return opened
+            load_optimiser(trainer.optimiser, self.moments[shard])
+        return trainer
 
-    def _finish(self, current: SupervisedTrainer) -> None:
+    def _finish_job(self, current: SupervisedTrainer) -> None:
         shard, slice_ = self.jobs[self.at]
         weights, moments = current.model.eval().state_dict(), current.optimiser.state_dict()
         self.moments[shard] = moments
         if self.keep is not None and slice_ < self.plan.slices - 1:
-            now = {"shard": shard, "slice": slice_, "weights": weights, "optimiser": moments}
-            self.keep.append(copied(now, torch.device("cpu")))
+            checkpoint = {"shard": shard, "slice": slice_, "weights": weights, "optimiser": moments}
+            self.keep.append(copy_to(checkpoint, torch.device("cpu")))
         self.current = None
         self.at += 1
 
     def state_dict(self) -> dict[str, Any]:
         current = None if self.current is None else self.current.state_dict()
         if current is not None:
-            del current["model"]  # kept with the whole
+            del current["model"]  # saved with the whole
         return {
             "model": self.model.state_dict(),
             "moments": list(self.moments.items()),
@@ -187,12 +187,12 @@ class ShardTraining:
         self.moments = dict(state["moments"])
         self.at, self.number, self.current = state["at"], state["number"], None
         if state["current"] is not None:
-            current = self.current = self._open()
+            current = self.current = self._start_job()
             current.load_state_dict({**state["current"], "model": current.model.state_dict()})
 
 
 class OriginalTraining:
-    """A ShardTraining in slices of time: the OwnOriginal of SISA."""
+    """A ShardTraining that advances in slices of time; the OwnOriginal of SISA."""
 
     def __init__(self, training: ShardTraining, memory: dict[str, Any]) -> None:
         self.seconds = 0.0
@@ -202,7 +202,7 @@ class OriginalTraining:
         self._state.keep = memory["checkpoints"]
 
     def tick(self, budget_s: float = 0.05) -> Progress | None:
-        """Steps for about ``budget_s``; None when there was nothing left to do."""
+        """Take steps for about ``budget_s`` seconds; return None when training is complete."""
         if self._state.number >= self._total:
             return None
         start = time.perf_counter()
@@ -216,9 +216,9 @@ class OriginalTraining:
 
     @property
     def result(self) -> Net:
-        """The trained shards with all their checkpoints. Raises CancelledError when it is not finished."""
+        """The trained shards with all their checkpoints. Raises CancelledError before the end of training."""
         if self._state.number < self._total:
-            raise CancelledError("training was stopped before it was finished")
+            raise CancelledError("training was stopped before its end")
         model = self._state.model.eval()
         model.memory = self._memory
         return model

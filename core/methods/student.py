@@ -1,4 +1,4 @@
-"""The former home of ``core.methods.baselines.base``, kept for methods of other packages."""
+"""The former address of ``core.methods.baselines.base``, for methods of other packages."""
 
 from core.methods.baselines.base import *  # noqa: F403
 from core.methods.baselines.base import BaselineConfig, BaselineState

@@ -1,7 +1,7 @@
-"""Unrolling SGD: an original that is a short fine-tuning from weights that never saw D_f, undone to first order.
+"""Unrolling SGD: undo, to first order, the short fine-tuning in which the original saw D_f.
 
-A step of SGD that pushed the weights by −η/B · ∇ℓ(x) is taken back as if its gradient had been taken at the weights where
-fine-tuning began. Without the paper's additional loss, which keeps that approximation good while fine-tuning.
+The weights before fine-tuning never saw D_f. A step of SGD that moved the weights by −η/B · ∇ℓ(x) is reversed with the
+gradient at the weights before fine-tuning. The paper's additional loss, which improves that approximation, is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional
 from core.config import TrainConfig, as_dict
 from core.data.split import Split
 from core.errors import CancelledError, DivergedError, RequestError
-from core.methods.baselines.base import batches, finite
+from core.methods.baselines.base import batches, check_finite
 from core.methods.presets import preset
 from core.methods.step import Stage, Step
 from core.models.base import Net, device_of
@@ -33,11 +33,14 @@ from core.training.supervised import SupervisedTrainer, copy_of
 
 @dataclass(frozen=True)
 class UnrollConfig:
-    """As in the paper, pre-training and then plain SGD without momentum, at its 0.01 in batches of 32, for as few epochs as teach the
-    original D_f on digits: the fewer, the nearer what is undone to what was done. Not chosen by how well it forgets."""
+    """As in the paper, pre-training and then plain SGD without momentum, at rate 0.01 in batches of 32.
 
-    train: TrainConfig | None = None  # of what comes before; None: as the dataset's originals are trained
-    share: float = 0.5  # of D_r that it is trained on
+    ``epochs`` is the smallest number that teaches the original D_f on digits. Fewer epochs make the approximation better.
+    No setting was chosen by how well the method forgets.
+    """
+
+    train: TrainConfig | None = None  # of pre-training; None: the preset of the dataset's originals
+    share: float = 0.5  # of D_r in pre-training
     epochs: int = 2  # of fine-tuning on all of D
     batch_size: int = 32
     lr: float = 0.01
@@ -57,12 +60,12 @@ class UnrollConfig:
 
 @dataclass
 class UnrollState:
-    """The model, and the weights where fine-tuning began."""
+    """The model, and the weights before fine-tuning."""
 
     model: Net
     begin: Net  # frozen
     split: Split
-    pushed: Tensor  # (N_f,) sum of η/B over the steps of fine-tuning that an image of D_f was in
+    pushed: Tensor  # (N_f,) sum of η/B over the fine-tuning steps whose batch held the image
     number: int = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -74,14 +77,14 @@ class UnrollState:
 
 
 class Unroll:
-    """Adds back Σ η/B · ∇ℓ(x; w_0) over D_f, a batch a step."""
+    """Unrolling SGD: adds Σ η/B · ∇ℓ(x; w_0) over D_f to the weights, one batch in each step."""
 
     name = "unroll"
     title = "Unrolling SGD"
     source = "Thudi et al. 2022, arXiv 2109.13398"
     Config = UnrollConfig
     needs_labels = True
-    original_knows_forget_set = True  # what comes before fine-tuning must not see it
+    original_knows_forget_set = True  # pre-training must not see D_f
 
     def __init__(self, config: UnrollConfig | None = None) -> None:
         self.config = config
@@ -90,7 +93,7 @@ class Unroll:
     # its original
 
     def configure_original(self, split: Split) -> None:
-        """The preset, unless a config was given."""
+        """Choose the preset unless the caller gave a config, and the training preset of the dataset unless the config has one."""
         config: UnrollConfig = self.config or preset(
             self.name, split.dataset.family, split.task, UnrollConfig
         )
@@ -99,13 +102,13 @@ class Unroll:
         self.config = config
 
     def train_original(self, split: Split, *, seed: int, device: str) -> UnrollTraining:
-        """Supervised training on a share of D_r, then SGD on all of D."""
+        """Start supervised training on a share of D_r, then SGD on D."""
         self.configure_original(split)
         assert self.config is not None
         return UnrollTraining(split, self.config, seed=seed, device=device)
 
     def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
-        """The net from what was kept of it."""
+        """Return the net from its saved weights and memory."""
         assert self.config is not None
         assert self.config.train is not None
         model = build(self.config.train.net, split.dataset.shape, len(split.dataset.classes), seed=0)
@@ -116,32 +119,32 @@ class Unroll:
     # unlearning
 
     def configure(self, model: Net, split: Split) -> None:
-        """As its original was trained. Raises RequestError for any other model, or one of other settings or forgotten images."""
+        """Choose the settings of the original. Raises RequestError for any other model, other settings or another forget set."""
         memory = model.memory
         if "pushed" not in memory or len(memory["pushed"]) != len(split.train):
             raise RequestError(
-                "unrolling SGD can only begin with an original that it trained itself on these images; leave the model out"
+                "unrolling SGD can unlearn only from an original that it trained itself on these images; choose no model"
             )
         if bool(torch.isin(split.forget_rows.cpu(), memory["seen"].cpu()).any()):
             raise RequestError(
-                "what this original was trained on before its fine-tuning holds images to forget; train one for this request"
+                "the pre-training set of this original holds images to forget; train an original for this forget set"
             )
         if self.config is None:
-            known = memory["config"]
-            self.config = UnrollConfig(**{**known, "train": TrainConfig(**known["train"])})
+            saved = memory["config"]
+            self.config = UnrollConfig(**{**saved, "train": TrainConfig(**saved["train"])})
         self.configure_original(split)
         if as_dict(self.config) != memory["config"]:
             raise RequestError(
-                "this original was trained with other settings of unrolling SGD; use the same ones"
+                "this original was trained with other settings of unrolling SGD; use the same settings"
             )
         self._memory = memory
 
     def stages(self, split: Split, config: UnrollConfig) -> tuple[Stage, ...]:
-        """One step a minibatch of D_f, once through it."""
+        """Return one stage with a step for each minibatch of D_f."""
         return (Stage("unlearn", "unrolling", batches(split.forget_rows, config.batch_size)),)
 
     def start(self, model: Net, split: Split, *, seed: int) -> UnrollState:
-        """``seed`` decides nothing: D_f is walked in order."""
+        """Start from the original. ``seed`` has no effect: the batches of D_f come in order."""
         student, begin = copy_of(model).eval(), copy_of(model).eval()
         student.memory = begin.memory = {}
         begin.load_state_dict(self._memory["begin"])
@@ -150,36 +153,36 @@ class Unroll:
         return UnrollState(student, begin, split.to(device), pushed)
 
     def prepare(self, state: UnrollState, config: UnrollConfig) -> Progress | None:
-        """Nothing to prepare."""
+        """Return None: there is nothing to prepare."""
         return None
 
     def step(self, state: UnrollState, config: UnrollConfig) -> Step:
-        """The next batch of D_f."""
+        """Reverse the moves of the next batch of D_f."""
         start, train = time.perf_counter(), state.split.train
         part = slice(state.number * config.batch_size, (state.number + 1) * config.batch_size)
         rows, pushed = state.split.forget_rows[part], state.pushed[part]
-        each = functional.cross_entropy(
+        losses_of_images = functional.cross_entropy(
             state.begin(train.floats(rows)), train.y[rows], reduction="none"
         )  # (B,)
-        gradients = torch.autograd.grad((pushed * each).sum(), list(state.begin.parameters()))
+        gradients = torch.autograd.grad((pushed * losses_of_images).sum(), list(state.begin.parameters()))
         with torch.no_grad():
             for p, g in zip(state.model.parameters(), gradients, strict=True):
                 p.add_(g)
         state.number += 1
-        finite(state.model, state.number)
+        check_finite(state.model, state.number)
         total = batches(state.split.forget_rows, config.batch_size)
-        losses = {"forget": float(each.detach().mean())}
+        losses = {"forget": float(losses_of_images.detach().mean())}
         norms = {"forget": float(torch.stack([g.norm() for g in gradients]).norm())}
         seconds = time.perf_counter() - start
         return Step(state.number, total, 1, "unlearn", losses, norms, seconds=seconds)
 
     def result(self, state: UnrollState) -> Net:
-        """The model as it stands."""
+        """Return the model in eval mode; not a copy."""
         return state.model.eval()
 
 
 class UnrollTraining:
-    """Both parts of training its original, in slices: the OwnOriginal of unrolling SGD."""
+    """Pre-training and fine-tuning in slices of time; the OwnOriginal of unrolling SGD."""
 
     def __init__(self, split: Split, config: UnrollConfig, *, seed: int, device: str) -> None:
         assert config.train is not None
@@ -201,7 +204,7 @@ class UnrollTraining:
         self._total = config.epochs * len(self._batches)
 
     def tick(self, budget_s: float = 0.05) -> Progress | None:
-        """Steps for about ``budget_s``; None when there was nothing left to do. Raises DivergedError."""
+        """Take steps for about ``budget_s`` seconds; return None when training is complete. Raises DivergedError."""
         before = self._before
         if self._number >= self._total:
             return None
@@ -211,20 +214,20 @@ class UnrollTraining:
                 if before.number < before.total:
                     before.step()
                 else:
-                    self._tune()
+                    self._fine_tune()
                 if time.perf_counter() - start >= budget_s:
                     break
         self.seconds += time.perf_counter() - start
         return Progress("train", before.number + self._number, before.total + self._total, self.seconds)
 
-    def _tune(self) -> None:
-        """One step of plain SGD. Batch statistics stay as they are, so that a step can be undone."""
+    def _fine_tune(self) -> None:
+        """Take one step of plain SGD. Batch statistics do not change, so that the step can be reversed."""
         model = self._before.model.eval()
         if self._begin is None:
             self._begin = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
         rows = self._batches.draw()
-        there = rows.to(self._images.x.device)
-        loss = functional.cross_entropy(model(self._images.floats(there)), self._images.y[there])
+        on_device = rows.to(self._images.x.device)
+        loss = functional.cross_entropy(model(self._images.floats(on_device)), self._images.y[on_device])
         self._number += 1
         if not float(loss.detach()) < float("inf"):
             step = self._before.number + self._number
@@ -237,11 +240,11 @@ class UnrollTraining:
 
     @property
     def result(self) -> Net:
-        """The fine-tuned model, with what it must remember. Raises CancelledError when it is not finished."""
+        """The fine-tuned model with its memory. Raises CancelledError before the end of training."""
         if self._number < self._total:
-            raise CancelledError("training was stopped before it was finished")
+            raise CancelledError("training was stopped before its end")
         model = self._before.model.eval()
-        finite(model, self._before.total + self._number)
+        check_finite(model, self._before.total + self._number)
         model.memory = {
             "config": as_dict(self._config),
             "begin": self._begin,

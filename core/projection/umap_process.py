@@ -1,10 +1,10 @@
-"""UMAP in a process of its own.
+"""UMAP in a child process.
 
-UMAP's compiled loops hold the GIL, so a map that follows every frame would slow the training beside it to a third.
-``UmapProcess`` sends the work to one long-lived child that imports numpy and umap and nothing else of weight; its
-maps are the same to the bit as those made in this process.
+UMAP's compiled loops hold the GIL, so a follow map in this process would slow training to a third. ``UmapProcess`` sends
+the work to one long-lived child, which imports numpy and umap but not torch. Its maps equal those of this process to
+the bit.
 
-Messages, both ways: 8 bytes of length (little-endian), then an npz archive without pickled objects.
+A message, in both directions, is 8 bytes of length (little-endian), then an npz archive without pickled objects.
 """
 
 from __future__ import annotations
@@ -33,16 +33,18 @@ Message = dict[str, npt.NDArray[Any]]
 
 
 class UmapProcess:
-    """A ``UmapBackend`` that lives in a child process; safe to share between threads, which take turns.
+    """A ``UmapBackend`` in a child process. Threads can share it; they take turns.
 
-    The child starts at the first call (or at ``warm``) and ends with ``close``, with this object, or within a second
-    of this process, however that ends and whatever the child is at. A child that died is replaced once per call.
+    The child starts at the first call or at ``warm``. It ends with ``close``, with this object, or within a second of the
+    end of this process. A call replaces a dead child once.
     """
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()  # held for one question and its answer
+        self._turn = threading.Lock()  # held for one request and its reply
         self._child: subprocess.Popen[bytes] | None = None
-        self._ending: weakref.finalize[..., UmapProcess] | None = None  # ends the child when this object goes
+        self._ending: weakref.finalize[..., UmapProcess] | None = (
+            None  # ends the child when this object is deleted
+        )
         self._closed = False
 
     @property
@@ -52,68 +54,66 @@ class UmapProcess:
         return None if child is None else child.pid
 
     def fit(self, e: Array, seed: int) -> Array:
-        """A first map (N, 2) of representations e (N, d). Raises: LabError."""
-        return self._ask({"what": np.array("fit"), "e": e, "seed": np.array(seed)})
+        """Return a first map (N, 2) of representations e (N, d). Raises LabError."""
+        return self._request({"what": np.array("fit"), "e": e, "seed": np.array(seed)})
 
     def follow(self, previous: Array, e: Array) -> Array:
-        """The next map (N, 2) after ``previous`` (N, 2) for representations e (N, d). Raises: LabError."""
-        return self._ask({"what": np.array("follow"), "previous": previous, "e": e})
+        """Return the next map (N, 2) after ``previous`` (N, 2) for representations e (N, d). Raises LabError."""
+        return self._request({"what": np.array("follow"), "previous": previous, "e": e})
 
     def warm(self) -> None:
-        """Start the child and its compilation in the background; returns at once and never raises.
+        """Start the child and its compilation in a background thread; return at once and never raise.
 
-        A call made meanwhile waits for it; what went wrong, if anything, shows in that call.
+        A call during the compilation waits for it, and raises the error of the child if there is one.
         """
 
         def compile_now() -> None:
             with suppress(LabError):
-                self._ask({"what": np.array("warm")})
+                self._request({"what": np.array("warm")})
 
         threading.Thread(target=compile_now, name="umap-warm", daemon=True).start()
 
     def close(self) -> None:
-        """End the child at once; a call in flight, and every later one, raises LabError. May be called again."""
+        """End the child at once. A call in progress and later calls raise LabError. It may be called again."""
         self._closed = True
         child = self._child
         if child is not None:
-            child.kill()  # it has nothing to lose, and a call in flight now ends instead of being waited for
+            child.kill()  # a call in progress ends now, in place of a wait
         with self._turn:
             self._discard()
 
-    def _ask(self, request: Message) -> Array:
+    def _request(self, request: Message) -> Array:
         with self._turn:
-            for _ in range(2):  # a child may have died since its last answer: requests are pure, so ask again
+            for _ in range(2):  # the child may have died since its last reply; a request can be repeated
                 reply = self._exchange(request)
                 if reply is not None:
                     break
                 self._discard()
             else:
                 raise LabError(
-                    "the process that lays out the map died twice on one request; is memory short?"
+                    "the process that lays out the map died twice on one request; free some memory and try again"
                 )
         if "error" in reply:
             raise LabError(str(reply["error"]))
         return np.asarray(reply["positions"], dtype=np.float32)
 
     def _exchange(self, request: Message) -> Message | None:
-        """One question and its answer; None when the child died over it."""
+        """Send a request and return the reply; None when the child died."""
         if self._child is None:
             self._child = _start()
             self._ending = weakref.finalize(self, _end, self._child)
-        if self._closed:  # looked at after the start, so that close() cannot slip in between
+        if self._closed:  # checked after the start, since close() may run during the start
             self._discard()
             raise LabError("the process that lays out the map was closed")
         child = self._child
-        assert child.stdin is not None  # both were asked to be pipes
+        assert child.stdin is not None
         assert child.stdout is not None
         try:
             _send(child.stdin, request)
             return _receive(child.stdout)
         except OSError:
             return None
-        except (
-            BaseException
-        ):  # an interrupt half-way: the rest of this answer must not be taken for the next one
+        except BaseException:  # after an interrupt, the rest of this reply must not become the next reply
             self._discard()
             raise
 
@@ -130,15 +130,11 @@ def _start() -> subprocess.Popen[bytes]:
     env |= dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
     )
+    # -P: a folder named core in the working directory must not shadow this package
+    command = [sys.executable, "-P", "-m", "core.projection.umap_process", str(os.getpid())]
     try:
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "core.projection.umap_process",
-                str(os.getpid()),
-            ],  # -P: a folder named core in the cwd must not win
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -152,14 +148,14 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     child.wait()
     for pipe in (child.stdin, child.stdout):
-        with suppress(OSError):  # closing flushes, into a pipe that nobody reads any more
+        with suppress(OSError):  # closing flushes into a pipe without a reader
             if pipe is not None:
                 pipe.close()
 
 
 def _send(stream: IO[bytes], message: Message) -> None:
     packed = io.BytesIO()
-    # mypy takes the keywords of savez for its own flag
+    # mypy matches **message with the allow_pickle flag of savez
     np.savez(packed, **message)  # type: ignore[arg-type]
     stream.write(struct.pack("<Q", packed.getbuffer().nbytes))
     stream.write(packed.getbuffer())
@@ -167,7 +163,7 @@ def _send(stream: IO[bytes], message: Message) -> None:
 
 
 def _receive(stream: IO[bytes]) -> Message | None:
-    """The next message; None at the end of the stream, also when it ends in the middle of one."""
+    """Return the next message; None at the end of the stream, also in the middle of a message."""
     head = stream.read(8)
     if len(head) < 8:
         return None
@@ -187,7 +183,8 @@ def _answer(request: Message) -> Message:
             return {"positions": umap_layout.follow_layout(request["previous"], request["e"])}
         case "warm":
             umap_layout.warm_up()
-            from core.models import pooled_conv_kernels  # noqa: F401 - compiled here and kept on disk, so that a run's process only loads it
+            # compiled here and cached on disk, so that the process of a run only loads it
+            from core.models import pooled_conv_kernels  # noqa: F401
 
             return {"positions": np.zeros((0, 2), dtype=np.float32)}
         case other:
@@ -195,12 +192,16 @@ def _answer(request: Message) -> Message:
 
 
 def _serve(parent: int | None = None) -> None:
-    """Answer requests from stdin on stdout until stdin ends or process ``parent`` is gone; this is the child."""
-    end_with(os.getppid() if parent is None else parent)  # stdin's end is not read while a map is laid out
+    """Answer requests from stdin on stdout, in the child, until stdin or the process ``parent`` ends."""
+    end_with(
+        os.getppid() if parent is None else parent
+    )  # during a layout the child does not read the end of stdin
     if hasattr(os, "nice"):
-        os.nice(5)  # compiling takes ten seconds, and what plays meanwhile matters more
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
-    # Keep both pipes for messages alone: whatever prints or reads from here on meets stderr and nothing.
+        os.nice(5)  # compilation takes ten seconds; the run on the page has priority
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches every process of the terminal; the parent ends the child
+    # Reserve both pipes for messages: later prints go to stderr, later reads find an empty input.
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -1,5 +1,7 @@
-"""Membership inference: was this image trained on? ``sets`` says who plays which part, ``scores`` what is scored, ``roc`` and
-``power`` what that shows, ``per_image`` what can be said of a few images; ``frame`` is the attack of every frame of the Lab.
+"""Membership inference attacks, which guess whether a model was trained on an image.
+
+``member_sets`` draws the images and ``scores`` scores them. ``roc``, ``power`` and ``result`` evaluate the scores.
+``per_image`` tests few images one by one. ``frame_attack`` is the attack of every frame of a run.
 """
 
 from core.evaluation.attacks.frame_attack import MIN_FOR_TPR, MIN_SCORED, AttackReport, attack

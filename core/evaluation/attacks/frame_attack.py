@@ -1,4 +1,4 @@
-"""The attack of every frame of the Lab: a logistic one on sorted probabilities, cheap enough for each step."""
+"""The attack of every frame of a run, a logistic regression on sorted probabilities, which is cheap enough for each step."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from core.evaluation.attacks.roc import area_under_roc, auc_interval, tpr_at_fpr
 
-MIN_SCORED = 10  # members and non-members each; below it no number is given
-MIN_FOR_TPR = 1000  # non-members: 1 % of them is then 10 false positives
+MIN_SCORED = 10  # members and non-members each; the least for a result
+MIN_FOR_TPR = 1000  # non-members, so that 1 % of them are 10 false positives
 
 
 @dataclass(frozen=True)
 class AttackReport:
-    """What one attack on one model found. Nearer to the retrained models' value is better, not lower.
+    """The result of one attack on one model. A value nearer to the retrained models' is better, not a lower value.
 
-    ``asr`` balanced accuracy, ``auc`` area under the ROC with its 95 % interval, all in [0, 1]; None where there are too few
-    images for a number. ``tpr_at_1pct_fpr`` is None below 1,000 non-members.
+    ``asr`` is the balanced accuracy, ``auc`` the area under the ROC with its 95 % interval; all are in [0, 1].
+    They are None for too few images. ``tpr_at_1pct_fpr`` is None below 1,000 non-members.
     """
 
     asr: float | None
@@ -33,7 +33,7 @@ class AttackReport:
     non_members: int
 
     def as_dict(self) -> dict[str, float | None]:
-        """The numbers of the JSON contract."""
+        """Return the numbers of the JSON contract."""
         names = ("asr", "auc", "auc_low", "auc_high", "tpr_at_1pct_fpr")
         return {name: getattr(self, name) for name in names}
 
@@ -41,13 +41,13 @@ class AttackReport:
 def attack(
     fit_members: Tensor, fit_non_members: Tensor, members: Tensor, non_members: Tensor
 ) -> AttackReport:
-    """A logistic attack on sorted probabilities: (n, K) each; fitted on the first two, scored on the last two.
+    """Run a logistic attack on sorted probabilities, (n, K) each; it fits on the first two sets and scores the last two.
 
-    Gives no numbers where fewer than MIN_SCORED images stand on any of the four sides.
+    The numbers are None where one of the four sets has fewer than MIN_SCORED images.
     """
     if min(len(fit_members), len(fit_non_members), len(members), len(non_members)) < MIN_SCORED:
         return AttackReport(None, None, None, None, None, len(members), len(non_members))
-    positive, negative = learned(fit_members, fit_non_members, members, non_members)
+    positive, negative = logistic_scores(fit_members, fit_non_members, members, non_members)
     auc = area_under_roc(positive, negative)
     low, high = auc_interval(auc, len(positive), len(negative))
     return AttackReport(
@@ -61,13 +61,13 @@ def attack(
     )
 
 
-def learned(
+def logistic_scores(
     fit_members: Tensor, fit_non_members: Tensor, members: Tensor, non_members: Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of members and of non-members, > 0 where more like a member, by a logistic regression fitted on the first two."""
+    """Return the scores of members and non-members, > 0 for likely members, by a logistic regression on the first two sets."""
     from sklearn.linear_model import LogisticRegression
 
-    _accept_lbfgs()
+    _silence_fallback_warning()
     fit = _features(torch.cat([fit_members, fit_non_members]))
     mean, scale = fit.mean(0), fit.std(0) + 1e-9
     is_member = np.r_[np.ones(len(fit_members)), np.zeros(len(fit_non_members))]
@@ -79,13 +79,13 @@ def learned(
 
 
 @functools.cache
-def _accept_lbfgs() -> None:
-    """Where Newton's method finds no way on scikit-learn goes on with another one, to the same optimum; nobody can do anything about it."""
+def _silence_fallback_warning() -> None:
+    """Silence the warning that scikit-learn falls back from Newton's method to L-BFGS, which finds the same optimum."""
     warnings.filterwarnings("ignore", message="Line search of Newton solver")
 
 
 def _features(probabilities: Tensor) -> np.ndarray:
-    """(n, K) -> (n, 4): logs of the three largest probabilities in falling order, and the entropy; no label is used."""
+    """Return (n, 4) features of (n, K): logs of the three largest probabilities in falling order, and the entropy."""
     p = probabilities.double().clamp_min(1e-7)
     top = p.sort(1, descending=True).values[:, :3].log()
     entropy = -(p * p.log()).sum(1, keepdim=True)

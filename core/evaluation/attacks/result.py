@@ -1,4 +1,4 @@
-"""What an attack found on a model, beside what it finds on the original and on retrained models, with its power."""
+"""The result of an attack on a model, beside its results on the original and on retrained models, with its power."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.evaluation.attacks.scores import ATTACKS
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of members (n,) and non-members (m,) under one model, higher where more like a member."""
+    """Scores of members (n,) and non-members (m,) under one model, higher for likely members."""
 
     members: np.ndarray
     non_members: np.ndarray
@@ -30,9 +30,9 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
-    """One attack on one model; areas and rates in [0, 1]. Nearer to the retrained models' is better, not lower.
+    """One attack on one model; AUCs and rates are in [0, 1]. A value nearer to the retrained models' is better, not a lower value.
 
-    Where there are too few images every number is None and ``why`` says so.
+    For too few images, every number is None and ``why`` is the reason.
     """
 
     name: str
@@ -41,12 +41,14 @@ class AttackResult:
     members: int
     non_members: int
     auc: float | None = None
-    low: float | None = None  # 95 %: draws of images and, with two retrained models or more, of models
+    low: float | None = (
+        None  # of the 95 % interval over draws of images and, with two retrained models or more, of models
+    )
     high: float | None = None
     between: float | None = (
-        None  # standard deviation of the area over retrained models; None of fewer than two
+        None  # standard deviation of the AUC over retrained models; None for fewer than two
     )
-    tpr_at_1pct_fpr: float | None = None  # None where fewer than 10 false positives are expected
+    tpr_at_1pct_fpr: float | None = None  # None for fewer than 10 expected false positives
     tpr_at_01pct_fpr: float | None = None
     original_auc: float | None = None
     reference_aucs: tuple[float, ...] = ()
@@ -57,53 +59,77 @@ class AttackResult:
     reference_scores: tuple[Scores, ...] = ()
 
     def roc(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """FPR, TPR and threshold of every corner of the curve."""
+        """Return FPR, TPR and threshold of every corner of the curve; None without scores."""
         return None if self.scores is None else roc_points(self.scores.members, self.scores.non_members)
 
     @property
     def sees_a_leak(self) -> bool | None:
-        """Whether 0.5 is outside the interval; None without a number."""
+        """True if 0.5 is outside the interval; None without an interval."""
         if self.low is None or self.high is None:
             return None
         return not self.low <= 0.5 <= self.high
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers, plain; scores are left out."""
-        names = ("title", "auc", "low", "high", "between", "tpr_at_1pct_fpr", "tpr_at_01pct_fpr", "original_auc", "members", "non_members", "why")  # fmt: skip
-        found = {name: getattr(self, name) for name in names}
-        found["reference_aucs"] = list(self.reference_aucs)
-        found["smallest_auc_it_would_see"] = self.power.smallest_auc if self.power else None
-        found["power"] = self.power.sentence if self.power else None
-        return found
+        """Return plain values for JSON, without scores."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in _JSON_FIELDS}
+        values["reference_aucs"] = list(self.reference_aucs)
+        values["smallest_auc_it_would_see"] = self.power.smallest_auc if self.power else None
+        values["power"] = self.power.sentence if self.power else None
+        return values
+
+
+_JSON_FIELDS = (
+    *("title", "auc", "low", "high", "between", "tpr_at_1pct_fpr", "tpr_at_01pct_fpr"),
+    *("original_auc", "members", "non_members", "why"),
+)
 
 
 def attack_result(
-    name: str, judged: Scores | None, original: Scores | None, references: Sequence[Scores], members: int, non_members: int
-) -> AttackResult:  # fmt: skip
-    """The AttackResult of the attack ``name`` from the scores under each model; ``judged`` None: there were too few images."""
+    name: str,
+    evaluated: Scores | None,
+    original: Scores | None,
+    references: Sequence[Scores],
+    members: int,
+    non_members: int,
+) -> AttackResult:
+    """Return the result of the attack ``name`` from the scores under each model; ``evaluated`` is None for too few images."""
     kind = ATTACKS[name]
-    if judged is None:
+    if evaluated is None:
         few = (
             "members or non-members"
             if min(members, non_members) < MIN_SCORED
             else "remaining or other test images to learn from"
         )
         why = (
-            f"Too few images for this attack ({members:,} forgotten, {non_members:,} unseen of the same kind; it needs {MIN_SCORED} {few}); "
-            "what can be said instead is how sure the model is of each image, beside the retrained models."
+            f"Too few images for this attack ({members:,} forgotten, {non_members:,} unseen of the same kind; it needs {MIN_SCORED} {few}). "
+            "See instead how sure the model and the retrained models are of each image."
         )
         return AttackResult(name, kind.title, kind.help, members, non_members, why=why)
     aucs = tuple(one.auc for one in references)
     between = float(np.std(aucs, ddof=1)) if len(aucs) > 1 else None
-    variance = delong_variance(judged.members, judged.non_members)
-    auc = judged.auc
+    variance = delong_variance(evaluated.members, evaluated.non_members)
+    auc = evaluated.auc
     low, high = interval(auc, variance, (between or 0.0) ** 2, len(aucs))
+    models = len(aucs) if between is not None and math.isfinite(between) else 0
     return AttackResult(
-        name, kind.title, kind.help, members, non_members, auc, low, high, between,
-        _tpr(judged, 0.01), _tpr(judged, 0.001), None if original is None else original.auc, aucs,
-        power(members, non_members, between or 0.0, len(aucs) if between is not None and math.isfinite(between) else 0),
-        None, judged, original, tuple(references),
-    )  # fmt: skip
+        name=name,
+        title=kind.title,
+        help=kind.help,
+        members=members,
+        non_members=non_members,
+        auc=auc,
+        low=low,
+        high=high,
+        between=between,
+        tpr_at_1pct_fpr=_tpr(evaluated, 0.01),
+        tpr_at_01pct_fpr=_tpr(evaluated, 0.001),
+        original_auc=None if original is None else original.auc,
+        reference_aucs=aucs,
+        power=power(members, non_members, between or 0.0, models),
+        scores=evaluated,
+        original_scores=original,
+        reference_scores=tuple(references),
+    )
 
 
 def _tpr(scores: Scores, fpr: float) -> float | None:

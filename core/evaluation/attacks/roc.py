@@ -1,4 +1,4 @@
-"""The ROC of two sets of scores: its area with an interval, its points, and what passes at a low false positive rate."""
+"""The ROC of two sets of scores: its area with an interval, its points, and the TPR at a low FPR."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 Z95 = 1.959964
-MIN_FALSE_POSITIVES = 10  # expected at an FPR before a TPR is given there
+MIN_FALSE_POSITIVES = 10  # the least expected number at an FPR for a TPR
 
 
 def area_under_roc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """P(a member scores above a non-member), ties counted half."""
+    """Return P(a member scores above a non-member), where ties count half."""
     from scipy.stats import rankdata
 
     ranks = rankdata(np.r_[positive, negative])[: len(positive)]
@@ -20,7 +20,10 @@ def area_under_roc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def auc_interval(auc: float, members: int, non_members: int) -> tuple[float, float]:
-    """95 % interval by Hanley and McNeil's variance (Radiology 143, 1982), half a pair added so that 0 and 1 keep a width."""
+    """Return the 95 % interval by Hanley and McNeil's variance (Radiology 143, 1982).
+
+    Half a pair is added, so that the intervals of 0 and 1 have a width.
+    """
     half = Z95 * math.sqrt(_hanley_mcneil(auc, members, non_members))
     return max(0.0, auc - half), min(1.0, auc + half)
 
@@ -34,26 +37,26 @@ def _hanley_mcneil(auc: float, members: int, non_members: int) -> float:
 
 
 def delong_variance(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Variance of the area over draws of images (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), ties included.
+    """Return the variance of the AUC over draws of images (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), with ties.
 
-    Where all members score above all non-members, or below, it would be 0; Hanley and McNeil's keeps a width there. nan for
-    fewer than two on a side.
+    Hanley and McNeil's variance replaces 0, which occurs where all members score above all non-members or below.
+    nan for fewer than two members or non-members.
     """
     from scipy.stats import rankdata
 
     n, m = len(positive), len(negative)
     if min(n, m) < 2:
         return math.nan
-    together = rankdata(np.r_[positive, negative])
-    # of each member the share of non-members below it; of each non-member the share of members above it
-    above = (together[:n] - rankdata(positive)) / m
-    below = 1 - (together[n:] - rankdata(negative)) / n
+    ranks = rankdata(np.r_[positive, negative])
+    # the share of non-members below each member, and of members above each non-member
+    above = (ranks[:n] - rankdata(positive)) / m
+    below = 1 - (ranks[n:] - rankdata(negative)) / n
     variance = float(above.var(ddof=1) / n + below.var(ddof=1) / m)
     return variance or _hanley_mcneil(float(above.mean()), n, m)
 
 
 def roc_points(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """FPR, TPR and threshold of every corner, from (0, 0) at +inf to (1, 1): at a threshold t, what scores >= t is called a member."""
+    """Return FPR, TPR and threshold of every corner, from (0, 0) at +inf to (1, 1). A score >= threshold means member."""
     thresholds = np.unique(np.r_[positive, negative])[::-1]
     tpr = 1 - np.searchsorted(np.sort(positive), thresholds, side="left") / len(positive)
     fpr = 1 - np.searchsorted(np.sort(negative), thresholds, side="left") / len(negative)
@@ -61,12 +64,12 @@ def roc_points(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, 
 
 
 def tpr_at_fpr(positive: np.ndarray, negative: np.ndarray, fpr: float) -> float:
-    """Share of members above the lowest threshold that lets at most ``fpr`` of the non-members pass."""
+    """Return the share of members above the lowest threshold that at most ``fpr`` of the non-members exceed."""
     allowed = math.floor(fpr * len(negative))
     threshold = np.sort(negative)[::-1][allowed]
     return float((positive > threshold).mean())
 
 
 def can_tell_tpr(non_members: int, fpr: float) -> bool:
-    """Whether at least MIN_FALSE_POSITIVES false positives are expected at ``fpr``."""
+    """Return whether at least MIN_FALSE_POSITIVES false positives are expected at ``fpr``."""
     return fpr * non_members >= MIN_FALSE_POSITIVES - 1e-9

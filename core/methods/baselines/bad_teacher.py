@@ -1,4 +1,4 @@
-"""Bad teacher: learn D_r from the original and D_f from a net that knows nothing; no label is read."""
+"""Bad teacher: learn D_r from the original and D_f from a net with random weights, without labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.training.supervised import copy_of
 
 @dataclass(frozen=True)
 class BadTeacherConfig(BaselineConfig):
-    """The paper's: Adam at 1e-4, 1 epoch, batches of 256, temperature 1. It takes 30 % of D_r; here an epoch is all of it."""
+    """The paper's settings: Adam at 1e-4, 1 epoch, batches of 256, temperature 1. An epoch is all of D_r, not 30 % of it."""
 
     epochs: int = 1
     batch_size: int = 256
@@ -27,7 +27,7 @@ class BadTeacherConfig(BaselineConfig):
 
 
 class BadTeacher(Baseline):
-    """KL(original ‖ student) on a batch of D_r plus KL(random net ‖ student) on one of D_f; an epoch is the batches of D_r."""
+    """KL(original ‖ student) on a batch of D_r plus KL(random net ‖ student) on one of D_f. An epoch is the batches of D_r."""
 
     name = "bad-teacher"
     title = "Bad teacher"
@@ -37,28 +37,28 @@ class BadTeacher(Baseline):
     passes = 8 / 3
 
     def start(self, model: Net, split: Any, *, seed: int) -> BaselineState:
-        """Makes the incompetent teacher besides."""
+        """Start, and make the incompetent teacher."""
         state = super().start(model, split, seed=seed)
-        state.fixed["incompetent"] = beginner(model, seeding.generator(seed, "unlearn", "incompetent"))
+        state.fixed["incompetent"] = randomised_copy(model, seeding.generator(seed, "unlearn", "incompetent"))
         return state
 
     def update(
         self, state: BaselineState, config: BadTeacherConfig
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """One pair of minibatches."""
+        """Learn from one pair of minibatches."""
         teachers = {"remain": state.original, "forget": state.fixed["incompetent"]}
         losses = {}
         for which, teacher in teachers.items():
             x = state.images(which)
             with torch.no_grad():
-                wanted = teacher(x)
-            losses[which] = divergence(state.model(x), wanted, config.temperature)
+                target = teacher(x)
+            losses[which] = divergence(state.model(x), target, config.temperature)
         norm = state.descend(losses["remain"] + losses["forget"])
         return {k: float(v.detach()) for k, v in losses.items()}, {"both": norm}
 
 
-def beginner(model: Net, generator: torch.Generator) -> Net:
-    """A frozen copy of ``model`` in eval mode whose every layer begins anew, drawing from ``generator``, a CPU one."""
+def randomised_copy(model: Net, generator: torch.Generator) -> Net:
+    """Return a frozen copy of ``model`` in eval mode with fresh weights from ``generator``, which is on the CPU."""
     fresh: Net = copy_of(model).cpu()
     with seeding.Drawing(generator), torch.no_grad():
         for layer in fresh.modules():

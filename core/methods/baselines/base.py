@@ -1,6 +1,7 @@
-"""What the gradient baselines share: a copy of the original that learns from batches of D_r and D_f, a frozen teacher beside it.
+"""The common part of the gradient baselines: a copy of the original that learns from batches of D_r and D_f.
 
-A baseline is one small file: a frozen config, and ``update``, which takes one step and says what it cost.
+The original itself is the frozen teacher. A baseline is one file with a frozen config and ``update``, which takes one
+step and returns its losses.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from core.training.supervised import copy_of, load_optimiser
 
 @dataclass(frozen=True)
 class BaselineConfig:
-    """What every gradient baseline can be told; each adds its own."""
+    """The settings of every gradient baseline; a baseline adds its own."""
 
     epochs: int = 5
-    steps: int | None = None  # at most so many, whatever the epochs
+    steps: int | None = None  # upper limit, whatever the epochs
     batch_size: int = 64
     lr: float = 1e-3
     optimiser: str = "adam"
@@ -60,18 +61,18 @@ class BaselineConfig:
 
 @dataclass
 class BaselineState:
-    """All that a gradient baseline changes; save it at any step and it continues to the bit."""
+    """The state of a gradient baseline, which can be saved at any step and continues to the bit."""
 
     model: Net
     original: Net  # frozen
-    split: Split  # an UnlabelledSplit for a method that needs no labels
+    split: Split  # an UnlabelledSplit for a method without labels
     optimiser: torch.optim.Optimizer
     remain: Batches
     forget: Batches
     chance: torch.Generator  # on the images' device
     number: int = 0
     extra: dict[str, Any] = field(default_factory=dict)  # tensors and plain values that a method changes
-    fixed: dict[str, Any] = field(default_factory=dict)  # what ``start`` makes again to the bit; not saved
+    fixed: dict[str, Any] = field(default_factory=dict)  # not saved: ``start`` makes it again to the bit
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -91,27 +92,27 @@ class BaselineState:
         self.forget.load_state_dict(state["forget"])
         self.chance.set_state(state["chance"])
         self.number = state["number"]
-        self.extra = copied(state["extra"], device_of(self.model))
+        self.extra = copy_to(state["extra"], device_of(self.model))
 
     def rows(self, which: str) -> tuple[Tensor, Tensor]:
-        """The next batch of "remain" or "forget": its places in that set (B,), and its rows of D (B,)."""
+        """Draw a batch of "remain" or "forget" and return its places in that set (B,) and its rows of D (B,)."""
         rows = getattr(self.split, f"{which}_rows")
         places = getattr(self, which).draw().to(rows.device)
         return places, rows[places]
 
     def images(self, which: str) -> Tensor:
-        """Images (B, C, H, W) of the next batch; all that there is for a method that needs no labels."""
+        """Draw a batch of "remain" or "forget" and return its images (B, C, H, W), without labels."""
         return self.split.train.floats(self.rows(which)[1])
 
     def batch(self, which: str) -> tuple[Tensor, Tensor]:
-        """Images (B, C, H, W) and labels (B,) of the next batch of "remain" or "forget"."""
+        """Draw a batch of "remain" or "forget" and return its images (B, C, H, W) and labels (B,)."""
         rows = self.rows(which)[1]
         return self.split.train.floats(rows), self.split.train.y[rows]
 
     def descend(self, loss: Tensor, masks: list[Tensor] | None = None) -> float:
-        """One step of the optimiser down ``loss`` (); the norm of its gradient.
+        """Take one optimiser step down ``loss`` () and return the norm of its gradient.
 
-        ``masks``, one a parameter: where 0, a gradient counts as 0.
+        ``masks`` has one tensor for each parameter. A gradient counts as 0 where its mask is 0.
         """
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -125,40 +126,39 @@ class BaselineState:
 
 
 class Baseline:
-    """The Unlearner protocol for methods that take gradient steps on a Student."""
+    """The Unlearner protocol for methods that take gradient steps on a BaselineState."""
 
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]  # the paper
     Config: ClassVar[type[Any]]
     needs_labels = True
-    passes: ClassVar[float] = (
-        1.0  # batches that a step passes forward and backward; a forward pass alone is a third
-    )
+    # batches that a step passes forward and backward; a forward pass alone counts as a third
+    passes: ClassVar[float] = 1.0
 
     def __init__(self, config: Any = None) -> None:
         self.config = config
 
     def configure(self, model: Net, split: Split) -> None:
-        """The preset of (dataset, task), unless a config was given; the paper's where there is no preset."""
+        """Choose the preset of (dataset, task) unless the caller gave a config; the paper's settings where there is no preset."""
         if self.config is None:
             self.config = preset(self.name, split.dataset.family, split.task, self.Config)
 
     def epoch_steps(self, split: Split, config: Any) -> int:
-        """Steps of one epoch. Here: the batches of D_r; a method that walks D_f says so."""
+        """Return the steps of one epoch, by default one for each batch of D_r."""
         return batches(split.remain_rows, config.batch_size)
 
     def steps(self, split: Split, config: Any) -> int:
-        """Steps in all."""
+        """Return the steps of the whole run."""
         total: int = config.epochs * self.epoch_steps(split, config)
         return total if config.steps is None else min(total, config.steps)
 
     def stages(self, split: Split, config: Any) -> tuple[Stage, ...]:
-        """One stage of steps."""
+        """Return one stage, which consists of the steps."""
         return (Stage("unlearn", "unlearning", self.steps(split, config)),)
 
     def start(self, model: Net, split: Split, *, seed: int) -> BaselineState:
-        """``model`` is copied twice. Batch statistics stay as they are: the model is in eval mode throughout."""
+        """Copy ``model`` twice. Both copies stay in eval mode, so batch statistics do not change."""
         config = self.config
         device = device_of(model)
         student = copy_of(model).eval()
@@ -176,15 +176,15 @@ class Baseline:
         )
 
     def prepare(self, state: BaselineState, config: Any) -> Progress | None:
-        """Nothing to prepare."""
+        """Return None: there is nothing to prepare."""
         return None
 
     def update(self, state: BaselineState, config: Any) -> tuple[Mapping[str, float], Mapping[str, float]]:
-        """One step: changes ``state`` and gives its losses and gradient norms by name."""
+        """Take one step on ``state`` and return its losses and gradient norms by name."""
         raise NotImplementedError
 
     def step(self, state: BaselineState, config: Any) -> Step:
-        """``update``, timed and checked. Raises DivergedError when a loss is no number."""
+        """Call ``update``, time it and check its numbers. Raises DivergedError when a loss is not finite."""
         start = time.perf_counter()
         with seeding.Drawing(state.chance) if state.model.draws else nullcontext():
             losses, norms = self.update(state, config)
@@ -193,55 +193,57 @@ class Baseline:
         if not all(abs(v) < float("inf") for v in (*losses.values(), *norms.values())):
             raise DivergedError("the loss", stage="unlearn", step=state.number, advice="lower lr")
         if state.number == total:
-            finite(state.model, state.number)  # no later loss would tell
+            check_finite(state.model, state.number)  # no later loss would show it
         epoch = self.epoch(state, config)
         seconds = time.perf_counter() - start
         return Step(state.number, total, epoch, "unlearn", dict(losses), dict(norms), seconds=seconds)
 
     def epoch(self, state: BaselineState, config: Any) -> int:
-        """The epoch of the step just taken, from 1."""
+        """Return the epoch, from 1, of the last step."""
         return (state.number - 1) // self.epoch_steps(state.split, config) + 1
 
     def result(self, state: BaselineState) -> Net:
-        """The model as it stands."""
+        """Return the model in eval mode; not a copy."""
         return state.model.eval()
 
 
 def optimiser(parameters: Any, config: Any, device: torch.device) -> torch.optim.Optimizer:
-    """The optimiser that a StudentConfig names, fused where the device has it."""
-    same: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
-    same["fused"] = device.type in ("cpu", "cuda")
+    """Return the optimiser that a BaselineConfig names, fused where the device supports it."""
+    common: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+    common["fused"] = device.type in ("cpu", "cuda")
     if config.optimiser == "adam":
-        return Adam(parameters, **same)
-    return torch.optim.SGD(parameters, momentum=config.momentum, **same)
+        return Adam(parameters, **common)
+    return torch.optim.SGD(parameters, momentum=config.momentum, **common)
 
 
 def batches(rows: Tensor, size: int) -> int:
-    """Batches in an epoch over ``rows`` (n,)."""
+    """Return the number of batches in an epoch over ``rows`` (n,)."""
     return math.ceil(len(rows) / size)
 
 
-def finite(model: Net, step: int) -> None:
-    """Raises DivergedError when a weight is no number."""
+def check_finite(model: Net, step: int) -> None:
+    """Raise DivergedError when a weight is not finite."""
     if not all(bool(p.isfinite().all()) for p in model.parameters()):
         raise DivergedError("a weight", stage="unlearn", step=step, advice="lower lr")
 
 
-def copied(value: Any, device: torch.device) -> Any:
-    """``value``, nested dicts and lists, with each tensor a copy of its own on ``device``."""
+def copy_to(value: Any, device: torch.device) -> Any:
+    """Return ``value``, nested dicts and lists, with a copy of each tensor on ``device``."""
     if isinstance(value, Tensor):
         return value.to(device, copy=True)
     if isinstance(value, dict):
-        return {k: copied(v, device) for k, v in value.items()}
-    return [copied(v, device) for v in value] if isinstance(value, list) else value
+        return {k: copy_to(v, device) for k, v in value.items()}
+    return [copy_to(v, device) for v in value] if isinstance(value, list) else value
 
 
 def mean_cross_entropy(model: Net, x: Tensor, y: Tensor) -> Tensor:
-    """() mean cross-entropy of ``model`` on images (B, C, H, W) with labels (B,)."""
+    """Return the mean cross-entropy () of ``model`` on images (B, C, H, W) with labels (B,)."""
     return functional.cross_entropy(model(x), y)
 
 
 def divergence(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """() mean over a batch of KL(teacher ‖ student), both softened by ``temperature`` T, times T²; logits (B, K) each."""
-    said, wanted = (functional.log_softmax(v / temperature, dim=1) for v in (logits, teacher))
-    return functional.kl_div(said, wanted, reduction="batchmean", log_target=True) * temperature**2
+    """Return the batch mean () of KL(teacher ‖ student), both softened by ``temperature`` T, times T²; logits (B, K) each."""
+    log_student, log_teacher = (functional.log_softmax(v / temperature, dim=1) for v in (logits, teacher))
+    return (
+        functional.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True) * temperature**2
+    )

@@ -1,4 +1,4 @@
-"""Boundary shrink: move each image of D_f over its nearest boundary, as the frozen original draws it."""
+"""Boundary shrink: move each image of D_f over the nearest decision boundary of the frozen original."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.runtime.bounds import Bound
 
 @dataclass(frozen=True)
 class BoundaryShrinkConfig(BaselineConfig):
-    """The paper's: SGD with momentum 0.9 at 1e-5, 10 epochs of D_f in batches of 64, a perturbation of 0.1."""
+    """The paper's settings: SGD with momentum 0.9 at 1e-5, 10 epochs of D_f in batches of 64, a perturbation of 0.1."""
 
     epochs: int = 10
     lr: float = 1e-5
@@ -38,22 +38,22 @@ class BoundaryShrink(Baseline):
     passes = 7 / 3  # forward and backward for the images' gradient, forward for the class, then the step
 
     def epoch_steps(self, split: Split, config: Any) -> int:
-        """The batches of D_f."""
+        """Return the number of batches of D_f."""
         return batches(split.forget_rows, config.batch_size)
 
     def update(
         self, state: BaselineState, config: BoundaryShrinkConfig
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """One minibatch of D_f."""
+        """Learn from one minibatch of D_f."""
         x, y = state.batch("forget")
         loss = mean_cross_entropy(state.model, x, nearest_wrong(state.original, x, y, config.bound))
         return {"forget": float(loss.detach())}, {"forget": state.descend(loss)}
 
 
 def nearest_wrong(original: Net, x: Tensor, y: Tensor, bound: float) -> Tensor:
-    """(B,) the most probable class other than ``y`` after one step of ``bound`` along the sign of the loss's gradient in x.
+    """Return (B,) the most probable class other than ``y`` after a step of ``bound`` along the sign of the loss's gradient in x.
 
-    The paper takes whatever class comes out, also y where the step was too short to cross a boundary.
+    The paper takes the most probable class, which is y where the step does not cross a boundary.
     """
     x = x.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(mean_cross_entropy(original, x, y), x)

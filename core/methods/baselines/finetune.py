@@ -1,4 +1,4 @@
-"""Fine-tuning: go on training on what remains, and let D_f fade by itself (Golatkar et al., CVPR 2020, as a baseline)."""
+"""Fine-tuning: train further on D_r only (Golatkar et al., CVPR 2020, as a baseline)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState,
 
 @dataclass(frozen=True)
 class FinetuneConfig(BaselineConfig):
-    """As later comparisons run it (Kurmanji et al. 2023): SGD with momentum 0.9 at a raised rate of 0.01, 10 epochs."""
+    """The settings of later comparisons (Kurmanji et al. 2023): SGD with momentum 0.9 at a raised rate of 0.01, 10 epochs."""
 
     epochs: int = 10
     lr: float = 1e-2
@@ -28,6 +28,6 @@ class Finetune(Baseline):
     def update(
         self, state: BaselineState, config: FinetuneConfig
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """One minibatch of D_r."""
+        """Learn from one minibatch of D_r."""
         loss = mean_cross_entropy(state.model, *state.batch("remain"))
         return {"remain": float(loss.detach())}, {"remain": state.descend(loss)}

@@ -1,4 +1,4 @@
-"""Do nothing: the row that every other method must beat."""
+"""Do nothing: the row that every method must beat."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState
 
 @dataclass(frozen=True)
 class NothingConfig(BaselineConfig):
-    """There is nothing to choose."""
+    """No settings of its own."""
 
 
 class Nothing(Baseline):
-    """The original model, handed back."""
+    """The method that returns the original model unchanged."""
 
     name = "nothing"
     title = "Do nothing"
@@ -23,11 +23,11 @@ class Nothing(Baseline):
     needs_labels = False
 
     def steps(self, split: Any, config: NothingConfig) -> int:
-        """One, so that it can be played like the others."""
+        """Return 1, so that a run can be played like others."""
         return 1
 
     def update(
         self, state: BaselineState, config: NothingConfig
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Changes nothing."""
+        """Change nothing."""
         return {}, {}

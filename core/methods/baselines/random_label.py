@@ -1,4 +1,4 @@
-"""Random labels: each image of D_f gets a wrong label, drawn once, and training goes on with it beside D_r."""
+"""Random labels: train further on D_r and on D_f with wrong labels, which are drawn once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.runtime import seeding
 
 @dataclass(frozen=True)
 class RandomLabelConfig(BaselineConfig):
-    """As Fan et al. 2024 compare with it: SGD with momentum 0.9, 10 epochs, a rate searched from 5e-4 to 5e-2."""
+    """The settings of Fan et al. 2024: SGD with momentum 0.9, 10 epochs, a rate searched from 5e-4 to 5e-2."""
 
     epochs: int = 10
     lr: float = 1e-2
@@ -25,9 +25,9 @@ class RandomLabelConfig(BaselineConfig):
 
 
 class RandomLabel(Baseline):
-    """Cross-entropy on a batch of D_f with its wrong labels plus that on a batch of D_r; an epoch is the batches of D_f.
+    """Cross-entropy on a batch of D_f with wrong labels plus that on a batch of D_r. An epoch is the batches of D_f.
 
-    The papers shuffle both sets into one; batch by batch, a small D_f weighs as much as D_r.
+    The papers shuffle both sets into one. Here a small D_f weighs as much as D_r.
     """
 
     name = "random-label"
@@ -37,32 +37,32 @@ class RandomLabel(Baseline):
     passes = 2.0
 
     def epoch_steps(self, split: Split, config: Any) -> int:
-        """The batches of D_f."""
+        """Return the number of batches of D_f."""
         return batches(split.forget_rows, config.batch_size)
 
     def start(self, model: Net, split: Split, *, seed: int) -> BaselineState:
-        """Draws the wrong labels besides."""
+        """Start, and draw the wrong labels."""
         state = super().start(model, split, seed=seed)
         generator = seeding.generator(seed, "unlearn", "wrong")
         state.fixed["wrong"] = wrong_labels(split, generator).to(split.train.y.device)
         return state
 
     def update(self, state: BaselineState, config: Any) -> tuple[dict[str, float], dict[str, float]]:
-        """One pair of minibatches."""
+        """Learn from one pair of minibatches."""
         losses = pair_losses(state)
         norm = state.descend(losses["forget"] + losses["remain"])
         return {k: float(v.detach()) for k, v in losses.items()}, {"both": norm}
 
 
 def wrong_labels(split: Split, generator: torch.Generator) -> Tensor:
-    """(N_f,) for each image of D_f a class that is not its label, each of the others as likely."""
+    """Return (N_f,) a wrong label for each image of D_f, drawn uniformly from the other classes."""
     classes = len(split.dataset.classes)
-    away = torch.randint(1, classes, (len(split.forget_rows),), generator=generator)
-    return (split.train.y[split.forget_rows].cpu() + away) % classes
+    offset = torch.randint(1, classes, (len(split.forget_rows),), generator=generator)
+    return (split.train.y[split.forget_rows].cpu() + offset) % classes
 
 
 def pair_losses(state: BaselineState) -> dict[str, Tensor]:
-    """Mean cross-entropies () on a batch of D_f with its wrong labels, and on one of D_r with its own."""
+    """Return the mean cross-entropies () on a batch of D_f with wrong labels, and on a batch of D_r."""
     places, rows = state.rows("forget")
     wrong = state.fixed["wrong"].to(rows.device)[places]
     forget = mean_cross_entropy(state.model, state.split.train.floats(rows), wrong)

@@ -1,4 +1,4 @@
-"""SCRUB: a student that disobeys its teacher on D_f and obeys it on D_r, in turns."""
+"""SCRUB: a student that alternately moves away from its teacher on D_f and towards it on D_r."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from core.runtime.bounds import Bound
 
 @dataclass(frozen=True)
 class ScrubConfig(BaselineConfig):
-    """The paper's for large data: SGD with momentum 0.9 at 5e-4, weight decay 5e-4, 3 epochs, 2 of them with max-steps, alpha 0.001,
-    gamma 0.99, temperature 4, batches of 512 of D_f and 128 of D_r."""
+    """The paper's settings for large data: SGD with momentum 0.9 at 5e-4, weight decay 5e-4, 3 epochs, 2 of them with max-steps.
+
+    Further, alpha 0.001, gamma 0.99, temperature 4, batches of 512 of D_f and 128 of D_r.
+    """
 
     epochs: int = 3
     batch_size: int = 128  # of D_r
@@ -32,7 +34,7 @@ class ScrubConfig(BaselineConfig):
     optimiser: str = "sgd"
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    msteps: int = 2  # epochs that begin with max-steps; the last ones should not
+    msteps: int = 2  # epochs that begin with max-steps; the last epochs should have none
     alpha: float = 0.001  # weight of the divergence on D_r
     gamma: float = 0.99  # weight of the cross-entropy on D_r
     temperature: float = 4.0
@@ -45,8 +47,10 @@ class ScrubConfig(BaselineConfig):
 
 
 class Scrub(Baseline):
-    """An epoch: once through D_f raising KL(original ‖ student), for the first ``msteps`` epochs; then once through D_r lowering
-    alpha · KL + gamma · cross-entropy."""
+    """Max-steps raise KL(original ‖ student) on D_f; min-steps lower alpha · KL + gamma · cross-entropy on D_r.
+
+    An epoch is a pass over D_f, in the first ``msteps`` epochs only, then a pass over D_r.
+    """
 
     name = "scrub"
     title = "SCRUB"
@@ -55,44 +59,44 @@ class Scrub(Baseline):
     passes = 4 / 3
 
     def start(self, model: Any, split: Split, *, seed: int) -> BaselineState:
-        """D_f has batches of its own size."""
+        """Start, with the batch size of D_f."""
         state = super().start(model, split, seed=seed)
         state.forget.batch_size = self.config.forget_batch_size
         return state
 
     def steps(self, split: Split, config: ScrubConfig) -> int:
-        """Max-steps and min-steps together."""
-        n_f, n_r = _lengths(split, config)
+        """Return the number of max-steps and min-steps together."""
+        n_f, n_r = _batch_counts(split, config)
         total = config.epochs * n_r + min(config.msteps, config.epochs) * n_f
         return total if config.steps is None else min(total, config.steps)
 
     def epoch(self, state: BaselineState, config: ScrubConfig) -> int:
-        """The first epochs are longer."""
-        return place(state.number - 1, *_lengths(state.split, config), config.msteps)[0]
+        """Return the epoch, from 1, of the last step; epochs with max-steps are longer."""
+        return epoch_and_kind(state.number - 1, *_batch_counts(state.split, config), config.msteps)[0]
 
     def update(self, state: BaselineState, config: ScrubConfig) -> tuple[dict[str, float], dict[str, float]]:
-        """One max-step or one min-step."""
-        _, forgets = place(state.number, *_lengths(state.split, config), config.msteps)
-        which = "forget" if forgets else "remain"
+        """Take one max-step or one min-step."""
+        _, is_max_step = epoch_and_kind(state.number, *_batch_counts(state.split, config), config.msteps)
+        which = "forget" if is_max_step else "remain"
         x, y = state.batch(which)
         with torch.no_grad():
-            taught = state.original(x)
-        kl = divergence(state.model(x), taught, config.temperature)
-        if forgets:
+            target = state.original(x)
+        kl = divergence(state.model(x), target, config.temperature)
+        if is_max_step:
             return {"forget_kl": float(kl.detach())}, {"forget": state.descend(-kl)}
         ce = mean_cross_entropy(state.model, x, y)
         norm = state.descend(config.alpha * kl + config.gamma * ce)
         return {"remain_kl": float(kl.detach()), "remain": float(ce.detach())}, {"remain": norm}
 
 
-def _lengths(split: Split, config: ScrubConfig) -> tuple[int, int]:
-    """Batches of D_f and of D_r in an epoch."""
+def _batch_counts(split: Split, config: ScrubConfig) -> tuple[int, int]:
+    """Return the batches of D_f and of D_r in an epoch."""
     return batches(split.forget_rows, config.forget_batch_size), batches(split.remain_rows, config.batch_size)
 
 
-def place(step: int, n_f: int, n_r: int, msteps: int) -> tuple[int, bool]:
-    """The epoch, from 1, of step ``step``, from 0, and whether it is a max-step."""
-    long = n_f + n_r
-    if step < msteps * long:
-        return step // long + 1, step % long < n_f
-    return msteps + (step - msteps * long) // n_r + 1, False
+def epoch_and_kind(step: int, n_f: int, n_r: int, msteps: int) -> tuple[int, bool]:
+    """Return the epoch, from 1, of step ``step``, from 0, and whether it is a max-step."""
+    long_epoch = n_f + n_r
+    if step < msteps * long_epoch:
+        return step // long_epoch + 1, step % long_epoch < n_f
+    return msteps + (step - msteps * long_epoch) // n_r + 1, False

@@ -1,6 +1,6 @@
 """Label-Agnostic Forgetting (arXiv 2404.00506): two VAEs on frozen representations, then L_UE and L_RA in turn.
 
-No label is read anywhere in this file: ``start`` is handed images and rows, and nothing with a ``y``.
+Nothing in this file reads a label. ``start`` receives images and rows without a ``y``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor
 from core.config import LAFConfig
 from core.data.split import Split, UnlabelledSplit
 from core.errors import DivergedError
-from core.methods.laf.laf_step import Batch, LAFState, descend, gradients, split_by_layer, stepped
+from core.methods.laf.laf_step import Batch, LAFState, active_losses, descend, gradients, split_by_layer
 from core.methods.laf.last_layer import features, last_layer
-from core.methods.step import Stage, Step
+from core.methods.step import SLICE_S, Stage, Step
 from core.models import pooled_conv
 from core.models.base import Net, device_of
 from core.runtime import seeding
@@ -29,31 +29,32 @@ from core.training.optimizer import FlatAdam
 from core.training.supervised import copy_of
 from core.training.vae_trainer import VAETrainer
 
-SLICE_S = 0.05
-
 
 class LAF:
-    """Two VAEs learn D and D_f; L_UE makes the model fail the one of D_f, L_RA holds what remains and pushes the rest away."""
+    """Label-Agnostic Forgetting with two VAEs, h of D and h_f of D_f.
+
+    L_UE makes h_f fail on the representations of D_f. L_RA holds those of D_r and pushes those of D_f away.
+    """
 
     name = "laf"
     title = "LAF"
     needs_labels = False
     changeable = (
-        "epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded", "schedule", "losses", "ue_per_ra",
-        "weight_remain", "weight_forget", "weight_align", "weight_repel",
-    )  # fmt: skip
+        *("epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded", "schedule", "losses", "ue_per_ra"),
+        *("weight_remain", "weight_forget", "weight_align", "weight_repel"),
+    )
 
     def __init__(self, config: LAFConfig | None = None) -> None:
         self.config = config
 
     def configure(self, model: Net, split: Split) -> None:
-        """The preset of (dataset, task), unless a config was given."""
+        """Choose the preset of (dataset, task), unless the caller gave a config."""
         if self.config is None:
             self.config = LAFConfig.preset(split.dataset.family, split.task)
 
     def stages(self, split: UnlabelledSplit, config: LAFConfig) -> tuple[Stage, ...]:
-        """h on D, h_f on D_f, then one step a pair of batches: the shorter of the two loaders decides."""
-        n_r, n_f = _counts(split, config)
+        """Return the stages: h on D, h_f on D_f, then one step for each pair of batches; the shorter loader sets their number."""
+        n_r, n_f = _image_counts(split, config)
 
         def batches(n: int, size: int) -> int:
             return math.ceil(n / size)
@@ -67,18 +68,18 @@ class LAF:
                 vae.epochs * batches(n_r + n_f * (config.vae_data == "all"), vae.batch_size),
             ),
             Stage("vae_f", "VAE of D_f", vae.epochs * batches(n_f, vae.batch_size)),
-            Stage("unlearn", "unlearning", self._total(pairs, config)),
+            Stage("unlearn", "unlearning", self._total_steps(pairs, config)),
         )
 
     def start(self, model: Net, split: UnlabelledSplit, *, seed: int) -> LAFState:
-        """Copies ``model`` twice: the frozen teacher and the model to unlearn. BatchNorm stays in eval mode throughout."""
+        """Copy ``model`` twice, as the frozen teacher and as the model to unlearn. BatchNorm stays in eval mode throughout."""
         config = self.config
         assert config is not None
         device = device_of(model)
         split = split.to(device)
         original = copy_of(model).eval().requires_grad_(False)
         student = copy_of(model).eval()
-        rows, remain_at, forget_at = _read(split, config, seed)
+        rows, remain_at, forget_at = _draw_rows(split, config, seed)
         layer = last_layer(student, split.train.floats(rows[:2])) if config.learns == "last" else None
         if layer is None and not in_bfloat16(device, config.precision):
             pooled_conv.make_ready(student.extractor, split.train.floats(rows[:2]))
@@ -117,10 +118,10 @@ class LAF:
         )
 
     def prepare(self, state: LAFState, config: LAFConfig) -> Progress | None:
-        """Representations of D once, then h on all of D, or on D_r where ``vae_data`` says so, then h_f on D_f."""
+        """Compute the representations of D once, then fit h on D (or on D_r, by ``vae_data``), then h_f on D_f."""
         start = time.perf_counter()
         if state.filled < len(state.representations):
-            self._fill(state, start)
+            self._fill_representations(state, start)
             state.vae.seconds += time.perf_counter() - start
             return Progress(
                 "vae", state.vae.number, state.vae.total, state.vae.seconds, tuple(state.vae.curve)
@@ -136,8 +137,8 @@ class LAF:
                 return Progress(fit.stage, fit.number, fit.total, fit.seconds, tuple(fit.curve))
         return None
 
-    def _fill(self, state: LAFState, start: float, chunk: int = 64) -> None:
-        """In chunks whose activations a core's cache holds: of 1,024 images they took half as long again."""
+    def _fill_representations(self, state: LAFState, start: float, chunk: int = 64) -> None:
+        """Compute representations for one slice of time, in chunks whose activations fit a core's cache."""
         original, count = state.original, len(state.representations)
         layer = (
             None if state.features is None else last_layer(original, state.split.train.floats(state.rows[:2]))
@@ -154,33 +155,15 @@ class LAF:
                 state.filled += chunk
 
     def step(self, state: LAFState, config: LAFConfig) -> Step:
-        """One pair of batches: steps on L_UE, then one on L_RA with a fresh forward pass; or as schedule and losses say."""
+        """Take the steps on L_UE, then one on L_RA with a fresh forward pass, for one pair of batches.
+
+        ``schedule`` and ``losses`` of the config choose other combinations.
+        """
         start = time.perf_counter()
         batch = Batch.draw(state)
         state.number += 1
-        what = stepped(state, config)
-        grads: dict[str, Tensor] = {}
-        terms: dict[str, float] = {}
-        moves: dict[str, Tensor] = {}
-        if what == "joint":
-            terms, grads = gradients(state, batch, config, "ue", "ra")
-            both = state.gradients.setdefault("joint", state.flat.gradient())
-            torch.add(grads["ue"], grads["ra"], out=both.values)
-            moves["joint"] = descend(state, both, state.optimiser_ra, config.lr_ra)
-        kinds = {
-            "ue": (config.ue_per_ra, state.optimiser_ue, config.lr_ue),
-            "ra": (1, state.optimiser_ra, config.lr_ra),
-        }
-        for loss in ("ue", "ra"):
-            if what not in ("both", loss):
-                continue
-            times, optimiser, lr = kinds[loss]
-            for _ in range(times):
-                found, made = gradients(state, batch, config, loss)
-                moves[loss] = descend(state, state.gradients[loss], optimiser, lr)
-            grads |= made
-            terms |= found
-        # one crossing from the device to here for all of them
+        terms, grads, moves = _descend_losses(state, batch, config)
+        # one transfer from the device for all numbers
         dot = [grads["ue"] @ grads["ra"]] if len(grads) == 2 else []
         numbers = torch.stack([*(g.norm() for g in grads.values()), *moves.values(), *dot]).tolist()
         norms = dict(zip(grads, numbers, strict=False))
@@ -192,7 +175,7 @@ class LAF:
         product = norms.get("ue", 0.0) * norms.get("ra", 0.0)
         return Step(
             number=state.number,
-            total=self._total(state.steps_per_epoch, config),
+            total=self._total_steps(state.steps_per_epoch, config),
             epoch=(state.number - 1) // state.steps_per_epoch + 1,
             stage="unlearn",
             losses=terms,
@@ -204,49 +187,79 @@ class LAF:
         )
 
     def by_layer(self, state: LAFState, config: LAFConfig) -> dict[str, dict[str, float | None]]:
-        """Norms of both gradients and their cosine for each layer, on the batches and noise of the next step, which is not taken.
+        """Return the norms of both gradients and their cosine for each layer, by name of the parameter's module.
 
-        By name of the parameter's module: {"0": {"ue": …, "ra": …, "cosine": … in [-1, 1], None where one is zero}}.
+        The batches and the noise are those of the next step, which is not taken.
+        Returns {"0": {"ue": norm, "ra": norm, "cosine": in [-1, 1], None where one norm is 0}}.
         """
         loaders = (state.remain, state.forget)
-        kept = [copy.deepcopy(b.state_dict()) for b in loaders], state.noise.get_state()
+        loader_states, noise_state = [copy.deepcopy(b.state_dict()) for b in loaders], state.noise.get_state()
         try:
             batch = Batch.draw(state)
-            found = gradients(state, batch, config, "ue", "ra")[1]
+            grads = gradients(state, batch, config, "ue", "ra")[1]
         finally:
-            for loader, saved in zip(loaders, kept[0], strict=True):
+            for loader, saved in zip(loaders, loader_states, strict=True):
                 loader.load_state_dict(saved)
-            state.noise.set_state(kept[1])
-        return split_by_layer(state, found["ue"], found["ra"])
+            state.noise.set_state(noise_state)
+        return split_by_layer(state, grads["ue"], grads["ra"])
 
-    def _total(self, pairs: int, config: LAFConfig) -> int:
-        """Steps in all; two stages take as many of each kind as the others."""
+    def _total_steps(self, pairs: int, config: LAFConfig) -> int:
+        """Return the steps of the run; the two-stage schedule takes them once for each loss."""
         return (config.steps or config.epochs * pairs) * (2 if config.schedule == "two-stage" else 1)
 
     def result(self, state: LAFState) -> Net:
-        """The model as it stands."""
+        """Return the model being unlearned; not a copy."""
         return state.model
+
+
+def _descend_losses(
+    state: LAFState, batch: Batch, config: LAFConfig
+) -> tuple[dict[str, float], dict[str, Tensor], dict[str, Tensor]]:
+    """Descend the losses of this step on ``batch``; return their terms, their gradients (P,) and the lengths () of the moves."""
+    mode = active_losses(state, config)
+    grads: dict[str, Tensor] = {}
+    terms: dict[str, float] = {}
+    moves: dict[str, Tensor] = {}
+    if mode == "joint":
+        terms, grads = gradients(state, batch, config, "ue", "ra")
+        both = state.gradients.setdefault("joint", state.flat.gradient())
+        torch.add(grads["ue"], grads["ra"], out=both.values)
+        moves["joint"] = descend(state, both, state.optimiser_ra, config.lr_ra)
+    plan = {
+        "ue": (config.ue_per_ra, state.optimiser_ue, config.lr_ue),
+        "ra": (1, state.optimiser_ra, config.lr_ra),
+    }
+    for loss in ("ue", "ra"):
+        if mode not in ("both", loss):
+            continue
+        times, optimiser, lr = plan[loss]
+        for _ in range(times):
+            loss_terms, loss_grads = gradients(state, batch, config, loss)
+            moves[loss] = descend(state, state.gradients[loss], optimiser, lr)
+        grads |= loss_grads
+        terms |= loss_terms
+    return terms, grads, moves
 
 
 def _vae_title(config: LAFConfig) -> str:
     return "VAE of D" if config.vae_data == "all" else "VAE of D_r"
 
 
-def _counts(split: UnlabelledSplit, config: LAFConfig) -> tuple[int, int]:
-    """How many images of D_r and of D_f are read."""
+def _image_counts(split: UnlabelledSplit, config: LAFConfig) -> tuple[int, int]:
+    """Return the number of images of D_r and of D_f that the run reads."""
     n_r, n_f = len(split.remain_rows), len(split.forget_rows)
     return min(n_r, config.most_remain or n_r), min(n_f, config.most_forget or n_f)
 
 
-def _read(split: UnlabelledSplit, config: LAFConfig, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows that are read, (n,), and where among them are those of D_r and of D_f: all of D, or a random part of each."""
-    counts = _counts(split, config)
+def _draw_rows(split: UnlabelledSplit, config: LAFConfig, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows to read (n,) and the places of D_r and of D_f among them: all of D, or a random part of each set."""
+    counts = _image_counts(split, config)
     parts = (split.remain_rows, split.forget_rows)
     if counts == tuple(len(p) for p in parts):
         return torch.arange(len(split.train), device=split.remain_rows.device), *parts
-    chance = seeding.generator(seed, "laf", "read")
+    generator = seeding.generator(seed, "laf", "read")
     chosen = [
-        p[torch.randperm(len(p), generator=chance)[:n].to(p.device)]
+        p[torch.randperm(len(p), generator=generator)[:n].to(p.device)]
         for p, n in zip(parts, counts, strict=True)
     ]
     rows = torch.cat(chosen).sort().values

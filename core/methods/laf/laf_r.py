@@ -35,7 +35,7 @@ class LAFRState:
 
     def state_dict(self) -> dict[str, Any]:
         repair = self.repair.state_dict()
-        del repair["model"]  # LAF's, which is kept already
+        del repair["model"]  # LAF's state holds the same model
         return {"laf": self.laf.state_dict(), "repair": repair}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -43,12 +43,15 @@ class LAFRState:
         self.repair.load_state_dict({**state["repair"], "model": state["laf"]["model"]})
 
     def share_with(self, other: LAFRState) -> None:
-        """As LAF's."""
+        """Share LAF's representations with a fork."""
         self.laf.share_with(other.laf)
 
 
 class LAFR:
-    """LAF to its end without a label, then cross-entropy on a share of D_r; only the head learns, as in the reference."""
+    """LAF without labels, then cross-entropy on a share of D_r.
+
+    Only the head learns in the repair, as in the reference implementation.
+    """
 
     name = "laf+r"
     title = "LAF+R"
@@ -58,35 +61,38 @@ class LAFR:
         self.config = config
 
     def configure(self, model: Net, split: Split) -> None:
-        """The preset of (dataset, task), unless a config was given."""
+        """Choose the preset of (dataset, task), unless the caller gave a config."""
         if self.config is None:
             self.config = LAFRConfig.preset(split.dataset.family, split.task)
 
     def refuse_change(self, before: LAFRConfig, now: LAFRConfig) -> str | None:
-        """LAF's settings can change as in LAF, the repair's cannot."""
+        """Return the reason why the settings ``now`` are refused: those of the repair cannot change; None where they are accepted."""
         if before.repair != now.repair:
-            return "the repair is laid out before the first step, so it cannot change in the middle of a run; reset, or begin another run"
+            return "the repair is set up before the first step, so it cannot change during a run; reset, or begin another run"
         return refused_change(LAF(before.laf), before.laf, now.laf)
 
     def stages(self, split: Split, config: LAFRConfig) -> tuple[Stage, ...]:
-        """LAF's, with the repair's minibatches counted on after its last step."""
+        """Return LAF's stages; the last one also counts the minibatches of the repair."""
         *before, unlearn = LAF(config.laf).stages(split.unlabelled(), config.laf)
-        repair = config.repair.epochs * math.ceil(_labelled(config, split) / config.repair.batch_size)
+        repair = config.repair.epochs * math.ceil(_labelled_count(config, split) / config.repair.batch_size)
         return (*before, Stage("unlearn", "unlearning, then repair", unlearn.total + repair))
 
     def start(self, model: Net, split: Split, *, seed: int) -> LAFRState:
-        """LAF is handed the split without labels; the repair a fixed random share of D_r with them."""
+        """Give LAF the split without labels, and the repair a fixed random share of D_r with labels."""
         config = self.config
         assert config is not None
         laf = LAF(config.laf).start(model, split.unlabelled(), seed=seed)
         order = torch.randperm(
             len(split.remain_rows), generator=seeding.generator(seed, "repair", "labelled")
         )
-        rows = split.remain_rows[order[: _labelled(config, split)]]
+        rows = split.remain_rows[order[: _labelled_count(config, split)]]
         supervised = TrainConfig(
-            epochs=config.repair.epochs, batch_size=config.repair.batch_size, lr=config.repair.lr,
-            weight_decay=0.0, threads=config.threads,
-        )  # fmt: skip
+            epochs=config.repair.epochs,
+            batch_size=config.repair.batch_size,
+            lr=config.repair.lr,
+            weight_decay=0.0,
+            threads=config.threads,
+        )
         student = laf.model
         repair = SupervisedTrainer.start(
             student, split.train.take(rows), supervised, seed=seed, stage="repair", part=student.head
@@ -94,11 +100,11 @@ class LAFR:
         return LAFRState(laf, repair)
 
     def prepare(self, state: LAFRState, config: LAFRConfig) -> Progress | None:
-        """LAF's preparation."""
+        """Run one slice of LAF's preparation; return None when it is complete."""
         return LAF(config.laf).prepare(state.laf, config.laf)
 
     def step(self, state: LAFRState, config: LAFRConfig) -> Step:
-        """A pair of LAF's losses until its end, then a minibatch of the repair."""
+        """Take one step of LAF until LAF ends, then one minibatch of the repair."""
         total_laf = config.laf.steps or config.laf.epochs * state.laf.steps_per_epoch
         total = total_laf + state.repair.total
         if state.laf.number < total_laf:
@@ -110,14 +116,14 @@ class LAFR:
         return Step(state.number, total, epoch, "repair", {"cross_entropy": loss}, {}, seconds=seconds)
 
     def by_layer(self, state: LAFRState, config: LAFRConfig) -> dict[str, dict[str, float | None]]:
-        """As LAF's, whose part it is."""
+        """Return LAF's gradient norms and cosines for each layer; see ``LAF.by_layer``."""
         return LAF(config.laf).by_layer(state.laf, config.laf)
 
     def result(self, state: LAFRState) -> Net:
-        """The model as it stands."""
+        """Return the model in eval mode; not a copy."""
         return state.laf.model.eval()
 
 
-def _labelled(config: LAFRConfig, split: Split) -> int:
-    """Images of D_r whose labels are read; at least one."""
+def _labelled_count(config: LAFRConfig, split: Split) -> int:
+    """Return the number of images of D_r whose labels are read; at least 1."""
     return max(1, round(config.repair.share * len(split.remain_rows)))

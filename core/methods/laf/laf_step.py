@@ -1,4 +1,4 @@
-"""What one step of LAF is made of: its state, a pair of batches, the two losses with their terms, gradients and moves."""
+"""One step of LAF: its state, its pair of batches, and the terms, gradients and moves of its two losses."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from core.training.vae_trainer import VAETrainer
 
 @dataclass
 class LAFState:
-    """All of a LAF run: the frozen original and what it says, two VAEs, the model being unlearned."""
+    """The state of a LAF run: the frozen original and its representations, two VAEs, and the model being unlearned."""
 
     original: Net
     model: Net
     split: UnlabelledSplit
-    rows: Tensor  # (n,) of split.train: the images that are read, D's unless the config says fewer
-    remain_at: Tensor  # (n_r,) of D_r among them
-    forget_at: Tensor  # (n_f,) of D_f
-    representations: Tensor  # (n, width) of them under the original; filled in slices
-    filled: int
-    features: Tensor | None  # (n, in_features) below the layer that learns, where only that one does
-    layer: nn.Linear | None  # that layer of ``model``
-    bf16: bool
+    rows: Tensor  # (n,) of split.train, the images that the run reads
+    remain_at: Tensor  # (n_r,) places of D_r in ``rows``
+    forget_at: Tensor  # (n_f,) places of D_f in ``rows``
+    representations: Tensor  # (n, width) of ``rows`` under the original
+    filled: int  # rows of ``representations`` that are computed
+    features: Tensor | None  # (n, in_features) inputs of ``layer``
+    layer: nn.Linear | None  # the last layer of ``model`` where only that layer learns
+    bf16: bool  # forward and backward pass of the extractor in bfloat16
     vae: VAETrainer  # h, on D
     vae_f: VAETrainer  # h_f, on D_f
     flat: FlatParameters  # the parameters that learn
@@ -45,16 +45,16 @@ class LAFState:
     forget: Batches
     noise: torch.Generator
     number: int = 0
-    gradients: dict[str, FlatVector] = field(default_factory=dict)  # memory that is used again at each step
+    gradients: dict[str, FlatVector] = field(default_factory=dict)  # reused at each step
 
     @property
     def learning(self) -> nn.Module:
-        """The part that the two losses reach; the head's parameters receive no gradient from either."""
+        """The module that learns; neither loss has a gradient for the head."""
         return self.model.extractor if self.layer is None else self.layer
 
     @property
     def steps_per_epoch(self) -> int:
-        """Pairs of batches: the shorter of the two loaders decides."""
+        """Pairs of batches in an epoch, which is a pass over the shorter of D_r and D_f."""
         return min(len(self.remain), len(self.forget))
 
     def state_dict(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class LAFState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The original's representations are not kept: they are computed again, to the same bits."""
+        """Restore a saved state. Representations are not part of it; ``prepare`` computes them again to the same bits."""
         self.model.load_state_dict(state["model"])
         for name in ("vae", "vae_f", "remain", "forget", "optimiser_ue", "optimiser_ra"):
             getattr(self, name).load_state_dict(state[name])
@@ -79,23 +79,23 @@ class LAFState:
         self.number = state["number"]
 
     def share_with(self, other: LAFState) -> None:
-        """Spare a fork the forward pass over all of D; nobody writes to it once it is filled."""
+        """Share the representations with the fork ``other``, to save a forward pass over D. They are not written again."""
         other.representations, other.filled, other.features = self.representations, self.filled, self.features
 
     def extract(self, x: Tensor) -> Tensor:
-        """Representations (B, width) float32 of a Batch's x under the model as it is."""
+        """Return the representations (B, width) float32 of a Batch's x under the model being unlearned."""
         if self.layer is not None:
             return torch.addmm(self.layer.bias, x, self.layer.weight.T)
-        found = None if self.bf16 else pooled_conv.blocks(self.model.extractor, x)
-        if found is not None:
-            return pooled_conv.extract(found, x)
+        blocks = None if self.bf16 else pooled_conv.blocks(self.model.extractor, x)
+        if blocks is not None:
+            return pooled_conv.extract(blocks, x)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             return self.model.extract(x).float()
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """A pair of batches, D_r's images first."""
+    """A pair of batches; the images of D_r come first."""
 
     x: Tensor  # (B_r + B_f, C, H, W); features (B_r + B_f, in_features) where only the last layer learns
     e0: Tensor  # (B_r + B_f, width) under the original
@@ -103,7 +103,7 @@ class Batch:
 
     @classmethod
     def draw(cls, state: LAFState) -> Batch:
-        """The next pair; an epoch ends where the shorter of the two loaders does."""
+        """Draw the next pair of batches; an epoch ends with the shorter loader."""
         if state.number % state.steps_per_epoch == 0:
             state.remain.restart()
             state.forget.restart()
@@ -114,8 +114,8 @@ class Batch:
         return cls(x, state.representations[at], len(at_r))
 
 
-def stepped(state: LAFState, config: LAFConfig) -> str:
-    """Which losses this step (number ``state.number``) is on: "both", "ue", "ra" or "joint"."""
+def active_losses(state: LAFState, config: LAFConfig) -> str:
+    """Return the losses that step ``state.number`` descends: "both", "ue", "ra" or "joint"."""
     if config.losses != "both":
         return config.losses
     if config.schedule == "two-stage":
@@ -126,16 +126,18 @@ def stepped(state: LAFState, config: LAFConfig) -> str:
 
 @torch.no_grad()
 def ue_slope(state: LAFState, e: Tensor, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """L_UE and its terms, and dL_UE/de (B_r + B_f, width), for representations e; draws the VAEs' noise."""
+    """Return L_UE with its terms, and dL_UE/de (B_r + B_f, width) for representations e. Draws the VAEs' noise."""
     slope = torch.empty_like(e)
     sums = []
     halves = (slice(None, batch.n_r), slice(batch.n_r, None))
-    fits = (state.vae, state.vae_f)
-    for part, fit, weight in zip(halves, fits, (config.weight_remain, -config.weight_forget), strict=True):
-        tape = vae_gradients.forward(fit.vae, e[part], state.noise)
+    trainers = (state.vae, state.vae_f)
+    for part, trainer, weight in zip(
+        halves, trainers, (config.weight_remain, -config.weight_forget), strict=True
+    ):
+        tape = vae_gradients.forward(trainer.vae, e[part], state.noise)
         value, to_hat = squared_error_slope(tape.e_hat - tape.e, bounded=config.bounded)
         sums.append(value.sum())
-        slope[part] = vae_gradients.input_gradient(fit.vae, tape, to_hat).sub_(to_hat).mul_(weight)
+        slope[part] = vae_gradients.input_gradient(trainer.vae, tape, to_hat).sub_(to_hat).mul_(weight)
     remain, forget = sums
     loss = config.weight_remain * remain - config.weight_forget * forget
     return {"ue_remain": remain, "ue_forget": forget, "ue": loss}, slope
@@ -143,11 +145,15 @@ def ue_slope(state: LAFState, e: Tensor, batch: Batch, config: LAFConfig) -> tup
 
 @torch.no_grad()
 def ra_slope(state: LAFState, e: Tensor, batch: Batch, config: LAFConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """L_RA and its terms, and dL_RA/de (B_r + B_f, width), for representations e."""
+    """Return L_RA with its terms, and dL_RA/de (B_r + B_f, width) for representations e."""
     align, repel, slope = alignment_gradient(
-        e, batch.e0, batch.n_r,
-        temperature=config.temperature, weight_align=config.weight_align, weight_repel=config.weight_repel,
-    )  # fmt: skip
+        e,
+        batch.e0,
+        batch.n_r,
+        temperature=config.temperature,
+        weight_align=config.weight_align,
+        weight_repel=config.weight_repel,
+    )
     loss = config.weight_align * align - config.weight_repel * repel
     return {"ra_align": align, "ra_repel": repel, "ra": loss}, slope
 
@@ -158,14 +164,14 @@ SLOPES = {"ue": ue_slope, "ra": ra_slope}
 def gradients(
     state: LAFState, batch: Batch, config: LAFConfig, *losses: str
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """Terms of ``losses`` ("ue", "ra") from one forward pass, and each one's gradient over what learns, (P,).
+    """Return the terms of ``losses`` ("ue", "ra") from one forward pass, and the gradient (P,) of each loss.
 
-    A gradient is overwritten by the next one of the same loss. Raises DivergedError for a loss that is no number.
+    The next call overwrites the gradient of the same loss. Raises DivergedError for a loss that is not finite.
     """
     with torch.set_grad_enabled(state.layer is None):
         e = state.extract(batch.x)
     terms: dict[str, float] = {}
-    found: dict[str, Tensor] = {}
+    grads: dict[str, Tensor] = {}
     for loss in losses:
         named, slope = SLOPES[loss](state, e.detach(), batch, config)
         values = dict(zip(named, torch.stack([*named.values()]).tolist(), strict=True))
@@ -177,24 +183,24 @@ def gradients(
                 advice="lower lr_UE and lr_RA, or raise τ",
             )
         into = state.gradients.setdefault(loss, state.flat.gradient())
-        found[loss] = into.put(_backward(state, batch, e, slope, keep=loss != losses[-1]))
+        grads[loss] = into.put(_backward(state, batch, e, slope, keep=loss != losses[-1]))
         terms |= values
-    return terms, found
+    return terms, grads
 
 
 def _backward(
     state: LAFState, batch: Batch, e: Tensor, slope: Tensor, *, keep: bool
 ) -> tuple[Tensor | None, ...]:
-    """The gradient for each parameter that learns, from dL/de."""
+    """Return the gradient of each parameter that learns, from dL/de."""
     if state.layer is not None:
         return slope.T @ batch.x, slope.sum(0)
-    # a number with the slope as its gradient: handed the slope itself, autograd imports torch's compiler, half a second, to compare two shapes
+    # A scalar whose gradient is ``slope``. With ``grad_outputs=slope``, autograd would import torch's compiler (0.5 s).
     return torch.autograd.grad((e * slope).sum(), state.flat.parameters, retain_graph=keep, allow_unused=True)
 
 
 @torch.no_grad()
 def descend(state: LAFState, along: FlatVector, optimiser: FlatAdam, lr: float) -> Tensor:
-    """One optimiser step along a gradient; () how far it moved the parameters. nan where a weight is no number."""
+    """Take one optimiser step along a gradient and return the distance () that the parameters moved; nan for a weight that is nan."""
     before = state.flat.values.clone()
     optimiser.lr = lr
     optimiser.step(along)
@@ -202,7 +208,7 @@ def descend(state: LAFState, along: FlatVector, optimiser: FlatAdam, lr: float) 
 
 
 def split_by_layer(state: LAFState, ue: Tensor, ra: Tensor) -> dict[str, dict[str, float | None]]:
-    """Norms and cosine of two flat gradients, layer by layer, in the order of the parameters."""
+    """Return the norms and the cosine of two flat gradients for each layer, in the order of the parameters."""
     learning = {id(p) for p in state.flat.parameters}
     spans: dict[str, list[slice]] = {}
     at = 0
@@ -211,13 +217,13 @@ def split_by_layer(state: LAFState, ue: Tensor, ra: Tensor) -> dict[str, dict[st
             continue
         spans.setdefault(name.rpartition(".")[0] or name, []).append(slice(at, at + parameter.numel()))
         at += parameter.numel()
-    found: dict[str, dict[str, float | None]] = {}
+    by_layer: dict[str, dict[str, float | None]] = {}
     for layer, parts in spans.items():
         a, b = (torch.cat([g[s] for s in parts]) for g in (ue, ra))
         product = float(a.norm() * b.norm())
-        found[layer] = {
+        by_layer[layer] = {
             "ue": float(a.norm()),
             "ra": float(b.norm()),
             "cosine": float(a @ b) / product if product > 0 else None,
         }
-    return found
+    return by_layer

@@ -1,4 +1,4 @@
-"""The last layer of an extractor, and what goes into it: where only that layer learns, the rest is computed once for each image."""
+"""The last linear layer of an extractor, and its inputs, which are computed once where only that layer learns."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from core.models.base import Net
 
 
 def last_layer(model: Net, sample: Tensor) -> nn.Linear:
-    """The linear layer whose output is the representation, found on images ``sample`` (B, C, H, W).
+    """Return the linear layer whose output is the representation, checked on images ``sample`` (B, C, H, W).
 
-    Raises RequestError for a net whose representation does not come straight from a linear layer.
+    Raises RequestError for a net whose representation is not the output of a linear layer.
     """
-    found = [m for m in model.extractor.modules() if isinstance(m, nn.Linear)][-1:]
-    if found:
-        x, e = _run(model, found[0], sample)
-        if x is not None and torch.equal(found[0](x), e):
-            return found[0]
+    linear = [m for m in model.extractor.modules() if isinstance(m, nn.Linear)]
+    if linear:
+        last = linear[-1]
+        x, e = _forward(model, last, sample)
+        if x is not None and torch.equal(last(x), e):
+            return last
     raise RequestError(
-        "the fast mode trains the linear layer that makes the representation, and this net's representation does not come"
-        " straight from one; run it exactly"
+        "the fast mode trains the linear layer that outputs the representation, and this net has no such layer; run it exactly"
     )
 
 
 def features(model: Net, layer: nn.Linear, x: Tensor) -> Tensor:
-    """What ``layer`` is given for images x (B, C, H, W): (B, layer.in_features)."""
-    found = _run(model, layer, x)[0]
-    assert found is not None
-    return found
+    """Return the inputs (B, layer.in_features) of ``layer`` for images x (B, C, H, W)."""
+    inputs = _forward(model, layer, x)[0]
+    assert inputs is not None
+    return inputs
 
 
 @torch.no_grad()
-def _run(model: Net, layer: nn.Linear, x: Tensor) -> tuple[Tensor | None, Tensor]:
-    parts: list[Tensor] = []  # a net may see a large batch in parts
+def _forward(model: Net, layer: nn.Linear, x: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Return the inputs of ``layer``, None where the net does not call it, and the representations of x."""
+    parts: list[Tensor] = []  # a net may split a large batch
     hook = layer.register_forward_pre_hook(lambda _, inputs: parts.append(inputs[0]))
     try:
         e = model.extract(x)

@@ -1,6 +1,6 @@
-"""The two losses' gradients with respect to representations, in closed form: what is differentiated by hand needs no graph.
+"""Closed-form gradients of the two losses with respect to representations, which need no autograd graph.
 
-Symbols as in ``core.methods.laf.losses``, whose functions are the definition; the tests hold these to their derivatives.
+Symbols as in ``core.methods.laf.losses``, which defines the losses. Tests compare with autograd on those functions.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from core.methods.laf.losses import bounded_error
 
-_TINY = 1e-8  # of a length: torch.nn.functional.cosine_similarity's
+_TINY = 1e-8  # least length of a vector, as in torch.nn.functional.cosine_similarity
 
 
 def squared_error_slope(error: Tensor, *, bounded: bool) -> tuple[Tensor, Tensor]:
-    """For error = ê − e (B, d): φ(m) (B,), and dφ/dê = φ'(m) · 2 (ê − e) (B, d), where m = Σ_j error_j².
+    """Return φ(m) (B,) and dφ/dê = φ'(m) · 2 (ê − e) (B, d) for error = ê − e (B, d), where m = Σ_j error_j².
 
-    φ'(m) = φ(m) / (1 + m)²; the plain squared error, φ(m) = m, where not ``bounded``.
+    φ'(m) = φ(m) / (1 + m)². Without ``bounded``, φ(m) = m, the plain squared error.
     """
     m = error.square().sum(1)
     if not bounded:
@@ -26,7 +26,7 @@ def squared_error_slope(error: Tensor, *, bounded: bool) -> tuple[Tensor, Tensor
 
 
 def cosine_distance_slope(e: Tensor, e0: Tensor) -> tuple[Tensor, Tensor]:
-    """d = 1 − cos(e, e0) (B,), and dd/de = (cos · e/‖e‖ − e0/‖e0‖) / ‖e‖ (B, d), for (B, d) and (B, d)."""
+    """Return d = 1 − cos(e, e0) (B,) and dd/de = (cos · e/‖e‖ − e0/‖e0‖) / ‖e‖ (B, d), for (B, d) and (B, d)."""
     length, unit = _length(e)
     unit0 = _length(e0)[1]
     cosine = (unit * unit0).sum(1)
@@ -42,7 +42,7 @@ def alignment_gradient(
     weight_align: float = 1.0,
     weight_repel: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The align and repel terms of L_RA for (B_r + B_f, d) and (B_r + B_f, d), and dL_RA/de (B_r + B_f, d).
+    """Return the align and repel terms of L_RA and dL_RA/de (B_r + B_f, d) for e and e0, both (B_r + B_f, d).
 
     L_RA = weight_align · align − weight_repel · repel; d repel / d d_f = B_r · softmax(d_f / τ) / τ.
     """
@@ -54,7 +54,7 @@ def alignment_gradient(
 
 
 def _length(e: Tensor) -> tuple[Tensor, Tensor]:
-    """‖e‖ (B, 1) and e/‖e‖ (B, d), by rows; squares neither overflow nor vanish, and a row of zeros has no direction."""
+    """Return ‖e‖ (B, 1) and e/‖e‖ (B, d) of each row, without overflow or underflow; e/‖e‖ of a row of zeros is zeros."""
     largest = e.abs().amax(1, keepdim=True)
     scale = torch.where(largest > 0, largest, 1)
     scaled = e / scale

@@ -1,4 +1,4 @@
-"""A judgement: its figures against independent ones, its band, its slices."""
+"""An evaluation: its metrics against independent computations, its band, its slices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.evaluation.evaluator import Evaluator
 from core.evaluation.metric_specs import METRIC_SPECS
 from core.evaluation.metrics import jensen_shannon
 from core.evaluation.reference_band import Retrained, band
-from core.evaluation.rotation import turned
+from core.evaluation.rotation import rotation_from_original
 from core.models.base import outputs
 from core.models.registry import build
 from core.runtime.progress import run_to_end
@@ -42,14 +42,14 @@ def known(toy_split):
 
 
 @pytest.fixture(scope="module")
-def judge(toy_split, toy_model, known):
+def evaluator(toy_split, toy_model, known):
     return Evaluator(toy_split, toy_model, known)
 
 
 @pytest.fixture(scope="module")
-def judged(judge, known):
+def report(evaluator, known):
     """Another retrained model, as if it were unlearned."""
-    return run_to_end(judge.judge(train(_rest(judge.split), seed=50, config=toys.TRAIN)))
+    return run_to_end(evaluator.judge(train(_rest(evaluator.split), seed=50, config=toys.TRAIN)))
 
 
 def answers_of(model, images):
@@ -57,8 +57,8 @@ def answers_of(model, images):
         return model.eval()(images.x.float() / images.white).argmax(1).numpy()
 
 
-def test_accuracies_and_matrices_are_scikit_learns(judge, toy_split, toy_model):
-    found = run_to_end(judge.judge(toy_model))
+def test_accuracies_and_matrices_are_scikit_learns(evaluator, toy_split, toy_model):
+    found = run_to_end(evaluator.judge(toy_model))
     for key, images in (
         ("train_r", toy_split.remain),
         ("train_f", toy_split.forget),
@@ -74,8 +74,8 @@ def test_accuracies_and_matrices_are_scikit_learns(judge, toy_split, toy_model):
     np.testing.assert_allclose(found.class_accuracy, expected.diagonal() / expected.sum(1))
 
 
-def test_js_and_the_spread_are_those_of_the_answers_to_all_of_d_f(judge, toy_split, toy_model, known):
-    found = run_to_end(judge.judge(toy_model)).figures
+def test_js_and_the_spread_are_those_of_the_answers_to_all_of_d_f(evaluator, toy_split, toy_model, known):
+    found = run_to_end(evaluator.judge(toy_model)).figures
     p = outputs(toy_model, toy_split.forget).probabilities
     pairs = [jensen_shannon(p, outputs(r.model, toy_split.forget).probabilities) for r in known]
     assert found["js"].value == pytest.approx(np.mean(pairs), abs=1e-6)
@@ -83,8 +83,8 @@ def test_js_and_the_spread_are_those_of_the_answers_to_all_of_d_f(judge, toy_spl
     assert found["spread"].value == pytest.approx(-(mean * np.log(mean)).sum(), abs=1e-6)
 
 
-def test_the_original_is_itself(judge, toy_model):
-    found = run_to_end(judge.judge(toy_model))
+def test_the_original_is_itself(evaluator, toy_model):
+    found = run_to_end(evaluator.judge(toy_model))
     assert found.figures["cka_original"].value == pytest.approx(1, abs=1e-6)
     assert found.figures["angle"].value == pytest.approx(0, abs=1e-3)
     assert found.figures["angle_ratio"].value is None
@@ -93,33 +93,33 @@ def test_the_original_is_itself(judge, toy_model):
     assert found.attacks["learned"].auc == found.attacks["learned"].original_auc
 
 
-def test_figures_come_in_their_order_and_those_that_mean_nothing_here_are_left_out(judged):
-    assert [k for k in METRIC_SPECS if k not in ("clean_f", "planted")] == list(judged.figures)
-    assert [k for k, f in judged.figures.items() if f.summary] == ["average_gap", "tug_of_war"]
+def test_figures_come_in_their_order_and_those_that_mean_nothing_here_are_left_out(report):
+    assert [k for k in METRIC_SPECS if k not in ("clean_f", "planted")] == list(report.figures)
+    assert [k for k, f in report.figures.items() if f.summary] == ["average_gap", "tug_of_war"]
 
 
-def test_the_summaries_are_their_formulas(judge, judged, known):
-    means = {k: np.mean(judged.figures[k].band.values) for k in ("train_r", "train_f", "test")}
-    gaps = [abs(judged.figures[k].value - m) for k, m in means.items()]
-    assert judged.figures["average_gap"].value == pytest.approx(np.mean(gaps))
-    assert judged.figures["tug_of_war"].value == pytest.approx(math.prod(1 - g for g in gaps))
+def test_the_summaries_are_their_formulas(evaluator, report, known):
+    means = {k: np.mean(report.figures[k].band.values) for k in ("train_r", "train_f", "test")}
+    gaps = [abs(report.figures[k].value - m) for k, m in means.items()]
+    assert report.figures["average_gap"].value == pytest.approx(np.mean(gaps))
+    assert report.figures["tug_of_war"].value == pytest.approx(math.prod(1 - g for g in gaps))
 
 
-def test_a_reference_is_judged_against_the_others(judge, known, judged):
-    found = run_to_end(judge.judge(known[1].model, reference=1))
+def test_a_reference_is_judged_against_the_others(evaluator, known, report):
+    found = run_to_end(evaluator.judge(known[1].model, reference=1))
     assert found.references == 2
-    assert judged.references == 3
+    assert report.references == 3
     assert found.figures["train_r"].band.values == tuple(
-        judged.figures["train_r"].band.values[i] for i in (0, 2)
+        report.figures["train_r"].band.values[i] for i in (0, 2)
     )
     assert len(found.attacks["loss"].reference_aucs) == 2
     with pytest.raises(RequestError, match="number 7"):
-        run_to_end(judge.judge(known[0].model, reference=7))
+        run_to_end(evaluator.judge(known[0].model, reference=7))
 
 
-def test_probe_and_relearning_are_less_the_mean_of_the_retrained(judged):
+def test_probe_and_relearning_are_less_the_mean_of_the_retrained(report):
     for key in ("probe", "relearn"):
-        assert sum(judged.figures[key].band.values) == pytest.approx(0, abs=1e-9)
+        assert sum(report.figures[key].band.values) == pytest.approx(0, abs=1e-9)
 
 
 def test_without_retrained_models_there_are_values_and_no_band(toy_split, toy_model):
@@ -134,37 +134,37 @@ def test_without_retrained_models_there_are_values_and_no_band(toy_split, toy_mo
     json.dumps(found.as_dict(), allow_nan=False)
 
 
-def test_references_are_measured_once_and_work_comes_in_slices(judge, judged, toy_model):
-    slices = list(judge.judge(toy_model))
-    again = list(Evaluator(judge.split, toy_model, judge.references).judge(toy_model))
+def test_references_are_measured_once_and_work_comes_in_slices(evaluator, report, toy_model):
+    slices = list(evaluator.judge(toy_model))
+    again = list(Evaluator(evaluator.split, toy_model, evaluator.references).judge(toy_model))
     assert len(again) > 2 * len(slices) > 6
     assert all(0 <= s.done <= s.total for s in again)
 
 
-def test_nothing_global_moves_and_no_model_changes(judge, toy_model):
+def test_nothing_global_moves_and_no_model_changes(evaluator, toy_model):
     before = toys.weights(toy_model)
     state = torch.get_rng_state()
-    a = run_to_end(judge.judge(toy_model)).as_dict()
+    a = run_to_end(evaluator.judge(toy_model)).as_dict()
     assert torch.equal(state, torch.get_rng_state())
     assert toys.same(before, toys.weights(toy_model))
-    assert a == run_to_end(judge.judge(toy_model)).as_dict()
+    assert a == run_to_end(evaluator.judge(toy_model)).as_dict()
 
 
-def test_a_model_without_numbers_is_said_to_have_none(judge, toy_model):
+def test_a_model_without_numbers_is_said_to_have_none(evaluator, toy_model):
     broken = copy_of(toy_model)
     with torch.no_grad():
         broken.head.bias[0] = torch.nan
     with pytest.raises(DivergedError, match="the model is no longer a number"):
-        run_to_end(judge.judge(broken))
+        run_to_end(evaluator.judge(broken))
 
 
-def test_another_original_keeps_what_is_known_of_the_references(judge, toy_split, toy_model):
+def test_another_original_keeps_what_is_known_of_the_references(evaluator, toy_split, toy_model):
     other = build("digits-cnn", (1, 8, 8), 4, seed=9)
-    run_to_end(judge.judge(toy_model))
-    twin = judge.of_original(other)
+    run_to_end(evaluator.judge(toy_model))
+    twin = evaluator.of_original(other)
     assert len(list(twin.judge(other))) < 40
     assert run_to_end(twin.judge(other)).figures["cka_original"].value == pytest.approx(1, abs=1e-6)
-    assert run_to_end(judge.judge(toy_model)).figures["cka_original"].value == pytest.approx(1, abs=1e-6)
+    assert run_to_end(evaluator.judge(toy_model)).figures["cka_original"].value == pytest.approx(1, abs=1e-6)
 
 
 def test_noise_has_clean_labels_and_a_plant_its_sign():
@@ -202,11 +202,11 @@ def test_a_turned_copy_did_not_move_and_a_moved_group_did():
     g = torch.Generator().manual_seed(0)
     f0, r0 = torch.randn(50, 8, generator=g), torch.randn(200, 8, generator=g)
     rotation = torch.linalg.qr(torch.randn(8, 8, generator=g))[0]
-    angle, ratio = turned(f0 @ rotation, r0 @ rotation, f0, r0)
+    angle, ratio = rotation_from_original(f0 @ rotation, r0 @ rotation, f0, r0)
     assert angle == pytest.approx(0, abs=1e-2)
     assert ratio is None
     shake = 0.1 * torch.randn(200, 8, generator=g)
-    angle, ratio = turned(-f0 @ rotation, (r0 + shake) @ rotation, f0, r0)
+    angle, ratio = rotation_from_original(-f0 @ rotation, (r0 + shake) @ rotation, f0, r0)
     assert angle == pytest.approx(180, abs=2)
     assert ratio > 10
 

@@ -1,4 +1,4 @@
-"""What the original says of each image, filters and suggestions, against loops written another way."""
+"""Facts about images, filters and suggestions, against loops written another way."""
 
 from __future__ import annotations
 

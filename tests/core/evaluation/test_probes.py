@@ -1,4 +1,4 @@
-"""What is left to be found again."""
+"""The few-shot probe and relearning."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from core.data.images import Images
 from core.evaluation.similarity import (
-    MOST_LAYERS,
+    MAX_LAYERS,
+    MAX_WIDTH,
     REPRESENTATION,
-    WIDEST,
     cka_of,
     layer_grams,
     linear_cka,
@@ -74,7 +74,7 @@ def test_every_net_shows_its_layers_and_its_representation_last(net):
     before = {k: v.clone() for k, v in model.state_dict().items()}
     grams = layer_grams(model, images(70, shape))
     assert list(grams)[-1] == REPRESENTATION
-    assert (2 if net.endswith("shallow") else 3) <= len(grams) <= MOST_LAYERS
+    assert (2 if net.endswith("shallow") else 3) <= len(grams) <= MAX_LAYERS
     assert all(k.shape == (70, 70) and cka_of(k, k) == pytest.approx(1, abs=1e-6) for k in grams.values())
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert not any(m._forward_hooks for m in model.modules())
@@ -106,5 +106,5 @@ def test_torchvisions_nets_show_theirs_too():
 def test_features_are_narrowed_alike_each_time(shape):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     assert narrow(x).shape[0] == 4
-    assert narrow(x).shape[1] <= WIDEST
+    assert narrow(x).shape[1] <= MAX_WIDTH
     assert torch.equal(narrow(x), narrow(x))

@@ -19,6 +19,7 @@ from core.errors import LabError
 from core.projection import umap_layout, umap_process
 from core.projection.projection import Projection
 from core.projection.umap_process import UmapProcess
+from tests import toys
 
 ROOT = Path(umap_process.__file__).parents[2]
 needs_proc = pytest.mark.skipif(
@@ -29,21 +30,6 @@ needs_proc = pytest.mark.skipif(
 def blobs(n=150, d=10, seed=0):
     rng = np.random.default_rng(seed)
     return (3 * rng.normal(size=(4, d))[np.arange(n) % 4] + rng.normal(size=(n, d))).astype(np.float32)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"  # a zombie has ended, and waits for somebody to ask how
-
-
-def gone_within(pid: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not alive(pid)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +113,7 @@ def test_a_child_that_was_killed_is_replaced_at_the_next_call(monkeypatch):
         backend.fit(blobs(), 0)
         old = backend.pid
         os.kill(old, signal.SIGKILL)
-        assert gone_within(old, 10)
+        assert toys.gone_within(10, [old])
         np.testing.assert_array_equal(backend.fit(blobs(), 0), np.zeros((0, 2)))
         assert backend.pid != old
     backend.close()
@@ -183,7 +169,7 @@ def test_closing_ends_the_child_and_a_call_in_flight(monkeypatch):
     thread.join(20)
     assert not thread.is_alive()
     assert "closed" in raised[0]
-    assert not alive(pid)
+    assert not toys.alive(pid)
     assert backend.pid is None
     backend.close()
     with pytest.raises(LabError, match="closed"):
@@ -241,12 +227,12 @@ def test_the_child_does_not_outlive_a_parent_that_was_killed(state, how, tmp_pat
     parent = subprocess.Popen([sys.executable, "-c", PARENT, state], stdout=subprocess.PIPE, env=env)
     try:
         child = int(parent.stdout.readline())
-        assert alive(child)
+        assert toys.alive(child)
     finally:
         parent.send_signal(how)
         parent.wait()
         parent.stdout.close()
-    assert gone_within(child, 5)  # in the middle of compiling, too
+    assert toys.gone_within(5, [child])  # in the middle of compiling, too
 
 
 @needs_proc
@@ -256,7 +242,7 @@ def test_the_child_does_not_outlive_its_owner(monkeypatch):
     backend.fit(blobs(), 0)
     pid = backend.pid
     del backend
-    assert gone_within(pid, 10)
+    assert toys.gone_within(10, [pid])
 
 
 def test_it_starts_from_any_folder_even_one_with_a_core_of_its_own(tmp_path, monkeypatch):
@@ -278,7 +264,7 @@ import os, sys
 from core.projection import umap_layout, umap_process
 def fit_layout(e, seed):
     print("a print"); os.write(1, b"a write"); os.system("echo a child's echo")
-    assert sys.stdin.read() == "", "the requests are nobody else's"
+    assert sys.stdin.read() == "", "only the child reads the requests"
     return e[:, :2]
 umap_layout.fit_layout = fit_layout
 umap_process._serve()

@@ -20,7 +20,7 @@ from core.evaluation.attacks.per_image import logits_of, per_image
 from core.evaluation.attacks.power import interval, power
 from core.evaluation.attacks.result import Scores, attack_result
 from core.evaluation.attacks.roc import auc_interval, can_tell_tpr, delong_variance, roc_points
-from core.evaluation.attacks.scores import ATTACKS, Answers, paper_asr, scored
+from core.evaluation.attacks.scores import ATTACKS, Answers, member_scores, paper_asr
 
 some = st.lists(st.integers(-6, 6).map(lambda i: i / 4), min_size=2, max_size=25).map(np.array)
 
@@ -141,14 +141,14 @@ def test_the_scores_are_what_their_names_say():
         "correctness": (p.argmax(1) == y).astype(float),
     }
     for name, values in expected.items():
-        np.testing.assert_allclose(scored(name, a)[0], values, atol=1e-9)
+        np.testing.assert_allclose(member_scores(name, a)[0], values, atol=1e-9)
     assert list(ATTACKS) == [*expected, "learned"]
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_but_those_that_read_labels_finds_sharper_answers(name):
     a = answers(300, 300, sharp=4.0, shown=300)
-    members, others = scored(name, a)
+    members, others = member_scores(name, a)
     auc = roc_auc_score(np.repeat([1, 0], 300), np.r_[members, others])
     assert auc == pytest.approx(area_under_roc(members, others))
     assert (auc > 0.8) is (name in ("confidence", "entropy", "learned"))
@@ -164,7 +164,7 @@ def test_the_papers_attack_is_balanced_and_repeats():
 
 def test_too_few_images_give_a_sentence_and_no_number():
     few = answers(n=6)
-    assert scored("loss", few) is None
+    assert member_scores("loss", few) is None
     result = attack_result("loss", None, None, [], 6, 50)
     assert result.auc is None
     assert result.low is None

@@ -1,4 +1,4 @@
-"""What makes LAF fast leaves its arithmetic alone: closed forms against autograd, and the whole against the plain loop."""
+"""The exact arithmetic of LAF: closed-form gradients against autograd, and a run against a plain loop."""
 
 from __future__ import annotations
 
