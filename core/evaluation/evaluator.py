@@ -37,8 +37,7 @@ from core.evaluation.metric_specs import (
 from core.evaluation.metrics import jensen_shannon
 from core.evaluation.reference_band import Band, Retrained, band
 from core.evaluation.report import EvaluationReport, Metric, Relearn, Similarity
-from core.evaluation.rotation import rotation_from_original
-from core.evaluation.similarity import REPRESENTATION, cka_of
+from core.evaluation.similarity import REPRESENTATION, cka_of, rotation_from_original
 from core.models.base import Net
 from core.runtime.progress import Progress, Work, with_progress
 

@@ -1,4 +1,4 @@
-"""The similarity of two models' representations of the same images: linear CKA by layer (Kornblith et al., 2019).
+"""The similarity of two models' representations of the same images: linear CKA by layer (Kornblith et al., 2019), and an angle.
 
 CKA(X, Y) = <K, L>_F / (|K|_F |L|_F) with K and L the centred Gram matrices of the layers' features.
 It is invariant to rotation and scale, so models from other initial weights can be compared.
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.data.images import Images
+from core.evaluation.metrics import angles
 from core.models.base import Net, device_of
 from core.runtime import seeding
 
@@ -21,6 +22,7 @@ T = TypeVar("T")
 MAX_WIDTH = 1024  # features of a layer; wider features are pooled over the image, then projected
 MAX_LAYERS = 6
 REPRESENTATION = "representation"
+MIN_FLOOR = 0.05  # degrees; smaller angles are rounding errors
 
 
 def gram(x: Tensor) -> Tensor:
@@ -118,3 +120,38 @@ def _spread(items: list[T], most: int) -> list[T]:
     if len(items) <= most:
         return items
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+
+
+def rotation_from_original(
+    forget: Tensor, remain: Tensor, forget0: Tensor, remain0: Tensor
+) -> tuple[float | None, float | None]:
+    """Return the median angle in degrees between representations of D_f (n, d) and the original's (n, d0), and its ratio to that of D_r.
+
+    Models from other initial weights have other coordinates. An orthogonal Procrustes fit on one half of ``remain`` first
+    rotates the representations into the original's coordinates. The other half gives the angle of D_r, the noise floor.
+    The ratio is None for a noise floor below MIN_FLOOR. Both are None for too few images.
+    """
+    n, m = len(forget), len(remain)
+    if n == 0 or m < 4:
+        return None, None
+    e, e0 = (narrow(torch.cat(pair)).double() for pair in ((forget, remain), (forget0, remain0)))
+    rows = torch.arange(n, n + m)
+    aligned = e @ _rotation(e[rows[::2]], e0[rows[::2]])
+    moved = angles(aligned, e0)
+    angle, floor = float(moved[:n].median()), float(moved[rows[1::2]].median())
+    return angle, angle / floor if floor > MIN_FLOOR else None
+
+
+def _rotation(e: Tensor, e0: Tensor) -> Tensor:
+    """Return the rotation (d, d0) that best maps unit rows of e (n, d) onto those of e0 (n, d0).
+
+    Directions that no row spans stay unchanged.
+    """
+    a, b = (nn.functional.normalize(x, dim=1) for x in (e, e0))
+    product = a.T @ b
+    least = 1e-6 * float(product.norm())
+    u, _, vt = torch.linalg.svd(
+        product + least * torch.eye(*product.shape, dtype=product.dtype), full_matrices=False
+    )
+    rotation: Tensor = u @ vt
+    return rotation
