@@ -1,10 +1,10 @@
-"""The language of a lesson's checks: `train_f < 0.02 and alarm "collapse"`, read by a parser of its own; nothing is ever evaluated as Python.
+"""The language of a lesson's checks, such as `train_f < 0.02 and alarm "collapse"`. A check is never evaluated as Python.
 
     check   := clause (("and" | "or") clause)*, "not" clause, parentheses
     clause  := sum (("<" | "<=" | ">" | ">=" | "==" | "!=") sum)+ | alarm "NAME"
     sum     := numbers, "texts" and names of facts with + - * / and parentheses; 2 % is 0.02
 
-A fact that is not known yet makes a clause unknown, and a check that rests on it not fulfilled.
+An unknown fact makes its clause unknown, and a check that depends on this clause does not pass.
 """
 
 from __future__ import annotations
@@ -19,20 +19,33 @@ from typing import Any
 from core.errors import RequestError
 from core.lessons.fact_names import is_fact, known_names
 
-MOST = 500  # characters of a check
-DEEPEST = 20  # parentheses within parentheses
+MOST_CHARACTERS = 500  # of a check
+MOST_NESTED = 20  # parentheses within parentheses
 Facts = Mapping[str, Any]  # "alarms" is a set of names in lower case, all others numbers, texts or None
 
-_TOKEN = re.compile(r'\s*(?:(\d+\.?\d*(?:e[+-]?\d+)?)|"([^"]*)"|([A-Za-z_][\w.]*)|(<=|>=|==|!=|[<>()+*/%-]))', re.I)  # fmt: skip
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (\d+\.?\d*(?:e[+-]?\d+)?)      # number
+        | "([^"]*)"                     # text
+        | ([A-Za-z_][\w.]*)             # name
+        | (<=|>=|==|!=|[<>()+*/%-])     # sign
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
-_JOIN = ("and", "or", "not", "alarm")
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_KEYWORDS = ("and", "or", "not", "alarm")
 
 
 @dataclass(frozen=True)
 class Clause:
-    """One comparison of a check as it stands: ``holds`` None where a fact is not known yet; ``values`` are those it rests on."""
+    """The result of one comparison: ``holds`` is None for an unknown fact; ``values`` has the facts it uses."""
 
     text: str
     holds: bool | None
@@ -41,7 +54,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says of a run."""
+    """The result of a check for one run."""
 
     passed: bool
     clauses: tuple[Clause, ...]
@@ -49,26 +62,26 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Check:
-    """A check that was read: ``text`` as it was written, ``root`` its tree."""
+    """A parsed check: ``text`` as written, ``root`` its syntax tree."""
 
     text: str
     root: tuple[Any, ...]
 
     def verdict(self, facts: Facts) -> Verdict:
-        """What it says of ``facts``."""
+        """Return the result for ``facts``."""
         clauses: list[Clause] = []
         return Verdict(_holds(self.root, facts, clauses) is True, tuple(clauses))
 
     @property
     def names(self) -> frozenset[str]:
-        """The facts that it asks for."""
+        """Names of the facts that the check uses."""
         return frozenset(_names(self.root))
 
 
 def read_check(text: str) -> Check:
-    """``text`` as a Check. Raises RequestError, saying what is wrong and what would be right."""
-    if len(text) > MOST:
-        raise RequestError(f"a check has at most {MOST} characters, this one has {len(text):,}")
+    """Parse ``text``. Raises RequestError with the mistake and, if possible, a correction."""
+    if len(text) > MOST_CHARACTERS:
+        raise RequestError(f"a check has at most {MOST_CHARACTERS} characters, this one has {len(text):,}")
     parser = _Parser(text)
     root = parser.joined()
     if parser.word is not None:
@@ -76,29 +89,27 @@ def read_check(text: str) -> Check:
     return Check(" ".join(text.split()), root)
 
 
-# reading
-
-
 class _Parser:
-    """Recursive descent over the tokens of one check."""
+    """A recursive-descent parser over the tokens of one check."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = list(_tokens(text))
         self._at = 0
-        self._deep = 0
+        self._depth = 0
 
     @property
     def word(self) -> str | None:
-        """The token that comes next as it is written; None at the end."""
+        """The next token as written; None at the end."""
         return self._tokens[self._at][1] if self._at < len(self._tokens) else None
 
     def wrong(self, why: str) -> RequestError:
+        """Return the error for a mistake at the next token."""
         where = "at the end" if self.word is None else f"at {self.word!r}"
         return RequestError(f"the check {self._text!r} cannot be read {where}: {why}")
 
     def joined(self) -> tuple[Any, ...]:
-        """``or`` binds less than ``and``."""
+        """Parse clauses joined by "and" and "or"; "and" binds tighter."""
         return self._chain("or", lambda: self._chain("and", self._negated))
 
     def _chain(self, word: str, part: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -112,7 +123,7 @@ class _Parser:
         if self.word == "not":
             self._at += 1
             return "not", self._nested(self._negated)
-        if self.word == "(" and self._closes_before_comparison():
+        if self.word == "(" and self._parenthesis_has_check():
             self._at += 1
             inner = self._nested(self.joined)
             self._expect(")")
@@ -127,14 +138,14 @@ class _Parser:
             return "alarm", name.strip('"').lower()
         return self._clause()
 
-    def _closes_before_comparison(self) -> bool:
-        """Whether the parenthesis here holds a check, not a sum: a comparison or an alarm stands in it."""
-        deep = 0
+    def _parenthesis_has_check(self) -> bool:
+        """Return whether the parenthesis that opens here contains a comparison or an alarm, and not only a sum."""
+        depth = 0
         for kind, word in self._tokens[self._at :]:
-            deep += (word == "(") - (word == ")") if kind == "sign" else 0
-            if (kind == "sign" and word in _COMPARE) or (kind == "name" and word in _JOIN):
+            depth += (word == "(") - (word == ")") if kind == "sign" else 0
+            if (kind == "sign" and word in _COMPARE) or (kind == "name" and word in _KEYWORDS):
                 return True
-            if deep == 0:
+            if depth == 0:
                 return False
         return False
 
@@ -149,7 +160,7 @@ class _Parser:
         if not signs:
             raise self.wrong("a comparison such as < 0.02 is missing")
         text = " ".join(w for _, w in self._tokens[begin : self._at])
-        return "clause", text.replace(" %", " %"), tuple(parts), tuple(signs)
+        return "clause", text, tuple(parts), tuple(signs)
 
     def _sum(self) -> tuple[Any, ...]:
         found = self._product()
@@ -173,9 +184,11 @@ class _Parser:
             return "value", float(word) / (100 if percent else 1)
         if kind == "text":
             return "value", word.strip('"')
-        if kind == "name" and word not in _JOIN:
+        if kind == "name" and word not in _KEYWORDS:
             if not is_fact(word):
-                raise RequestError(f"the check {self._text!r} names {word!r}, which no run has{_near(word)}")
+                raise RequestError(
+                    f"the check {self._text!r} names {word!r}, which no run has{_suggestion(word)}"
+                )
             return "fact", word
         if word == "-":
             return "sum", "-", ("value", 0.0), self._nested(self._atom)
@@ -187,11 +200,11 @@ class _Parser:
         raise self.wrong("expected a number, a name or a text in quotes")
 
     def _nested(self, part: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
-        self._deep += 1
-        if self._deep > DEEPEST:
-            raise self.wrong(f"it is nested more than {DEEPEST} deep")
+        self._depth += 1
+        if self._depth > MOST_NESTED:
+            raise self.wrong(f"it is nested more than {MOST_NESTED} deep")
         found = part()
-        self._deep -= 1
+        self._depth -= 1
         return found
 
     def _next(self, what: str) -> tuple[str, str]:
@@ -224,15 +237,13 @@ def _tokens(text: str) -> Iterable[tuple[str, str]]:
             yield "sign", sign
 
 
-def _near(word: str) -> str:
+def _suggestion(word: str) -> str:
     near = difflib.get_close_matches(word, known_names(), 1)
     return f"; did you mean {near[0]!r}?" if near else "; docs/lessons.md lists all names"
 
 
-# saying
-
-
 def _holds(node: tuple[Any, ...], facts: Facts, clauses: list[Clause]) -> bool | None:
+    """Return whether a node holds for ``facts``, None if unknown; append each comparison to ``clauses``."""
     kind = node[0]
     if kind in ("and", "or"):
         parts = [_holds(part, facts, clauses) for part in node[1:]]
@@ -277,7 +288,7 @@ def _value(node: tuple[Any, ...], facts: Facts) -> Any:
 
 
 def _names(node: tuple[Any, ...]) -> Iterable[str]:
-    """Facts in the order they are written."""
+    """Yield the names of facts in the order they are written."""
     if node[0] == "fact":
         yield node[1]
     for part in node[1:]:

@@ -54,7 +54,7 @@ def requested_ids(dataset: Dataset, ids: Iterable[int], subjects: Iterable[str])
         listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
         raise RequestError(
             f"{len(unknown):,} of the ids are no image of {dataset.title}: {listed}; "
-            f"its ids lie between {int(known.min())} and {int(known.max())}"
+            f"its ids are between {int(known.min())} and {int(known.max())}"
         )
     for name in subjects:
         if name not in dataset.subjects:

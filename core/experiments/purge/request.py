@@ -1,9 +1,9 @@
 """The purge request: find the images, remove each kind of kept data, and write the manifest.
 
-Every upload with the same pixels loses the images from training and test data. Caches made from such a dataset go whole.
-A run that forgot the images keeps its steps, settings and final model. Its frames and states go, with the VAE of D_f.
-A run that learnt from the images without forgetting them goes. Lists lose the ids.
-Names of subjects without another image go from names, notes, titles, studies and lessons.
+Every upload with the same pixels loses the images from training and test data. Caches made from such a dataset are removed whole.
+A run that forgot the images keeps its steps, settings and final model; its frames and states are removed, with the VAE of D_f.
+A run that learnt from the images without forgetting them is removed. Lists lose the ids.
+Names of subjects without another image are removed from names, notes, titles, studies and lessons.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.errors import RequestError
 from core.experiments.purge.caches import purge_caches
 from core.experiments.purge.datasets import purge_images, purge_titles
 from core.experiments.purge.forget_lists import purge_forget_lists
-from core.experiments.purge.image_search import find_images, requested_ids
+from core.experiments.purge.image_search import MatchedImages, find_images, requested_ids
 from core.experiments.purge.leftovers import purge_unfinished_files, report_leftovers
 from core.experiments.purge.manifest import Manifest, proof_of
 from core.experiments.purge.runs import kept_run_folders, lock_runs, missing_datasets, purge_runs
@@ -41,12 +41,12 @@ def purge(
 ) -> Manifest:
     """Remove all that is kept of images of ``dataset``, named by their ``ids`` or ``subjects``.
 
-    Training and test images may be named. With ``dry_run`` the purge only lists its changes. With ``remove_datasets`` a dataset goes
-    whole if one of its classes would lose its last image. The manifest is kept in ``$LAF_HOME/purges``. An interrupted purge can be
-    run again.
+    Training and test images may be named. With ``dry_run`` the purge only lists its changes. A purge that would remove the last image
+    of a class is refused; with ``remove_datasets`` it removes the whole dataset. The manifest is kept in ``$LAF_HOME/purges``.
+    An interrupted purge can be run again.
 
-    Raises RequestError for an unknown image or subject, for a class that would lose its last image, or while a run or a study is
-    open. Raises DataError if something cannot be removed.
+    Raises RequestError for an unknown image or subject, for a class that would lose its last image, and while a run or study is open.
+    Raises DataError if something cannot be removed.
     """
     ids, subjects = tuple(ids), tuple(subjects)
     data = load(dataset, data_dir=data_dir)
@@ -66,15 +66,28 @@ def purge(
         dry_run,
         receipt=None if dry_run else receipt,
     )
+    scope = _scope(matches, subjects, frozenset(emptied))
+    files = FileEditor(manifest)
+    _purge_all(scope, files, unreadable, subjects)
+    files.write_json(purges_home() / f"{made:%Y%m%d-%H%M%S-%f}.json", manifest.kept(scope.names), indent=1)
+    return manifest
+
+
+def _scope(matches: list[MatchedImages], subjects: tuple[str, ...], emptied: frozenset[str]) -> PurgeScope:
     uploaded = frozenset(store.kept_keys())
-    scope = PurgeScope(
+    return PurgeScope(
         matches={m.dataset.name: m for m in matches},
         names=SubjectNames([*subjects, *(n for m in matches for n in m.names)]),
-        emptied=frozenset(emptied),
+        emptied=emptied,
         uploaded=uploaded,
         missing=missing_datasets(uploaded),
     )
-    files = FileEditor(manifest)
+
+
+def _purge_all(
+    scope: PurgeScope, files: FileEditor, unreadable: list[str], subjects: tuple[str, ...]
+) -> None:
+    """Purge each kind of kept data while every run is locked."""
     with contextlib.ExitStack() as locks:
         _require_no_running_study()
         lock_runs(kept_run_folders(), locks)
@@ -87,8 +100,6 @@ def purge(
         purge_unfinished_files(files)
         purge_images(scope, files)  # last: until then an interrupted purge can find the images again
         report_leftovers(scope, files, unreadable, subjects)
-    files.write_json(purges_home() / f"{made:%Y%m%d-%H%M%S-%f}.json", manifest.kept(scope.names), indent=1)
-    return manifest
 
 
 def _emptied_sentence(emptied: list[str]) -> str:

@@ -149,7 +149,7 @@ def _without_names(about: dict[str, Any], names: SubjectNames) -> dict[str, Any]
 
 
 def _without_classes(about: dict[str, Any], match: MatchedImages, names: SubjectNames) -> dict[str, Any]:
-    """Return a run's description with class numbers for class names, since its dataset goes whole."""
+    """Return a run's description with class numbers for class names, since its whole dataset is removed."""
     setup, images = about["setup"], about.get("images")
     classes = match.dataset.classes
     numbers = [classes.index(c) if c in classes else c for c in setup.get("classes", ())]

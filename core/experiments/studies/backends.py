@@ -42,7 +42,7 @@ def backend(kind: str, *, workers: int | None = None, scheduler: str | None = No
         raise RequestError(f"workers must be a number from 1 to 1024, got {workers}")
     if kind == "local":
         if scheduler is not None:
-            raise RequestError("--scheduler goes with --backend dask")
+            raise RequestError("--scheduler needs --backend dask")
         return LocalBackend(workers)
     if kind == "dask":
         return ClusterBackend(scheduler)

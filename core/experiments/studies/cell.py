@@ -128,7 +128,7 @@ def make_cell(
     family = family_of(dataset)
     sequence = tuple(point.get("sequence", ()))
     if sequence and task != "class":
-        raise RequestError("sequence goes with task class: whole classes are forgotten one after another")
+        raise RequestError("sequence needs task class: whole classes are forgotten one after another")
     share = point.get("share")
     if share is not None and name == "laf+r" and share == 0:
         name, share = "laf", None
@@ -136,7 +136,7 @@ def make_cell(
     config = apply_settings(config, {f: v for f, v in point.items() if kind_of(f) == "method"})
     if share is not None:
         if name not in ("laf", "laf+r"):
-            raise RequestError(f"share goes with method laf+r, not {name}")
+            raise RequestError(f"share needs method laf+r, not {name}")
         if name == "laf+r":
             config = replace(config, repair=replace(config.repair, share=float(share)))
     setup = Setup(

@@ -184,9 +184,7 @@ class StudyRun:
         finally:
             rows.close()  # type: ignore[attr-defined]
         if self._stop.is_set():
-            raise CancelledError(
-                "the study was cancelled; its rows are kept, and running it again goes on from there"
-            )
+            raise CancelledError("the study was cancelled; its rows are kept: run it again to continue")
 
 
 def _model_keys(cell: Cell) -> tuple[str, str]:

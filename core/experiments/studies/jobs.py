@@ -144,15 +144,15 @@ def _yardstick(job: Job) -> dict[str, Any]:
     cell = job.cell
     split = split_of(cell)
     model = common_original(cell, split)
-    theirs = _references(cell, split)
+    answers = _references(cell, split)
     found = []
     seconds = []
     for number in range(cell.references):
         made = run_to_end(retraining(split, model, seed=cell.setup.seed, number=number))
         seconds.append(made.seconds)
-        found.append(_figures(evaluate(made.model, split), [p for i, p in enumerate(theirs) if i != number]))
+        found.append(_figures(evaluate(made.model, split), [p for i, p in enumerate(answers) if i != number]))
     return {
-        "original": _figures(evaluate(model, split), theirs),
+        "original": _figures(evaluate(model, split), answers),
         "retrained": found,
         "seconds": {
             "train": model.provenance.seconds if model.provenance else 0.0,

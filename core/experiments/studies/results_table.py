@@ -126,7 +126,7 @@ class ResultsTable:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             why = "the disk is full" if full else f"it cannot be written ({error.strerror})"
             raise StoreError(
-                f"{self._rows}: {why}; the {len(self.rows):,} rows in it are safe, and running the study again goes on from there"
+                f"{self._rows}: {why}; the {len(self.rows):,} rows in it are safe: run the study again to continue"
             ) from error
         self._read_to += len(data)
         if len(self.rows) < MOST_COPIED:  # readers in other threads keep a stable dictionary

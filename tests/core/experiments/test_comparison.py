@@ -104,8 +104,11 @@ def test_a_cancelled_comparison_keeps_what_is_done_and_stops(toy):
     comparison = Comparison(toy, ["nothing", "laf"], [0, 1], references=1)
     runner = Scheduler(1)
 
-    original = comparison._set
-    comparison._set = lambda cell: (original(cell), comparison.cancel() if cell.state == "done" else None)
+    original = comparison._set_cell
+    comparison._set_cell = lambda cell: (
+        original(cell),
+        comparison.cancel() if cell.state == "done" else None,
+    )
     comparison.start(runner)
     toys_wait(lambda: comparison.over)
     states = [c.state for c in comparison.cells.values()]

@@ -121,7 +121,7 @@ def test_a_model_that_cannot_be_trained_fails_the_runs_that_need_it_once():
 def test_cancelled_it_keeps_its_rows_and_goes_on_later():
     study = quick("cancelled", values="[6.0, 7.0, 8.0]")
     study_run = StudyRun(study, workers=1)
-    with pytest.raises(CancelledError, match="goes on from there"):
+    with pytest.raises(CancelledError, match="run it again to continue"):
         study_run.run(lambda d: d.cancel() if d.now == "runs" else None)
     assert study_run.state == "cancelled"
     assert counts(study, ResultsTable("cancelled").rows | study_run.table.rows)["done"] == 1
