@@ -226,7 +226,7 @@ class Comparison:
         reports = []
         for one in references:
             work = evaluator.judge(one.model, reference=one.number, seconds={"retrain": one.seconds})
-            reports.append((yield from self._report_progress(seed, "judging retrained models", work)))
+            reports.append((yield from self._report_progress(seed, "evaluating retrained models", work)))
         self.retrained = {**self.retrained, seed: tuple(reports)}
 
     def _run_method(self, name: str, models: _SeedModels) -> Work[Cell]:
@@ -240,7 +240,7 @@ class Comparison:
         unlearning = unlearned_model(split, model, unlearner, seed=_seed_of(name, seed))
         made = yield from self._report_progress(seed, unlearner.title, unlearning)
         evaluation = evaluator.judge(made.model, seconds=made.seconds, peak_memory_mb=made.peak_memory_mb)
-        report = yield from self._report_progress(seed, f"{unlearner.title}: judging", evaluation)
+        report = yield from self._report_progress(seed, f"{unlearner.title}: evaluating", evaluation)
         return Cell(
             name,
             seed,

@@ -52,7 +52,6 @@ class StudyRun:
         self._retry = retry
         self._borrowed: dict[str, dict[str, Any]] = {}  # rows of other studies
         self._stop = threading.Event()
-        self._rows: Iterator[dict[str, Any]] | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -77,16 +76,16 @@ class StudyRun:
         Raises CancelledError if the study was cancelled, LabError if it cannot continue. Rows stay.
         """
         self.state, self.began = "running", time.perf_counter()
-        where: Backend | None = None
+        chosen_backend: Backend | None = None
         try:
             self.now = "beginning"
             self.table.open(self.study)
             self._borrowed = {} if self.study.fresh else self.table.borrow()
-            where = backend(self._kind, workers=self._workers, scheduler=self._scheduler)
+            chosen_backend = backend(self._kind, workers=self._workers, scheduler=self._scheduler)
             failed: dict[str, str] = {}
             for jobs in jobs_of(self.study.model_cells()):
-                self._run_jobs(self._unfinished(jobs), where, failed, progress, len(jobs))
-            self._run_jobs(self._runnable_cells(failed), where, {}, progress, self.study.size)
+                self._run_jobs(self._unfinished(jobs), chosen_backend, failed, progress, len(jobs))
+            self._run_jobs(self._runnable_cells(failed), chosen_backend, {}, progress, self.study.size)
             self.state = "done"
         except CancelledError:
             self.state = "cancelled"
@@ -100,8 +99,8 @@ class StudyRun:
         finally:
             self.seconds = time.perf_counter() - self.began
             self.table.close()
-            if where is not None:
-                where.close()
+            if chosen_backend is not None:
+                chosen_backend.close()
 
     def cancel(self) -> None:
         """Stop soon; rows stay."""
@@ -148,12 +147,12 @@ class StudyRun:
     def _run_jobs(
         self,
         jobs: Iterable[Job],
-        where: Backend,
+        chosen_backend: Backend,
         failed: dict[str, str],
         progress: Callable[[StudyRun], object] | None,
         wanted: int,
     ) -> None:
-        """Run ``jobs`` on ``where`` and keep a row for each; add models that failed to ``failed``."""
+        """Run ``jobs`` on ``chosen_backend`` and keep a row for each; add models that failed to ``failed``."""
         given: dict[str, Job] = {}
 
         def hand_out() -> Iterator[Job]:
@@ -167,7 +166,7 @@ class StudyRun:
         self.finished = wanted - len(jobs) if isinstance(jobs, list) else 0
         if isinstance(jobs, list) and not jobs:
             return
-        rows = where.rows(hand_out())
+        rows = chosen_backend.rows(hand_out())
         try:
             for row in _until(rows, self._stop):
                 job = given.pop(row["key"])
@@ -209,11 +208,11 @@ def predicted(
     """
     table = ResultsTable(study.name)
     table.refresh()
-    where = backend(kind, workers=workers, scheduler=scheduler)
+    chosen_backend = backend(kind, workers=workers, scheduler=scheduler)
     try:
-        return estimate(study, table.rows, where)
+        return estimate(study, table.rows, chosen_backend)
     finally:
-        where.close()
+        chosen_backend.close()
 
 
 __all__ = ["StudyRun", "predicted"]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from core.data import load
 from core.data.forget_selection import Selection, save_list
+from core.data.images import Dataset
 from core.data.uploads import store
 from core.experiments.purge import proves
 from core.runs.setup import Setup
 from core.runs.storage import list_runs, note_run, read_run, rename_run, share_run
+from core.runs.storage.index import RunInfo
 from core.runtime.content_cache import maps
 from core.runtime.purge_watch import purged_since
 from dashboard.cli.main import main
@@ -30,7 +34,27 @@ from tests.core.experiments.purge.homes import (
 )
 
 
-def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp_path, capsys):
+@dataclass
+class WholeHome:
+    """A home with kept data of every kind, and the traces that SUBJECT's images left in it."""
+
+    home: Path
+    named: str  # keys of uploads: with SUBJECT's name, the same images in other order, also in colour, removed since
+    other: str
+    in_colour: str
+    removed: str
+    apart: str  # other images
+    data: dict[str, Dataset]  # by key, all with SUBJECT's images
+    where: dict[str, set[int]]  # by key, ids of SUBJECT's images
+    traces: list[bytes] = field(default_factory=list)
+
+    @property
+    def learnt(self) -> Setup:
+        """Request of a run that learnt from SUBJECT's images."""
+        return Setup(dataset=self.other, task="class", classes=(1,), device="cpu")
+
+
+def upload_everything(home: Path) -> WholeHome:
     x, y = pictures(1)
     order = np.random.default_rng(2).permutation(len(x))
     hers = [i for i in range(len(x)) if i % 30 < 7]  # 21 of 90
@@ -43,42 +67,43 @@ def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp
     in_colour = bring(colour, np.append(y[order], 0), "The same beside one in colour")
     removed = bring(x[order[::-1]], y[order[::-1]], "The same, removed")
     apart = bring(*pictures(5), "Others")
-    held = {key: load(key) for key in (named, other, in_colour, removed)}
-    assert load(named).counts_of(load(named).subjects.index(SUBJECT)) == (16, 5)
-
-    where = {named: set(hers)}  # ids of her images in each import
-    where[other] = {i for i, j in enumerate(order) if j in hers}
-    where[in_colour] = set(where[other])
+    shuffled = {i for i, j in enumerate(order) if j in hers}
+    where = {named: set(hers), other: shuffled, in_colour: set(shuffled)}
     where[removed] = {i for i, j in enumerate(order[::-1]) if j in hers}
-    needles = []
-    for key, data in held.items():
-        ids = where[key] & set(data.train.ids.tolist())
+    data = {key: load(key) for key in (named, other, in_colour, removed)}
+    assert load(named).counts_of(load(named).subjects.index(SUBJECT)) == (16, 5)
+    return WholeHome(home, named, other, in_colour, removed, apart, data, where)
+
+
+def make_runs_and_caches(whole: WholeHome) -> None:
+    for key, data in whole.data.items():
+        ids = whole.where[key] & set(data.train.ids.tolist())
         split, _, observer = lay(key, tuple(sorted(ids)))
         said = observer.original.train.representations[np.isin(split.train.ids.numpy(), sorted(ids))]
-        needles += pixels_of(data, where[key])
-        needles += [r.tobytes() for r in np.asarray(said)]
-        needles += [r.astype(np.float16).tobytes() for r in np.asarray(said)]
+        whole.traces += pixels_of(data, whole.where[key])
+        whole.traces += [r.tobytes() for r in np.asarray(said)]
+        whole.traces += [r.astype(np.float16).tobytes() for r in np.asarray(said)]
         maps.put(f"{key[4:]}0", {"representations": torch.as_tensor(said)}, dataset=key)
-    learnt = Setup(dataset=other, task="class", classes=(1,), device="cpu")
-    lay_run(learnt, held[other])
-    lay_run(Setup(dataset=apart, task="class", classes=(1,), device="cpu"), load(apart))
-    store.remove(removed)
+    lay_run(whole.learnt, whole.data[whole.other])
+    lay_run(Setup(dataset=whole.apart, task="class", classes=(1,), device="cpu"), load(whole.apart))
+    store.remove(whole.removed)
+    for info in list_runs()[0]:
+        rename_run(info.id, f"without {SUBJECT}")
+        note_run(info.id, "ZOE MARLOWE asked for it in May")
+        share_run(info.id)
 
-    infos = {i.id: i for i in list_runs()[0]}
-    for i in infos.values():
-        rename_run(i.id, f"without {SUBJECT}")
-        note_run(i.id, "ZOE MARLOWE asked for it in May")
-        share_run(i.id)
-    mine = next(i.id for i in infos.values() if i.setup.dataset == named)
-    assert main(["runs", "export", mine, "--format", "csv", "--out", str(home / "export.zip")]) == 0
-    frames = read_run(mine).frames
-    assert frames
-    assert frames[0].representations is not None
-    ids = sorted(where[named] & set(held[named].train.ids.tolist()))
-    save_list("Zoe Marlowe", held[named], Selection(ids))
-    save_list("all but zoe-marlowe", held[named], Selection([*ids[:2], 80]))
-    save_list("zoë marlowe", load(apart), Selection([1, 2]))
-    note_of = {
+
+def run_on(dataset: str) -> RunInfo:
+    return next(info for info in list_runs()[0] if info.setup.dataset == dataset)
+
+
+def write_lists_and_texts(whole: WholeHome) -> None:
+    home, named = whole.home, whole.named
+    ids = sorted(whole.where[named] & set(whole.data[named].train.ids.tolist()))
+    save_list("Zoe Marlowe", whole.data[named], Selection(ids))
+    save_list("all but zoe-marlowe", whole.data[named], Selection([*ids[:2], 80]))
+    save_list("zoë marlowe", load(whole.apart), Selection([1, 2]))
+    text_of = {
         "studies/marlowe-zoe-marlowe/.lock": "",
         "studies/marlowe-zoe-marlowe/study.toml": f'title = "{SUBJECT}"\n',
         "studies/marlowe-zoe-marlowe/study.json": json.dumps({"name": "marlowe-zoe-marlowe"}),
@@ -96,7 +121,7 @@ def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp
             }
         ),
     }
-    for place, text in note_of.items():
+    for place, text in text_of.items():
         (home / place).parent.mkdir(parents=True, exist_ok=True)
         (home / place).write_text(text)
     images = (home / "datasets" / named / "images.safetensors").read_bytes()
@@ -104,12 +129,46 @@ def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp
     (home / "datasets" / f".{named}-0a1b2c3d").mkdir()
     (home / "datasets" / f".{named}-0a1b2c3d" / "images.safetensors").write_bytes(images)
 
-    before = givers(home, needles[::8])
+
+def require_images_are_gone(whole: WholeHome) -> None:
+    for key in (whole.named, whole.other, whole.in_colour):
+        before, after = whole.data[key], load(key)
+        assert len(after.train) + len(after.test) == len(before.train) + len(before.test) - 21
+        assert whole.where[key].isdisjoint([*after.train.ids.tolist(), *after.test.ids.tolist()])
+        assert SUBJECT not in after.subjects
+    named = load(whole.named)
+    assert {named.subjects[i] for i in named.subject_of.tolist()} == {"Bob Field"}
+    for path in whole.home.rglob("*.json"):  # no settings or list names an id of her images
+        for dataset, listed in lists_of_ids(json.loads(path.read_bytes())):
+            assert whole.where.get(dataset, set()).isdisjoint(listed), path
+
+
+def require_manifest_proves(home: Path, receipt: str) -> None:
+    (kept,) = (home / "purges").glob("2*-*[1-9]*.json")
+    manifest = json.loads(kept.read_text())
+    assert receipt not in kept.read_text()
+    assert proves(manifest, receipt, subjects=[SUBJECT])
+    assert not proves(manifest, receipt, subjects=["Bob Field"])
+    assert not proves(manifest, "00" * 32, subjects=[SUBJECT])
+    assert "ids_digest" not in (home / "purges" / "20260101-000000-000000.json").read_text()
+
+
+def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp_path, capsys):
+    whole = upload_everything(home)
+    make_runs_and_caches(whole)
+    mine = run_on(whole.named).id
+    assert main(["runs", "export", mine, "--format", "csv", "--out", str(home / "export.zip")]) == 0
+    frames = read_run(mine).frames
+    assert frames
+    assert frames[0].representations is not None
+    write_lists_and_texts(whole)
+
+    before = givers(home, whole.traces[::8])
     for wanted in ("datasets/", "runs/", "forget-sets/", "studies/", "lessons/", "purges/", "maps/"):
         assert any(name.startswith(wanted) for name in before), wanted
-    fingerprints = [data.fingerprint.encode() for data in held.values()]
+    fingerprints = [data.fingerprint.encode() for data in whole.data.values()]
     assert givers(home, fingerprints) & {f"runs/{mine}/run.json"}
-    asked = ["purge", "--dataset", named, "--subject", SUBJECT]
+    asked = ["purge", "--dataset", whole.named, "--subject", SUBJECT]
     seen = contents(home)
     assert main([*asked, "--dry-run"]) == 0
     assert contents(home) == seen
@@ -117,29 +176,13 @@ def test_a_home_with_everything_in_it_gives_nothing_away_after_a_purge(home, tmp
     assert main([*asked, "--json", "-"]) == 0
     told = json.loads(capsys.readouterr().out)
 
-    assert givers(home, needles + fingerprints) == set()
+    assert givers(home, whole.traces + fingerprints) == set()
     assert told["images"] == 21
-    assert told["datasets"] == [*sorted([other, in_colour]), named]
+    assert told["datasets"] == [*sorted([whole.other, whole.in_colour]), whole.named]
     assert set(told["datasets"]) <= purged_since(0)
-    for key in (named, other, in_colour):
-        left = load(key)
-        assert len(left.train) + len(left.test) == len(held[key].train) + len(held[key].test) - 21
-        assert where[key].isdisjoint([*left.train.ids.tolist(), *left.test.ids.tolist()])
-        assert SUBJECT not in left.subjects
-    assert {load(named).subjects[i] for i in load(named).subject_of.tolist()} == {"Bob Field"}
-    for path in home.rglob("*.json"):  # no list of ids that names one of hers, in any settings
-        for dataset, listed in lists_of_ids(json.loads(path.read_bytes())):
-            assert where.get(dataset, set()).isdisjoint(listed), path
-    (apart_run,) = [
-        i for i in list_runs()[0] if i.setup.dataset == apart
-    ]  # loses what it says of her, no more
+    require_images_are_gone(whole)
+    apart_run = run_on(whole.apart)  # loses name and note, and keeps the rest
     assert (apart_run.name, apart_run.note, apart_run.frames > 0) == ("", "", True)
-    assert not [i for i in list_runs()[0] if i.setup == learnt]
+    assert not [i for i in list_runs()[0] if i.setup == whole.learnt]
     assert list_runs()[1] == []
-    (kept,) = (home / "purges").glob("2*-*[1-9]*.json")
-    manifest = json.loads(kept.read_text())
-    assert told["receipt"] not in kept.read_text()
-    assert proves(manifest, told["receipt"], subjects=[SUBJECT])
-    assert not proves(manifest, told["receipt"], subjects=["Bob Field"])
-    assert not proves(manifest, "00" * 32, subjects=[SUBJECT])
-    assert "ids_digest" not in (home / "purges" / "20260101-000000-000000.json").read_text()
+    require_manifest_proves(home, told["receipt"])
