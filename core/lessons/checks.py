@@ -70,12 +70,12 @@ class Check:
     def verdict(self, facts: Facts) -> Verdict:
         """Return the result for ``facts``."""
         clauses: list[Clause] = []
-        return Verdict(_holds(self.root, facts, clauses) is True, tuple(clauses))
+        return Verdict(_evaluate(self.root, facts, clauses) is True, tuple(clauses))
 
     @property
     def names(self) -> frozenset[str]:
         """Names of the facts that the check uses."""
-        return frozenset(_names(self.root))
+        return frozenset(_fact_names(self.root))
 
 
 def read_check(text: str) -> Check:
@@ -83,9 +83,9 @@ def read_check(text: str) -> Check:
     if len(text) > MOST_CHARACTERS:
         raise RequestError(f"a check has at most {MOST_CHARACTERS} characters, this one has {len(text):,}")
     parser = _Parser(text)
-    root = parser.joined()
-    if parser.word is not None:
-        raise parser.wrong("expected the end, or and, or")
+    root = parser.parse()
+    if parser.next_word is not None:
+        raise parser.error_at("expected the end, or and, or")
     return Check(" ".join(text.split()), root)
 
 
@@ -99,44 +99,44 @@ class _Parser:
         self._depth = 0
 
     @property
-    def word(self) -> str | None:
+    def next_word(self) -> str | None:
         """The next token as written; None at the end."""
         return self._tokens[self._at][1] if self._at < len(self._tokens) else None
 
-    def wrong(self, why: str) -> RequestError:
+    def error_at(self, why: str) -> RequestError:
         """Return the error for a mistake at the next token."""
-        where = "at the end" if self.word is None else f"at {self.word!r}"
+        where = "at the end" if self.next_word is None else f"at {self.next_word!r}"
         return RequestError(f"the check {self._text!r} cannot be read {where}: {why}")
 
-    def joined(self) -> tuple[Any, ...]:
+    def parse(self) -> tuple[Any, ...]:
         """Parse clauses joined by "and" and "or"; "and" binds tighter."""
-        return self._chain("or", lambda: self._chain("and", self._negated))
+        return self._parse_chain("or", lambda: self._parse_chain("and", self._parse_term))
 
-    def _chain(self, word: str, part: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    def _parse_chain(self, word: str, part: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
         parts = [part()]
-        while self.word == word:
+        while self.next_word == word:
             self._at += 1
             parts.append(part())
         return parts[0] if len(parts) == 1 else (word, *parts)
 
-    def _negated(self) -> tuple[Any, ...]:
-        if self.word == "not":
+    def _parse_term(self) -> tuple[Any, ...]:
+        if self.next_word == "not":
             self._at += 1
-            return "not", self._nested(self._negated)
-        if self.word == "(" and self._parenthesis_has_check():
+            return "not", self._parse_nested(self._parse_term)
+        if self.next_word == "(" and self._parenthesis_has_check():
             self._at += 1
-            inner = self._nested(self.joined)
+            inner = self._parse_nested(self.parse)
             self._expect(")")
             return inner
-        if self.word == "alarm":
+        if self.next_word == "alarm":
             self._at += 1
-            kind, name = self._next("the alarm's name in quotes")
+            kind, name = self._take("the alarm's name in quotes")
             if kind != "text":
                 raise RequestError(
                     f'the check {self._text!r} names an alarm without quotes; write alarm "{name}"'
                 )
             return "alarm", name.strip('"').lower()
-        return self._clause()
+        return self._parse_comparison()
 
     def _parenthesis_has_check(self) -> bool:
         """Return whether the parenthesis that opens here contains a comparison or an alarm, and not only a sum."""
@@ -149,37 +149,37 @@ class _Parser:
                 return False
         return False
 
-    def _clause(self) -> tuple[Any, ...]:
+    def _parse_comparison(self) -> tuple[Any, ...]:
         begin = self._at
-        parts: list[Any] = [self._sum()]
+        parts: list[Any] = [self._parse_sum()]
         signs = []
-        while self.word in _COMPARE:
-            signs.append(self.word)
+        while self.next_word in _COMPARE:
+            signs.append(self.next_word)
             self._at += 1
-            parts.append(self._sum())
+            parts.append(self._parse_sum())
         if not signs:
-            raise self.wrong("a comparison such as < 0.02 is missing")
+            raise self.error_at("a comparison such as < 0.02 is missing")
         text = " ".join(w for _, w in self._tokens[begin : self._at])
         return "clause", text, tuple(parts), tuple(signs)
 
-    def _sum(self) -> tuple[Any, ...]:
-        found = self._product()
-        while self.word in ("+", "-"):
-            sign = self._next("")[1]
-            found = ("sum", sign, found, self._product())
+    def _parse_sum(self) -> tuple[Any, ...]:
+        found = self._parse_product()
+        while self.next_word in ("+", "-"):
+            sign = self._take("")[1]
+            found = ("sum", sign, found, self._parse_product())
         return found
 
-    def _product(self) -> tuple[Any, ...]:
-        found = self._atom()
-        while self.word in ("*", "/"):
-            sign = self._next("")[1]
-            found = ("sum", sign, found, self._atom())
+    def _parse_product(self) -> tuple[Any, ...]:
+        found = self._parse_atom()
+        while self.next_word in ("*", "/"):
+            sign = self._take("")[1]
+            found = ("sum", sign, found, self._parse_atom())
         return found
 
-    def _atom(self) -> tuple[Any, ...]:
-        kind, word = self._next("a number, a name or a text in quotes")
+    def _parse_atom(self) -> tuple[Any, ...]:
+        kind, word = self._take("a number, a name or a text in quotes")
         if kind == "number":
-            percent = self.word == "%"
+            percent = self.next_word == "%"
             self._at += percent
             return "value", float(word) / (100 if percent else 1)
         if kind == "text":
@@ -191,31 +191,31 @@ class _Parser:
                 )
             return "fact", word
         if word == "-":
-            return "sum", "-", ("value", 0.0), self._nested(self._atom)
+            return "sum", "-", ("value", 0.0), self._parse_nested(self._parse_atom)
         if word == "(":
-            inner = self._nested(self._sum)
+            inner = self._parse_nested(self._parse_sum)
             self._expect(")")
             return inner
         self._at -= 1
-        raise self.wrong("expected a number, a name or a text in quotes")
+        raise self.error_at("expected a number, a name or a text in quotes")
 
-    def _nested(self, part: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    def _parse_nested(self, part: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
         self._depth += 1
         if self._depth > MOST_NESTED:
-            raise self.wrong(f"it is nested more than {MOST_NESTED} deep")
+            raise self.error_at(f"it is nested more than {MOST_NESTED} deep")
         found = part()
         self._depth -= 1
         return found
 
-    def _next(self, what: str) -> tuple[str, str]:
+    def _take(self, what: str) -> tuple[str, str]:
         if self._at >= len(self._tokens):
-            raise self.wrong(f"expected {what}")
+            raise self.error_at(f"expected {what}")
         self._at += 1
         return self._tokens[self._at - 1]
 
     def _expect(self, sign: str) -> None:
-        if self.word != sign:
-            raise self.wrong(f"expected {sign!r}")
+        if self.next_word != sign:
+            raise self.error_at(f"expected {sign!r}")
         self._at += 1
 
 
@@ -242,15 +242,15 @@ def _suggestion(word: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else "; docs/lessons.md lists all names"
 
 
-def _holds(node: tuple[Any, ...], facts: Facts, clauses: list[Clause]) -> bool | None:
+def _evaluate(node: tuple[Any, ...], facts: Facts, clauses: list[Clause]) -> bool | None:
     """Return whether a node holds for ``facts``, None if unknown; append each comparison to ``clauses``."""
     kind = node[0]
     if kind in ("and", "or"):
-        parts = [_holds(part, facts, clauses) for part in node[1:]]
+        parts = [_evaluate(part, facts, clauses) for part in node[1:]]
         decisive = kind == "or"
         return decisive if decisive in parts else None if None in parts else not decisive
     if kind == "not":
-        inner = _holds(node[1], facts, clauses)
+        inner = _evaluate(node[1], facts, clauses)
         return None if inner is None else not inner
     if kind == "alarm":
         raised = facts.get("alarms")
@@ -258,10 +258,10 @@ def _holds(node: tuple[Any, ...], facts: Facts, clauses: list[Clause]) -> bool |
         clauses.append(Clause(f'alarm "{node[1]}"', holds, {}))
         return holds
     _, text, parts, signs = node
-    values = [_value(part, facts) for part in parts]
+    values = [_value_of(part, facts) for part in parts]
     pairs = [_compare(s, a, b) for s, a, b in zip(signs, values, values[1:], strict=False)]
     holds = None if None in pairs else all(pairs)
-    used = {name: facts.get(name) for part in parts for name in _names(part)}
+    used = {name: facts.get(name) for part in parts for name in _fact_names(part)}
     clauses.append(Clause(text, holds, used))
     return holds
 
@@ -274,12 +274,12 @@ def _compare(sign: str, a: Any, b: Any) -> bool | None:
     return _COMPARE[sign](a, b)
 
 
-def _value(node: tuple[Any, ...], facts: Facts) -> Any:
+def _value_of(node: tuple[Any, ...], facts: Facts) -> Any:
     if node[0] == "value":
         return node[1]
     if node[0] == "fact":
         return facts.get(node[1])
-    a, b = _value(node[2], facts), _value(node[3], facts)
+    a, b = _value_of(node[2], facts), _value_of(node[3], facts)
     if a is None or b is None or isinstance(a, str) or isinstance(b, str):
         return None
     if node[1] == "/":
@@ -287,10 +287,10 @@ def _value(node: tuple[Any, ...], facts: Facts) -> Any:
     return {"+": operator.add, "-": operator.sub, "*": operator.mul}[node[1]](a, b)
 
 
-def _names(node: tuple[Any, ...]) -> Iterable[str]:
+def _fact_names(node: tuple[Any, ...]) -> Iterable[str]:
     """Yield the names of facts in the order they are written."""
     if node[0] == "fact":
         yield node[1]
     for part in node[1:]:
         if isinstance(part, tuple):
-            yield from _names(part if part and isinstance(part[0], str) else ("all", *part))
+            yield from _fact_names(part if part and isinstance(part[0], str) else ("all", *part))

@@ -1,4 +1,4 @@
-"""The record for a deletion request: what it says, and that it says no more than was measured."""
+"""The record of a deletion request states what was measured, and no more."""
 
 from __future__ import annotations
 

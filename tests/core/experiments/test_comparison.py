@@ -1,4 +1,4 @@
-"""Methods over seeds: what a comparison holds, what a failure costs, how it is summed up and written to files."""
+"""Comparisons of methods over seeds: cells, failures, summaries and exported files."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):
     assert comparison.errors == {0: "the file is broken", 1: "the file is broken"}
 
 
-# what is asked for
+# requests
 
 
 @pytest.mark.parametrize(

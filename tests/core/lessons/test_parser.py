@@ -1,4 +1,4 @@
-"""Lesson files: what each has, and the sentence for each mistake."""
+"""Lesson files: the lessons that ship, and the sentence for each mistake."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def require_images_are_gone(whole: WholeHome) -> None:
         assert SUBJECT not in after.subjects
     named = load(whole.named)
     assert {named.subjects[i] for i in named.subject_of.tolist()} == {"Bob Field"}
-    for path in whole.home.rglob("*.json"):  # no settings or list names an id of her images
+    for path in whole.home.rglob("*.json"):  # no settings or list has an id of the images
         for dataset, listed in lists_of_ids(json.loads(path.read_bytes())):
             assert whole.where.get(dataset, set()).isdisjoint(listed), path
 

@@ -1,4 +1,4 @@
-"""Study files: what is read, and the sentence for each mistake."""
+"""Study files: valid ones, and the sentence for each mistake."""
 
 from __future__ import annotations
 
