@@ -28,6 +28,7 @@ from core.lessons.assessment.submission import (
     seed_of,
 )
 from core.lessons.replay import play_lesson
+from tests import toys
 from tests.core.lessons.files import FORKED, WHO, handed_in, written
 
 
@@ -92,7 +93,7 @@ def test_a_folder_is_graded_row_by_row_and_broken_files_are_named(home, lesson, 
 
 @pytest.mark.slow
 def test_a_run_is_played_again_and_a_made_up_one_does_not_pass(home, lesson, tmp_path):
-    replay = play_lesson(lesson, seed=seed_of(WHO.number))
+    replay = play_lesson(lesson, seed=seed_of(WHO.number), umap=toys.Flat())
     scene, played = replay.scenes[0], replay.runs[0]
     assert scene.verdict.passed
     assert len(played.steps) == 4
@@ -118,7 +119,7 @@ def test_a_run_is_played_again_and_a_made_up_one_does_not_pass(home, lesson, tmp
 @pytest.mark.slow
 def test_a_fork_with_other_settings_is_played_again(home, tmp_path):
     lesson = read_lesson(written(tmp_path, FORKED))
-    replay = play_lesson(lesson, seed=seed_of(WHO.number))
+    replay = play_lesson(lesson, seed=seed_of(WHO.number), umap=toys.Flat())
     assert [s.verdict.passed for s in replay.scenes] == [True, True]
     main, fork = replay.runs
     assert [c.after for c in fork.run.changes] == [2]

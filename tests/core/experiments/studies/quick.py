@@ -18,7 +18,7 @@ temperature = {values}
 """
 
 
-SLOW = QUICK.replace('"vae.epochs" = 1\nsteps = 2', '"vae.epochs" = 30\nsteps = 60')
+SLOW = QUICK.replace('"vae.epochs" = 1\nsteps = 2', '"vae.epochs" = 10\nsteps = 30')
 
 
 def quick(name: str, seeds="[0]", values="[5.0, 20.0]"):
