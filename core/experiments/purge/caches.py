@@ -16,9 +16,9 @@ def purge_caches(scope: PurgeScope, files: FileEditor) -> None:
             if source is None:
                 why = "its source is unknown, and it can be made again"
             elif source["dataset"] in scope.matches:
-                why = f"a {source['kind']} of a data set with these images"
+                why = f"a {source['kind']} of a dataset with these images"
             elif source["dataset"] in scope.missing:
-                why = f"a {source['kind']} of a data set that was removed"
+                why = f"a {source['kind']} of a dataset that was removed"
             else:
                 continue
             for path in cache.paths(key):

@@ -24,11 +24,11 @@ def purge_titles(scope: PurgeScope, files: FileEditor) -> None:
             continue
         path = home() / "datasets" / key
         if scope.names.is_one(title):
-            files.note_rewritten(path / "about.safetensors", "the title of a data set that named a subject")
+            files.note_rewritten(path / "about.safetensors", "the title of a dataset that named a subject")
             if not files.dry_run:
                 store.rename(key, "Your data")
         elif scope.names.may_hold(title):
-            files.note_left(path, "a data set whose title may name a subject; rename it on the page")
+            files.note_left(path, "a dataset whose title may name a subject; rename it on the page")
         _report_names(key, path, scope, files)
 
 
@@ -43,12 +43,12 @@ def _report_names(key: str, path: Path, scope: PurgeScope, files: FileEditor) ->
     if any(scope.names.is_one(c) or scope.names.may_hold(c) for c in data.classes):
         files.note_left(
             path,
-            "a data set with a class that may name a subject; remove the data set if it must not be kept",
+            "a dataset with a class that may name a subject; remove the dataset if it must not be kept",
         )
     if any(scope.names.is_one(s) for s in data.subjects if s not in purged):
         files.note_left(
             path,
-            "a data set that knows a subject of that name with other images; purge that subject from it too",
+            "a dataset that knows a subject of that name with other images; purge that subject from it too",
         )
 
 
@@ -58,13 +58,13 @@ def purge_images(scope: PurgeScope, files: FileEditor) -> None:
         if not match.is_uploaded:
             where = home() / "data" if (home() / "data").exists() else Path(name)
             files.note_left(
-                where, f"the public data set {match.dataset.title} itself, as downloaded or from a package"
+                where, f"the public dataset {match.dataset.title} itself, as downloaded or from a package"
             )
             continue
         folder = home() / "datasets" / name
         if name in scope.emptied:
-            files.remove(folder, "a whole data set: one of its classes would have no image left")
+            files.remove(folder, "a whole dataset: one of its classes would have no image left")
             continue
-        files.note_rewritten(folder / "images.safetensors", "the images themselves, in an uploaded data set")
+        files.note_rewritten(folder / "images.safetensors", "the images themselves, in an uploaded dataset")
         if not files.dry_run:
             store.remove_images(name, match.ids, match.names)

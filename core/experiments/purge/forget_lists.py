@@ -36,7 +36,7 @@ def _rewrite_list(
     path: Path, values: dict[str, Any], kept_ids: list[int], scope: PurgeScope, files: FileEditor
 ) -> None:
     if values["dataset"].startswith(OWN) and values["dataset"] not in scope.uploaded:
-        files.note_left(path, "a list for a data set that was removed: its ids may be of these images")
+        files.note_left(path, "a list for a dataset that was removed: its ids may be of these images")
     if len(kept_ids) < len(values["ids"]):
         files.note_rewritten(path, "a list with some of these ids")
         files.write_json(path, {**values, "ids": kept_ids})

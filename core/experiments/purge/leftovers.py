@@ -43,7 +43,7 @@ def report_leftovers(
     for key in unreadable:
         files.note_left(
             root / "datasets" / key,
-            "an unreadable data set that may have these images; remove it by hand",
+            "an unreadable dataset that may have these images; remove it by hand",
         )
     for name, match in scope.matches.items():
         _report_subjects(root / "datasets" / name, match, scope, files, subjects)
@@ -69,11 +69,11 @@ def _report_subjects(
 ) -> None:
     if match.other_images and match.dataset.name not in scope.emptied:
         files.note_left(
-            path, f"a data set with {match.other_images:,} other images of these images' subjects: they stay"
+            path, f"a dataset with {match.other_images:,} other images of these images' subjects: they stay"
         )
     if (subjects or match.names) and match.dataset.subjects and match.dataset.test_subject_of is None:
         files.note_left(
             path,
-            "a data set whose subjects on test images were not kept when it was uploaded; "
+            "a dataset whose subjects on test images were not kept when it was uploaded; "
             "only test images with the same pixels are found",
         )

@@ -105,7 +105,7 @@ def _purge_all(
 def _emptied_sentence(emptied: list[str]) -> str:
     more = f" (and {len(emptied) - 1} more classes likewise)" if len(emptied) > 1 else ""
     return (
-        f"these are {emptied[0]}{more}; leave some images out, or remove the whole data set with them: "
+        f"these are {emptied[0]}{more}; leave some images out, or remove the whole dataset with them: "
         "--remove-datasets"
     )
 

@@ -108,7 +108,7 @@ def _without_missing_dataset(folder: RunFolder, about: dict[str, Any], files: Fi
     _remove_frames(folder, files)
     files.note_left(
         folder.path,
-        "a run on a data set that was removed: it may have learnt from the images; delete it with `laf runs rm`",
+        "a run on a dataset that was removed: it may have learnt from the images; delete it with `laf runs rm`",
     )
     setup = {**about["setup"], "ids": []}
     after = {**about, "setup": setup, "dataset": secrets.token_hex(12), "exports": []}

@@ -69,8 +69,8 @@ def test_what_cannot_be_decided_is_named(home, school):
     save_list("Zoë in May", load(school), Selection([80]))
     manifest = purge(school, subjects=[SUBJECT])
     left = {(e.path, e.why.split(";")[0]) for e in manifest.left}
-    assert (f"datasets/{classes}", "a data set whose title may name a subject") in left
-    assert (f"datasets/{classes}", "a data set that knows a subject of that name with other images") in left
+    assert (f"datasets/{classes}", "a dataset whose title may name a subject") in left
+    assert (f"datasets/{classes}", "a dataset that knows a subject of that name with other images") in left
     assert (f"forget-sets/{school}/Zoë in May.json", "a list whose name may name a subject") in left
     assert load(classes).subjects == (SUBJECT,)  # other images of a subject of that name: only named
     kept = next((home / "purges").glob("*.json")).read_text()
