@@ -1,6 +1,6 @@
-"""A record for a deletion request: what was asked and done, what it cost, which tests it passed, and how to do it again.
+"""The record of a deletion request: request, method, cost, tests against retrained models, and the command to repeat it.
 
-It is evidence, and no legal guarantee: that is said in it.
+It is evidence and no legal guarantee, and it says so.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from core.runs.setup import Setup
 from core.runtime.content_cache import VERSION, content_key
 
 NOT_A_GUARANTEE = (
-    "This page reports measurements on one model. It is no proof that nothing of the images is left in it, and no legal guarantee: "
-    "a test that finds nothing may lack the power to find it, and other attacks may find more."
+    "This page reports measurements on one model. It is no proof that nothing of the images is left in it, and no legal guarantee. "
+    "A test that finds nothing may lack the power to find it, and other attacks may find more."
 )
 STAGES = {
     "vae": "VAE of D",
@@ -35,30 +35,30 @@ STAGES = {
     "repair": "repair",
     "retrain": "retraining",
 }
-MODERATE = 0.6  # an attack that could not have seen this area is said to be without power
+MODERATE_AUC = 0.6  # an attack that could not have detected this AUC counts as "no power"
 TESTED = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "planted", "js", "commonest_share")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One test of the unlearned model against retrained ones."""
+    """One test of the unlearned model against the retrained models."""
 
     name: str
     found: str
-    expected: str  # what retrained models show
+    expected: str  # the result of retrained models
     verdict: str  # "passed", "failed", "no power" or "not tested"
     why: str  # one sentence
 
 
 @dataclass(frozen=True)
 class DeletionRecord:
-    """Everything on the page, as plain values."""
+    """The contents of the record, as plain values."""
 
     asked: Mapping[str, str]
     done: Mapping[str, str]
     cost: Mapping[str, str]
     checks: tuple[Check, ...]
-    tuned: str  # what was chosen with labels or retrained models
+    tuned: str  # how settings were chosen with labels or retrained models
     settings: Mapping[str, Any]
     hashes: Mapping[str, str]
     command: str
@@ -66,11 +66,11 @@ class DeletionRecord:
     caution: str = NOT_A_GUARANTEE
 
     def count(self, verdict: str) -> int:
-        """Checks with this verdict."""
+        """Return the number of checks with this verdict."""
         return sum(c.verdict == verdict for c in self.checks)
 
     def as_dict(self) -> dict[str, Any]:
-        """For json."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
@@ -80,40 +80,28 @@ def audit(
     original: Net,
     unlearned: Net,
     references: Sequence[Retrained],
-    judgement: EvaluationReport,
+    report: EvaluationReport,
     *,
     config: Any,
     seconds: Mapping[str, float],
     peak_memory_mb: float,
 ) -> DeletionRecord:
-    """The record of one finished run. ``seconds`` by stage of unlearning; ``judgement`` is of ``unlearned``."""
-    family = split.dataset.family
-    n, ids = len(split.forget_rows), split.train.ids[split.forget_rows]
-    spent, retrain = sum(seconds.values()), [r.seconds for r in references]
-    origin = origin_of(setup.method, family, split.task)
+    """Return the record of one finished run.
+
+    ``report`` is the evaluation of ``unlearned``; ``seconds`` are by stage of unlearning.
+    """
+    ids = split.train.ids[split.forget_rows]
+    origin = origin_of(setup.method, split.dataset.family, split.task)
     return DeletionRecord(
         asked={
             "data": f"{split.dataset.title}, {len(split.train):,} training images",
-            "to forget": f"{split.request.describe(split.dataset.classes)}: {n:,} images",
-            "ids": _some(ids.tolist()),
+            "to forget": f"{split.request.describe(split.dataset.classes)}: {len(ids):,} images",
+            "ids": _listed_ids(ids.tolist()),
         },
-        done={
-            "method": str(getattr(METHODS[setup.method], "title", setup.method)),
-            "settings from": origin,
-            "labels read by the method": "yes"
-            if getattr(METHODS[setup.method], "needs_labels", True)
-            else "no",
-            "original model": _about(original),
-        },
-        cost={
-            "unlearning": " + ".join(f"{STAGES.get(k, k)} {v:.1f} s" for k, v in seconds.items())
-            + f" = {spent:.1f} s",
-            "retraining, for comparison": _range(retrain) if retrain else "no model was retrained",
-            "beside each other": _ratio(spent, retrain),
-            "peak memory of the process": f"{peak_memory_mb:,.0f} MB",
-        },
-        checks=tuple(_checks(judgement, len(references))),
-        tuned=_tuned(setup.method, origin),
+        done=_done(setup.method, origin, original),
+        cost=_cost(seconds, [r.seconds for r in references], peak_memory_mb),
+        checks=tuple(_checks(report, len(references))),
+        tuned=_tuning_sentence(setup.method, origin),
         settings=as_dict(config) if hasattr(config, "__dataclass_fields__") else {"config": repr(config)},
         hashes={
             "data": content_key(split.dataset.fingerprint),
@@ -133,17 +121,37 @@ def audit(
     )
 
 
-def _checks(judgement: EvaluationReport, count: int) -> list[Check]:
-    found = [_accuracy_check(judgement.figures[k], count) for k in TESTED if k in judgement.figures]
-    found += [_attack_check(result) for result in judgement.attacks.values()]
-    return found
+def _done(name: str, origin: str, original: Net) -> dict[str, str]:
+    kind = METHODS[name]
+    return {
+        "method": str(getattr(kind, "title", name)),
+        "settings from": origin,
+        "labels read by the method": "yes" if getattr(kind, "needs_labels", True) else "no",
+        "original model": _origin_of_model(original),
+    }
+
+
+def _cost(seconds: Mapping[str, float], retrain_s: Sequence[float], peak_memory_mb: float) -> dict[str, str]:
+    spent = sum(seconds.values())
+    stages = " + ".join(f"{STAGES.get(k, k)} {v:.1f} s" for k, v in seconds.items())
+    return {
+        "unlearning": f"{stages} = {spent:.1f} s",
+        "retraining, for comparison": _time_range(retrain_s) if retrain_s else "no model was retrained",
+        "beside each other": _ratio(spent, retrain_s),
+        "peak memory of the process": f"{peak_memory_mb:,.0f} MB",
+    }
+
+
+def _checks(report: EvaluationReport, references: int) -> list[Check]:
+    checks = [_accuracy_check(report.figures[k], references) for k in TESTED if k in report.figures]
+    return [*checks, *(_attack_check(result) for result in report.attacks.values())]
 
 
 def _accuracy_check(figure: Metric, count: int) -> Check:
     name = f"{figure.label} ({figure.symbol})" if figure.symbol else figure.label
     if figure.value is None:
         return Check(name, "–", "–", "not tested", figure.why or "there are no such images")
-    value = shown(figure, figure.value)
+    value = _figure_text(figure, figure.value)
     if figure.band is None or figure.place is None or figure.place.inside is None:
         return Check(
             name,
@@ -152,25 +160,25 @@ def _accuracy_check(figure: Metric, count: int) -> Check:
             "not tested",
             f"{count or 'no'} retrained model{'s' * (count != 1)} make no band",
         )
-    expected = f"{shown(figure, figure.band.low)} to {shown(figure, figure.band.high)}"
+    expected = f"{_figure_text(figure, figure.band.low)} to {_figure_text(figure, figure.band.high)}"
     if figure.place.inside:
         return Check(name, value, expected, "passed", f"inside the 95 % band of {count} retrained models")
     side = "above" if figure.place.gap > 0 else "below"
-    gap = shown(figure, abs(figure.place.gap)).replace(" %", " points")
+    gap = _figure_text(figure, abs(figure.place.gap)).replace(" %", " points")
     return Check(name, value, expected, "failed", f"{gap} {side} the band")
 
 
 def _attack_check(result: AttackResult) -> Check:
-    """An attack that finds nothing has shown nothing where it could not have found a moderate leak."""
+    """Return the check of one attack; it has "no power" if it could not have detected a moderate leak."""
     name = f"attack: {result.title}"
     if result.auc is None or result.low is None or result.high is None:
         return Check(name, "–", "0.5", "not tested", result.why or "too few images")
     found = f"AUC {result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
-    theirs = result.reference_aucs
-    expected = f"0.5; retrained models {min(theirs):.2f} to {max(theirs):.2f}" if theirs else "0.5"
+    aucs = result.reference_aucs
+    expected = f"0.5; retrained models {min(aucs):.2f} to {max(aucs):.2f}" if aucs else "0.5"
     power = result.power.sentence if result.power is not None else ""
     if result.sees_a_leak:
-        if theirs and result.low <= max(theirs) and result.high >= min(theirs):
+        if aucs and result.low <= max(aucs) and result.high >= min(aucs):
             return Check(
                 name,
                 found,
@@ -183,21 +191,21 @@ def _attack_check(result: AttackResult) -> Check:
             found,
             expected,
             "failed",
-            "it tells forgotten images from unseen ones, and not so in retrained models",
+            "it tells forgotten images from unseen ones, but not in retrained models",
         )
     smallest = result.power.smallest_auc if result.power is not None else None
-    if smallest is None or smallest > MODERATE:
+    if smallest is None or smallest > MODERATE_AUC:
         return Check(name, found, expected, "no power", power)
     return Check(name, found, expected, "passed", power)
 
 
-def shown(figure: Metric, value: float) -> str:
-    """A value in the unit that is shown."""
+def _figure_text(figure: Metric, value: float) -> str:
+    """Return a value as text in the unit that the page shows."""
     scaled = 100 * value if figure.unit == "%" else value
     return f"{scaled:.{figure.digits}f}{' ' * bool(figure.unit)}{figure.unit}"
 
 
-def _tuned(name: str, origin: str) -> str:
+def _tuning_sentence(name: str, origin: str) -> str:
     if name in ("retrain", "nothing"):
         return "nothing"
     return (
@@ -207,7 +215,7 @@ def _tuned(name: str, origin: str) -> str:
 
 
 def command_of(setup: Setup) -> str:
-    """The command that does it again."""
+    """Return the command that repeats the run."""
     parts = ["laf run", f"--dataset {setup.dataset}"]
     if setup.plant is not None:
         parts.append(f"--plant {setup.plant}")
@@ -224,7 +232,7 @@ def command_of(setup: Setup) -> str:
 
 
 def weights_hash(model: Net) -> str:
-    """Of all parameters and buffers by name."""
+    """Return a hash of all parameters and buffers by name."""
     digest = hashlib.blake2b(digest_size=12)
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode())
@@ -232,33 +240,35 @@ def weights_hash(model: Net) -> str:
     return digest.hexdigest()
 
 
-def _about(model: Net) -> str:
+def _origin_of_model(model: Net) -> str:
     made = model.provenance
     if made is None:
         return "given"
     if made.given is not None and made.seconds == 0:
-        return f"brought, {made.net}"
+        return f"uploaded, {made.net}"
     return f"{made.net}, trained in {made.seconds:.1f} s from seed {made.seed}"
 
 
-def _range(values: Sequence[float]) -> str:
+def _time_range(values: Sequence[float]) -> str:
     low, high = min(values), max(values)
     each = f"{low:.1f} s" if len(values) == 1 else f"{low:.1f} to {high:.1f} s each"
     return f"{each}, {len(values)} model{'s' * (len(values) > 1)}"
 
 
-def _ratio(spent: float, retrain: Sequence[float]) -> str:
-    if not retrain or not spent:
+def _ratio(spent: float, retrain_s: Sequence[float]) -> str:
+    if not retrain_s or not spent:
         return "–"
-    typical = sorted(retrain)[len(retrain) // 2]
+    typical = sorted(retrain_s)[len(retrain_s) // 2]
     if typical <= spent:
         return f"retraining is the cheaper way here: {typical / spent:.1f} times the time of unlearning"
     return f"retraining takes {typical / spent:.1f} times as long"
 
 
-def _some(ids: Sequence[int], most: int = 12) -> str:
+def _listed_ids(ids: Sequence[int], most: int = 12) -> str:
     listed = ", ".join(map(str, ids[:most]))
-    return listed if len(ids) <= most else f"{listed}, … ({len(ids):,} in all; the file of ids has them)"
+    return (
+        listed if len(ids) <= most else f"{listed}, … ({len(ids):,} in all; the file of ids has all of them)"
+    )
 
 
 def _version() -> str:

@@ -1,14 +1,15 @@
-"""Many methods on one request over several seeds, each judged against retrained models; in slices, so that a page can show it.
+"""Comparison of methods on one request over several seeds, each evaluated against retrained models.
 
-A method that fails costs its own rows and no others.
+The work runs in slices, so that a page can show its progress. A method that fails does not stop the others.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from core.data.registry import load
 from core.data.split import Split
@@ -26,15 +27,16 @@ from core.runs.setup import MOST_SEED, Setup
 from core.runs.unlearned_models import UnlearnedModel, unlearned_model
 from core.runtime import seeding as seeds
 from core.runtime.device import pick_device
-from core.runtime.progress import Progress, Work, run_to_end
+from core.runtime.progress import Progress, Work, WorkStepper, run_to_end, with_progress
 from core.runtime.scheduler import Scheduler, SlicedTask
 
-RETRAINED = "references"  # the row of the retrained models, each judged against the others
+T = TypeVar("T")
+RETRAINED = "references"  # the row of the retrained models, each evaluated against the others
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One method on one seed: what became of it."""
+    """The state and result of one method on one seed."""
 
     method: str
     seed: int
@@ -48,31 +50,33 @@ class Cell:
 
 
 def parse_methods(text: str) -> tuple[str, ...]:
-    """ "all", or names with commas between. Raises RequestError for an unknown one."""
+    """Return the methods of a text: "all", or names separated by commas. Raises RequestError for an unknown name."""
     if text.strip() == "all":
         return tuple(METHODS)
     names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
     for name in names:
         if name not in METHODS:
-            method(name)  # says what there is
+            method(name)  # raises RequestError, with all names
     if not names:
-        raise RequestError("no method is named; give names with commas between, or all")
+        raise RequestError("no method is named; give names separated by commas, or all")
     return names
 
 
 def parse_seeds(text: str, most: int = 100) -> tuple[int, ...]:
-    """ "0", "0-2", "1,5,7-9". Raises RequestError for what is no whole number or range, or more than ``most`` of them."""
+    """Return the seeds of a text such as "0", "0-2" or "1,5,7-9".
+
+    Raises RequestError for a part that is no whole number or range, and for more than ``most`` seeds.
+    """
     found: list[int] = []
     for part in (p.strip() for p in text.split(",") if p.strip()):
-        said = part if len(part) <= 44 else f"{part[:43]}…"
+        shown = part if len(part) <= 44 else f"{part[:43]}…"
         first, _, last = part.partition("-")
         ends = (first.strip(), last.strip() or first.strip())
-        if not all(x.isdecimal() and x.isascii() and len(x) < 20 for x in ends) or int(ends[0]) > int(
-            ends[1]
-        ):
-            raise RequestError(f"{said!r} is no seed; seeds are whole numbers and ranges, as in 0-2 or 1,5")
+        are_whole = all(x.isdecimal() and x.isascii() and len(x) < 20 for x in ends)
+        if not are_whole or int(ends[0]) > int(ends[1]):
+            raise RequestError(f"{shown!r} is no seed; seeds are whole numbers and ranges, as in 0-2 or 1,5")
         if int(ends[1]) > MOST_SEED:
-            raise RequestError(f"{said!r} is no seed; the largest is {MOST_SEED}")
+            raise RequestError(f"{shown!r} is no seed; the largest is {MOST_SEED}")
         if int(ends[1]) - int(ends[0]) >= most:
             raise RequestError(f"{part} asks for {int(ends[1]) - int(ends[0]) + 1} seeds; the most is {most}")
         found.extend(range(int(ends[0]), int(ends[1]) + 1))
@@ -84,9 +88,9 @@ def parse_seeds(text: str, most: int = 100) -> tuple[int, ...]:
 
 
 class Comparison:
-    """``methods`` on ``setup`` for each of ``seeds``, which draw images, initial weights and batches alike.
+    """``methods`` on ``setup`` for each of ``seeds``; a seed decides images, initial weights and batches.
 
-    ``cells`` and ``progress`` are replaced as work goes on; any thread may read them.
+    ``cells`` and ``progress`` are replaced, never changed, so any thread may read them.
     """
 
     def __init__(
@@ -103,9 +107,11 @@ class Comparison:
         self.cells: dict[tuple[str, int], Cell] = {
             (m, s): Cell(m, s) for s in self.seeds for m in self.methods
         }
-        self.retrained: dict[int, tuple[EvaluationReport, ...]] = {}  # by seed; each against the others
-        self.progress: dict[int, tuple[str, Progress]] = {}  # by seed, what goes on now
-        self.errors: dict[int, str] = {}  # by seed, where nothing could be compared
+        self.retrained: dict[
+            int, tuple[EvaluationReport, ...]
+        ] = {}  # by seed; each evaluated against the others
+        self.progress: dict[int, tuple[str, Progress]] = {}  # by seed: the running stage and its progress
+        self.errors: dict[int, str] = {}  # by seed, if the whole seed failed
         self.error: LabError | None = None  # the first of a seed or a cell
         self.split: Split | None = None  # of the first seed
         self.origins: dict[str, str] = {}
@@ -115,157 +121,167 @@ class Comparison:
         self._began = time.perf_counter()
 
     def start(self, runner: Scheduler) -> None:
-        """Begin, a seed in each of the runner's threads."""
+        """Start the work, with one seed in each of the runner's threads."""
         self._began = time.perf_counter()
         for seed in self.seeds:
-            task = SlicedTask(self._seed(seed), lambda error, seed=seed: self._failed(seed, error))  # type: ignore[misc]
+            task = SlicedTask(self._run_seed(seed), functools.partial(self._fail_seed, seed))
             self._tasks.append(task)
             runner.submit(task)
 
     def finish(self, progress: Callable[[str, Progress], object] | None = None) -> None:
-        """All of it now, in this thread."""
+        """Run all of the work now, in this thread; call ``progress`` with stage and progress after each slice."""
         self._began = time.perf_counter()
         for seed in self.seeds:
             try:
-                for _ in self._seed(seed):
+                work = WorkStepper(self._run_seed(seed))
+                while work.advance():
                     if progress is not None and seed in self.progress:
                         progress(*self.progress[seed])
             except LabError as error:
-                self._failed(seed, error)
+                self._fail_seed(seed, error)
 
     def cancel(self) -> None:
-        """Stop at the end of the slices in progress; what is done stays."""
+        """Stop at the end of the running slices; finished cells stay."""
         self.cancelled = True
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether all work has ended."""
         return bool(self._tasks) and not any(t.alive for t in self._tasks)
 
     @property
     def done(self) -> int:
-        """Cells that are finished, one way or the other."""
+        """Number of cells that are done or failed."""
         return sum(c.state in ("done", "failed") for c in self.cells.values())
 
-    # inside
-
-    def _failed(self, seed: int, error: LabError) -> None:
+    def _fail_seed(self, seed: int, error: LabError) -> None:
         self.progress.pop(seed, None)
         if not isinstance(error, CancelledError):
             self.errors[seed] = str(error)
             self.error = self.error or error
 
-    def _set(self, cell: Cell) -> None:
+    def _set_cell(self, cell: Cell) -> None:
         self.cells = {**self.cells, (cell.method, cell.seed): cell}
         self.seconds = time.perf_counter() - self._began
 
-    def _told(self, seed: int, what: str, work: Work[Any]) -> Work[Any]:
-        """``work``, with its progress written down; stopped where the comparison was cancelled."""
-        while True:
-            if self.cancelled:
-                work.close()
-                raise CancelledError("the comparison was stopped")
-            try:
-                now = next(work)
-            except StopIteration as end:
-                return end.value
-            self.progress = {**self.progress, seed: (what, now)}
-            yield now
+    def _report_progress(self, seed: int, stage: str, work: Work[T]) -> Work[T]:
+        """Run ``work`` with its progress in ``self.progress``. Raises CancelledError if the comparison is cancelled."""
 
-    def _seed(self, seed: int) -> Work[None]:
+        def record(progress: Progress) -> Progress:
+            self._require_not_cancelled()
+            self.progress = {**self.progress, seed: (stage, progress)}
+            return progress
+
+        try:
+            self._require_not_cancelled()
+            return (yield from with_progress(work, record))
+        finally:
+            work.close()
+
+    def _require_not_cancelled(self) -> None:
+        if self.cancelled:
+            raise CancelledError("the comparison was stopped")
+
+    def _run_seed(self, seed: int) -> Work[None]:
         setup = replace(self.setup, seed=seed)
         split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
         if self.split is None or seed == self.seeds[0]:
             self.split = split
             self.origins = {m: origin_of(m, split.dataset.family, split.task) for m in self.methods}
         device = str(pick_device(setup.device))
-        work = _original(setup, split, None, device)
-        model = yield from self._told(seed, "the original model", work)
+        model = yield from self._report_progress(
+            seed, "the original model", _original(setup, split, None, device)
+        )
+        references = yield from self._retrain(seed, split, model)
+        evaluator = Evaluator(split, model, references, seed=seed)
+        if references:
+            yield from self._evaluate_references(seed, evaluator, references)
+        models = _SeedModels(setup, split, model, evaluator, device)
+        for name in self.methods:
+            self._set_cell(Cell(name, seed, "running"))
+            try:
+                self._set_cell((yield from self._run_method(name, models)))
+            except CancelledError:
+                self._set_cell(Cell(name, seed))
+                raise
+            except LabError as error:
+                self._set_cell(Cell(name, seed, "failed", error=str(error)))
+                self.error = self.error or error
+        self.progress = {k: v for k, v in self.progress.items() if k != seed}
+
+    def _retrain(self, seed: int, split: Split, model: Net) -> Work[list[Retrained]]:
         if self.reference_count is None:
             self.reference_count = usual_count(split.dataset.family)
         count = self.reference_count
         references: list[Retrained] = []
         for number in range(count):
-            again = retraining(split, model, seed=seed, number=number)
-            references.append(
-                (yield from self._told(seed, f"retrained model {number + 1} of {count}", again))
-            )
-        judge = Evaluator(split, model, references, seed=seed)
-        if references:
-            yield from self._references(seed, judge, references)
-        for name in self.methods:
-            self._set(Cell(name, seed, "running"))
-            try:
-                yield from self._method(name, seed, split, model, references, judge, device)
-            except CancelledError:
-                self._set(Cell(name, seed))
-                raise
-            except LabError as error:
-                self._set(Cell(name, seed, "failed", error=str(error)))
-                self.error = self.error or error
-        self.progress = {k: v for k, v in self.progress.items() if k != seed}
+            work = retraining(split, model, seed=seed, number=number)
+            stage = f"retrained model {number + 1} of {count}"
+            references.append((yield from self._report_progress(seed, stage, work)))
+        return references
 
-    def _references(self, seed: int, judge: Evaluator, references: list[Retrained]) -> Work[None]:
-        found = []
-        for one in references:
-            work = judge.judge(one.model, reference=one.number, seconds={"retrain": one.seconds})
-            found.append((yield from self._told(seed, "judging retrained models", work)))
-        self.retrained = {**self.retrained, seed: tuple(found)}
-
-    def _method(
-        self,
-        name: str,
-        seed: int,
-        split: Split,
-        model: Net,
-        references: list[Retrained],
-        judge: Evaluator,
-        device: str,
+    def _evaluate_references(
+        self, seed: int, evaluator: Evaluator, references: list[Retrained]
     ) -> Work[None]:
+        reports = []
+        for one in references:
+            work = evaluator.judge(one.model, reference=one.number, seconds={"retrain": one.seconds})
+            reports.append((yield from self._report_progress(seed, "evaluating retrained models", work)))
+        self.retrained = {**self.retrained, seed: tuple(reports)}
+
+    def _run_method(self, name: str, models: _SeedModels) -> Work[Cell]:
+        """Unlearn with one method and evaluate the result."""
+        seed, split, model, evaluator = models.setup.seed, models.split, models.original, models.evaluator
         unlearner = method(name)
         if has_own_original(unlearner):
-            work = _original(replace(self.setup, seed=seed), split, unlearner, device)
-            model = yield from self._told(seed, f"{unlearner.title}: its own original model", work)
-            judge = judge.of_original(model)
-        own = _seed_of(name, seed)
-        made: UnlearnedModel = yield from self._told(
-            seed, unlearner.title, unlearned_model(split, model, unlearner, seed=own)
+            work = _original(models.setup, split, unlearner, models.device)
+            model = yield from self._report_progress(seed, f"{unlearner.title}: its own original model", work)
+            evaluator = evaluator.of_original(model)
+        unlearning = unlearned_model(split, model, unlearner, seed=_seed_of(name, seed))
+        made = yield from self._report_progress(seed, unlearner.title, unlearning)
+        evaluation = evaluator.judge(made.model, seconds=made.seconds, peak_memory_mb=made.peak_memory_mb)
+        report = yield from self._report_progress(seed, f"{unlearner.title}: evaluating", evaluation)
+        return Cell(
+            name,
+            seed,
+            "done",
+            judgement=report,
+            steps=made.steps,
+            seconds=made.total_s,
+            peak_memory_mb=max(made.peak_memory_mb.values(), default=0.0),
+            config=made.config,
         )
-        judged = judge.judge(made.model, seconds=made.seconds, peak_memory_mb=made.peak_memory_mb)
-        judgement: EvaluationReport = yield from self._told(seed, f"{unlearner.title}: judging", judged)
-        self._set(
-            Cell(
-                name,
-                seed,
-                "done",
-                None,
-                judgement,
-                made.steps,
-                made.total_s,
-                max(made.peak_memory_mb.values(), default=0.0),
-                made.config,
-            )
-        )
+
+
+@dataclass(frozen=True, eq=False)
+class _SeedModels:
+    """What all methods of one seed share."""
+
+    setup: Setup  # with this seed
+    split: Split
+    original: Net
+    evaluator: Evaluator
+    device: str
 
 
 def _seed_of(name: str, seed: int) -> int:
-    """Retraining with the seed of the first reference would be that reference."""
+    """Return the seed of a method; retraining needs another seed than the first retrained model."""
     return seeds.derive(seed, "compared") if name == "retrain" else seed
 
 
 def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: str) -> Work[Net]:
-    """The common original, or the own one of ``unlearner``."""
+    """Return the common original, or the own original of ``unlearner`` if it trains one."""
     if setup.model is None:
         return (yield from original(split, unlearner, seed=setup.seed, device=device))
     if unlearner is not None and has_own_original(unlearner):
         raise RequestError(
-            f"{unlearner.title} must train its original model itself and cannot unlearn from a model that was brought"
+            f"{unlearner.title} must train its own original model and cannot unlearn from an uploaded model"
         )
     return load_own_model(setup.model, split.dataset).to(device)
 
 
 def end_of(setup: Setup, name: str) -> tuple[Split, Net, UnlearnedModel]:
-    """Split, original and what the method ``name`` made of it; from the shelf where a comparison made it before."""
+    """Return split, original and unlearned model of the method ``name``, from the cache if a comparison made them."""
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     device = str(pick_device(setup.device))
     unlearner = method(name)

@@ -1,10 +1,10 @@
-"""A Comparison over its seeds: mean and spread of each figure, how often it lay in the band, where doing nothing was nearer."""
+"""Summary of a Comparison over its seeds: mean and spread of each figure, its place in the band, and losses to doing nothing."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.evaluation.report import EvaluationReport, Metric
@@ -17,16 +17,16 @@ COST = ("steps", "seconds", "peak_memory_mb")
 
 @dataclass(frozen=True)
 class Entry:
-    """One figure of one method over the seeds where it has a value."""
+    """One figure of one method over the seeds with a value."""
 
     mean: float
-    spread: float | None  # standard deviation over seeds; None of one
+    spread: float | None  # standard deviation over seeds; None for one seed
     values: tuple[float, ...]
-    inside: int | None = (
-        None  # seeds in which it lay inside the band of retrained models; None where there is no band
-    )
+    inside: int | None = None  # number of seeds inside the band of retrained models; None without a band
     gap: float | None = None  # mean distance to the mean of the retrained models
-    loses: bool = False  # outside the band on some seed, and doing nothing is nearer to the retrained models
+    loses: bool = (
+        False  # outside the band on a seed, and farther from the retrained models than doing nothing
+    )
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Line:
     title: str
     entries: Mapping[str, Entry]
     errors: Mapping[int, str]  # by seed
-    origin: str = ""  # of its settings
+    origin: str = ""  # origin of its settings
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The whole table; ``columns`` are the figures in their order, by key."""
+    """The whole table; ``columns`` has the figures by key, in order."""
 
     columns: Mapping[str, Metric]
     lines: tuple[Line, ...]
     seeds: tuple[int, ...]
 
     def lost_to_nothing(self) -> dict[str, list[str]]:
-        """By method, the figures in which doing nothing is nearer to retraining; summaries are left out."""
+        """Return by method the figures in which doing nothing is nearer to retraining, without summary figures."""
         return {
             line.method: [k for k, e in line.entries.items() if e.loses and not self.columns[k].summary]
             for line in self.lines
@@ -57,7 +57,7 @@ class Summary:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """The ``methods`` of ``laf compare --json``: seeds, mean and spread."""
+        """Return the ``methods`` of ``laf compare --json``: seeds, mean and spread."""
         found = {}
         for line in self.lines:
             of = line.entries
@@ -77,14 +77,15 @@ class Summary:
 
 
 def summarise(comparison: Comparison) -> Summary:
-    """What there is so far."""
+    """Return the summary of the cells that are done so far."""
     cells, seeds = comparison.cells, comparison.seeds
     columns: dict[str, Metric] = {}
     retrained = dict(comparison.retrained)
-    for judged in [*retrained.values(), *[(c.judgement,) for c in cells.values() if c.judgement]]:
-        for judgement in judged:
-            for key, figure in judgement.figures.items():
-                columns.setdefault(key, figure)
+    reports = [r for each in retrained.values() for r in each]
+    reports += [c.judgement for c in cells.values() if c.judgement is not None]
+    for report in reports:
+        for key, figure in report.figures.items():
+            columns.setdefault(key, figure)
     lines = []
     if retrained:
         lines.append(Line("references", "Retrained models", _references(retrained), {}))
@@ -107,46 +108,40 @@ def summarise(comparison: Comparison) -> Summary:
 
 
 def _against(line: Line, nothing: Mapping[str, Entry]) -> Line:
-    """``line`` with the figures marked in which doing nothing is nearer."""
+    """Return ``line`` with ``loses`` set where doing nothing is nearer to retraining."""
     if line.method in (NOTHING, "references"):
         return line
     marked = {}
     for key, e in line.entries.items():
         other = nothing.get(key)
-        told_apart = e.inside is None or e.inside < len(e.values)  # inside the band there is nothing to lose
+        outside = e.inside is None or e.inside < len(e.values)
         farther = (
             e.gap is not None and other is not None and other.gap is not None and e.gap > other.gap + 1e-9
         )
-        loses = told_apart and farther
-        marked[key] = Entry(e.mean, e.spread, e.values, e.inside, e.gap, loses)
-    return Line(line.method, line.title, marked, line.errors, line.origin)
+        loses = outside and farther
+        marked[key] = replace(e, loses=loses)
+    return replace(line, entries=marked)
 
 
 def _references(retrained: Mapping[int, Sequence[EvaluationReport]]) -> dict[str, Entry]:
-    """Per seed the mean over its retrained models; what spreads is seeds and models alike, as for the methods."""
-    return entries_of([j for judged in retrained.values() for j in judged])
+    """Return each figure over all retrained models of all seeds."""
+    return entries_of([report for reports in retrained.values() for report in reports])
 
 
-def entries_of(judgements: Sequence[EvaluationReport]) -> dict[str, Entry]:
-    """Each figure over ``judgements``, one a seed."""
+def entries_of(reports: Sequence[EvaluationReport]) -> dict[str, Entry]:
+    """Return each figure over ``reports``, usually one for each seed."""
     found = {}
-    keys = dict.fromkeys(k for j in judgements for k in j.figures)
-    for key in keys:
-        figures = [
-            j.figures[key] for j in judgements if key in j.figures and j.figures[key].value is not None
-        ]
+    for key in dict.fromkeys(k for r in reports for k in r.figures):
+        figures = [r.figures[key] for r in reports if key in r.figures and r.figures[key].value is not None]
         values = [float(f.value) for f in figures if f.value is not None]
         if not values:
             continue
         banded = [f for f in figures if f.place is not None and f.place.inside is not None]
         gaps = [abs(f.value - f.band.mean) for f in figures if f.band is not None and f.value is not None]
-        e = _entry(values)
-        found[key] = Entry(
-            e.mean,
-            e.spread,
-            e.values,
-            sum(bool(f.place and f.place.inside) for f in banded) if banded else None,
-            math.fsum(gaps) / len(gaps) if gaps else None,
+        found[key] = replace(
+            _entry(values),
+            inside=sum(bool(f.place and f.place.inside) for f in banded) if banded else None,
+            gap=math.fsum(gaps) / len(gaps) if gaps else None,
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Lessons: guided tours that drive the real Lab, what they check, what students hand in, and how that is graded."""
+"""Lessons: guided tours of the Lab, with checks, submissions of students, and grading."""
 
 from core.lessons.parser import read_lesson, read_lessons
 from core.lessons.schema import Action, Lesson, Part, Question

@@ -1,4 +1,4 @@
-"""What a lesson's check can ask of a run: names, and what each means. docs/lessons.md lists them; a test holds the two together."""
+"""The names of the facts that a check can use, with their meanings. docs/lessons.md lists the same names; a test compares both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ READINGS = {
     "test": "accuracy on all test images",
     "test_r": "accuracy on test images of the other classes",
     "test_f": "accuracy on test images of the forgotten classes",
-    "clean_f": "accuracy on the images to forget by their true labels; where labels are wrong",
+    "clean_f": "accuracy on the images to forget by their true labels, if some labels are wrong",
     "one_answer": "share of the images to forget that get the commonest answer",
     "auc": "area under the membership attack's curve; 0.5 cannot tell",
     "auc_low": "lower end of its 95 % interval",
@@ -16,40 +16,40 @@ READINGS = {
     "js": "Jensen-Shannon distance to the retrained models on the images to forget, nats, 0 to 0.69",
 }
 MEASURED = {
-    "naive_auc": "the same attack against test images of all classes: the question that is not membership",
-    "fair_auc": "against test images of the forgotten classes only",
+    "naive_auc": "AUC of the attack against test images of all classes, which is not a question of membership",
+    "fair_auc": "AUC of the attack against test images of the forgotten classes only",
     "neighbours": "share of a forgotten image's 15 nearest neighbours that are of its class",
     "probe": "accuracy of a linear probe that tells forgotten from other test classes by their representations",
 }
 MEASURED = {k: f"{v}; after the step's measurement" for k, v in MEASURED.items()}
 RUN = {
     "steps": "steps taken",
-    "total_steps": "steps the run has in all",
-    "frames": "moments the run was looked at",
+    "total_steps": "steps of the whole run",
+    "frames": "number of frames that were recorded",
     "phase": '"ready", "running", "paused", "done" or "failed"',
-    "seconds": "seconds the method has spent",
+    "seconds": "seconds that the method has taken",
     "retrain_seconds": "seconds that retraining took, mean of the retrained models",
-    "references": "retrained models there are so far",
-    "angle_r": "median angle by which representations of remaining images turned, degrees",
-    "angle_f": "the same of images to forget",
+    "references": "number of retrained models so far",
+    "angle_r": "median angle by which representations of remaining images have turned, degrees",
+    "angle_f": "the same for images to forget",
     "vae_first": "loss of the VAE of D in its first epoch",
-    "vae_last": "in its last epoch",
-    "vae_best": "in its best epoch",
+    "vae_last": "its loss in the last epoch",
+    "vae_best": "its loss in the best epoch",
     "vae_f_first": "loss of the VAE of D_f in its first epoch",
-    "vae_f_last": "in its last epoch",
-    "vae_f_best": "in its best epoch",
+    "vae_f_last": "its loss in the last epoch",
+    "vae_f_best": "its loss in the best epoch",
 }
 CHOSEN = {
     "dataset": "name of the dataset",
     "task": '"class", "data", "noise" or "indices"',
-    "classes": 'the classes that are forgotten, as "3" or "0,1"',
+    "classes": 'the classes to forget, as "3" or "0,1"',
     "method": '"laf", "laf+r", "nothing", …',
     "seed": "the seed",
     "share": "share of labels that LAF+R's repair reads",
-    "losses": 'what a step is on: "both", "ue" or "ra"',
+    "losses": 'the losses of a step: "both", "ue" or "ra"',
     "schedule": '"alternate", "two-stage" or "joint"',
-    "lr_ue": "rate of L_UE",
-    "lr_ra": "rate of L_RA",
+    "lr_ue": "learning rate of L_UE",
+    "lr_ra": "learning rate of L_RA",
     "tau": "τ of L_RA",
     "epochs": "passes over the shorter of D_f and D_r",
     "weight_remain": "weights of the four terms",
@@ -64,15 +64,15 @@ CHOSEN = {
 }
 PLAIN = {**READINGS, **MEASURED, **RUN, **CHOSEN}
 PREFIXES = {
-    "original": "the same of the model before anything was unlearned",
-    "retrained": "the mean of the retrained models",
+    "original": "the same for the model before unlearning",
+    "retrained": "the mean over the retrained models",
     "retrained_low": "the lowest of the retrained models",
     "retrained_high": "the highest of the retrained models",
-    "fork": "the same of the fork that is drawn over the run",
+    "fork": "the same for the fork",
     "lowest": "the lowest value in any frame of the run",
     "highest": "the highest value in any frame of the run",
 }
-OF = {  # prefix -> names that it can stand before
+NAMES_AFTER = {  # prefix -> names that may follow it
     "original": (*READINGS, *MEASURED),
     "retrained": (*READINGS, *MEASURED),
     "retrained_low": tuple(READINGS),
@@ -84,11 +84,11 @@ OF = {  # prefix -> names that it can stand before
 
 
 def is_fact(name: str) -> bool:
-    """Whether a check may ask for ``name``."""
+    """Return whether ``name`` is a fact that a check can use."""
     prefix, dot, rest = name.partition(".")
-    return rest in OF.get(prefix, ()) if dot else name in PLAIN
+    return rest in NAMES_AFTER.get(prefix, ()) if dot else name in PLAIN
 
 
 def known_names() -> list[str]:
-    """All of them."""
-    return [*PLAIN, *(f"{prefix}.{name}" for prefix, names in OF.items() for name in names)]
+    """Return the names of all facts."""
+    return [*PLAIN, *(f"{prefix}.{name}" for prefix, names in NAMES_AFTER.items() for name in names)]

@@ -1,4 +1,4 @@
-"""The facts that a lesson's checks rest on, read off a real Run."""
+"""The facts about a Run that the checks of a lesson use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ from core.runs.records import Frame
 from core.runs.run import Run
 from core.runs.setup import Setup
 
+LAF_FIELDS = (
+    "losses",
+    "schedule",
+    "lr_ue",
+    "lr_ra",
+    "epochs",
+    "weight_remain",
+    "weight_forget",
+    "weight_align",
+    "weight_repel",
+)
+
 
 def facts_of(
     run: Run,
@@ -25,28 +37,31 @@ def facts_of(
     fork: Run | None = None,
     measured: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Every name of ``core.lessons.fact_names``; None where it is not known (yet). ``measured``: what ``core.lessons.measures`` gave."""
-    found: dict[str, Any] = _of(run, references)
-    found |= {"references": len(references), "retrain_seconds": retrain_seconds, **_chosen(setup, run)}
+    """Return a value for every name of ``core.lessons.fact_names``; None for an unknown value.
+
+    ``measured`` has the results of ``core.lessons.measures``.
+    """
+    found: dict[str, Any] = _run_facts(run, references)
+    found |= {"references": len(references), "retrain_seconds": retrain_seconds, **_setting_facts(setup, run)}
     found["alarms"] = frozenset(a.name.lower() for a in alarms(run, references))
     first = run.frames[0].reading if run.frames else None
-    found |= {f"original.{k}": v for k, v in _reading(first, references).items()}
-    each = [_reading(r, [o for o in references if o is not r]) for r in references]
+    found |= {f"original.{k}": v for k, v in _reading_facts(first, references).items()}
+    each = [_reading_facts(r, [o for o in references if o is not r]) for r in references]
     for prefix, take in (("retrained", np.mean), ("retrained_low", np.min), ("retrained_high", np.max)):
         found |= {f"{prefix}.{k}": _over(take, [r[k] for r in each]) for k in READINGS}
-    ways = [_quick(f.reading) for f in run.frames]
+    by_frame = [_accuracies(f.reading) for f in run.frames]
     for prefix, over in (("lowest", np.min), ("highest", np.max)):
-        found |= {f"{prefix}.{k}": _over(over, [w[k] for w in ways]) for k in READINGS}
+        found |= {f"{prefix}.{k}": _over(over, [facts[k] for facts in by_frame]) for k in READINGS}
     if fork is not None:
-        theirs = {**_of(fork, references), **_chosen(setup, fork)}
-        found |= {f"fork.{k}": v for k, v in theirs.items()}
+        fork_facts = {**_run_facts(fork, references), **_setting_facts(setup, fork)}
+        found |= {f"fork.{k}": v for k, v in fork_facts.items()}
     return found | dict(measured or {})
 
 
-def _of(run: Run, references: Sequence[Reading]) -> dict[str, Any]:
+def _run_facts(run: Run, references: Sequence[Reading]) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(PLAIN)
     last = run.frames[-1] if run.frames else None
-    found |= _reading(last.reading if last is not None else None, references)
+    found |= _reading_facts(last.reading if last is not None else None, references)
     found |= {
         "steps": len(run.steps),
         "total_steps": run.total_steps,
@@ -59,13 +74,13 @@ def _of(run: Run, references: Sequence[Reading]) -> dict[str, Any]:
     for key in ("vae", "vae_f"):
         curve = run.progress[key].curve if key in run.progress else ()
         if curve:
-            # a loss that is no number any more is worse than any
-            safe = [c if np.isfinite(c) else float("inf") for c in curve]
-            found |= {f"{key}_first": safe[0], f"{key}_last": safe[-1], f"{key}_best": min(safe)}
+            # NaN counts as an infinite loss
+            losses = [c if np.isfinite(c) else float("inf") for c in curve]
+            found |= {f"{key}_first": losses[0], f"{key}_last": losses[-1], f"{key}_best": min(losses)}
     return found
 
 
-def _chosen(setup: Setup, run: Run) -> dict[str, Any]:
+def _setting_facts(setup: Setup, run: Run) -> dict[str, Any]:
     found: dict[str, Any] = {
         "dataset": setup.dataset,
         "task": setup.task,
@@ -76,8 +91,7 @@ def _chosen(setup: Setup, run: Run) -> dict[str, Any]:
     }
     laf = laf_of(run.config)
     if laf is not None:
-        names = ("losses", "schedule", "lr_ue", "lr_ra", "epochs", "weight_remain", "weight_forget", "weight_align", "weight_repel")  # fmt: skip
-        found |= {name: getattr(laf, name) for name in names}
+        found |= {name: getattr(laf, name) for name in LAF_FIELDS}
         found["tau"] = laf.temperature
         found |= {
             f"vae_{name}": getattr(laf.vae, name)
@@ -86,7 +100,7 @@ def _chosen(setup: Setup, run: Run) -> dict[str, Any]:
     return found
 
 
-def _quick(reading: Reading) -> dict[str, Any]:
+def _accuracies(reading: Reading) -> dict[str, Any]:
     names = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f")
     found: dict[str, Any] = {name: getattr(reading, name) for name in names}
     found["one_answer"] = reading.commonest_share
@@ -94,10 +108,10 @@ def _quick(reading: Reading) -> dict[str, Any]:
     return {**found, "js": None}
 
 
-def _reading(reading: Reading | None, references: Sequence[Reading]) -> dict[str, Any]:
+def _reading_facts(reading: Reading | None, references: Sequence[Reading]) -> dict[str, Any]:
     if reading is None:
         return dict.fromkeys(READINGS)
-    found = _quick(reading)
+    found = _accuracies(reading)
     if references:
         mine = reading.forget_probabilities
         found["js"] = float(np.mean([jensen_shannon(mine, r.forget_probabilities) for r in references]))

@@ -1,4 +1,4 @@
-"""The lessons that the Lab offers: those that ship, those under $LAF_HOME/lessons, and those of the command line."""
+"""The lessons of the Lab: those that ship, those in $LAF_HOME/lessons, and files of the command line."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from core.lessons import Lesson, read_lessons
 from core.runtime.storage import home
 
 SHIPPED = Path(__file__).parent / "builtin"
-
-
-EXTRA = "LAF_LESSONS"  # files of `laf dashboard --lesson`, as a path list
+EXTRA = "LAF_LESSONS"  # environment variable with the files of `laf dashboard --lesson`, as a path list
 
 
 def load_lessons() -> tuple[list[Lesson], list[str]]:
-    """Lessons that ship, those under $LAF_HOME/lessons, and the files that the command line names; and what is broken."""
+    """Return all lessons of the Lab, and one sentence for each broken file."""
     files = [f for f in os.environ.get(EXTRA, "").split(os.pathsep) if f]
     return read_lessons([SHIPPED, own_folder()], files)
 
 
 def own_folder() -> Path:
-    """Where a teacher's own lessons lie: $LAF_HOME/lessons."""
+    """Return the folder for a teacher's own lessons, $LAF_HOME/lessons."""
     return home() / "lessons"

@@ -1,6 +1,7 @@
-"""Two measurements that lessons make beside the Lab's own: the attack asked wrongly and rightly, and how tight a forgotten group is.
+"""Two measurements for lessons: a membership attack with the wrong and the right non-members, and neighbours of forgotten images.
 
-Both are traps in judging unlearning: the first question measures that a class is unseen, the second finds structure in any model.
+Both show common mistakes in evaluation. With the wrong non-members an attack only detects an unseen class. Forgotten images have
+neighbours of their class in any model.
 """
 
 from __future__ import annotations
@@ -17,24 +18,28 @@ from core.evaluation.attacks.roc import area_under_roc
 from core.models.base import Net, Outputs, outputs
 
 NEAREST = 15
-MOST = 2000  # images among which neighbours are sought
+MOST_IMAGES = 2000  # a search for neighbours uses about so many training images
 
 
 def measure(
     what: str, split: Split, original: Net, now: Net, retrained: Sequence[Net]
 ) -> dict[str, float | None]:
-    """Facts of ``original.…``, plain (of ``now``) and ``retrained.…`` (their mean): for "attack" naive_auc and fair_auc, for "neighbours" neighbours and probe."""
-    of = _attack if what == "attack" else _neighbours
-    found: dict[str, Any] = {f"original.{k}": v for k, v in of(original, split).items()} | of(now, split)
-    theirs = [of(model, split) for model in retrained]
-    for name in next(iter(theirs), {}):
-        values = [value for t in theirs if (value := t[name]) is not None]
+    """Return facts of the model ``now``, with prefix "original." of the original, and "retrained." as means.
+
+    For "attack" the facts are naive_auc and fair_auc, for "neighbours" neighbours and probe.
+    """
+    facts_of_model = _attack if what == "attack" else _neighbours
+    found: dict[str, Any] = {f"original.{k}": v for k, v in facts_of_model(original, split).items()}
+    found |= facts_of_model(now, split)
+    each = [facts_of_model(model, split) for model in retrained]
+    for name in next(iter(each), {}):
+        values = [value for facts in each if (value := facts[name]) is not None]
         found[f"retrained.{name}"] = float(np.mean(values)) if values else None
     return found
 
 
 def _attack(model: Net, split: Split) -> dict[str, float | None]:
-    """Confidence as score: members are D_f, non-members test images of all classes, then of the touched ones only."""
+    """Return AUCs of confidence: D_f against test images of all classes, and of the forgotten classes only."""
     members = _confidence(outputs(model, split.forget))
     test = _confidence(outputs(model, split.test))
     same = split.test_is_touched.cpu().numpy()
@@ -45,23 +50,23 @@ def _attack(model: Net, split: Split) -> dict[str, float | None]:
 
 
 def _neighbours(model: Net, split: Split) -> dict[str, float | None]:
-    """Of images to forget: the share of their nearest neighbours, by cosine, that are of such a class."""
-    rows = torch.arange(len(split.train))[:: max(1, len(split.train) // MOST)]
+    """Return the share of nearest neighbours, by cosine, in the class of a forgotten image, and the probe's accuracy."""
+    rows = torch.arange(len(split.train))[:: max(1, len(split.train) // MOST_IMAGES)]
     e = _unit(outputs(model, split.train.take(rows)))
     y = split.true_y.cpu()[rows]
     forget = torch.isin(rows, split.forget_rows.cpu())
-    likeness = e[forget] @ e.T  # (n_f, n)
-    nearest = likeness.topk(NEAREST + 1, dim=1).indices[:, 1:]  # the first is the image itself
+    similarity = e[forget] @ e.T  # (n_f, n)
+    nearest = similarity.topk(NEAREST + 1, dim=1).indices[:, 1:]  # the first is the image itself
     share = (y[nearest] == y[forget][:, None]).double().mean()
     return {"neighbours": float(share), "probe": _probe(model, split)}
 
 
 def _probe(model: Net, split: Split) -> float | None:
-    """Balanced accuracy, on test images, of a linear probe that was fitted on training representations: forgotten class or not."""
+    """Return the balanced test accuracy of a linear probe for "forgotten or not", fitted on training representations."""
     from sklearn.linear_model import LogisticRegression
 
     touched = split.test_is_touched.cpu().numpy()
-    rows = torch.arange(len(split.train))[:: max(1, len(split.train) // MOST)]
+    rows = torch.arange(len(split.train))[:: max(1, len(split.train) // MOST_IMAGES)]
     mine = torch.isin(rows, split.forget_rows.cpu()).numpy()
     if not touched.any() or touched.all() or not mine.any():
         return None

@@ -1,4 +1,4 @@
-"""A lesson played from its beginning to its end without a screen, and what each step left: for replays, keys and tests."""
+"""The replay of a whole lesson without a page, with the result of each step, for exports, keys and tests."""
 
 from __future__ import annotations
 
@@ -23,37 +23,39 @@ from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 
 POLL_S = 0.02
-MOST_S = 1800.0  # of one step: training on a slow machine, not waiting for ever
+MOST_S = 1800.0  # of one step: enough to train on a slow machine
 
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """A run as it was left, with what a page draws of it."""
+    """A run and all that a page needs to draw it."""
 
     setup: Setup
     forget: str
     title: str
     ids: np.ndarray  # (N,) of the points on the map
     is_forget: np.ndarray  # (N,) bool
-    map_positions: np.ndarray | None  # (N, 2) of the original's map
+    map_positions: np.ndarray | None  # (N, 2) on the map of the original
     run: Run
 
     @property
     def steps(self) -> list[Step]:
+        """Steps of the run."""
         return self.run.steps
 
     @property
     def frames(self) -> list[Frame]:
+        """Frames of the run."""
         return self.run.frames
 
     @property
     def points(self) -> Mapping[str, Any]:
-        """As a KeptRun has them."""
+        """Points on the map, as in a KeptRun."""
         return {"ids": self.ids, "forget": self.is_forget}
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """As a KeptRun has it: changes and marks."""
+        """Changes and marks, as in a KeptRun."""
         return {
             "changes": [{"after": c.after} for c in self.run.changes],
             "marks": [{"step": m.step, "text": m.text} for m in self.run.marks],
@@ -62,7 +64,7 @@ class Played:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What one step of the lesson left: which of the runs is shown, up to which frame, and what it said."""
+    """The result of one step of the lesson: the shown run, its last frame, facts and verdict."""
 
     run: int  # in Replay.runs
     frame: int
@@ -73,7 +75,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """A whole lesson."""
+    """A whole lesson after its replay."""
 
     lesson: Lesson
     seed: int
@@ -82,7 +84,7 @@ class Replay:
 
     @property
     def failed(self) -> tuple[int, ...]:
-        """Steps, from 1, whose check the run does not pass with this seed."""
+        """Numbers, from 1, of the steps whose check did not pass with this seed."""
         return tuple(
             i for i, s in enumerate(self.scenes, 1) if s.verdict is not None and not s.verdict.passed
         )
@@ -98,32 +100,32 @@ def play_lesson(
     maps: Scheduler | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Replay:
-    """Play it in worker threads (of ``runner``, and of ``maps`` for UMAP) and wait.
+    """Play a lesson in the threads of ``runner``, and of ``maps`` for UMAP, and wait for its end.
 
-    Raises LabError when a move cannot be made or preparing fails.
+    Raises LabError if a move or the preparation fails.
     """
-    stand = _Stand(umap, data_dir, runner or Scheduler(), maps or Scheduler(1))
+    player = _Player(umap, data_dir, runner or Scheduler(), maps or Scheduler(1))
     try:
-        stand.open(lesson.setup_for(seed))
+        player.open(lesson.setup_for(seed))
         scenes = []
         for number, part in enumerate(lesson.parts, 1):
             if tell is not None:
                 tell(f"step {number} of {len(lesson.parts)}: {part.title}")
-            do = part.solution or part.do or Action("")
-            if part.do is None and part.solution is None:
-                stand.wait()
+            action = part.solution or part.do
+            if action is None:
+                player.wait()
             else:
-                stand.make(lesson.setup_at(number, seed), do)
-            facts = stand.tour.facts()
+                player.make(lesson.setup_at(number, seed), action)
+            facts = player.tour.facts()
             verdict = None if part.check is None else part.check.verdict(facts)
-            scenes.append(stand.scene(facts, verdict))
-        return Replay(lesson, seed, tuple(stand.runs), tuple(scenes))
+            scenes.append(player.scene(facts, verdict))
+        return Replay(lesson, seed, tuple(player.runs), tuple(scenes))
     finally:
-        stand.close()
+        player.close()
 
 
-class _Stand:
-    """An Experiment with its threads, and the runs that were seen in it."""
+class _Player:
+    """The Experiment of a replay, its threads, and the runs seen so far."""
 
     def __init__(
         self, umap: UmapBackend | None, data_dir: str | None, runner: Scheduler, maps: Scheduler
@@ -131,14 +133,14 @@ class _Stand:
         self._runner, self._maps, self._umap, self._data_dir = runner, maps, umap, data_dir
         self._experiment: Experiment | None = None
         self.runs: list[Played] = []
-        self.tour = Tour(self._now, self.open)
+        self.tour = Tour(self._current, self.open)
 
-    def _now(self) -> Experiment:
+    def _current(self) -> Experiment:
         assert self._experiment is not None
         return self._experiment
 
     def open(self, setup: Setup) -> str | None:
-        """Another experiment in place of the one there is."""
+        """Open an experiment in place of the current one."""
         self.close()
         setup = replace(setup, data_dir=self._data_dir or setup.data_dir)
         self._experiment = Experiment(setup, self._runner, self._umap, map_runner=self._maps)
@@ -146,24 +148,25 @@ class _Stand:
         return None
 
     def close(self) -> None:
+        """Close the current experiment."""
         if self._experiment is not None:
             self._experiment.close()
 
     def make(self, setup: Setup, do: Action) -> None:
-        """All moves of ``do``; measurements once the retrained models are there."""
+        """Make all moves of ``do``; measure only once all retrained models exist."""
         first = {f: getattr(do, f) for f in Action.__dataclass_fields__ if f != "measure"}
         self.tour.begin(setup, Action(**first))
         self.wait()
         if do.measure is not None:
-            self.tour.begin(self._now().setup, Action(do.label, measure=do.measure))
+            self.tour.begin(self._current().setup, Action(do.label, measure=do.measure))
             self.wait()
 
     def wait(self) -> None:
-        """Until nothing moves and all retrained models are there."""
+        """Wait until all moves are made and all retrained models exist."""
         end = time.monotonic() + MOST_S
         while True:
             self.tour.go_on()
-            e = self._now()
+            e = self._current()
             problem = self.tour.problem or (str(e.error) if e.error is not None else None) or e.retrain_error
             if problem:
                 raise LabError(str(problem))
@@ -171,24 +174,24 @@ class _Stand:
             if not playing and e.dataset is not None and len(e.references) >= usual_count(e.dataset.family):
                 return
             if time.monotonic() > end:
-                raise LabError("the lesson did not come to an end within half an hour a step")
+                raise LabError("a step of the lesson took more than half an hour; try a faster machine")
             time.sleep(POLL_S)
 
     def scene(self, facts: Mapping[str, Any], verdict: Verdict | None) -> Scene:
-        """What is there now; the fork where one is drawn."""
-        e = self._now()
+        """Return the scene of the current run, or of its fork if there is one."""
+        e = self._current()
         run = e.driven
-        at = next((i for i, seen in enumerate(self.runs) if seen.run is run), None)
-        if at is None:
-            at = len(self.runs)
-            self.runs.append(_seen(e, run))
+        number = next((i for i, played in enumerate(self.runs) if played.run is run), None)
+        if number is None:
+            number = len(self.runs)
+            self.runs.append(_played(e, run))
         curves: dict[str, tuple[float, ...]] = {
             k: run.progress[k].curve for k in ("vae", "vae_f") if k in run.progress
         }
-        return Scene(at, len(run.frames) - 1, facts, verdict, curves)
+        return Scene(number, len(run.frames) - 1, facts, verdict, curves)
 
 
-def _seen(e: Experiment, run: Run) -> Played:
+def _played(e: Experiment, run: Run) -> Played:
     assert e.split is not None
     assert e.observer is not None
     split, observer = e.split, e.observer

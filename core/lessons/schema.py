@@ -1,4 +1,4 @@
-"""A lesson: one readable TOML file that a teacher can write himself. docs/lessons.md describes the format."""
+"""The contents of a lesson file. A teacher can write one; docs/lessons.md describes the format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEASURES = ("attack", "neighbours")
 
 @dataclass(frozen=True)
 class Question:
-    """A question with choices; ``answer`` is the number of the right one from 1, None where there is none."""
+    """A question with choices; ``answer`` is the number of the right choice, from 1, or None if there is none."""
 
     text: str
     choices: tuple[str, ...]
@@ -26,18 +26,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Action:
-    """What a step's button does in the Lab, in the order of the fields."""
+    """The moves that a step's button makes in the Lab, in the order of the fields."""
 
     label: str
-    open: Mapping[str, Any] | None = (
-        None  # fields of a Setup that differ from the lesson's: another experiment
+    open: Mapping[str, Any] | None = None  # open another experiment: fields of its Setup that differ
+    begin: Mapping[str, Any] | None = None  # begin a new run: hyperparameters that differ from the preset
+    fork: int | None = None  # fork the run at this step
+    change: Mapping[str, Any] | None = (
+        None  # hyperparameters from the next step on, of the fork if there is one
     )
-    begin: Mapping[str, Any] | None = None  # a fresh run; knobs that differ from the preset
-    fork: int | None = None  # a second run from this step
-    change: Mapping[str, Any] | None = None  # knobs from the next step on, of the fork where there is one
     slow: bool | None = None
-    play: int | str | None = None  # to this step, or to the END
-    measure: str | None = None  # one of MEASURES, of the models as they stand
+    play: int | str | None = None  # play to this step, or to the END
+    measure: str | None = None  # one of MEASURES, of the current models
 
 
 @dataclass(frozen=True)
@@ -48,45 +48,45 @@ class Part:
     text: str
     look: str = ""
     do: Action | None = None
-    solution: Action | None = None  # what the key and the replay do where the student finds it himself
-    knobs: bool = False  # the student turns knobs himself, even where a teacher's link hides them
+    solution: Action | None = None  # for the key and the replay, if the student must find the action
+    knobs: bool = False  # show the hyperparameters, even if a teacher's link hides them
     check: Check | None = None
     hint: str = ""
     question: Question | None = None
-    numbers: tuple[str, ...] = ()  # facts to show in a small table: before, now, retrained
-    vae_curves: bool = False  # show the VAEs' loss by epoch
+    numbers: tuple[str, ...] = ()  # facts for a table with the columns before, now, retrained
+    vae_curves: bool = False  # show the loss of the VAEs by epoch
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson as it was read; ``id`` is the file's name without its ending, ``digest`` of its bytes."""
+    """A lesson. ``id`` is the file's name without its ending, ``digest`` is of its bytes."""
 
     id: str
     number: int
     title: str
     goal: str
     minutes: int
-    setup: Setup  # with seed 0; the student's number gives another
+    setup: Setup  # its seed is replaced by the student's, if ``own_seed``
     prediction: Question
     parts: tuple[Part, ...]
     summary: str
     formula: str
     formula_says: str
     digest: str
-    own_seed: bool = True  # whether a student's number may change the seed
+    own_seed: bool = True  # the student's number decides the seed
     path: Path | None = field(default=None, compare=False)
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """The lines of the formula."""
+        """Lines of the formula."""
         return tuple(line.strip() for line in self.formula.splitlines() if line.strip())
 
     def setup_for(self, seed: int) -> Setup:
-        """What the Lab opens for a student with this seed."""
+        """Return the Setup for a student with this seed."""
         return replace(self.setup, seed=seed) if self.own_seed else self.setup
 
     def setup_at(self, number: int, seed: int) -> Setup:
-        """What is open when step ``number``, from 1, is begun: the lesson's data, or what steps before have opened."""
+        """Return the Setup that is open when step ``number``, from 1, begins; earlier steps may have opened another."""
         found = self.setup_for(seed)
         for part in self.parts[: number - 1]:
             if part.do is not None and part.do.open is not None:
@@ -95,6 +95,6 @@ class Lesson:
 
 
 def with_fields(setup: Setup, values: Mapping[str, Any]) -> Setup:
-    """``setup`` with the fields of a lesson's table."""
+    """Return ``setup`` with fields of a lesson's table."""
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return replace(setup, **plain)

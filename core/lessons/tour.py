@@ -1,4 +1,4 @@
-"""Drives a real Experiment through the steps of a Lesson; the page and the export share it. No screen, no thread of its own."""
+"""The tour of a lesson: the moves of each step, made in an Experiment. The page and the export use it; it has no thread."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Move = tuple[str, Any]
 
 
 class Tour:
-    """The moves of a step, waiting for the experiment to be ready for each.
+    """The moves of a step; each waits until the experiment is ready for it.
 
-    ``change`` opens another Setup and says in a sentence why not; ``experiment`` gives the one that is open now.
+    ``experiment`` returns the open experiment. ``change`` opens another Setup and returns None, or the reason for a failure.
     """
 
     def __init__(self, experiment: Callable[[], Experiment], change: Callable[[Setup], str | None]) -> None:
         self._experiment = experiment
         self._change = change
         self._moves: list[Move] = []
-        self.problem: str | None = None  # why the last move could not be made
+        self.problem: str | None = None  # why the last move failed
         self.measured: dict[str, float | None] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether moves wait."""
+        """Whether moves are waiting."""
         return bool(self._moves)
 
     def begin(self, setup: Setup, do: Action) -> None:
-        """Make the moves of ``do`` in an experiment of ``setup``; what waited before is forgotten."""
+        """Begin the moves of ``do`` in an experiment of ``setup``; drop all waiting moves."""
         wanted = with_fields(setup, do.open or {})
         self.problem = None
         self._moves = [("setup", wanted)]
@@ -46,11 +46,11 @@ class Tour:
         self.go_on()
 
     def stop(self) -> None:
-        """Make none of the moves that wait."""
+        """Drop all waiting moves."""
         self._moves = []
 
     def go_on(self) -> bool:
-        """Make the moves that can be made now; whether any was. Call again whenever the experiment has changed."""
+        """Make all moves that are possible now; return whether there was one. Call again when the experiment has changed."""
         made = False
         while self._moves:
             name, value = self._moves[0]
@@ -70,7 +70,7 @@ class Tour:
         return made
 
     def facts(self) -> dict[str, Any]:
-        """What checks rest on, of the run as it stands; nothing before there is one."""
+        """Return the facts about the current run for checks; {} before there is a run."""
         e = self._experiment()
         if e.run is None:
             return {}
@@ -84,8 +84,6 @@ class Tour:
             measured=self.measured,
         )
 
-    # moves
-
     def _setup(self, e: Experiment, wanted: Setup) -> None:
         if e.setup == replace(wanted, data_dir=e.setup.data_dir, device=e.setup.device) and e.error is None:
             return
@@ -94,16 +92,16 @@ class Tour:
         if problem is not None:
             self._fail(problem)
 
-    def _begin(self, e: Experiment, knobs: Mapping[str, Any]) -> None:
+    def _begin(self, e: Experiment, values: Mapping[str, Any]) -> None:
         self.measured = {}
         assert e.split is not None
-        e.begin_with(settings_with(e.setup.config(e.split), knobs))
+        e.begin_with(settings_with(e.setup.config(e.split), values))
 
     def _fork(self, e: Experiment, step: int) -> None:
         e.fork(step, by_eye=False)
 
-    def _change_knobs(self, e: Experiment, knobs: Mapping[str, Any]) -> None:
-        e.change(settings_with(e.driven.config, knobs))
+    def _change_hyperparameters(self, e: Experiment, values: Mapping[str, Any]) -> None:
+        e.change(settings_with(e.driven.config, values))
 
     def _slow(self, e: Experiment, slow: bool) -> None:
         e.set_slow(slow)
@@ -120,8 +118,8 @@ class Tour:
         assert e.run is not None
         assert e.split is not None
         assert e.model is not None
-        begun = e.run._state is not None
-        now = e.run.result if begun else e.model
+        has_begun = e.run._state is not None
+        now = e.run.result if has_begun else e.model
         self.measured |= measure(what, e.split, e.model, now, [r.model for r in e.references])
 
     def _fail(self, problem: str) -> None:
@@ -130,7 +128,7 @@ class Tour:
 
 
 def _is_ready(e: Experiment) -> bool:
-    """Prepared, and no fork or way back still on its way."""
+    """Return whether the run exists, and neither it nor its fork is being rewound."""
     if e.run is None:
         return False
     return all(r._target is None for r in (e.run, e.fork_run) if r is not None)
@@ -140,7 +138,7 @@ MOVES: dict[str, Callable[[Tour, Experiment, Any], None]] = {
     "setup": Tour._setup,
     "begin": Tour._begin,
     "fork": Tour._fork,
-    "change": Tour._change_knobs,
+    "change": Tour._change_hyperparameters,
     "slow": Tour._slow,
     "play": Tour._play,
     "measure": Tour._measure,

@@ -1,4 +1,4 @@
-"""Studies: many runs over methods, settings, data and seeds, kept as they come, on all cores or on a Dask cluster."""
+"""Studies: many runs over methods, settings, data and seeds, on all cores or on a Dask cluster. Each row is kept at once."""
 
 from core.experiments.studies.analysis import MEASURES, best, counts, flat, groups, joined, pareto
 from core.experiments.studies.builtin import ready_names, ready_study
@@ -14,7 +14,8 @@ from core.experiments.studies.results_table import (
     study_claims,
 )
 from core.experiments.studies.runtime_estimate import Estimate
-from core.experiments.studies.spec import Study, parse_study, read_study
+from core.experiments.studies.spec import Study
+from core.experiments.studies.spec_parser import parse_study, read_study
 
 __all__ = [
     "MEASURES",
@@ -40,4 +41,4 @@ __all__ = [
     "remove_study",
     "share_study",
     "study_claims",
-]  # fmt: skip
+]

@@ -1,4 +1,4 @@
-"""What the rows of a study say: each row with its distances to retrained models, means over seeds, and what was chosen on which."""
+"""Analysis of a study's rows: distances to retrained models, means over seeds, the best point and the Pareto front."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 from core.config import as_dict
 from core.evaluation.metric_specs import METRIC_SPECS, average, summaries
+from core.experiments.studies.cell import Cell
 from core.experiments.studies.jobs import SUMMED, Job
 from core.experiments.studies.spec import Study
 
-# figure -> what it is called, its unit and whether less is better; None: neither, it should be what retrained models have
+# figure -> title, unit, whether less is better; None: nearer to the retrained models is better
 MEASURES: dict[str, tuple[str, str, bool | None]] = {
     "average_gap": ("average gap to retrained", "%", True),
     "forget_gap": ("Train_f, distance to retrained", "%", True),
@@ -34,21 +35,22 @@ MEASURES: dict[str, tuple[str, str, bool | None]] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that differ in nothing but their seed."""
+    """Cells that differ only in their seed."""
 
     point: Mapping[str, Any]
-    rows: tuple[Mapping[str, Any], ...]  # as ``joined`` gives them, of the asked role
+    rows: tuple[Mapping[str, Any], ...]  # of ``joined``, of the requested role
     failed: int
 
     def values(self, measure: str) -> list[float]:
-        """By seed; without those that have none."""
+        """Return the values by seed, without missing ones."""
         return [v for r in self.rows if (v := r["figures"].get(measure)) is not None]
 
     def mean(self, measure: str) -> float | None:
+        """Return the mean over seeds; None without values."""
         return average(self.values(measure))
 
     def spread(self, measure: str) -> float | None:
-        """Standard deviation over seeds; None of fewer than two."""
+        """Return the standard deviation over seeds; None for fewer than two values."""
         found = self.values(measure)
         if len(found) < 2:
             return None
@@ -57,56 +59,72 @@ class Group:
 
 
 def joined(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The row of each cell that has one, with its point as ``study`` has it, its settings, and its distances to retrained models.
+    """Return the rows of ``study``, each with its point, its settings and its distances to the retrained models.
 
-    "yardstick" holds the means of the retrained models and "original" the figures of doing nothing, where they are known.
+    "yardstick" has the means of the retrained models, "original" the figures of doing nothing; {} where they are unknown.
     """
     found = []
     for cell in study.cells():
         row = rows.get(cell.key)
         if row is None:
             continue
-        bands = rows.get(Job("yardstick", cell).key) or {}
-        theirs = list(bands.get("retrained", ()))
-        one = {
-            **row, "point": dict(cell.point or {}), "role": cell.role, "seed": cell.setup.seed, "label": cell.label,
-            "setup": {"dataset": cell.setup.dataset, "task": cell.setup.task, "classes": list(cell.setup.classes),
-                      "fraction": cell.setup.fraction, "method": cell.setup.method, "net": cell.train.net,
-                      "sequence": list(cell.sequence)},
-            "settings": as_dict(cell.config) if hasattr(cell.config, "__dataclass_fields__") else None,
-            "figures": distances(row.get("figures") or {}, theirs) | {"seconds": _seconds(row)},
-            "yardstick": means(theirs), "original": distances(bands.get("original") or {}, theirs),
-            "retrain_s": (bands.get("seconds") or {}).get("retrain"),
-        }  # fmt: skip
-        found.append(one)
+        yardstick = rows.get(Job("yardstick", cell).key) or {}
+        retrained = list(yardstick.get("retrained", ()))
+        found.append(
+            {
+                **row,
+                "point": dict(cell.point or {}),
+                "role": cell.role,
+                "seed": cell.setup.seed,
+                "label": cell.label,
+                "setup": _setup_values(cell),
+                "settings": as_dict(cell.config) if hasattr(cell.config, "__dataclass_fields__") else None,
+                "figures": distances(row.get("figures") or {}, retrained) | {"seconds": _seconds(row)},
+                "yardstick": means(retrained),
+                "original": distances(yardstick.get("original") or {}, retrained),
+                "retrain_s": (yardstick.get("seconds") or {}).get("retrain"),
+            }
+        )
     return found
 
 
+def _setup_values(cell: Cell) -> dict[str, Any]:
+    return {
+        "dataset": cell.setup.dataset,
+        "task": cell.setup.task,
+        "classes": list(cell.setup.classes),
+        "fraction": cell.setup.fraction,
+        "method": cell.setup.method,
+        "net": cell.train.net,
+        "sequence": list(cell.sequence),
+    }
+
+
 def distances(
-    values: Mapping[str, float | None], theirs: Sequence[Mapping[str, float | None]]
+    values: Mapping[str, float | None], retrained: Sequence[Mapping[str, float | None]]
 ) -> dict[str, float | None]:
-    """``values`` with what is measured against retrained models; of two nets whose Test_r is None, Test counts as utility."""
+    """Return ``values`` with their distances to the retrained models. Utility is Test_r, or Test if Test_r is None."""
     if not values:
         return {}
-    mean = means(theirs)
+    mean = means(retrained)
     utility = "test" if values.get("test_r") is None else "test_r"
     found = {**values, "utility": values.get(utility)}
     if mean:
-        found |= {k: v for k, v in summaries(values, theirs).items() if k == "average_gap"}
+        found |= {k: v for k, v in summaries(values, retrained).items() if k == "average_gap"}
         found["forget_gap"] = _distance(values.get("train_f"), mean.get("train_f"))
         found["utility_gap"] = _distance(values.get(utility), mean.get(utility))
     return found
 
 
-def means(theirs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """The mean of each figure; {} of no models."""
-    if not theirs:
+def means(models: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Return the mean of each figure over ``models``; {} without models."""
+    if not models:
         return {}
-    return {k: average([v for t in theirs if (v := t.get(k)) is not None]) for k in theirs[0]}
+    return {k: average([v for m in models if (v := m.get(k)) is not None]) for k in models[0]}
 
 
 def groups(rows: Sequence[Mapping[str, Any]], role: str | None = "reported") -> list[Group]:
-    """Rows with one point together, in the order in which they first come; of one role, or all."""
+    """Return rows grouped by point, in the order of first rows; of one role, or of all if ``role`` is None."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if role is None or row["role"] == role:
@@ -123,7 +141,7 @@ def groups(rows: Sequence[Mapping[str, Any]], role: str | None = "reported") -> 
 
 @dataclass(frozen=True)
 class Best:
-    """What was chosen on some seeds, and how it did on others."""
+    """The point that was chosen on some seeds, and its results on other seeds."""
 
     point: Mapping[str, Any]
     measure: str
@@ -134,9 +152,9 @@ class Best:
 
 
 def best(study: Study, rows: Sequence[Mapping[str, Any]], measure: str = "average_gap") -> Best | None:
-    """The point with the least mean of ``measure`` on the seeds that are there to choose on; None where there are none.
+    """Return the point with the best mean of ``measure`` on the seeds for choosing; None if there are none.
 
-    Points that lack a seed, or failed on one, are not chosen.
+    A point that lacks or failed one of these seeds is not chosen.
     """
     complete = [
         g for g in groups(rows, "chosen") if not g.failed and len(g.values(measure)) == len(study.chosen)
@@ -152,9 +170,9 @@ def best(study: Study, rows: Sequence[Mapping[str, Any]], measure: str = "averag
 
 
 def pareto(points: Sequence[tuple[float, float]], *, less: tuple[bool, bool]) -> list[int]:
-    """Numbers of the points that no other betters in one figure without losing in the other, by the first figure.
+    """Return the numbers of the points on the Pareto front, ordered by the first figure.
 
-    ``less``: whether less is better of each.
+    ``less`` says of each figure whether less is better.
     """
     signed = [tuple(v if low else -v for v, low in zip(p, less, strict=True)) for p in points]
     order = sorted(range(len(points)), key=lambda i: signed[i])
@@ -167,7 +185,7 @@ def pareto(points: Sequence[tuple[float, float]], *, less: tuple[bool, bool]) ->
 
 
 def counts(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Cells by state: "done", "failed" and "left"."""
+    """Return the number of cells by state: "done", "failed" and "left"."""
     found = {"done": 0, "failed": 0, "left": 0}
     for cell in study.cells():
         row = rows.get(cell.key)
@@ -176,11 +194,12 @@ def counts(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int
 
 
 def flat(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of plain values, for a CSV: what varied, seed, role, figures, seconds by stage, settings, reason."""
+    """Return rows of plain values for a CSV: varied fields, seed, role, figures, seconds by stage, and error."""
     found = []
     for row in rows:
-        one = {**{k: _cell_text(v) for k, v in row["point"].items()}, "seed": row["seed"], "role": row["role"],
-               "state": row["state"], **{k: _cell_text(v) for k, v in row["setup"].items()}}  # fmt: skip
+        one = {k: _plain(v) for k, v in row["point"].items()}
+        one |= {k: row[k] for k in ("seed", "role", "state")}
+        one |= {k: _plain(v) for k, v in row["setup"].items()}
         one |= {k: row["figures"].get(k) for k in MEASURES}
         one |= {f"retrained_{k}": row["yardstick"].get(k) for k in (*SUMMED, "test_r", "test_f")}
         one |= {f"s_{k}": v for k, v in (row.get("seconds") or {}).items()}
@@ -188,7 +207,7 @@ def flat(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _cell_text(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
@@ -202,7 +221,7 @@ def _distance(a: float | None, b: float | None) -> float | None:
 
 
 def percent(measure: str) -> bool:
-    """Whether a page shows it as percent."""
+    """Return whether a page shows the figure in percent."""
     return (
         MEASURES.get(measure, ("", METRIC_SPECS[measure].unit if measure in METRIC_SPECS else "", None))[1]
         == "%"

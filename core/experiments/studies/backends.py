@@ -1,4 +1,4 @@
-"""Where the jobs of a study are done: in processes of this machine by joblib, or on a Dask cluster. Rows come as they are ready."""
+"""Backends that run the jobs of a study: processes of this machine by joblib, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from core.errors import LabError, RequestError
-from core.experiments.studies.jobs import Job, do
+from core.experiments.studies.jobs import Job, row_of, run_job
 from core.runtime.device import cores
 from core.runtime.orphan import end_with
 
 log = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
-BROKEN = 3  # times that processes may die before a study gives up
+MOST_BREAKS = 3  # times that processes may die before a study fails
 
 
 class Backend(Protocol):
-    """Does jobs, ``workers`` at a time."""
+    """Runs jobs, ``workers`` at a time."""
 
     workers: int
 
     def rows(
-        self, jobs: Iterable[Job], work: Callable[[Any], dict[str, Any]] = do
+        self, jobs: Iterable[Job], work: Callable[[Any], dict[str, Any]] = run_job
     ) -> Iterator[dict[str, Any]]:
-        """A row for each job, in the order in which they are ready; ``jobs`` is read as there is room. Closing it stops them."""
+        """Yield a row for each job as soon as it is ready. Closing the iterator stops the jobs.
+
+        ``jobs`` is read only when a worker has room.
+        """
         ...
 
     def close(self) -> None: ...
 
 
 def backend(kind: str, *, workers: int | None = None, scheduler: str | None = None) -> Backend:
-    """The backend ``kind``, "local" or "dask". Raises RequestError for another, or one that cannot be reached."""
+    """Return the backend ``kind``, "local" or "dask". Raises RequestError for another kind, or if it cannot be reached."""
     if workers is not None and not 1 <= workers <= 1024:
         raise RequestError(f"workers must be a number from 1 to 1024, got {workers}")
     if kind == "local":
         if scheduler is not None:
-            raise RequestError("--scheduler goes with --backend dask")
+            raise RequestError("--scheduler needs --backend dask")
         return LocalBackend(workers)
     if kind == "dask":
         return ClusterBackend(scheduler)
@@ -53,11 +56,11 @@ class LocalBackend:
         self.workers = workers or cores()
 
     def rows(
-        self, jobs: Iterable[Job], work: Callable[[Any], dict[str, Any]] = do
+        self, jobs: Iterable[Job], work: Callable[[Any], dict[str, Any]] = run_job
     ) -> Iterator[dict[str, Any]]:
-        """As the Protocol says. Where processes die, as when memory runs out, what they were at is done again by fewer of them.
+        """Yield rows as a Backend does. If a process dies, for example without memory, fewer processes run its jobs again.
 
-        Raises LabError when they die again and again.
+        Raises LabError if processes die more than ``MOST_BREAKS`` times.
         """
         if self.workers == 1:
             for job in jobs:
@@ -67,7 +70,7 @@ class LocalBackend:
 
         waiting = iter(jobs)
         given: dict[str, Job] = {}  # handed out, without a row yet
-        broken = 0
+        breaks = 0
 
         def hand_out(first: list[Job]) -> Iterator[Job]:
             yield from first
@@ -77,18 +80,18 @@ class LocalBackend:
 
         again: list[Job] = []
         while True:
-            workers = max(1, self.workers >> broken)
+            workers = max(1, self.workers >> breaks)
             try:
                 for row in self._parallel(hand_out(again), workers, work):
                     given.pop(row["key"], None)
                     yield row
                 return
             except TerminatedWorkerError as error:
-                broken += 1
-                log.warning("a process of the study died; %s jobs are done again", len(given))
-                if broken > BROKEN:
+                breaks += 1
+                log.warning("a process of the study died; %s jobs run again", len(given))
+                if breaks > MOST_BREAKS:
                     raise LabError(
-                        "processes of the study died again and again, as they do when memory runs out; run it with fewer: --workers 1"
+                        "processes of the study died repeatedly, perhaps because memory ran out; run it with fewer: --workers 1"
                     ) from error
                 again = list(given.values())
 
@@ -98,27 +101,27 @@ class LocalBackend:
         from joblib import Parallel, delayed, parallel_config
 
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
-            pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=f"{2}*n_jobs")
+            pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
             found = pool(delayed(_in_child)(os.getpid(), work, job) for job in jobs)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that some process took long is what studies do
+                warnings.simplefilter("ignore")  # joblib warns of long jobs, which are normal in a study
                 yield from found
         finally:
-            found.close()  # stops what is running where this is closed half-way
+            found.close()  # stops the running jobs
 
     def close(self) -> None:
-        """Processes that wait go by themselves."""
+        """Do nothing: idle processes end by themselves."""
 
 
 def _in_child(parent: int, work: Callable[[Any], dict[str, Any]], job: Any) -> dict[str, Any]:
-    """Do ``job`` in a process that ends within a second of its parent; joblib's own goes on to the end of the job."""
+    """Run ``job`` in a process that ends within a second of its parent; a plain joblib process finishes the job first."""
     end_with(parent)
     return work(job)
 
 
 class ClusterBackend:
-    """A Dask cluster that somebody else runs. A worker that dies costs nothing: its jobs are done by others."""
+    """A Dask cluster that the user runs. Other workers repeat the jobs of a worker that died."""
 
     def __init__(self, scheduler: str | None) -> None:
         if not scheduler:
@@ -146,9 +149,9 @@ class ClusterBackend:
             )
 
     def rows(
-        self, jobs: Iterable[Job], work: Callable[[Any], dict[str, Any]] = do
+        self, jobs: Iterable[Job], work: Callable[[Any], dict[str, Any]] = run_job
     ) -> Iterator[dict[str, Any]]:
-        """As the Protocol says; twice as many jobs as workers are on the way at a time."""
+        """Yield rows as a Backend does; at most twice as many jobs as workers are submitted at a time."""
         from distributed import as_completed
 
         waiting = iter(jobs)
@@ -171,24 +174,20 @@ class ClusterBackend:
                 error = future.exception() if future.status == "error" else None
                 if future.status in ("cancelled", "lost"):
                     raise LabError(
-                        "the Dask scheduler is gone; the rows so far are safe, and running the study again goes on"
+                        "the Dask scheduler is gone; all rows so far are kept: run the study again to continue"
                     )
-                yield future.result() if error is None else lost(job, error)
+                yield future.result() if error is None else _lost_row(job, error)
                 submit(1)
         finally:
             if by_future:
                 self._client.cancel(list(ready.futures), force=True)
 
     def close(self) -> None:
-        """Leave the cluster as it is."""
+        """Disconnect; the cluster keeps running."""
         self._client.close(timeout=2)
 
 
-def lost(job: Job, error: BaseException) -> dict[str, Any]:
-    """The row of a job that the cluster could not do."""
-    c = job.cell
-    row: dict[str, Any] = {"key": job.key, "kind": job.kind, "state": "failed", "took_s": 0.0,
-                           "error": f"the cluster could not do it: {type(error).__name__}: {error}".splitlines()[0]}  # fmt: skip
-    if job.kind == "cell":
-        row |= {"point": dict(c.point or {}), "seed": c.setup.seed, "role": c.role, "method": c.setup.method}
-    return row
+def _lost_row(job: Job, error: BaseException) -> dict[str, Any]:
+    """Return the row of a job that the cluster failed to run."""
+    why = f"the cluster could not run it: {type(error).__name__}: {error}".splitlines()[0]
+    return {**row_of(job), "state": "failed", "took_s": 0.0, "error": why}

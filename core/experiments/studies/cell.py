@@ -1,4 +1,4 @@
-"""A cell of a study: one method with its settings on one request and seed, as plain values with a key of its content."""
+"""A cell of a study: one method with its settings on one request and seed, with a key of its content."""
 
 from __future__ import annotations
 
@@ -27,46 +27,54 @@ from core.runtime.content_cache import content_key
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a study. ``point`` is what the study varies, as it was written; the rest decides the result."""
+    """One run of a study. ``point`` has the varied fields as written in the file; the rest decides the result."""
 
     setup: Setup
-    config: Any  # of the method; None where a plug-in decides itself
+    config: Any  # of the method; None if a plug-in chooses its own
     train: TrainConfig  # of original and retrained models
-    references: int  # retrained models it is held against
-    sequence: tuple[
-        int | str, ...
-    ] = ()  # classes forgotten one request after another; the setup's are all of them
+    references: int  # number of retrained models to compare with
+    # classes forgotten one request after another; ``setup.classes`` has all of them
+    sequence: tuple[int | str, ...] = ()
     point: Mapping[str, Any] | None = None
-    role: str = "reported"  # "chosen": on a seed on which settings are chosen, never reported
+    role: str = "reported"  # or "chosen": its seed serves to choose settings and is never reported
     label: str = ""  # of the variant
 
     @cached_property
     def key(self) -> str:
-        """By the content: cells with one key have one result."""
-        config = _unusual(self.config)
-        return content_key("cell", self._request, self.setup.method, config, list(self.sequence), _unusual(self.train),
-                           self.references)  # fmt: skip
+        """A hash of the content: cells with the same key have the same result."""
+        return content_key(
+            "cell",
+            self._request,
+            self.setup.method,
+            _changed_fields(self.config),
+            list(self.sequence),
+            _changed_fields(self.train),
+            self.references,
+        )
 
     @cached_property
     def original_key(self) -> str:
-        """Which original model it begins with. Only labels that are wrong, or a method with its own, make that depend on the request."""
-        own = _own(self.setup.method)
+        """A hash of the original model that the cell begins with.
+
+        It depends on the request only for wrong labels and for methods that train their own original.
+        """
+        own = _method_with_own_original(self.setup.method)
         config = as_dict(self.config) if own and hasattr(self.config, "__dataclass_fields__") else None
         asked = (
             self._request
             if own or self.setup.task == "noise"
             else [self.setup.dataset, self.setup.seed, self.setup.device]
         )
-        return content_key("study original", asked, _unusual(self.train), own, config)
+        return content_key("study original", asked, _changed_fields(self.train), own, config)
 
     @cached_property
     def yardstick_key(self) -> str:
-        """Which original and retrained models it is held against."""
-        return content_key("yardstick", self._request, _unusual(self.train), self.references)
+        """A hash of the original and retrained models that the cell is compared with."""
+        return content_key("yardstick", self._request, _changed_fields(self.train), self.references)
 
     @property
     def plain(self) -> Cell:
-        """The cell of its yardstick: the common original, nothing done to it."""
+        """The cell of the common original without any unlearning."""
         return replace(self, setup=replace(self.setup, method="nothing"), config=None, sequence=())
 
     @property
@@ -75,38 +83,52 @@ class Cell:
         return [s.dataset, s.task, list(s.classes), s.fraction, s.seed, s.device]
 
 
-def _unusual(config: Any) -> Any:
-    """What of a config differs from its class's defaults, so that a setting which comes with a newer version, and whose default is
-    what there was before, leaves the key as it is."""
+def _changed_fields(config: Any) -> Any:
+    """Return the fields of a config that differ from its class's defaults.
+
+    Keys stay valid when a later version adds a field whose default is the earlier behaviour.
+    """
     if not is_dataclass(config):
         return repr(config)
     try:
-        usual: Any = type(config)()  # type: ignore[misc]
+        default: Any = type(config)()  # type: ignore[misc]
     except TypeError:
         return as_dict(config)
     found = {}
     for f in fields(config):
-        value, before = value_of(config, f.name), value_of(usual, f.name)
+        value, before = value_of(config, f.name), value_of(default, f.name)
         if f.name != "threads" and value != before:
-            found[f.name] = _unusual(value) if is_dataclass(value) and type(value) is type(before) else value
+            found[f.name] = (
+                _changed_fields(value) if is_dataclass(value) and type(value) is type(before) else value
+            )
     return found
 
 
-def _own(name: str) -> str | None:
+def _method_with_own_original(name: str) -> str | None:
     return name if has_own_original(METHODS[name]) else None
 
 
 def make_cell(
-    point: Mapping[str, Any], seed: int, *, references: int, data_dir: str | None = None, device: str = "auto",
-    role: str = "reported", label: str = "", shown: Mapping[str, Any] | None = None,
-) -> Cell:  # fmt: skip
-    """The cell of ``point``: values by field, the presets for everything else. Raises RequestError for what cannot be."""
+    point: Mapping[str, Any],
+    seed: int,
+    *,
+    references: int,
+    data_dir: str | None = None,
+    device: str = "auto",
+    role: str = "reported",
+    label: str = "",
+    shown: Mapping[str, Any] | None = None,
+) -> Cell:
+    """Return the cell of ``point``, which has values by field; presets decide the rest.
+
+    Raises RequestError for an impossible combination of values.
+    """
     name, task = str(point.get("method", "laf")), str(point.get("task", "class"))
     dataset = str(point.get("dataset", "digits"))
     family = family_of(dataset)
     sequence = tuple(point.get("sequence", ()))
     if sequence and task != "class":
-        raise RequestError("sequence goes with task class: whole classes are forgotten one after another")
+        raise RequestError("sequence needs task class: whole classes are forgotten one after another")
     share = point.get("share")
     if share is not None and name == "laf+r" and share == 0:
         name, share = "laf", None
@@ -114,7 +136,7 @@ def make_cell(
     config = apply_settings(config, {f: v for f, v in point.items() if kind_of(f) == "method"})
     if share is not None:
         if name not in ("laf", "laf+r"):
-            raise RequestError(f"share goes with method laf+r, not {name}")
+            raise RequestError(f"share needs method laf+r, not {name}")
         if name == "laf+r":
             config = replace(config, repair=replace(config.repair, share=float(share)))
     setup = Setup(

@@ -1,4 +1,4 @@
-"""A study being run: originals, retrained models and their figures first, then the cells; rows are kept as they come."""
+"""The run of a study: original and retrained models with their figures first, then the cells. Each row is kept at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from core.errors import CancelledError, LabError
 from core.experiments.studies.backends import Backend, backend
-from core.experiments.studies.jobs import KINDS, Job, cell_jobs, jobs_of
+from core.experiments.studies.cell import Cell
+from core.experiments.studies.jobs import Job, cell_jobs, jobs_of, row_of
 from core.experiments.studies.results_table import ResultsTable
 from core.experiments.studies.runtime_estimate import Estimate, estimate
 from core.experiments.studies.spec import Study
@@ -26,7 +27,7 @@ TITLES = {
 
 
 class StudyRun:
-    """One study on one backend. Any thread may read; ``run`` belongs to one, or ``start`` makes one."""
+    """The run of one study on one backend. One thread calls ``run``, or ``start`` makes a thread; any thread may read."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class StudyRun:
         self.table = ResultsTable(study.name)
         self.state = "ready"  # "running", "done", "cancelled" or "failed"
         self.error: str | None = None
-        self.now = ""  # what is done now
+        self.now = ""  # the kind of job that runs now
         self.finished = 0  # jobs of this kind
         self.wanted = 0
         self.began = 0.0
@@ -49,19 +50,18 @@ class StudyRun:
         self.estimate: Estimate | None = None
         self._kind, self._workers, self._scheduler = kind, workers, scheduler
         self._retry = retry
-        self._lent: dict[str, dict[str, Any]] = {}  # rows of other studies
+        self._borrowed: dict[str, dict[str, Any]] = {}  # rows of other studies
         self._stop = threading.Event()
-        self._rows: Iterator[dict[str, Any]] | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Run in a thread of its own; what goes wrong is in ``error``."""
+        """Run in a new thread; ``error`` tells why it failed."""
 
         def work() -> None:
             try:
                 self.run()
             except LabError:
-                pass  # told in ``error``
+                pass  # kept in ``error``
             except Exception as error:
                 log.exception("a study failed")
                 self.state, self.error = "failed", f"{type(error).__name__}: {error}".splitlines()[0]
@@ -71,18 +71,21 @@ class StudyRun:
         self._thread.start()
 
     def run(self, progress: Callable[[StudyRun], object] | None = None) -> None:
-        """All that has no row yet. Raises CancelledError when it was cancelled, LabError when it cannot go on; rows stay."""
+        """Run every job without a row; call ``progress`` after each row.
+
+        Raises CancelledError if the study was cancelled, LabError if it cannot continue. Rows stay.
+        """
         self.state, self.began = "running", time.perf_counter()
-        where: Backend | None = None
+        chosen_backend: Backend | None = None
         try:
             self.now = "beginning"
             self.table.open(self.study)
-            self._lent = {} if self.study.fresh else self.table.borrow()
-            where = backend(self._kind, workers=self._workers, scheduler=self._scheduler)
+            self._borrowed = {} if self.study.fresh else self.table.borrow()
+            chosen_backend = backend(self._kind, workers=self._workers, scheduler=self._scheduler)
             failed: dict[str, str] = {}
             for jobs in jobs_of(self.study.model_cells()):
-                self._do(self._needed(jobs), where, failed, progress, len(jobs))
-            self._do(self._possible(failed), where, {}, progress, self.study.size)
+                self._run_jobs(self._unfinished(jobs), chosen_backend, failed, progress, len(jobs))
+            self._run_jobs(self._runnable_cells(failed), chosen_backend, {}, progress, self.study.size)
             self.state = "done"
         except CancelledError:
             self.state = "cancelled"
@@ -96,76 +99,63 @@ class StudyRun:
         finally:
             self.seconds = time.perf_counter() - self.began
             self.table.close()
-            if where is not None:
-                where.close()
+            if chosen_backend is not None:
+                chosen_backend.close()
 
     def cancel(self) -> None:
-        """Stop; what is done stays."""
+        """Stop soon; rows stay."""
         self._stop.set()
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the run has ended."""
         return self.state in ("done", "cancelled", "failed")
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Until it is over; whether it is."""
+        """Wait at most ``seconds`` for the end; return whether the run has ended."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self.over
-
-    # inside
 
     def _has(self, job: Job) -> bool:
         row = self._row(job)
         return row is not None and (row["state"] == "done" or not self._retry)
 
     def _row(self, job: Job) -> dict[str, Any] | None:
-        """The row of a job, if need be another study's, which is then this one's too."""
-        if job.key not in self.table.rows and job.key in self._lent:
-            self.table.append(self._lent.pop(job.key))
+        """Return the row of a job; a row of another study is copied into this study's table."""
+        if job.key not in self.table.rows and job.key in self._borrowed:
+            self.table.append(self._borrowed.pop(job.key))
         return self.table.rows.get(job.key)
 
-    def _needed(self, jobs: list[Job]) -> list[Job]:
-        """A failed original is tried again with its cells; a cell never without being asked."""
+    def _unfinished(self, jobs: list[Job]) -> list[Job]:
+        """Return the jobs without a finished row: a failed model is tried again, a failed cell only with ``retry``."""
         return [j for j in jobs if (r := self._row(j)) is None or r["state"] != "done"]
 
-    def _possible(self, failed: dict[str, str]) -> Iterator[Job]:
-        """Cells without a row; those whose original or retrained models failed get theirs at once."""
+    def _runnable_cells(self, failed: dict[str, str]) -> Iterator[Job]:
+        """Yield the cells without a row; a cell whose models failed gets a failed row at once."""
         for job in cell_jobs(self.study.cells()):
             if self._has(job):
                 self.finished += 1
                 continue
-            c = job.cell
-            why = next(
-                (
-                    failed[k]
-                    for k in (f"original {c.original_key}", f"yardstick {c.yardstick_key}")
-                    if k in failed
-                ),
-                None,
-            )
+            why = next((failed[k] for k in _model_keys(job.cell) if k in failed), None)
             if why is None:
                 yield job
             else:
                 self.finished += 1
-                self.table.append({
-                    "key": job.key, "kind": "cell", "state": "failed", "error": why, "took_s": 0.0, "point": dict(c.point or {}),
-                    "seed": c.setup.seed, "role": c.role, "method": c.setup.method,
-                })  # fmt: skip
+                self.table.append({**row_of(job), "state": "failed", "error": why, "took_s": 0.0})
 
-    def _do(
+    def _run_jobs(
         self,
         jobs: Iterable[Job],
-        where: Backend,
+        chosen_backend: Backend,
         failed: dict[str, str],
         progress: Callable[[StudyRun], object] | None,
         wanted: int,
     ) -> None:
-        """``jobs`` on ``where``, a row each; what failed of the models is added to ``failed``."""
+        """Run ``jobs`` on ``chosen_backend`` and keep a row for each; add models that failed to ``failed``."""
         given: dict[str, Job] = {}
 
-        def each() -> Iterator[Job]:
+        def hand_out() -> Iterator[Job]:
             for job in jobs:
                 if self._stop.is_set():
                     return
@@ -176,7 +166,7 @@ class StudyRun:
         self.finished = wanted - len(jobs) if isinstance(jobs, list) else 0
         if isinstance(jobs, list) and not jobs:
             return
-        rows = where.rows(each())
+        rows = chosen_backend.rows(hand_out())
         try:
             for row in _until(rows, self._stop):
                 job = given.pop(row["key"])
@@ -184,8 +174,8 @@ class StudyRun:
                 self.table.append(row)
                 self.finished += 1
                 if row["state"] == "failed" and job.kind != "cell":
-                    key = job.cell.original_key if job.kind == "original" else job.cell.yardstick_key
-                    failed["original " + key if job.kind == "original" else "yardstick " + key] = (
+                    model_keys = _model_keys(job.cell)
+                    failed[model_keys[0] if job.kind == "original" else model_keys[1]] = (
                         f"its {TITLES[job.kind].rstrip('s')} failed: {row['error']}"
                     )
                 if progress is not None:
@@ -193,13 +183,16 @@ class StudyRun:
         finally:
             rows.close()  # type: ignore[attr-defined]
         if self._stop.is_set():
-            raise CancelledError(
-                "the study was cancelled; its rows are kept, and running it again goes on from there"
-            )
+            raise CancelledError("the study was cancelled; its rows are kept: run it again to continue")
+
+
+def _model_keys(cell: Cell) -> tuple[str, str]:
+    """Return the keys of a cell's original model and of its retrained models."""
+    return f"original {cell.original_key}", f"yardstick {cell.yardstick_key}"
 
 
 def _until(rows: Iterator[dict[str, Any]], stop: threading.Event) -> Iterator[dict[str, Any]]:
-    """``rows`` until ``stop``."""
+    """Yield ``rows`` until ``stop`` is set."""
     for row in rows:
         yield row
         if stop.is_set():
@@ -209,14 +202,17 @@ def _until(rows: Iterator[dict[str, Any]], stop: threading.Event) -> Iterator[di
 def predicted(
     study: Study, *, kind: str = "local", workers: int | None = None, scheduler: str | None = None
 ) -> Estimate:
-    """Size and time of what is left of ``study``, measured now. Raises LabError when the backend cannot be reached."""
+    """Estimate size and time of the jobs that ``study`` still needs, measured now.
+
+    Raises LabError if the backend cannot be reached.
+    """
     table = ResultsTable(study.name)
     table.refresh()
-    where = backend(kind, workers=workers, scheduler=scheduler)
+    chosen_backend = backend(kind, workers=workers, scheduler=scheduler)
     try:
-        return estimate(study, table.rows, where)
+        return estimate(study, table.rows, chosen_backend)
     finally:
-        where.close()
+        chosen_backend.close()
 
 
-__all__ = ["KINDS", "StudyRun", "predicted"]
+__all__ = ["StudyRun", "predicted"]

@@ -1,6 +1,6 @@
-"""The jobs of a study, done in whatever process: an original, a retrained model, the figures of both, a cell. Each gives a row.
+"""The jobs of a study, each run in any process and returning a row: an original, a retrained model, the figures of both, a cell.
 
-Models are handed from job to job by the shelf; a process that does not find one there makes it again.
+Jobs share models through the model cache; a process that finds no entry there makes the model again.
 """
 
 from __future__ import annotations
@@ -30,25 +30,12 @@ from core.runtime.device import peak_memory_mb, pick_device
 from core.runtime.progress import run_to_end
 from core.runtime.purge_watch import PurgeWatch
 
-KINDS = ("original", "retrained", "yardstick", "cell")  # in the order in which they are done
-FIGURES = (
-    "train_r",
-    "train_f",
-    "test",
-    "test_r",
-    "test_f",
-    "clean_f",
-    "commonest_share",
-    "spread",
-    "auc",
-    "js",
-)
 SUMMED = ("train_r", "train_f", "test")
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something to do for ``cell``; ``number`` is that of a retrained model."""
+    """One piece of work for ``cell``; ``number`` is the number of a retrained model."""
 
     kind: str
     cell: Cell
@@ -56,7 +43,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """By the content of what it gives."""
+        """A hash of the content of its result."""
         c = self.cell
         if self.kind == "cell":
             return c.key
@@ -65,49 +52,63 @@ class Job:
 
 
 def jobs_of(cells: Iterable[Cell]) -> tuple[list[Job], list[Job], list[Job]]:
-    """What must be there before the cells: originals, then retrained models, then the figures of both; each once."""
+    """Return the jobs that cells need first, each once: originals, retrained models, figures of both."""
     originals: dict[str, Job] = {}
-    reference_bands_of: dict[str, Cell] = {}
+    yardsticks: dict[str, Cell] = {}
     for cell in cells:
         originals.setdefault(cell.original_key, Job("original", cell))
-        if cell.yardstick_key not in reference_bands_of:
-            reference_bands_of[cell.yardstick_key] = plain = cell.plain
+        if cell.yardstick_key not in yardsticks:
+            yardsticks[cell.yardstick_key] = plain = cell.plain
             originals.setdefault(plain.original_key, Job("original", plain))
-    retrained = [Job("retrained", c, n) for c in reference_bands_of.values() for n in range(c.references)]
-    return list(originals.values()), retrained, [Job("yardstick", c) for c in reference_bands_of.values()]
+    retrained = [Job("retrained", c, n) for c in yardsticks.values() for n in range(c.references)]
+    return list(originals.values()), retrained, [Job("yardstick", c) for c in yardsticks.values()]
 
 
-def do(job: Job) -> dict[str, Any]:
-    """Do ``job`` with one thread; its row. Never raises what belongs to the job: a failure is a row with the reason."""
+def row_of(job: Job) -> dict[str, Any]:
+    """Return the fields that every row of ``job`` has: key and kind, and of a cell its point."""
+    row: dict[str, Any] = {"key": job.key, "kind": job.kind}
+    if job.kind == "cell":
+        cell = job.cell
+        row |= {
+            "point": dict(cell.point or {}),
+            "seed": cell.setup.seed,
+            "role": cell.role,
+            "method": cell.setup.method,
+        }
+    return row
+
+
+def run_job(job: Job) -> dict[str, Any]:
+    """Run ``job`` with one thread and return its row. A failure of the job is a row with the reason."""
     torch.set_num_threads(1)
     began = time.perf_counter()
-    row: dict[str, Any] = {"key": job.key, "kind": job.kind, "state": "done"}
-    if job.kind == "cell":
-        c = job.cell
-        row |= {"point": dict(c.point or {}), "seed": c.setup.seed, "role": c.role, "method": c.setup.method}
+    row = {**row_of(job), "state": "done"}
     try:
-        row |= _DO[job.kind](job)
+        row |= _WORK_OF_KIND[job.kind](job)
     except LabError as error:
         row |= {"state": "failed", "error": str(error)}
     except MemoryError:
         row |= {"state": "failed", "error": "there was not enough memory; run with fewer processes"}
-    except Exception as error:  # whatever a method raises costs its own row and no other
+    except Exception as error:  # an error of one method must not end the study
         row |= {"state": "failed", "error": f"{type(error).__name__}: {error}".splitlines()[0]}
     return {**row, "took_s": round(time.perf_counter() - began, 4)}
 
 
 def split_of(cell: Cell) -> Split:
-    """What a cell forgets of what; of a sequence, all of it together."""
+    """Return the split of a cell; a sequence counts as one request for all its classes."""
     s = cell.setup
     key = ("split", s.dataset, s.data_dir, s.task, s.classes, s.fraction, s.seed)
-    return _kept(key, lambda: s.split(load(s.dataset, data_dir=s.data_dir)))
+    return _cached(key, lambda: s.split(load(s.dataset, data_dir=s.data_dir)))
 
 
 def common_original(cell: Cell, split: Split) -> Net:
-    """The common original of a cell, on its device."""
+    """Return the common original of a cell, on its device."""
     device = str(pick_device(cell.setup.device))
-    work = lambda: run_to_end(original(split, seed=cell.setup.seed, device=device, config=cell.train))  # noqa: E731
-    return _kept(("original", cell.plain.original_key), work)
+
+    def make() -> Net:
+        return run_to_end(original(split, seed=cell.setup.seed, device=device, config=cell.train))
+
+    return _cached(("original", cell.plain.original_key), make)
 
 
 def _original(job: Job) -> dict[str, Any]:
@@ -124,9 +125,9 @@ def _retrained(job: Job) -> dict[str, Any]:
 
 
 def _references(cell: Cell, split: Split) -> list[torch.Tensor]:
-    """What each retrained model answers to D_f, (n_f, K)."""
+    """Return the answers of each retrained model to D_f, (n_f, K)."""
 
-    def work() -> list[torch.Tensor]:
+    def make() -> list[torch.Tensor]:
         found = []
         for number in range(cell.references):
             made = run_to_end(
@@ -135,23 +136,23 @@ def _references(cell: Cell, split: Split) -> list[torch.Tensor]:
             found.append(outputs(made.model, split.forget).probabilities)
         return found
 
-    return _kept(("answers", cell.yardstick_key), work)
+    return _cached(("answers", cell.yardstick_key), make)
 
 
 def _yardstick(job: Job) -> dict[str, Any]:
-    """Figures of the original, and of each retrained model, each held against the others."""
+    """Return the figures of the original and of each retrained model; each is compared with the others."""
     cell = job.cell
     split = split_of(cell)
     model = common_original(cell, split)
-    theirs = _references(cell, split)
+    answers = _references(cell, split)
     found = []
     seconds = []
     for number in range(cell.references):
         made = run_to_end(retraining(split, model, seed=cell.setup.seed, number=number))
         seconds.append(made.seconds)
-        found.append(_figures(evaluate(made.model, split), [p for i, p in enumerate(theirs) if i != number]))
+        found.append(_figures(evaluate(made.model, split), [p for i, p in enumerate(answers) if i != number]))
     return {
-        "original": _figures(evaluate(model, split), theirs),
+        "original": _figures(evaluate(model, split), answers),
         "retrained": found,
         "seconds": {
             "train": model.provenance.seconds if model.provenance else 0.0,
@@ -166,10 +167,10 @@ def _cell(job: Job) -> dict[str, Any]:
     model = _start(cell, split)
     began, began_cpu = time.perf_counter(), time.thread_time()
     if cell.sequence:
-        made, seconds, steps = _one_after_another(cell, model)
+        made, seconds, steps = _run_sequence(cell, model)
     else:
-        made, seconds, steps = _played(cell, model, split)
-    if device_of(made).type == "cpu":  # one thread's own time: what else the machine does must not count
+        made, seconds, steps = _run_once(cell, model, split)
+    if device_of(made).type == "cpu":  # count this thread's time only, not other work of the machine
         share = (time.thread_time() - began_cpu) / max(1e-9, time.perf_counter() - began)
         seconds = {k: v * min(1.0, share) for k, v in seconds.items()}
     began = time.perf_counter()
@@ -187,7 +188,7 @@ def _cell(job: Job) -> dict[str, Any]:
 
 
 def _start(cell: Cell, split: Split) -> Net:
-    """The original a cell begins with: the common one, or its method's own."""
+    """Return the original that a cell begins with: the common one, or its method's own."""
     unlearner = _unlearner(cell)
     if cell.original_key == cell.plain.original_key:
         return common_original(cell, split)
@@ -200,12 +201,12 @@ def _unlearner(cell: Cell) -> Any:
 
 
 def _seed(cell: Cell) -> int:
-    """Retraining with the seed of the first reference would be that reference."""
+    """Return the seed of a cell; retraining needs another seed than the first retrained model."""
     seed = cell.setup.seed
     return seeding.derive(seed, "compared") if cell.setup.method == "retrain" else seed
 
 
-def _played(cell: Cell, model: Net, split: Split) -> tuple[Net, dict[str, float], int]:
+def _run_once(cell: Cell, model: Net, split: Split) -> tuple[Net, dict[str, float], int]:
     run = Run(_unlearner(cell), model, split, seed=_seed(cell))
     run.play()
     while run.tick():
@@ -217,8 +218,8 @@ def _played(cell: Cell, model: Net, split: Split) -> tuple[Net, dict[str, float]
     return run.result, {k: v for k, v in run.seconds.items() if k != "evaluate"}, len(run.steps)
 
 
-def _one_after_another(cell: Cell, model: Net) -> tuple[Net, dict[str, float], int]:
-    """Each class in turn from the model that the one before left; what was forgotten is no longer there to be remembered."""
+def _run_sequence(cell: Cell, model: Net) -> tuple[Net, dict[str, float], int]:
+    """Forget one class after another; the training data of each request lacks the classes of earlier requests."""
     whole = load(cell.setup.dataset, data_dir=cell.setup.data_dir)
     seconds: dict[str, float] = {}
     steps = 0
@@ -239,42 +240,52 @@ def _one_after_another(cell: Cell, model: Net) -> tuple[Net, dict[str, float], i
 
 
 def _figures(report: Report, answers: list[torch.Tensor]) -> dict[str, float | None]:
-    """Figures of a model in [0, 1], nats for JS and spread; None where there is none."""
+    """Return the figures of a model in [0, 1], in nats for JS and spread; None for a missing figure."""
     mean = report.forget_probabilities.double().mean(0)
     values: dict[str, float | None] = {
-        "train_r": report.train_r, "train_f": report.train_f, "test": report.test, "test_r": report.test_r,
-        "test_f": report.test_f, "clean_f": report.clean_f, "commonest_share": report.commonest_share,
-        "spread": float(-torch.xlogy(mean, mean).sum()), "auc": report.attack.auc, "js": None,
-    }  # fmt: skip
+        "train_r": report.train_r,
+        "train_f": report.train_f,
+        "test": report.test,
+        "test_r": report.test_r,
+        "test_f": report.test_f,
+        "clean_f": report.clean_f,
+        "commonest_share": report.commonest_share,
+        "spread": float(-torch.xlogy(mean, mean).sum()),
+        "auc": report.attack.auc,
+        "js": None,
+    }
     if answers:
         values["js"] = sum(jensen_shannon(report.forget_probabilities, p) for p in answers) / len(answers)
     return {k: None if v is None or v != v else round(v, 6) for k, v in values.items()}
 
 
-_DO: dict[str, Callable[[Job], dict[str, Any]]] = {
-    "original": _original, "retrained": _retrained, "yardstick": _yardstick, "cell": _cell,
-}  # fmt: skip
+_WORK_OF_KIND: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "original": _original,
+    "retrained": _retrained,
+    "yardstick": _yardstick,
+    "cell": _cell,
+}
 
 T = TypeVar("T")
-_KEPT: OrderedDict[Any, Any] = OrderedDict()  # of this process: cells come in an order that shares them
-_MOST = 12
+_CACHE: OrderedDict[Any, Any] = OrderedDict()  # of this process; neighbouring cells share entries
+_MOST_CACHED = 12
 _PURGED = PurgeWatch()
 
 
-def _kept(key: Any, make: Callable[[], T]) -> T:
-    """``make()``, or what it made for ``key`` not long ago."""
+def _cached(key: Any, make: Callable[[], T]) -> T:
+    """Return the cached result for ``key``, or call ``make``."""
     if _PURGED.changed():
-        _KEPT.clear()
-    if key not in _KEPT:
-        _KEPT[key] = make()
-        while len(_KEPT) > _MOST:
-            _KEPT.popitem(last=False)
-    found: T = _KEPT[key]
+        _CACHE.clear()
+    if key not in _CACHE:
+        _CACHE[key] = make()
+        while len(_CACHE) > _MOST_CACHED:
+            _CACHE.popitem(last=False)
+    found: T = _CACHE[key]
     return found
 
 
 def cell_jobs(cells: Iterable[Cell]) -> Iterator[Job]:
-    """One job for each content."""
+    """Yield one job for each key."""
     known: set[str] = set()
     for cell in cells:
         if cell.key not in known:

@@ -1,7 +1,7 @@
-"""What a study can vary: fields of the Setup, of training, and of the method's settings, by name, each value checked alone.
+"""The fields that a study can vary, by name, with a check of each value.
 
-"lr_ue" and "vae.latent" are settings of the method; "net" and "train.epochs" are of the training of original and retrained models;
-the names in ``OF_SETUP`` say what is forgotten of what. For a number, "x0.5" is half of the preset's value.
+"lr_ue" and "vae.latent" are settings of the method. "net" and "train.epochs" are settings of the training of original and retrained
+models. The fields in ``OF_SETUP`` choose the data and the images to forget. For a number, "x0.5" is half of the preset's value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.errors import ConfigError, LabError, RequestError
 from core.methods import METHODS, method, preset_for
 from core.runtime.bounds import quoted
 
-OF_SETUP = {  # name -> what a value is
+OF_SETUP = {  # name -> description of a value
     "dataset": "the name of a dataset",
     "task": f"one of {', '.join(TASKS)}",
     "method": "the name of a method",
@@ -34,7 +34,7 @@ _TIMES = re.compile(r"[x×]\s*(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 
 @lru_cache(maxsize=64)
 def family_of(dataset: str) -> str:
-    """Whose presets fit a dataset. Raises RequestError for an unknown one."""
+    """Return the family whose presets fit a dataset. Raises RequestError for an unknown dataset."""
     if dataset in DATASETS:
         return dataset
     source(dataset)
@@ -43,19 +43,19 @@ def family_of(dataset: str) -> str:
 
 @lru_cache(maxsize=256)
 def preset_cached(name: str, family: str, task: str) -> Any:
-    """The settings a cell starts from."""
-    method(name)  # says what there is
+    """Return the settings that a cell starts from."""
+    method(name)  # raises RequestError, with all names, for an unknown one
     return preset_for(name, family, task)
 
 
 @lru_cache(maxsize=64)
 def train_preset(family: str, task: str) -> TrainConfig:
-    """The training a cell starts from."""
+    """Return the settings of training that a cell starts from."""
     return TrainConfig.preset(family, task)
 
 
 def settings_of(config: Any, prefix: str = "") -> dict[str, Any]:
-    """All fields of a config by dotted name, but for those that change no result."""
+    """Return all fields of a config by dotted name, without those that change no result."""
     if not is_dataclass(config):
         return {}
     found: dict[str, Any] = {}
@@ -68,14 +68,14 @@ def settings_of(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def kind_of(field: str) -> str:
-    """ "setup", "train" or "method": whose field it is."""
+    """Return the part that a field belongs to: "setup", "train" or "method"."""
     if field in OF_SETUP:
         return "setup"
     return "train" if field == "net" or field.startswith("train.") else "method"
 
 
 def full_name(field: str, config: Any) -> str:
-    """The dotted name of a method's field; LAF's own names do for LAF+R. Raises RequestError where it has no such field."""
+    """Return the dotted name of a method's field; LAF's names are valid for LAF+R too. Raises RequestError for an unknown field."""
     known = settings_of(config)
     for name in (field, f"laf.{field}"):
         if name in known:
@@ -85,7 +85,7 @@ def full_name(field: str, config: Any) -> str:
 
 
 def with_field(config: Any, field: str, value: Any) -> Any:
-    """``config`` with one field, by dotted name, set. Raises ConfigError for a value it does not allow."""
+    """Return ``config`` with one field, by dotted name, set. Raises ConfigError for a wrong value."""
     first, _, rest = field.partition(".")
     before = value_of(config, first)
     if rest:
@@ -94,14 +94,14 @@ def with_field(config: Any, field: str, value: Any) -> Any:
 
 
 def value_of(config: Any, name: str) -> Any:
-    """A field's value; a float where it is declared as one, whatever the preset wrote."""
+    """Return a field's value, as a float if the field is declared as one."""
     value = getattr(config, name)
     declared = next(f.type for f in fields(config) if f.name == name)
     return float(value) if _is_number(value) and str(declared).startswith("float") else value
 
 
 def checked(field: str, before: Any, value: Any) -> Any:
-    """``value`` for a field whose preset is ``before``: of its type, multiples of the preset worked out. Raises ConfigError."""
+    """Return ``value`` in the type of the preset ``before``, with multiples such as "x2" computed. Raises ConfigError."""
     times = _TIMES.fullmatch(value.strip()) if isinstance(value, str) else None
     if times is not None and _is_number(before):
         made = before * float(times[1])
@@ -117,12 +117,12 @@ def checked(field: str, before: Any, value: Any) -> Any:
     else:
         right = before is None or isinstance(value, type(before))
     if not right:
-        raise ConfigError(f"{field} is {_spoken(before)} and cannot be {quoted(value)}")
+        raise ConfigError(f"{field} is {_kind_in_words(before)} and cannot be {quoted(value)}")
     return float(value) if isinstance(before, float) else value
 
 
 def check_value(field: str, value: Any, point: Mapping[str, Any]) -> None:
-    """Refuse a value that no cell with the other fields of ``point`` could have. Raises RequestError, naming the field."""
+    """Check that a cell with the other fields of ``point`` can have a value. Raises RequestError, which names the field."""
     try:
         _check_value(field, value, point)
     except RequestError as error:
@@ -150,13 +150,13 @@ def _check_value(field: str, value: Any, point: Mapping[str, Any]) -> None:
 
 def _check_setup(field: str, value: Any, point: Mapping[str, Any]) -> None:
     if field == "dataset":
-        family_of(_text(field, value))
+        family_of(_require_text(field, value))
     elif field == "task":
         if value not in TASKS or value == "indices":
             raise RequestError(f"task must be one of class, data and noise in a study, got {value!r}")
     elif field == "method":
         if value not in METHODS:
-            method(_text(field, value))
+            method(_require_text(field, value))
     elif field in ("classes", "sequence"):
         given = value if isinstance(value, (list, tuple)) else [value]
         if not given or not all(isinstance(c, (int, str)) and not isinstance(c, bool) for c in given):
@@ -177,12 +177,12 @@ def _check_setup(field: str, value: Any, point: Mapping[str, Any]) -> None:
 
 
 def _classes_of(dataset: str) -> tuple[int, ...]:
-    """Class numbers where they are known without reading a file: all of the Lab's own datasets have ten."""
+    """Return the class numbers of a built-in dataset, which has ten; () for any other dataset."""
     return tuple(range(10)) if dataset in DATASETS else ()
 
 
 def apply_train(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
-    """``config`` with "net" and "train." fields set. Raises RequestError."""
+    """Return ``config`` with "net" and "train." fields set. Raises RequestError for a wrong field or value."""
     from core.models.registry import NETS
 
     for field, value in values.items():
@@ -197,14 +197,14 @@ def apply_train(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 
 
 def apply_settings(config: Any, values: Mapping[str, Any]) -> Any:
-    """A method's ``config`` with fields by name set. Raises RequestError."""
+    """Return a method's ``config`` with fields by name set. Raises RequestError for a wrong field or value."""
     for field, value in values.items():
         config = with_field(config, full_name(field, config), value)
     return config
 
 
 def numeric(field: str, point: Mapping[str, Any]) -> type[int] | type[float] | None:
-    """``int`` or ``float`` for a field that takes numbers, None for another; of a study whose other fields are ``point``."""
+    """Return ``int`` or ``float`` for a field of numbers, else None. ``point`` has the study's other fields."""
     if field in ("fraction", "share"):
         return float
     if field in OF_SETUP:
@@ -228,13 +228,13 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _text(field: str, value: Any) -> str:
+def _require_text(field: str, value: Any) -> str:
     if not isinstance(value, str):
         raise RequestError(f"{field} must be {OF_SETUP[field]}, got {value!r}")
     return value
 
 
-def _spoken(value: Any) -> str:
+def _kind_in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "true or false"
     if _is_number(value):

@@ -1,7 +1,7 @@
-"""What is kept of a study: its text and its rows, a line of JSON each, appended as they come and never rewritten.
+"""The files of a study: its text, its description and its rows.
 
-Whatever moment a process dies at, all whole lines stand: each is written at one go and is on the disk before the next begins. A torn
-last line counts as not written, and is cut off before the next is.
+Rows are lines of JSON, appended and never rewritten. Each line is on the disk before the next is written, so a process that dies
+loses no whole line. A torn last line counts as not written; the next writer cuts it off.
 """
 
 from __future__ import annotations
@@ -16,46 +16,54 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import FileLock, Timeout
+
 from core.errors import RequestError, StoreError
-from core.experiments.studies.spec import Study, parse_study
+from core.experiments.studies.spec import Study
+from core.experiments.studies.spec_parser import parse_study
 from core.runtime.ownership import Claims, owner
 from core.runtime.storage import home, write_bytes
 
 SCHEMA = 1
+MOST_COPIED = 5000  # rows; a larger dictionary is too slow to copy for each row
 
 
 def studies_home() -> Path:
-    """Where all studies lie."""
+    """Return the folder of all studies."""
     return home() / "studies"
 
 
 class ResultsTable:
-    """The rows of one study by the key of their content. One process at a time appends; any may read."""
+    """The rows of one study by key. One process at a time appends; any process may read."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.path = studies_home() / name
         self.rows: dict[str, dict[str, Any]] = {}
-        self._read_to = 0  # bytes of whole lines
+        self._read_to = 0  # bytes of the whole lines that were read
         self._file: BinaryIO | None = None
-        self._lock: BinaryIO | None = None
+        self._lock: FileLock | None = None
 
     @property
     def _rows(self) -> Path:
         return self.path / "rows.jsonl"
 
     def refresh(self) -> bool:
-        """Read the lines that were added since; whether there were any. Raises DataError when they cannot be read."""
+        """Read the lines added since the last call; return whether there were any. Raises StoreError if they cannot be read."""
         try:
             with open(self._rows, "rb") as file:
-                if os.fstat(file.fileno()).st_size < self._read_to:  # begun anew
+                if (
+                    os.fstat(file.fileno()).st_size < self._read_to
+                ):  # another process removed the study and began it again
                     self._read_to, self.rows = 0, {}
                 file.seek(self._read_to)
                 data = file.read()
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise StoreError(f"{self._rows} cannot be read ({error.strerror}); allow it") from error
+            raise StoreError(
+                f"{self._rows} cannot be read ({error.strerror}); give the Lab permission"
+            ) from error
         whole = data.rfind(b"\n") + 1
         found: dict[str, dict[str, Any]] = {}
         for line in data[:whole].splitlines():
@@ -63,36 +71,48 @@ class ResultsTable:
                 row = json.loads(line)
                 found[row["key"]] = row
             except (ValueError, KeyError, TypeError):
-                continue  # a line that was torn by a dying machine; its run is done again
+                continue  # a line torn by a crash; its job runs again
         self._read_to += whole
         self.rows = {**self.rows, **found}
         return bool(whole)
 
     def open(self, study: Study) -> None:
-        """Begin to write, for ``study``. Raises RequestError while another process does, DataError when the folder cannot be written."""
+        """Begin to append rows of ``study``.
+
+        Raises RequestError while another process runs the study, StoreError if the folder cannot be written.
+        """
         self.describe(study)
-        self._lock = _hold(self.path, self.name)
+        self._lock = _lock(self.path, self.name)
         self.refresh()
         try:
-            self._file = open(self._rows, "ab", buffering=0)  # noqa: SIM115 - open as long as the study runs
+            self._file = open(self._rows, "ab", buffering=0)  # noqa: SIM115 - open while the study runs
             self._file.truncate(self._read_to)
         except OSError as error:
             self.close()
-            raise StoreError(f"{self._rows} cannot be written ({error.strerror}); allow it") from error
+            raise StoreError(
+                f"{self._rows} cannot be written ({error.strerror}); give the Lab permission"
+            ) from error
 
     def describe(self, study: Study, token: str | None = None) -> None:
-        """Keep what ``study`` is; ``token`` is of the browser that begins it, and a study that is there keeps its owner.
+        """Write the text and description of ``study``; ``token`` is of the browser that begins it.
 
-        Raises DataError when the folder cannot be written.
+        A study that is kept already keeps its owner. Raises StoreError if the folder cannot be written.
         """
         claims = study_claims(self.name) if (self.path / "study.json").exists() else Claims().claimed(token)
         write_bytes(self.path / "study.toml", study.source.encode())
-        about = {"schema": SCHEMA, "name": study.name, "data_dir": study.data_dir, "device": study.device,
-                 "chosen": list(study.chosen), "reported": list(study.reported), "claims": claims.as_dict()}  # fmt: skip
+        about = {
+            "schema": SCHEMA,
+            "name": study.name,
+            "data_dir": study.data_dir,
+            "device": study.device,
+            "chosen": list(study.chosen),
+            "reported": list(study.reported),
+            "claims": claims.as_dict(),
+        }
         write_bytes(self.path / "study.json", json.dumps(about).encode())
 
     def append(self, row: dict[str, Any]) -> None:
-        """Keep ``row``: on the disk when this returns. Raises DataError when the disk is full; the rows before are safe."""
+        """Append ``row``; it is on the disk when this returns. Raises StoreError if the disk is full; earlier rows are safe."""
         assert self._file is not None
         data = json.dumps(row, separators=(",", ":")).encode() + b"\n"
         try:
@@ -106,13 +126,16 @@ class ResultsTable:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             why = "the disk is full" if full else f"it cannot be written ({error.strerror})"
             raise StoreError(
-                f"{self._rows}: {why}; the {len(self.rows):,} rows in it are safe, and running the study again goes on from there"
+                f"{self._rows}: {why}; the {len(self.rows):,} rows in it are safe: run the study again to continue"
             ) from error
         self._read_to += len(data)
-        self.rows = {**self.rows, row["key"]: row} if len(self.rows) < 5000 else _put(self.rows, row)
+        if len(self.rows) < MOST_COPIED:  # readers in other threads keep a stable dictionary
+            self.rows = {**self.rows, row["key"]: row}
+        else:
+            self.rows[row["key"]] = row
 
     def borrow(self) -> dict[str, dict[str, Any]]:
-        """Rows that other studies have and this one lacks: what has one content is not done twice. Failures are not lent."""
+        """Return finished rows of other studies that this study lacks, by key."""
         found: dict[str, dict[str, Any]] = {}
         for name in kept_studies():
             if name != self.name:
@@ -124,57 +147,52 @@ class ResultsTable:
         return found
 
     def close(self) -> None:
-        """No more rows."""
-        for file in (self._file, self._lock):
-            if file is not None:
-                file.close()
+        """Stop appending and let other processes run the study."""
+        if self._file is not None:
+            self._file.close()
+        if self._lock is not None:
+            self._lock.release()
         self._file = self._lock = None
 
 
-def _put(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    rows[row["key"]] = row
-    return rows
+def _lock(folder: Path, name: str) -> FileLock:
+    """Return the acquired lock of a study; the system releases it if the process is killed.
 
-
-def _hold(folder: Path, name: str) -> BinaryIO | None:
+    Raises RequestError while another process or thread holds it.
+    """
+    lock = FileLock(folder / ".lock", blocking=False, thread_local=False)
     try:
-        import fcntl
-    except ImportError:  # Windows: nothing keeps two processes apart
-        return None
-    file = open(folder / ".lock", "wb")  # noqa: SIM115 - open as long as it is held
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
+        lock.acquire()
+    except Timeout as error:
         raise RequestError(
             f"the study {name} is being run already; cancel it there, or wait until it is done"
         ) from error
-    return file
+    return lock
 
 
 def is_running(name: str) -> bool:
-    """Whether some process is running the study."""
+    """Return whether a process is running the study."""
     folder = studies_home() / name
     if not folder.is_dir():
         return False
     try:
-        lock = _hold(folder, name)
+        _lock(folder, name).release()
     except (RequestError, OSError):
         return True
-    if lock is not None:
-        lock.close()
     return False
 
 
 def kept_studies(token: str | None = None) -> list[str]:
-    """Names of the studies that were begun and that the browser with ``token`` may see (None: all), the newest first."""
+    """Return the names of kept studies that the browser with ``token`` may see, the newest first; all if it is None."""
     root = studies_home()
     found = [p for p in root.iterdir() if (p / "study.toml").is_file()] if root.is_dir() else []
-    return [p.name for p in sorted(found, key=lambda p: -_changed(p)) if study_claims(p.name).may_see(token)]
+    return [
+        p.name for p in sorted(found, key=lambda p: -_changed_s(p)) if study_claims(p.name).may_see(token)
+    ]
 
 
 def study_claims(name: str) -> Claims:
-    """Return the owners of a study; one whose file cannot be read has none, so that only a terminal sees it."""
+    """Return the owners of a study. A study whose file cannot be read has none, and only a terminal sees it."""
     try:
         return Claims.read(json.loads((studies_home() / name / "study.json").read_bytes()).get("claims"))
     except (OSError, ValueError, AttributeError):
@@ -182,7 +200,7 @@ def study_claims(name: str) -> Claims:
 
 
 def name_for(name: str, token: str | None) -> str:
-    """Return what the study ``name`` of this browser is called on disk: browsers that choose one name keep two studies."""
+    """Return the name on disk of this browser's study ``name``: two browsers with one name keep two studies."""
     if token is None:
         return name
     mark = hashlib.blake2b(f"{owner(token)} {name}".encode(), digest_size=4).hexdigest()
@@ -198,19 +216,19 @@ def share_study(name: str, shared: bool, token: str) -> None:
 
 
 def require_own_study(name: str, token: str | None) -> None:
-    """Raise RequestError for a study that the browser with ``token`` may not change."""
+    """Raise RequestError if the browser with ``token`` may not change the study."""
     if name not in kept_studies(token):
         raise RequestError(_no_study(name))
     study_claims(name).require_change(token, f"the study {name}")
 
 
-def _changed(path: Path) -> float:
+def _changed_s(path: Path) -> float:
     rows = path / "rows.jsonl"
     return (rows if rows.exists() else path / "study.toml").stat().st_mtime
 
 
 def kept_study(name: str, token: str | None = None) -> Study:
-    """A study that was begun, as it was last run. Raises RequestError when there is none that ``token`` may see."""
+    """Return a kept study as it was last run. Raises RequestError if there is none that ``token`` may see."""
     path = studies_home() / name
     if name not in kept_studies(token):
         raise RequestError(_no_study(name))
@@ -226,11 +244,11 @@ def kept_study(name: str, token: str | None = None) -> Study:
 
 
 def _no_study(name: str) -> str:
-    return f"no study is kept as {name[:60]!r}; `laf study list` shows those there are"
+    return f"no study is kept as {name[:60]!r}; `laf study list` shows all kept studies"
 
 
 def remove_study(name: str, token: str | None = None) -> None:
-    """Keep it no longer. Raises RequestError while it runs, when there is none or it has another owner."""
+    """Remove a kept study. Raises RequestError while it runs, if there is none, or if it has another owner."""
     require_own_study(name, token)
     if is_running(name):
         raise RequestError(f"the study {name} is being run; cancel it first")

@@ -1,4 +1,4 @@
-"""Marks a folder of submissions: answers by the lesson's key, checks by playing each run again with the settings it states."""
+"""Grading of a folder of submissions: answers by the lesson's key, checks by playing each run again."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from core.config import EvalConfig
 from core.data.registry import load
+from core.data.split import Split
 from core.errors import DataError, LabError, RequestError
 from core.lessons.assessment.progress import checked
 from core.lessons.assessment.submission import edited, read_submission, record_digest, seed_of
@@ -23,6 +24,7 @@ from core.lessons.hyperparameters import laf_of
 from core.lessons.measures import measure
 from core.lessons.schema import Lesson, Part
 from core.methods import method
+from core.models.base import Net
 from core.runs.observer import Observer
 from core.runs.original_models import original
 from core.runs.records import Phase
@@ -38,7 +40,10 @@ MOST_EPOCHS = 1000  # of the VAEs, in batches of 128
 
 @dataclass(frozen=True)
 class Grade:
-    """One row of the table. ``replayed``: checks whose run, played again here, passed; None: none was played."""
+    """One row of the table.
+
+    ``replayed`` is the number of checks whose run passed when played again, or None if no run was played.
+    """
 
     file: str
     name: str = ""
@@ -52,7 +57,7 @@ class Grade:
     checks_passed: int = 0
     checks_of: int = 0
     replayed: int | None = None
-    same_record: int | None = None  # of those, the ones whose record is the stated one to the bit
+    same_record: int | None = None  # replayed checks whose record equals the submitted one
     edited: bool = False
     remarks: str = ""
 
@@ -64,10 +69,10 @@ def grade(
     replay: bool = True,
     tell: Callable[[str], object] | None = None,
 ) -> list[Grade]:
-    """One Grade for each JSON file in ``folder``, by name. Raises DataError when there is no such folder or no file."""
+    """Return a Grade for each JSON file in ``folder``, by name. Raises DataError without such a folder or file."""
     known = {lesson.id: lesson for lesson in lessons}
     if not os.path.isdir(folder):
-        raise DataError(f"{folder} is no folder; name the one that the submissions are in")
+        raise DataError(f"{folder} is no folder; name the folder of the submissions")
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise DataError(f"{folder} holds no submission (*.json)")
@@ -80,7 +85,7 @@ def grade(
 
 
 def as_csv(grades: Sequence[Grade]) -> str:
-    """The table. A text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Return the grades as CSV. A text that a spreadsheet would read as a formula gets an apostrophe before it."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([f.name for f in fields(Grade)])
@@ -103,53 +108,58 @@ def _grade(path: Path, known: Mapping[str, Lesson], replay: bool) -> Grade:
         values = read_submission(path)
     except DataError as error:
         return Grade(path.name, remarks=str(error))
-    who = {k: str(values["who"].get(k) or "")[:200] for k in ("name", "number", "class")}
+    student = {k: str(values["who"].get(k) or "")[:200] for k in ("name", "number", "class")}
+    edit = edited(values)
+    row = Grade(path.name, student["name"], student["number"], student["class"], edited=edit is not None)
+    remarks = [edit] if edit else []
     lesson = known.get(str(values["lesson"].get("id")))
-    base: dict[str, Any] = {
-        "file": path.name,
-        "name": who["name"],
-        "number": who["number"],
-        "group": who["class"],
-    }
-    changed = edited(values)
     if lesson is None:
-        why = f"there is no lesson {values['lesson'].get('id')!r} here; give its file with --lesson"
-        return Grade(**base, edited=changed is not None, remarks="; ".join(filter(None, [changed, why])))
-    remarks = [changed] if changed else []
+        remarks.append(f"there is no lesson {values['lesson'].get('id')!r} here; give its file with --lesson")
+        return replace(row, remarks="; ".join(remarks))
     if values["lesson"].get("digest") != lesson.digest:
         remarks.append("made with another version of the lesson")
-    seed = seed_of(who["number"]) if lesson.own_seed else lesson.setup.seed
+    seed = seed_of(student["number"]) if lesson.own_seed else lesson.setup.seed
     if values.get("seed") != seed:
         remarks.append(f"its seed is {values.get('seed')!r}, the number's is {seed}")
-    right, of = _answers(values["answers"], lesson)
-    passed = {
-        i: values["checks"][str(i)] for i in checked(lesson) if isinstance(values["checks"].get(str(i)), dict)
-    }
-    played = same = 0
-    if replay:
-        for i, shown in passed.items():
-            outcome, why = _replayed(shown, lesson.parts[i - 1], lesson, seed)
-            played += outcome is not None
-            same += outcome is True
-            if why:
-                remarks.append(f"step {i}: {why}")
-    return Grade(
-        **base,
+    right, asked = _count_answers(values["answers"], lesson)
+    steps = checked(lesson)
+    passed = {i: values["checks"][str(i)] for i in steps if isinstance(values["checks"].get(str(i)), dict)}
+    matches, replay_remarks = _replay_checks(passed, lesson, seed) if replay else ([], [])
+    correct = lesson.prediction.answer
+    return replace(
+        row,
         lesson=lesson.id,
-        finished=bool(values.get("finished")) and len(passed) == len(checked(lesson)),
-        prediction_right=None if lesson.prediction.answer is None else values.get("prediction") == lesson.prediction.answer,
+        finished=bool(values.get("finished")) and len(passed) == len(steps),
+        prediction_right=None if correct is None else values.get("prediction") == correct,
         answers_right=right,
-        answers_of=of,
+        answers_of=asked,
         checks_passed=len(passed),
-        checks_of=len(checked(lesson)),
-        replayed=played if replay else None,
-        same_record=same if replay else None,
-        edited=changed is not None,
-        remarks="; ".join(remarks),
-    )  # fmt: skip
+        checks_of=len(steps),
+        replayed=len(matches) if replay else None,
+        same_record=sum(matches) if replay else None,
+        remarks="; ".join([*remarks, *replay_remarks]),
+    )
 
 
-def _answers(answers: Mapping[str, Any], lesson: Lesson) -> tuple[int, int]:
+def _replay_checks(
+    passed: Mapping[int, Mapping[str, Any]], lesson: Lesson, seed: int
+) -> tuple[list[bool], list[str]]:
+    """Play the run of each passed check again.
+
+    Return for each run that passes again whether its record is the same, and a remark for each problem.
+    """
+    matches, remarks = [], []
+    for number, shown in passed.items():
+        is_same, why = _replay_check(shown, lesson.parts[number - 1], lesson, seed)
+        if is_same is not None:
+            matches.append(is_same)
+        if why:
+            remarks.append(f"step {number}: {why}")
+    return matches, remarks
+
+
+def _count_answers(answers: Mapping[str, Any], lesson: Lesson) -> tuple[int, int]:
+    """Return the number of right answers, and of questions with a right answer."""
     asked = {
         str(i): p.question
         for i, p in enumerate(lesson.parts, 1)
@@ -158,8 +168,11 @@ def _answers(answers: Mapping[str, Any], lesson: Lesson) -> tuple[int, int]:
     return sum(answers.get(i) == q.answer for i, q in asked.items()), len(asked)
 
 
-def _replayed(shown: Mapping[str, Any], part: Part, lesson: Lesson, seed: int) -> tuple[bool | None, str]:
-    """Whether the run passes the lesson's check again, and its record is the same (True) or another (False); else why it does not."""
+def _replay_check(shown: Mapping[str, Any], part: Part, lesson: Lesson, seed: int) -> tuple[bool | None, str]:
+    """Play the run of one check again.
+
+    Return True if it passes with the same record, False if it passes with another record, None if it does not pass; and a remark.
+    """
     assert part.check is not None
     check = read_check(part.check.text)
     try:
@@ -168,71 +181,88 @@ def _replayed(shown: Mapping[str, Any], part: Part, lesson: Lesson, seed: int) -
             return None, f"was run on {setup.dataset!r}, not on {lesson.setup.dataset!r}"
         if lesson.own_seed and setup.seed != seed:
             return None, f"was run with seed {setup.seed}, not with the number's {seed}"
-        found, run, fork = replayed(setup, shown["run"], shown.get("fork"), compared=_compares(check))
+        again = replay_run(setup, shown["run"], shown.get("fork"), compared=_needs_retrained_models(check))
     except LabError as error:
         return None, f"cannot be played again: {error}"
     except (KeyError, TypeError, ValueError):
         return None, "does not say how it was run"
+    facts = again.facts
     if check.names & {n for k in MEASURED for n in (k, f"original.{k}", f"retrained.{k}")}:
-        found |= _measured(run, part)
-    if not check.verdict(found).passed:
+        facts = {**facts, **_measured(again, part)}
+    if not check.verdict(facts).passed:
         return None, "the run, played again, does not pass"
-    same = record_digest(run) == shown["run"].get("record") and (
-        fork is None or record_digest(fork) == shown["fork"].get("record")
+    is_same = record_digest(again.run) == shown["run"].get("record") and (
+        again.fork is None or record_digest(again.fork) == shown["fork"].get("record")
     )
-    return same, "" if same else "passes, but its record is another one: played on another machine or version"
+    return is_same, "" if is_same else "passes with another record: it ran on another machine or version"
 
 
-def _compares(check: Check) -> bool:
-    """Whether it needs retrained models."""
-    named = {part for name in check.names for part in name.split(".")}
-    return "alarm" in check.text or bool(named & {"js", "references", "retrain_seconds", *PREFIXES} - {"original", "fork", "lowest", "highest"})  # fmt: skip
+def _needs_retrained_models(check: Check) -> bool:
+    names = {part for name in check.names for part in name.split(".")}
+    without = {"original", "fork", "lowest", "highest"}
+    compared = {"js", "references", "retrain_seconds", *PREFIXES} - without
+    return "alarm" in check.text or bool(names & compared)
 
 
-def replayed(
+@dataclass(frozen=True, eq=False)
+class ReplayedRun:
+    """A run that was played again from a submission, with its fork if there is one."""
+
+    facts: Mapping[str, Any]
+    run: Run
+    fork: Run | None
+    split: Split
+    original: Net
+
+
+def replay_run(
     setup: Setup, run: Mapping[str, Any], fork: Mapping[str, Any] | None = None, *, compared: bool = True
-) -> tuple[dict[str, Any], Run, Run | None]:
-    """The facts of a run that is played again as it is described, the run, and its fork; ``compared`` to retrained models.
+) -> ReplayedRun:
+    """Play a described run, and its fork, again; with ``compared`` also compare it with retrained models.
 
     Raises LabError, also for a run that would take unreasonably long.
     """
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     model = run_to_end(original(split, method(setup.method, setup.config(split)), seed=setup.seed))
     observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
-    kept = references(split, model, count=None if compared else 0, seed=setup.seed)
-    theirs = [observer.look(r.model).reading for r in kept]
+    retrained = references(split, model, count=None if compared else 0, seed=setup.seed)
+    readings = [observer.look(r.model).reading for r in retrained]
+    again = _play_again(run, setup, split, model, observer)
+    fork_again = None if fork is None else _play_again(fork, setup, split, model, observer)
+    retrain_s = sum(r.seconds for r in retrained) / max(1, len(retrained))
+    facts = facts_of(again, setup, readings, retrain_seconds=retrain_s, fork=fork_again)
+    return ReplayedRun(facts, again, fork_again, split, model)
 
-    def played(described: Mapping[str, Any]) -> Run:
-        unlearner = method(setup.method, setup.config(split))
-        unlearner.configure(model, split)
-        unlearner.config = config_like(unlearner.config, described["settings"])
-        made = Run(unlearner, model, split, seed=setup.seed, observer=observer)
-        changes = {int(c["after"]): c["now"] for c in described["changes"]}
-        steps = int(described["steps"])
-        _require_short(made, steps)
-        while len(made.steps) < steps and not made.phase.over:
-            if made.steps and (now := changes.pop(len(made.steps), None)) is not None:
-                if made.phase is Phase.RUNNING:
-                    made.pause()
-                made.change(config_like(made.config, now))
-            try:
-                made.advance()
-            except LabError:  # a run that broke, as the one that was handed in may have
-                break
-        if described.get("phase") == Phase.FAILED and not made.phase.over:
-            with contextlib.suppress(LabError):  # it broke before the next step
-                made.advance()
-        if steps < made.total_steps and made.phase is Phase.RUNNING:
-            made.pause()
-        return made
 
-    main, second = played(run), None if fork is None else played(fork)
-    seconds = sum(r.seconds for r in kept) / max(1, len(kept))
-    return facts_of(main, setup, theirs, retrain_seconds=seconds, fork=second), main, second
+def _play_again(
+    described: Mapping[str, Any], setup: Setup, split: Split, model: Net, observer: Observer
+) -> Run:
+    unlearner = method(setup.method, setup.config(split))
+    unlearner.configure(model, split)
+    unlearner.config = config_like(unlearner.config, described["settings"])
+    run = Run(unlearner, model, split, seed=setup.seed, observer=observer)
+    changes = {int(c["after"]): c["now"] for c in described["changes"]}
+    steps = int(described["steps"])
+    _require_short(run, steps)
+    while len(run.steps) < steps and not run.phase.over:
+        if run.steps and (values := changes.pop(len(run.steps), None)) is not None:
+            if run.phase is Phase.RUNNING:
+                run.pause()
+            run.change(config_like(run.config, values))
+        try:
+            run.advance()
+        except LabError:  # the submitted run may have failed at the same step
+            break
+    if described.get("phase") == Phase.FAILED and not run.phase.over:
+        with contextlib.suppress(LabError):  # the submitted run failed before the next step
+            run.advance()
+    if steps < run.total_steps and run.phase is Phase.RUNNING:
+        run.pause()
+    return run
 
 
 def _require_short(run: Run, steps: int) -> None:
-    """What is handed in was written by somebody: it must not keep the grader busy for hours."""
+    """Raise RequestError for a run that would keep the grader busy for hours; a student can submit any number."""
     laf = laf_of(run.config)
     epochs = 0 if laf is None else laf.vae.epochs * max(1, 128 // laf.vae.batch_size)
     if steps > MOST_STEPS or epochs > MOST_EPOCHS:
@@ -241,10 +271,11 @@ def _require_short(run: Run, steps: int) -> None:
         )
 
 
-def _measured(run: Run, part: Part) -> dict[str, Any]:
+def _measured(again: ReplayedRun, part: Part) -> dict[str, Any]:
+    """Return the facts that the step measures."""
     what = part.do.measure if part.do is not None else None
-    if what is None or run.observer is None:
+    if what is None:
         return {}
-    first = run._model
-    theirs = [r.model for r in references(run._labelled, first, seed=run.seed)]
-    return dict(measure(what, run._labelled, first, run.result if run.steps else first, theirs))
+    retrained = references(again.split, again.original, seed=again.run.seed)
+    now = again.run.result if again.run.steps else again.original
+    return dict(measure(what, again.split, again.original, now, [r.model for r in retrained]))

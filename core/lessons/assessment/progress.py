@@ -1,6 +1,6 @@
-"""How far each browser is in each lesson, on the server's disk: predictions, answers, and the checks that a run passed.
+"""The progress of each browser in each lesson: predictions, answers, and passed checks.
 
-$LAF_HOME/lessons/progress/CLASS/LESSON/BROWSER.json; the class's tally of predictions is a count over these files.
+A file is $LAF_HOME/lessons/progress/CLASS/LESSON/BROWSER.json. The class's tally of predictions counts these files.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from core.runtime.storage import home, write_bytes
 
 log = logging.getLogger(__name__)
 
-EVERYBODY = "everybody"  # the class of whoever names none
+NO_CLASS = "everybody"  # folder of browsers without a class
 _CLASS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 _BROWSER = re.compile(r"[0-9a-f]{8,64}")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One browser's way through one lesson. ``answers`` and ``passed`` by the number of the step from 1, as text."""
+    """One browser's progress in one lesson. The keys of ``answers`` and ``passed`` are numbers of steps, from 1, as text."""
 
     prediction: int | None = None  # from 1
-    predicted: str | None = None  # when, ISO 8601; a class that begins anew counts from then on
+    predicted: str | None = None  # time of the prediction, ISO 8601
     answers: Mapping[str, int] = field(default_factory=dict)
-    passed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # evidence: see submission
-    at: int = 0  # part that is shown: 0 goal and prediction, then the steps, then the summary
+    passed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see submission.evidence
+    at: int = 0  # the shown part: 0 is goal and prediction, then the steps, then the summary
     furthest: int = 0
 
     def moved(self, at: int) -> Progress:
-        """Showing part ``at``."""
+        """Return the progress with part ``at`` shown."""
         return replace(self, at=at, furthest=max(at, self.furthest))
 
 
 def class_named(text: str | None) -> str:
-    """The class of a link. Raises RequestError for a name that cannot be a folder's."""
+    """Return the class that a link names. Raises RequestError for a name that is not allowed for a folder."""
     if not text:
-        return EVERYBODY
+        return NO_CLASS
     if not _CLASS.fullmatch(text):
-        raise RequestError(f"a class is named by up to 40 letters, digits, '.', '-' and '_', not {text!r}")
+        raise RequestError(f"a class name has up to 40 letters, digits, '.', '-' and '_', not {text!r}")
     return text
 
 
-def read_progress(lesson: Lesson, browser: str, group: str = EVERYBODY) -> Progress:
-    """Where this browser is; at the beginning where nothing is kept, or nothing that can be read."""
+def read_progress(lesson: Lesson, browser: str, group: str = NO_CLASS) -> Progress:
+    """Return the progress of a browser; at the beginning if no readable file is kept."""
     path = _path(lesson, browser, group)
     try:
         values = json.loads(path.read_bytes())
@@ -66,28 +66,29 @@ def read_progress(lesson: Lesson, browser: str, group: str = EVERYBODY) -> Progr
     except FileNotFoundError:
         return Progress()
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        log.warning("%s cannot be read (%s); the lesson begins anew", path, error)
+        log.warning("%s cannot be read (%s); the lesson begins again", path, error)
         return Progress()
 
 
-def write_progress(lesson: Lesson, browser: str, progress: Progress, group: str = EVERYBODY) -> None:
-    """Keep it. Raises DataError when the disk does not take it."""
+def write_progress(lesson: Lesson, browser: str, progress: Progress, group: str = NO_CLASS) -> None:
+    """Write the progress of a browser. Raises StoreError if it cannot be written."""
     write_bytes(_path(lesson, browser, group), json.dumps(asdict(progress)).encode())
 
 
 @dataclass(frozen=True)
 class Tally:
-    """The class's predictions: how many chose each, in order."""
+    """The number of predictions for each choice, in order."""
 
     counts: tuple[int, ...]
 
     @property
     def total(self) -> int:
+        """Number of all predictions."""
         return sum(self.counts)
 
 
-def tally(lesson: Lesson, group: str = EVERYBODY, browser: str | None = None) -> Tally:
-    """Predictions of all browsers of ``group`` since the count was last begun anew: for all, or by ``browser`` for itself."""
+def tally(lesson: Lesson, group: str = NO_CLASS, browser: str | None = None) -> Tally:
+    """Count the predictions of ``group`` since the last reset of the count, for all or by ``browser`` for itself."""
     folder = _folder(lesson, group)
     since = max(
         _since(folder / name) for name in ("since.txt", *([f"since-{browser}.txt"] if browser else []))
@@ -106,27 +107,29 @@ def tally(lesson: Lesson, group: str = EVERYBODY, browser: str | None = None) ->
     return Tally(tuple(counts))
 
 
-def begin_anew(lesson: Lesson, group: str = EVERYBODY, browser: str | None = None) -> None:
-    """Count only predictions from now on: for ``browser`` alone, or for all. Raises DataError when the disk does not take it."""
+def begin_anew(lesson: Lesson, group: str = NO_CLASS, browser: str | None = None) -> None:
+    """Count only predictions from now on, for ``browser`` alone or for all.
+
+    Raises DataError for a wrong browser name, StoreError if the disk cannot be written.
+    """
     if browser is not None and not _BROWSER.fullmatch(browser):
-        raise DataError("this browser has no name to keep its progress under")
+        raise DataError("this browser has no valid name, so its progress cannot be kept; open the page again")
     name = "since.txt" if browser is None else f"since-{browser}.txt"
     write_bytes(_folder(lesson, group) / name, now().encode())
 
 
 def now() -> str:
-    """This moment, as it is kept."""
+    """Return the current time as it is kept in files."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def finished(lesson: Lesson, progress: Progress) -> bool:
-    """Whether its end was reached with every check passed."""
-    wanted = checked(lesson)
-    return progress.furthest > len(lesson.parts) and all(str(i) in progress.passed for i in wanted)
+    """Return whether the browser reached the summary and passed every check."""
+    return progress.furthest > len(lesson.parts) and all(str(i) in progress.passed for i in checked(lesson))
 
 
 def checked(lesson: Lesson) -> Sequence[int]:
-    """Numbers, from 1, of the steps that have a check."""
+    """Return the numbers, from 1, of the steps with a check."""
     return [i for i, part in enumerate(lesson.parts, 1) if part.check is not None]
 
 
@@ -143,5 +146,5 @@ def _folder(lesson: Lesson, group: str) -> Path:
 
 def _path(lesson: Lesson, browser: str, group: str) -> Path:
     if not _BROWSER.fullmatch(browser):
-        raise DataError("this browser has no name to keep its progress under")
+        raise DataError("this browser has no valid name, so its progress cannot be kept; open the page again")
     return _folder(lesson, group) / f"{browser}.json"

@@ -1,7 +1,7 @@
-"""What a student hands in: one JSON file with answers, and for each check the settings and record of the run that passed it.
+"""A student's submission: one JSON file with the answers, and for each check the settings and record of the run that passed it.
 
-An edited file is noticed twice: its digest no longer fits, and on the server that made it the seal does not either. Whoever makes
-both anew must still show runs that, played again, pass the checks: see ``core.lessons.assessment.grading``.
+Digest and seal show that a file was edited; only the server that made the file can check the seal. A student who replaces both still
+needs runs that pass the checks when ``core.lessons.assessment.grading`` plays them again.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ FORMAT = 1
 SEEDS = 9999
 MOST_BYTES = 2_000_000
 KEY = "seal.key"
+REQUIRED: dict[str, type] = {"who": dict, "lesson": dict, "answers": dict, "checks": dict, "digest": str}
 
 
 @dataclass(frozen=True)
 class Student:
-    """Who hands in."""
+    """A student who hands in a submission; ``group`` is the class."""
 
     name: str
     number: str
@@ -40,31 +41,28 @@ class Student:
 
 
 def seed_of(number: str) -> int:
-    """The seed of a student's number, 1 to 9999; 0, the Lab's default, without one. The same everywhere."""
+    """Return the seed of a student's number, 1 to 9999, the same on every machine; 0 without a number."""
     plain = "".join(number.split()).lower()
     if not plain:
         return 0
-    return (
-        1
-        + int.from_bytes(hashlib.blake2b(plain.encode(), digest_size=8, person=b"laf-lesson").digest())
-        % SEEDS
-    )
+    digest = hashlib.blake2b(plain.encode(), digest_size=8, person=b"laf-lesson").digest()
+    return 1 + int.from_bytes(digest) % SEEDS
 
 
 def evidence(run: Run, setup: Setup, check: str, verdict: Verdict, fork: Run | None = None) -> dict[str, Any]:
-    """The run that passed ``check``, as plain values: enough to play it again."""
+    """Return the run that passed ``check`` as plain values, enough to play it again."""
     values = {name: value for clause in verdict.clauses for name, value in clause.values.items()}
     return {
         "check": check,
         "when": now(),
         "values": {k: _plain(v) for k, v in values.items()},
         "setup": setup_dict(setup),
-        "run": _played(run),
-        "fork": None if fork is None else _played(fork),
+        "run": _run_values(run),
+        "fork": None if fork is None else _run_values(fork),
     }
 
 
-def _played(run: Run) -> dict[str, Any]:
+def _run_values(run: Run) -> dict[str, Any]:
     return {
         "settings": config_dict(run.config_at(0)),
         "changes": [{"after": c.after, "now": config_dict(c.now)} for c in run.changes],
@@ -75,20 +73,20 @@ def _played(run: Run) -> dict[str, Any]:
 
 
 def record_digest(run: Run) -> str:
-    """SHA-256 of all steps without their timing: the same run on the same machine has the same."""
+    """Return the SHA-256 of all steps without their times. Equal runs on one machine have the same digest."""
     plain = [{k: v for k, v in s.as_dict().items() if k != "seconds"} for s in run.steps]
     return hashlib.sha256(_canonical(plain)).hexdigest()
 
 
-def submission(lesson: Lesson, who: Student, progress: Progress) -> dict[str, Any]:
-    """The file's contents, with digest and seal. Raises DataError when the seal's key cannot be kept."""
+def submission(lesson: Lesson, student: Student, progress: Progress) -> dict[str, Any]:
+    """Return the contents of the file, with digest and seal. Raises DataError if the seal's key cannot be kept."""
     values: dict[str, Any] = {
         "format": FORMAT,
         "made_by": "LAF Lab",
         "made": now(),
-        "who": {"name": who.name, "number": who.number, "class": who.group},
+        "who": {"name": student.name, "number": student.number, "class": student.group},
         "lesson": {"id": lesson.id, "title": lesson.title, "digest": lesson.digest},
-        "seed": seed_of(who.number) if lesson.own_seed else lesson.setup.seed,
+        "seed": seed_of(student.number) if lesson.own_seed else lesson.setup.seed,
         "prediction": progress.prediction,
         "answers": dict(progress.answers),
         "checks": {k: dict(v) for k, v in progress.passed.items()},
@@ -100,18 +98,18 @@ def submission(lesson: Lesson, who: Student, progress: Progress) -> dict[str, An
 
 
 def digest_of(values: Mapping[str, Any]) -> str:
-    """SHA-256 of all but digest and seal."""
+    """Return the SHA-256 of all values but digest and seal."""
     kept = {k: v for k, v in values.items() if k not in ("digest", "seal")}
     return hashlib.sha256(_canonical(kept)).hexdigest()
 
 
 def seal_of(digest: str, key: bytes) -> str:
-    """What only this server can make of a digest."""
+    """Return the seal of a digest, which needs this server's key."""
     return hmac.new(key, digest.encode(), hashlib.sha256).hexdigest()
 
 
 def read_submission(path: Path) -> dict[str, Any]:
-    """The contents of a file that was handed in. Raises DataError, naming it, where it is none."""
+    """Return the contents of a submission. Raises DataError, which names the file, for any other file."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"{path} is no submission: it has more than {MOST_BYTES // 1_000_000} MB")
@@ -122,15 +120,9 @@ def read_submission(path: Path) -> dict[str, Any]:
             or values.get("format") != FORMAT
         ):
             raise DataError(f"{path} is no submission of a lesson")
-        for name, kind in (
-            ("who", dict),
-            ("lesson", dict),
-            ("answers", dict),
-            ("checks", dict),
-            ("digest", str),
-        ):
+        for name, kind in REQUIRED.items():
             if not isinstance(values.get(name), kind):
-                raise DataError(f"{path} lacks {name!r}, or it is of another kind; ask for the file again")
+                raise DataError(f"{path} lacks {name!r}, or its type is wrong; ask for the file again")
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -139,9 +131,9 @@ def read_submission(path: Path) -> dict[str, Any]:
 
 
 def edited(values: Mapping[str, Any]) -> str | None:
-    """In a sentence, how one sees that a submission was changed after it was made; None where nothing shows."""
+    """Return a sentence that says how a submission was edited; None if no edit shows."""
     if digest_of(values) != values.get("digest"):
-        return "edited: its contents do not have the digest that it carries"
+        return "edited: its digest does not fit its contents"
     key = _key(make=False)
     if key is None or not values.get("seal"):
         return None
@@ -151,7 +143,7 @@ def edited(values: Mapping[str, Any]) -> str | None:
 
 
 def _key(*, make: bool) -> Any:
-    """This server's key for seals; made where there is none yet."""
+    """Return this server's key for seals; make one if there is none and ``make`` is set."""
     path = home() / "lessons" / KEY
     try:
         return bytes.fromhex(path.read_text().strip())
@@ -160,7 +152,7 @@ def _key(*, make: bool) -> Any:
             return None
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read; delete it, and seals made with it can no longer be told"
+            f"{path} cannot be read; delete it to get a new key: seals made with the old key can then no longer be checked"
         ) from error
     key = secrets.token_bytes(32)
     write_bytes(path, key.hex().encode())

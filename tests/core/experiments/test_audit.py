@@ -1,4 +1,4 @@
-"""The record for a deletion request: what it says, and that it says no more than was measured."""
+"""The record of a deletion request states what was measured, and no more."""
 
 from __future__ import annotations
 
@@ -29,9 +29,18 @@ def record(toy_split, toy_model):
     unlearned = finish(run)
     judged = run_to_end(Evaluator(toy_split, toy_model, theirs).judge(unlearned, seconds=dict(run.seconds)))
     setup = Setup(dataset="digits", classes=(1,), device="cpu")
-    return audit(
-        setup, toy_split, toy_model, unlearned, theirs, judged, config=run.config, seconds=dict(run.seconds), peak_memory_mb=100.0
-    ), judged  # fmt: skip
+    made = audit(
+        setup,
+        toy_split,
+        toy_model,
+        unlearned,
+        theirs,
+        judged,
+        config=run.config,
+        seconds=dict(run.seconds),
+        peak_memory_mb=100.0,
+    )
+    return made, judged
 
 
 def test_each_verdict_follows_from_the_band(record):

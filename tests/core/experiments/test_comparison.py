@@ -1,4 +1,4 @@
-"""Methods over seeds: what a comparison holds, what a failure costs, how it is summed up and written to files."""
+"""Comparisons of methods over seeds: cells, failures, summaries and exported files."""
 
 from __future__ import annotations
 
@@ -104,8 +104,11 @@ def test_a_cancelled_comparison_keeps_what_is_done_and_stops(toy):
     comparison = Comparison(toy, ["nothing", "laf"], [0, 1], references=1)
     runner = Scheduler(1)
 
-    original = comparison._set
-    comparison._set = lambda cell: (original(cell), comparison.cancel() if cell.state == "done" else None)
+    original = comparison._set_cell
+    comparison._set_cell = lambda cell: (
+        original(cell),
+        comparison.cancel() if cell.state == "done" else None,
+    )
     comparison.start(runner)
     toys_wait(lambda: comparison.over)
     states = [c.state for c in comparison.cells.values()]
@@ -134,7 +137,7 @@ def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):
     assert comparison.errors == {0: "the file is broken", 1: "the file is broken"}
 
 
-# what is asked for
+# requests
 
 
 @pytest.mark.parametrize(
