@@ -27,8 +27,8 @@ from core.data.uploads import store as custom
 from core.errors import DataError, LabError, RequestError, StoreError
 from core.experiments.purge_content import Held, find, wanted
 from core.experiments.purge_names import PURGED, Names
-from core.runs.storage.recorder import held_here, hold
-from core.runs.storage.run_folder import RunFolder, is_run_id, runs_home
+from core.runs.storage.folder import RunFolder, is_run_id, runs_home
+from core.runs.storage.locks import held_here, hold
 from core.runs.storage.serialization import setup_from
 from core.runtime.content_cache import ContentCache, maps, models
 from core.runtime.purge_watch import purges_home

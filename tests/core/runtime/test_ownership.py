@@ -462,7 +462,7 @@ def test_a_new_cookie_is_no_new_allowance(kinds, monkeypatch):
     (store.home() / "runs").mkdir(exist_ok=True)
     (store.home() / "runs" / "large").write_bytes(bytes(2**20))
     full = SessionLimits(disk_mb=1)
-    with pytest.raises(RequestError, match="1 MB of disk, the most"):
+    with pytest.raises(RequestError, match="all of its 1 MB of disk"):
         full.check_disk()
     assert "1 MB of disk" in full.why_not_kept(B)
 
@@ -598,7 +598,7 @@ def test_one_tab_too_many_gets_a_calm_page(pages):
     second = pages("lab", B)
     assert not second.exception
     assert [i.value for i in second.info] == [
-        "The room is full: 1 tabs are open, the most in this classroom; close one that you no longer need, or try again in a minute."
+        "The room is full: 1 tabs are open, the most in this classroom. Close one that you no longer need, or try again in a minute."
     ]
     assert not second.button or [b.label for b in second.button] == ["Try again"]
     first.run()

@@ -130,7 +130,7 @@ def test_the_sentence_names_the_largest_part_and_what_to_do():
     with pytest.raises(RequestError) as refused:
         found.require(4000)
     assert str(refused.value) == (
-        "this run would hold up to 11,001 MB of memory, most of it for batches, and the limit is 4,000 MB: choose smaller batches"
+        "this run would hold up to 11,001 MB of memory, most of it for batches, and the limit is 4,000 MB; choose smaller batches"
     )
     found.require(12_000)
 

@@ -326,12 +326,12 @@ def test_then_whole_runs_go_the_oldest_first_and_never_one_that_a_user_wants(
     finish(run)  # it goes on
     assert run.phase is Phase.DONE
     assert not run.recorder.is_kept
-    assert "none of them may go by itself" in run.recorder.problem
+    assert "none of them may be deleted automatically" in run.recorder.problem
     assert "LAF_RUNS_MB" in run.recorder.problem
     left = {i.id for i in list_runs()[0]}
     assert left == {named, noted, shared, terminal, young, open_run.recorder.id}
     assert [first in w for w in reversed(went())].index(True) < [
-        second in w and ": all" in w for w in reversed(went())
+        second in w and "deleted all" in w for w in reversed(went())
     ].index(True)
     assert all(states_of(r) > 2 for r in (named, noted, shared, terminal, young))
     assert list_runs()[1] == []
