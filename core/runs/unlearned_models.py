@@ -78,7 +78,7 @@ def unlearned_model(split: Split, model: Net, unlearner: Unlearner, *, seed: int
 def _key(split: Split, model: Net, unlearner: Unlearner, config: dict[str, Any], seed: int) -> str:
     """Return the cache key of a result."""
     weights = [value for _, value in sorted(model.state_dict().items())]
-    clean_y = [] if split.clean_y is None else split.clean_y
+    clean_y: Any = [] if split.clean_y is None else split.clean_y
     parts = [
         config,
         seed,

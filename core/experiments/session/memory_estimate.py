@@ -127,41 +127,30 @@ def estimate(
     classes = len(split.dataset.classes)
     count = usual_count(split.dataset.family) if references is None else references
     nets = max(1, getattr(config, "shards", 1))
+    slices = getattr(config, "slices", 1)
     weights = nets * net.weights * FLOAT
     width = nets * net.width
-    laf = getattr(config, "laf", config)
-    laf = laf if isinstance(laf, LAFConfig) else None
+    laf = _laf_config(config)
     vae = 0 if laf is None else vae_numbers(width, laf.vae.latent) * FLOAT
     steps = _steps(config, split)
     points = min(n, looks.max_points)
     frame = points * (2 * width + 21) + n_f * classes * FLOAT
     frames = min(steps, -(-steps // looks.cadence(steps))) + 1 if watched else 0
     state = 5 * weights + 6 * vae
-    slices = getattr(config, "slices", 1)
-    batch = max(_batches(config), default=1)
-    acts = KEPT_ACTIVATIONS * net.activations + 3 * math.prod(split.dataset.shape)
-    latent = 0 if laf is None else 8 * laf.vae.latent
     images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
-    return Memory(
-        {
-            "process": PROCESS,
-            "images": 3.0 * images,
-            "networks": weights * (COPIES + TRAINING + count) + 3.0 * weights * (slices - 1),
-            "VAEs": 8.0 * vae,
-            "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
-            + 2.0 * FLOAT * (n + n_test) * (width + classes),
-            "saved states": (max(states_mb * MB, state) + WRITING * state) if watched else 0.0,
-            "frames": float(frames * frame),
-            "steps": float(steps * STEP),
-            "batches": FLOAT
-            * max(
-                acts * min(train.batch_size, n),
-                acts * (min(batch, n) + min(batch, n_f)),
-                (net.activations + math.prod(split.dataset.shape)) * min(looks.batch_size, n),
-                min(batch, n) * (8 * width + latent),
-            ),
-        }
-    )
+    parts = {
+        "process": PROCESS,
+        "images": 3.0 * images,
+        "networks": weights * (COPIES + TRAINING + count) + 3.0 * weights * (slices - 1),
+        "VAEs": 8.0 * vae,
+        "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
+        + 2.0 * FLOAT * (n + n_test) * (width + classes),
+        "saved states": (max(states_mb * MB, state) + WRITING * state) if watched else 0.0,
+        "frames": float(frames * frame),
+        "steps": float(steps * STEP),
+        "batches": _batch_bytes(split, config, net, train, looks),
+    }
+    return Memory(parts)
 
 
 def require_room(
@@ -227,6 +216,29 @@ def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSiz
     shape, classes = split.dataset.shape, len(split.dataset.classes)
     sizes = [net_size(name, shape, classes) for name in names]
     return NetSize(*(max(getattr(s, f.name) for s in sizes) for f in fields(NetSize)))
+
+
+def _laf_config(config: Any) -> LAFConfig | None:
+    """Return the settings of LAF, also inside those of LAF+R; None for other methods."""
+    laf = getattr(config, "laf", config)
+    return laf if isinstance(laf, LAFConfig) else None
+
+
+def _batch_bytes(split: Split, config: Any, net: NetSize, train: TrainConfig, looks: EvalConfig) -> float:
+    """Return the bytes of the largest batch: of training, of two batches in a step, of measuring, or of the VAEs."""
+    n, n_f = len(split.train), len(split.forget_rows)
+    pixels = math.prod(split.dataset.shape)
+    width = max(1, getattr(config, "shards", 1)) * net.width
+    laf = _laf_config(config)
+    latent = 0 if laf is None else 8 * laf.vae.latent
+    batch = max(_batches(config), default=1)
+    acts = KEPT_ACTIVATIONS * net.activations + 3 * pixels
+    return FLOAT * max(
+        acts * min(train.batch_size, n),
+        acts * (min(batch, n) + min(batch, n_f)),
+        (net.activations + pixels) * min(looks.batch_size, n),
+        min(batch, n) * (8 * width + latent),
+    )
 
 
 def _steps(config: Any, split: Split) -> int:

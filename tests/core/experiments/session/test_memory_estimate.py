@@ -88,8 +88,12 @@ print(json.dumps({"estimate": found.total_mb, "parts": dict(found.parts), "measu
 def test_the_estimate_is_above_what_is_measured_and_not_far(kind, latent, batch, most):
     """``most``: twice what an idle machine measured. A system short of memory takes pages back, so this run's own peak is no bound."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, kind, str(latent), str(batch)], capture_output=True, text=True, check=True, timeout=300
-    )  # fmt: skip
+        [sys.executable, "-c", PROGRAM, kind, str(latent), str(batch)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["measured"] <= found["estimate"], found
     assert found["estimate"] <= most, found

@@ -112,9 +112,13 @@ def test_killed_at_thirty_random_moments_no_finished_frame_is_lost(class_split, 
         [str(Path(__file__).parents[4]), str(Path(__file__).parents[4]), *filter(None, sys.path)]
     )
     nursery = subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        [sys.executable, "-c", NURSERY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
         env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    )
     assert nursery.stdin is not None
     assert nursery.stdout is not None
 

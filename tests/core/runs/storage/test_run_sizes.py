@@ -200,9 +200,11 @@ def written_as_before(run, folder) -> None:
         for name in sorted(arrays):
             crc = zlib.crc32(np.ascontiguousarray(arrays[name]).data, crc)
         plain = {
-            "number": frame.number, "step": frame.step, "reading": reading_dict(frame.reading),
+            "number": frame.number,
+            "step": frame.step,
+            "reading": reading_dict(frame.reading),
             "seconds": dict(frame.seconds),
-        }  # fmt: skip
+        }
         header = json.dumps({"format": 1, "frame": plain, "crc": crc})
         folder.frame_path(frame.number).write_bytes(save(arrays, metadata={"laf": header}))
     for path in folder.states.iterdir():

@@ -461,9 +461,13 @@ def test_killed_at_fifty_random_moments_nothing_finished_is_lost(toy_split, toy_
     chance, finished, midway = random.Random(5), 0, 0
     path = os.pathsep.join([str(Path(__file__).parents[4]), *filter(None, sys.path)])
     nursery = subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        [sys.executable, "-c", NURSERY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
         env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    )
     assert nursery.stdin is not None
     assert nursery.stdout is not None
     try:
