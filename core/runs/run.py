@@ -47,9 +47,8 @@ class Run:
     checkpoints: Delegated[Checkpoints | None] = Delegated("engine")  # None: the run cannot be rewound
     watching: Delegated[FrameWorker | None] = Delegated("engine")  # None: frames are made between the steps
     recorder: Delegated[Keeper[Run] | None] = Delegated("engine")
-    on_progress: Delegated[Callable[[Progress], object] | None] = Delegated(
-        "engine"
-    )  # called after each slice
+    # called after each slice, in the thread that did it
+    on_progress: Delegated[Callable[[Progress], object] | None] = Delegated("engine")
     _state: Delegated[Any] = Delegated("stepper", "state")
     _target: Delegated[int | None] = Delegated("control", "target")
 
