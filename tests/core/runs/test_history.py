@@ -1,4 +1,4 @@
-"""What a run has recorded: cut, copied, written and read again."""
+"""RunHistory: truncated, copied, written and read again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The estimate of a run's memory lies above what is measured, and not far above; each run has a process of its own."""
+"""The memory estimate of a run is above the measured memory, and not far above; each run has its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is being prepared is claimed, and what a whole class opens at once is made once."""
+"""PreparationCache: one Experiment prepares a Setup, and a whole class shares the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An Experiment's ways through time: taken back, forked, changed, slowed down."""
+"""An Experiment rewinds, forks, changes settings and plays in slow motion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames that are made beside a run are those that it would have made itself, and keep it from nothing."""
+"""Frames made beside a run equal those that the run makes itself, and do not slow it down."""
 
 from __future__ import annotations
 

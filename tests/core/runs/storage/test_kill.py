@@ -1,4 +1,4 @@
-"""`laf run --save` killed at random moments: the store is readable, what was finished is there, and the run goes on to the bit."""
+"""`laf run --save` killed at random moments: runs stay readable, lose nothing finished, and continue to the bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kept runs take: a quarter of the arrays as they are, shown, limited, and nothing that a user wants goes by itself."""
+"""The size of kept runs: packed, shown and limited; a run that a user wants is never deleted automatically."""
 
 from __future__ import annotations
 

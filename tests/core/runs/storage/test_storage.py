@@ -1,4 +1,4 @@
-"""Kept runs: written as they go, read after a kill, restored to the bit; what is damaged is named and hurts no other."""
+"""Kept runs: written while they play, read after a kill, restored to the bit; a damaged file is named."""
 
 from __future__ import annotations
 
