@@ -47,7 +47,7 @@ class Recording(Experiment):
         self.reset()
 
     def play(self, steps: int | None = None) -> None:
-        run = self._ready_run()
+        run = self.player.ready_run()
         run.play(steps)
         threading.Thread(target=self._hand_out, args=(run,), daemon=True).start()
 

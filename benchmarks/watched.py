@@ -20,7 +20,7 @@ from core.data.split import Split
 from core.experiments.session.follow_map import FollowMap
 from core.models.base import Net
 from core.projection.umap_process import UmapProcess
-from core.runs.frame_worker import FrameWorker
+from core.runs.engine.frame_worker import FrameWorker
 from core.runtime.scheduler import Scheduler
 
 WAYS = ("alone", "fixed map", "follow")

@@ -75,9 +75,6 @@ FLOORS = {
     ),
 }
 CIRCLES_LEFT = {  # between files of one package
-    "core.experiments.session": [{"limits", "memory_estimate"}],
-    "core.runs": [{"run", "time_travel"}],
-    "core.runs.storage": [{"index", "quota", "recorder"}],
     "dashboard.session": [{"lab", "lesson_session"}],
 }
 NO_STREAMLIT = "dashboard/presentation"

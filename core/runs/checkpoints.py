@@ -1,12 +1,11 @@
-"""Saved states of one run, from which it can be taken up again at any step; bounded in number and in memory.
+"""Checkpoints: saved states of one run, from which it continues at any step; bounded in number and in memory.
 
-The rule: a state is kept every ``every`` frames. When there are more than ``most``, the distance doubles and those that lie
-between go; the state before the first step and the newest one always stay. What does not fit in ``memory_mb`` lies in a file each, in
-a temporary folder.
+A state is kept every ``every`` frames. When there are more than ``most``, the distance doubles and the states in between are dropped.
+The state before the first step and the newest one always stay. States beyond ``memory_mb`` are files in a temporary folder.
 
-A run that is kept has ``keep_in``: the first state, the newest and every fourth of the others are in files of its folder. Tensors that
-are equal in the first one (the VAEs, which no step changes) are not written again. A step in between is reached by playing on from the
-state before it, to the bit.
+A run that is kept on disk has ``keep_in``: the first state, the newest and every fourth of the others are files in its folder. Tensors
+that equal those of the first one (the VAEs, which no step changes) are not written again. To reach a step in between, the run repeats
+the steps from the state before it, to the bit.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from core.runtime.storage import Known, load_state, save_state, tensors_in
 
 log = logging.getLogger(__name__)
 
-APART = 4  # of so many states one lasts on disk: a jump takes up to four times as long after a restart, the folder a quarter
+APART = 4  # one state of so many stays on disk: the folder has a quarter of the size, a jump takes up to four times as long
 
 
 class Checkpoints:
-    """States by step. What is handed out and what is put in belongs to this object: hand in copies, do not change what comes out."""
+    """States by step. It owns them: callers put in copies, and do not change what they get."""
 
     def __init__(
         self, *, every: int = 5, most: int = 40, memory_mb: float = 64.0, folder: Path | None = None
@@ -41,7 +40,7 @@ class Checkpoints:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._memory: dict[int, dict[str, Any]] = {}
         self._files: dict[int, Path] = {}
-        self._kept = False  # whether ``folder`` is that of a kept run
+        self._kept = False  # True: ``folder`` is that of a kept run
         self._known: tuple[Path, Known] | None = None  # the first state's file and its tensors
         self._frames: dict[int, int] = {}  # number of the frame that was shown at a step
         self._size = 0.0
@@ -54,60 +53,60 @@ class Checkpoints:
             return sorted({*self._memory, *self._files})
 
     def due(self, frame: int) -> bool:
-        """Whether a state belongs to frame number ``frame``."""
+        """Return whether a state belongs to frame number ``frame``."""
         return frame % self.every == 0
 
     def put(self, step: int, frame: int, state: dict[str, Any]) -> None:
-        """Keep the state after ``step``. Raises DataError when the folder of a kept run cannot take it."""
+        """Keep the state after ``step``. Raises DataError when it cannot be written to the folder of a kept run."""
         with self._lock:
             self._frames[step] = frame
             self._memory[step] = state
             self._size = max(self._size, size_of(state))
             if self._kept:
-                self._write_kept(step, packed=self._lasts(step))
-                self._tidy()
+                self._write_kept(step, packed=self._stays(step))
+                self._delete_stale()
             while len(self.steps) > self.most:
-                self._thin()
-            self._spill()
+                self._double_distance()
+            self._move_to_files()
 
     def keep_in(self, folder: Path) -> None:
-        """From now on the states that last, and the newest, are in ``folder``; those there are go there now. Raises DataError as ``put``."""
+        """Write the states that stay and the newest to ``folder``, now and from now on. Raises DataError as ``put``."""
         with self._lock:
             for step in self.steps:
                 if step not in self._memory:
                     try:
                         self._memory[step] = load_state(self._files[step])
-                    except DataError as error:  # of a parent that was thinned or deleted since
+                    except DataError as error:  # the parent's file was deleted since
                         log.warning("%s; it is left out", error)
                         self._drop(step)
             self._folder, self._kept, self._files = folder, True, {}
             for step in self.steps:
-                if self._lasts(step) or step == self.steps[-1]:
-                    self._write_kept(step, packed=self._lasts(step))
-            self._spill()
+                if self._stays(step) or step == self.steps[-1]:
+                    self._write_kept(step, packed=self._stays(step))
+            self._move_to_files()
 
     def settle(self) -> None:
-        """Pack the newest state of a kept run: it will stay. Raises DataError as ``put``."""
+        """Pack the newest state of a kept run, since it stays. Raises DataError as ``put``."""
         with self._lock:
             newest = self.newest() if self._kept else None
-            if newest is not None and not self._lasts(newest[0]):
+            if newest is not None and not self._stays(newest[0]):
                 self._memory.setdefault(*newest)
                 self._write_kept(newest[0], packed=True)
 
     def leave(self) -> None:
-        """Write to the folder of the kept run no more, and delete nothing there; what it holds can still be read."""
+        """Write and delete nothing more in the folder of the kept run; its states can still be read."""
         with self._lock:
             self._folder, self._kept = None, False
 
     def moved_to(self, folder: Path) -> None:
-        """The folder of ``keep_in`` got another name."""
+        """Note that the folder of ``keep_in`` was renamed."""
         with self._lock:
             self._folder = folder
             self._files = {step: folder / path.name for step, path in self._files.items()}
 
     @classmethod
     def kept_in(cls, folder: Path, until: int, *, only_read: bool = False) -> Checkpoints:
-        """Those that ``keep_in`` left in ``folder``, up to step ``until``; later ones are deleted, unless it is ``only_read``."""
+        """Return the states that ``keep_in`` wrote to ``folder``, up to step ``until``; delete later ones unless ``only_read``."""
         found = cls() if only_read else cls(folder=folder)
         found._kept = not only_read
         for path in sorted(folder.glob("[0-9]*-[0-9]*.safetensors")):
@@ -117,13 +116,13 @@ class Checkpoints:
                     path.unlink(missing_ok=True)
             else:
                 found._files[int(step)], found._frames[int(step)] = path, int(frame)
-        frames = sorted(found._frames.values())[:-1]  # the newest may be that of a last step
+        frames = sorted(found._frames.values())[:-1]  # the newest may be off the grid, of a last step
         gaps = [b - a for a, b in itertools.pairwise(frames)]
         found.every = max([found.every, *(gap // APART for gap in gaps[:1])])
         return found
 
     def before(self, step: int) -> tuple[int, dict[str, Any]] | None:
-        """The newest state at or before ``step`` that can be read; None where there is none. Those that cannot are dropped."""
+        """Return step and state of the newest readable state at or before ``step``, or None; drop unreadable ones."""
         with self._lock:
             while found := [s for s in self.steps if s <= step]:
                 at = found[-1]
@@ -137,48 +136,48 @@ class Checkpoints:
         return None
 
     def newest(self) -> tuple[int, dict[str, Any]] | None:
-        """The newest state that can be read, as ``before``."""
+        """Return the newest readable state, as ``before``."""
         return self.before(self.steps[-1]) if self.steps else None
 
     def forget_after(self, step: int) -> None:
-        """Drop the states of steps after ``step``: another future begins there."""
+        """Drop the states of steps after ``step``."""
         with self._lock:
             for s in [s for s in self.steps if s > step]:
                 self._drop(s)
 
     def copy_until(self, step: int) -> Checkpoints:
-        """Those up to ``step`` for a fork; files are read where they are."""
+        """Return the states up to ``step`` for a fork; it reads the files of this one."""
         twin = Checkpoints(every=self.every, most=self.most, memory_mb=self._room / 1e6)
         with self._lock:
             twin._memory = {s: state for s, state in self._memory.items() if s <= step}
             twin._files = {s: path for s, path in self._files.items() if s <= step}
-            twin._temporary = self._temporary  # so that its files outlive the parent
+            twin._temporary = self._temporary  # its files must outlive the parent
             twin._frames = {s: f for s, f in self._frames.items() if s <= step}
             twin._size = self._size
         return twin
 
     # inside
 
-    def _thin(self) -> None:
-        """Twice the distance."""
+    def _double_distance(self) -> None:
+        """Double the distance and drop the states in between."""
         self.every *= 2
         steps = self.steps
         for s in steps[1:-1]:
             if self._frames[s] % self.every:
                 self._drop(s)
-        self._tidy()
+        self._delete_stale()
 
-    def _lasts(self, step: int) -> bool:
-        """Whether the state stays in the folder of a kept run."""
+    def _stays(self, step: int) -> bool:
+        """Return whether the state stays in the folder of a kept run."""
         return step == self.steps[0] or self._frames[step] % (self.every * APART) == 0
 
-    def _tidy(self) -> None:
-        """Take out of the folder of a kept run what does not last and is the newest no more; in memory it stays."""
+    def _delete_stale(self) -> None:
+        """Delete files of a kept run that neither stay nor are the newest; states in memory stay."""
         if not self._kept:
             return
         for step in self.steps[:-1]:
             path = self._files.get(step)
-            if path is None or path.parent != self._folder or self._lasts(step):
+            if path is None or path.parent != self._folder or self._stays(step):
                 continue
             if step in self._memory:
                 del self._files[step]
@@ -194,7 +193,7 @@ class Checkpoints:
             return
         if self._known is not None and self._known[0] == path:
             self._known = None
-        if path.parent == self._folder:  # a fork reads its parent's, and leaves them
+        if path.parent == self._folder:  # a fork does not delete its parent's files
             path.unlink(missing_ok=True)
 
     def _write_kept(self, step: int, *, packed: bool) -> None:
@@ -208,7 +207,7 @@ class Checkpoints:
         self._files[step] = path
 
     def _tensors_of(self, first: Path) -> Known:
-        """What the first state's file holds; nothing where it cannot be read."""
+        """Return the tensors in the first state's file; none where it cannot be read."""
         if self._known is None or self._known[0] != first:
             try:
                 self._known = first, tensors_in(first)
@@ -220,15 +219,15 @@ class Checkpoints:
     def _name(self, step: int) -> str:
         return f"{step:08d}-{self._frames[step]:06d}.safetensors"
 
-    def _spill(self) -> None:
-        """Oldest first to files, until the rest fits in memory; the newest stays. One that no disk takes is dropped."""
+    def _move_to_files(self) -> None:
+        """Move the oldest states to files until the rest fits in memory; the newest stays. Drop one that cannot be written."""
         room = max(1, int(self._room // max(self._size, 1.0)))
         for step in sorted(self._memory)[:-1]:
             if len(self._memory) <= room:
                 return
             if step not in self._files:
                 try:
-                    path = self._place() / self._name(step)
+                    path = self._file_folder() / self._name(step)
                     save_state(path, self._memory[step])
                     self._files[step] = path
                 except (DataError, OSError) as error:
@@ -236,7 +235,7 @@ class Checkpoints:
                     self._frames.pop(step)
             del self._memory[step]
 
-    def _place(self) -> Path:
+    def _file_folder(self) -> Path:
         if self._folder is not None and not self._kept:
             return self._folder
         if self._temporary is None:
@@ -245,7 +244,7 @@ class Checkpoints:
 
 
 def size_of(state: Any) -> float:
-    """Bytes of the tensors in nested dicts and lists."""
+    """Return the bytes of the tensors in nested dicts and lists."""
     if isinstance(state, Tensor):
         return float(state.numel() * state.element_size())
     if isinstance(state, dict):

@@ -1,7 +1,7 @@
-"""Failures of unlearning that have a name: when each began, what it means, and what to try. Pure functions of a run's records.
+"""Alarms: failures of unlearning that have a name; when each began, what it means, and what to try. Pure functions of a run.
 
-An alarm is for whoever watches; no method reads it. Thresholds are constants with their reasons; tests/core/runs/test_diagnostics.py triggers each
-with settings that truly fail, and none with the preset.
+Alarms are for users; no method reads one. Thresholds are constants with their reasons. tests/core/runs/test_diagnostics.py triggers
+each alarm with settings that truly fail, and none with the preset.
 """
 
 from __future__ import annotations
@@ -22,30 +22,28 @@ if TYPE_CHECKING:
     from core.runs.run import Run
 
 WINDOW = 20  # steps over which a cosine is averaged: one mini-batch says little
-CONFLICT = (
-    -0.5
-)  # mean cosine at which a step along two gradients of one length is no longer than along either
-LASTS = (
-    0.1  # of the run, at least 3 frames: shorter than that is a dip, which presets have in their first steps
-)
-DIP = 5  # steps: Adam's first ones are large, and the presets recover from them within these
-EARLY = 0.25  # of the run before anything need be forgotten; the presets have begun by then
+# mean cosine at which a step along two gradients of equal length is no longer than along one of them
+CONFLICT = -0.5
+# share of the run, and at least 3 frames; a shorter fall is a dip, which presets have in their first steps
+LASTS = 0.1
+DIP = 5  # steps within which presets recover from Adam's large first ones
+EARLY = 0.25  # of the run; by then the presets have begun to forget
 HARM = 0.02  # of accuracy on what remains: three standard errors of 300 test images at 99 %
-WRECK = 0.10  # of accuracy on what remains that no forgetting is worth
-GAIN = 0.05  # of Train_f nearer to retrained models' that counts as a beginning
-MOVED = 5.0  # degrees by which D_f turned that are no noise; a preset turns it by 40 in a quarter of its run
+WRECK = 0.10  # of accuracy on what remains: too much for any forgetting
+GAIN = 0.05  # of Train_f towards the retrained models' that counts as a beginning
+MOVED = 5.0  # degrees by which D_f turned beyond noise; a preset turns it by 40 in a quarter of its run
 STILL = 1.0  # degrees in a quarter of a run
 BEYOND = 0.02  # of Train_f past the end of the band of retrained models
-DWELLS = 0.25  # of the run with one answer: the presets pass through such a state within a fifth of theirs
+DWELLS = 0.25  # of the run with one answer; the presets pass through this within a fifth of theirs
 ONE_ANSWER = 0.15  # of D_f with one answer past that band: seeds of one preset differ by less
 GROWS = 2.0  # times the loss at its lowest: epochs of a VAE that learns differ by a tenth
-EXPLODES = 1000.0  # times the lowest, if it came back: the presets begin at 60
+EXPLODES = 1000.0  # times the lowest, even if it came down again; the presets begin at 60
 LEARNS = 0.9  # of the first epoch's loss that a VAE must come below; the presets reach less than a half
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """One failure: it began at step ``began`` (0: before the first) and was over at ``until`` (None: it is not over)."""
+    """One failure, from step ``began`` (0: before the first) to ``until`` (None: it lasts)."""
 
     name: str
     sentence: str
@@ -54,12 +52,12 @@ class Alarm:
     until: int | None = None
 
     def at(self, step: int) -> bool:
-        """Whether it holds after ``step``."""
+        """Return whether it holds after ``step``."""
         return self.began <= step and (self.until is None or step < self.until)
 
 
 def alarms(run: Run, references: Sequence[Reading] = ()) -> list[Alarm]:
-    """All alarms of ``run`` in the order they began; those that need retrained models to compare with have ``references``."""
+    """Return all alarms of ``run`` in the order they began; some need ``references``, readings of retrained models."""
     found = [*_diverged(run), *_vae(run)]
     if run.observer is not None and len(run.frames) > 1:
         seen = _Seen(run, references)
@@ -75,7 +73,7 @@ def alarms(run: Run, references: Sequence[Reading] = ()) -> list[Alarm]:
 
 
 class _Seen:
-    """A run's frames as arrays, and what retrained models say."""
+    """The frames of a run as arrays, with the bands of retrained models."""
 
     def __init__(self, run: Run, references: Sequence[Reading]) -> None:
         assert run.observer is not None
@@ -97,7 +95,7 @@ class _Seen:
 
     @property
     def to_go(self) -> np.ndarray:
-        """Whether D_f is recognised where retrained models do not recognise it; never where the original is in their band."""
+        """(F,) True where D_f is recognised more often than by retrained models; all False if the original is in their band."""
         if not _is_band(self.band):
             return np.zeros(len(self.frames), bool)
         assert self.band is not None
@@ -106,7 +104,7 @@ class _Seen:
 
     @property
     def gain(self) -> np.ndarray:
-        """By how much Train_f is nearer to retrained models' than the original's was."""
+        """(F,) by how much Train_f is nearer to the retrained models' than the original's was."""
         if self.band is not None:
             goal = self.band.mean
         else:
@@ -115,13 +113,13 @@ class _Seen:
         return found
 
     def earlier(self, values: np.ndarray) -> np.ndarray:
-        """``values`` a quarter of the run before each frame; before there is such a frame, nan."""
+        """Return ``values`` a quarter of the run before each frame; nan where there is no such frame."""
         back = self.at - max(1, round(EARLY * self.total))
         place = np.searchsorted(self.at, back, side="right") - 1
         return np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
 
     def lasting(self, holds: np.ndarray, least: float = LASTS) -> list[tuple[int, int | None]]:
-        """Stretches of frames in which something holds for long enough: the step each began, and the one it was over at."""
+        """Return first step and end (None: it lasts) of each stretch of frames in which ``holds`` is True for long enough."""
         found: list[tuple[int, int | None]] = []
         begin: int | None = None
         for k, now in enumerate([*holds.tolist(), False]):
@@ -140,7 +138,7 @@ def _kept(reading: Reading) -> float:
 
 
 def _is_band(found: Band | None) -> bool:
-    """One retrained model is one draw and makes no band."""
+    """Return whether there is a band; one retrained model is one draw and makes none."""
     return found is not None and len(found.values) > 1
 
 
@@ -154,7 +152,7 @@ def _diverged(run: Run) -> list[Alarm]:
 
 
 def _vae(run: Run) -> list[Alarm]:
-    """Of each VAE's loss by epoch; it began before the first step."""
+    """Return alarms about each VAE's loss by epoch; they begin before the first step."""
     found = []
     for stage in run.stages[:-1]:
         progress = run.progress.get(stage.key)
@@ -163,7 +161,7 @@ def _vae(run: Run) -> list[Alarm]:
             continue
         low, last, over = min(curve), curve[-1], progress.done >= progress.total
         if last > GROWS * low or max(curve) > EXPLODES * low:
-            sentence = f"The loss of the {stage.title} rose to {max(curve):.3g}, from {low:.3g} at its lowest: what it takes for D_f means nothing."
+            sentence = f"The loss of the {stage.title} rose to {max(curve):.3g}, from {low:.3g} at its lowest; its reconstruction of D_f means nothing."
             found.append(Alarm("VAE diverges", sentence, 0, "Lower the VAE's lr, then reset."))
         elif over and low > LEARNS * curve[0]:
             sentence = f"The {stage.title} never improves: loss {curve[0]:.3g} in its first epoch, {low:.3g} at best."
@@ -194,7 +192,7 @@ def _collapse(seen: _Seen) -> list[Alarm]:
 
 
 def _hold(steps: Sequence[Step]) -> str:
-    """What holds a model together depends on what it was stepped on."""
+    """Return the advice against a collapse, by the losses that the last step moved on."""
     moves = steps[-1].moves if steps else {}
     if set(moves) == {"ue"}:
         return "L_UE alone destroys: step on both losses."
@@ -204,7 +202,7 @@ def _hold(steps: Sequence[Step]) -> str:
 
 
 def _cancellation(seen: _Seen) -> list[Alarm]:
-    """Both losses move the parameters, the representations move, and D_f is recognised as before."""
+    """Return alarms: both losses move the parameters, D_f turns, and it is still recognised."""
     moved = np.array([_both(f.record) for f in seen.frames])
     late = seen.at >= EARLY * seen.total
     holds = moved & late & (seen.turned >= MOVED) & (seen.gain < GAIN) & seen.to_go
@@ -225,7 +223,7 @@ def _both(record: Step | None) -> bool:
 
 
 def _stalled(seen: _Seen) -> list[Alarm]:
-    """D_f neither turns nor is it called otherwise, though it should be."""
+    """Return alarms: D_f neither turns nor changes its answers, though it should."""
     still = (abs(seen.turned - seen.earlier(seen.turned)) < STILL) & (
         abs(seen.train_f - seen.earlier(seen.train_f)) < GAIN / 5
     )
@@ -277,7 +275,7 @@ def _one_answer(seen: _Seen) -> list[Alarm]:
 
 
 def _conflict(steps: Sequence[Step]) -> list[Alarm]:
-    """The two gradients undo one another, step after step."""
+    """Return alarms: the two gradients cancel each other, step after step."""
     known = [(s.number, s.grad_cosine) for s in steps if s.grad_cosine is not None]
     if len(known) < WINDOW:
         return []

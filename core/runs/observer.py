@@ -1,4 +1,4 @@
-"""Turns a moment of a run into a Frame: one forward pass for the measurements and for the map together."""
+"""Observer: makes a Frame of a model, with one forward pass for the measurements and the map together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Looks at models of one Split through one fixed choice of images and one map; immutable, safe to share."""
+    """Measures models of one Split on one fixed choice of images and one map. Immutable, so that runs may share it."""
 
     def __init__(
         self, split: Split, original: Net, config: EvalConfig | None = None, *, seed: int = 0
@@ -38,26 +38,26 @@ class Observer:
 
     @property
     def rows(self) -> Tensor:
-        """(N,) rows of split.train: the points on the map."""
+        """(N,) rows of split.train that are the points of the map."""
         return self.evaluator.train_rows
 
     @functools.cached_property
     def first(self) -> Frame:
-        """Frame 0 of every run of the original; ask for it once the map is there."""
+        """Frame 0 of every run of the original; read it only once the map is there."""
         return self.look(self._original)
 
     def begins_with(self, model: Net) -> bool:
-        """Whether ``model`` is the original itself."""
+        """Return whether ``model`` is the original itself."""
         return model is self._original
 
     @property
     def knows_initial_weights(self) -> bool:
-        """Whether retraining can begin where the original began."""
+        """Whether retraining can begin with the weights that the original began with."""
         made = self._original.provenance
         return made is not None and made.given is None
 
     def cadence(self, total_steps: int) -> int:
-        """Steps from one frame to the next."""
+        """Return the number of steps from one frame to the next."""
         return self.config.cadence(total_steps)
 
     def look(
@@ -69,14 +69,14 @@ class Observer:
         record: Step | None = None,
         seconds: Mapping[str, float] | None = None,
     ) -> Frame:
-        """A Frame of ``model``."""
+        """Return a Frame of ``model``."""
         measured = self.evaluator.measure(model, stage=record.stage if record else "evaluate", step=step)
         return self._frame(measured, number, step, record, seconds)
 
     def look_turned(self, model: Net) -> tuple[Frame, float]:
-        """A Frame of a model that began with other weights, its representations turned into the original's coordinates.
+        """Return a Frame of a model that began with other weights, its representations turned into the original's coordinates.
 
-        The second value is how well that fits: fitted on every other remaining image, it is the mean cosine on the rest.
+        The rotation is fitted on every other remaining image; the second value is the mean cosine on the rest.
         """
         measured = self.evaluator.measure(model)
         remain = (~self.evaluator.is_forget).nonzero().flatten()

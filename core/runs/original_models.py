@@ -1,4 +1,4 @@
-"""The original model g_D of a split: trained once, kept by content; or the own one of a method that needs another."""
+"""The original model g_D of a split, trained once and cached by content; some methods train their own."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def original(
     device: str = "cpu",
     config: TrainConfig | None = None,
 ) -> Work[Net]:
-    """Train it, a slice at each ``next``, or take it from the shelf. ``unlearner`` is asked whether it has its own; ``config``,
-    the preset's unless given, does not reach one of those.
+    """Train the original in slices, or take it from the cache.
 
+    ``unlearner``: a method that may train its own original, for which ``config`` is not used. ``config``: default the preset's.
     Raises DivergedError when training fails.
     """
     own = unlearner is not None and has_own_original(unlearner)
@@ -33,12 +33,7 @@ def original(
     if own:
         unlearner.configure_original(split)
         plain = TrainConfig.preset(split.dataset.family, split.task)
-        # which images belong together must be known when an original is trained, but not which will be forgotten
-        rows = split.forget_rows if unlearner.original_knows_forget_set else None
-        key = content_key(
-            "original", unlearner.name, split.dataset.fingerprint, as_dict(plain), as_dict(unlearner.config), seed, kind,
-            *([] if rows is None else [rows]),
-        )  # fmt: skip
+        key = _own_key(split, unlearner, plain, seed, kind)
     else:
         plain = config or TrainConfig.preset(split.dataset.family, split.task)
         key = content_key("original", split.dataset.fingerprint, as_dict(plain), seed, kind)
@@ -64,3 +59,11 @@ def original(
         keep["provenance"] = {k: v for k, v in asdict(model.provenance).items() if k != "config"}
     models.put(key, keep, dataset=split.dataset.name, kind="trained model")
     return model
+
+
+def _own_key(split: Split, unlearner: Any, config: TrainConfig, seed: int, kind: str) -> str:
+    """Return the cache key of a method's own original."""
+    parts: list[Any] = [split.dataset.fingerprint, as_dict(config), as_dict(unlearner.config), seed, kind]
+    if unlearner.original_knows_forget_set:  # training must know which images a request concerns
+        parts.append(split.forget_rows)
+    return content_key("original", unlearner.name, *parts)

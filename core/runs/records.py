@@ -1,4 +1,4 @@
-"""The frozen records that a run leaves: Stage, Progress, Step, Change, Mark and Frame, and the Phase it is in. Timing fields do not count in equality."""
+"""Frozen records of a run: Frame, Mark and Change; and Phase."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One moment of a run as the page shows it; never changed once made."""
+    """The model at one step of a run as the page shows it; it never changes."""
 
     number: int  # from 0, the original model
-    step: int  # steps taken when it was made
-    record: Step | None  # the last of them
+    step: int  # steps taken before it
+    record: Step | None  # the last of them; None for frame 0
     reading: Reading
     positions: np.ndarray | None  # (N, 2) on the fixed map; None without a map
     off_map: np.ndarray | None  # (N,) distance to anything on the map, in neighbour distances
     predictions: np.ndarray  # (N,) uint8
     confidences: np.ndarray  # (N,) float32 in [0, 1]
     angles: np.ndarray  # (N,) degrees between the representation now and the original's
-    representations: (
-        np.ndarray
-    )  # (N, width) float16, for the follow map; rounded as core.runtime.packing.rounded_rows
+    # (N, width) float16, for the follow map; rounded by core.runtime.packing.rounded_rows
+    representations: np.ndarray
     seconds: Mapping[str, float]  # by stage, when it was made
 
 
 class Phase(enum.StrEnum):
-    """Where a Run stands."""
+    """The phase of a Run."""
 
     READY = "ready"
     RUNNING = "running"
@@ -46,13 +45,13 @@ class Phase(enum.StrEnum):
 
     @property
     def over(self) -> bool:
-        """Nothing can follow."""
+        """Whether no step can follow."""
         return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A remark on a step that goes wherever the run goes."""
+    """A remark on a step, kept and exported with the run."""
 
     step: int
     text: str
@@ -60,8 +59,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Change:
-    """Other settings in the middle of a run."""
+    """A change of settings in the middle of a run."""
 
-    after: int  # the step it was made after
+    after: int  # the last step with ``before``
     before: Any  # config
     now: Any

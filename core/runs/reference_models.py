@@ -1,4 +1,4 @@
-"""Models retrained from scratch on D_r, several of them: one is one draw. Kept by content, made in slices."""
+"""Models retrained from scratch on D_r, in slices, and cached by content. One model is one draw, so there are several."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from core.runtime.progress import Progress, Work, run_to_end
 
 
 def usual_count(family: str) -> int:
-    """How many there are unless told: retraining digits takes seconds, anything else minutes."""
+    """Return the usual number of retrained models: retraining digits takes seconds, other data minutes."""
     return 5 if family in ("digits", "own-small") else 3
 
 
 def retraining(split: Split, model: Net, *, seed: int = 0, number: int = 0) -> Work[Retrained]:
-    """Retrain number ``number`` for the original ``model``, a slice at each ``next``; taken from the shelf where it is kept.
+    """Retrain model number ``number`` for the original ``model`` in slices, or take it from the cache.
 
     Raises LabError when training fails.
     """
@@ -60,7 +60,7 @@ def references(
     seed: int = 0,
     progress: Callable[[Progress], object] | None = None,
 ) -> list[Retrained]:
-    """``count`` retrained models (default: ``usual_count``), all at once. Raises LabError when training fails."""
+    """Return ``count`` retrained models (default: ``usual_count``). Raises LabError when training fails."""
     found = []
     for number in range(usual_count(split.dataset.family) if count is None else count):
         found.append(run_to_end(retraining(split, model, seed=seed, number=number), progress))
@@ -68,7 +68,7 @@ def references(
 
 
 def restore(split: Split, config: Any, seed: int, kept: dict[str, Any], device: str) -> Net:
-    """A net of ``split``'s dataset from what the shelf holds of it."""
+    """Return a net for the dataset of ``split`` from its entry in the cache."""
     model = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
     model.load_state_dict(kept["weights"])
     model.provenance = Provenance(config.net, seed, config, kept["seconds"])

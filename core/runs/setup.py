@@ -1,4 +1,4 @@
-"""A Setup: what a person chose, as plain values; the command line and the page both begin with one."""
+"""Setup: what a user chose, as plain values; the command line and the page both begin with one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from core.runtime import bounds
 from core.runtime.bounds import Bound, check, quoted
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
-MOST_SEED = 2**31 - 1  # as the page and a study take it
+MOST_SEED = 2**31 - 1  # the largest that the page and studies accept
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a person chose: enough to make the same Experiment again."""
+    """The choices of a user: enough to make the same Experiment again."""
 
     dataset: str = "digits"
     task: str = "class"
@@ -32,7 +32,7 @@ class Setup:
     ids: tuple[int, ...] = ()  # for task "indices"
     plant: str | None = None  # a key of PLANTS; decides task and images
     method: str = "laf"
-    model: str | None = None  # key of a brought model, as original; None: one is trained
+    model: str | None = None  # key of an uploaded model, used as original; None: one is trained
     share: float | None = None  # of D_r's labels, in (0, 1], for method "laf+r"; None: its preset's
     speed: str = "exact"  # a key of core.methods.laf.fast.SPEEDS, for methods "laf" and "laf+r"
     precision: str = "float32"  # a key of core.config.PRECISIONS, likewise
@@ -44,7 +44,7 @@ class Setup:
     }
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for a value that no dataset could take."""
+        """Raise ConfigError for a value that is wrong for every dataset."""
         check(self)
         for c in self.classes:
             if not isinstance(c, str) and not _is_count(c):
@@ -54,7 +54,7 @@ class Setup:
                 raise ConfigError(f"ids must be whole numbers from 0 up, got {quoted(i)}")
 
     def split(self, dataset: Dataset) -> Split:
-        """The Split this asks for. Raises RequestError when the request is wrong."""
+        """Return the Split of ``dataset`` for these choices. Raises RequestError when the request is wrong."""
         split = self._split(dataset)
         if self.model is not None:
             from core.models.uploads import model_info, require_fit
@@ -63,10 +63,10 @@ class Setup:
         return split
 
     def config(self, split: Split) -> Any:
-        """The settings of the method: its preset, with the speed, the precision and the share of labels that were asked for.
+        """Return the settings of the method: its preset, with the chosen speed, precision and share of labels.
 
         None where a plug-in decides itself. Raises RequestError where there is no preset, or for a speed or precision that the method
-        does not have; ConfigError for a share that is none.
+        does not have; ConfigError for a share outside its bounds.
         """
         from core.methods import preset_of
 
@@ -108,7 +108,7 @@ def _with_precision(config: Any, precision: str) -> Any:
 
 
 def usual_classes(task: str, count: int) -> tuple[int, ...]:
-    """What a task forgets of a dataset with ``count`` classes unless told: the paper's choice, cut to size."""
+    """Return the classes that a task forgets by default of a dataset with ``count`` classes: the paper's choice, scaled."""
     if task == "data":
         return tuple(range(count // 2, count))
     return tuple(range((count + 1) // 2)) if task == "noise" else (0,)

@@ -1,4 +1,4 @@
-"""What a method makes of an original model: run to its end in slices, kept by content, so that no comparison does it twice."""
+"""Unlearned models: the result of a method on an original model, in slices, and cached by content for comparisons."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ unlearned_models_of = ContentCache("outcomes", most=64)
 
 @dataclass(frozen=True, eq=False)
 class UnlearnedModel:
-    """The end of a run. Timing and memory are those of when it was done."""
+    """The result of a run. Time and memory are those of the run itself, also where it comes from the cache."""
 
     method: str
     model: Net
@@ -32,26 +32,21 @@ class UnlearnedModel:
 
     @property
     def total_s(self) -> float:
-        """Seconds in all."""
+        """Seconds of all stages."""
         return sum(self.seconds.values())
 
 
 def unlearned_model(split: Split, model: Net, unlearner: Unlearner, *, seed: int = 0) -> Work[UnlearnedModel]:
-    """Run ``unlearner`` on ``model`` to its end, or take what it made from the shelf.
+    """Run ``unlearner`` on ``model`` to its end, or take the result from the cache.
 
-    Raises what the method raised (LabError), CancelledError when it was stopped.
+    Raises what the method raised (LabError), CancelledError when the run was stopped.
     """
     run = Run(unlearner, model, split, seed=seed)
     config = (
         as_dict(run.config) if hasattr(run.config, "__dataclass_fields__") else {"repr": repr(run.config)}
     )
-    weights = [value for _, value in sorted(model.state_dict().items())]
-    memory = [] if not has_own_original(unlearner) else [as_plain_key(model)]
-    key = content_key(
-        "outcome", unlearner.name, config, seed, split.dataset.fingerprint, split.remain_rows,
-        [] if split.clean_y is None else split.clean_y, device_of(model).type, *weights, *memory,
-    )  # fmt: skip
-    # a plug-in's code is not ours: that it changed cannot be seen in the key
+    key = _key(split, model, unlearner, config, seed)
+    # a plug-in's result is not cached: the key does not show that its code changed
     kept = unlearned_models_of.get(key) if _is_ours(unlearner) else None
     if kept is not None:
         twin = copy_of(model)
@@ -70,17 +65,33 @@ def unlearned_model(split: Split, model: Net, unlearner: Unlearner, *, seed: int
     made = UnlearnedModel(
         unlearner.name, run.result, len(run.steps), seconds, dict(run.peak_memory_mb), config
     )
-    unlearned_models_of.put(key, {
-        "weights": copy.deepcopy(made.model.state_dict()), "steps": made.steps, "seconds": seconds,
+    kept = {
+        "weights": copy.deepcopy(made.model.state_dict()),
+        "steps": made.steps,
+        "seconds": seconds,
         "peak_memory_mb": made.peak_memory_mb,
-    }, dataset=split.dataset.name, kind="outcome")  # fmt: skip
+    }
+    unlearned_models_of.put(key, kept, dataset=split.dataset.name, kind="outcome")
     return made
 
 
-def as_plain_key(model: Net) -> str:
-    """What tells the originals of a method with its own apart besides their weights."""
-    made = model.provenance
-    return "" if made is None else f"{made.given} {made.seed}"
+def _key(split: Split, model: Net, unlearner: Unlearner, config: dict[str, Any], seed: int) -> str:
+    """Return the cache key of a result."""
+    weights = [value for _, value in sorted(model.state_dict().items())]
+    clean_y: Any = [] if split.clean_y is None else split.clean_y
+    parts = [
+        config,
+        seed,
+        split.dataset.fingerprint,
+        split.remain_rows,
+        clean_y,
+        device_of(model).type,
+        *weights,
+    ]
+    if has_own_original(unlearner):  # its originals may differ by more than their weights
+        made = model.provenance
+        parts.append("" if made is None else f"{made.given} {made.seed}")
+    return content_key("outcome", unlearner.name, *parts)
 
 
 def _is_ours(unlearner: Unlearner) -> bool:

@@ -154,8 +154,7 @@ def _export(a: argparse.Namespace) -> None:
 
 
 def _rm(a: argparse.Namespace) -> None:
-    from core.runs.storage import remove_run
-    from core.runs.storage.run_folder import run_folder
+    from core.runs.storage import remove_run, run_folder
 
     found = list(dict.fromkeys(_named(i) for i in a.id))
     for run_id in found:

@@ -15,8 +15,8 @@ from core.experiments.purge.caches import CACHES
 from core.experiments.purge.image_search import MatchedImages
 from core.experiments.purge.scope import FileEditor, PurgeScope
 from core.experiments.purge.subject_names import PURGED, SubjectNames
-from core.runs.storage.recorder import held_here, hold
-from core.runs.storage.run_folder import RunFolder, is_run_id, runs_home
+from core.runs.storage.folder import RunFolder, is_run_id, runs_home
+from core.runs.storage.locks import held_here, hold
 from core.runs.storage.serialization import setup_from
 
 DESCRIPTION_FIELDS = ("name", "note", "marks", "images", "forget")
@@ -34,9 +34,7 @@ def lock_runs(folders: Iterable[RunFolder], locks: contextlib.ExitStack) -> None
     for folder in folders:
         if held_here(folder.id) is not None:
             raise RequestError(f"run {folder.id} is open in the Lab; close the Lab before a purge")
-        lock = hold(folder)
-        if lock is not None:
-            locks.enter_context(lock)
+        locks.enter_context(hold(folder))
 
 
 def missing_datasets(uploaded: frozenset[str]) -> frozenset[str]:

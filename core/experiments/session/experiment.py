@@ -1,354 +1,222 @@
-"""Everything behind one Lab: a Setup, the original model, its map, a run of LAF, and the retrained reference beside it.
+"""Experiment: everything behind one Lab, as one object over the parts that prepare, play and compare.
 
-All work is done by a Runner in slices; whoever shows it polls the attributes, which only ever grow or are replaced whole.
+All work is done by a Scheduler in slices. A page polls the attributes, which grow or are replaced whole.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from core.config import EvalConfig
 from core.data.images import Dataset
-from core.data.registry import OWN, load
 from core.data.split import Split
-from core.errors import LabError, RequestError
+from core.errors import LabError
 from core.evaluation.metrics import Report
-from core.experiments.session.follow_map import FollowMap
+from core.experiments.session.background import BackgroundTasks
+from core.experiments.session.follow_map import FollowMap, FollowMaps
 from core.experiments.session.limits import SessionLimits
 from core.experiments.session.memory_estimate import require_room
 from core.experiments.session.preparation import Preparation
-from core.experiments.session.preparation_cache import PreparationCache, Prepared, Reference
+from core.experiments.session.preparation_cache import PreparationCache, Prepared, Reference, SetupClaim
 from core.experiments.session.reference_pool import ReferencePool
+from core.experiments.session.run_keeping import RunKeeping
 from core.experiments.session.run_player import RunPlayer
-from core.experiments.session.run_task import RunTask
-from core.methods import method
+from core.experiments.session.turn_queue import Turn
+from core.methods.step import Stage
 from core.models.base import Net
 from core.projection.projection import NoiseFloor, Projection, UmapBackend
-from core.runs.checkpoints import Checkpoints
-from core.runs.frame_worker import FrameWorker
 from core.runs.observer import Observer
-from core.runs.run import Phase, Run
+from core.runs.records import Phase
+from core.runs.run import Run
 from core.runs.setup import Setup
-from core.runs.storage import let_go, read_run, record, restore
+from core.runtime.delegation import Delegated
 from core.runtime.progress import Progress
-from core.runtime.purge_watch import generation
-from core.runtime.scheduler import Scheduler, SlicedTask
-
-log = logging.getLogger(__name__)
+from core.runtime.scheduler import Scheduler
 
 
-@dataclass(eq=False)
-class Experiment(ReferencePool, RunPlayer):
-    """Prepared in the background from ``setup``; ``run`` appears when the original model's map is there.
+class Experiment:
+    """A Setup, its original model and map, a run with its fork, and the retrained models beside it.
 
-    ``life`` counts resets and ways back, ``revision`` changes of the references. ``close`` gives back all threads.
+    ``run`` appears when the original model's map is there. ``life`` counts resets and rewinds, ``revision`` changes of the references.
+    ``close`` gives back all threads.
     """
 
-    setup: Setup
-    runner: Scheduler
-    umap: UmapBackend | None = None
-    config: Any = None  # of the method; default its preset
-    eval_config: EvalConfig | None = None  # the dataset's preset
-    map_runner: Scheduler | None = None  # for what waits for UMAP; default ``runner``
-    reference_count: int | None = None  # models retrained from scratch; default ``usual_count``
-    kept: PreparationCache | None = None  # shared with other Experiments; not asked when a config is given
-    token: str | None = None  # of the browser whose runs are kept on disk; None: they are not
-    take_up: str | None = None  # id of a kept run to go on with instead of a new one
-    as_copy: bool = False  # go on with a copy of it
-    classroom: SessionLimits | None = None  # where many share the machine: seats and limits
+    # what is prepared
+    config: Delegated[Any] = Delegated("preparation")  # of the next run
+    dataset: Delegated[Dataset | None] = Delegated("preparation")
+    split: Delegated[Split | None] = Delegated("preparation")
+    model: Delegated[Net | None] = Delegated("preparation")  # the original
+    observer: Delegated[Observer | None] = Delegated("preparation")
+    projection: Delegated[Projection | None] = Delegated("preparation")
+    error: Delegated[LabError | None] = Delegated("preparation")  # preparing failed
+    # the run and its fork
+    run: Delegated[Run | None] = Delegated("player")
+    fork_run: Delegated[Run | None] = Delegated("player")
+    fork_from: Delegated[int] = Delegated("player")  # the step that the fork began at
+    forks: Delegated[int] = Delegated("player")  # made so far
+    life: Delegated[int] = Delegated("player")
+    kept_frames: Delegated[int] = Delegated("player")  # frames of the life before that this one has too
+    report: Delegated[Report | None] = Delegated("player")  # of the finished run, on all images
+    fork_report: Delegated[Report | None] = Delegated("player")
+    layers: Delegated[tuple[int, dict[str, Any]] | None] = Delegated(
+        "player"
+    )  # a step, its gradients by layer
+    slow: Delegated[bool] = Delegated("player")
+    seat: Delegated[Turn | None] = Delegated("player")
+    phase: Delegated[Phase | None] = Delegated("player")  # of run and fork together
+    is_looking: Delegated[bool] = Delegated("player")  # a frame is being made
+    driven: Delegated[Run] = Delegated("player")  # the run that settings are changed of
+    # retrained models
+    references: Delegated[list[Reference]] = Delegated("pool")
+    reference_count: Delegated[int | None] = Delegated("pool", "count")
+    noise: Delegated[NoiseFloor | None] = Delegated("pool")  # of the two maps, once measured
+    retrain_error: Delegated[LabError | None] = Delegated("pool", "error")
+    revision: Delegated[int] = Delegated("pool")
+    # runs on disk
+    token: Delegated[str | None] = Delegated("keeping")  # of the browser
+    not_kept: Delegated[str | None] = Delegated("keeping")  # why no run is kept
+    take_up_error: Delegated[LabError | None] = Delegated("keeping")  # why the kept run was not continued
+    # work in the background
+    runner: Delegated[Scheduler] = Delegated("tasks")
+    map_runner: Delegated[Scheduler | None] = Delegated("tasks")
+    work: Delegated[dict[str, Progress]] = Delegated("tasks")  # by stage, while it is being done
+    closed: Delegated[bool] = Delegated("tasks")
+    # follow maps
+    follow: Delegated[FollowMap | None] = Delegated("follow_maps", "of_run")  # once it was wanted
+    fork_follow: Delegated[FollowMap | None] = Delegated("follow_maps", "of_fork")
 
-    def __post_init__(self) -> None:
-        self.dataset: Dataset | None = None
-        self.split: Split | None = None
-        self.model: Net | None = None
-        self.observer: Observer | None = None
-        self.projection: Projection | None = None
-        self.run: Run | None = None
-        self.references: list[Reference] = []
-        self.noise: NoiseFloor | None = None  # of the two maps, once measured
-        self.report: Report | None = None  # of the finished run, on all images
-        self.fork_report: Report | None = None  # of its fork, likewise
-        self.work: dict[str, Progress] = {}  # what goes on behind, by stage; gone when finished
-        self.error: LabError | None = None  # preparing failed
-        self.retrain_error: LabError | None = None
-        self.take_up_error: LabError | None = (
-            None  # the kept run could not be taken up; a new one stands there
+    def __init__(
+        self,
+        setup: Setup,
+        runner: Scheduler,
+        umap: UmapBackend | None = None,
+        config: Any = None,
+        eval_config: EvalConfig | None = None,
+        map_runner: Scheduler | None = None,
+        reference_count: int | None = None,
+        kept: PreparationCache | None = None,
+        token: str | None = None,
+        take_up: str | None = None,
+        as_copy: bool = False,
+        classroom: SessionLimits | None = None,
+    ) -> None:
+        """Make its parts; ``start`` begins to prepare.
+
+        config, eval_config: of method and frames; default the presets. With one of them ``kept`` is not used.
+        map_runner: for tasks that wait for UMAP; default ``runner``.
+        reference_count: models to retrain; default ``usual_count``.
+        kept: what is prepared, shared with other Experiments.
+        token: of the browser whose runs are kept on disk; None: they are not kept.
+        take_up, as_copy: id of a kept run to continue, or to continue a copy of.
+        classroom: the limits of a machine that many share.
+        """
+        self.setup = setup
+        self.eval_config = eval_config
+        self.classroom = classroom
+        claim = SetupClaim(setup, kept if config is None and eval_config is None else None)
+        self._claim = claim
+        self.tasks = BackgroundTasks(runner, map_runner)
+        self.preparation = Preparation(
+            setup,
+            self.tasks,
+            claim,
+            self._begin,
+            umap=umap,
+            config=config,
+            eval_config=eval_config,
+            token=token,
         )
-        self.life = 0
-        self.kept_frames = 0
-        self.fork_run: Run | None = None
-        self.forks = 0
-        self.fork_from = 0
-        self.layers: tuple[int, dict[str, Any]] | None = None
-        self.slow = False
-        self.revision = 0
-        self.closed = False
-        self.seat = self.classroom.seats.seat() if self.classroom is not None else None
-        self.not_kept: str | None = None  # why no run is kept, where a classroom keeps no more
-        self._shares = self.kept is not None and self.config is None and self.eval_config is None
-        self._prepared: Prepared | None = None
-        self._generation = generation()
-        self._follow: FollowMap | None = None
-        self._fork_follow: FollowMap | None = None
-        self._follow_task: SlicedTask | None = None
-        self._drive: RunTask | None = None
-        self._fork_drive: RunTask | None = None
-        self._tasks: list[SlicedTask | RunTask] = []
-
-    # moves
+        self.pool = ReferencePool(setup, self.tasks, claim, self._measure_again, reference_count)
+        self.keeping = RunKeeping(setup, token, classroom, take_up=take_up, as_copy=as_copy)
+        self.player = RunPlayer(self.preparation, self.tasks, self.pool, self.keeping, classroom)
+        self.follow_maps = FollowMaps(self.tasks, self.preparation, self.player, self.pool)
 
     def start(self) -> None:
-        """Begin to prepare; done on return where ``kept`` has it already. What another prepares just now is waited for."""
-        found = None
-        if self._shares:
-            assert self.kept is not None
-            found = self.kept.get(self.setup)
-            if found is None and not self.kept.claim(self.setup, self, self._start_again):
-                self.work["load"] = Progress("load", 0, 1)
-                return
-        if found is not None:
-            self._adopt(found)
-        else:
-            self._give(SlicedTask(self._prepare(), self._prepare_failed))
+        """Begin to prepare; on return it is done where ``kept`` has the setup."""
+        self.preparation.start()
 
-    def _start_again(self) -> None:
-        def again() -> Iterator[None]:
-            yield
-            if self.run is None and not self.closed:
-                self.work.pop("load", None)
-                self.start()
+    def _begin(self, prepared: Prepared) -> None:
+        """Make the run and begin to retrain. Set ``run`` last: it signals that everything else is ready."""
+        self.pool.adopt(prepared)
+        self.player.begin()
+        self.pool.start()
 
-        if not self.closed:
-            self._give(SlicedTask(again(), self._prepare_failed))
-
-    def play(self, steps: int | None = None) -> None:
-        """Play the run to its end or for ``steps`` steps, and its fork beside it. Raises IllegalMoveError when neither can."""
-        run, fork = self._ready_run(), self.fork_run
-        if fork is None or fork.phase.over or not run.phase.over:
-            run.play(steps)
-            self._go(self._drive)
-        if fork is not None and not fork.phase.over:
-            fork.play(steps)
-            self._go(self._fork_drive)
-
-    def pause(self) -> None:
-        """Pause what is running. Raises IllegalMoveError unless something is."""
-        run, fork = self._ready_run(), self.fork_run
-        if fork is None or run.phase is Phase.RUNNING:
-            run.pause()
-        if fork is not None and fork.phase is Phase.RUNNING:
-            fork.pause()
-        if self.seat is not None and self.phase is not Phase.RUNNING:
-            self.seat.leave()
-
-    def reset(self) -> None:
-        """A fresh run of the same setup; the references stay."""
-        run = self._ready_run()
-        let_go(run)
-        self.drop_fork()
-        self._follow = None
-        self.report = self.layers = None
-        self.kept_frames = 0
-        self._new_run()
-        self.life += 1
-
-    def want_follow(self) -> None:
-        """Lay out the follow map for all frames there are; call again as frames come."""
-        if self.projection is None or self.run is None or self.closed:
-            return
-        if self._follow is None:
-            self._follow = FollowMap(self.projection)
-        follow, run = self._follow, self.run
-
-        def work() -> Iterator[None]:
-            while follow is self._follow and follow.extend(run, next(iter(self.references), None)):
-                yield
-            while (beside := self.fork_follow) is not None and self.fork_run is not None:
-                if follow is not self._follow or not beside.extend(self.fork_run, None):
-                    return
-                yield
-
-        pending = len(follow.positions) < len(run.frames) or (self.references and follow.retrained is None)
-        twin, beside = self.fork_run, self.fork_follow
-        pending = pending or (
-            twin is not None and (beside is None or len(beside.positions) < len(twin.frames))
-        )
-        if pending and (self._follow_task is None or not self._follow_task.alive):
-            self._follow_task = SlicedTask(work(), self._follow_failed)
-            self._give(self._follow_task, self.map_runner)
-
-    @property
-    def is_looking(self) -> bool:
-        """Whether a frame is being made beside a run; it may come after the run was paused."""
-        runs = (self.run, self.fork_run)
-        return any(r is not None and r.watching is not None and r.watching.pending > 0 for r in runs)
-
-    @property
-    def follow(self) -> FollowMap | None:
-        """The follow map, once it was wanted."""
-        return self._follow
-
-    @property
-    def fork_follow(self) -> FollowMap | None:
-        """The follow map of the fork, begun from its parent's; None before that is there."""
-        if self._follow is None or self.fork_run is None or self.projection is None:
-            return None
-        shared = sum(f.step <= self.fork_from for f in self.fork_run.frames)
-        if self._fork_follow is None and len(self._follow.positions) >= shared:
-            self._fork_follow = FollowMap(self.projection, self._follow.positions[:shared])
-        return self._fork_follow
+    def _measure_again(self) -> None:
+        self.player.measure_finished()
 
     def close(self) -> None:
         """Stop all work, at the end of the slices in progress."""
-        self.closed = True
-        for task in self._tasks:
-            for runner in (self.runner, self.map_runner):
-                if runner is not None:
-                    runner.discard(task)
-        self._tasks.clear()
-        if self.kept is not None:
-            self.kept.release(self)
-        if self.seat is not None:
-            self.seat.leave()
-        if self.run is not None:
-            let_go(self.run)
-        self.drop_fork()
+        self.tasks.close()
+        self._claim.release()
+        self.player.close()
 
-    # work behind
+    # moves
 
-    def _again(self, drive: RunTask) -> None:
-        if not self.closed:
-            self._give(drive)
+    def play(self, steps: int | None = None) -> None:
+        """Play run and fork to their ends or for ``steps`` steps. Raises IllegalMoveError when neither can."""
+        self.player.play(steps)
 
-    def _give(self, task: SlicedTask | RunTask, runner: Scheduler | None = None) -> None:
-        runner = self.runner if runner is None else runner  # not `or`: an idle Runner has length 0
-        kept = [t for t in self._tasks if t is not task and getattr(t, "alive", True)]
-        self._tasks = [*kept, task]
-        runner.submit(task)
-        if self.closed:  # perhaps by another thread, just now
-            runner.discard(task)
+    def pause(self) -> None:
+        """Pause what is running. Raises IllegalMoveError unless something is."""
+        self.player.pause()
 
-    def _ready_run(self) -> Run:
-        if self.run is None:
-            raise RequestError("the original model is still being prepared; wait for its map")
-        return self.run
+    def reset(self) -> None:
+        """Make a fresh run of the same setup; the references stay."""
+        self.player.reset()
 
-    def _new_run(self) -> None:
-        assert self.model is not None
-        assert self.split is not None
-        run = self._taken_up()
-        if run is None:
-            run = Run(
-                method(self.setup.method, self.config),
-                self.model,
-                self.split,
-                seed=self.setup.seed,
-                observer=self.observer,
-                checkpoints=Checkpoints(memory_mb=self.classroom.states_mb)
-                if self.classroom is not None
-                else Checkpoints(),
-            )
-            self.keep(run)
-        if self.runner.workers > 1:  # one thread alone would have to take both in turn
-            run.watching = FrameWorker(self.runner)
-        self._rest(self._drive)
-        self._drive = RunTask(run, self._finished, self._again, self.seat)
-        if run.phase is Phase.RUNNING:  # plays back to where it stood
-            self._again(self._drive)
-        self.run = run
+    def rewind(self, step: int, *, by_eye: bool = True) -> None:
+        """Rewind the run to ``step``; see ``RunPlayer.rewind``."""
+        self.player.rewind(step, by_eye=by_eye)
+
+    def fork(self, step: int, config: Any = None, *, by_eye: bool = True) -> Run:
+        """Return a second run that shares the first one's history up to ``step``; see ``RunPlayer.fork``."""
+        return self.player.fork(step, config, by_eye=by_eye)
+
+    def drop_fork(self) -> None:
+        """Stop the fork and forget it."""
+        self.player.drop_fork()
+
+    def change(self, config: Any) -> None:
+        """Change the settings of run or fork from the next step on; see ``RunPlayer.change``."""
+        self.player.change(config)
+
+    def begin_with(self, config: Any) -> None:
+        """Make a fresh run with these settings; None: the preset's. Raises RequestError for lack of memory."""
+        self.player.begin_with(config)
+
+    def set_slow(self, slow: bool) -> None:
+        """Play about one step a second, or as fast as possible."""
+        self.player.set_slow(slow)
+
+    def want_follow(self) -> None:
+        """Lay out the follow maps for all frames there are; call it again as frames come."""
+        self.follow_maps.want()
+
+    # questions
+
+    def preset(self) -> Any:
+        """Return the settings that this setup has unless a user changes them."""
+        return self.player.preset()
+
+    def by_layer(self) -> dict[str, Any] | None:
+        """Return norms and cosine of the next step's gradients by layer; see ``RunPlayer.by_layer``."""
+        return self.player.by_layer()
+
+    def left_s(self, stage: Stage) -> float | None:
+        """Return the seconds until the run ends ``stage``, by the wall clock; None before there is a pace."""
+        return self.player.left_s(stage)
 
     def require_room(self, setup: Setup, split: Split, config: Any) -> None:
-        """Raises RequestError where a run of ``config`` would hold more memory than it may here."""
+        """Raise RequestError where a run of ``config`` would need more memory than it may use."""
         require_room(
             setup,
             split,
             config,
             self.classroom,
             eval_config=self.eval_config,
-            references=self.reference_count,
+            references=self.pool.count,
         )
 
     def keep(self, run: Run, **about: Any) -> None:
-        """Keep ``run`` on disk where runs are kept; ``about`` as ``core.runs.storage.record``."""
-        if self.token is None:
-            return
-        self.not_kept = self.classroom.why_not_kept(self.token) if self.classroom is not None else None
-        if self.not_kept is None:
-            record(run, self.setup, token=self.token, **about)
-
-    def _taken_up(self) -> Run | None:
-        """The kept run that was asked for, once."""
-        run_id, self.take_up = self.take_up, None
-        if run_id is None:
-            return None
-        assert self.model is not None
-        assert self.split is not None
-        try:
-            kept = read_run(run_id, self.token)
-            run = restore(kept, self.split, self.model, self.observer, as_copy=self.as_copy)
-            if self.as_copy:
-                self.keep(run, parent=run_id, step=len(run.steps))
-            return run
-        except LabError as error:
-            self.take_up_error = error
-            return None
-
-    def _prepare_failed(self, error: LabError) -> None:
-        self.error = error
-        self.work.clear()
-        if self.kept is not None:
-            self.kept.release(self)
-
-    def _follow_failed(self, error: LabError) -> None:
-        log.warning("the follow map failed: %s", error)
-
-    def _prepare(self) -> Iterator[None]:
-        self.work["load"] = Progress("load", 0, 1)
-        yield
-        dataset = load(self.setup.dataset, data_dir=self.setup.data_dir, download=False)
-        split = self.setup.split(dataset)
-        self.config = self.config or self.setup.config(split)
-        self.dataset, self.split = dataset, split
-        self.work.pop("load")
-        yield
-        preparing = Preparation(
-            self.setup,
-            self.work,
-            self.umap,
-            lambda work, failed: self._give(SlicedTask(work, failed), self.map_runner),
-        )
-        self._adopt((yield from preparing.prepare(split, self.config, self.eval_config, self._generation)))
-
-    def _own_title(self, dataset: Dataset) -> str:
-        """What this browser calls the images."""
-        if self.token is None or not dataset.name.startswith(OWN):
-            return dataset.title
-        from core.data.uploads import store
-
-        try:
-            return store.about(dataset.name, self.token).title or dataset.title
-        except LabError:  # removed meanwhile
-            return dataset.title
-
-    def _adopt(self, prepared: Prepared) -> None:
-        """The run appears last: whoever sees it finds the rest."""
-        self._prepared = prepared
-        self.dataset, self.split, self.config = prepared.dataset, prepared.split, prepared.config
-        title = self._own_title(prepared.dataset)
-        if (
-            title != prepared.dataset.title
-        ):  # what is prepared is shared with browsers that call the same images otherwise
-            self.dataset = replace(prepared.dataset, title=title)
-            self.split = replace(
-                prepared.split, dataset=replace(prepared.split.dataset, title=title)
-            )  # not ``self.dataset``: labels may be changed
-        self.model, self.observer, self.projection = prepared.model, prepared.observer, prepared.projection
-        self.references = list(prepared.references)
-        self.revision = len(self.references)
-        if self._shares and self.kept is not None and not prepared.references:
-            self.kept.put(self.setup, prepared)
-        self._new_run()
-        self._begin_retraining()
+        """Keep ``run`` on disk where runs are kept; ``about`` as for ``core.runs.storage.record``."""
+        self.keeping.keep(run, **about)

@@ -1,7 +1,7 @@
-"""How much memory a run will hold, estimated from above before it is played; and how much it may.
+"""Memory: an upper estimate of what a run will hold, made before it plays, and the limit for it.
 
-What is counted: images and their copies, nets with gradients and moments, both VAEs, representations, saved states, frames, the record
-of the steps, and the activations of the largest batch. docs/performance.md has estimates beside what was measured.
+It counts images and their copies, nets with gradients and moments, both VAEs, representations, saved states, frames, the record of the
+steps, and the activations of the largest batch. docs/performance.md compares estimates with measurements.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -27,12 +27,9 @@ from core.models.uploads import model_info
 from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
 
-if TYPE_CHECKING:
-    from core.experiments.session.limits import SessionLimits
-
 MB = 1e6
 FLOAT = 4
-SHARE = 0.5  # of the machine's memory that one run may hold
+SHARE = 0.5  # of the machine's memory, for one run
 PROCESS = 100 * MB  # libraries that a first run imports, and what the allocator keeps
 STEP = 3_000  # bytes of one step's record
 COPIES = 12  # of the weights: original, teacher and student, gradients, moments of two optimisers
@@ -52,31 +49,45 @@ _ADVICE = {
 }
 
 
+class MemoryLimits(Protocol):
+    """Limits of one run; ``core.experiments.session.limits.SessionLimits`` has them."""
+
+    @property
+    def states_mb(self) -> float:
+        """Memory for saved states."""
+        ...
+
+    @property
+    def run_limit_mb(self) -> float:
+        """Memory in all."""
+        ...
+
+
 @dataclass(frozen=True)
 class Memory:
-    """An estimate: bytes by what they are for."""
+    """An estimate in bytes, by what they are for."""
 
     parts: Mapping[str, float]
 
     @property
     def total_mb(self) -> float:
-        """All of it, in MB (10^6 bytes)."""
+        """The sum of all parts, in MB (10^6 bytes)."""
         return sum(self.parts.values()) / MB
 
     def require(self, limit_mb: float) -> None:
-        """Raises RequestError, naming the largest part, where the run would hold more than ``limit_mb``."""
+        """Raise RequestError, naming the largest part, where the run would hold more than ``limit_mb``."""
         if self.total_mb <= limit_mb:
             return
         largest = max(_ADVICE, key=lambda name: self.parts.get(name, 0.0))
         raise RequestError(
             f"this run would hold up to {self.total_mb:,.0f} MB of memory, most of it for {largest}, and the limit is "
-            f"{limit_mb:,.0f} MB: {_ADVICE[largest]}"
+            f"{limit_mb:,.0f} MB; {_ADVICE[largest]}"
         )
 
 
 @dataclass(frozen=True)
 class NetSize:
-    """What a net takes: numbers in its weights, in its representation, and in all activations of one image."""
+    """Numbers in the weights of a net, in its representation, and in all activations of one image."""
 
     weights: int
     width: int
@@ -84,7 +95,7 @@ class NetSize:
 
 
 def machine_mb() -> float:
-    """The memory that one run may hold on this machine: a share of the machine's, or of the container's where that is less."""
+    """Return the memory that one run may hold: a share of the machine's, or of the container's where that is less."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in _CGROUP:
         with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
@@ -102,67 +113,57 @@ def estimate(
     states_mb: float = 64.0,
     watched: bool = True,
 ) -> Memory:
-    """Estimate from above what a run of ``config`` (None: a plug-in decides) will hold.
+    """Return an upper estimate of what a run of ``config`` (None: a plug-in decides) will hold.
 
-    ``references``: retrained models beside it, the usual number unless given. ``watched``: with frames, a map and saved states.
-    Raises RequestError for a net that there is none of.
+    ``references``: retrained models beside it; None: the usual number. ``watched``: with frames, a map and saved states.
+    Raises RequestError for an unknown net.
     """
     looks = eval_config or EvalConfig.preset(split.dataset.family)
     train = TrainConfig()
-    with suppress(RequestError):  # data without a preset, whose model is brought
+    with suppress(RequestError):  # uploaded data with an uploaded model has no preset
         train = TrainConfig.preset(split.dataset.family, split.task)
     net = _size(setup, split, config, train)
     n, n_f, n_test = len(split.train), len(split.forget_rows), len(split.test)
     classes = len(split.dataset.classes)
     count = usual_count(split.dataset.family) if references is None else references
     nets = max(1, getattr(config, "shards", 1))
+    slices = getattr(config, "slices", 1)
     weights = nets * net.weights * FLOAT
     width = nets * net.width
-    laf = getattr(config, "laf", config)
-    laf = laf if isinstance(laf, LAFConfig) else None
+    laf = _laf_config(config)
     vae = 0 if laf is None else vae_numbers(width, laf.vae.latent) * FLOAT
     steps = _steps(config, split)
     points = min(n, looks.max_points)
     frame = points * (2 * width + 21) + n_f * classes * FLOAT
     frames = min(steps, -(-steps // looks.cadence(steps))) + 1 if watched else 0
     state = 5 * weights + 6 * vae
-    slices = getattr(config, "slices", 1)
-    batch = max(_batches(config), default=1)
-    acts = KEPT_ACTIVATIONS * net.activations + 3 * math.prod(split.dataset.shape)
-    latent = 0 if laf is None else 8 * laf.vae.latent
     images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
-    return Memory(
-        {
-            "process": PROCESS,
-            "images": 3.0 * images,
-            "networks": weights * (COPIES + TRAINING + count) + 3.0 * weights * (slices - 1),
-            "VAEs": 8.0 * vae,
-            "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
-            + 2.0 * FLOAT * (n + n_test) * (width + classes),
-            "saved states": (max(states_mb * MB, state) + WRITING * state) if watched else 0.0,
-            "frames": float(frames * frame),
-            "steps": float(steps * STEP),
-            "batches": FLOAT * max(
-                acts * min(train.batch_size, n),
-                acts * (min(batch, n) + min(batch, n_f)),
-                (net.activations + math.prod(split.dataset.shape)) * min(looks.batch_size, n),
-                min(batch, n) * (8 * width + latent),
-            ),
-        }
-    )  # fmt: skip
+    parts = {
+        "process": PROCESS,
+        "images": 3.0 * images,
+        "networks": weights * (COPIES + TRAINING + count) + 3.0 * weights * (slices - 1),
+        "VAEs": 8.0 * vae,
+        "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
+        + 2.0 * FLOAT * (n + n_test) * (width + classes),
+        "saved states": (max(states_mb * MB, state) + WRITING * state) if watched else 0.0,
+        "frames": float(frames * frame),
+        "steps": float(steps * STEP),
+        "batches": _batch_bytes(split, config, net, train, looks),
+    }
+    return Memory(parts)
 
 
 def require_room(
     setup: Setup,
     split: Split,
     config: Any,
-    classroom: SessionLimits | None = None,
+    classroom: MemoryLimits | None = None,
     *,
     eval_config: EvalConfig | None = None,
     references: int | None = None,
     watched: bool = True,
 ) -> None:
-    """Require that a run fits into the memory that it may hold on this machine, or in ``classroom``. Raises RequestError."""
+    """Raise RequestError where a run does not fit into the memory that it may hold on this machine, or in ``classroom``."""
     states = 64.0 if classroom is None else classroom.states_mb
     found = estimate(
         setup,
@@ -177,7 +178,7 @@ def require_room(
 
 
 def vae_numbers(width: int, latent: int) -> int:
-    """The numbers in the weights of one VAE of ``core.models.vae``."""
+    """Return how many numbers the weights of one VAE of ``core.models.vae`` have."""
     sides = (width, width // 2, 32)
     encoder = sum(a * b + b for a, b in itertools.pairwise(sides))
     decoder = sum(a * b + b for a, b in itertools.pairwise((latent, *reversed(sides))))
@@ -188,7 +189,7 @@ def vae_numbers(width: int, latent: int) -> int:
 def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
     """Measure a net by one forward pass over an empty image. Raises RequestError for an unknown one.
 
-    On torch's device "meta" that would take no memory, and four seconds of imports.
+    Torch's device "meta" would need no memory, but four seconds of imports.
     """
     model = build(net, shape, classes, seed=0)
     sizes: list[int] = []
@@ -207,7 +208,7 @@ def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
 
 
 def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSize:
-    """Of the largest net that is used: the original's, or one that the method's own training names."""
+    """Return the size of the largest net that is used: the original's, or one that the method itself trains."""
     own = getattr(config, "train", config)
     names = {train.net if setup.model is None else model_info(setup.model).net}
     if isinstance(own, TrainConfig):
@@ -217,8 +218,31 @@ def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSiz
     return NetSize(*(max(getattr(s, f.name) for s in sizes) for f in fields(NetSize)))
 
 
+def _laf_config(config: Any) -> LAFConfig | None:
+    """Return the settings of LAF, also inside those of LAF+R; None for other methods."""
+    laf = getattr(config, "laf", config)
+    return laf if isinstance(laf, LAFConfig) else None
+
+
+def _batch_bytes(split: Split, config: Any, net: NetSize, train: TrainConfig, looks: EvalConfig) -> float:
+    """Return the bytes of the largest batch: of training, of two batches in a step, of measuring, or of the VAEs."""
+    n, n_f = len(split.train), len(split.forget_rows)
+    pixels = math.prod(split.dataset.shape)
+    width = max(1, getattr(config, "shards", 1)) * net.width
+    laf = _laf_config(config)
+    latent = 0 if laf is None else 8 * laf.vae.latent
+    batch = max(_batches(config), default=1)
+    acts = KEPT_ACTIVATIONS * net.activations + 3 * pixels
+    return FLOAT * max(
+        acts * min(train.batch_size, n),
+        acts * (min(batch, n) + min(batch, n_f)),
+        (net.activations + pixels) * min(looks.batch_size, n),
+        min(batch, n) * (8 * width + latent),
+    )
+
+
 def _steps(config: Any, split: Split) -> int:
-    """Steps in all, from above: an epoch is at most a batch for each image that the method reads."""
+    """Return an upper bound of the steps: an epoch is at most one pass over the images that the method reads."""
     steps = 0
     for part in _configs(config):
         if hasattr(part, "epochs"):
@@ -232,7 +256,7 @@ def _steps(config: Any, split: Split) -> int:
 
 
 def _configs(config: Any) -> list[Any]:
-    """A config and those inside it whose steps a run records: all but the VAEs'."""
+    """Return a config and those inside it whose steps a run records: all but the VAEs'."""
     if not is_dataclass(config):
         return []
     inside = [v for f in fields(config) if f.name != "vae" and is_dataclass(v := getattr(config, f.name))]
@@ -240,7 +264,7 @@ def _configs(config: Any) -> list[Any]:
 
 
 def _batches(config: Any) -> list[int]:
-    """All batch sizes in a config."""
+    """Return all batch sizes in a config."""
     if not is_dataclass(config):
         return []
     found = []

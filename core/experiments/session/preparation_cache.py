@@ -1,4 +1,4 @@
-"""What Experiments of one process share: everything a Setup leads to before anybody plays."""
+"""PreparationCache: what was prepared for a Setup, shared by the Experiments of one process."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from core.runtime.purge_watch import PurgeWatch, generation
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A retrained model, looked at through the same Observer as the run."""
+    """A retrained model with a frame that the run's Observer made of it."""
 
     model: Net
     frame: Frame
-    seconds: float  # retraining took, when it was done
-    fit: float | None = (
-        None  # mean cosine to the original on held-out D_r once turned into its coordinates; None: not turned
-    )
+    seconds: float  # of retraining
+    # mean cosine to the original on held-out D_r, once turned into its coordinates; None: not turned
+    fit: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What a Setup leads to before anybody plays. Immutable, so that the Experiments of a process may share it."""
+    """Everything that a Setup needs before a run. Immutable, so that the Experiments of a process may share it."""
 
     dataset: Dataset
     split: Split
@@ -46,9 +45,9 @@ class Prepared:
 
 
 class PreparationCache:
-    """The last few Setups that were prepared: a second page of the same one shows its map at once.
+    """The last few Setups that were prepared, so that a second page of one shows its map at once.
 
-    What is being prepared is claimed, so that a class that opens one address at once makes its model, map and references once.
+    An Experiment claims a Setup while it prepares it. A class that opens one address at once makes model, map and references once.
     """
 
     def __init__(self, most: int = 4) -> None:
@@ -60,7 +59,7 @@ class PreparationCache:
         self._purged = PurgeWatch()
 
     def get(self, setup: Setup) -> Prepared | None:
-        """What was prepared for ``setup``, or None."""
+        """Return what was prepared for ``setup``, or None."""
         with self._lock:
             self._drop_purged()
             if setup in self._found:
@@ -68,7 +67,7 @@ class PreparationCache:
             return self._found.get(setup)
 
     def put(self, setup: Setup, prepared: Prepared) -> None:
-        """Keep ``prepared``; the one asked for longest ago goes. What was read before a purge is not kept."""
+        """Keep ``prepared`` and drop the entry unused longest. What was read before a purge is not kept."""
         with self._lock:
             self._drop_purged()
             if prepared.generation != generation():
@@ -81,7 +80,7 @@ class PreparationCache:
         _call(waiting)
 
     def claim(self, setup: Setup, who: object, again: Callable[[], None]) -> bool:
-        """Whether ``who`` is to make what is missing of ``setup``; else ``again`` is called once, when there is more of it."""
+        """Return whether ``who`` makes what is missing of ``setup``; if not, ``again`` is called once there is more."""
         with self._lock:
             if self._makers.setdefault(setup, who) is who:
                 return True
@@ -89,7 +88,7 @@ class PreparationCache:
             return False
 
     def release(self, who: object) -> None:
-        """``who`` makes nothing any more and waits for nothing; who waits for it looks again."""
+        """Give up the claims of ``who``; all that wait for it are called."""
         with self._lock:
             for waiting in self._waiting.values():
                 waiting.pop(who, None)
@@ -103,6 +102,32 @@ class PreparationCache:
     def _drop_purged(self) -> None:
         if self._purged.changed():
             self._found.clear()
+
+
+class SetupClaim:
+    """One Experiment's use of a PreparationCache for its setup; without a cache it makes everything itself."""
+
+    def __init__(self, setup: Setup, cache: PreparationCache | None) -> None:
+        self._setup = setup
+        self._cache = cache
+
+    def get(self) -> Prepared | None:
+        """Return what was prepared for the setup, or None."""
+        return None if self._cache is None else self._cache.get(self._setup)
+
+    def put(self, prepared: Prepared) -> None:
+        """Keep ``prepared`` for other Experiments."""
+        if self._cache is not None:
+            self._cache.put(self._setup, prepared)
+
+    def claim(self, again: Callable[[], None]) -> bool:
+        """Return whether this Experiment makes what is missing; if not, ``again`` is called once there is more."""
+        return self._cache is None or self._cache.claim(self._setup, self, again)
+
+    def release(self) -> None:
+        """Make nothing any more and wait for nothing, so that another Experiment goes on."""
+        if self._cache is not None:
+            self._cache.release(self)
 
 
 def _call(waiting: dict[object, Callable[[], None]]) -> None:

@@ -1,4 +1,4 @@
-"""A run as the Runner takes it, in slices, and its pace."""
+"""RunTask: a run as a task of the Scheduler, in slices, with its pace."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from core.runs.run import Phase, Run
 
 log = logging.getLogger(__name__)
 
-PREPARING = 0.4  # of the pace: slices of preparation are many
+PREPARING = 0.4  # of ``pace_s``, for slices of preparation, of which there are many
 
 
 class Pace:
-    """How fast a stage goes by the clock on the wall: what a person waits for, frames, others' turns and slow motion included."""
+    """The speed of a stage by the wall clock, with frames, turns of other browsers and slow motion included."""
 
     def __init__(self) -> None:
         self._of: object = None
         self._begin = self._now = (0, 0.0)  # units done, and when
 
     def note(self, of: object, done: int, now: float) -> None:
-        """So many units of the stage ``of`` are done; it counts from the first time that the same one was noted without a rest."""
+        """Note the units of stage ``of`` that are done; the pace counts from its first note since the last rest."""
         if of != self._of or done < self._now[0]:
             self._of, self._begin = of, (done, now)
         self._now = (done, now)
 
     def rest(self) -> None:
-        """What passes from here on is nobody's."""
+        """Stop timing until the next note."""
         self._of = None
 
     def left_s(self, of: object, total: int) -> float | None:
-        """Seconds until ``total`` at this pace; None before there is one."""
+        """Return the seconds until ``total`` at this pace; None before there is one."""
         (before, start), (done, now) = self._begin, self._now
         return (now - start) / (done - before) * (total - done) if of == self._of and done > before else None
 
 
 class RunTask:
-    """A Run as a Task. One object for the life of the run, so that the Runner never has it in two threads.
+    """A Run as a task. There is one for the life of the run, so that the Scheduler never has it in two threads.
 
-    With ``pace_s`` it takes a slice that often at most: between two of them it leaves the Runner, and a timer asks ``again`` for it.
-    With ``seat`` it takes one only when it is its turn; else it leaves the Runner until it is called.
+    ``pace_s``: seconds between two slices at least. In between it leaves the Scheduler, and a timer calls ``again``.
+    ``seat``: it runs only when it is its turn. Until then it leaves the Scheduler, and the turn queue calls ``again``.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class RunTask:
 
     @property
     def account(self) -> object:
-        """One for the run and the frames made beside it: see Runner."""
+        """The same for the run and the frames made beside it: see Scheduler."""
         return self._run.watching or self
 
     @property
@@ -74,8 +74,8 @@ class RunTask:
         return self._run.phase is Phase.RUNNING and self._run.waits
 
     def tick(self) -> bool:
-        """A slice of the run; after its last one, ``when_done``."""
-        if self._must_wait() or self._must_stand():
+        """Do one slice of the run; call ``when_done`` after the last one. Return whether another is wanted."""
+        if self._must_wait() or self._must_queue():
             return False
         before = len(self._run.steps)
         more = self._run.tick()
@@ -86,7 +86,7 @@ class RunTask:
         done = self._run.phase is Phase.DONE
         if done and not self._told:
             self._when_done(self._run)
-        self._told = done  # a run that is taken back is done again later
+        self._told = done  # a run that is rewound is done again later
         if not more:
             self.rest()
             if self.seat is not None:
@@ -94,12 +94,11 @@ class RunTask:
         return more
 
     def rest(self) -> None:
-        """Time that passes until the next slice does not count as the run's."""
+        """Stop timing the run until its next slice."""
         self._pace.rest()
 
     def left_s(self, stage: Stage) -> float | None:
-        """Seconds that ``stage`` still takes, by the clock on the wall and at the pace since it began or was played on; None before
-        there is a pace."""
+        """Return the seconds that ``stage`` still takes by the wall clock; None before there is a pace."""
         return self._pace.left_s((stage.key, self.pace_s), stage.total)
 
     def _note(self, now: float) -> None:
@@ -108,7 +107,7 @@ class RunTask:
             if told is not None and told.done < stage.total:
                 self._pace.note((stage.key, self.pace_s), told.done, now)
 
-    def _must_stand(self) -> bool:
+    def _must_queue(self) -> bool:
         if self.seat is None or self._again is None or self._run.phase is not Phase.RUNNING:
             return False
         again = self._again

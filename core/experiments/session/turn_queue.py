@@ -1,4 +1,4 @@
-"""Who may play when more people want to than there are cores: a few seats, one line, and turns that end while others wait."""
+"""TurnQueue: which browsers may play when more want to than there are cores; turns end while others wait."""
 
 from __future__ import annotations
 
@@ -16,58 +16,60 @@ TURNS_REMEMBERED = 20
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """Where somebody stands in the line."""
+    """The position of a browser in the queue."""
 
     number: int  # 1: next
     wait_s: float  # predicted
 
 
 class TurnQueue:
-    """At most ``count`` play at once; the others wait in the order in which they came.
+    """Lets at most ``count`` browsers play at once; the others wait in the order in which they came.
 
-    A seat is given back by who pauses or finishes, and after ``turn_s`` seconds while others wait: who still wants to play goes to
-    the end of the line. Nobody is therefore overtaken, and of n who play without end each has a seat ``count / n`` of the time.
+    A turn ends with a pause, with the end of the run, or after ``turn_s`` seconds while others wait. A browser that still wants to play
+    then goes to the end of the queue. So no browser is overtaken, and each of n that play without end plays ``count / n`` of the time.
     """
 
     def __init__(self, count: int, turn_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         if count < 1 or turn_s <= 0:
-            raise RequestError(f"there must be a seat, held for some time, not {count} for {turn_s:g} s")
+            raise RequestError(
+                f"a turn queue needs at least 1 seat and turns over 0 s, got {count} and {turn_s:g} s"
+            )
         self.count = count
         self.turn_s = turn_s
         self._clock = clock
-        self._sitting: OrderedDict[Turn, float] = OrderedDict()  # since when
+        self._playing: OrderedDict[Turn, float] = OrderedDict()  # with the time that each began
         self._line: OrderedDict[Turn, None] = OrderedDict()
         self._turns: deque[float] = deque(maxlen=TURNS_REMEMBERED)  # seconds of the last turns
         self._lock = threading.Lock()
 
     def seat(self) -> Turn:
-        """For one who may want to play."""
+        """Return the Turn of a browser tab that may want to play."""
         return Turn(self)
 
     @property
     def waiting(self) -> int:
-        """How many stand in line."""
+        """Number of browser tabs that wait."""
         with self._lock:
             return len(self._line)
 
-    # of a Seat
+    # called by a Turn
 
-    def _sits(self, seat: Turn) -> bool:
-        """Whether it is its turn; where not, it stands in line from now on."""
+    def _may_play(self, seat: Turn) -> bool:
+        """Return whether ``seat`` may play; if not, it waits from now on."""
         with self._lock:
-            if seat not in self._sitting and seat not in self._line:
+            if seat not in self._playing and seat not in self._line:
                 self._line[seat] = None
             called = self._call()
-            sits = seat in self._sitting
+            plays = seat in self._playing
         for other in called:
             if other is not seat:
                 other._wake()
-        return sits
+        return plays
 
     def _leave(self, seat: Turn) -> None:
         with self._lock:
             self._line.pop(seat, None)
-            since = self._sitting.pop(seat, None)
+            since = self._playing.pop(seat, None)
             if since is not None:
                 self._turns.append(min(self.turn_s, self._clock() - since))
             called = self._call()
@@ -75,18 +77,18 @@ class TurnQueue:
             other._wake()
 
     def _call(self) -> list[Turn]:
-        """End the turns that are over and fill the free seats; who was called."""
+        """End the turns that are over and fill the free seats; return the Turns that begin."""
         now, called = self._clock(), []
         while self._line:
-            if len(self._sitting) >= self.count:
-                first, since = next(iter(self._sitting.items()))  # sat down first
+            if len(self._playing) >= self.count:
+                first, since = next(iter(self._playing.items()))  # plays longest
                 if now - since < self.turn_s:
                     break
-                del self._sitting[first]
+                del self._playing[first]
                 self._turns.append(self.turn_s)
                 self._line[first] = None
             seat, _ = self._line.popitem(last=False)
-            self._sitting[seat] = now
+            self._playing[seat] = now
             called.append(seat)
         return called
 
@@ -102,11 +104,11 @@ class TurnQueue:
         return found
 
     def _wait_s(self, number: int) -> float:
-        """Seconds until the one at ``number`` is called, if turns go on as the last ones went."""
+        """Predict the seconds until position ``number`` may play, from the length of the last turns."""
         now = self._clock()
         usual = sum(self._turns) / len(self._turns) if self._turns else self.turn_s
         free = []
-        for since in self._sitting.values():
+        for since in self._playing.values():
             held = now - since
             free.append((usual if held < usual else self.turn_s) - held)
         heapq.heapify(free)
@@ -116,37 +118,37 @@ class TurnQueue:
 
 
 class Turn:
-    """One player's claim, for all runs that it plays side by side; the runs ask for it by a key each."""
+    """The claim of one browser tab, for all runs that it plays side by side; each run asks with a key of its own."""
 
-    def __init__(self, seats: TurnQueue) -> None:
-        self._seats = seats
+    def __init__(self, queue: TurnQueue) -> None:
+        self._queue = queue
         self._wanting: dict[object, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
     def may_play(self, key: object, wake: Callable[[], None]) -> bool:
-        """Whether it is this player's turn; where not, ``wake`` is called once it is, from any thread."""
+        """Return whether it is this tab's turn; if not, ``wake`` is called once it is, from any thread."""
         with self._lock:
             self._wanting[key] = wake
-        return self._seats._sits(self)
+        return self._queue._may_play(self)
 
     def rest(self, key: object) -> None:
-        """The run of ``key`` wants no more for now; with the last one the seat, or the place in line, is given up."""
+        """Note that the run of ``key`` does not want to play; without any other run, give up the turn or the place."""
         with self._lock:
             self._wanting.pop(key, None)
             if self._wanting:
                 return
-        self._seats._leave(self)
+        self._queue._leave(self)
 
     def leave(self) -> None:
-        """Give up seat and place for all runs."""
+        """Give up turn and place for all runs."""
         with self._lock:
             self._wanting.clear()
-        self._seats._leave(self)
+        self._queue._leave(self)
 
     @property
     def place(self) -> QueuePosition | None:
-        """Where it stands in line; None while it plays, or does not want to."""
-        return self._seats._place(self)
+        """Its position in the queue; None while it plays, or does not want to."""
+        return self._queue._place(self)
 
     def _wake(self) -> None:
         with self._lock:

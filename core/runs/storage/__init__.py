@@ -1,5 +1,6 @@
-"""Runs kept on disk: written as they go, listed, opened again, continued, forked, compared, deleted. See docs/runs.md."""
+"""Runs kept on disk: written while they play, listed, opened again and deleted. See docs/runs.md."""
 
+from core.runs.storage.folder import RunFolder, run_folder, runs_home
 from core.runs.storage.index import (
     RunInfo,
     list_runs,
@@ -12,9 +13,9 @@ from core.runs.storage.index import (
     share_run,
 )
 from core.runs.storage.loader import KeptRun, open_run, read_run, restore
+from core.runs.storage.locks import is_open
 from core.runs.storage.quota import StorageQuota, megabytes, next_to_go, room, went
-from core.runs.storage.recorder import Recorder, is_open, let_go, record
-from core.runs.storage.run_folder import RunFolder, run_folder, runs_home
+from core.runs.storage.recorder import Recorder, let_go, record
 from core.runtime.ownership import owner
 
 __all__ = [

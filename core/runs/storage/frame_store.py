@@ -1,4 +1,4 @@
-"""Frames that lie on disk: their numbers stay in memory, their arrays come from a cache of bounded size or from the file."""
+"""Frames on disk: their numbers stay in memory, their arrays come from a cache of bounded size or from the file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from core.runs.records import Frame
 from core.runs.storage.serialization import reading_dict, reading_values
 from core.runtime.packing import matches, pack, unpack
 
-FORMAT = 2  # 1: arrays as they are
-CHAIN = 8  # frames: the first is packed alone, each of the others after the one before it
+FORMAT = 2  # format 1 had arrays that are not packed
+CHAIN = 8  # of so many frames the first is packed alone, each other one as the difference to the one before
 ARRAYS = ("positions", "off_map", "predictions", "confidences", "angles", "representations")
 Arrays = dict[str, np.ndarray]
 
 
 class ArrayCache:
-    """Arrays of the frames used last, at most ``memory_mb`` of them; the others are read again."""
+    """Arrays of the frames used last, up to ``memory_mb``; others are read again."""
 
     def __init__(self, memory_mb: float = 64.0) -> None:
         self._room = memory_mb * 1e6
@@ -36,7 +36,7 @@ class ArrayCache:
         self._lock = Lock()
 
     def get(self, path: Path) -> Arrays:
-        """The arrays of a frame's file. Raises StoreError when it cannot be read."""
+        """Return the arrays of a frame's file. Raises StoreError when it cannot be read."""
         with self._lock:
             if path in self._kept:
                 self._kept.move_to_end(path)
@@ -46,12 +46,12 @@ class ArrayCache:
         return arrays
 
     def peek(self, path: Path) -> Arrays | None:
-        """The arrays of a frame's file where they are remembered."""
+        """Return the arrays of a frame's file if they are in the cache."""
         with self._lock:
             return self._kept.get(path)
 
     def put(self, path: Path, arrays: Arrays) -> None:
-        """Remember them; the ones used longest ago go."""
+        """Add arrays, and drop those unused longest."""
         with self._lock:
             self._used -= _size(self._kept.pop(path, {}))
             self._kept[path] = arrays
@@ -60,21 +60,21 @@ class ArrayCache:
                 self._used -= _size(self._kept.popitem(last=False)[1])
 
     def rename(self, before: Path, now: Path) -> None:
-        """The file got another name."""
+        """Note that a file was renamed."""
         with self._lock:
             if before in self._kept:
                 self._kept[now] = self._kept.pop(before)
 
 
 class StoredReading(Reading):
-    """A Reading whose probabilities lie in a frame's file."""
+    """A Reading whose probabilities are in a frame's file."""
 
     def __init__(self, values: dict[str, Any], path: Path, cache: ArrayCache) -> None:
         for name, value in {**values, "_path": path, "_cache": cache}.items():
             object.__setattr__(self, name, value)
 
     def moved(self, path: Path) -> StoredReading:
-        """The same in a file of another name."""
+        """Return the same Reading in a file of another name."""
         values = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         return StoredReading(values, path, self._cache)  # type: ignore[attr-defined]
 
@@ -90,7 +90,7 @@ class StoredReading(Reading):
 
 
 class StoredFrame(Frame):
-    """A Frame whose arrays lie in a file; reading one raises StoreError when the file is gone or broken."""
+    """A Frame whose arrays are in a file; reading one raises StoreError when the file is missing or damaged."""
 
     path: Path
     reading: StoredReading
@@ -111,7 +111,10 @@ class StoredFrame(Frame):
 
 
 def frame_bytes(frame: Frame, before: Arrays | None = None) -> tuple[bytes, dict[str, Any], Arrays]:
-    """A frame as a safetensors file, its plain values and its arrays; packed after the arrays of the frame before where they are given."""
+    """Return a frame as the bytes of a safetensors file, its plain values and its arrays.
+
+    Arrays are packed as the difference to those of the frame ``before`` where these are given.
+    """
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(a) for name in ARRAYS if (a := getattr(frame, name)) is not None}
@@ -134,12 +137,12 @@ def frame_bytes(frame: Frame, before: Arrays | None = None) -> tuple[bytes, dict
 
 
 def begins_chain(number: int) -> bool:
-    """Whether a frame's file can be read without the one before."""
+    """Return whether a frame's file can be read without the one before."""
     return number % CHAIN == 0
 
 
 def stored(plain: dict[str, Any], record: Step | None, path: Path, cache: ArrayCache) -> StoredFrame:
-    """A StoredFrame of the plain values of ``frame_bytes`` or ``read_frame``."""
+    """Return a StoredFrame of the plain values of ``frame_bytes`` or ``read_frame``."""
     values = {
         "number": int(plain["number"]),
         "step": int(plain["step"]),
@@ -153,9 +156,9 @@ def stored(plain: dict[str, Any], record: Step | None, path: Path, cache: ArrayC
 def read_frame(
     path: Path, *, arrays: bool = True, cache: ArrayCache | None = None
 ) -> tuple[dict[str, Any], Arrays]:
-    """The plain values of a frame's file, and its arrays where wanted (then checked against their checksum).
+    """Return the plain values of a frame's file; with ``arrays`` also its arrays, checked against their checksum.
 
-    A frame packed after the one before reads that one, too, from the ``cache`` where it is there.
+    A frame that is packed as a difference also reads the one before, from the ``cache`` if it is there.
     Raises StoreError, naming the file, when it is missing, damaged or of a newer version.
     """
     from safetensors import SafetensorError, safe_open
@@ -182,10 +185,10 @@ def read_frame(
 def _unpacked(
     packed: Arrays, kinds: dict[str, list[Any]], path: Path, number: int, cache: ArrayCache | None
 ) -> Arrays:
-    """Raises StoreError, naming the file that is damaged: this one, or one before it that is wanted."""
+    """Unpack arrays. Raises StoreError, naming the damaged file: this one, or an earlier one that it needs."""
     before: Arrays = {}
     if any(after for _, _, after in kinds.values()):
-        if begins_chain(number):  # so that no damaged header leads round in a circle
+        if begins_chain(number):  # a damaged header must not lead to an endless chain
             raise _damaged(path)
         earlier = path.with_name(f"{number - 1:06d}{path.suffix}")
         before = (cache.get(earlier) if cache is not None else None) or read_frame(earlier)[1]
@@ -199,7 +202,9 @@ def _unpacked(
 
 
 def _damaged(path: Path) -> StoreError:
-    return StoreError(f"{path} is damaged: its checksum does not fit; delete the run, or take it back to an earlier frame")  # fmt: skip
+    return StoreError(
+        f"{path} is damaged: its checksum does not fit; delete the run, or take it back to an earlier frame"
+    )
 
 
 def _checksum(arrays: Arrays) -> int:

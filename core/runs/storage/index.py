@@ -1,4 +1,4 @@
-"""All kept runs, and what a person does with one besides playing it: name, note, share, delete."""
+"""All kept runs: list them, and rename, annotate, share or delete one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from core.data.uploads.names import hidden
 from core.errors import LabError, RequestError, StoreError
 from core.runs.records import Phase
 from core.runs.setup import Setup
-from core.runs.storage.recorder import held_here, hold
-from core.runs.storage.run_folder import RunFolder, is_run_id, no_run, run_folder, runs_home
+from core.runs.storage.folder import RunFolder, is_run_id, no_run, run_folder, runs_home
+from core.runs.storage.locks import held_here, hold
 from core.runs.storage.serialization import setup_from
 from core.runtime.ownership import Claims
 
 log = logging.getLogger(__name__)
 
-NAME, NOTE = 80, 4000  # characters
+NAME, NOTE = 80, 4000  # characters at most
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is known of a kept run without reading its frames."""
+    """A kept run as a list shows it; its frames are not read."""
 
     id: str
     name: str
@@ -46,37 +46,50 @@ class RunInfo:
 
     @property
     def title(self) -> str:
-        """Its name, or what it does."""
+        """Its name, or else method, dataset and forget set."""
         return self.name or f"{self.setup.method} · {self.setup.dataset} · {self.forget}"
 
     @property
     def claims(self) -> Claims:
-        """Whose it is."""
+        """Who may see and change it."""
         return Claims.of(self.owner, self.shared)
 
     def belongs_to(self, token: str | None) -> bool:
-        """Whether the browser with ``token`` may see it; None sees all (a terminal)."""
+        """Return whether the browser with ``token`` may see it; None (a terminal) sees all."""
         return self.claims.may_see(token)
 
     def is_of(self, token: str) -> bool:
-        """Whether that browser made it, so that it may change and delete it."""
+        """Return whether the browser with ``token`` made it, and so may change and delete it."""
         return self.claims.is_of(token)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for json."""
+        """Return plain values, for json."""
         s = self.setup
         return {
-            "id": self.id, "name": self.name, "note": self.note, "created": self.created.isoformat(),
-            "dataset": s.dataset, "task": s.task, "method": s.method, "seed": s.seed, "forget": self.forget,
-            "phase": str(self.phase), "steps": self.steps, "total_steps": self.total_steps, "frames": self.frames,
-            "shared": self.shared, "parent": self.parent, "parent_step": self.parent_step, "bytes": self.bytes,
-        }  # fmt: skip
+            "id": self.id,
+            "name": self.name,
+            "note": self.note,
+            "created": self.created.isoformat(),
+            "dataset": s.dataset,
+            "task": s.task,
+            "method": s.method,
+            "seed": s.seed,
+            "forget": self.forget,
+            "phase": str(self.phase),
+            "steps": self.steps,
+            "total_steps": self.total_steps,
+            "frames": self.frames,
+            "shared": self.shared,
+            "parent": self.parent,
+            "parent_step": self.parent_step,
+            "bytes": self.bytes,
+        }
 
 
 def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
-    """Runs that the browser with ``token`` may see (None: all), newest first; and a sentence for each that cannot be read.
+    """Return the runs that the browser with ``token`` may see (None: all), newest first, and one sentence for each unreadable one.
 
-    Of another browser's run only the small file with its owner is read.
+    Of another browser's run only owner.json is read.
     """
     found, problems = [], []
     root = runs_home()
@@ -85,7 +98,7 @@ def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
             continue
         if not path.is_dir() or not is_run_id(path.name):
             if token is None:
-                problems.append(f"{path} is no run of the Lab's; move it elsewhere")
+                problems.append(f"{path} is not a run of the Lab; move it elsewhere")
             continue
         try:
             if token is not None and not RunFolder(path).claims().may_see(token):
@@ -99,12 +112,14 @@ def list_runs(token: str | None = None) -> tuple[list[RunInfo], list[str]]:
 
 
 def runs_of(token: str) -> list[str]:
-    """The ids of the runs that the browser with ``token`` made, newest first; only their owners are read."""
+    """Return the ids of the runs that the browser with ``token`` made, newest first; only owner.json is read."""
+    return sorted((f.id for f in all_folders() if _is_of(f.id, token)), reverse=True)
+
+
+def all_folders() -> list[RunFolder]:
+    """Return the folders of all kept runs, in no order."""
     root = runs_home()
-    names = (
-        sorted((p.name for p in root.iterdir() if is_run_id(p.name)), reverse=True) if root.is_dir() else []
-    )
-    return [name for name in names if _is_of(name, token)]
+    return [RunFolder(p) for p in root.iterdir() if is_run_id(p.name)] if root.is_dir() else []
 
 
 def _is_of(run_id: str, token: str) -> bool:
@@ -136,7 +151,7 @@ def require_own(run_id: str, token: str | None) -> RunFolder:
 
 
 def run_info(run_id: str, token: str | None = None) -> RunInfo:
-    """What is known of one run. Raises RequestError when there is none that ``token`` may see, DataError when it cannot be read."""
+    """Return one run's entry. Raises RequestError when ``token`` may see no such run, StoreError when it cannot be read."""
     folder = require_visible(run_id, token)
     about = folder.read_about()
     try:
@@ -162,25 +177,25 @@ def run_info(run_id: str, token: str | None = None) -> RunInfo:
 
 
 def rename_run(run_id: str, name: str, token: str | None = None) -> None:
-    """Give a run a name; "" takes it away. Raises RequestError for one that is too long, or a run of another owner."""
+    """Name a run; "" removes the name. Raises RequestError for one that is too long, or a run of another owner."""
     name = " ".join(name.split())
     if len(name) > NAME:
         raise RequestError(f"a name has at most {NAME} characters, this has {len(name)}")
-    _require_seen(name, "a name")
+    _require_visible_text(name, "a name")
     require_own(run_id, token)
-    _tell(run_id, name=name)
+    _write_about(run_id, name=name)
 
 
 def note_run(run_id: str, note: str, token: str | None = None) -> None:
     """Write a note on a run. Raises RequestError for one that is too long, or a run of another owner."""
     if len(note) > NOTE:
         raise RequestError(f"a note has at most {NOTE:,} characters, this has {len(note):,}")
-    _require_seen(note, "a note")
+    _require_visible_text(note, "a note")
     require_own(run_id, token)
-    _tell(run_id, note=note)
+    _write_about(run_id, note=note)
 
 
-def _require_seen(text: str, what: str) -> None:
+def _require_visible_text(text: str, what: str) -> None:
     if found := hidden(text):
         raise RequestError(
             f"{what} has a character that cannot be seen (U+{ord(found):04X}); type it again without it"
@@ -190,46 +205,39 @@ def _require_seen(text: str, what: str) -> None:
 def share_run(run_id: str, shared: bool = True, token: str | None = None) -> None:
     """Let every browser see a run, or only the one that made it. Raises RequestError for a run of another owner."""
     require_own(run_id, token)
-    _tell(run_id, shared=shared)
+    _write_about(run_id, shared=shared)
 
 
 def note_export(run_id: str, path: Path, sha256: str) -> None:
-    """Remember a file that was made of a run, so that a purge finds it; a run that is open elsewhere remembers nothing."""
+    """Note a file that a run was exported to, so that a purge finds it; a run that is open elsewhere notes nothing."""
     try:
         made = run_folder(run_id).read_about().get("exports", [])
         made = [e for e in made if e["path"] != str(path.resolve())]
-        _tell(run_id, exports=[*made, {"path": str(path.resolve()), "sha256": sha256}])
+        _write_about(run_id, exports=[*made, {"path": str(path.resolve()), "sha256": sha256}])
     except RequestError as error:
         log.warning("the export is not noted: %s", error)
 
 
 def remove_run(run_id: str, token: str | None = None) -> None:
-    """Delete a run for good. Raises RequestError while it is open somewhere, or for a run of another owner."""
+    """Delete a run. Raises RequestError while it is open, or for a run of another owner."""
     folder = require_own(run_id, token)
     if held_here(run_id) is not None:
         raise RequestError(f"run {run_id} is open in the Lab; reset the Lab or open another run first")
-    lock = hold(folder)
-    gone = folder.path.with_name(f".{run_id}-{secrets.token_hex(4)}")
-    try:
-        folder.path.rename(gone)  # out of sight at once
-    except OSError as error:
-        raise StoreError(f"{folder.path} cannot be removed ({error.strerror})") from error
-    finally:
-        if lock is not None:
-            lock.close()
+    with hold(folder):
+        gone = folder.path.with_name(f".{run_id}-{secrets.token_hex(4)}")
+        try:
+            folder.path.rename(gone)  # no list shows it from here on
+        except OSError as error:
+            raise StoreError(f"{folder.path} cannot be removed ({error.strerror})") from error
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def _tell(run_id: str, **values: Any) -> None:
-    """Through whoever keeps it now, so that neither overwrites the other."""
+def _write_about(run_id: str, **values: Any) -> None:
+    """Change run.json, through the Recorder where this process keeps the run, so that neither overwrites the other."""
     recorder = held_here(run_id)
     if recorder is not None:
         recorder.tell(**values)
         return
-    folder: RunFolder = run_folder(run_id)
-    lock = hold(folder)
-    try:
+    folder = run_folder(run_id)
+    with hold(folder):
         folder.write_about({**folder.read_about(), **values})
-    finally:
-        if lock is not None:
-            lock.close()

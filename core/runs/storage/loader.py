@@ -1,11 +1,9 @@
-"""A kept run opened again: read as it is, or restored so that it can be continued, replayed, taken back and forked."""
+"""A kept run opened again: read as it is, or restored so that it can be continued, rewound and forked."""
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +13,21 @@ from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import DataError, LabError, StoreError
 from core.methods import method
+from core.methods.base import Unlearner
 from core.methods.step import Step
 from core.models.base import Net
 from core.runs.checkpoints import Checkpoints
+from core.runs.history import RunHistory
 from core.runs.observer import Observer
-from core.runs.records import Change, Mark, Phase
+from core.runs.records import Phase
 from core.runs.run import Run
 from core.runs.setup import Setup
+from core.runs.storage.folder import RunFolder
 from core.runs.storage.frame_store import StoredFrame
 from core.runs.storage.index import require_visible
-from core.runs.storage.recorder import held_here, resume
-from core.runs.storage.run_folder import RunFolder
+from core.runs.storage.locks import held_here
+from core.runs.storage.recorder import TAKEN_OVER, Recorder
 from core.runs.storage.serialization import config_like, setup_from, weights_key
-from core.runs.time_travel import head_for
-from core.runtime.progress import Progress
 from core.runtime.storage import load_state
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class KeptRun:
-    """What a run left on disk; arrays of frames are read when they are wanted."""
+    """A run as it is on disk; arrays of frames are read when they are needed."""
 
     folder: RunFolder
     about: dict[str, Any]
@@ -46,31 +45,34 @@ class KeptRun:
 
     @property
     def id(self) -> str:
-        """What it is called on disk, in addresses and by `laf runs`."""
+        """The name of its folder, also in addresses and for `laf runs`."""
         return self.folder.id
 
     @functools.cached_property
     def points(self) -> dict[str, Any]:
-        """What all frames are of: "ids", "label" and "forget" (N,), and "positions" (N, 2) of the original's map or None.
+        """The points of the map: "ids", "label" and "forget" (N,), and "positions" (N, 2) or None.
 
-        Raises DataError when the file cannot be read.
+        Raises StoreError when the file cannot be read.
         """
         return load_state(self.folder.path / "map.safetensors")
 
     @property
     def map_positions(self) -> Any:
-        """(N, 2) the original's map, on which all frames are; None without one."""
+        """(N, 2) positions of the original's map; None without one."""
         return self.points["positions"] if self.frames else None
 
     @property
     def eval_config(self) -> EvalConfig:
-        """How frames were measured."""
+        """The settings that frames were measured with."""
         found: EvalConfig = config_like(EvalConfig(), self.about["eval"])
         return found
 
 
 def read_run(run_id: str, token: str | None = None) -> KeptRun:
-    """A kept run. Raises RequestError when there is none that ``token`` may see, DataError, naming the file, when it cannot be read."""
+    """Read a kept run.
+
+    Raises RequestError when ``token`` may see no such run, StoreError, naming the file, when it cannot be read.
+    """
     folder = require_visible(run_id, token)
     about = folder.read_about()
     try:
@@ -89,76 +91,94 @@ def read_run(run_id: str, token: str | None = None) -> KeptRun:
 def restore(
     kept: KeptRun, split: Split, model: Net, observer: Observer | None, *, as_copy: bool = False
 ) -> Run:
-    """The Run, and its Recorder; ``as_copy``: without one, and what is on disk is left as it is. RUNNING where it must first play back to its last step from the nearest state, else as it stood.
+    """Return the Run with its Recorder. It is RUNNING where it must play back from the nearest state to its last step.
 
-    A step whose frame did not come to be written is taken again. Raises DataError when images or original are not those that the run
-    began with, RequestError when another process plays it.
+    ``as_copy``: without a Recorder, and the files stay as they are. A step whose frame was not written is taken again. Raises
+    StoreError when images, original or map are not those that the run began with, RequestError when another process plays it.
     """
-    about, name = kept.about, f"run {kept.id}"
-    if split.dataset.fingerprint != about["dataset"]:
-        raise StoreError(f"{name} was made from other images of {split.dataset.title}; it can be replayed, not continued")  # fmt: skip
-    if weights_key(model) != about["original"]:
-        raise StoreError(f"{name} began with another original model than is there now; it can be replayed, not continued")  # fmt: skip
-    if observer is not None and observer.projection is not None and kept.map_positions is not None and not np.array_equal(
-        kept.map_positions, observer.projection.positions
-    ):  # fmt: skip
-        raise StoreError(
-            f"{name} was drawn on another map than is there now; it can be replayed, not continued"
-        )
-    try:
-        unlearner = method(kept.setup.method, kept.setup.config(split))
-        unlearner.configure(model, split)
-        changes = [
-            Change(int(c["after"]), *(config_like(unlearner.config, c[k]) for k in ("before", "now")))
-            for c in about["changes"]
-        ]
-        marks = [Mark(**m) for m in about["marks"]]
-        prepared = [Progress(**{**p, "curve": tuple(p["curve"])}) for p in about.get("progress", ())]
-        config = config_like(unlearner.config, about["config"])
-    except (KeyError, TypeError, LabError) as error:
-        raise StoreError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
-    before = held_here(kept.id)
-    if before is not None and not as_copy:
-        before.close("the run went on in another tab; it is kept there")
-    unlearner.config = changes[0].before if changes else config
-    run = Run(unlearner, model, split, seed=int(about["seed"]))
-    run.observer, run.config, run.changes = observer, config, changes
-    run.marks, run.progress = marks, {p.stage: p for p in prepared}
-    run.steps, run.frames = list(kept.steps), list(kept.frames)
-    run.seconds = defaultdict(float, about["seconds"])
-    run._restage()
-    _drop_unseen(run)
+    _require_same(kept, split, model, observer)
+    unlearner, history = _read_history(kept, split, model)
+    keeper = held_here(kept.id)
+    if keeper is not None and not as_copy:
+        keeper.close(TAKEN_OVER)
+    run = Run(unlearner, model, split, seed=int(kept.about["seed"]), observer=observer, history=history)
+    _drop_steps_without_frames(run)
     run.checkpoints = Checkpoints.kept_in(kept.folder.states, len(run.steps), only_read=as_copy)
-    found = run.checkpoints.newest() if run.steps else None
-    if not run.steps:  # it died before its first step
-        run.frames = run.frames[:1]
-        run.changes, run.config = [], run.config_at(0)
-        run._restage()
-        run.checkpoints.forget_after(-1)
-    if run.steps:
-        last = run.stages[-1]
-        run.progress[last.key] = Progress(
-            last.key, len(run.steps), last.total, sum(s.seconds for s in run.steps)
-        )
+    if not run.steps:
+        _begin_again(run, run.checkpoints)
+    state = run.checkpoints.newest()
     if not as_copy:
-        resume(run, kept.folder, about)
+        recorder = Recorder(kept.folder, kept.about)
+        recorder.resume(run)
+        run.recorder = recorder
     if not run.frames and observer is not None:
         run.frames.append(observer.first if as_copy else kept.folder.write_frame(observer.first))
     if run.steps:
-        run._begin()
-        if found is not None:
-            run._state.load_state_dict(copy.deepcopy(found[1]))
-        else:
-            log.warning("%s: no state of it can be read; all its steps are taken again", name)
-        phase = Phase(about["phase"])
-        head_for(run, len(run.steps), 0 if found is None else found[0])
+        if state is None:
+            log.warning("run %s: no state of it can be read; all its steps are taken again", kept.id)
+        run.play_back(*(state or (0, None)))
+        phase = Phase(kept.about["phase"])
         if phase in (Phase.FAILED, Phase.CANCELLED):
-            log.info("%s was %s; it stands paused after step %d", name, phase, len(run.steps))
+            log.info("run %s was %s; it is paused after step %d", kept.id, phase, len(run.steps))
     return run
 
 
+def _require_same(kept: KeptRun, split: Split, model: Net, observer: Observer | None) -> None:
+    """Raise StoreError unless images, original and map are those that the run began with."""
+    name = f"run {kept.id}"
+    if split.dataset.fingerprint != kept.about["dataset"]:
+        raise StoreError(
+            f"{name} was made from other images of {split.dataset.title}; it can be replayed, not continued"
+        )
+    if weights_key(model) != kept.about["original"]:
+        raise StoreError(
+            f"{name} began with another original model than is there now; it can be replayed, not continued"
+        )
+    projection = None if observer is None else observer.projection
+    if projection is None or kept.map_positions is None:
+        return
+    if not np.array_equal(kept.map_positions, projection.positions):
+        raise StoreError(
+            f"{name} was drawn on another map than is there now; it can be replayed, not continued"
+        )
+
+
+def _read_history(kept: KeptRun, split: Split, model: Net) -> tuple[Unlearner, RunHistory]:
+    """Return the method with the run's first settings, and the history. Raises StoreError where run.json cannot be used."""
+    about = kept.about
+    try:
+        unlearner = method(kept.setup.method, kept.setup.config(split))
+        unlearner.configure(model, split)
+        read_config = functools.partial(config_like, unlearner.config)
+        latest = read_config(about["config"])
+        history = RunHistory.from_dict(about, read_config, steps=kept.steps, frames=kept.frames)
+    except (KeyError, TypeError, LabError) as error:
+        raise StoreError(f"{kept.folder.path / 'run.json'} cannot be used: {error}") from error
+    unlearner.config = history.config_at(0, latest)
+    return unlearner, history
+
+
+def _drop_steps_without_frames(run: Run) -> None:
+    """Drop the first step that lacks its frame and all after it: a process was killed between the two."""
+    if run.observer is None:
+        return
+    seen = run.frames[-1].step if run.frames else 0
+    for step in run.steps[seen:]:
+        if run.engine.is_frame_due(step.number, run.total_steps):
+            run.truncate(step.number - 1)
+            return
+
+
+def _begin_again(run: Run, checkpoints: Checkpoints) -> None:
+    """Prepare a run again, with its first settings: a process was killed before the first step was written."""
+    run.config = run.config_at(0)
+    run.history.changes = []
+    run.truncate(0)
+    checkpoints.forget_after(-1)
+
+
 def open_run(run_id: str) -> Run:
-    """Everything at once: data, original, observer with its map, and the Run, played back to where it stood. Raises LabError."""
+    """Load data, original and map of a kept run, and return the Run, played back to its last step. Raises LabError."""
     from core.data.registry import load
     from core.models.uploads import load_own_model
     from core.runs.original_models import original
@@ -184,14 +204,3 @@ def open_run(run_id: str) -> Run:
     while run.tick():
         pass
     return run
-
-
-def _drop_unseen(run: Run) -> None:
-    """Steps from the first on whose frame is missing."""
-    if run.observer is None:
-        return
-    seen = run.frames[-1].step if run.frames else -1
-    for step in run.steps[max(0, seen) :]:
-        if step.number >= run.total_steps or step.number % run.observer.cadence(run.total_steps) == 0:
-            run.steps = run.steps[: step.number - 1]
-            return

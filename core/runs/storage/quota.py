@@ -1,13 +1,14 @@
-"""The room that all kept runs together may take, and what goes first when it is used up.
+"""StorageQuota: the disk space of all kept runs together, and what is deleted when it is used up.
 
-The limit is ``$LAF_RUNS_MB`` (default 5,000; 0: none). It is looked at when another run begins to be kept. Then, until the runs fit:
+The limit is ``$LAF_RUNS_MB`` (default 5,000; 0: none). It is checked when another run begins to be kept. Until the runs fit, in this
+order:
 
-1. of finished runs, the states between the first and the last go: such a run is played, continued and forked as before, only slower;
-2. whole runs go;
-3. where that is not enough, the new run is not kept, and says so.
+1. the states between the first and the last of finished runs are deleted: such a run plays, continues and forks as before, but slower;
+2. whole runs are deleted;
+3. where that is not enough, the new run is not kept, and its page says so.
 
-Each begins with the run that was left alone longest. A run goes only if it has no name and no note, is not shared, was made in a
-browser, is not open, and was not written to for a day. The page Runs and `laf runs list` tell the rule, and afterwards what went.
+Each begins with the run that was unused longest. A run is deleted only if it has no name and no note, is not shared, was made in a
+browser, is not open, and was not written to for a day. The page Runs and `laf runs list` state the rule, and what was deleted.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from typing import Any
 
 from core.errors import LabError, RequestError, StoreError
 from core.runs.records import Phase
-from core.runs.storage.index import RunInfo, list_runs, remove_run
-from core.runs.storage.recorder import held_here, hold
-from core.runs.storage.run_folder import RunFolder, is_run_id, runs_home
+from core.runs.storage.folder import RunFolder, runs_home
+from core.runs.storage.index import RunInfo, all_folders, list_runs, remove_run
+from core.runs.storage.locks import held_here, hold
 from core.runtime.ownership import owner
 from core.runtime.storage import write_bytes
 
@@ -34,41 +35,41 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "LAF_RUNS_MB"
 DEFAULT_MB = 5000
-NEAR = 0.8  # of the limit: from here on the next to go is named
-ALONE_S = 86_400.0  # a run that was written to within a day stays
-REMEMBERED = 20  # things that went, told afterwards
+NEAR = 0.8  # of the limit: from here on the runs to be deleted next are listed
+UNUSED_S = 86_400.0  # a run that was written to within a day stays
+REMEMBERED = 20  # deletions that are listed afterwards
 
 
 @dataclass(frozen=True)
 class StorageQuota:
-    """What kept runs take, in bytes, and what they may take; None without a limit."""
+    """Bytes that kept runs use, and may use; None: without a limit."""
 
     used: int
     limit: int | None
 
     @property
     def is_near(self) -> bool:
-        """Whether the limit is near enough to say what goes next."""
+        """Whether the limit is near enough to say which runs are deleted next."""
         return self.limit is not None and self.used >= NEAR * self.limit
 
     def describe(self) -> str:
-        """One sentence on the size, one on what goes first."""
+        """Return one sentence on the size and one on what is deleted first."""
         if self.limit is None:
             return f"Kept runs take {megabytes(self.used)} in all, without a limit (${VARIABLE} is 0)."
         return (
-            f"Kept runs take {megabytes(self.used)} of {megabytes(self.limit)} (${VARIABLE}). When that is full, states in between of the "
-            "oldest finished runs go first, then the oldest runs; never one that has a name or a note, is shared, came from laf run --save, "
-            "is open, or was written to within a day."
+            f"Kept runs take {megabytes(self.used)} of {megabytes(self.limit)} (${VARIABLE}). When that is full, the Lab first deletes "
+            "states in between of the oldest finished runs, then the oldest runs. It never deletes one that has a name or a note, is "
+            "shared, came from laf run --save, is open, or was written to within a day."
         )
 
 
 def megabytes(size: float) -> str:
-    """A size as it is told: "8.4 MB"."""
+    """Return a size as messages show it: "8.4 MB"."""
     return f"{size / 1e6:,.1f} MB"
 
 
 def limit() -> int | None:
-    """The most bytes that all kept runs may take; None: as many as they want. Raises RequestError for a limit that is no number."""
+    """Return the most bytes that all kept runs may use; None: no limit. Raises RequestError for a limit that is no number."""
     said = os.environ.get(VARIABLE, "").strip() or str(DEFAULT_MB)
     try:
         found = float(said)
@@ -82,12 +83,12 @@ def limit() -> int | None:
 
 
 def room() -> StorageQuota:
-    """How much is used, and how much may be. Raises RequestError as ``limit``."""
-    return StorageQuota(sum(folder.bytes for folder in _folders()), limit())
+    """Return what is used and what may be. Raises RequestError as ``limit``."""
+    return StorageQuota(sum(folder.bytes for folder in all_folders()), limit())
 
 
 def make_room() -> None:
-    """Let go what may go, in order, until kept runs fit their limit. Raises DataError when they do not fit even so."""
+    """Delete what may be deleted, in order, until kept runs fit their limit. Raises StoreError when they still do not fit."""
     now = room()
     if now.limit is None or now.used < now.limit:
         return
@@ -98,16 +99,16 @@ def make_room() -> None:
         freed = _remove(info) if whole else _thin(info)
         if freed:
             used -= freed
-            _remember(info, whole, freed)
+            _note_deletion(info, whole, freed)
     if used >= now.limit:
         raise StoreError(
-            f"kept runs take {megabytes(used)} of {megabytes(now.limit)}, and none of them may go by itself; delete some on the page Runs "
-            f"or with `laf runs rm`, or set {VARIABLE} higher"
+            f"kept runs take {megabytes(used)} of {megabytes(now.limit)}, and none of them may be deleted automatically; "
+            f"delete some on the page Runs or with `laf runs rm`, or set {VARIABLE} higher"
         )
 
 
 def next_to_go(most: int = 3) -> list[str]:
-    """What would go first, in words, if the limit were reached now; no more than ``most``."""
+    """Return in words what would be deleted first if the limit were reached now; at most ``most`` entries."""
     found = []
     for info, whole in _in_order():
         if whole or _between(RunFolder(runs_home() / info.id)):
@@ -118,10 +119,10 @@ def next_to_go(most: int = 3) -> list[str]:
 
 
 def went(token: str | None = None) -> list[str]:
-    """What has gone, in words, the last first: of the browser with ``token``, or all (None: a terminal)."""
+    """Return in words what was deleted, newest first, of the browser with ``token``; None (a terminal): of all."""
     return [
-        f"{e['when'][:10]}: {e['what']} of {e['title']} ({e['id']}) went, {megabytes(e['bytes'])}, since kept runs were at their limit"
-        for e in reversed(_memory())
+        f"{e['when'][:10]}: deleted {e['what']} of {e['title']} ({e['id']}), {megabytes(e['bytes'])}; kept runs were at their limit"
+        for e in reversed(_read_log())
         if token is None or e["owner"] == owner(token)
     ]
 
@@ -129,21 +130,16 @@ def went(token: str | None = None) -> list[str]:
 # inside
 
 
-def _folders() -> list[RunFolder]:
-    root = runs_home()
-    return [RunFolder(p) for p in root.iterdir() if is_run_id(p.name)] if root.is_dir() else []
-
-
 def _in_order() -> Iterator[tuple[RunInfo, bool]]:
-    """Runs in the order they go, and whether the whole run does."""
+    """Yield runs in the order of deletion, and whether the whole run is deleted."""
     may = [i for i in list_runs()[0] if not (i.name or i.note or i.shared or i.owner is None)]
-    alone = sorted((w, i.id, i) for i in may if (w := _written(i.id)) < time.time() - ALONE_S)
-    yield from ((i, False) for _, _, i in alone if i.phase is Phase.DONE)
-    yield from ((i, True) for _, _, i in alone)
+    unused = sorted((w, i.id, i) for i in may if (w := _last_written(i.id)) < time.time() - UNUSED_S)
+    yield from ((i, False) for _, _, i in unused if i.phase is Phase.DONE)
+    yield from ((i, True) for _, _, i in unused)
 
 
-def _written(run_id: str) -> float:
-    """When it was last written to."""
+def _last_written(run_id: str) -> float:
+    """Return the time that a run was last written to."""
     folder = runs_home() / run_id
     times = []
     for name in ("run.json", "steps.jsonl", "frames"):
@@ -159,21 +155,17 @@ def _between(folder: RunFolder) -> list[Path]:
 
 
 def _thin(info: RunInfo) -> int:
-    """Delete the states between the first and the last; the bytes that were freed."""
+    """Delete the states between the first and the last; return the bytes that were freed."""
     folder = RunFolder(runs_home() / info.id)
     if held_here(info.id) is not None:
         return 0
     freed = 0
     try:
-        lock = hold(folder)
-        try:
+        with hold(folder):
             for path in _between(folder):
                 size = path.stat().st_size
                 path.unlink()
                 freed += size
-        finally:
-            if lock is not None:
-                lock.close()
     except (LabError, OSError) as error:
         log.warning("states of run %s stay: %s", info.id, error)
     return freed
@@ -189,7 +181,7 @@ def _remove(info: RunInfo) -> int:
     return size
 
 
-def _memory() -> list[dict[str, Any]]:
+def _read_log() -> list[dict[str, Any]]:
     try:
         found = json.loads((runs_home() / ".went.json").read_bytes())
         return [e for e in found if {"when", "what", "title", "id", "bytes", "owner"} <= set(e)]
@@ -197,11 +189,15 @@ def _memory() -> list[dict[str, Any]]:
         return []
 
 
-def _remember(info: RunInfo, whole: bool, freed: int) -> None:
+def _note_deletion(info: RunInfo, whole: bool, freed: int) -> None:
     what = "all" if whole else "states in between"
-    log.warning("kept runs are at their limit: %s of run %s went", what, info.id)
+    log.warning("kept runs are at their limit; deleted %s of run %s", what, info.id)
     entry = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"), "what": what, "title": info.title,
-        "id": info.id, "bytes": freed, "owner": info.owner,
-    }  # fmt: skip
-    write_bytes(runs_home() / ".went.json", json.dumps([*_memory(), entry][-REMEMBERED:]).encode())
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "what": what,
+        "title": info.title,
+        "id": info.id,
+        "bytes": freed,
+        "owner": info.owner,
+    }
+    write_bytes(runs_home() / ".went.json", json.dumps([*_read_log(), entry][-REMEMBERED:]).encode())

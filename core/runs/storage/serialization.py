@@ -1,4 +1,4 @@
-"""Settings and measurements as plain values for json, and back again; what is unknown or missing is told, never guessed."""
+"""Settings and measurements as plain values for json, and back; unknown or missing values raise, they are never guessed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from typing import Any
 
 import torch
 
-from core.config import as_dict
 from core.errors import ConfigError, StoreError
 from core.evaluation.attacks import AttackReport
 from core.evaluation.metrics import Reading, Report
+from core.runs.history import config_dict as config_dict
 from core.runs.setup import Setup
 from core.runtime.bounds import listed
 
 
-def config_dict(config: Any) -> Any:
-    """A config as plain values; None for one that is no dataclass (a plug-in's)."""
-    return as_dict(config) if hasattr(config, "__dataclass_fields__") else None
-
-
 def config_like(template: Any, values: Any) -> Any:
-    """A config of the kind of ``template`` with ``values``; what an older version did not know keeps its value there.
+    """Return a config like ``template`` with ``values``; a setting that is not among them keeps its value in ``template``.
 
-    Raises DataError for settings that this version does not know or does not allow.
+    Raises StoreError for settings that this version does not know or does not allow.
     """
     if values is None or not hasattr(template, "__dataclass_fields__"):
         return template
@@ -46,12 +41,12 @@ def config_like(template: Any, values: Any) -> Any:
 
 
 def setup_dict(setup: Setup) -> dict[str, Any]:
-    """A Setup as plain values."""
+    """Return a Setup as plain values."""
     return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(setup).items()}
 
 
 def setup_from(values: Any) -> Setup:
-    """What ``setup_dict`` wrote. Raises DataError for anything else."""
+    """Return the Setup of what ``setup_dict`` gave. Raises StoreError for anything else."""
     try:
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return Setup(**plain)
@@ -60,18 +55,18 @@ def setup_from(values: Any) -> Setup:
 
 
 def reading_dict(reading: Reading) -> dict[str, Any]:
-    """A Reading as plain values, but for its probabilities."""
+    """Return a Reading as plain values, without its probabilities."""
     found = {f.name: getattr(reading, f.name) for f in fields(Reading) if f.name != "forget_probabilities"}
     return {**found, "attack": asdict(reading.attack), "answers": list(reading.answers)}
 
 
 def report_dict(report: Report) -> dict[str, Any]:
-    """A Report as plain values, but for its probabilities."""
+    """Return a Report as plain values, without its probabilities."""
     return {**reading_dict(report), "js_to_references": list(report.js_to_references)}
 
 
 def reading_values(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a Reading from what ``reading_dict`` wrote; without its probabilities."""
+    """Return the fields of a Reading of what ``reading_dict`` gave; without its probabilities."""
     known = {f.name for f in fields(Reading)}
     found = {k: v for k, v in values.items() if k in known}
     attack = {f.name: values["attack"][f.name] for f in fields(AttackReport)}
@@ -79,7 +74,7 @@ def reading_values(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def weights_key(model: torch.nn.Module) -> str:
-    """A hash of all weights, by which a model is known again."""
+    """Return a hash of all weights, by which a model is recognised."""
     from core.runtime.content_cache import content_key
 
     return content_key("weights", *[v for _, v in sorted(model.state_dict().items())])

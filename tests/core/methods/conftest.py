@@ -13,7 +13,7 @@ from tests import toys
 @pytest.fixture
 def toy_world(monkeypatch, toy_split):
     """The toy data is what every name loads, quickly trained; nothing is kept for other tests."""
-    monkeypatch.setattr("core.experiments.session.experiment.load", lambda *a, **k: toy_split.dataset)
+    monkeypatch.setattr("core.experiments.session.preparation.load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr(watch_module, "load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", classmethod(lambda *a: toys.TRAIN))
     for module in ("core.runs.original_models", "core.runs.reference_models"):

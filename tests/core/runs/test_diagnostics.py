@@ -111,9 +111,10 @@ def test_a_vae_with_a_huge_rate_diverges_and_the_step_without_a_number_is_named(
         lab(replace(PRESET, vae=replace(PRESET.vae, lr=lr)), seed) for lr in (0.07, 0.1) for seed in range(3)
     ]
     curves = [
-        run.progress["vae_f"].curve for run, found in played
+        run.progress["vae_f"].curve
+        for run, found in played
         if "vae_f" in run.progress and [a.began for a in found if a.name == "VAE diverges"]
-    ]  # fmt: skip
+    ]
     assert any(len(curve) == PRESET.vae.epochs and max(curve) > 1e6 for curve in curves)
     broken = [(run, found) for run, found in played if run.error is not None and run.steps]
     assert broken

@@ -88,10 +88,18 @@ def test_an_illegal_move_is_refused_and_changes_nothing(run, phase, move):
     assert run.steps == steps
 
 
-LEGAL = [("ready", "play", "running"), ("ready", "cancel", "cancelled"), ("ready", "advance", "running"),
-         ("running", "pause", "paused"), ("running", "cancel", "cancelled"), ("running", "advance", "running"),
-         ("paused", "play", "running"), ("paused", "cancel", "cancelled"), ("paused", "advance", "paused"),
-         ("done", "advance", "done")]  # fmt: skip
+LEGAL = [
+    ("ready", "play", "running"),
+    ("ready", "cancel", "cancelled"),
+    ("ready", "advance", "running"),
+    ("running", "pause", "paused"),
+    ("running", "cancel", "cancelled"),
+    ("running", "advance", "running"),
+    ("paused", "play", "running"),
+    ("paused", "cancel", "cancelled"),
+    ("paused", "advance", "paused"),
+    ("done", "advance", "done"),
+]
 
 
 @pytest.mark.parametrize(("phase", "move", "after"), LEGAL)

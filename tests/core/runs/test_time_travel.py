@@ -1,4 +1,4 @@
-"""Back to any step, forks, changes of settings, and the states that make them possible: bit for bit."""
+"""Rewinds, forks, changes of settings and checkpoints: every step is repeated bit for bit."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def experiment(monkeypatch, toy_split, toy_model):
         def split(self, dataset):
             return toy_split
 
-    monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
+    monkeypatch.setattr("core.experiments.session.preparation.load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", lambda *a: toys.TRAIN)
     monkeypatch.setattr("core.experiments.session.preparation.Preparation._map", flat_map)
     made = module.Experiment(Setup(), Scheduler(workers=1), config=toys.QUICK)
@@ -139,13 +139,12 @@ def test_a_reset_gives_a_fresh_run_and_keeps_the_references(experiment):
 
 
 def test_preparing_that_fails_is_one_sentence(experiment, monkeypatch):
-    import core.experiments.session.experiment
     from core.errors import DataError, RequestError
 
     def broken(*args, **kwargs):
         raise DataError("the file is broken")
 
-    monkeypatch.setattr(core.experiments.session.experiment, "load", broken)
+    monkeypatch.setattr("core.experiments.session.preparation.load", broken)
     experiment.start()
     until(lambda: experiment.error)
     assert str(experiment.error) == "the file is broken"
@@ -163,7 +162,7 @@ def test_what_waits_for_umap_holds_up_no_run(experiment):
         gate.wait(60)
         yield
 
-    experiment._measure_noise = blocked
+    experiment.pool._measure_noise = blocked
     try:
         experiment.start()
         until(lambda: experiment.references)

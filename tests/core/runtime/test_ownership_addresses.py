@@ -110,7 +110,7 @@ def test_a_new_cookie_is_no_new_allowance(kinds, monkeypatch):
     (home() / "runs").mkdir(exist_ok=True)
     (home() / "runs" / "large").write_bytes(bytes(2**20))
     full = SessionLimits(disk_mb=1)
-    with pytest.raises(RequestError, match="1 MB of disk, the most"):
+    with pytest.raises(RequestError, match="all of its 1 MB of disk"):
         full.check_disk()
     assert "1 MB of disk" in full.why_not_kept(B)
 

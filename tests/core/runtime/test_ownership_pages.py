@@ -64,7 +64,7 @@ def test_one_tab_too_many_gets_a_calm_page(pages):
     second = pages("lab", B)
     assert not second.exception
     assert [i.value for i in second.info] == [
-        "The room is full: 1 tabs are open, the most in this classroom; close one that you no longer need, or try again in a minute."
+        "The room is full: 1 tabs are open, the most in this classroom. Close one that you no longer need, or try again in a minute."
     ]
     assert not second.button or [b.label for b in second.button] == ["Try again"]
     first.run()

@@ -1,4 +1,4 @@
-"""A classroom's options and limits, and what the page says of the line."""
+"""A classroom's options and limits, and the page's sentences about the turn queue."""
 
 from __future__ import annotations
 

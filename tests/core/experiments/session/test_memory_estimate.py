@@ -1,4 +1,4 @@
-"""The estimate of a run's memory lies above what is measured, and not far above; each run has a process of its own."""
+"""The memory estimate of a run is above the measured memory, and not far above; each run has its own process."""
 
 from __future__ import annotations
 
@@ -88,8 +88,12 @@ print(json.dumps({"estimate": found.total_mb, "parts": dict(found.parts), "measu
 def test_the_estimate_is_above_what_is_measured_and_not_far(kind, latent, batch, most):
     """``most``: twice what an idle machine measured. A system short of memory takes pages back, so this run's own peak is no bound."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, kind, str(latent), str(batch)], capture_output=True, text=True, check=True, timeout=300
-    )  # fmt: skip
+        [sys.executable, "-c", PROGRAM, kind, str(latent), str(batch)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["measured"] <= found["estimate"], found
     assert found["estimate"] <= most, found
@@ -130,7 +134,7 @@ def test_the_sentence_names_the_largest_part_and_what_to_do():
     with pytest.raises(RequestError) as refused:
         found.require(4000)
     assert str(refused.value) == (
-        "this run would hold up to 11,001 MB of memory, most of it for batches, and the limit is 4,000 MB: choose smaller batches"
+        "this run would hold up to 11,001 MB of memory, most of it for batches, and the limit is 4,000 MB; choose smaller batches"
     )
     found.require(12_000)
 

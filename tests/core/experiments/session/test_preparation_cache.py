@@ -1,7 +1,8 @@
-"""What is being prepared is claimed, and what a whole class opens at once is made once."""
+"""PreparationCache: one Experiment prepares a Setup, and a whole class shares the result."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -89,3 +90,19 @@ def test_when_the_tab_that_prepares_is_closed_another_goes_on(class_of_twenty):
     maker = tabs[1]
     maker.close()
     until(lambda: len(tabs[2].references) == 3 and not tabs[2].work)
+
+
+def test_what_a_tab_with_other_settings_prepares_is_no_other_tabs(class_of_twenty):
+    tabs, _ = class_of_twenty
+    usual = tabs[0]
+    other = type(usual)(usual.setup, usual.runner, config=replace(toys.QUICK, lr_ra=0.5), kept=kept_by(usual))
+    other.start()
+    until(lambda: len(other.references) == 3 and not other.work)
+    other.close()
+    usual.start()
+    until(lambda: usual.run is not None)
+    assert usual.run.config == toys.QUICK
+
+
+def kept_by(tab):
+    return tab.preparation._claim._cache

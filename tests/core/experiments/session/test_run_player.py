@@ -1,4 +1,4 @@
-"""An Experiment's ways through time: taken back, forked, changed, slowed down."""
+"""An Experiment rewinds, forks, changes settings and plays in slow motion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import core.experiments.session.experiment as module
 from core.config import EvalConfig
 from core.errors import IllegalMoveError, RequestError
 from core.evaluation.metrics import FrameEvaluator, evaluate
@@ -43,12 +42,12 @@ def experiment(monkeypatch, toy_split):
         )
         return made, "no key"
 
-    monkeypatch.setattr(module, "load", lambda *a, **k: toy_split.dataset)
+    monkeypatch.setattr("core.experiments.session.preparation.load", lambda *a, **k: toy_split.dataset)
     monkeypatch.setattr("core.config.TrainConfig.preset", lambda *a: toys.TRAIN)
     monkeypatch.setattr(Setup, "split", lambda self, dataset: toy_split)
     monkeypatch.setattr("core.experiments.session.preparation.Preparation._map", flat_map)
-    made = Experiment(Setup(dataset="toy", device="cpu"), Scheduler(workers=1), config=toys.QUICK,
-                      eval_config=EvalConfig(frames=1000), reference_count=1)  # fmt: skip
+    setup, often = Setup(dataset="toy", device="cpu"), EvalConfig(frames=1000)
+    made = Experiment(setup, Scheduler(workers=1), config=toys.QUICK, eval_config=often, reference_count=1)
     made.start()
     until(lambda: made.run is not None or made.error)
     assert made.error is None

@@ -1,4 +1,4 @@
-"""Seats and the line, on a simulated clock: nobody is overtaken, everybody gets the same share, predictions come true."""
+"""TurnQueue on a simulated clock: order, equal shares, and predicted waiting times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`laf run --save` killed at random moments: the store is readable, what was finished is there, and the run goes on to the bit."""
+"""`laf run --save` killed at random moments: runs stay readable, lose nothing finished, and continue to the bit."""
 
 from __future__ import annotations
 
@@ -112,9 +112,13 @@ def test_killed_at_thirty_random_moments_no_finished_frame_is_lost(class_split, 
         [str(Path(__file__).parents[4]), str(Path(__file__).parents[4]), *filter(None, sys.path)]
     )
     nursery = subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        [sys.executable, "-c", NURSERY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
         env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    )
     assert nursery.stdin is not None
     assert nursery.stdout is not None
 

@@ -1,4 +1,4 @@
-"""What kept runs take: a quarter of the arrays as they are, shown, limited, and nothing that a user wants goes by itself."""
+"""The size of kept runs: packed, shown and limited; a run that a user wants is never deleted automatically."""
 
 from __future__ import annotations
 
@@ -200,9 +200,11 @@ def written_as_before(run, folder) -> None:
         for name in sorted(arrays):
             crc = zlib.crc32(np.ascontiguousarray(arrays[name]).data, crc)
         plain = {
-            "number": frame.number, "step": frame.step, "reading": reading_dict(frame.reading),
+            "number": frame.number,
+            "step": frame.step,
+            "reading": reading_dict(frame.reading),
             "seconds": dict(frame.seconds),
-        }  # fmt: skip
+        }
         header = json.dumps({"format": 1, "frame": plain, "crc": crc})
         folder.frame_path(frame.number).write_bytes(save(arrays, metadata={"laf": header}))
     for path in folder.states.iterdir():
@@ -326,12 +328,12 @@ def test_then_whole_runs_go_the_oldest_first_and_never_one_that_a_user_wants(
     finish(run)  # it goes on
     assert run.phase is Phase.DONE
     assert not run.recorder.is_kept
-    assert "none of them may go by itself" in run.recorder.problem
+    assert "none of them may be deleted automatically" in run.recorder.problem
     assert "LAF_RUNS_MB" in run.recorder.problem
     left = {i.id for i in list_runs()[0]}
     assert left == {named, noted, shared, terminal, young, open_run.recorder.id}
     assert [first in w for w in reversed(went())].index(True) < [
-        second in w and ": all" in w for w in reversed(went())
+        second in w and "deleted all" in w for w in reversed(went())
     ].index(True)
     assert all(states_of(r) > 2 for r in (named, noted, shared, terminal, young))
     assert list_runs()[1] == []

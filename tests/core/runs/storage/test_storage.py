@@ -1,4 +1,4 @@
-"""Kept runs: written as they go, read after a kill, restored to the bit; what is damaged is named and hurts no other."""
+"""Kept runs: written while they play, read after a kill, restored to the bit; a damaged file is named."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from core.runs.storage import (
     share_run,
 )
 from core.runs.storage.frame_store import ArrayCache, StoredFrame
-from core.runs.storage.recorder import held_here
+from core.runs.storage.locks import held_here, hold, is_open
 from core.runs.storage.serialization import config_dict, config_like, setup_dict, setup_from
 from tests import toys
 
@@ -182,7 +182,7 @@ def test_after_a_restart_it_has_the_same_marks_changes_alarms_and_progress(toy_s
     run.play(6)
     while run.tick():
         pass
-    run.marks = [Mark(4, "chosen by eye")]
+    run.history.marks = [Mark(4, "chosen by eye")]
     run.change(replace(still, temperature=3.0))
     run.play(2)
     while run.tick():
@@ -461,9 +461,13 @@ def test_killed_at_fifty_random_moments_nothing_finished_is_lost(toy_split, toy_
     chance, finished, midway = random.Random(5), 0, 0
     path = os.pathsep.join([str(Path(__file__).parents[4]), *filter(None, sys.path)])
     nursery = subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        [sys.executable, "-c", NURSERY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
         env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    )
     assert nursery.stdin is not None
     assert nursery.stdout is not None
     try:
@@ -511,6 +515,22 @@ def test_killed_at_fifty_random_moments_nothing_finished_is_lost(toy_split, toy_
     assert midway >= 1
 
 
+def test_a_run_that_an_earlier_version_holds_is_open_elsewhere(toy_split, toy_model, observer):
+    fcntl = pytest.importorskip("fcntl")
+    run = begin(toy_split, toy_model, observer)
+    finish(run)
+    run.recorder.close()
+    folder = run.recorder.folder
+    with open(folder.path / ".lock", "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(RequestError, match="open elsewhere"):
+            hold(folder)
+        assert is_open(run.recorder.id)
+    with hold(folder), pytest.raises(RequestError, match="open elsewhere"):
+        hold(folder)
+    assert not is_open(run.recorder.id)
+
+
 def settled(experiment, wanted) -> None:
     end = time.monotonic() + 120
     while not wanted():
@@ -530,7 +550,7 @@ def toy_experiment(monkeypatch, toy_split, toy_model):
         yield from ()
         return toy_model
 
-    monkeypatch.setattr(module, "load", lambda *_a, **_k: toy_split.dataset)
+    monkeypatch.setattr("core.experiments.session.preparation.load", lambda *_a, **_k: toy_split.dataset)
     monkeypatch.setattr("core.experiments.session.preparation.original", original)
     monkeypatch.setattr(Setup, "split", lambda self, dataset: toy_split)
 

@@ -1,4 +1,4 @@
-"""Frames that are made beside a run are those that it would have made itself, and keep it from nothing."""
+"""Frames made beside a run equal those that the run makes itself, and do not slow it down."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.errors import DivergedError
 from core.methods import LAF
 from core.projection.projection import Projection
 from core.runs.checkpoints import Checkpoints
-from core.runs.frame_worker import FrameWorker
+from core.runs.engine.frame_worker import FrameWorker
 from core.runs.observer import Observer
 from core.runs.run import Phase, Run
 from core.runtime.scheduler import Scheduler
@@ -153,7 +153,7 @@ def test_a_measurement_that_fails_fails_the_run_in_its_words(toy_split, toy_mode
 
 def test_work_beyond_its_share_of_the_time_is_dear_until_that_has_passed(runner, monkeypatch):
     now = 100.0
-    monkeypatch.setattr("core.runs.frame_worker.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("core.runs.engine.frame_worker.time", SimpleNamespace(monotonic=lambda: now))
     watching = FrameWorker(runner, share=0.5)
     assert not watching.is_dear
     watching.charge(0.05)  # it began at 99.95, and is worth 0.1 s

@@ -1,7 +1,7 @@
-"""The folder of one run: run.json, steps.jsonl, frames/, states/, model.safetensors; how they are written and read.
+"""RunFolder: reads and writes run.json, steps.jsonl, frames/, states/ and model.safetensors of one run.
 
-Whatever moment a process dies at, the folder can be read: files appear whole by renaming, a line of steps has a checksum, and a torn
-last line or last frame counts as not written. A frame is written after its step, and before anybody is shown it.
+The folder can be read at whatever moment a process dies. Files are renamed into place when they are whole. Each line of steps.jsonl
+has a checksum. A torn last line or last frame counts as not written. A frame is written after its step and before it is shown.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import zlib
+import shutil
+import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,24 +25,27 @@ from core.runs.storage.frame_store import (
     read_frame,
     stored,
 )
+from core.runs.storage.step_log import count_steps, encode_step, read_steps
 from core.runtime.ownership import Claims
 from core.runtime.storage import home, write_bytes
 
 SCHEMA = 1
 KIND = "laf run"
 LOCK = ".lock"
-OWNER = "owner.json"  # what a list of runs reads first: run.json of another browser's run stays unread
-_BYTES: dict[Path, tuple[tuple[int, ...], int]] = {}  # of runs, with what they were counted at
+STEPS = "steps.jsonl"
+OWNER = "owner.json"  # a list of runs reads it first, so that run.json of another browser's run stays unread
+STALE_S = 3600.0  # a half-made folder that is older belongs to a process that was killed
+_SIZES: dict[Path, tuple[tuple[int, ...], int]] = {}  # of folders: times of the last change, and bytes
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
 def runs_home() -> Path:
-    """Where all runs lie."""
+    """Return the folder of all kept runs."""
     return home() / "runs"
 
 
 def run_folder(run_id: str) -> RunFolder:
-    """The folder of a kept run. Raises RequestError when there is none; an id is checked before it is part of a path."""
+    """Return the folder of a kept run. Raises RequestError when there is none; the id is checked before it is part of a path."""
     path = runs_home() / run_id
     if not _ID.fullmatch(run_id) or not path.is_dir():
         raise RequestError(f"no run is kept as {run_id[:60]!r}; `laf runs list` shows those there are")
@@ -49,17 +53,17 @@ def run_folder(run_id: str) -> RunFolder:
 
 
 def no_run(run_id: str) -> str:
-    """The sentence of the page for a run that is not there, and for another browser's: neither tells of the other."""
+    """Return one sentence for a missing run and for another browser's, so that it does not tell which of the two it is."""
     return f"no run is kept as {run_id[:60]!r} that is yours or shared; the page Runs shows those there are"
 
 
 def is_run_id(name: str) -> bool:
-    """Whether a run can be called that."""
+    """Return whether ``name`` is a possible id of a run."""
     return _ID.fullmatch(name) is not None
 
 
 class RunFolder:
-    """Reads and writes the files of one run; knows nothing of Runs."""
+    """The files of one run; it does not know the class Run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +72,7 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.path.name
 
     @property
@@ -84,14 +88,16 @@ class RunFolder:
     # about
 
     def read_about(self) -> dict[str, Any]:
-        """run.json. Raises DataError, naming the file, when it is missing, damaged, foreign or newer."""
+        """Read run.json. Raises StoreError, naming the file, when it is missing, damaged, foreign or newer."""
         path = self.path / "run.json"
         try:
             about = json.loads(path.read_bytes())
             if about["kind"] != KIND:
                 raise KeyError("kind")
             if about["schema"] > SCHEMA:
-                raise StoreError(f"{path} was written by a newer version (schema {about['schema']}); update the Lab to read it")  # fmt: skip
+                raise StoreError(
+                    f"{path} was written by a newer version (schema {about['schema']}); update the Lab to read it"
+                )
             if not isinstance(about["setup"], dict):
                 raise TypeError("setup")
             found: dict[str, Any] = about
@@ -103,24 +109,26 @@ class RunFolder:
                 f"{path} was not written by the Lab, or lacks {error}; delete the folder"
             ) from error
         except (ValueError, OSError, RecursionError) as error:
-            raise StoreError(f"{path} is damaged and cannot be read; delete the folder, or put a copy back") from error  # fmt: skip
+            raise StoreError(
+                f"{path} is damaged and cannot be read; delete the folder, or put a copy back"
+            ) from error
 
     def write_about(self, about: dict[str, Any]) -> None:
-        """Replace run.json. Raises DataError when it cannot be written."""
+        """Replace run.json. Raises StoreError when it cannot be written."""
+        shared = about.get("shared", True)
         values = {"kind": KIND, "schema": SCHEMA, **about}
-        said = json.dumps({"owner": about.get("owner"), "shared": about.get("shared", True)}).encode()
+        owner = json.dumps({"owner": about.get("owner"), "shared": shared}).encode()
         files = [(self.path / "run.json", json.dumps(values, indent=1).encode())]
-        if (
-            said != self._owner_bytes()
-        ):  # a crash between the two must not show a run that is no longer shared
-            files.insert(0 if not about.get("shared", True) else 1, (self.path / OWNER, said))
+        if owner != self._owner_bytes():
+            # a crash between the two files must not show a run that is no longer shared
+            files.insert(1 if shared else 0, (self.path / OWNER, owner))
         for path, data in files:
             write_bytes(path, data)
 
     def claims(self) -> Claims:
-        """Whose run it is: from the small file beside run.json, or from run.json where that file is missing.
+        """Read who may see and change the run, from owner.json, or from run.json where that is missing.
 
-        Raises DataError where neither can be read.
+        Raises StoreError where neither can be read.
         """
         for read in (lambda: json.loads(self._owner_bytes()), self.read_about):
             try:
@@ -140,124 +148,108 @@ class RunFolder:
     # steps
 
     def append_step(self, step: Step) -> None:
-        """One more line."""
+        """Add one line."""
         if self._steps is None:
-            self._steps = open(self.path / "steps.jsonl", "ab", buffering=0)  # noqa: SIM115 - open as long as the run
-        self._steps.write(_line(step))
+            self._steps = open(self.path / STEPS, "ab", buffering=0)  # noqa: SIM115 - closed by ``close``
+        self._steps.write(encode_step(step))
 
     def write_steps(self, steps: list[Step]) -> None:
-        """All lines at once, in place of what is there."""
+        """Replace all lines."""
         self.close()
-        put(self.path / "steps.jsonl", b"".join(map(_line, steps)))
+        put(self.path / STEPS, b"".join(map(encode_step, steps)))
 
     def read_steps(self) -> list[Step]:
-        """All whole lines; a torn last one is dropped. Raises DataError, naming the line, for damage before that."""
-        path = self.path / "steps.jsonl"
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read ({error.strerror})") from error
-        steps: list[Step] = []
-        for number, line in enumerate(lines[:-1], 1):
-            step = _parse(line, number)
-            if step is None:
-                if any(_parse(later, None) for later in lines[number:-1]):
-                    raise StoreError(f"line {number} of {path} is damaged; the run cannot be read beyond it")
-                break
-            steps.append(step)
-        return steps
+        """Read all whole lines. Raises StoreError, naming the line, for one that is damaged before the last."""
+        return read_steps(self.path / STEPS)
 
     # frames
 
     def frame_path(self, number: int) -> Path:
-        """The file of frame ``number``, there or not."""
+        """Return the path of frame ``number``, whether or not it exists."""
         return self.path / "frames" / f"{number:06d}.safetensors"
 
     def write_frame(self, frame: Frame) -> StoredFrame:
-        """Write a frame, or link the file it lies in already; the frame as it is from then on."""
+        """Write a frame, or link the file that has it already; return the frame that reads its arrays from there."""
         path = self.frame_path(frame.number)
         if isinstance(frame, StoredFrame) and frame.path.name == path.name and frame.path.exists():
             link(frame.path, path)
             return stored(read_frame(path, arrays=False)[0], frame.record, path, self.cache)
         earlier = self.frame_path(frame.number - 1)
-        before = None if begins_chain(frame.number) else self.cache.peek(earlier)  # else it is packed alone
+        before = None if begins_chain(frame.number) else self.cache.peek(earlier)  # None: packed alone
         data, plain, arrays = frame_bytes(frame, before)
         put(path, data)
         self.cache.put(path, arrays)
         return stored(plain, frame.record, path, self.cache)
 
     def moved(self, frame: StoredFrame) -> StoredFrame:
-        """The same frame after the folder got its name."""
+        """Return the same frame after the folder was renamed."""
         path = self.frame_path(frame.number)
         self.cache.rename(frame.path, path)
         return StoredFrame({**vars(frame), "reading": frame.reading.moved(path)}, path, self.cache)
 
     def read_frames(self, steps: list[Step]) -> list[StoredFrame]:
-        """All frames of ``steps``, without their arrays. Raises DataError for one that is damaged, unless it is the last."""
+        """Read all frames of ``steps`` without their arrays. Raises StoreError for a damaged one, unless it is the last."""
         numbers = sorted(int(p.stem) for p in self.path.glob("frames/[0-9]*.safetensors") if p.stem.isdigit())
         frames = []
         for at, number in enumerate(numbers):
             path = self.frame_path(number)
             if number != at:
-                raise StoreError(f"{self.frame_path(at)} is missing, and frames after it are there; delete the run")  # fmt: skip
+                raise StoreError(
+                    f"{self.frame_path(at)} is missing, and frames after it are there; delete the run"
+                )
             try:
                 plain = read_frame(path, arrays=False)[0]
             except DataError:
                 if at == len(numbers) - 1:
                     break
                 raise
-            if plain["step"] > len(steps):  # a rewind was cut short
+            if plain["step"] > len(steps):  # the process died in the middle of a rewind
                 break
             record = steps[plain["step"] - 1] if plain["step"] else None
             frames.append(stored(plain, record, path, self.cache))
         return frames
 
     def count_frames(self) -> int:
-        """Frames there are, unread."""
+        """Return the number of frames, without reading them."""
         return sum(1 for _ in self.path.glob("frames/[0-9]*.safetensors"))
 
     def count_steps(self) -> int:
-        """Whole lines of steps, unread."""
-        try:
-            return (self.path / "steps.jsonl").read_bytes().count(b"\n")
-        except OSError:
-            return 0
+        """Return the number of steps, without decoding them."""
+        return count_steps(self.path / STEPS)
 
     def drop_frames(self, count: int) -> None:
-        """Keep the first ``count``; the last goes first, so that there is never a gap."""
+        """Keep the first ``count`` frames; delete from the last one back, so that there is never a gap."""
         for path in sorted(self.path.glob("frames/[0-9]*.safetensors"), reverse=True):
             if int(path.stem) >= count:
                 path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Delete what a process that was killed left half-written; call it while the run is held."""
+        """Delete half-written files of a killed process; call it while the run is locked."""
         for place in (self.path, self.path / "frames", self.states):
             for path in place.glob(".*"):
                 if path.is_file() and path.name != LOCK:
                     path.unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """What was written lasts through a loss of power."""
+        """Write buffered steps to disk, so that they survive a power loss."""
         if self._steps is not None:
             os.fsync(self._steps.fileno())
 
     def close(self) -> None:
-        """Let go of the file of steps."""
+        """Close the file of steps."""
         if self._steps is not None:
             self._steps.close()
             self._steps = None
 
     @property
     def bytes(self) -> int:
-        """On disk; files shared with a parent count in each. Counted anew once a file has come, gone or grown."""
+        """Size on disk, counted again when a file was added, deleted or grew. Files shared with a parent run count in each."""
         try:
             places = (self.path, self.path / "frames", self.states)
             seen = (*(p.stat().st_mtime_ns for p in places if p.exists()), self._bytes_of_steps)
-            known = _BYTES.get(self.path)
+            known = _SIZES.get(self.path)
             if known is None or known[0] != seen:
-                _BYTES[self.path] = known = (
+                _SIZES[self.path] = known = (
                     seen,
                     sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file()),
                 )
@@ -267,12 +259,12 @@ class RunFolder:
 
     @property
     def _bytes_of_steps(self) -> int:
-        path = self.path / "steps.jsonl"
+        path = self.path / STEPS
         return path.stat().st_size if path.exists() else 0
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write ``data`` whole or not at all, in a folder that is there; not synced, so that a frame costs no turn of a disk."""
+    """Write ``data`` whole or not at all, into an existing folder; do not sync, which would slow down each frame."""
     part = path.with_name(f".{path.name}.part")
     try:
         with open(part, "wb") as file:
@@ -284,7 +276,7 @@ def put(path: Path, data: bytes) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """The same file under another name, or a copy where the file system knows no links. Files of runs are never changed in place."""
+    """Link a file under another name, or copy it where the file system has no links. Run files never change in place."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
@@ -292,17 +284,11 @@ def link(source: Path, target: Path) -> None:
         put(target, source.read_bytes())
 
 
-def _line(step: Step) -> bytes:
-    text = json.dumps(step.as_dict(), separators=(",", ":")).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _parse(line: bytes, number: int | None) -> Step | None:
-    """The step of a line; None when it is not whole, or not step ``number``."""
-    try:
-        if int(line[:8], 16) != zlib.crc32(line[9:]):
-            return None
-        step = Step.from_dict(json.loads(line[9:]))
-    except (ValueError, TypeError):
-        return None
-    return step if number is None or step.number == number else None
+def delete_half_made() -> None:
+    """Delete folders of runs that killed processes left half-made or half-deleted."""
+    for path in runs_home().glob(".[0-9]*"):
+        try:
+            if time.time() - path.stat().st_mtime > STALE_S:
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:  # another process deleted it first
+            continue

@@ -1,8 +1,8 @@
-"""Frames made beside a run: while it takes its next steps, another thread measures a copy of the model and places it on the map.
+"""FrameWorker: makes frames beside a run, in another thread, while the run takes its next steps.
 
-At most one model waits. What a run does when a second one is due says its EvalConfig: where each frame counts it waits, elsewhere it goes on
-without that frame, so that being watched does not slow it down. Nor does it take a frame that is too dear: two cores share a memory and often more,
-and steps beside work that never ends took a quarter longer (benchmarks/watched.py).
+The worker measures a copy of the model and places it on the map. At most one model waits. When a second frame is due, the EvalConfig
+decides: where each frame counts, the run waits; elsewhere it goes on without that frame. A run also skips a frame that costs too much,
+since two cores share a memory: steps beside work without a pause took a quarter longer (benchmarks/watched.py).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import torch
 from core.runtime import device as compute
 from core.runtime.scheduler import Scheduler
 
-# what frames and maps may take of the time that passes, in cores, so that steps lose a tenth at most; by how many cores there are
+# cores that frames and maps may use on average, by the number of cores, so that steps lose a tenth at most
 _SHARES = {1: 0.1, 2: 0.5}
 
 
 class FrameWorker:
-    """One run's frames as a task of ``runner``; jobs are done one after another, in the order they were handed in.
+    """Makes one run's frames as a task of ``runner``, one job after another.
 
-    ``share``: seconds of work that each second may hold; default by the number of cores, without a limit from three on.
+    ``share``: seconds of work in each second; default by the number of cores, without a limit from three on.
     """
 
     def __init__(self, runner: Scheduler, share: float | None = None) -> None:
@@ -37,7 +37,7 @@ class FrameWorker:
         self._busy = False
 
     def another(self) -> FrameWorker:
-        """For another run, on the same runner."""
+        """Return a FrameWorker for another run, on the same runner."""
         return FrameWorker(self._runner, self.share)
 
     @property
@@ -51,25 +51,25 @@ class FrameWorker:
         return time.monotonic() < self._free_at
 
     def charge(self, seconds: float) -> None:
-        """Work of this length, wherever it was done, has just ended."""
+        """Count work of this length that has just ended, also of a follow map."""
         with self._lock:
             self._free_at = max(self._free_at, time.monotonic() - seconds) + seconds / self.share
 
     @property
     def pending(self) -> int:
-        """Jobs that are not done, 0 to 2."""
+        """Number of jobs that are not done, 0 to 2."""
         with self._lock:
             return int(self._busy) + (self._waiting is not None)
 
     def hand(self, job: Callable[[], None]) -> None:
-        """Do ``job``, which raises nothing, beside whoever calls. Only while it is not full."""
+        """Do ``job``, which raises nothing, in another thread. Only while it is not full."""
         with self._lock:
             assert self._waiting is None
             self._waiting = job
         self._runner.submit(self)
 
     def tick(self) -> bool:
-        """One job; whether there is another."""
+        """Do one job; return whether there is another."""
         with self._lock:
             job, self._waiting = self._waiting, None
             self._busy = job is not None
@@ -84,20 +84,20 @@ class FrameWorker:
         return self._waiting is not None
 
     def settle(self, most_s: float = 5.0) -> None:
-        """Wait until nothing is pending; what waits after ``most_s`` is dropped."""
+        """Wait until nothing is pending; drop a job that still waits after ``most_s``."""
         end = time.monotonic() + most_s
         while self.pending and time.monotonic() < end:
             time.sleep(0.001)
         self.drop()
 
     def drop(self) -> None:
-        """Forget what waits; a job in progress ends by itself."""
+        """Drop the waiting job; a job in progress ends normally."""
         with self._lock:
             self._waiting = None
 
 
 def own_stream(device: torch.device) -> AbstractContextManager[object]:
-    """Compute on a stream of its own, after what was asked of ``device`` so far; nothing special but on CUDA."""
+    """Return a context that computes on a separate CUDA stream after all work so far; on other devices it does nothing."""
     if device.type != "cuda":
         return nullcontext()
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

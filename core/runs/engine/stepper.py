@@ -1,0 +1,112 @@
+"""MethodStepper: one method on one model and one split, with its state between two steps."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+import torch
+
+from core.data.split import Split
+from core.errors import IllegalMoveError, LabError, RequestError
+from core.methods.base import Unlearner, refused_change
+from core.methods.step import Stage, Step
+from core.models.base import Net
+from core.runs.history import RunHistory
+from core.runtime.progress import Progress
+from core.training.supervised import copy_of
+
+log = logging.getLogger(__name__)
+
+
+class MethodStepper:
+    """Prepares an Unlearner, takes its steps, and saves and restores its state.
+
+    The model is copied, never changed. Labels reach a method only if it says that it needs them.
+    """
+
+    def __init__(self, unlearner: Unlearner, model: Net, split: Split, seed: int) -> None:
+        unlearner.configure(model, split)
+        self.unlearner = unlearner
+        self.model = model  # the original
+        self.split = split  # with labels
+        self.seed = seed
+        self.state: Any = None  # None until ``begin``
+        self._visible = split if unlearner.needs_labels else split.unlabelled()
+
+    def begin(self) -> None:
+        """Make the first state, unless there is one."""
+        if self.state is None:
+            self.state = self.unlearner.start(self.model, self._visible, seed=self.seed)
+
+    def stages(self, config: Any) -> tuple[Stage, ...]:
+        """Return the stages of a run with ``config``; the last one consists of steps."""
+        return self.unlearner.stages(self._visible, config)
+
+    def prepare(self, config: Any) -> Progress | None:
+        """Do one slice of what must happen before step 1; return None when nothing is left of it."""
+        self.begin()
+        return self.unlearner.prepare(self.state, config)
+
+    def step(self, config: Any) -> Step:
+        """Take the next step. Raises DivergedError when a loss is no number."""
+        return self.unlearner.step(self.state, config)
+
+    def repeat_step(self, history: RunHistory, latest: Any) -> Step:
+        """Take a step again that ``history`` has, with the settings of that time; ``latest`` as ``config_at``."""
+        number = self.state.number
+        step = self.step(history.config_at(number + 1, latest))
+        if step != history.steps[number]:
+            log.warning("step %d was not repeated to the bit", step.number)
+        return step
+
+    @property
+    def result(self) -> Net:
+        """The model as it is now; not a copy."""
+        return self.unlearner.result(self.state)
+
+    def copy_result(self) -> Net:
+        """Return a copy of the model as it is now. Raises IllegalMoveError before there is a state."""
+        if self.state is None:
+            raise IllegalMoveError("the run has not started, so it has no result; advance it first")
+        model: Net = copy_of(self.result).eval()
+        return model
+
+    def save(self) -> dict[str, Any]:
+        """Return a copy of the state, which does not change with the next step."""
+        return copy.deepcopy(self.state.state_dict())
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from a state that ``save`` returned."""
+        self.begin()
+        self.state.load_state_dict(copy.deepcopy(saved))
+
+    def share_with(self, other: MethodStepper) -> None:
+        """Give ``other`` what no step changes, where the method can, so that it is in memory once."""
+        share = getattr(self.state, "share_with", None)
+        if share is not None:
+            share(other.state)
+
+    def require_change(self, before: Any, now: Any, steps: int) -> None:
+        """Raise RequestError where the method cannot go on after ``steps`` steps with the settings ``now``."""
+        why = refused_change(self.unlearner, before, now)
+        if why is not None:
+            raise RequestError(why)
+        end = self.stages(now)[-1].total
+        if end <= steps:
+            raise RequestError(
+                f"{steps} steps are taken already and these settings end after {end}; ask for more steps"
+            )
+
+    def explain(self, error: Exception) -> LabError:
+        """Return what a method or a measurement raised as one sentence; an unforeseen error is logged."""
+        if isinstance(error, LabError):
+            return error
+        title = self.unlearner.title
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            return LabError(
+                f"{title} ran out of memory; choose a smaller batch size or device memory that suffices"
+            )
+        log.error("a run failed", exc_info=error)
+        return LabError(f"{title} failed: {type(error).__name__}: {error}".splitlines()[0])
