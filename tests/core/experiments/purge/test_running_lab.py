@@ -119,8 +119,8 @@ def test_a_study_that_is_being_run_stops_a_purge(home, school, monkeypatch):
 
 
 def test_what_jobs_of_studies_share_is_made_anew_after_a_purge(school):
-    assert jobs._kept("images", lambda: 1) == 1
-    assert jobs._kept("images", lambda: 2) == 1
+    assert jobs._cached("images", lambda: 1) == 1
+    assert jobs._cached("images", lambda: 2) == 1
     purge(school, subjects=[SUBJECT])
-    assert jobs._kept("images", lambda: 2) == 2
-    jobs._KEPT.clear()
+    assert jobs._cached("images", lambda: 2) == 2
+    jobs._CACHE.clear()
