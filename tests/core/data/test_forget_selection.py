@@ -222,7 +222,7 @@ def test_no_name_leads_out_of_the_folder(name):
 
 
 def test_nothing_picked_is_not_kept(own_home, digits):
-    with pytest.raises(RequestError, match="nothing is picked"):
+    with pytest.raises(RequestError, match="no image is selected"):
         save_list("empty", digits, Selection())
 
 

@@ -12,7 +12,6 @@ from safetensors.torch import save
 from torch.nn import functional
 
 from core.errors import DataError, RequestError
-from core.models import uploads
 from core.models.base import Classifier, outputs
 from core.models.registry import build
 from core.models.torchvision_net import TorchvisionNet, layers
@@ -139,7 +138,7 @@ WRONG = {
 def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(
     data, weights, kind, change, words, monkeypatch
 ):
-    monkeypatch.setattr(uploads, "WIDEST", 4000)
+    monkeypatch.setattr("core.models.uploads.checking.WIDEST", 4000)
     asked = {"arch": ARCH, "layer": "mean", **(change if isinstance(change, dict) else {})}
     if callable(change):
         weights = changed(weights, change)
