@@ -32,7 +32,7 @@ from core.projection.projection import UmapBackend
 from core.runs.run import Phase
 from core.runs.setup import Setup, usual_classes
 from core.runs.storage import Recorder, RunInfo, is_open, run_folder, run_info, runs_of
-from core.runs.storage.run_folder import no_run
+from core.runs.storage.folder import no_run
 from core.runs.storage.serialization import config_like
 from core.runtime.purge_watch import generation, purged_since
 from core.runtime.scheduler import Scheduler

@@ -350,7 +350,7 @@ def test_a_run_from_before_there_was_a_file_for_its_owner_has_the_owner_of_run_j
 
 
 def test_another_browsers_run_is_not_read_for_a_list(kinds, a_run, monkeypatch):
-    from core.runs.storage.run_folder import RunFolder
+    from core.runs.storage.folder import RunFolder
 
     theirs, mine = a_run(MARK, A), a_run("mine", B)
     read = []
