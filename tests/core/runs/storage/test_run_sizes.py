@@ -364,7 +364,7 @@ def test_the_terminal_says_what_runs_take_and_what_goes_first(
     told = capsys.readouterr().out
     assert size in told
     assert "of 5,000.0 MB" in told
-    assert "go first" in told
+    assert "first deletes" in told
     assert main.main(["runs", "show", run_id]) == 0
     assert size in capsys.readouterr().out
     may_take(monkeypatch, 1.1)
