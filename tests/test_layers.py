@@ -78,7 +78,6 @@ CIRCLES_LEFT = {  # between files of one package
     "core.experiments.session": [{"limits", "memory_estimate"}],
     "core.runs": [{"run", "time_travel"}],
     "core.runs.storage": [{"index", "quota", "recorder"}],
-    "dashboard.session": [{"lab", "lesson_session"}],
 }
 NO_STREAMLIT = "dashboard/presentation"
 
@@ -161,8 +160,8 @@ def attributes(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", DASHBOARD, ids=names(DASHBOARD))
-def test_only_the_lab_touches_session_state_and_query_params(path):
-    if path != ROOT / "dashboard" / "session" / "lab.py":
+def test_only_the_tab_state_touches_session_state_and_query_params(path):
+    if path != ROOT / "dashboard" / "session" / "tab_state.py":
         assert not attributes(path) & {
             "session_state",
             "query_params",

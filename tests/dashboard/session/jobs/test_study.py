@@ -95,7 +95,7 @@ def test_a_point_opens_as_the_settings_it_had(finished):
     assert (setup.dataset, setup.method, setup.seed) == ("digits", "laf", 0)
     assert settings == {"temperature": 5.0}
     several = parse_study("[fixed]\nsequence = [0, 3]\n", "several")
-    assert "several of them" in studying.opened_in_lab(several, {"key": next(several.cells()).key})
+    assert "several requests" in studying.opened_in_lab(several, {"key": next(several.cells()).key})
 
 
 def script():
