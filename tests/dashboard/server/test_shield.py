@@ -155,7 +155,7 @@ def test_frames_of_other_sites_are_an_option(monkeypatch):
 )
 def test_what_is_no_origin_frames_nothing(origin, monkeypatch):
     monkeypatch.setattr(shield, "_FRAMED_BY", ())
-    with pytest.raises(RequestError, match="--frame-origin is an address like"):
+    with pytest.raises(RequestError, match="--frame-origin must be an address like"):
         shield.begin([origin])
 
 

@@ -96,7 +96,7 @@ def is_one_sentence(said: str) -> bool:
 def test_threads_are_never_taken_from_an_address(name, found):
     wanted = asked({**DIGITS, "method": name, "settings": json.dumps(found)})
     lab = make(asked=wanted)
-    assert lab.notice == "threads is not taken from an address; the server decides it: leave it out"
+    assert lab.notice == "threads is not taken from an address: the server sets it; remove it from the address"
     assert lab.experiment.setup == Setup()
     assert lab.experiment.config is None
     lab.close()
@@ -197,7 +197,7 @@ def test_a_model_or_a_run_is_an_id(name):
         ({"share": "7"}, "share must lie in (0, 1]"),
         (
             {"ids": ",".join(map(str, range(MOST_IDS + 1))), "task": "indices"},
-            "names 201 images; the most is 200",
+            "names 201 images and the most is 200",
         ),
         ({"classes": ",".join(["0"] * 9000)}, "characters; the Lab reads at most 8,000"),
         ({"task": "t" * 101}, "is no name: it has 101 characters"),
