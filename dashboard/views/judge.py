@@ -15,7 +15,7 @@ from dashboard.components.comparison_table import table
 from dashboard.forms import model_upload
 from dashboard.presentation.wire.comparison import table_data
 from dashboard.session import classroom_options, resources
-from dashboard.session.jobs.checkpoint_evaluation import Checkpoints, Evaluation, summary_of
+from dashboard.session.jobs.checkpoint_evaluation import Checkpoints, Evaluation, EvaluationJob, summary_of
 from dashboard.session.lab import Lab
 from dashboard.session.polling import wait_for
 
@@ -68,6 +68,11 @@ def page(lab: Lab) -> None:
     if pressed and original is not None and unlearned is not None and layer is not None:
         files = [(f.name, f.getvalue()) for f in (original, unlearned, *retrained)]
         job.evaluate(split, Checkpoints(arch, layer, size, files[0], files[1], files[2:]))
+    _outcome(job)
+
+
+def _outcome(job: EvaluationJob) -> None:
+    """Show the job's progress, its result or its error."""
     if job.error is not None:
         advice = " Choose the architecture that it was trained with." if "does not fit" in job.error else ""
         st.error(f"{job.error}.{advice}" if advice else job.error)

@@ -79,9 +79,16 @@ def test_another_text_is_no_token(old):
 
 @pytest.mark.parametrize(
     "asked",
-    [{"path": "/"}, {"path": "/lab" + HEALTH}, {"method": "HEAD"}, {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "none"},
-     {"sec_fetch_site": "same-site"}, {"accept": "text/html,*/*"}],
-)  # fmt: skip
+    [
+        {"path": "/"},
+        {"path": "/lab" + HEALTH},
+        {"method": "HEAD"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "none"},
+        {"sec_fetch_site": "same-site"},
+        {"accept": "text/html,*/*"},
+    ],
+)
 def test_what_the_page_did_not_ask_for_sets_no_token(asked):
     assert not cookies(answer(**asked))
 
@@ -167,10 +174,21 @@ def asks(origin: str | None, host: str | None = "lab.school:8501") -> bool:
 
 @pytest.mark.parametrize(
     ("origin", "may"),
-    [(None, True), ("http://lab.school:8501", True), ("https://lab.school:8501", True), ("http://lab.school", False),
-     ("http://lab.school:8501.evil", False), ("http://evil@lab.school:8501", False), ("http://localhost:8501", False),
-     ("http://127.0.0.1:3000", False), ("null", False), ("", False), ("http://[", False), ("\xff", False)],
-)  # fmt: skip
+    [
+        (None, True),
+        ("http://lab.school:8501", True),
+        ("https://lab.school:8501", True),
+        ("http://lab.school", False),
+        ("http://lab.school:8501.evil", False),
+        ("http://evil@lab.school:8501", False),
+        ("http://localhost:8501", False),
+        ("http://127.0.0.1:3000", False),
+        ("null", False),
+        ("", False),
+        ("http://[", False),
+        ("\xff", False),
+    ],
+)
 def test_only_the_host_s_own_pages_connect(origin, may):
     assert asks(origin) is may
 

@@ -54,8 +54,14 @@ def test_values_are_read_as_the_field_takes_them():
 
 def test_what_is_put_together_is_the_file_that_is_offered():
     fixed = {"dataset": "digits", "task": "class", "method": "laf"}
-    study = studying.written(name="mine", title='a "name"', fixed=fixed, grid={"temperature": "x0.5, x2", "vae.latent": "4, 8"}, seeds="0-2",
-                             references=2)  # fmt: skip
+    study = studying.written(
+        name="mine",
+        title='a "name"',
+        fixed=fixed,
+        grid={"temperature": "x0.5, x2", "vae.latent": "4, 8"},
+        seeds="0-2",
+        references=2,
+    )
     again = parse_study(study.source, "mine")
     assert again == study
     assert again.size == 2 * 2 * 3
