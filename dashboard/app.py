@@ -1,16 +1,15 @@
-"""The page: its frame and the navigation between its views."""
+"""The page's script: its frame and the navigation between its views."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard.server.warmup import ONE_IMPORT
-
-with ONE_IMPORT:  # the server's warm thread and other browsers' scripts import the same
-    from dashboard.page_frame import frame
+from dashboard.page_frame import frame
+from dashboard.server.warmup import import_lab
 
 VIEWS = Path(__file__).parent / "views"
 
+import_lab()  # before a view imports any of it
 frame()
 pages = [
     st.Page(VIEWS / "lab.py", title="Lab", default=True),

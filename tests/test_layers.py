@@ -74,9 +74,6 @@ FLOORS = {
         {"app"},
     ),
 }
-CIRCLES_LEFT = {  # between files of one package
-    "dashboard.session": [{"lab", "lesson_session"}],
-}
 NO_STREAMLIT = "dashboard/presentation"
 
 
@@ -138,7 +135,7 @@ def circles(package: str) -> list[set[str]]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_circle_within_a_package(package):
-    assert [circle for circle in circles(package) if circle not in CIRCLES_LEFT.get(package, [])] == []
+    assert circles(package) == []
 
 
 @pytest.mark.parametrize("folder", PACKAGES)
@@ -158,8 +155,8 @@ def attributes(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", DASHBOARD, ids=names(DASHBOARD))
-def test_only_the_lab_touches_session_state_and_query_params(path):
-    if path != ROOT / "dashboard" / "session" / "lab.py":
+def test_only_the_tab_state_touches_session_state_and_query_params(path):
+    if path != ROOT / "dashboard" / "session" / "tab_state.py":
         assert not attributes(path) & {
             "session_state",
             "query_params",

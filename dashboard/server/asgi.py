@@ -1,4 +1,8 @@
-"""The Lab's server: Streamlit's own, whose page holds the default's map before Streamlit has started, and whose clicks come once."""
+"""The Lab's web application: Streamlit's own, behind middleware.
+
+Works around this behaviour of Streamlit 1.67: its page is an empty shell, without a way to add to its head or body, until several
+scripts have loaded and the first script run has ended. PageShell adds the map of the default run, and fetches the components early.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from starlette.middleware import Middleware
 
 from dashboard.components.assets import modules
 from dashboard.server.click_dedup import ClickDeduplication
-from dashboard.server.frame_socket import PUSH, route
+from dashboard.server.frame_socket import route
 from dashboard.server.shield import Shield, inline_scripts, policy
 from dashboard.server.warmup import ONE_IMPORT, import_lab
 
@@ -25,11 +29,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parents[1]
 STATIC = HERE / "static"
-HIDES = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")  # the page is written anew
+# Request headers that are not passed on for a page: its answer must be whole and uncompressed.
+HIDDEN_HEADERS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
 
 
 class PageShell:
-    """ASGI middleware: adds to Streamlit's page what makes the first picture early, and leaves every other answer as it is."""
+    """ASGI middleware that adds an early picture to Streamlit's page and leaves every other answer unchanged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,7 +45,7 @@ class PageShell:
         if not _is_page(scope):
             await self._app(scope, receive, send)
             return
-        headers = [(name, value) for name, value in scope["headers"] if name not in HIDES]
+        headers = [(name, value) for name, value in scope["headers"] if name not in HIDDEN_HEADERS]
         start: Message = {}
         body = bytearray()
 
@@ -70,7 +75,7 @@ class PageShell:
 
 
 def _is_page(scope: Scope) -> bool:
-    """Whether somebody goes to a page with it, not to a file."""
+    """Return whether the request is for a page and not for a file."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return False
     path = scope["path"]
@@ -79,13 +84,13 @@ def _is_page(scope: Scope) -> bool:
 
 
 def _is_first(scope: Scope) -> bool:
-    """Whether it is the Lab as it begins: its first page, and an address that asks for nothing else."""
+    """Return whether the request is for the first page, without parameters: only that page begins with the default run."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return scope["path"].strip("/") == base and not scope["query_string"]
 
 
 def picture() -> str:
-    """The default's map with what draws it; static/early.json is made by assets/make_default.py."""
+    """Return the default run's map and the script that draws it; assets/make_default.py writes static/early.json."""
     known: dict[str, Any] = json.loads((STATIC / "early.json").read_text())
     style = (STATIC / "early.css").read_text()
     files = (
@@ -110,23 +115,21 @@ def _warm() -> None:
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """What the first page needs is imported and compiled beside the server's first answers."""
+    """Import and compile what the first page needs in a thread while the server starts; close all tabs when it ends."""
     threading.Thread(target=_warm, name="warm", daemon=True).start()
-    PUSH.serves = True
     yield
-    PUSH.serves = False
     await asyncio.to_thread(_close)
 
 
 def _close() -> None:
-    with ONE_IMPORT:  # the warm thread may be at it
+    with ONE_IMPORT:  # the warm thread may still be importing
         state = sys.modules.get("dashboard.session.lab")
     if state is not None:
         state.close_all()
 
 
 def lab_app(script: Path) -> ASGIApp:
-    """The server's application over a page's script."""
+    """Return the server's application that runs the page's ``script``."""
     middleware = [Middleware(PageShell), Middleware(ClickDeduplication)]
     return Shield(st.App(script, routes=[route()], middleware=middleware, lifespan=lifespan))
 

@@ -1,4 +1,9 @@
-"""A click reaches the app once: Streamlit's page sends it with a poll that happens to go out just then, and then once more by itself."""
+"""Removes clicks from the messages with which a fragment asks to be drawn again.
+
+Works around this behaviour of Streamlit 1.67: its page delays a click by some milliseconds, so that several clicks are sent together.
+If the timer of a fragment with ``run_every`` fires in that time, its message contains the click too, and the click reaches the
+script twice. The message that was meant for the click always follows.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +19,7 @@ TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat
 
 
 class ClickDeduplication:
-    """ASGI middleware: takes what was clicked out of the messages by which a fragment asks to be drawn again.
-
-    Streamlit's page holds a click back for some milliseconds, so that several go out together (seen in 1.67). The timer of a fragment
-    with ``run_every`` that falls in between sends all widgets' values, the click among them, and does not take it back: the app would
-    make it twice. The message that is meant for the click always follows.
-    """
+    """ASGI middleware that removes the triggers from messages that a timer sent."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class ClickDeduplication:
 
 
 def without_clicks(data: bytes) -> bytes:
-    """A message of Streamlit's page (BackMsg, protobuf) without triggers if a timer sent it; every other one as it is."""
+    """Return a message of Streamlit's page (BackMsg, protobuf) without triggers if a timer sent it; else unchanged."""
     message = BackMsg()
     try:
         message.ParseFromString(data)

@@ -1,7 +1,7 @@
-"""Frames go to the browser over a WebSocket of their own: no script runs and no page is drawn for them (docs/wire.md, "Push").
+"""Sends a run's frames to its page over a WebSocket of the Lab's own (docs/wire.md, "Push").
 
-A fragment that polls has Streamlit's page drawn anew each time, which took a quarter of the browser's main thread and a third of the server's
-interpreter. Where another server runs the page (`streamlit run`), it still polls.
+Works around this behaviour of Streamlit 1.67: data reaches a page only through a script run, which draws the page or a fragment
+again. For ten frames a second that took a quarter of the browser's main thread and a third of the server's interpreter.
 """
 
 from __future__ import annotations
@@ -17,42 +17,34 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 if TYPE_CHECKING:
     from dashboard.session.lab import Lab
+    from dashboard.session.polling import News
 
-PATH = "laf-feed"  # beside Streamlit's own; a base path may stand before it
-ANSWER_S = 5.0  # until the browser has taken a packet; then the next one goes out anyhow
-MESSAGE_BYTES = 2**16  # of what a browser says; an answer has about 100
-SPARE = 64  # answers beyond one for each packet: a page sends one more when it opens the line
-LINES = 512  # open at once in this process; a page that gets none polls
+PATH = "laf-feed"  # of the WebSocket; a base path may come before it
+ANSWER_S = 5.0  # longest wait for the browser's answer to a packet, before the next one is sent
+MESSAGE_BYTES = 2**16  # largest message of a browser; an answer has about 100 bytes
+SPARE = 64  # answers beyond one for each packet: a page sends one more each time it opens the connection
+LINES = 512  # connections open at once in this process
 UNSUPPORTED, MALFORMED, TOO_MANY, TOO_BIG = 1003, 1007, 1008, 1009  # close codes of RFC 6455
-NO_SUCH_RUN = 4404  # close code: the page must be drawn anew, or belongs to a server that is gone
-TAKEN_OVER = 4409  # close code: another page listens to the run now; a run has one line
+NO_SUCH_RUN = 4404  # close code: the page is out of date, or belongs to a server that has ended
+TAKEN_OVER = 4409  # close code: another page has opened the run's one connection
 _TOKEN = re.compile(r"[0-9a-f]{24}")
 _FIELDS = ("life", "rev", "from", "follow", "fork", "fork_follow")
 
 
-class FramePublisher:
-    """Whether this process's server pushes; off until it has started."""
-
-    serves = False
-
-
-PUSH = FramePublisher()
-
-
 def route() -> WebSocketRoute:
-    """For the server's routes."""
+    """Return the route of the WebSocket, for the server."""
     return WebSocketRoute(f"/{{base:path}}{PATH}/{{token}}", _serve)
 
 
-_lines: dict[str, Line] = {}  # by the token of the run
+_lines: dict[str, Line] = {}  # by token of the run
 
 
 async def _serve(websocket: WebSocket) -> None:
-    from dashboard.session.lab import lab_of  # torch comes with it
+    from dashboard.session.lab import lab_of  # imports torch
 
     token = websocket.path_params["token"]
     if len(_lines) >= LINES and token not in _lines:
-        await websocket.close(TOO_MANY)  # not accepted, so nothing of it stays
+        await websocket.close(TOO_MANY)  # refused before the handshake, so that it uses no memory
         return
     await websocket.accept()
     lab = lab_of(token) if _TOKEN.fullmatch(token) else None
@@ -64,7 +56,9 @@ async def _serve(websocket: WebSocket) -> None:
     if before is not None:
         before.give_way()
     try:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone while something was sent
+        with contextlib.suppress(
+            WebSocketDisconnect, RuntimeError
+        ):  # the browser left while a message was sent
             await line.serve()
     finally:
         if _lines.get(token) is line:
@@ -72,7 +66,7 @@ async def _serve(websocket: WebSocket) -> None:
 
 
 class Line:
-    """One page's connection, until its run is no longer the tab's."""
+    """One page's connection. It lasts as long as the tab has the run ``lab.token``."""
 
     def __init__(self, websocket: WebSocket, lab: Lab) -> None:
         self._websocket = websocket
@@ -85,16 +79,16 @@ class Line:
         self._owed = SPARE  # answers that the page may still send
         self._loop = asyncio.get_running_loop()
         self._given_way = False
-        self._refused: int | None = None  # close code, after a message that no page of the Lab sends
+        self._refused: int | None = None  # close code after an invalid message
 
     def give_way(self) -> None:
-        """End at once: another page listens to the run."""
+        """End at once, because another page has connected to the run."""
         self._given_way = True
         for event in (self._wake, self._answered):
             self._loop.call_soon_threadsafe(event.set)
 
     async def serve(self) -> None:
-        """Send what is new, each packet when the one before was taken."""
+        """Send news until the connection ends; each packet waits for the answer to the one before."""
         loop = self._loop
         reader = asyncio.create_task(self._read())
         lab = self._lab
@@ -103,22 +97,13 @@ class Line:
         try:
             while not (reader.done() or self._given_way):
                 self._wake.clear()
-                found = await asyncio.to_thread(self._look)
-                if found is None:
+                news = await asyncio.to_thread(lab.news.look, self._token)
+                if news is None:
                     await self._websocket.close(NO_SUCH_RUN)
                     return
-                packet, pulse, pause = found
-                if pulse != self._pulse:
-                    self._pulse = pulse
-                    await self._websocket.send_text(json.dumps({"pulse": pulse}))
-                if packet != self._last:
-                    self._last = packet
-                    self._answered.clear()
-                    self._owed += 1
-                    await self._websocket.send_bytes(packet)
-                    await _first(self._answered.wait(), reader, ANSWER_S)
+                await self._send(news, reader)
                 if not self._given_way:
-                    await _first(self._wake.wait(), reader, pause)
+                    await _first(self._wake.wait(), reader, news.pause_s)
             if self._refused is not None:
                 await self._websocket.close(self._refused)
             elif not reader.done():
@@ -128,21 +113,21 @@ class Line:
             if lab.wake is wake:
                 lab.wake = None
 
-    def _look(self) -> tuple[bytes, str, float] | None:
-        """The next packet, what the page depends on, and seconds until it is worth to look again; None when the run is another."""
-        lab = self._lab
-        lab.drop_purged()
-        if lab.token != self._token:
-            return None
-        if lab.mode == "follow":
-            lab.experiment.want_follow()
-        pulse = words(lab.pulse())
-        outbox, experiment = lab.outbox, lab.experiment
-        packet = outbox.packet(experiment, self._token, lab.crowd)
-        return packet, pulse, 0.0 if outbox.is_behind(experiment) else lab.pause_s
+    async def _send(self, news: News, reader: asyncio.Task[None]) -> None:
+        """Send what has changed since the last message; wait for the answer to a packet."""
+        pulse = words(news.pulse)
+        if pulse != self._pulse:
+            self._pulse = pulse
+            await self._websocket.send_text(json.dumps({"pulse": pulse}))
+        if news.packet != self._last:
+            self._last = news.packet
+            self._answered.clear()
+            self._owed += 1
+            await self._websocket.send_bytes(news.packet)
+            await _first(self._answered.wait(), reader, ANSWER_S)
 
     async def _read(self) -> None:
-        """Take what the browser lacks, after each packet; end with the connection, or at what no page of the Lab sends."""
+        """Receive the browser's answers until the connection ends or a message is invalid."""
         while self._refused is None:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
@@ -165,7 +150,7 @@ class Line:
 
 
 def lack_in(text: str) -> dict[str, Any] | None:
-    """Return what a page says that it lacks, or None. Raises ValueError for any other text."""
+    """Parse a page's answer: what it lacks, or None. Raises ValueError for any other text."""
     try:
         said = json.loads(text)
     except RecursionError as error:
@@ -178,17 +163,17 @@ def lack_in(text: str) -> dict[str, Any] | None:
     found = {name: lack.get(name) for name in _FIELDS}
     for name, value in found.items():
         if value is not None and (type(value) is not int or abs(value) > 2**53):
-            raise ValueError(f"{name} is a number of frames, rounds or lives")
+            raise ValueError(f"{name} must be a whole number")
     return found
 
 
 def words(pulse: tuple[Any, ...]) -> str:
-    """What a page depends on, as the browser compares it."""
+    """Return a pulse as text, which the browser compares with the one that its page was drawn with."""
     return "|".join(map(str, pulse))
 
 
 async def _first(event: Any, reader: asyncio.Task[None], seconds: float) -> None:
-    """Until ``event``, the end of ``reader``, or so many seconds."""
+    """Wait for ``event``, the end of ``reader``, or ``seconds``, whichever comes first."""
     waiting = asyncio.ensure_future(event)
     await asyncio.wait({waiting, reader}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()

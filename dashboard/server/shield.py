@@ -1,8 +1,11 @@
-"""What a browser may do with the Lab's answers, and which pages may speak to it: ASGI middleware before everything else.
+"""ASGI middleware in front of everything else: security headers, the origins that may connect, and the browser's cookie.
 
-* Every answer says so in headers: no script but the Lab's own, no frame on another site, no guessing of types.
-* A WebSocket of a page that another origin served is refused, Streamlit's and the Lab's alike.
-* The browser's token is a cookie that no script reads or sets.
+* Every answer has headers that allow no script but the Lab's own, no frame on another site and no guessing of types.
+* A WebSocket from a page of another origin is refused, for Streamlit's connection and the Lab's alike.
+* The browser's token is a cookie that no script can read or set.
+
+Works around these behaviours of Streamlit 1.67: it sets no security headers, accepts a WebSocket from any page of localhost, asks a
+server on the internet for this machine's address to check an origin, and offers a script no way to set a cookie.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 YEAR_S = 31_536_000
-ASKED_FIRST = "/_stcore/health"  # Streamlit's page asks for it before it opens its WebSocket
+FIRST_REQUEST = "/_stcore/health"  # Streamlit's page makes it before it opens its WebSocket
 SCRIPT = re.compile(
     rb"<script(?![^>]*\bsrc=)(?![^>]*\btype=\"application/json\")[^>]*>(.*?)</script>", re.DOTALL
 )
@@ -39,21 +42,23 @@ _FRAMED_BY: tuple[str, ...] = ()
 
 
 def begin(framed_by: Iterable[str]) -> None:
-    """Let pages of these origins show the Lab in a frame. Raises RequestError for what is no origin."""
+    """Let pages of these origins show the Lab in a frame. Raises RequestError for a text that is not an origin."""
     global _FRAMED_BY
     for origin in framed_by:
         if not re.fullmatch(r"https?://[a-z0-9.\-]+(:[0-9]{1,5})?", origin):
-            raise RequestError(f"--frame-origin is an address like https://school.example, not {origin!r}")
+            raise RequestError(
+                f"--frame-origin must be an address like https://school.example, got {origin!r}"
+            )
     _FRAMED_BY = tuple(framed_by)
 
 
 def policy(scripts: Iterable[bytes] = ()) -> bytes:
-    """The Content-Security-Policy of an answer whose page holds these inline ``scripts``."""
+    """Return the Content-Security-Policy of an answer whose page contains these inline ``scripts``."""
     hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in scripts]
     rules = {
         "default-src": ["'self'"],
         "script-src": ["'self'", *hashes],
-        "style-src": ["'self'", "'unsafe-inline'"],  # Streamlit's page writes its styles while it runs
+        "style-src": ["'self'", "'unsafe-inline'"],  # Streamlit's page adds styles while it runs
         "img-src": ["'self'", "data:", "blob:"],
         "font-src": ["'self'", "data:"],
         "object-src": ["'none'"],
@@ -65,38 +70,38 @@ def policy(scripts: Iterable[bytes] = ()) -> bytes:
 
 
 def inline_scripts(page: bytes) -> list[bytes]:
-    """The scripts that stand in ``page`` itself, as the browser hashes them."""
+    """Return the inline scripts of ``page``, as the browser hashes them."""
     return SCRIPT.findall(page.replace(b"\r\n", b"\n"))
 
 
 def headers() -> dict[bytes, bytes]:
-    """Those of every answer that does not bring its own."""
-    said = {
+    """Return the headers that every answer gets, unless it sets them itself."""
+    found = {
         b"content-security-policy": policy(),
         b"x-content-type-options": b"nosniff",
-        b"referrer-policy": b"same-origin",  # an address names a run
+        b"referrer-policy": b"same-origin",  # an address contains the id of a run
         b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         b"cross-origin-opener-policy": b"same-origin",
         b"cross-origin-resource-policy": b"same-origin",
     }
     if not _FRAMED_BY:
-        said[b"x-frame-options"] = b"SAMEORIGIN"  # for browsers that do not know frame-ancestors
-    return said
+        found[b"x-frame-options"] = b"SAMEORIGIN"  # for browsers without support for frame-ancestors
+    return found
 
 
 class Shield:
-    """ASGI middleware: the module's three rules."""
+    """ASGI middleware that applies the module's three rules."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._told = False
+        self._has_logged = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             if may_connect(scope):
                 await self._app(scope, receive, send)
             else:
-                self._tell(scope)
+                self._log_refusal(scope)
                 await send({"type": "websocket.close", "code": 1008})  # before it was accepted: HTTP 403
         elif scope["type"] == "http":
 
@@ -109,22 +114,24 @@ class Shield:
         else:
             await self._app(scope, receive, send)
 
-    def _tell(self, scope: Scope) -> None:
-        """Log the first refusal: a proxy that is set up wrong shows in it, and a thousand more would say nothing."""
-        if not self._told:
-            self._told = True
-            log.warning(
-                "A page of another origin, %.100r, asked for a connection to host %.100r and was refused. Behind a proxy, hand on "
-                "the Host header, or name the origin in STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS. Further refusals are not logged.",
-                _header(scope, b"origin"), _header(scope, b"host"),
-            )  # fmt: skip
+    def _log_refusal(self, scope: Scope) -> None:
+        """Log the first refusal. It shows a proxy that is set up wrong; further ones would add nothing."""
+        if self._has_logged:
+            return
+        self._has_logged = True
+        log.warning(
+            "A connection to host %.100r was refused: the page that asked for it is from another origin, %.100r. Behind a proxy, "
+            "pass on the Host header, or name the origin in STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS. Further refusals are not logged.",
+            _header(scope, b"host"),
+            _header(scope, b"origin"),
+        )
 
 
 def may_connect(scope: Scope) -> bool:
-    """Whether a WebSocket may be opened: from this origin, one that Streamlit's settings allow, or no browser at all.
+    """Return whether a WebSocket may be opened.
 
-    Streamlit's own check comes after. Alone it would take any page of localhost, and ask a server on the internet for this machine's
-    address while all sessions wait.
+    Its origin must be the Lab's own or one that Streamlit's settings allow; a client that is not a browser names none. Streamlit's own
+    check follows. Alone it would accept any page of localhost, and block all sessions while it asks a server on the internet.
     """
     origin, host = _header(scope, b"origin"), _header(scope, b"host")
     if not is_host_allowed(host):
@@ -138,8 +145,8 @@ def may_connect(scope: Scope) -> bool:
 
 
 def _shielded(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer, with those that are missing."""
-    is_secure = scope["scheme"] == "https"  # also behind a proxy that uvicorn trusts, by X-Forwarded-Proto
+    """Return the headers of an answer, completed."""
+    is_secure = scope["scheme"] == "https"  # uvicorn sets it from X-Forwarded-Proto of a trusted proxy
     found = []
     for name, value in given:
         name = name.lower()
@@ -155,15 +162,18 @@ def _shielded(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[
 
 
 def _cookie(scope: Scope) -> str | None:
-    """The cookie to set with this answer: the token that the browser has, for another year, or a new one.
+    """Return the cookie to set with this answer: the browser's token for another year, or a new one; None: no cookie.
 
-    Only in what the page itself asks for. A browser sends no strict cookie with a link from another site, so that answer would replace the token.
+    Only a request of the page itself gets one. With a link from another site, the browser does not send its strict cookie, and the
+    answer would replace the token.
     """
-    if scope["method"] != "GET" or scope["path"] != f"{_base()}{ASKED_FIRST}":
+    if scope["method"] != "GET" or scope["path"] != f"{_base()}{FIRST_REQUEST}":
         return None
     if _header(scope, b"sec-fetch-site") not in (None, "same-origin"):
         return None
-    if "text/html" in (_header(scope, b"accept") or ""):  # a link; plain http sends no sec-fetch-site
+    if "text/html" in (
+        _header(scope, b"accept") or ""
+    ):  # a link; over plain http browsers send no sec-fetch-site
         return None
     token = HTTPConnection(scope).cookies.get(COOKIE, "")
     if not TOKEN.fullmatch(token):
@@ -172,11 +182,11 @@ def _cookie(scope: Scope) -> str | None:
 
 
 def _base() -> str:
-    """The path before every address: "" or "/lab"."""
+    """Return the path before every address, such as "" or "/lab"."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{base}" if base else ""
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
-    """The first header ``name``, or None."""
+    """Return the first header ``name``, or None."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)

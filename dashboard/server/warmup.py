@@ -1,7 +1,8 @@
-"""The lock under which a process first imports the Lab, so that only one of its threads does.
+"""The lock under which a process imports the Lab, so that only one of its threads does.
 
-`import core.methods.base` locks the module and then its package; `import core.methods` locks the package and, where its __init__
-imports it, then the module. Two threads that do both at once wait for each other, and Python ends one of them with a _DeadlockError.
+Works around this behaviour of Streamlit 1.67: it runs each browser's script in a thread of its own, so that several threads import the
+Lab at once. `import core.runs.storage.quota` locks the module and then its package. `import core.runs.storage` locks the package, and
+its __init__ then locks the module. Two threads that do both wait for each other, and Python ends one of them with a _DeadlockError.
 """
 
 import threading
@@ -10,7 +11,8 @@ ONE_IMPORT = threading.RLock()
 
 
 def import_lab() -> None:
-    """What every page needs, torch with it: 2.5 s."""
+    """Import what every page needs. The first call takes about 2.5 s, most of it for torch."""
     with ONE_IMPORT:
-        import core.experiments.studies  # noqa: F401 - no page but its own needs it, and it is a package whose __init__ imports its modules
+        # Only one page needs the studies, but their package imports its modules in its __init__.
+        import core.experiments.studies  # noqa: F401
         import dashboard.session.lab  # noqa: F401

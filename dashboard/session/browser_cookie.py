@@ -1,10 +1,8 @@
-"""The cookie that tells browsers apart."""
+"""The cookie that holds a browser's token."""
 
 from __future__ import annotations
 
 import re
 
-COOKIE = "laf-browser"
-
-
-TOKEN = re.compile(r"[0-9a-f]{32}")
+COOKIE = "laf-browser"  # name
+TOKEN = re.compile(r"[0-9a-f]{32}")  # value

@@ -1,4 +1,4 @@
-"""`laf dashboard --classroom`: its options, and what they mean for the page; no screen."""
+"""The options of `laf dashboard --classroom`, and the checks and texts that follow from them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,76 @@ from typing import TYPE_CHECKING, Any
 from core.errors import RequestError
 from dashboard.presentation.text import numbers
 
-if TYPE_CHECKING:  # `laf --help` waits for no torch
+if TYPE_CHECKING:  # `laf --help` must not import torch
     from core.experiments.session.limits import SessionLimits
     from core.experiments.session.turn_queue import QueuePosition
 
-OPTIONS = {  # of the command line: field of Classroom, placeholder, type, help
-    "--players": ("players", "N", numbers.whole(1, 1024), "runs that play at once, the others wait in line (default: one for each core)"),
-    "--turn": ("turn_s", "S", numbers.seconds(1, 86_400), "seconds that a run plays while others wait (default: 30)"),
-    "--keep-runs": ("runs", "N", numbers.whole(0, 1_000_000), "runs kept on disk for each browser (default: 20)"),
-    "--upload-mb": ("upload_mb", "MB", numbers.whole(1, 10_000), "of a file that a user uploads (default: 20)"),
-    "--session-mb": ("session_mb", "MB", numbers.whole(8, 1_000_000), "of the images that a session holds (default: 256)"),
-    "--run-mb": ("run_mb", "MB", numbers.whole(64, 1_000_000), "of all that a run may hold, estimated before it plays (default: 2048)"),
-    "--sessions": ("sessions", "N", numbers.whole(1, 10_000), "tabs open at once, of all browsers (default: 60)"),
-    "--datasets": ("datasets", "N", numbers.whole(0, 1_000_000), "imported datasets kept, of all browsers (default: 60)"),
-    "--models": ("models", "N", numbers.whole(0, 1_000_000), "own models kept, of all browsers (default: 60)"),
-    "--disk-mb": ("disk_mb", "MB", numbers.whole(1, 100_000_000), "of disk for all that is made, of all browsers (default: 20000)"),
-}  # fmt: skip
-VARIABLE = "LAF_CLASSROOM"  # for hosts that start the page themselves: "1", or options like "--players 1 --session-mb 64"
+# Options of the command line: field of SessionLimits, placeholder, type, help.
+OPTIONS = {
+    "--players": (
+        "players",
+        "N",
+        numbers.whole(1, 1024),
+        "runs that play at once, the others wait in line (default: one for each core)",
+    ),
+    "--turn": (
+        "turn_s",
+        "S",
+        numbers.seconds(1, 86_400),
+        "seconds that a run plays while others wait (default: 30)",
+    ),
+    "--keep-runs": (
+        "runs",
+        "N",
+        numbers.whole(0, 1_000_000),
+        "runs kept on disk for each browser (default: 20)",
+    ),
+    "--upload-mb": (
+        "upload_mb",
+        "MB",
+        numbers.whole(1, 10_000),
+        "size of a file that a user uploads (default: 20)",
+    ),
+    "--session-mb": (
+        "session_mb",
+        "MB",
+        numbers.whole(8, 1_000_000),
+        "memory for the images of a session (default: 256)",
+    ),
+    "--run-mb": (
+        "run_mb",
+        "MB",
+        numbers.whole(64, 1_000_000),
+        "memory of a run, estimated before it plays (default: 2048)",
+    ),
+    "--sessions": ("sessions", "N", numbers.whole(1, 10_000), "open tabs of all browsers (default: 60)"),
+    "--datasets": (
+        "datasets",
+        "N",
+        numbers.whole(0, 1_000_000),
+        "imported datasets of all browsers (default: 60)",
+    ),
+    "--models": ("models", "N", numbers.whole(0, 1_000_000), "own models of all browsers (default: 60)"),
+    "--disk-mb": (
+        "disk_mb",
+        "MB",
+        numbers.whole(1, 100_000_000),
+        "disk space of all browsers (default: 20000)",
+    ),
+}
+# For hosts that set no command line: "1", or options such as "--players 1 --session-mb 64".
+VARIABLE = "LAF_CLASSROOM"
 
-_begun: SessionLimits | None = None
+_begun: SessionLimits | None = None  # the limits of this process
 
 
 def add(page: argparse.ArgumentParser) -> None:
-    """The options of `laf dashboard`."""
+    """Add the classroom's options to those of `laf dashboard`."""
     page.add_argument(
-        "--classroom", action="store_true", help="many browsers on this machine: a line for the cores, and limits for each"
-    )  # fmt: skip
+        "--classroom",
+        action="store_true",
+        help="for many browsers on this machine: runs wait in line for the cores, and each browser has limits",
+    )
     for option, (field, unit, kind, text) in OPTIONS.items():
         page.add_argument(
             option, dest=field, type=kind, default=None, metavar=unit, help=f"for --classroom: {text}"
@@ -42,7 +86,7 @@ def add(page: argparse.ArgumentParser) -> None:
 
 
 def read(a: argparse.Namespace) -> SessionLimits | None:
-    """What the options ask for. Raises RequestError for one that means nothing."""
+    """Return the limits that the options set, or None. Raises RequestError for a limit without --classroom."""
     given = {field: getattr(a, field) for field, *_ in OPTIONS.values() if getattr(a, field) is not None}
     if not a.classroom:
         if given:
@@ -55,16 +99,16 @@ def read(a: argparse.Namespace) -> SessionLimits | None:
 
 
 def begin(limits: SessionLimits | None) -> None:
-    """From now on all pages of the process are in this classroom; None: in none."""
+    """Put all pages of the process into this classroom; None: into none."""
     global _begun
     _begun = limits
 
 
 def now() -> SessionLimits | None:
-    """The classroom that the page is in, if any."""
-    said = os.environ.get(VARIABLE, "")
-    if _begun is None and said:
-        begin(_from_words([] if said == "1" else said.split()))
+    """Return the classroom's limits, or None outside a classroom."""
+    text = os.environ.get(VARIABLE, "")
+    if _begun is None and text:
+        begin(_from_words([] if text == "1" else text.split()))
     return _begun
 
 
@@ -81,13 +125,13 @@ def _from_words(words: list[str]) -> SessionLimits | None:
 
 
 def upload_mb(usual: int) -> int:
-    """What a file may have at most, in MB; ``usual`` outside of a classroom."""
+    """Return the most MB that an uploaded file may have; ``usual`` outside a classroom."""
     limits = now()
     return usual if limits is None else min(usual, limits.upload_mb)
 
 
 def check(*files: Any) -> None:
-    """Raises RequestError where an uploaded file (None: none) is larger than the classroom allows."""
+    """Raise RequestError if an uploaded file is larger than the classroom allows; None stands for no file."""
     limits = now()
     for file in files:
         if limits is not None and file is not None:
@@ -95,7 +139,7 @@ def check(*files: Any) -> None:
 
 
 def refused(*files: Any) -> str | None:
-    """The same as a sentence, or None."""
+    """Return why an uploaded file is too large for the classroom, or None."""
     try:
         check(*files)
     except RequestError as error:
@@ -104,7 +148,7 @@ def refused(*files: Any) -> str | None:
 
 
 def in_line(place: QueuePosition) -> str:
-    """Where somebody stands: "You are 3rd in line, about 40 s"."""
+    """Describe a place in line, such as "You are 3rd in line, about 40 s"."""
     n, s = place.number, place.wait_s
     ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     if s < 2.5:

@@ -1,12 +1,14 @@
-"""The lesson that one browser tab is in: which part is shown, what was predicted and answered, which checks passed; no screen."""
+"""One tab's lesson: the step that it shows, the student's prediction and answers, and the checks that passed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.errors import LabError, RequestError
+from core.experiments.session.experiment import Experiment
 from core.lessons import Lesson, Part, Tour
 from core.lessons.assessment.progress import (
     Progress,
@@ -20,29 +22,30 @@ from core.lessons.assessment.submission import Student, evidence, seed_of
 from core.lessons.checks import Verdict
 from core.lessons.schema import Action
 from core.runs.records import Phase
+from core.runs.setup import Setup
 from core.runtime.bounds import quoted
 from core.runtime.ownership import owner
+from dashboard.session.jobs.lesson_export import LessonExportJob
 
-if TYPE_CHECKING:
-    from dashboard.session.jobs.lesson_export import LessonExportJob
-    from dashboard.session.lab import Lab
-
-CONTROLS = ("open", "fixed", "hidden")
+CONTROLS = ("open", "fixed", "hidden")  # of a link
 
 
 @dataclass(frozen=True)
 class LessonLink:
-    """What a teacher's link asks for. Controls "fixed": data and settings stand; "hidden": only the lesson's buttons are there."""
+    """The parts of a teacher's link.
+
+    With controls "fixed", a student cannot change data and settings. With "hidden", the page has only the lesson's buttons.
+    """
 
     lesson: str | None = None
     group: str | None = None
     controls: str = "open"
     present: bool = False
-    student: str = ""  # number, so that a reload keeps the seed
+    student: str = ""  # the student's number; the seed follows from it and must survive a reload
 
     @classmethod
     def of(cls, found: Mapping[str, str]) -> LessonLink:
-        """From the words of an address; whatever is not understood is left out."""
+        """Read the parameters of an address; leave out what is not understood."""
         controls = found.get("controls", "fixed" if found.get("fixed") == "1" else "open")
         return cls(
             found.get("lesson") or None,
@@ -53,7 +56,7 @@ class LessonLink:
         )
 
     def words(self) -> dict[str, str]:
-        """As an address says it."""
+        """Return the parameters of the address."""
         found = {}
         if self.lesson is not None:
             found["lesson"] = self.lesson
@@ -69,24 +72,28 @@ class LessonLink:
 
 
 class LessonSession:
-    """One tab's way through the lessons."""
+    """One tab's progress through the lessons.
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
+    ``experiment`` returns the tab's experiment. ``change`` opens a setup and returns a sentence that says why not, or None.
+    """
+
+    def __init__(
+        self, experiment: Callable[[], Experiment], change: Callable[[Setup], str | None], browser: str
+    ) -> None:
+        self._experiment = experiment
+        self.browser = owner(browser)
         self.link = LessonLink()
         self.lesson: Lesson | None = None
         self.progress = Progress()
         self.who = Student("", "", "")
-        self.problem: str | None = None  # said until the next move
+        self.problem: str | None = None  # shown until the student's next move
         self.arrived = False  # whether the address was read
         self.replaying: LessonExportJob | None = None  # the page that a teacher asked for last
-        self.tour = Tour(lambda: lab.experiment, lab.change)
-        self._facts: tuple[object, dict[str, Any]] | None = None
-
-    # which lesson
+        self.tour = Tour(experiment, change)
+        self._facts: tuple[object, dict[str, Any]] | None = None  # what they depend on, and the facts
 
     def arrive(self, found: Mapping[str, str], lessons: Sequence[Lesson]) -> None:
-        """Read the address, once: whose link it is, and which lesson it opens, by name or number."""
+        """Read the address on the first call, and open the lesson that it names by id or number."""
         if self.arrived:
             return
         self.arrived = True
@@ -97,13 +104,13 @@ class LessonSession:
             return
         named = next((x for x in lessons if wanted in (x.id, str(x.number))), None)
         if named is None:
-            self.problem = f"There is no lesson {quoted(wanted)} here; these there are."
+            self.problem = f"There is no lesson {quoted(wanted)}. Choose one of these."
             self.link = replace(self.link, lesson=None)
         else:
             self.enter(named)
 
     def enter(self, lesson: Lesson) -> None:
-        """Open ``lesson`` where this browser was in it; the Lab opens its data."""
+        """Open ``lesson`` at the step where this browser left it, and its data in the Lab."""
         self.lesson, self.problem = lesson, None
         self.link = replace(self.link, lesson=lesson.id)
         self.tour.stop()
@@ -111,13 +118,13 @@ class LessonSession:
         self._open_data()
 
     def leave(self) -> None:
-        """Back to the list; the Lab keeps what it plays."""
+        """Return to the list of lessons; the run in the Lab stays."""
         self.tour.stop()
         self.lesson = None
         self.link = replace(self.link, lesson=None)
 
     def called(self, name: str, number: str) -> None:
-        """Who it is; the number decides the seed."""
+        """Set the student's name and number; the number determines the seed."""
         seed = seed_of(self.who.number)
         self.who = Student(name.strip()[:80], number.strip()[:40], self.link.group or "")
         self.link = replace(self.link, student=self.who.number)
@@ -126,7 +133,7 @@ class LessonSession:
 
     @property
     def group(self) -> str:
-        """The class that predictions are counted in."""
+        """The class in which predictions are counted."""
         try:
             return class_named(self.link.group)
         except RequestError:
@@ -136,40 +143,38 @@ class LessonSession:
     def seed(self) -> int:
         return seed_of(self.who.number)
 
-    # parts
-
     @property
     def part(self) -> Part | None:
-        """The step that is shown; None on the first page and on the last."""
+        """The step that the page shows; None on the lesson's first and last page."""
         at = self.progress.at
         assert self.lesson is not None
         return self.lesson.parts[at - 1] if 1 <= at <= len(self.lesson.parts) else None
 
     def predict(self, choice: int) -> None:
-        """The prediction, from 1; the first one counts."""
+        """Record the prediction, from 1; only the first one counts."""
         if self.progress.prediction is None:
             self._keep(replace(self.progress, prediction=choice, predicted=now()))
 
     def answer(self, choice: int) -> None:
-        """The answer to this step's question; the first one counts."""
+        """Record the answer to this step's question, from 1; only the first one counts."""
         key = str(self.progress.at)
         if key not in self.progress.answers:
             self._keep(replace(self.progress, answers={**self.progress.answers, key: choice}))
 
     def turn(self, by: int) -> None:
-        """On to the next part, or back."""
+        """Go ``by`` pages forward, or back if negative."""
         assert self.lesson is not None
         self.problem = None
         at = max(0, min(len(self.lesson.parts) + 1, self.progress.at + by))
         self._keep(self.progress.moved(at))
 
     def begin_again(self) -> None:
-        """The lesson from its first page; prediction and answers stay, since the first ones count."""
+        """Return to the lesson's first page; prediction and answers stay, since only the first ones count."""
         self._keep(replace(self.progress, at=0))
 
     @property
     def held(self) -> str | None:
-        """Why one cannot go on yet; None where one can."""
+        """Why the student cannot go to the next page yet; None if possible."""
         at, part = self.progress.at, self.part
         if at == 0 and self.progress.prediction is None:
             return "Make a prediction first"
@@ -178,17 +183,15 @@ class LessonSession:
         if part.question is not None and str(at) not in self.progress.answers:
             return "Answer the question first"
         if part.check is not None and str(at) not in self.progress.passed:
-            return "The check must pass first; or skip it"
+            return "Pass the check first, or skip it"
         return None
 
     @property
     def finished(self) -> bool:
         return self.lesson is not None and finished(self.lesson, self.progress)
 
-    # the Lab
-
     def do(self) -> None:
-        """Make this step's moves in the Lab."""
+        """Start this step's moves in the Lab."""
         part = self.part
         assert self.lesson is not None
         if part is not None and part.do is not None:
@@ -197,34 +200,35 @@ class LessonSession:
             self.problem = self.tour.problem
 
     def go_on(self) -> bool:
-        """Make the moves that wait; whether any was made. Called at each drawing of the page."""
+        """Make the moves that are due, and return whether there were any. The page calls this each time it is drawn."""
         made = self.tour.go_on()
         self.problem = self.tour.problem or self.problem
         return made
 
     def look(self) -> Verdict | None:
-        """What the check of this step says of the run; remembered once it passed. None without one, or while it plays."""
-        part, lab = self.part, self._lab
+        """Return the verdict of this step's check on the run, or None if the step has no check.
+
+        A check that passed stays passed.
+        """
+        part, e = self.part, self._experiment()
         if part is None or part.check is None:
             return None
         facts = self.facts()
         verdict = part.check.verdict(facts)
         key = str(self.progress.at)
-        still = (
-            not self.tour.busy and lab.phase is not Phase.RUNNING
-        )  # what is known of a run that plays is of before
-        if verdict.passed and still and key not in self.progress.passed:
-            e = lab.experiment
+        # While a run plays, the facts are those of before.
+        is_current = not self.tour.busy and e.phase is not Phase.RUNNING
+        if verdict.passed and is_current and key not in self.progress.passed:
             assert e.run is not None
             shown = evidence(e.run, e.setup, part.check.text, verdict, e.fork_run)
             self._keep(replace(self.progress, passed={**self.progress.passed, key: shown}))
         return verdict
 
     def facts(self) -> dict[str, Any]:
-        """Of the run, worked out anew only when there is more to see; as they were while it plays."""
-        e = self._lab.experiment
+        """Return the facts of the run. They are computed again only when the run has changed, and not while it plays."""
+        e = self._experiment()
         key = (
-            self._lab.token,
+            weakref.ref(e),
             e.life,
             e.forks,
             e.revision,
@@ -236,12 +240,6 @@ class LessonSession:
             self._facts = (key, self.tour.facts())
         return self._facts[1]
 
-    # inside
-
-    @property
-    def browser(self) -> str:
-        return owner(self._lab.browser or "")
-
     def _open_data(self) -> None:
         assert self.lesson is not None
         self.tour.measured = {}
@@ -249,7 +247,7 @@ class LessonSession:
         self.problem = self.tour.problem
 
     def _keep(self, progress: Progress) -> None:
-        """Shown, and on disk so that a reload finds it; a disk that is full is told and stops nobody."""
+        """Show ``progress`` and write it to disk for a reload. If writing fails, the lesson goes on and shows the problem."""
         assert self.lesson is not None
         self.progress = progress
         try:

@@ -1,4 +1,4 @@
-"""What all sessions share, and what one session owns: made once, given back when nobody needs it."""
+"""The objects that all tabs of the process share, and the Lab of each tab. Each is created at its first use."""
 
 from __future__ import annotations
 
@@ -18,48 +18,49 @@ if TYPE_CHECKING:
     from dashboard.session.lab import Lab
     from dashboard.session.url_params import UrlRequest
 
-_ROOM = threading.Lock()  # of a classroom's last place
-_COMING: list[str] = []  # browsers of tabs whose Lab is being made
+# Held while a tab of a classroom takes a place, so that two tabs never take the same one.
+_ADMISSION = threading.Lock()
+_COMING: list[str] = []  # browsers of tabs whose Lab is being created
 
 
 @functools.cache
 def runner() -> Scheduler:
-    """The worker threads of the process."""
-    # A step of a small net is hundreds of short torch calls, each of which gives the interpreter's lock back. At the
-    # default of 5 ms, a busy script thread made each of them wait that long: runs took twice as long beside a poll.
+    """Return the worker threads of the process."""
+    # One step of a small net makes hundreds of short torch calls, and each releases the interpreter's lock. At the default of
+    # 5 ms, each of them waits that long for a busy script thread, and a run takes twice as long.
     sys.setswitchinterval(2e-4)
     return Scheduler()
 
 
 @functools.cache
 def map_runner() -> Scheduler:
-    """One thread for what waits for UMAP; the others never do."""
+    """Return the one thread that waits for UMAP, so that no other thread has to."""
     return Scheduler(1)
 
 
 @functools.cache
 def kept() -> PreparationCache:
-    """What was prepared for any page of the process; immutable."""
+    """Return the prepared, immutable objects that all tabs share."""
     return PreparationCache()
 
 
 @functools.cache
 def umap() -> UmapProcess:
-    """The process that lays out maps: UMAP holds the interpreter's lock, so it must not live in this one."""
+    """Return the process that lays out maps. UMAP holds the interpreter's lock, so it needs a process of its own."""
     process = UmapProcess()
     process.warm()
     return process
 
 
 def warm() -> None:
-    """Import and compile what the first page will need; called beside the server's start."""
-    import scipy.stats  # noqa: F401
-    import sklearn.linear_model  # noqa: F401 - the attack needs it at the first frame, and bands need scipy.stats
+    """Import and compile what the first page needs; the server calls this in a thread while it starts."""
+    import scipy.stats  # noqa: F401 - the bands need it
+    import sklearn.linear_model  # noqa: F401 - the attack needs it at the first frame
 
     from core.data.registry import load
 
     load("digits")
-    umap()  # last: the default's map is on the shelf, and compiling takes a core from the first picture
+    umap()  # last: the default map is stored already, and compiling takes a core from the first picture
 
 
 def _release(lab: Lab) -> None:
@@ -68,21 +69,20 @@ def _release(lab: Lab) -> None:
 
 @st.cache_resource(scope="session", on_release=_release, show_spinner=False)
 def _lab(browser: str, _asked: UrlRequest) -> Lab:
-    from dashboard.session import classroom_options
-    from dashboard.session import lab as state
-    from dashboard.session.lab import Lab
+    from dashboard.session import classroom_options, tab_state
+    from dashboard.session.lab import Lab, open_labs
 
     limits = classroom_options.now()
 
     def make() -> Lab:
         made = Lab(runner(), umap(), map_runner(), kept(), browser=browser, asked=_asked, classroom=limits)
-        made.session = state.session_id()
+        made.session = tab_state.session_id()
         return made
 
     if limits is None:
         return make()
-    with _ROOM:  # two tabs that come at once must not both take the last place
-        limits.check_sessions(state.open_labs() + len(_COMING))
+    with _ADMISSION:
+        limits.check_sessions(open_labs() + len(_COMING))
         _COMING.append(browser)
     try:
         return make()
@@ -91,14 +91,14 @@ def _lab(browser: str, _asked: UrlRequest) -> Lab:
 
 
 def lab() -> Lab:
-    """This browser tab's Lab; its work stops when the tab closes. What the address asks for is read when it is made.
+    """Return this tab's Lab. It opens what the address asks for, and its work stops when the tab closes.
 
-    Where a classroom has no place left the page says so, and the script ends here.
+    If the classroom is full, the page says so and the script ends here.
     """
-    from dashboard.session import lab as state
+    from dashboard.session import tab_state
 
     try:
-        found = _lab(state.browser(), state.read_address())
+        found = _lab(tab_state.browser(), tab_state.read_address())
     except RequestError as full:
         st.info(f"{full}.", icon="🕰️")
         st.button("Try again")

@@ -1,7 +1,7 @@
-"""What the page's address says: dataset, task, settings, seed, run and step, as words and back; no screen.
+"""Writes and reads the parameters of the page's address: dataset, task, settings, seed, run and step.
 
-Links are read by anybody: whatever is not understood is left out, and what cannot be opened is told in a sentence. An address names
-data and models that the Lab knows, never a file, and it leaves the number of threads to the server.
+An address may come from anyone. What it does not make clear is left out, and what cannot be opened becomes a sentence.
+It names only data and models that the Lab knows, never a file, and it cannot set the number of threads.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from core.runtime.bounds import quoted
 
 MOST_IDS = 200  # in an address; a longer list belongs to a kept run
 MOST_CHARACTERS = 8_000  # of all that an address says of a setup
-MOST_OF_A_WORD = 100  # characters of a name
-DEEPEST = 4  # tables in one another in ``settings``; a config has three
-THREADS = "threads is not taken from an address; the server decides it: leave it out"
+MOST_OF_A_NAME = 100  # characters of a name
+DEEPEST = 4  # levels of nested tables in ``settings``; a config has three
+THREADS = "threads is not taken from an address: the server sets it; remove it from the address"
 
 
 @dataclass(frozen=True)
 class UrlRequest:
-    """What an address asks for."""
+    """The request that an address makes."""
 
     setup: Setup | None = None
-    settings: Mapping[str, Any] | None = None  # fields of the method's config that are not its preset's
+    settings: Mapping[str, Any] | None = None  # fields of the method's config that differ from its preset
     run: str | None = None
-    step: int | None = None  # the one that is looked at
-    problem: str | None = None  # why there is no setup, where the address meant one
+    step: int | None = None  # the step to show
+    problem: str | None = None  # why the setup that the address names cannot exist
 
 
 def words(setup: Setup, preset: Any, config: Any, run: str | None, step: int | None) -> dict[str, str]:
-    """An address for this. Without a run and with more than ``MOST_IDS`` chosen images it says nothing of them."""
+    """Return the parameters of an address. More than ``MOST_IDS`` chosen images are left out."""
     found = {"dataset": setup.dataset, "method": setup.method, "seed": str(setup.seed)}
     if setup.plant is not None:
         found["plant"] = setup.plant
@@ -68,7 +68,7 @@ def words(setup: Setup, preset: Any, config: Any, run: str | None, step: int | N
 
 
 def asked(found: Mapping[str, str]) -> UrlRequest:
-    """What an address asks for; nothing where it names neither data nor run, and a sentence where its setup cannot be."""
+    """Read the parameters of an address. A setup that cannot exist gives a request with a ``problem``."""
     step = _whole(found.get("step", ""))
     run = found.get("run") or None
     if "dataset" not in found:
@@ -80,7 +80,7 @@ def asked(found: Mapping[str, str]) -> UrlRequest:
 
 
 def _setup(found: Mapping[str, str]) -> Setup:
-    """The Setup that an address names. Raises RequestError for what no setup can have."""
+    """Return the Setup that an address names. Raises RequestError for one that cannot exist."""
     size = sum(map(len, found.values()))
     if size > MOST_CHARACTERS:
         raise RequestError(f"the address has {size:,} characters; the Lab reads at most {MOST_CHARACTERS:,}")
@@ -88,11 +88,11 @@ def _setup(found: Mapping[str, str]) -> Setup:
     ids = [i for i in found.get("ids", "").split(",") if i]
     if len(ids) > MOST_IDS:
         raise RequestError(
-            f"the address names {len(ids):,} images; the most is {MOST_IDS}: keep the run and share that instead"
+            f"the address names {len(ids):,} images and the most is {MOST_IDS}; keep the run and share its address instead"
         )
     names = ("dataset", "task", "plant", "method", "model", "speed", "precision")
     for word in (*(found.get(name, "") for name in names), *classes):
-        if len(word) > MOST_OF_A_WORD:
+        if len(word) > MOST_OF_A_NAME:
             raise RequestError(f"{quoted(word)} in the address is no name: it has {len(word):,} characters")
     require_name(found["dataset"])
     return Setup(
@@ -112,7 +112,7 @@ def _setup(found: Mapping[str, str]) -> Setup:
 
 
 def _settings(text: str) -> Mapping[str, Any] | None:
-    """The settings that an address names; None where it names none. Raises RequestError for tables nested without end."""
+    """Return the settings that an address names, or None. Raises RequestError for tables that are nested too deeply."""
     try:
         settings = json.loads(text) if text else None
         is_shallow = _is_shallow(settings, DEEPEST)
@@ -122,7 +122,7 @@ def _settings(text: str) -> Mapping[str, Any] | None:
         return None
     if not is_shallow:
         raise RequestError(
-            "the settings of the address are nested deeper than a method's are; name them as the Lab's own addresses do"
+            "the settings in the address are nested deeper than any method's settings; write them as the Lab's own addresses do"
         )
     return settings if isinstance(settings, dict) else None
 
@@ -133,7 +133,7 @@ def _is_shallow(value: Any, left: int) -> bool:
 
 
 def differing(preset: Any, config: Any) -> dict[str, Any]:
-    """Fields of ``config`` that are not those of ``preset``, nested as they are."""
+    """Return the fields of ``config`` that differ from ``preset``, nested as in the config."""
     if not is_dataclass(preset) or type(preset) is not type(config):
         return {}
     found: dict[str, Any] = {}
@@ -149,37 +149,42 @@ def differing(preset: Any, config: Any) -> dict[str, Any]:
 
 
 def with_settings(preset: Any, settings: Mapping[str, Any] | None) -> Any:
-    """``preset`` with ``settings``; None where there are none. Raises DataError for what it does not know or allow."""
+    """Return ``preset`` with ``settings``, or None without any. Raises DataError for unknown or forbidden fields."""
     if not settings:
         return None
-    _require_ours(settings)
+    _require_allowed(settings)
     if not is_dataclass(preset):
         return None
     for f in fields(preset):
-        mine, theirs = getattr(preset, f.name), settings.get(f.name)
-        if theirs is not None and mine is not None and not is_dataclass(mine) and not _alike(mine, theirs):
-            raise DataError(f"{f.name} is {quoted(mine)} in the preset and cannot be {quoted(theirs)}")
+        usual, wanted = getattr(preset, f.name), settings.get(f.name)
+        if (
+            wanted is not None
+            and usual is not None
+            and not is_dataclass(usual)
+            and not _same_type(usual, wanted)
+        ):
+            raise DataError(f"{f.name} is {quoted(usual)} in the preset and cannot be {quoted(wanted)}")
     found: Any = config_like(preset, dict(settings))
     return found
 
 
-def _require_ours(settings: Mapping[str, Any]) -> None:
-    """Raises DataError where settings, or those inside them, name threads or a net that is not the Lab's."""
+def _require_allowed(settings: Mapping[str, Any]) -> None:
+    """Raise DataError where settings, or tables inside them, name threads or a net that is not the Lab's."""
     for key, value in settings.items():
         if key == "threads":
             raise DataError(THREADS)
         if key == "net" and (not isinstance(value, str) or value not in NETS):
             raise DataError(f"unknown net {quoted(value)}; there are: {', '.join(NETS)}")
         if isinstance(value, Mapping):
-            _require_ours(value)
+            _require_allowed(value)
 
 
-def _alike(mine: Any, theirs: Any) -> bool:
-    if isinstance(mine, bool) or isinstance(theirs, bool):
-        return type(mine) is type(theirs)
-    if isinstance(mine, (int, float)):
-        return isinstance(theirs, (int, float))
-    return isinstance(theirs, type(mine)) or (isinstance(mine, tuple) and isinstance(theirs, list))
+def _same_type(usual: Any, wanted: Any) -> bool:
+    if isinstance(usual, bool) or isinstance(wanted, bool):
+        return type(usual) is type(wanted)
+    if isinstance(usual, (int, float)):
+        return isinstance(wanted, (int, float))
+    return isinstance(wanted, type(usual)) or (isinstance(usual, tuple) and isinstance(wanted, list))
 
 
 def _whole(text: str) -> int | None:

@@ -1,4 +1,4 @@
-"""One printable page for a deletion request: what was asked, done, paid and tested, and how to do it again."""
+"""The page Audit: a printable record of how a deletion request was fulfilled and tested."""
 
 from __future__ import annotations
 
@@ -6,71 +6,65 @@ import json
 
 import streamlit as st
 
+from core.experiments.session.experiment import Experiment
 from dashboard.presentation.export import audit_page
 from dashboard.session import resources
-from dashboard.session.jobs.audit import why_not
+from dashboard.session.jobs.audit import DatedRecord, why_not
 from dashboard.session.lab import Lab
-
-POLL_S = 0.5
+from dashboard.session.polling import JOB_S, poll, wait_for
 
 
 def page(lab: Lab) -> None:
-    audit_job, e = lab.audit_job, lab.experiment
-    audit_job.about(e)
-    waits = why_not(e)
+    job, e = lab.audit_job, lab.experiment
+    job.show(e)
+    obstacle = why_not(e)
     make, told, files = st.columns([2, 6, 4], gap="small", vertical_alignment="center")
     with make:
-        if st.button("Draw up the record", type="primary", disabled=waits is not None or audit_job.busy, help=waits, key="audit-make",
-                     width="stretch"):  # fmt: skip
-            audit_job.start(e)
+        if st.button(
+            "Draw up the record",
+            type="primary",
+            disabled=obstacle is not None or job.busy,
+            help=obstacle,
+            key="audit-make",
+            width="stretch",
+        ):
+            job.draw_up(e)
     with told:
-        if waits is not None:
-            st.caption(waits)
-        elif audit_job.error is not None:
-            st.error(audit_job.error)
-        elif not audit_job.busy and audit_job.audit is None:
-            st.caption("Of the run in the Lab, judged against its retrained models on all images.")
-    made, when = audit_job.audit, audit_job.made
-    if audit_job.busy or waits is not None:
-        _wait(lab, waits)
-    if made is None or when is None:
+        if obstacle is not None:
+            st.caption(obstacle)
+        elif job.error is not None:
+            st.error(job.error)
+        elif not job.busy and job.result is None:
+            st.caption(
+                "The record covers the run in the Lab, compared with its retrained models on all images."
+            )
+    if job.busy:
+        wait_for(job, "Evaluating the model on all images")
+    elif obstacle is not None:
+        poll(JOB_S, lambda: None, lambda: why_not(lab.experiment) != obstacle)
+    if job.result is None:
         return
     with files, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
-        name = f"record-{e.setup.dataset}-{when:%Y%m%d-%H%M}"
-        st.download_button(
-            "Page to print (HTML)",
-            audit_page.document(made, when),
-            f"{name}.html",
-            "text/html",
-            on_click="ignore",
-        )
-        st.download_button(
-            "JSON",
-            json.dumps(made.as_dict(), indent=1),
-            f"{name}.json",
-            "application/json",
-            on_click="ignore",
-        )
-        if e.split is not None:
-            ids = "\n".join(map(str, sorted(e.split.train.ids[e.split.forget_rows].tolist())))
-            st.download_button("Ids", ids + "\n", f"{name}-ids.txt", "text/plain", on_click="ignore")
-    st.html(audit_page.sheet(made, when))
+        _downloads(e, job.result)
+    st.html(audit_page.sheet(job.result.record, job.result.made))
 
 
-def _wait(lab: Lab, waits: str | None) -> None:
-    """How far it is; draws the page again when something has changed."""
-
-    @st.fragment(run_every=POLL_S)
-    def wait() -> None:
-        if lab.audit_job.busy:
-            p = lab.audit_job.progress
-            st.progress(
-                0.0 if p is None else p.done / max(1, p.total), text="Judging the model on all images"
-            )
-        elif why_not(lab.experiment) != waits or waits is None:
-            st.rerun()
-
-    wait()
+def _downloads(e: Experiment, found: DatedRecord) -> None:
+    record, made = found.record, found.made
+    name = f"record-{e.setup.dataset}-{made:%Y%m%d-%H%M}"
+    st.download_button(
+        "Page to print (HTML)",
+        audit_page.document(record, made),
+        f"{name}.html",
+        "text/html",
+        on_click="ignore",
+    )
+    st.download_button(
+        "JSON", json.dumps(record.as_dict(), indent=1), f"{name}.json", "application/json", on_click="ignore"
+    )
+    if e.split is not None:
+        ids = "\n".join(map(str, sorted(e.split.train.ids[e.split.forget_rows].tolist())))
+        st.download_button("Ids", ids + "\n", f"{name}-ids.txt", "text/plain", on_click="ignore")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Methods beside one another over several seeds, coloured only by the band of retrained models; two of them in detail."""
+"""The page Compare: a table of methods over several seeds, and two of them in detail."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from dashboard.presentation.wire.comparison import table_data, title_of
 from dashboard.session import resources
 from dashboard.session.jobs import comparison as comparison_job
 from dashboard.session.lab import Lab
+from dashboard.session.polling import COMPARISON_S, poll
 
-POLL_S = 1.0
-TABLE_HEIGHT = 352
+TABLE_HEIGHT = 352  # px
 DETAIL_HEIGHT = 400
-GROUPS = {  # figures by what they answer
+GROUPS = {  # figures by topic
     "Accuracy": (
         "train_r",
         "train_f",
@@ -36,11 +36,17 @@ GROUPS = {  # figures by what they answer
         "tug_of_war",
     ),
     "Answers": ("js", "spread", "commonest_share", "train_f", "test_f"),
-    "Attacks": (),  # all that begin with auc, and asr
+    "Attacks": (),  # all figures that begin with auc or asr
     "Representations": (),  # cka, probes, angle
     "Cost": ("seconds", "steps", "peak_memory_mb"),
 }
-DETAILS = ("Maps A | B", "Where forgotten images go", "Class accuracy", "Layers", "Relearning")
+MAPS = "Maps A | B"
+CHARTS = {
+    "Where forgotten images go": evaluation.answers,
+    "Class accuracy": evaluation.class_accuracy,
+    "Layers": evaluation.layers,
+    "Relearning": evaluation.relearning,
+}
 
 
 def page(lab: Lab) -> None:
@@ -51,21 +57,27 @@ def page(lab: Lab) -> None:
     if comparison is None:
         with told:
             st.caption(
-                "Every method on what the Lab forgets, beside models retrained from scratch. Nothing has been compared yet."
+                "The page compares methods on the Lab's request with models retrained from scratch. Nothing has been compared yet."
             )
         _explain(lab)
         return
     with told:
-        _told(lab, comparison)
+        _told(comparison)
     summary = summarise(comparison)
     with files:
         _files(summary, comparison)
-    group = st.segmented_control("Figures", [*GROUPS, "All"], default="Accuracy", required=True, key="compare-group",
-                                 label_visibility="collapsed")  # fmt: skip
+    group = st.segmented_control(
+        "Figures",
+        [*GROUPS, "All"],
+        default="Accuracy",
+        required=True,
+        key="compare-group",
+        label_visibility="collapsed",
+    )
     _table(lab, comparison, group)
     st.caption(
-        "**Green**: inside the 95 % band of retrained models in every seed. **▼**: doing nothing is nearer to retraining. "
-        "Press a method's name to look at it in detail; a heading sorts."
+        "**Green**: inside the 95 % band of retrained models for every seed. **▼**: doing nothing is closer to retraining. "
+        "Click a method's name for details, or a heading to sort."
     )
     if summary.lines:
         _details(lab, comparison, summary)
@@ -77,13 +89,13 @@ def _explain(lab: Lab) -> None:
     st.markdown(
         f"""
 #### What will be compared
-The request is the Lab's: **forget {what}**. For each seed the images, the original model and {comparison_job.usual(lab.experiment)} retrained models are drawn
-anew; every method then starts from the same original (SISA and unrolled SGD from their own) and is judged by the same figures.
+The request is the Lab's: **forget {what}**. Each seed gets its own images, original model and {comparison_job.usual(lab.experiment)} retrained models.
+Every method then starts from the same original, and the same figures are computed. Only SISA and unrolled SGD train an original of their own.
 
-- Nothing here is a score to maximise: **the nearer to retrained models, the better, in both directions**.
-- *Do nothing* is a row like any other. Where it is nearer to retraining than a method, the method's figure carries a ▼.
-- A method that fails says why in its row; the others stand.
-- Settings of the methods were searched with labels and retrained models, on other seeds and all with the same budget; LAF keeps the preset it has in the Lab.
+- No figure is a score to maximise. **The closer to retrained models, the better, in both directions.**
+- *Do nothing* is a row like any other. Where it is closer to retraining than a method, the method's figure has a ▼.
+- If a method fails, its row says why. The other methods go on.
+- The methods' settings were tuned on other seeds, with labels and retrained models, all with the same budget. LAF uses the Lab's preset.
 """
     )
 
@@ -96,13 +108,13 @@ def _form(lab: Lab) -> None:
         if comparison is None
         else f"{len(comparison.methods)} methods · seeds {_spoken(comparison.seeds)}"
     )
-    if running:  # a popover that is open when it is disabled stays open
+    if running:  # Streamlit keeps a popover open that is disabled while open, so a button replaces it
         st.button(
             f"Compare **{count}**",
             disabled=True,
             width="stretch",
             key="compare-running",
-            help="A comparison is running; cancel it first",
+            help="A comparison is running. Cancel it first",
         )
         return
     with st.popover(
@@ -111,33 +123,31 @@ def _form(lab: Lab) -> None:
         help="Choose methods and seeds",
         key=f"compare-form-{lab.comparison_job.number}",
     ):
-        names = list(METHODS)
-        chosen = st.pills(
-            "Methods",
-            names,
-            selection_mode="multi",
-            default=names,
-            format_func=title_of,
-            key="compare-methods",
-        )
-        for name, why in METHODS.broken.items():
-            st.caption(f"The plug-in {name!r} was not loaded: {why}")
-        seeds = st.text_input("Seeds", "0-2", key="compare-seeds", help="Ranges and commas: 0-2 or 1,5")
-        usual = comparison_job.usual(lab.experiment)
-        references = st.slider(
-            "Retrained models for each seed", 2, 10, usual, key=f"compare-references-{usual}"
-        )
-        if st.button("Start", type="primary", width="stretch", key="compare-start", disabled=not chosen):
-            try:
-                lab.comparison_job.start(
-                    lab.experiment.setup,
-                    [n for n in names if n in chosen],
-                    parse_seeds(seeds, 20),
-                    references,
-                )
-                st.rerun()
-            except LabError as error:
-                st.error(str(error))
+        _fields(lab)
+
+
+def _fields(lab: Lab) -> None:
+    names = list(METHODS)
+    chosen = st.pills(
+        "Methods",
+        names,
+        selection_mode="multi",
+        default=names,
+        format_func=title_of,
+        key="compare-methods",
+    )
+    for name, why in METHODS.broken.items():
+        st.caption(f"The plug-in {name!r} could not be loaded: {why}")
+    seeds = st.text_input("Seeds", "0-2", key="compare-seeds", help="Ranges and commas, such as 0-2 or 1,5")
+    usual = comparison_job.usual(lab.experiment)
+    references = st.slider("Retrained models for each seed", 2, 10, usual, key=f"compare-references-{usual}")
+    if st.button("Start", type="primary", width="stretch", key="compare-start", disabled=not chosen):
+        methods = [n for n in names if n in chosen]
+        try:
+            lab.comparison_job.start(lab.experiment.setup, methods, parse_seeds(seeds, 20), references)
+            st.rerun()
+        except LabError as error:
+            st.error(str(error))
 
 
 def _spoken(seeds: tuple[int, ...]) -> str:
@@ -148,43 +158,31 @@ def _spoken(seeds: tuple[int, ...]) -> str:
     )
 
 
-def _told(lab: Lab, comparison: Comparison) -> None:
-    every = None if comparison.over else POLL_S
+def _told(comparison: Comparison) -> None:
+    """Show the progress with a button to cancel, or the outcome."""
+    was_over = comparison.over
 
-    @st.fragment(run_every=every)
     def told() -> None:
         text, stop = st.columns([6, 1.2], gap="small", vertical_alignment="center")
-        with text:
-            share = comparison.done / len(comparison.cells)
-            if comparison.over:
-                st.html(f"<div class='hint'>{comparison_job.ended(comparison)}</div>")
-            else:
-                st.html(f"<div class='hint'>{comparison_job.now(comparison)}</div>")
-                st.progress(share)
-        with stop:
-            if not comparison.over:
-                st.button(
-                    "Cancel",
-                    on_click=comparison.cancel,
-                    key="compare-cancel",
-                    help="Stop; what is done stays",
-                )
-        if every is not None and comparison.over:
-            st.rerun()
+        if comparison.over:
+            text.html(f"<div class='hint'>{comparison_job.ended(comparison)}</div>")
+            return
+        text.html(f"<div class='hint'>{comparison_job.now(comparison)}</div>")
+        text.progress(comparison.done / len(comparison.cells))
+        stop.button(
+            "Cancel", on_click=comparison.cancel, key="compare-cancel", help="Stop. Finished rows stay"
+        )
 
-    told()
+    poll(None if was_over else COMPARISON_S, told, lambda: comparison.over and not was_over)
 
 
 def _table(lab: Lab, comparison: Comparison, group: str) -> None:
-    every = None if comparison.over else POLL_S
-
-    @st.fragment(run_every=every)
     def shown() -> None:
         summary = summarise(comparison)
         data = table_data(summary, comparison, _keys(summary, group), lab.comparison_job.chosen)
         table("compare-table", data, height=TABLE_HEIGHT, on_pick=lab.comparison_job.pick)
 
-    shown()
+    poll(None if comparison.over else COMPARISON_S, shown, lambda: False)
 
 
 def _keys(summary: Summary, group: str) -> list[str]:
@@ -204,7 +202,7 @@ def _files(summary: Summary, comparison: Comparison) -> None:
         "task": comparison.setup.task,
         "seeds": list(comparison.seeds),
     }
-    with st.popover("Export", width="stretch", help="The table as a file"):
+    with st.popover("Export", width="stretch", help="Download the table as a file"):
         for label, name, make in (
             ("CSV, all seeds", "comparison.csv", lambda: comparison_files.to_csv(summary)),
             ("Markdown", "comparison.md", lambda: comparison_files.to_markdown(summary)),
@@ -231,9 +229,9 @@ def _details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
     lab.comparison_job.chosen = [a, b]
     with what:
         detail = st.segmented_control(
-            "Detail", DETAILS, default=DETAILS[0], required=True, key="compare-detail"
+            "Detail", [MAPS, *CHARTS], default=MAPS, required=True, key="compare-detail"
         )
-    if detail == DETAILS[0]:
+    if detail == MAPS:
         _maps(lab, comparison, a, b)
         return
     seed = comparison.seeds[0]
@@ -241,8 +239,7 @@ def _details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
         title_of(n): c.judgement for n in (a, b) if (c := comparison.cells[n, seed]).judgement is not None
     }
     retrained = list(comparison.retrained.get(seed, ()))
-    draw = {"Where forgotten images go": evaluation.answers, "Class accuracy": evaluation.class_accuracy,
-            "Layers": evaluation.layers, "Relearning": evaluation.relearning}[detail]  # fmt: skip
+    draw = CHARTS[detail]
     classes = comparison.split.dataset.classes if comparison.split is not None else ()
     figure = draw(judged, retrained, classes)
     st.plotly_chart(
@@ -256,18 +253,17 @@ def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
     if isinstance(maps, bytes):
         pair("compare-pair", maps, height=DETAIL_HEIGHT)
         st.caption(
-            f"Seed {comparison.seeds[0]}. Both are placed on the original model's map, by angle; hovering shows the same image on both."
+            f"Seed {comparison.seeds[0]}. Both models are shown on the original model's map, placed by angle. "
+            "Point at an image to see it on both."
         )
         return
 
-    @st.fragment(run_every=POLL_S)
-    def wait() -> None:
-        now = lab.comparison_job.maps(a, b)
-        if isinstance(now, bytes):
-            st.rerun()
-        st.caption(now)
+    def tell() -> None:
+        found = lab.comparison_job.maps(a, b)
+        if isinstance(found, str):
+            st.caption(found)
 
-    wait()
+    poll(COMPARISON_S, tell, lambda: isinstance(lab.comparison_job.maps(a, b), bytes))
 
 
 if __name__ == "__main__":

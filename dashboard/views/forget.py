@@ -1,4 +1,4 @@
-"""Choose any images to forget: with a lasso on the map of what the original model sees, or among their thumbnails."""
+"""The page Forget set: the user picks images to forget, with a lasso on the original model's map or among thumbnails."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import streamlit as st
 
 from core.data.forget_selection import Ids, invert
 from core.data.images import Dataset
-from core.evaluation.forget_suggestions import Filter, ImageFacts, ordered
+from core.evaluation.forget_suggestions import Filter, ordered
 from dashboard.components.feed import picks_feed
 from dashboard.components.gallery import gallery
 from dashboard.components.map_view import map_view
 from dashboard.forms import forget_set
 from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
-from dashboard.session import lab as state
-from dashboard.session import resources
+from dashboard.session import resources, tab_state
 from dashboard.session.jobs.forget_suggestions import WORK, SuggestionJob
 from dashboard.session.lab import Lab
+from dashboard.session.polling import IDLE_S, SELECTION_S, poll
 
-HEIGHT = 668  # what 900 px leave below header, counts and controls
-BUSY_S = 0.3
-SLOW_S = 2.0  # heals a last message that was lost
+HEIGHT = 668  # px; what a window of 900 px leaves below header, counts and controls
 
 
 def page(lab: Lab) -> None:
     dataset = lab.experiment.split.dataset if lab.experiment.split is not None else None
-    picks, advice = lab.forget_set, lab.advice
+    picks, job = lab.forget_set, lab.suggestion_job
     if dataset is not None:
-        advice.about(lab.experiment)
-        advice.want()
-        forget_set.fulfil(picks, advice)
+        job.about(lab.experiment)
+        job.want()
+        forget_set.fulfil(picks, job)
     drawn_of = _stage_of(lab)
-    # each is filled below, when all moves of this run are made
+    # The columns are filled below, after the user's moves have been applied.
     counts, moves = st.columns([7, 5], gap="medium", vertical_alignment="center")
     tools, forms = st.columns([1, 1], gap="small", vertical_alignment="center")
     left, right = st.columns([1, 1], gap="small")
     shown = lab.map_ids
     with left:
-        map_view("pick-map", lab.pick_scene(), height=HEIGHT, on_pick=lambda v: _take(picks, v, dataset))
+        map_view(
+            "pick-map", lab.packets.pick_scene(), height=HEIGHT, on_pick=lambda v: _take(picks, v, dataset)
+        )
     with tools:
         forget_set.operation(picks, lab.token)
     if dataset is not None:
         with forms:
-            rows = _chosen_rows(advice, picks, dataset, lab.token)
+            rows = _chosen_rows(job, picks, dataset, lab.token)
         with right:
             shown = np.union1d(shown, _gallery(lab, dataset, rows))
         with counts:
@@ -57,45 +57,43 @@ def _take(picks: SelectionState, value: dict, dataset: Dataset | None) -> None: 
         picks.take(value, dataset.train.ids.cpu().numpy())
 
 
-def _chosen_rows(advice: SuggestionJob, picks: SelectionState, dataset: Dataset, token: str) -> Ids:
-    """Rows of the training images that the gallery shows, in its order."""
+def _chosen_rows(job: SuggestionJob, picks: SelectionState, dataset: Dataset, token: str) -> Ids:
+    """Draw the gallery's controls; return the rows of the training images that it shows, in its order."""
     sort, narrow, suggest, lists = st.columns([2, 1, 1, 1], gap="small")
     with sort:
-        order = forget_set.order(advice)
+        order = forget_set.order(job)
     with narrow:
-        wanted = forget_set.filters(picks, advice.facts, dataset, token)
+        wanted = forget_set.filters(picks, job.facts, dataset, token)
     with suggest:
-        forget_set.suggestions(picks, advice, dataset, token)
+        forget_set.suggestions(picks, job, dataset, token)
     with lists:
         forget_set.lists(picks, dataset, token)
-    state.remember("forget-order", order)
-    return _rows(order, wanted, advice.facts, advice, dataset)
+    tab_state.remember("forget-order", order)
+    return _rows(order, wanted, job, dataset)
 
 
-def _rows(
-    order: str, wanted: Filter, facts: ImageFacts | None, advice: SuggestionJob, dataset: Dataset
-) -> Ids:
-    if facts is None:
+def _rows(order: str, wanted: Filter, job: SuggestionJob, dataset: Dataset) -> Ids:
+    if job.facts is None:
         return np.arange(len(dataset.train), dtype=np.int64)
-    rows = ordered(order, facts, advice.scores)
-    return rows if wanted.is_open else rows[wanted.mask(facts)[rows]]
+    rows = ordered(order, job.facts, job.scores)
+    return rows if wanted.is_open else rows[wanted.mask(job.facts)[rows]]
 
 
 def _gallery(lab: Lab, dataset: Dataset, rows: Ids) -> Ids:
-    """The page of thumbnails; returns the ids on it."""
+    """Draw one page of thumbnails; return the ids on it."""
     stamp = hash(rows.tobytes())
-    if state.recall("forget-rows") != stamp:  # another order or filter begins at its first page
-        state.remember("forget-rows", stamp)
-        state.remember("forget-page", 0)
-    number = min(state.recall("forget-page", 0), max(0, (len(rows) - 1) // PAGE))
-    facts = lab.advice.facts
-    packet = lab.keep_page(
+    if tab_state.recall("forget-rows") != stamp:  # a new order or filter starts at its first page
+        tab_state.remember("forget-rows", stamp)
+        tab_state.remember("forget-page", 0)
+    number = min(tab_state.recall("forget-page", 0), max(0, (len(rows) - 1) // PAGE))
+    facts = lab.suggestion_job.facts
+    packet = lab.packets.page(
         (stamp, number, facts is None),
         lambda: gallery_page(dataset, facts, rows, number, pick_run(lab.token)),
     )
 
     def turn(to: int) -> None:
-        state.remember("forget-page", max(0, to))
+        tab_state.remember("forget-page", max(0, to))
         st.rerun()
 
     gallery(
@@ -115,7 +113,7 @@ def _moves(lab: Lab, dataset: Dataset) -> None:
             on_click=picks.undo,
             disabled=not picks.history.past,
             key="forget-undo",
-            help="One step back",
+            help="Undo the last change",
             shortcut="Mod+Z",
         )
         st.button(
@@ -123,14 +121,14 @@ def _moves(lab: Lab, dataset: Dataset) -> None:
             on_click=picks.redo,
             disabled=not picks.history.future,
             key="forget-redo",
-            help="The undone step again",
+            help="Repeat the change that was undone",
             shortcut="Mod+Shift+Z",
         )
         st.button(
             "Invert",
             on_click=lambda: picks.do("replace", invert(picks.now, ids)),
             key="forget-invert",
-            help="Pick all the others instead",
+            help="Pick all other images instead",
         )
         st.button(
             "Clear",
@@ -146,7 +144,7 @@ def _moves(lab: Lab, dataset: Dataset) -> None:
             key="forget-use",
             help="Open the Lab with these images to forget",
         ):
-            with st.spinner("Opening the Lab"):
+            with st.spinner("Opening the Lab…"):
                 problem = lab.forget_these(picks.now)
             if problem is None:
                 st.switch_page("views/lab.py")
@@ -154,41 +152,39 @@ def _moves(lab: Lab, dataset: Dataset) -> None:
 
 
 def _stage_of(lab: Lab) -> tuple[bool, ...]:
-    """What the page looks different by: when it changes, all of it is drawn again."""
-    advice = lab.advice
-    return lab.experiment.run is None, advice.facts is None, advice.busy, advice.error is None
+    """Return what the page's layout depends on: when it changes, the whole page is drawn again."""
+    job = lab.suggestion_job
+    return lab.experiment.run is None, job.facts is None, job.busy, job.error is None
 
 
 def _poll(lab: Lab, shown: Ids, drawn_of: tuple[bool, ...]) -> None:
-    """What is picked, told again and again; and how far the work behind is."""
-    waits = lab.experiment.run is None or lab.advice.busy
+    """Keep telling the browser what is picked, and the user how far the work is."""
 
-    @st.fragment(run_every=BUSY_S if waits else SLOW_S)
-    def poll() -> None:
+    def tell() -> None:
         picks_feed("picks", lab.forget_set.packet(pick_run(lab.token), shown, tell_operation=True))
         st.html(f"<div class='hint' role='status'>{_hint(lab)}</div>")
-        if drawn_of != _stage_of(lab):
-            st.rerun()
 
-    poll()
+    is_busy = lab.experiment.run is None or lab.suggestion_job.busy
+    poll(SELECTION_S if is_busy else IDLE_S, tell, lambda: drawn_of != _stage_of(lab))
 
 
 def _hint(lab: Lab) -> str:
-    """One line: what goes on behind, or what this page is about."""
-    e, advice = lab.experiment, lab.advice
-    error = e.error or advice.error
+    """Return one line: an error, the work in progress, or what the page shows."""
+    e, job = lab.experiment, lab.suggestion_job
+    error = e.error or job.error
     if error is not None:
         return str(error)
     if e.run is None or e.split is None:
         return "The original model and its map are being prepared."
-    if advice.work is not None:
-        return f"{WORK[advice.work.stage]}: {100 * advice.work.done // advice.work.total} %"
+    p = job.progress
+    if p is not None:
+        return f"{WORK[p.stage]}: {100 * p.done // p.total} %"
     on_map, all_images = len(lab.map_ids), len(e.split.train)
-    text = f"The map shows {on_map:,} of the {all_images:,} training images; the gallery holds all of them."
+    text = f"The map shows {on_map:,} of the {all_images:,} training images; the gallery shows all of them."
     if on_map == all_images:
         text = f"All {all_images:,} training images are on the map and in the gallery."
     if e.split.clean_y is not None or e.split.planted is not None:
-        text += " This model was trained on altered data; in the Lab the images are forgotten from the unaltered data."
+        text += " This model was trained on altered data. In the Lab, a model trained on the unaltered data forgets the images."
     return text
 
 

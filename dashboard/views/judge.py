@@ -1,146 +1,140 @@
-"""Finished checkpoints judged without running anything: original, unlearned, and retrained ones where there are some."""
+"""The page Judge: the figures of uploaded checkpoints, without training or unlearning anything."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
+from core.data.split import Split
 from core.errors import LabError
+from core.evaluation.attacks.result import AttackResult
 from dashboard.components.comparison_table import table
 from dashboard.forms import model_upload
 from dashboard.presentation.wire.comparison import table_data
 from dashboard.session import classroom_options, resources
-from dashboard.session.jobs.checkpoint_evaluation import EvaluationJob, summary_of
+from dashboard.session.jobs.checkpoint_evaluation import Checkpoints, Evaluation, EvaluationJob, summary_of
 from dashboard.session.lab import Lab
+from dashboard.session.polling import wait_for
 
-POLL_S = 0.5
 HEIGHT = 300
 LIMIT_MB = 1024
 
 
 def page(lab: Lab) -> None:
-    split = lab.experiment.split
-    evaluation_job = lab.evaluation_job
+    split, job = lab.experiment.split, lab.evaluation_job
     if split is None:
         st.caption("The images are being read.")
         return
     what = split.request.describe(split.dataset.classes)
     st.markdown(
-        f"**Judge finished models.** Nothing is trained and nothing unlearned. Images and what was to be forgotten are the Lab's: "
-        f"{split.dataset.title}, {what} ({len(split.forget_rows):,} of {len(split.train):,} images); change them there, or on *Forget set*."
+        f"**Judge finished models.** The page trains nothing and unlearns nothing. It uses the Lab's images and the Lab's request: "
+        f"{split.dataset.title}, {what} ({len(split.forget_rows):,} of {len(split.train):,} images). "
+        "Change them in the Lab or on *Forget set*."
     )
     left, right = st.columns([1, 1], gap="large")
     with left:
-        original = st.file_uploader(
-            "Original model (.safetensors)",
-            ["safetensors"],
-            key="judge-original",
-            max_upload_size=classroom_options.upload_mb(LIMIT_MB),
-        )
-        unlearned = st.file_uploader(
-            "Unlearned model",
-            ["safetensors"],
-            key="judge-unlearned",
-            max_upload_size=classroom_options.upload_mb(LIMIT_MB),
+        original, unlearned = (
+            _upload("Original model (.safetensors)", "original"),
+            _upload("Unlearned model", "unlearned"),
         )
     with right:
-        retrained = st.file_uploader(
-            "Models retrained without the forgotten images (optional; two or more make a band)", ["safetensors"],
-            accept_multiple_files=True, key="judge-retrained", max_upload_size=classroom_options.upload_mb(LIMIT_MB),
-        )  # fmt: skip
+        retrained = _upload(
+            "Models retrained without the forgotten images (optional; two or more make a band)",
+            "retrained",
+            several=True,
+        )
         try:
-            made = lab.experiment.model.provenance if lab.experiment.model is not None else None
-            usual = (
-                f"lab:{made.net}" if made is not None else None
-            )  # models saved from this Lab are of its net
-            arch, layer, size = model_upload.where(split.dataset, key="judge", usual=usual)
+            arch, layer, size = _architecture(lab, split)
         except LabError as error:
             st.error(str(error))
             return
     st.caption(
-        "All of one architecture, saved by `safetensors.torch.save_file(model.state_dict(), …)`; the page *Runs* exports such a file of "
-        "a finished run. The ids of the images that were to be forgotten are chosen, or read from a file, on *Forget set*."
+        "All models must have the same architecture and be saved by `safetensors.torch.save_file(model.state_dict(), …)`. "
+        "The page *Runs* exports such a file of a finished run. On *Forget set*, choose the ids of the forgotten images or read them from a file."
     )
-    missing = (
+    obstacle = (
         "Upload the original and the unlearned model first" if original is None or unlearned is None else None
     )
     refused = classroom_options.refused(original, unlearned, *retrained)
     if refused is not None:
         st.error(refused)
-        missing = refused
-    if st.button(
-        "Judge",
-        type="primary",
-        disabled=missing is not None or evaluation_job.busy,
-        help=missing,
-        key="judge-start",
-    ) and (original is not None and unlearned is not None and layer is not None):
-        others = [(f.name, f.getvalue()) for f in retrained]
-        evaluation_job.start(
-            split, arch, layer, size, (original.name, original.getvalue()), (unlearned.name, unlearned.getvalue()), others
-        )  # fmt: skip
-    if evaluation_job.error is not None:
-        other = (
-            " Choose the architecture that it was trained as."
-            if "does not fit" in evaluation_job.error
-            else ""
-        )
-        st.error(f"{evaluation_job.error}.{other}" if other else evaluation_job.error)
-    elif evaluation_job.busy:
-        _wait(evaluation_job)
-    elif evaluation_job.found is not None:
-        _found(evaluation_job)
+        obstacle = refused
+    pressed = st.button(
+        "Judge", type="primary", disabled=obstacle is not None or job.busy, help=obstacle, key="judge-start"
+    )
+    if pressed and original is not None and unlearned is not None and layer is not None:
+        files = [(f.name, f.getvalue()) for f in (original, unlearned, *retrained)]
+        job.evaluate(split, Checkpoints(arch, layer, size, files[0], files[1], files[2:]))
+    _outcome(job)
 
 
-def _found(evaluation_job: EvaluationJob) -> None:
-    found = evaluation_job.found
-    assert found is not None
-    summary = summary_of(found)
-    st.caption(evaluation_job.about)
+def _outcome(job: EvaluationJob) -> None:
+    """Show the job's progress, its result or its error."""
+    if job.error is not None:
+        advice = " Choose the architecture that it was trained with." if "does not fit" in job.error else ""
+        st.error(f"{job.error}.{advice}" if advice else job.error)
+    elif job.busy:
+        wait_for(job, "Evaluating the models")
+    elif job.result is not None:
+        _result(job.result)
+
+
+def _upload(label: str, key: str, *, several: bool = False) -> Any:
+    limit = classroom_options.upload_mb(LIMIT_MB)
+    return st.file_uploader(
+        label, ["safetensors"], key=f"judge-{key}", accept_multiple_files=several, max_upload_size=limit
+    )
+
+
+def _architecture(lab: Lab, split: Split) -> tuple[str, str | None, int | None]:
+    """Let the user choose the architecture; the default is the net of the Lab's own models. Raises LabError."""
+    made = lab.experiment.model.provenance if lab.experiment.model is not None else None
+    usual = f"lab:{made.net}" if made is not None else None
+    return model_upload.where(split.dataset, key="judge", usual=usual)
+
+
+def _result(found: Evaluation) -> None:
+    figures = found.figures
+    summary = summary_of(figures)
+    st.caption(found.about)
     table(
         "judge-table",
         table_data(summary, None, list(summary.columns), []),
         height=min(HEIGHT, 60 + 31 * len(summary.lines)),
         on_pick=lambda _: None,
     )
-    st.markdown("**Attacks on the unlearned model**: AUC with its 95 % interval; 0.5 cannot tell")
-    said: dict[str, list[str]] = {}  # what could have been seen -> the attacks of which that holds
-    for result in found.unlearned.attacks.values():
+    _attacks(list(figures.unlearned.attacks.values()))
+    record = {
+        "about": found.about,
+        "unlearned": figures.unlearned.as_dict(),
+        "original": figures.original.as_dict(),
+        "retrained": [one.as_dict() for one in figures.retrained],
+    }
+    text = json.dumps(record, indent=1)
+    st.download_button(
+        "JSON", text, "judgement.json", "application/json", on_click="ignore", key="judge-json"
+    )
+
+
+def _attacks(results: Sequence[AttackResult]) -> None:
+    """Show the AUC of each attack; attacks that could have seen the same leak share a line."""
+    st.markdown(
+        "**Attacks on the unlearned model**: AUC with its 95 % interval; at 0.5 the attack cannot tell"
+    )
+    by_power: dict[str, list[str]] = {}  # the smallest visible leak, as a sentence -> the attacks' figures
+    for result in results:
         text = (
             result.why if result.auc is None else f"{result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
         )
         power = result.power.sentence if result.power else ""
-        said.setdefault(power, []).append(f"**{result.title}** {text}")
-    for power, attacks in said.items():
-        st.markdown(f"{' · '.join(attacks)}")
+        by_power.setdefault(power, []).append(f"**{result.title}** {text}")
+    for power, attacks in by_power.items():
+        st.markdown(" · ".join(attacks))
         if power:
             st.caption(power)
-    record = {
-        "about": evaluation_job.about,
-        "unlearned": found.unlearned.as_dict(),
-        "original": found.original.as_dict(),
-        "retrained": [one.as_dict() for one in found.retrained],
-    }
-    st.download_button(
-        "JSON",
-        json.dumps(record, indent=1),
-        "judgement.json",
-        "application/json",
-        on_click="ignore",
-        key="judge-json",
-    )
-
-
-def _wait(evaluation_job: EvaluationJob) -> None:
-    @st.fragment(run_every=POLL_S)
-    def wait() -> None:
-        p = evaluation_job.progress
-        st.progress(0.0 if p is None else p.done / max(1, p.total), text="Judging")
-        if not evaluation_job.busy:
-            st.rerun()
-
-    wait()
 
 
 if __name__ == "__main__":

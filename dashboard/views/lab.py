@@ -1,4 +1,4 @@
-"""The front page: watch a model forget, one step at a time."""
+"""The page Lab: a model forgets, one step at a time."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LabError
-from dashboard.components.feed import feed, line, picks_feed
+from dashboard.components.feed import line, picks_feed
 from dashboard.components.map_view import map_view
 from dashboard.components.readouts import readouts
 from dashboard.components.timeline import timeline
 from dashboard.forms import dataset_upload, setup
 from dashboard.presentation.text.status_text import as_text
-from dashboard.server.frame_socket import PUSH, words
-from dashboard.session import lab as state
-from dashboard.session import resources
+from dashboard.server.frame_socket import words
+from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
-STAGE_HEIGHT = 672  # what 900 px leave below header, setup and transport
+STAGE_HEIGHT = 672  # px; what a window of 900 px leaves below header, setup and transport
+NO_CONNECTION = (
+    "The page could not connect to its run, so it shows no steps. Start the Lab with `laf dashboard`; behind a proxy, "
+    "let WebSockets to `/laf-feed/` through. Then reload the page."
+)
 
 
 def picked(lab: Lab, value: dict[str, Any]) -> None:
-    """What a lasso took up, and what is to happen with it."""
+    """Apply what a lasso picked, and the button that was pressed with it."""
     act = lab.picked.take(value, lab.map_ids)
     if act == "forget":
         problem = lab.forget_these(lab.picked.now)
@@ -37,10 +40,10 @@ def picked(lab: Lab, value: dict[str, Any]) -> None:
 
 
 def travelled(lab: Lab, value: dict[str, Any]) -> None:
-    """Somebody goes on, or forks, from the step that is shown; or is done with the fork."""
+    """Continue or fork from the shown step, or drop the fork."""
     e, step = lab.experiment, int(value.get("step") or 0)
     if value.get("life") != e.life:
-        return  # a button of a life that is over
+        return  # the button belongs to an earlier life of the run
     moves = {"continue": lambda: e.rewind(step), "fork": lambda: e.fork(step), "drop": e.drop_fork}
     try:
         moves[value["act"]]()
@@ -58,7 +61,7 @@ def split_by_layer(lab: Lab) -> None:
 
 
 def offer(lab: Lab) -> None:
-    """What an address could not open; and the run where this browser was, after a reload or a restart."""
+    """Say what the address could not open, and offer to continue this browser's last run."""
     if lab.notice is not None:
         st.toast(as_text(lab.notice), icon="⚠️")
         lab.notice = None
@@ -86,8 +89,8 @@ def offer(lab: Lab) -> None:
 def page(lab: Lab) -> None:
     offer(lab)
     if lab.not_kept is not None:
-        st.warning(f"This run plays on, but is not kept: {lab.not_kept}")
-    state.write_address(lab.address())
+        st.warning(f"This run can play on, but it is not saved: {lab.not_kept}")
+    tab_state.write_address(lab.address())
     setup.setup_bar(lab)
     buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
     with buttons:
@@ -99,7 +102,7 @@ def page(lab: Lab) -> None:
 
 
 def stage(lab: Lab, widths: Sequence[float]) -> None:
-    """The map and the read-outs, side by side at these relative widths."""
+    """Draw the map and the read-outs side by side, with these relative widths."""
     left, right = st.columns(widths, gap="small")
     with left:
         map_view(
@@ -115,34 +118,13 @@ def stage(lab: Lab, widths: Sequence[float]) -> None:
 
 
 def follow(lab: Lab) -> None:
-    """Send the browser what is new, again and again; draw the page anew where a button or the stage depends on it."""
-    lab.listens = lab.listens and PUSH.serves
+    """Connect the page to its run: frames arrive on the connection, and the page is drawn again when a button or its layout changes."""
     if lab.listens:
-        lab.listens = line("line", lab.token, words(lab.pulse()), hold=dataset_upload.is_open())
-        if lab.wake is not None:
-            lab.wake()  # what was clicked shows without waiting for the next look
+        lab.listens = line("line", lab.token, words(lab.news.pulse()), hold=dataset_upload.is_open())
+    if lab.wake is not None:
+        lab.wake()  # the effect of a click shows at once
     if not lab.listens:
-        lab.outbox.is_sure = False
-        _poll(lab)
-
-
-def _poll(lab: Lab) -> None:
-    seen = (lab.pulse(), lab.busy, lab.is_preparing, lab.crowd)
-    every = None if dataset_upload.is_open() else lab.pause_s
-
-    @st.fragment(run_every=every)
-    def poll() -> None:
-        if lab.drop_purged():
-            st.rerun()
-        if lab.mode == "follow":
-            lab.experiment.want_follow()
-        packet = lab.outbox.packet(lab.experiment, lab.token, lab.crowd)
-        with st.container(key="feed-frame"):
-            feed("feed", packet, on_lack=lab.outbox.rewind)
-        if (lab.pulse(), lab.busy, lab.is_preparing, lab.crowd) != seen:
-            st.rerun()
-
-    poll()
+        st.error(NO_CONNECTION)
 
 
 if __name__ == "__main__":

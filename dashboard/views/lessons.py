@@ -1,4 +1,4 @@
-"""Lessons: guided tours beside the real Lab."""
+"""The page Lessons: guided tours beside the real Lab."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from core.lessons.library import load_lessons
 from dashboard.components.timeline import timeline
 from dashboard.forms import hyperparameters, lesson_list, method, setup
 from dashboard.forms.lesson_panel import panel
-from dashboard.session import lab as state
-from dashboard.session import resources
+from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 from dashboard.views import lab as front
 
-STRIP = {False: 1.0, True: 1.25}  # of the lesson's text, beside the Lab's 3.1; wider for a presenter
+# Relative widths: the lesson's text, wider for a presenter, and the Lab beside it.
+TEXT = {False: 1.0, True: 1.25}
 BESIDE = 3.1
 
 
 def page(lab: Lab) -> None:
     lessons, problems = load_lessons()
     lesson_session = lab.lesson_session
-    lesson_session.arrive(state.read_words(), lessons)
+    lesson_session.arrive(tab_state.read_words(), lessons)
     if lesson_session.lesson is None:
-        state.write_address(lesson_session.link.words())
+        tab_state.write_address(lesson_session.link.words())
         lesson_list.overview(lab, lessons, problems)
         return
     lesson_session.go_on()
-    state.write_address({**lab.address(), **lesson_session.link.words()})
-    strip, stage = st.columns([STRIP[lesson_session.link.present], BESIDE], gap="small")
-    with strip:
+    tab_state.write_address({**lab.address(), **lesson_session.link.words()})
+    text, stage = st.columns([TEXT[lesson_session.link.present], BESIDE], gap="small")
+    with text:
         panel(lab)
     with stage:
         _bar(lab)
@@ -38,7 +38,7 @@ def page(lab: Lab) -> None:
 
 
 def _bar(lab: Lab) -> None:
-    """The Lab's controls, as far as the lesson and the teacher's link leave them."""
+    """Draw those of the Lab's controls that the lesson and the teacher's link allow."""
     link, part = lab.lesson_session.link, lab.lesson_session.part
     knobs = link.controls == "open" or (part is not None and part.knobs)
     buttons = link.controls != "hidden" or (part is not None and part.knobs)
@@ -47,7 +47,7 @@ def _bar(lab: Lab) -> None:
         if buttons:
             setup.transport(lab)
         else:
-            st.caption("The lesson's buttons drive the Lab.")
+            st.caption("Use the lesson's buttons to control the Lab.")
     with middle:
         if knobs:
             hyperparameters.popover(lab)
@@ -56,7 +56,7 @@ def _bar(lab: Lab) -> None:
 
 
 def _facts(lab: Lab) -> str:
-    """What is played, in one line."""
+    """Return the settings of the run in one line of HTML."""
     e = lab.experiment
     config = e.config if e.run is None else e.driven.config
     parts = [

@@ -1,4 +1,4 @@
-"""Every run that is kept of this browser, and those that others share: open, fork, compare, name, note, share, export, delete."""
+"""The page Runs: this browser's kept runs and shared ones, to open, fork, compare, name, share, export or delete."""
 
 from __future__ import annotations
 
@@ -24,22 +24,21 @@ from core.runs.storage import (
 )
 from dashboard.presentation.charts.runs import curves, figures, on_all_images
 from dashboard.presentation.export.run_files import FORMATS
-from dashboard.session import lab as state
-from dashboard.session import resources
+from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
-MOST = 50  # runs listed at once
+MOST = 50  # runs that the list shows before "Show more"
 
 
 def page(lab: Lab) -> None:
-    token = state.browser()
+    token = tab_state.browser()
     infos, problems = list_runs(token)
     for problem in problems:
         st.warning(problem, icon="⚠️")
     _room(infos, token)
     if not infos:
         st.caption(
-            "No run is kept yet. A run in the Lab is kept from its first step on; `laf run --save` keeps one too."
+            "No run is kept yet. The Lab keeps a run from its first step; `laf run --save` keeps one too."
         )
         return
     listed, detail = st.columns([1.15, 1], gap="medium")
@@ -47,17 +46,17 @@ def page(lab: Lab) -> None:
         chosen = _list(infos, token)
     with detail:
         if not chosen:
-            st.caption("Tick a run to open, name, share or export it; two of them to compare.")
+            st.caption("Tick a run to open, name, share or export it. Tick two to compare them.")
         elif len(chosen) == 1:
             _one(lab, chosen[0], token)
         elif len(chosen) == 2:
             _two(chosen, token)
         else:
-            st.caption("Two runs can be compared at a time.")
+            st.caption("Tick at most two runs to compare.")
 
 
 def _room(infos: list[RunInfo], token: str) -> None:
-    """What kept runs take in this Lab, what goes first at the limit, and what went."""
+    """Show the disk space of kept runs, the runs that are deleted next, and those that were deleted."""
     try:
         used = room()
     except LabError as error:
@@ -68,16 +67,22 @@ def _room(infos: list[RunInfo], token: str) -> None:
     if used.is_near:
         mine = {i.id for i in infos if i.is_of(token)}
         named = [told for told in next_to_go(MOST) if any(i in told for i in mine)]
-        st.warning(_plain(f"The limit of kept runs is near. Of yours would go next: {'; '.join(named[:3]) or 'none'}. Name a run to keep it."), icon="⚠️")  # fmt: skip
+        first = "; ".join(named[:3]) or "none"
+        st.warning(
+            _plain(
+                f"The limit of kept runs is near. Yours that are deleted first: {first}. Name a run to keep it."
+            ),
+            icon="⚠️",
+        )
     for told in went(token):
         st.caption(_plain(told))
 
 
 def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
-    """All of them with a box each; those that are ticked."""
+    """List the runs, each with a box; return those that are ticked."""
     total = megabytes(sum(i.bytes for i in infos))
     st.caption(f"{len(infos):,} run{'s' * (len(infos) != 1)}, newest first; {total}")
-    most = state.recall("runs-most", MOST)
+    most = tab_state.recall("runs-most", MOST)
     chosen = []
     for info in infos[:most]:
         whose = "" if info.is_of(token) else " · from a terminal" if info.owner is None else " · shared"
@@ -89,13 +94,12 @@ def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
         if st.checkbox(label, key=f"run-{info.id}"):
             chosen.append(info)
     if len(infos) > most and st.button("Show more"):
-        state.remember("runs-most", most + MOST)
+        tab_state.remember("runs-most", most + MOST)
         st.rerun()
     return chosen
 
 
 def _one(lab: Lab, info: RunInfo, token: str) -> None:
-    mine = info.is_of(token)
     st.markdown(f"#### {_plain(info.title)}")
     st.caption(
         f"{info.setup.dataset}, forget {info.forget}; {info.setup.method}, seed {info.setup.seed}; {info.frames:,} frames, "
@@ -108,32 +112,10 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
     if told is not None:
         st.caption(told)
     if kept.about.get("purged"):
-        st.caption("Frames and states were purged; steps and model are left.")
-    with st.container(horizontal=True, gap="small"):
-        label = "Replay in the Lab" if info.phase is Phase.DONE else "Continue in the Lab"
-        no_frames = not kept.frames
-        if st.button(label, type="primary", key="run-open", disabled=no_frames):
-            _open(lab, info, as_copy=False)
-        what = "A copy that goes its own way from the last step; the run stays as it is"
-        if st.button("Fork", key="run-fork", disabled=no_frames, help=what):
-            _open(lab, info, as_copy=True)
-        if mine:
-            with st.popover("Delete"):
-                st.markdown("Its steps, frames, states and model go for good.")
-                if st.button("Delete this run", key="run-delete"):
-                    _do(lambda: remove_run(info.id, token))
-    if mine:
-        name = st.text_input("Name", info.name, max_chars=80, key=f"name-{info.id}")
-        if name.strip() != info.name:
-            _do(lambda: rename_run(info.id, name, token))
-        note = st.text_area("Note", info.note, max_chars=4000, height=80, key=f"note-{info.id}")
-        if note != info.note:
-            _do(lambda: note_run(info.id, note, token))
-        shared = st.toggle(
-            "Shared", info.shared, key=f"shared-{info.id}", help="Every browser that reaches this Lab sees it; others continue a copy"
-        )  # fmt: skip
-        if shared != info.shared:
-            _do(lambda: share_run(info.id, shared, token))
+        st.caption("Frames and checkpoints were purged. Steps and model are left.")
+    _buttons(lab, info, kept, token)
+    if info.is_of(token):
+        _own(info, token)
     elif info.note:
         st.markdown(_plain(info.note))
     _exports(kept)
@@ -141,23 +123,54 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
         st.plotly_chart(curves([kept]), width="stretch", config={"displayModeBar": False})
 
 
+def _buttons(lab: Lab, info: RunInfo, kept: KeptRun, token: str) -> None:
+    """Open, fork or delete the run."""
+    with st.container(horizontal=True, gap="small"):
+        label = "Replay in the Lab" if info.phase is Phase.DONE else "Continue in the Lab"
+        no_frames = not kept.frames
+        if st.button(label, type="primary", key="run-open", disabled=no_frames):
+            _open(lab, info, as_copy=False)
+        what = "Continue a copy from the last step. The run itself stays unchanged"
+        if st.button("Fork", key="run-fork", disabled=no_frames, help=what):
+            _open(lab, info, as_copy=True)
+        if info.is_of(token):
+            with st.popover("Delete"):
+                st.markdown("This deletes its steps, frames, checkpoints and model for good.")
+                if st.button("Delete this run", key="run-delete"):
+                    _do(lambda: remove_run(info.id, token))
+
+
+def _own(info: RunInfo, token: str) -> None:
+    """Name, note and share the browser's own run."""
+    name = st.text_input("Name", info.name, max_chars=80, key=f"name-{info.id}")
+    if name.strip() != info.name:
+        _do(lambda: rename_run(info.id, name, token))
+    note = st.text_area("Note", info.note, max_chars=4000, height=80, key=f"note-{info.id}")
+    if note != info.note:
+        _do(lambda: note_run(info.id, note, token))
+    help = "Every browser that reaches this Lab can see the run. Other browsers continue a copy"
+    shared = st.toggle("Shared", info.shared, key=f"shared-{info.id}", help=help)
+    if shared != info.shared:
+        _do(lambda: share_run(info.id, shared, token))
+
+
 def _two(infos: list[RunInfo], token: str) -> None:
     kept = [k for i in infos if (k := _read(i, token)) is not None and k.frames]
     if len(kept) < 2:
-        st.caption("One of the two has no frames to compare.")
+        st.caption("One of the two runs has no frames to compare.")
         return
-    st.markdown("#### " + " beside ".join(_plain(i.title) for i in infos))
+    st.markdown("#### " + " and ".join(_plain(i.title) for i in infos))
     if (
         kept[0].about["dataset"] != kept[1].about["dataset"]
         or kept[0].about["forget"] != kept[1].about["forget"]
     ):
-        st.caption("They forget different images, so their figures do not mean the same.")
+        st.caption("These runs forget different images, so their figures cannot be compared directly.")
     st.dataframe(figures(kept), hide_index=True, width="stretch")
     st.plotly_chart(curves(kept), width="stretch", config={"displayModeBar": False})
 
 
 def _exports(kept: KeptRun) -> None:
-    """A file is made when it is asked for."""
+    """Offer the run as a file, which is made when the user downloads it."""
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
         form = st.selectbox(
@@ -169,15 +182,22 @@ def _exports(kept: KeptRun) -> None:
     why = (
         "The run is not finished, so it has no model yet"
         if unfinished
-        else "There are no frames"
+        else "The run has no frames"
         if empty
         else None
     )
     with right:
         st.download_button(
-            "Download", lambda: make(kept), f"run-{kept.id}{ending}", mime, on_click="ignore", disabled=why is not None, help=why,
-            key=f"get-{kept.id}", width="stretch",
-        )  # fmt: skip
+            "Download",
+            lambda: make(kept),
+            f"run-{kept.id}{ending}",
+            mime,
+            on_click="ignore",
+            disabled=why is not None,
+            help=why,
+            key=f"get-{kept.id}",
+            width="stretch",
+        )
 
 
 def _open(lab: Lab, info: RunInfo, *, as_copy: bool) -> None:
@@ -205,7 +225,7 @@ def _do(move: Any) -> None:
 
 
 def _plain(text: str) -> str:
-    """Names are people's; none of them is Markdown."""
+    """Escape Markdown in text that users wrote."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~$<>:" else c for c in text)
 
 

@@ -99,7 +99,7 @@ def test_a_record_is_drawn_up_of_a_finished_run_and_of_no_other(server, open_pag
     page = open_page(server.url)
     page.wait_ready()
     go(page, "Audit")
-    page.tab.get_by_text(re.compile("play it to its end")).wait_for()
+    page.tab.get_by_text(re.compile("Finish a run in the Lab first")).wait_for()
     assert page.button("Draw up the record").is_disabled()
     go(page, "Lab")
     play(page)

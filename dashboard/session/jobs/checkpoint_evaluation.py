@@ -1,9 +1,10 @@
-"""Finished checkpoints that somebody uploads, judged by the runner's threads; no screen."""
+"""The job that evaluates uploaded checkpoints, for the page Judge."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,80 +19,74 @@ from core.evaluation.checkpoint_files import (
 )
 from core.experiments.comparison_summary import Line, Summary, entries_of
 from core.runtime.device import pick_device
-from core.runtime.progress import Progress
-from core.runtime.scheduler import Scheduler, SlicedTask
+from core.runtime.progress import Work
+from dashboard.session.jobs.base import BackgroundJob
 
 Upload = tuple[str, bytes]  # name and content
 
 
-class EvaluationJob:
-    """One set of files at a time; whoever shows it polls the attributes."""
+@dataclass(frozen=True)
+class Checkpoints:
+    """Uploaded checkpoints of one architecture. ``layer`` and ``size`` are those of CheckpointFiles."""
 
-    def __init__(self, runner: Scheduler) -> None:
-        self._runner = runner
-        self._task: SlicedTask | None = None
-        self._clear()
-
-    def _clear(self) -> None:
-        self.found: EvaluatedCheckpoints | None = None
-        self.about = ""
-        self.split: Split | None = None
-        self.progress: Progress | None = None
-        self.error: str | None = None
-
-    def start(
-        self, split: Split, arch: str, layer: str, size: int | None, original: Upload, unlearned: Upload, retrained: Sequence[Upload]
-    ) -> None:  # fmt: skip
-        """Judge ``unlearned``; what was judged before is forgotten."""
-        self.close()
-        self.split = split
-        work = self._work(split, arch, layer, size, [original, unlearned, *retrained])
-        self._task = SlicedTask(work, self._failed)
-        self._runner.submit(self._task)
+    arch: str
+    layer: str
+    size: int | None
+    original: Upload
+    unlearned: Upload
+    retrained: Sequence[Upload] = ()
 
     @property
-    def busy(self) -> bool:
-        """Whether it is being judged."""
-        return self._task is not None and self._task.alive
+    def uploads(self) -> list[Upload]:
+        """All files: the original, the unlearned one, then the retrained ones."""
+        return [self.original, self.unlearned, *self.retrained]
 
-    def close(self) -> None:
-        """Stop, and forget what was found."""
-        if self._task is not None:
-            self._runner.discard(self._task)
-        self._task = None
-        self._clear()
 
-    def _failed(self, error: LabError) -> None:
-        self.error = self.error or str(error)
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of the checkpoints, and a description of the files."""
 
-    def _work(
-        self, split: Split, arch: str, layer: str, size: int | None, uploads: Sequence[Upload]
-    ) -> Iterator[None]:
-        with tempfile.TemporaryDirectory(prefix="laf-judge-") as folder:
-            paths = []
-            for number, (name, content) in enumerate(uploads):
-                path = Path(folder) / str(number) / (clean_name(Path(name).name) or "weights.safetensors")
-                path.parent.mkdir()
-                path.write_bytes(content)
-                paths.append(path)
-            files = CheckpointFiles(arch, paths[0], paths[1], tuple(paths[2:]), layer, size)
-            yield
-            slices = evaluate_checkpoints(split, files, device=str(pick_device()))
-            try:
-                while True:
-                    self.progress = next(slices)
-                    yield
-            except StopIteration as end:
-                self.found, self.about = end.value, describe(files)
-            except LabError as error:  # names are those that were uploaded, not where they lie meanwhile
-                text = str(error)
-                for number in range(len(paths)):
-                    text = text.replace(f"{Path(folder) / str(number)}/", "")
-                self.error = text
+    figures: EvaluatedCheckpoints
+    about: str
+
+
+class EvaluationJob(BackgroundJob[Evaluation]):
+    """The evaluation of one set of uploaded checkpoints."""
+
+    def evaluate(self, split: Split, checkpoints: Checkpoints) -> None:
+        """Start to evaluate ``checkpoints`` on ``split``; an earlier evaluation is dropped."""
+        self.start(_evaluate(split, checkpoints))
+
+
+def _evaluate(split: Split, checkpoints: Checkpoints) -> Work[Evaluation]:
+    with tempfile.TemporaryDirectory(prefix="laf-judge-") as folder:
+        paths = _write(checkpoints.uploads, Path(folder))
+        files = CheckpointFiles(
+            checkpoints.arch, paths[0], paths[1], tuple(paths[2:]), checkpoints.layer, checkpoints.size
+        )
+        try:
+            figures = yield from evaluate_checkpoints(split, files, device=str(pick_device()))
+        except LabError as error:  # the message must show the uploaded names, not the temporary paths
+            text = str(error)
+            for path in paths:
+                text = text.replace(f"{path.parent}/", "")
+            raise LabError(text) from error
+        return Evaluation(figures, describe(files))
+
+
+def _write(uploads: Sequence[Upload], folder: Path) -> list[Path]:
+    """Write each upload under its cleaned name into a subfolder of its own."""
+    paths = []
+    for number, (name, content) in enumerate(uploads):
+        path = folder / str(number) / (clean_name(Path(name).name) or "weights.safetensors")
+        path.parent.mkdir()
+        path.write_bytes(content)
+        paths.append(path)
+    return paths
 
 
 def summary_of(found: EvaluatedCheckpoints) -> Summary:
-    """The files as rows of a table: the unlearned model, the original, and each retrained one against the others."""
+    """Return one table row for each model. Each retrained model is compared with the other retrained ones."""
     judged: list[tuple[str, str, Any]] = [
         ("unlearned", "Unlearned", found.unlearned),
         ("nothing", "Original", found.original),

@@ -1,69 +1,65 @@
-"""Lessons made into pages that need no server, as the Lessons page asks for them: one at a time in the whole process; no screen."""
+"""The job that plays a lesson and writes it as one web page, for the page Lessons; one job at a time in the whole process."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from core.errors import LabError
 from core.lessons import Lesson
-from core.lessons.replay import play_lesson
+from core.lessons.replay import Replay, play_lesson
 from core.projection.projection import UmapBackend
+from core.runtime.progress import Progress, Work
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export.lesson_page import document
+from dashboard.session.jobs.base import BackgroundJob, OwnThread
 
-KEPT = 4  # pages of up to 8 MB each, for the next who asks for the same lesson and seed
+KEPT = 4  # pages of up to 8 MB each, for further requests for the same lesson and seed
 
-_one = threading.Lock()
-_pages: OrderedDict[tuple[str, int], LessonExportJob] = OrderedDict()
+_one_at_a_time = threading.Lock()
+_jobs: OrderedDict[tuple[str, int], LessonExportJob] = OrderedDict()
 
 
-@dataclass
-class LessonExportJob:
-    """A lesson that is being played into a page; whoever shows it polls the attributes."""
+class LessonExportJob(BackgroundJob[str]):
+    """A lesson that is played into a page. The work waits for runs, so it needs a thread of its own."""
 
-    lesson: Lesson
-    seed: int
-    said: str = "It waits for another page that is being made"
-    share: float = 0.0  # of its steps that were begun
-    page: str | None = None
-    failed: tuple[int, ...] = ()  # steps whose check does not pass with this seed
-    error: str | None = None
+    def __init__(self, lesson: Lesson, seed: int) -> None:
+        super().__init__(OwnThread())
+        self.lesson = lesson
+        self.seed = seed
+        self.said = "Waiting until another lesson page is finished"
+        self.share = 0.0  # of the lesson's steps that have ended
+        self.failed: tuple[int, ...] = ()  # steps whose check does not pass with this seed
+        self._begun = 0  # steps
 
     @property
-    def busy(self) -> bool:
-        return self.page is None and self.error is None
+    def page(self) -> str | None:
+        """The page as HTML; None until it is finished."""
+        return self.result
 
     @property
     def file_name(self) -> str:
         return f"lesson-{self.lesson.id}{f'-seed-{self.seed}' if self.seed else ''}.html"
 
-    def _work(self, umap: UmapBackend, runner: Scheduler, maps: Scheduler, data_dir: str | None) -> None:
-        def tell(text: str) -> None:
-            self.said, self.share = f"Playing {text}", begun[0] / len(self.lesson.parts)
-            begun[0] += 1
+    def export(self, play: Callable[[Callable[[str], None]], Replay]) -> None:
+        """Start to play the lesson; ``play`` reports each step to the function that it is given."""
+        self.start(self._export(play))
 
-        begun = [0]
-        with _one:
-            try:
-                replay = play_lesson(
-                    self.lesson,
-                    seed=self.seed,
-                    umap=umap,
-                    data_dir=data_dir,
-                    runner=runner,
-                    maps=maps,
-                    tell=tell,
-                )
-                self.failed = replay.failed
-                self.page = document(replay)
-            except LabError as error:
-                self.error = str(error)
-            except Exception as error:
-                self.error = f"{type(error).__name__}: {error}".splitlines()[0]
-        if self.error is not None:
-            _pages.pop((self.lesson.digest, self.seed), None)
+    def _export(self, play: Callable[[Callable[[str], None]], Replay]) -> Work[str]:
+        yield Progress("lesson", 0, len(self.lesson.parts))
+        with _one_at_a_time:
+            replay = play(self._tell)
+            self.failed = replay.failed
+            return document(replay)
+
+    def _tell(self, step: str) -> None:
+        self.said, self.share = f"Playing {step}", self._begun / len(self.lesson.parts)
+        self._begun += 1
+
+    def _fail(self, number: int, error: LabError) -> None:
+        super()._fail(number, error)
+        _jobs.pop((self.lesson.digest, self.seed), None)  # the next request tries again
 
 
 def replaying(
@@ -74,16 +70,20 @@ def replaying(
     maps: Scheduler,
     data_dir: str | None = None,
 ) -> LessonExportJob:
-    """The page of ``lesson`` played with ``seed``: one that is kept or being made, or a new one, begun in a thread of its own."""
+    """Return the job that plays ``lesson`` with ``seed``: a kept one, or a new one that this call starts."""
     seed = seed if lesson.own_seed else lesson.setup.seed
     key = (lesson.digest, seed)
-    found = _pages.get(key)
-    if found is None:
-        found = _pages[key] = LessonExportJob(lesson, seed)
-        while len(_pages) > KEPT:
-            _pages.popitem(last=False)
-        work = threading.Thread(
-            target=found._work, args=(umap, runner, maps, data_dir), name="replay", daemon=True
+    found = _jobs.get(key)
+    if found is not None:
+        return found
+
+    def play(tell: Callable[[str], None]) -> Replay:
+        return play_lesson(
+            lesson, seed=seed, umap=umap, data_dir=data_dir, runner=runner, maps=maps, tell=tell
         )
-        work.start()
-    return found
+
+    job = _jobs[key] = LessonExportJob(lesson, seed)
+    while len(_jobs) > KEPT:
+        _jobs.popitem(last=False)
+    job.export(play)
+    return job

@@ -1,13 +1,13 @@
-"""Studies as the page runs them: one of a name at a time in the whole process; predictions made beside the page.
+"""The studies that the page Studies writes, runs and estimates; the process runs one study of a name at a time.
 
-A browser runs, cancels, shares and deletes its own studies. It begins a copy of a ready study, a shared one or one from a terminal.
+A browser may run, cancel, share and delete its own studies. Of a built-in study, a shared one or one from a terminal it runs a copy.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from core.data.registry import OWN, require_name
@@ -30,19 +30,24 @@ from core.experiments.studies import (
 )
 from core.experiments.studies.parameters import kind_of, numeric
 from core.runs.setup import Setup
+from core.runtime.progress import Progress, Work
 from dashboard.session import classroom_options
+from dashboard.session.jobs.base import BackgroundJob, OwnThread
 
-_driven: dict[str, StudyRun] = {}
+_driven: dict[str, StudyRun] = {}  # by name, running or ended
 _lock = threading.Lock()
 
 
 def driven(name: str) -> StudyRun | None:
-    """The study that runs, or ran last, in this process."""
+    """Return the last run of the study ``name`` in this process; it may still be going."""
     return _driven.get(name)
 
 
 def start(study: Study, *, workers: int | None = None, retry: bool = False, token: str | None = None) -> None:
-    """Begin, or go on, for the browser with ``token``. Raises RequestError while it is running, or where it must not be begun."""
+    """Start or resume a study for the browser with ``token``.
+
+    Raises RequestError while the study is running, or where this browser or the classroom may not run it.
+    """
     require_data(study, token)
     limits = classroom_options.now()
     if limits is not None:
@@ -52,7 +57,7 @@ def start(study: Study, *, workers: int | None = None, retry: bool = False, toke
         now = _driven.get(study.name)
         if now is not None and not now.over:
             raise RequestError(f"the study {study.name} is running already")
-        ResultsTable(study.name).describe(study, token)  # so that it is among those that were begun at once
+        ResultsTable(study.name).describe(study, token)  # the list of studies shows it from now on
         _driven[study.name] = StudyRun(study, workers=workers, retry=retry)
         _driven[study.name].start()
 
@@ -66,14 +71,14 @@ def cancel(name: str, token: str | None) -> None:
 
 
 def mine(study: Study, token: str | None) -> Study:
-    """The study as this browser keeps it: its own as it is, any other as a copy under a name of its own."""
+    """Return the browser's own study unchanged, and any other study as a copy under a name that belongs to this browser."""
     if token is None or study_claims(study.name).is_of(token):
         return study
     return replace(study, name=name_for(study.name, token))
 
 
 def datasets_of(study: Study) -> set[str]:
-    """The names of all data that its cells use."""
+    """Return the names of all datasets that the study's cells use."""
     tables = [study.fixed, *(values for _, values in study.variants)]
     found = {str(t["dataset"]) for t in tables if "dataset" in t}
     fields = [study.grid, *([study.sample.fields] if study.sample is not None else [])]
@@ -84,7 +89,7 @@ def datasets_of(study: Study) -> set[str]:
 
 
 def require_data(study: Study, token: str | None) -> None:
-    """Raise RequestError for a path, which only ``laf study run`` takes, and for data that this browser may not see."""
+    """Raise RequestError for a path, which only ``laf study run`` accepts, and for data that this browser may not see."""
     for name in datasets_of(study):
         require_name(name)
         if name.startswith(OWN):
@@ -92,44 +97,30 @@ def require_data(study: Study, token: str | None) -> None:
 
 
 def in_folder(study: Study, setup: Setup) -> Study:
-    """``study`` with the data folder of ``setup`` where it is of the same data; else with the Lab's own, as in a classroom.
+    """Return ``study`` with the data folder of ``setup`` if both use the same data; else with the Lab's own folder.
 
-    The Lab has looked into that folder: all files are there, and nothing is downloaded into it.
+    In a classroom it is always the Lab's own. The Lab has already read that folder, so nothing is downloaded into it.
     """
     same = classroom_options.now() is None and datasets_of(study) <= {setup.dataset}
     return replace(study, data_dir=setup.data_dir if same else None)
 
 
-@dataclass
-class Prediction:
-    """Being measured until it is there, or why it cannot be."""
+class EstimateJob(BackgroundJob[Estimate]):
+    """An estimate of the time that a study takes. One slice measures all of it, so it has a thread of its own."""
 
-    study: Study
-    estimate: Estimate | None = None
-    error: str | None = None
+    def __init__(self, study: Study) -> None:
+        super().__init__(OwnThread())
+        self.study = study
+        self.start(self._measure())
 
-    def begin(self) -> Prediction:
-        """Measure in a thread of its own."""
-
-        def work() -> None:
-            try:
-                require_data(self.study, None)
-                self.estimate = predicted(self.study)
-            except LabError as error:
-                self.error = str(error)
-            except Exception as error:
-                self.error = f"{type(error).__name__}: {error}".splitlines()[0]
-
-        threading.Thread(target=work, name="predict", daemon=True).start()
-        return self
-
-    @property
-    def waiting(self) -> bool:
-        return self.estimate is None and self.error is None
+    def _measure(self) -> Work[Estimate]:
+        yield Progress("estimate", 0, 1)
+        require_data(self.study, None)
+        return predicted(self.study)
 
 
 def choices(token: str | None = None) -> dict[str, str]:
-    """Studies to choose from: name -> title; those that were begun first, then the ready ones that this browser has not begun."""
+    """Return the titles of all studies by name: first those that were started, then the built-in ones not started here."""
     found: dict[str, str] = {}
     for name in kept_studies(token):
         try:
@@ -145,21 +136,21 @@ def choices(token: str | None = None) -> dict[str, str]:
 
 
 def study_of(name: str, setup: Setup, token: str | None = None) -> Study:
-    """A study by its name, with the data folder of ``setup``. Raises LabError when there is none or it cannot be read."""
+    """Return the study ``name`` with the data folder of ``setup``. Raises LabError if it does not exist or cannot be read."""
     return in_folder(ready_study(name) if name in ready_names() else kept_study(name, token), setup)
 
 
 def written(
     *, name: str, title: str, fixed: Mapping[str, Any], grid: Mapping[str, str], seeds: str, references: int
 ) -> Study:
-    """The study that somebody put together from fields and ranges, as its TOML text says it. Raises RequestError."""
+    """Return the study that a user's fields and ranges describe, with its TOML text as the source. Raises RequestError."""
     if not grid:
         raise RequestError("choose at least one field to vary")
     for dataset in (
         fixed.get("dataset", "digits"),
         *values_of("dataset", grid.get("dataset", "digits"), fixed),
     ):
-        require_name(str(dataset))  # before anything reads it
+        require_name(str(dataset))  # before any file of it is read
     lines = [
         f"title = {_toml(title)}",
         f"references = {references}",
@@ -173,11 +164,11 @@ def written(
 
 
 def values_of(field: str, text: str, fixed: Mapping[str, Any]) -> list[Any]:
-    """ "0.1, 1, x2" or "true, false" or "alternate, joint" as the values of a field. Raises RequestError for none."""
+    """Parse the values of a field, such as "0.1, 1, x2" or "true, false". Raises RequestError for an empty list."""
     found = [_value(field, part.strip(), fixed) for part in text.split(",") if part.strip()]
     if not found:
         raise RequestError(
-            f"{field} has no values; write some with commas between, as 0.5, 1, 2 or x0.5, x1, x2"
+            f"{field} has no values; separate values by commas, such as 0.5, 1, 2 or x0.5, x1, x2"
         )
     return found
 
@@ -209,19 +200,19 @@ def _toml(value: Any) -> str:
 
 
 def opened_in_lab(study: Study, row: Mapping[str, Any]) -> tuple[Any, dict[str, Any]] | str:
-    """The Setup of a row and what of its settings is not the preset's, as the Lab takes them; or why the Lab cannot show it."""
+    """Return the Setup of a row and its settings that differ from the preset; or a sentence why the Lab cannot show it."""
     from core.experiments.studies.jobs import Job
     from dashboard.session.url_params import differing
 
     cell = next((c for c in study.cells() if Job("cell", c).key == row["key"]), None)
     if cell is None:
-        return "The study has no such run any more."
+        return "The study no longer has this run."
     from core.experiments.studies.parameters import family_of, preset_cached, train_preset
 
     family = family_of(cell.setup.dataset)
     if cell.sequence and len(cell.sequence) > 1:
-        return "The Lab plays one request, and this run is several of them one after another."
+        return "This run forgets several requests one after another. The Lab shows runs of a single request."
     if cell.train != train_preset(family, cell.setup.task):
-        return f"The Lab trains the dataset's own net, and this run used {cell.train.net}."
+        return f"This run used the net {cell.train.net}. The Lab trains the dataset's own net."
     preset = preset_cached(cell.setup.method, family, cell.setup.task)
     return cell.setup, differing(preset, cell.config)

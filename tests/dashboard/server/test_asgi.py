@@ -22,8 +22,12 @@ def answer(path: str, *, query: bytes = b"", accept: bytes = b"text/html", body:
     async def app(scope, receive, send):
         asked.append(dict(scope.get("headers", [])))
         await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body)), (b"etag", b"x")]}
-        )  # fmt: skip
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", b"%d" % len(body)), (b"etag", b"x")],
+            }
+        )
         await send({"type": "http.response.body", "body": body[:10], "more_body": True})
         await send({"type": "http.response.body", "body": body[10:]})
 
@@ -35,8 +39,13 @@ def answer(path: str, *, query: bytes = b"", accept: bytes = b"text/html", body:
     async def receive():
         return {"type": "http.request"}
 
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": query,
-             "headers": [(b"accept", accept), (b"accept-encoding", b"gzip")]}  # fmt: skip
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": query,
+        "headers": [(b"accept", accept), (b"accept-encoding", b"gzip")],
+    }
     asyncio.run(PageShell(app)(scope, receive, send))
     made = b"".join(m.get("body", b"") for m in sent[1:])
     return dict(sent[0]["headers"]), made, asked[0]

@@ -157,7 +157,7 @@ class Browser:
 def test_every_frame_comes_once_and_is_the_runs_own(lab):
     with connected(f"/laf-feed/{lab.token}") as socket:
         page = Browser(socket)
-        page.until(lambda: page.header is not None and page.pulse == words(lab.pulse()))
+        page.until(lambda: page.header is not None and page.pulse == words(lab.news.pulse()))
         lab.experiment.play()
         lab.wake()
         page.until(

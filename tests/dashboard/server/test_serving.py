@@ -54,9 +54,18 @@ class Server:
         path = str(TESTS.parent)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", TESTS / "serving.py", str(self.port), base, "plays" if plays else "stands"],
-                stdout=subprocess.PIPE, stderr=log, env={**os.environ, "LAF_HOME": str(home), "PYTHONPATH": path},
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-P",
+                    TESTS / "serving.py",
+                    str(self.port),
+                    base,
+                    "plays" if plays else "stands",
+                ],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "LAF_HOME": str(home), "PYTHONPATH": path},
+            )
         self.tokens: list[str] = []
         while not self.tokens:  # Streamlit says its address on the same stream
             line = self.process.stdout.readline()
@@ -172,13 +181,38 @@ def hostile() -> list[tuple[str | bytes, int]]:
     made: list[tuple[str | bytes, int]] = [
         (text, MALFORMED)
         for text in (
-            "", "{", "[]", "null", "7", '"lack"', "{}", "NaN", "[" * 60_000, '{"lack":' * 7_000, "1" * 5_000, "\x00", "\ud7ff" * 9,
-            '{"lack": 1}', '{"lack": []}', '{"lack": "all"}', '{"lack": true}', '{"lack": {"from": "0"}}', '{"lack": {"from": 1e999}}',
-            '{"lack": {"from": NaN}}', '{"lack": {"from": []}}', '{"lack": {"from": {}}}', '{"lack": {"from": true}}',
-            '{"lack": {"life": "x"}}', '{"lack": {"rev": 0.5}}', '{"lack": {"follow": -Infinity}}', '{"lack": {"fork": [[]]}}',
-            '{"lack": {"from": 1' + "0" * 4_000 + "}}", '{"lack": {"fork_follow": -1' + "0" * 300 + "}}", "[1] trailing",
+            "",
+            "{",
+            "[]",
+            "null",
+            "7",
+            '"lack"',
+            "{}",
+            "NaN",
+            "[" * 60_000,
+            '{"lack":' * 7_000,
+            "1" * 5_000,
+            "\x00",
+            "\ud7ff" * 9,
+            '{"lack": 1}',
+            '{"lack": []}',
+            '{"lack": "all"}',
+            '{"lack": true}',
+            '{"lack": {"from": "0"}}',
+            '{"lack": {"from": 1e999}}',
+            '{"lack": {"from": NaN}}',
+            '{"lack": {"from": []}}',
+            '{"lack": {"from": {}}}',
+            '{"lack": {"from": true}}',
+            '{"lack": {"life": "x"}}',
+            '{"lack": {"rev": 0.5}}',
+            '{"lack": {"follow": -Infinity}}',
+            '{"lack": {"fork": [[]]}}',
+            '{"lack": {"from": 1' + "0" * 4_000 + "}}",
+            '{"lack": {"fork_follow": -1' + "0" * 300 + "}}",
+            "[1] trailing",
         )
-    ]  # fmt: skip
+    ]
     made += [(b, UNSUPPORTED) for b in (b"", b"\x00", b'{"lack": null}', bytes(MESSAGE_BYTES))]
     made += [
         (s, TOO_BIG)

@@ -10,7 +10,7 @@ from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.records import Phase
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.wire.packet import unpack
-from dashboard.session import lab as state
+from dashboard.session import polling
 from dashboard.session.lab import Lab
 from tests.toys import Flat
 
@@ -35,16 +35,16 @@ def until(met) -> None:
 def test_one_that_plays_counts_for_the_others_until_it_has_stood_still_for_a_while(labs, monkeypatch):
     one, other = labs
     until(lambda: all(lab.experiment.run is not None for lab in labs))
-    assert other.crowd == 1
-    before = other.pause_s
+    assert other.news.crowd == 1
+    before = other.news.pause_s
     one.experiment.play()
-    until(lambda: other.crowd == 2)
-    assert other.pause_s == 2 * before  # news is looked for less often from now on
-    assert one.crowd == 1
+    until(lambda: other.news.crowd == 2)
+    assert other.news.pause_s == 2 * before  # news is looked for less often from now on
+    assert one.news.crowd == 1
     one.experiment.pause()
     until(lambda: one.phase is not Phase.RUNNING)
-    assert other.crowd == 2
-    header, _ = unpack(other.outbox.packet(other.experiment, other.token, other.crowd))
+    assert other.news.crowd == 2
+    header, _ = unpack(other.outbox.packet(other.experiment, other.token, other.news.crowd))
     assert header["crowd"] == 2
-    monkeypatch.setattr(state, "LATELY_S", 0.0)
-    assert other.crowd == 1
+    monkeypatch.setattr(polling, "RECENT_S", 0.0)
+    assert other.news.crowd == 1

@@ -96,7 +96,9 @@ def is_one_sentence(said: str) -> bool:
 def test_threads_are_never_taken_from_an_address(name, found):
     wanted = asked({**DIGITS, "method": name, "settings": json.dumps(found)})
     lab = make(asked=wanted)
-    assert lab.notice == "threads is not taken from an address; the server decides it: leave it out"
+    assert (
+        lab.notice == "threads is not taken from an address: the server sets it; remove it from the address"
+    )
     assert lab.experiment.setup == Setup()
     assert lab.experiment.config is None
     lab.close()
@@ -164,8 +166,24 @@ def test_a_path_is_refused_whether_or_not_it_is_there(tmp_path, kind, monkeypatc
     assert "only the command line takes a file" in said[0]
 
 
-@pytest.mark.parametrize("name", ["own-../../etc", "own-", "own-0000", "OWN-000000000000", "own-000000000000/x", "../digits",
-                                  "digits/", "./digits", "", "\x00", "digits\n", "~", "file:///etc/passwd"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "own-../../etc",
+        "own-",
+        "own-0000",
+        "OWN-000000000000",
+        "own-000000000000/x",
+        "../digits",
+        "digits/",
+        "./digits",
+        "",
+        "\x00",
+        "digits\n",
+        "~",
+        "file:///etc/passwd",
+    ],
+)
 def test_a_name_that_is_nearly_one_is_none(name):
     with pytest.raises(RequestError, match="unknown dataset"):
         registry.require_name(name)
@@ -197,7 +215,7 @@ def test_a_model_or_a_run_is_an_id(name):
         ({"share": "7"}, "share must lie in (0, 1]"),
         (
             {"ids": ",".join(map(str, range(MOST_IDS + 1))), "task": "indices"},
-            "names 201 images; the most is 200",
+            "names 201 images and the most is 200",
         ),
         ({"classes": ",".join(["0"] * 9000)}, "characters; the Lab reads at most 8,000"),
         ({"task": "t" * 101}, "is no name: it has 101 characters"),
@@ -295,27 +313,67 @@ def test_a_study_of_the_page_names_its_data(tmp_path):
         fixed={"dataset": "digits", "task": "class", "method": "laf"}, grid={"lr_ue": "1e-3"}, **common
     )
     study.require_data(made, None)
-    for kept in (replace(made, fixed={"dataset": str(path)}), replace(made, grid={"dataset": (str(path),)}),
-                 replace(made, variants=(("x", {"dataset": str(path)}),)),
-                 replace(made, sample=SimpleNamespace(fields={"dataset": (str(path),)}))):  # fmt: skip
+    for kept in (
+        replace(made, fixed={"dataset": str(path)}),
+        replace(made, grid={"dataset": (str(path),)}),
+        replace(made, variants=(("x", {"dataset": str(path)}),)),
+        replace(made, sample=SimpleNamespace(fields={"dataset": (str(path),)})),
+    ):
         with pytest.raises(RequestError, match="only the command line takes a file"):
             study.start(kept)
 
 
 # two hundred
 
-NAMES = st.sampled_from([
-    "digits", "own-0123456789ab", "own-../../x", "/etc/passwd", "../../../../etc/shadow", "C:\\secret.zip", "x.npz", "~/a.zip",
-    "__proto__", "constructor", "a" * 500, "\x00", "💥", "<script>alert(1)</script>", "![x](http://x)", "%00", "\n\n", "",
-])  # fmt: skip
+NAMES = st.sampled_from(
+    [
+        "digits",
+        "own-0123456789ab",
+        "own-../../x",
+        "/etc/passwd",
+        "../../../../etc/shadow",
+        "C:\\secret.zip",
+        "x.npz",
+        "~/a.zip",
+        "__proto__",
+        "constructor",
+        "a" * 500,
+        "\x00",
+        "💥",
+        "<script>alert(1)</script>",
+        "![x](http://x)",
+        "%00",
+        "\n\n",
+        "",
+    ]
+)
 NUMBERS = st.one_of(
-    st.integers(-(10**40), 10**40), st.floats(allow_nan=True, allow_infinity=True), st.booleans(), st.none(),
+    st.integers(-(10**40), 10**40),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.booleans(),
+    st.none(),
     st.sampled_from([0, -1, 1, 2**31, 2**63, 2**64, 40000, 200000, 1e30, 1e308, 10**4000]),
-)  # fmt: skip
-KEYS = st.sampled_from([
-    *LAFConfig.__dataclass_fields__, *VAEConfig.__dataclass_fields__, *TrainConfig.__dataclass_fields__, "laf", "repair", "shards",
-    "slices", "train", "msteps", "__proto__", "constructor", "__class__", "__dict__", "toString", "a\nb", "é" * 300,
-])  # fmt: skip
+)
+KEYS = st.sampled_from(
+    [
+        *LAFConfig.__dataclass_fields__,
+        *VAEConfig.__dataclass_fields__,
+        *TrainConfig.__dataclass_fields__,
+        "laf",
+        "repair",
+        "shards",
+        "slices",
+        "train",
+        "msteps",
+        "__proto__",
+        "constructor",
+        "__class__",
+        "__dict__",
+        "toString",
+        "a\nb",
+        "é" * 300,
+    ]
+)
 VALUES = st.recursive(
     st.one_of(NUMBERS, NAMES, st.text(max_size=20)),
     lambda inside: st.one_of(st.lists(inside, max_size=4), st.dictionaries(KEYS, inside, max_size=4)),
@@ -336,15 +394,26 @@ CLASSES = st.one_of(
     st.lists(NUMBERS.map(str), max_size=30).map(",".join),
 )
 ADDRESSES = st.fixed_dictionaries(
-    {"dataset": st.one_of(st.just("digits"), st.just("digits"), st.just("digits"), NAMES), "classes": CLASSES},
+    {
+        "dataset": st.one_of(st.just("digits"), st.just("digits"), st.just("digits"), NAMES),
+        "classes": CLASSES,
+    },
     optional={
         "task": st.one_of(st.sampled_from([*TASKS]), TEXTS),
         "method": st.one_of(st.sampled_from([*METHODS]), TEXTS),
         "ids": st.one_of(TEXTS, st.lists(st.integers(-5, 10**20).map(str), max_size=400).map(",".join)),
-        "seed": TEXTS, "fraction": TEXTS, "share": TEXTS, "model": TEXTS, "plant": TEXTS, "speed": TEXTS, "precision": TEXTS,
-        "run": TEXTS, "step": TEXTS, "settings": st.one_of(SETTINGS, st.just('{"temperature": 3.0}')),
+        "seed": TEXTS,
+        "fraction": TEXTS,
+        "share": TEXTS,
+        "model": TEXTS,
+        "plant": TEXTS,
+        "speed": TEXTS,
+        "precision": TEXTS,
+        "run": TEXTS,
+        "step": TEXTS,
+        "settings": st.one_of(SETTINGS, st.just('{"temperature": 3.0}')),
     },
-)  # fmt: skip
+)
 
 
 def within_limits(lab) -> None:
@@ -368,8 +437,15 @@ def test_two_hundred_hostile_addresses(monkeypatch):
         time.sleep(0.02)
     token, run, steps = other.token, other.experiment.run, list(other.experiment.run.steps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_imported", lambda name: str(name) if str(name) in registry.DATASETS or str(name).startswith("own-")
-                      else pytest.fail(f"a file was looked for: {name}"))  # fmt: skip
+        patch.setattr(
+            registry,
+            "_imported",
+            lambda name: (
+                str(name)
+                if str(name) in registry.DATASETS or str(name).startswith("own-")
+                else pytest.fail(f"a file was looked for: {name}")
+            ),
+        )
         lab = make(classroom=SessionLimits())
         lab.close()
         gc.collect()

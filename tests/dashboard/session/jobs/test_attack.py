@@ -35,7 +35,7 @@ def test_every_image_is_in_one_group_on_its_side_of_the_threshold_the_surest_fir
     others = np.concatenate([i for _, (m, i) in found.items() if not m])
     assert sorted(members) == list(range(300))
     assert sorted(others) == list(range(200))
-    hit = both.members[found["right: forgotten, seen through"][1]]
+    hit = both.members[found["right: forgotten, detected"][1]]
     assert (hit >= 0.3).all()
     assert (np.diff(hit) <= 0).all()
     accused = both.non_members[found["wrong: unseen, accused"][1]]
@@ -48,9 +48,9 @@ def test_every_image_is_in_one_group_on_its_side_of_the_threshold_the_surest_fir
 def test_the_verdict_claims_only_what_interval_and_retrained_models_allow():
     assert "sees more" in attack.verdict(result(2.0))
     assert "sees less" in attack.verdict(result(-2.0))
-    assert "cannot be told" in attack.verdict(result(0.0))
+    assert "cannot tell this model" in attack.verdict(result(0.0))
     assert "no band yet" in attack.verdict(result(2.0, references=1))
-    assert "nobody knows" in attack.verdict(result(2.0, references=0))
+    assert "nothing to compare with" in attack.verdict(result(2.0, references=0))
     few = attack_result("confidence", None, None, [], 3, 4)
     assert attack.verdict(few) == few.why
 
@@ -81,18 +81,18 @@ def test_it_attacks_the_labs_model_as_it_stands_and_images_one_by_one_where_ther
     try:
         wait(lambda: e.run is not None and len(e.references) == 2 and not e.work)
         at.want(e)
-        wait(lambda: at.found is not None)
-        assert (at.found.step, at.found.references) == (0, 2)
-        first = at.found.results["confidence"]
+        wait(lambda: at.result is not None)
+        assert (at.result.step, at.result.references) == (0, 2)
+        first = at.result.results["confidence"]
         assert first.auc == first.original_auc  # nothing was taken from the original yet
-        assert at.found.per_image is not None
-        assert sorted(at.found.per_image.ids.tolist()) == sorted(ids)
+        assert at.result.per_image is not None
+        assert sorted(at.result.per_image.ids.tolist()) == sorted(ids)
         e.play(3)
         wait(lambda: e.run.phase is Phase.PAUSED)
         wait(lambda: not at.busy)
         at.want(e)
-        wait(lambda: at.found.step == 3)
-        assert at.found.results["confidence"].original_auc == first.auc
+        wait(lambda: at.result.step == 3)
+        assert at.result.results["confidence"].original_auc == first.auc
         assert at.error is None
     finally:
         at.close()

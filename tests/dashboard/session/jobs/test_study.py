@@ -54,8 +54,14 @@ def test_values_are_read_as_the_field_takes_them():
 
 def test_what_is_put_together_is_the_file_that_is_offered():
     fixed = {"dataset": "digits", "task": "class", "method": "laf"}
-    study = studying.written(name="mine", title='a "name"', fixed=fixed, grid={"temperature": "x0.5, x2", "vae.latent": "4, 8"}, seeds="0-2",
-                             references=2)  # fmt: skip
+    study = studying.written(
+        name="mine",
+        title='a "name"',
+        fixed=fixed,
+        grid={"temperature": "x0.5, x2", "vae.latent": "4, 8"},
+        seeds="0-2",
+        references=2,
+    )
     again = parse_study(study.source, "mine")
     assert again == study
     assert again.size == 2 * 2 * 3
@@ -95,7 +101,7 @@ def test_a_point_opens_as_the_settings_it_had(finished):
     assert (setup.dataset, setup.method, setup.seed) == ("digits", "laf", 0)
     assert settings == {"temperature": 5.0}
     several = parse_study("[fixed]\nsequence = [0, 3]\n", "several")
-    assert "several of them" in studying.opened_in_lab(several, {"key": next(several.cells()).key})
+    assert "several requests" in studying.opened_in_lab(several, {"key": next(several.cells()).key})
 
 
 def script():

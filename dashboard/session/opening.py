@@ -1,0 +1,85 @@
+"""Checks what one browser may open in its Lab: datasets, models, settings and kept runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.data.images import Dataset
+from core.data.registry import OWN, load, require_name
+from core.data.uploads import store
+from core.errors import LabError, RequestError
+from core.experiments.session.limits import SessionLimits
+from core.experiments.session.memory_estimate import require_room
+from core.methods import METHODS
+from core.methods.base import require_no_model
+from core.models.uploads import model_info
+from core.runs.setup import Setup, usual_classes
+from core.runs.storage import run_folder, run_info
+from core.runs.storage.folder import no_run
+from core.runs.storage.serialization import config_like
+from core.runtime.storage import home
+from dashboard.session.url_params import with_settings
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """The data, models and runs that a browser may open, within the limits of its classroom."""
+
+    browser: str | None  # token; None: no run is kept
+    classroom: SessionLimits | None
+
+    def check_setup(
+        self, setup: Setup, *, usual: bool = False, settings: Mapping[str, Any] | None = None
+    ) -> tuple[Setup, Any]:
+        """Return ``setup`` as this browser may open it, and the method's config with ``settings`` (None: the preset).
+
+        With ``usual``, it forgets the default classes of its task and dataset. Raises LabError for what cannot be opened.
+        """
+        setup = self._allowed(setup)
+        dataset = self._images(setup)
+        if usual:
+            setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))
+        split = setup.split(dataset)
+        config = with_settings(setup.config(split), settings)
+        if setup.model is not None:
+            require_no_model(METHODS[setup.method])
+        require_room(setup, split, config or setup.config(split), self.classroom)
+        return setup, config
+
+    def check_run(self, run_id: str) -> tuple[Setup, bool]:
+        """Return the setup of a kept run, and whether the run is this browser's own. Raises LabError where it cannot be opened."""
+        if self.browser is None:
+            raise RequestError(no_run(run_id))
+        info = run_info(run_id, self.browser)
+        setup = self._allowed(info.setup)
+        split = setup.split(self._images(setup))
+        config = config_like(setup.config(split), run_folder(run_id).read_about()["config"])
+        require_room(setup, split, config, self.classroom)
+        return setup, info.is_of(self.browser)
+
+    def message(self, error: LabError) -> str:
+        """Return the error's message. In a classroom it does not show where the server keeps its files."""
+        text = str(error)
+        return text if self.classroom is None else text.replace(str(home()), "$LAF_HOME")
+
+    def _allowed(self, setup: Setup) -> Setup:
+        """Return ``setup`` as this browser may open it; in a classroom it uses the Lab's own data folder.
+
+        Raises RequestError for an unknown dataset, and for data or a model that this browser may not see.
+        """
+        require_name(setup.dataset)
+        if setup.dataset.startswith(OWN):
+            store.about(setup.dataset, self.browser)
+        if setup.model is not None:
+            model_info(setup.model, self.browser)
+        return setup if self.classroom is None else replace(setup, data_dir=None)
+
+    def _images(self, setup: Setup) -> Dataset:
+        """Return the images of ``setup``. Raises LabError where they are missing, or too many for a classroom."""
+        require_name(setup.dataset)
+        dataset = load(setup.dataset, data_dir=setup.data_dir, download=False)
+        if self.classroom is not None:
+            self.classroom.check_images(dataset)
+        return dataset

@@ -1,0 +1,219 @@
+"""The results of a study on the page Studies: a chart, and the runs behind a point of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from core.experiments.studies import MEASURES, ResultsTable, Study, best, groups, is_running, joined
+from core.experiments.studies.spec import Span
+from dashboard.presentation.charts import studies as charts
+from dashboard.session.jobs import study as studying
+from dashboard.session.lab import Lab
+from dashboard.session.polling import STUDY_S, poll
+
+CHART_HEIGHT = 500  # px
+MOST_SEEDS = 6  # buttons in a row
+HEAT_MAP, _, FRONT = charts.KINDS
+FIGURES = (
+    "average_gap",
+    "train_f",
+    "train_r",
+    "test",
+    "test_r",
+    "test_f",
+    "js",
+    "commonest_share",
+    "clean_f",
+    "auc",
+    "seconds",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The user's choice of a chart: its kind, its figure, the fields on its axes, and the values of all other fields."""
+
+    kind: str
+    measure: str
+    x: str | None = None
+    y: str | None = None
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A text that differs for every choice."""
+        parts = (self.kind, self.measure, self.x, self.y, *self.fixed.items())
+        return "-".join(map(str, parts))
+
+
+def show(lab: Lab, study: Study, table: ResultsTable) -> None:
+    """Draw the results, again and again while the study runs."""
+    run = studying.driven(study.name)
+    is_lively = (run is not None and not run.over) or is_running(study.name)
+    choice = _choose(study, list(study.varied))
+
+    def drawn() -> None:
+        table.refresh()
+        rows = joined(study, table.rows)
+        found = groups(rows)
+        if not found:
+            st.caption("The original and retrained models come first. Runs appear here when they are done.")
+            return
+        event = st.plotly_chart(
+            _figure(study, found, choice),
+            key=f"study-chart-{study.name}-{choice.key}",
+            height=CHART_HEIGHT,
+            on_select="rerun",
+            selection_mode="points",
+            config={"displayModeBar": False},
+        )
+        _below(study, rows, choice.measure)
+        points = [p for p in event.selection.points if p.get("customdata")]  # type: ignore[union-attr]
+        _runs(lab, study, rows, _data(points[0]) if points else None)
+
+    poll(STUDY_S if is_lively else None, drawn, lambda: False)
+
+
+def _data(point: Any) -> str:
+    found = point["customdata"]
+    return str(found[0] if isinstance(found, (list, tuple)) else found)
+
+
+def _choose(study: Study, varied: list[str]) -> Choice:
+    """Let the user choose a chart."""
+    first_kind = "Lines" if study.show.get("lines") or len(varied) < 2 else HEAT_MAP
+    kinds = list(charts.KINDS) if len(varied) > 1 else list(charts.KINDS[1:])
+    widths = [2.9, 2, 1.6, 1.6, *[1.4] * max(0, len(varied) - 2)]
+    first, *columns = st.columns(widths, gap="small", vertical_alignment="bottom")
+    with first:
+        kind = st.segmented_control(
+            "Picture", kinds, default=first_kind, required=True, key=f"study-kind-{study.name}"
+        )
+    if kind == FRONT:
+        fields = [f for f in ("dataset", "task") if f in study.grid]
+        fixed = {
+            f: column.selectbox(f.capitalize(), study.grid[f], key=f"study-front-{f}-{study.name}")
+            for column, f in zip(columns, fields, strict=False)
+        }
+        return Choice(kind, "average_gap", fixed=fixed)
+    usual = study.show.get("measure", "average_gap")
+    measure = columns[0].selectbox(
+        "Figure",
+        FIGURES,
+        FIGURES.index(usual) if usual in FIGURES else 0,
+        format_func=charts.title_of,
+        key=f"study-measure-{study.name}",
+    )
+    return _choose_axes(study, varied, kind, measure, columns[1:])
+
+
+def _choose_axes(study: Study, varied: list[str], kind: str, measure: str, columns: list[Any]) -> Choice:
+    """Let the user choose the fields on the axes, and a value for each other field."""
+    if not varied:
+        return Choice(kind, measure)
+    across, up, *others = columns
+    x = across.selectbox(
+        "Across",
+        varied,
+        varied.index(study.show["x"]) if study.show.get("x") in varied else 0,
+        key=f"study-x-{study.name}",
+    )
+    left, y = [f for f in varied if f != x], None
+    if left:
+        usual = study.show.get("y") or study.show.get("lines")
+        y = up.selectbox(
+            "Up" if kind == HEAT_MAP else "A line for each",
+            left,
+            left.index(usual) if usual in left else 0,
+            key=f"study-y-{study.name}-{x}-{kind}",
+        )
+    fixed = {}
+    for column, f in zip(others, [f for f in left if f != y and f in study.grid], strict=False):
+        values = list(study.grid[f])
+        fixed[f] = column.selectbox(
+            f, values, len(values) // 2, format_func=charts.spoken, key=f"study-{f}-{study.name}"
+        )
+    return Choice(kind, measure, x, y, fixed)
+
+
+def _figure(study: Study, found: list[Any], choice: Choice) -> Any:
+    shown = [
+        g
+        for g in found
+        if all(charts.spoken(g.point.get(k)) == charts.spoken(v) for k, v in choice.fixed.items())
+    ]
+    if choice.kind == FRONT:
+        return charts.front(shown, study.varied)
+    x, y, measure = choice.x, choice.y, choice.measure
+    sampled = study.sample.fields if study.sample else {}
+    if choice.kind == HEAT_MAP and (x in sampled or y in sampled):
+        log = tuple(isinstance(s := sampled.get(f), Span) and s.log for f in (x, y))
+        return charts.cloud(shown, x, y, measure, (log[0], log[1]))
+    if choice.kind == HEAT_MAP:
+        return charts.heat(shown, x, y, measure, _values(study, x), _values(study, y))
+    return charts.lines(shown, x or "variant", y, measure, _values(study, x) if x else [None])
+
+
+def _values(study: Study, name: str | None) -> list[Any]:
+    if name == "variant":
+        return [label for label, _ in study.variants]
+    if name in study.grid:
+        return list(study.grid[name])
+    return sorted({p[name] for _, p, _ in study.points()}, key=lambda v: (isinstance(v, str), v))
+
+
+def _below(study: Study, rows: list[dict[str, Any]], measure: str) -> None:
+    """Explain the chart: its seeds, the better direction, failed runs, and the best setting."""
+    seeds = ", ".join(map(str, study.reported))
+    if len(study.reported) > 1:
+        parts = [f"Means ± standard deviation over seeds {seeds}."]
+    else:
+        parts = [f"Seed {seeds}."]
+    less_is_better = MEASURES[measure][2]
+    if less_is_better:
+        parts.append("Lower is better: closer to retraining, or cheaper.")
+    elif less_is_better is None:
+        parts.append("Neither high nor low is better: the best value is that of retrained models.")
+    failed = [r for r in rows if r["state"] == "failed"]
+    if failed:
+        parts.append(f"{len(failed):,} failed, the first: {failed[0]['error']}.")
+    chosen = best(study, rows)
+    if chosen is not None:
+        what = ", ".join(f"{k} {charts.spoken(v)}" for k, v in chosen.point.items())
+        on = ", ".join(map(str, chosen.chosen_on))
+        parts.append(
+            f"Best setting by average gap on seeds {on}, chosen with labels and retrained models: {what}."
+        )
+    st.caption(" ".join([*parts, "Click a point to open its run in the Lab."]))
+
+
+def _runs(lab: Lab, study: Study, rows: list[dict[str, Any]], point: str | None) -> None:
+    """Show the runs behind a point, a button for each seed."""
+    found = [r for r in rows if repr(r["point"]) == point and r["role"] == "reported"]
+    if point is None or not found:
+        return
+    st.markdown("**" + ", ".join(f"{k} {charts.spoken(v)}" for k, v in found[0]["point"].items()) + "**")
+    setup = studying.opened_in_lab(study, found[0])
+    if isinstance(setup, str):
+        st.caption(setup)
+        return
+    for column, row in zip(st.columns(min(MOST_SEEDS, len(found)) + 1), found[:MOST_SEEDS], strict=False):
+        gap = row["figures"].get("average_gap")
+        help = row.get("error") or (f"average gap {100 * gap:.1f} %" if gap is not None else "")
+        label, key = f"Seed {row['seed']} in the Lab", f"study-open-{row['seed']}"
+        if column.button(label, key=key, width="stretch", help=help):
+            _open(lab, study, row)
+
+
+def _open(lab: Lab, study: Study, row: dict[str, Any]) -> None:
+    found = studying.opened_in_lab(study, row)
+    assert not isinstance(found, str)
+    setup, settings = found
+    problem = lab.change(setup, settings=settings or None)
+    if problem is not None:
+        st.error(problem)
+        return
+    st.switch_page("views/lab.py")
