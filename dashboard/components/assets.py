@@ -5,7 +5,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 COMPONENTS = {  # name -> folder
     "feed": "feed",
-    "theatre": "map_view",
+    "map_view": "map_view",
     "timeline": "timeline",
     "readouts": "readouts",
     "gallery": "gallery",

@@ -1,11 +1,11 @@
 /**
- * The default's map from the page itself, while Streamlit is still on its way; the theatre takes its place.
+ * The default's map from the page itself, while Streamlit is still on its way; the map view takes its place.
  * dashboard/server/asgi.py writes this into the page behind the text of components/map_view/frontend/camera.js and components/feed/frontend/theme.js: a request for them would wait
  * behind all of Streamlit's own.
  */
 /* global Camera, applyTheme */
 const MOST = 30_000; // ms; whatever goes wrong is seen by then
-const [SMALL, LARGE] = [2.5, 3.5]; // radii of remaining and forgotten points, as in the theatre
+const [SMALL, LARGE] = [2.5, 3.5]; // radii of remaining and forgotten points, as in the map view
 const early = document.getElementById("laf-early");
 const { position: packed, forget: [first, last] } = JSON.parse(early.querySelector("script").textContent);
 const position = new Int16Array(Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0)).buffer);
@@ -59,6 +59,6 @@ function watch(start) {
 }
 
 window.lafLab ??= {};
-window.lafLab.arrived = () => early.remove(); // called by the theatre
+window.lafLab.arrived = () => early.remove(); // called by the map view
 draw();
 watch({ path: location.pathname, time: performance.now() });

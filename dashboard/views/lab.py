@@ -103,7 +103,7 @@ def stage(lab: Lab, widths: Sequence[float]) -> None:
     left, right = st.columns(widths, gap="small")
     with left:
         map_view(
-            "theatre",
+            "map_view",
             lab.scene(),
             height=STAGE_HEIGHT,
             on_pick=lambda value: picked(lab, value),

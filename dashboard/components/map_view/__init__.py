@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-_component = st.components.v2.component("laf-lab.theatre", js="main.js", css="theatre.css")
+_component = st.components.v2.component("laf-lab.map_view", js="main.js", css="map_view.css")
 
 
 def map_view(
@@ -20,7 +20,7 @@ def map_view(
 ) -> None:
     """Mount outside of the polled fragment.
 
-    `scene` is a packet of docs/wire.md; with `n` = 0 it only names the run, and the theatre shows the status's sentence.
+    `scene` is a packet of docs/wire.md; with `n` = 0 it only names the run, and the map view shows the status's sentence.
     `on_pick` gets `{"moves": [...], "act": "forget" | "add", "nonce"}` (docs/wire.md, "Picks") when somebody picked points with a
     lasso, or pressed a button of the bar that shows them.
     `on_mode` gets "fixed" or "follow" in the run that somebody's choice of a map brings about.

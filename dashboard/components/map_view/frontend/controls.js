@@ -1,4 +1,4 @@
-/** The theatre's buttons: which model, which map, which colour, trails, fit. */
+/** The map view's buttons: which model, which map, which colour, trails, fit. */
 import { h, keepKeys } from "../laf-lab.feed/dom.js";
 
 const ARROWS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
@@ -43,7 +43,7 @@ export function fits(references) {
   return `Turned into the original's coordinates; mean cosine on held-out remaining images: ${said.join(", ")}.`;
 }
 
-/** The header of the theatre, and the choice that lies on the map. `act` gets {show}, {map}, {colour}, {cloud}, "trails" or "fit". */
+/** The header of the map view, and the choice that lies on the map. `act` gets {show}, {map}, {colour}, {cloud}, "trails" or "fit". */
 export function controls(act) {
   const show = segmented("Show", [
     ["original", "original", "the model before anything was forgotten"],

@@ -1,11 +1,11 @@
-/** The theatre: a live scatter of representations. Streamlit calls this at each scene, rerun and theme change. */
+/** The map view: a live scatter of representations. Streamlit calls this at each scene, rerun and theme change. */
 import { unpack } from "../laf-lab.feed/decode.js";
 import { keepInstance } from "../laf-lab.feed/dom.js";
 import { storeOf } from "../laf-lab.feed/store.js";
-import { Theatre } from "./theatre.js";
+import { MapView } from "./map_view.js";
 
-export default function theatre({ data, parentElement, setTriggerValue }) {
-  const { instance, cleanUp } = keepInstance(parentElement, () => new Theatre(parentElement));
+export default function mapView({ data, parentElement, setTriggerValue }) {
+  const { instance, cleanUp } = keepInstance(parentElement, () => new MapView(parentElement));
   instance.onPick = (value) => setTriggerValue("pick", value);
   instance.onMode = (mode) => setTriggerValue("mode", mode); // a trigger: choosing the same again is told again
   if (data?.byteLength) {

@@ -1,6 +1,6 @@
 /**
  * Dots written straight into a canvas's pixels. The canvas is one that lies in ordinary memory (fitCanvas), where each filled arc costs 2 to 4 µs:
- * ten thousand of them drew 25 pictures a second (benchmarks/theatre.py).
+ * ten thousand of them drew 25 pictures a second (benchmarks/map_view.py).
  */
 import { rgb } from "../../laf-lab.feed/theme.js";
 

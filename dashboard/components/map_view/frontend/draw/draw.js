@@ -1,4 +1,4 @@
-/** Draws one picture of the theatre: ghosts, trails, points, piles, the ring of the point that is looked at. */
+/** Draws one picture of the map view: ghosts, trails, points, piles, the ring of the point that is looked at. */
 import { Dots } from "./dots.js";
 import { inside, piles } from "./marks.js";
 

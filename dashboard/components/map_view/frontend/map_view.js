@@ -1,4 +1,4 @@
-/** One mounted theatre: its elements, what it listens to, and when it draws. */
+/** One mounted map view: its elements, what it listens to, and when it draws. */
 import { fitCanvas, h, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Camera } from "./camera.js";
@@ -15,7 +15,7 @@ import { drawSlow, SlowMotion } from "./draw/slow.js";
 const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map, W A S D move it, "
   + "[ and ] step through the forgotten images; L, B and P choose lasso, box and pan; Escape clears.";
 
-export class Theatre {
+export class MapView {
   constructor(parent) {
     this.controls = controls((what) => this.#act(what));
     this.legend = new Legend((what) => this.#isolate(what));
@@ -28,7 +28,7 @@ export class Theatre {
     this.notice = h("div", { class: "notice", role: "status" });
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.card.element);
-    this.root = h("section", { class: "theatre", "aria-label": "Theatre", "data-ready": "false" },
+    this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
       this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
     this.focus = null;
