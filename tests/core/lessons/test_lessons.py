@@ -40,7 +40,6 @@ from core.lessons.replay import play_lesson
 from core.runs.diagnostics import alarms
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
-from dashboard.presentation.text.formula import mathml, prose
 from dashboard.session.jobs.lesson_export import replaying
 
 ROOT = Path(__file__).parents[3]
@@ -412,34 +411,3 @@ def test_a_replay_reads_its_data_where_it_is_told_to(home, tmp_path):
     elsewhere = read_lesson(written(tmp_path, LESSON.replace("[setup]", '[setup]\ndataset = "mnist"')))
     with pytest.raises(LabError, match=re.escape(str(tmp_path / "nothing"))):
         play_lesson(elsewhere, data_dir=str(tmp_path / "nothing"))
-
-
-# formulas
-
-
-def test_every_formula_of_a_lesson_is_typeset_without_a_server():
-    for x in read_lessons([SHIPPED])[0]:
-        for line in x.formulas:
-            assert mathml(line, display=True).startswith("<math")
-        for p in (*(p.text for p in x.parts), x.summary):
-            assert "$" not in prose(p)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (r"\frac{1}{2}", "<mfrac><mn>1</mn><mn>2</mn></mfrac>"),
-        (r"x_i^2", "<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup>"),
-        (r"\text{a b}", "<mtext>a b</mtext>"),
-        (r"\mathcal{L}", "<mi>ℒ</mi>"),
-        (r"a < b", "<mo>&lt;</mo>"),
-    ],
-)
-def test_mathml_of_small_formulas(text, said):
-    assert said in mathml(text)
-
-
-@pytest.mark.parametrize("text", [r"\unknown", r"\frac{1}", r"{a", r"\left( a"])
-def test_a_formula_that_cannot_be_typeset_says_so(text):
-    with pytest.raises(RequestError, match="formula"):
-        mathml(text)
