@@ -7,6 +7,7 @@ import re
 from xml.etree import ElementTree
 
 from latex2mathml.converter import convert_to_element
+from markupsafe import Markup, escape
 
 from core.errors import RequestError
 
@@ -26,7 +27,7 @@ _REFUSED = re.compile(r"\\(?:href|style|class|def|newcommand|newenvironment|Decl
 _BRACE = re.compile(r"(?<!\\)[{}]")
 
 
-def mathml(text: str, *, display: bool = False) -> str:
+def mathml(text: str, *, display: bool = False) -> Markup:
     """Return the LaTeX formula ``text`` as a MathML element, on a line of its own with ``display``.
 
     Raises RequestError for an unknown command, a missing argument or unbalanced braces.
@@ -47,35 +48,36 @@ def mathml(text: str, *, display: bool = False) -> str:
             raise RequestError(f"the formula {text!r} uses {node.text}, which is not known")
         if len(node) != _CHILDREN.get(node.tag, len(node)):
             raise RequestError(f"the formula {text!r} ends too early")
-    return ElementTree.tostring(element, encoding="unicode")
+    return Markup(ElementTree.tostring(element, encoding="unicode"))
 
 
-def formula_or_source(text: str, *, display: bool = False) -> str:
+def formula_or_source(text: str, *, display: bool = False) -> Markup:
     """Return ``text`` as MathML, or as escaped source code where it cannot be typeset."""
     try:
         return mathml(text, display=display)
     except RequestError:
-        return f"<code>{html.escape(text)}</code>"
+        return Markup("<code>{}</code>").format(text)
 
 
-def prose(text: str) -> str:
+def prose(text: str) -> Markup:
     """Return lesson text as HTML: paragraphs, **bold**, *emphasis*, `code` and $formulas$; the rest is escaped."""
     paragraphs = [p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()]
-    return "".join(f"<p>{_inline(p)}</p>" for p in paragraphs)
+    return Markup("").join(Markup("<p>{}</p>").format(_inline(p)) for p in paragraphs)
 
 
-def _inline(text: str) -> str:
-    out, at = "", 0
+def _inline(text: str) -> Markup:
+    parts: list[str] = []
+    at = 0
     for found in _INLINE.finditer(text):
-        out += html.escape(text[at : found.start()])
+        parts.append(escape(text[at : found.start()]))
         formula, bold, slanted, code = found.groups()
         if formula is not None:
-            out += formula_or_source(formula)
+            parts.append(formula_or_source(formula))
         elif bold is not None:
-            out += f"<b>{_inline(bold)}</b>"
+            parts.append(Markup("<b>{}</b>").format(_inline(bold)))
         elif slanted is not None:
-            out += f"<em>{_inline(slanted)}</em>"
+            parts.append(Markup("<em>{}</em>").format(_inline(slanted)))
         else:
-            out += f"<code>{html.escape(code or '')}</code>"
+            parts.append(Markup("<code>{}</code>").format(code))
         at = found.end()
-    return out + html.escape(text[at:])
+    return Markup("").join([*parts, escape(text[at:])])
