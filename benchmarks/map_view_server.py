@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from dashboard.cli.main import settings
+from dashboard.cli.dashboard import settings
 
 SCRIPT = Path(__file__).with_name("map_view_app.py")
 

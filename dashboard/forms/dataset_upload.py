@@ -69,8 +69,14 @@ def whose(lab: Lab, data: store.UploadedDataset) -> str:
 
 def buttons(lab: Lab, name: str) -> None:
     """Below the list of datasets: bring another, and what can be done with an own one that is picked."""
-    st.button("Your own data…", key=f"own-{lab.token}", on_click=_ask, args=("import", ""), width="stretch",
-              help="Import a zip of class folders or an npz")  # fmt: skip
+    st.button(
+        "Your own data…",
+        key=f"own-{lab.token}",
+        on_click=_ask,
+        args=("import", ""),
+        width="stretch",
+        help="Import a zip of class folders or an npz",
+    )
     mine = next((data for data in store.kept(lab.browser) if data.key == name), None)
     if mine is None or not mine.claims.may_change(lab.browser):
         return
@@ -80,8 +86,11 @@ def buttons(lab: Lab, name: str) -> None:
     if lab.browser is not None:
         was = mine.claims.shared_by(lab.browser)
         shared = st.toggle(
-            "Shared", was, key=f"share-{name}-{lab.token}", help="Every browser that reaches this Lab may use these images"
-        )  # fmt: skip
+            "Shared",
+            was,
+            key=f"share-{name}-{lab.token}",
+            help="Every browser that reaches this Lab may use these images",
+        )
         if shared != was:
             _do(lambda: store.share(name, shared, str(lab.browser)))
 
@@ -129,9 +138,12 @@ def _import(lab: Lab) -> None:
         max_upload_size=classroom_options.upload_mb(store.UPLOAD_BYTES // 2**20),
     )
     subjects = table.file_uploader(
-        "Who is on which image: a CSV, optional", ["csv"], key=f"own-subjects-{asked()}", max_upload_size=classroom_options.upload_mb(CSV_BYTES // 2**20),
+        "Who is on which image: a CSV, optional",
+        ["csv"],
+        key=f"own-subjects-{asked()}",
+        max_upload_size=classroom_options.upload_mb(CSV_BYTES // 2**20),
         help="Columns file (as in the zip) or id (row of the npz), and subject: everything of one subject is then one choice",
-    )  # fmt: skip
+    )
     if file is None:
         state.recall_and_forget("looked-at")
         st.caption(HOW)

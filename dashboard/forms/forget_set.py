@@ -139,10 +139,13 @@ def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
     if dataset.subjects:
         subjects = tuple(
             st.multiselect(
-                "Shows", range(len(dataset.subjects)), format_func=lambda s: subject_label(dataset, s),
-                key=f"filter-subject-{token}", placeholder="anybody",
+                "Shows",
+                range(len(dataset.subjects)),
+                format_func=lambda s: subject_label(dataset, s),
+                key=f"filter-subject-{token}",
+                placeholder="anybody",
             )
-        )  # fmt: skip
+        )
         st.caption(SUBJECTS)
     return Filter(
         classes,
@@ -190,9 +193,11 @@ def _mistaken_note(facts: ImageFacts | None) -> str:
     note = "The highest loss: what the model is most surely wrong about."
     if facts is not None:
         wrong = int((~facts.right).sum())
-        note += f" It is wrong on {wrong:,} of its {len(facts):,} training images." if wrong else (
-            " It is wrong on none of its training images; these are the ones it is least sure of."
-        )  # fmt: skip
+        note += (
+            f" It is wrong on {wrong:,} of its {len(facts):,} training images."
+            if wrong
+            else (" It is wrong on none of its training images; these are the ones it is least sure of.")
+        )
     return note
 
 
@@ -248,13 +253,20 @@ def lists(picks: SelectionState, dataset: Dataset, token: str) -> None:
         _take(picks, dataset)
         text = format_ids(picks.now, title=f"{picks.now.describe(dataset)}, {dataset.title}")
         st.download_button(
-            "Download the ids", text, "forget-set.txt", "text/plain", width="stretch", disabled=not len(picks.now),
-            on_click="ignore", key="forget-download",
-        )  # fmt: skip
+            "Download the ids",
+            text,
+            "forget-set.txt",
+            "text/plain",
+            width="stretch",
+            disabled=not len(picks.now),
+            on_click="ignore",
+            key="forget-download",
+        )
         file = st.file_uploader(
-            "Upload a list of ids", key=f"forget-upload-{lab.recall('forget-uploads', 0)}",
+            "Upload a list of ids",
+            key=f"forget-upload-{lab.recall('forget-uploads', 0)}",
             help="One id in a line, or ids and ranges like 12-40 separated by commas; # begins a comment",
-        )  # fmt: skip
+        )
         if file is not None:
             _say(lambda: _uploaded(picks, dataset, file))
             lab.remember("forget-uploads", lab.recall("forget-uploads", 0) + 1)

@@ -127,8 +127,13 @@ def _widget(knob: Hyperparameter, preset: LAFConfig, now: LAFConfig, token: str)
     key = f"knob-{knob.key}-{token}-{mine}-{state.recall('knobs', 0)}"
     if knob.choices is not None:
         options = list(knob.choices)
-        value: Any = st.selectbox(label, options, options.index(mine), format_func=lambda v: knob.choices[v],  # type: ignore[index]
-                                  key=key)  # fmt: skip
+        value: Any = st.selectbox(
+            label,
+            options,
+            options.index(mine),
+            format_func=lambda v: knob.choices[v],  # type: ignore[index]
+            key=key,
+        )
     elif knob.whole:
         value = st.number_input(label, value=int(mine), step=1, format="%d", key=key)
     else:

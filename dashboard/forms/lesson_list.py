@@ -57,8 +57,13 @@ def _card(lab: Lab, lesson: Lesson) -> None:
         st.markdown(f"**{lesson.number} · {lesson.title}**")
         st.caption(lesson.goal)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.button(word, key=f"lesson-enter-{lesson.id}", on_click=lesson_session.enter, args=(lesson,),
-                      help=f"{word}: {lesson.title}")  # fmt: skip
+            st.button(
+                word,
+                key=f"lesson-enter-{lesson.id}",
+                on_click=lesson_session.enter,
+                args=(lesson,),
+                help=f"{word}: {lesson.title}",
+            )
             st.caption(f"{state}about {lesson.minutes} minutes · {len(lesson.parts)} steps")
 
 
@@ -67,8 +72,13 @@ def _who(lab: Lab) -> None:
     with st.container(border=True, key="lesson-who", gap="small"):
         st.markdown("**Who you are**, if you hand in what you did")
         name = st.text_input("Name", value=lesson_session.who.name, key="lesson-name", max_chars=80)
-        number = st.text_input("Student's number", value=lesson_session.who.number, key="lesson-number", max_chars=40,
-                               help="Decides your seed, so that your runs are your own")  # fmt: skip
+        number = st.text_input(
+            "Student's number",
+            value=lesson_session.who.number,
+            key="lesson-number",
+            max_chars=40,
+            help="Decides your seed, so that your runs are your own",
+        )
         if (name.strip(), number.strip()) != (lesson_session.who.name, lesson_session.who.number):
             lesson_session.called(name, number)
         seed = lesson_session.seed
@@ -86,8 +96,12 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
         names = [lesson.id for lesson in lessons]
         titles = {lesson.id: f"{lesson.number} · {lesson.title}" for lesson in lessons}
         chosen = st.selectbox("Lesson", names, format_func=titles.__getitem__, key="lesson-link-lesson")
-        group = st.text_input("Class", value=link.group or "", key="lesson-link-class",
-                              help="Predictions are counted for each class apart")  # fmt: skip
+        group = st.text_input(
+            "Class",
+            value=link.group or "",
+            key="lesson-link-class",
+            help="Predictions are counted for each class apart",
+        )
         controls = st.selectbox(
             "Controls", CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
         )
@@ -112,13 +126,25 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
     st.caption("The lesson as one file that opens from disk, without a server and offline")
     number, button = st.columns([1, 1.6], gap="small", vertical_alignment="bottom")
     with number:
-        seed = st.number_input("Seed", 0, 9999, 0, key="lesson-page-seed", disabled=not lesson.own_seed,
-                               help="Another seed is another model and other numbers; the texts speak of seed 0")  # fmt: skip
+        seed = st.number_input(
+            "Seed",
+            0,
+            9999,
+            0,
+            key="lesson-page-seed",
+            disabled=not lesson.own_seed,
+            help="Another seed is another model and other numbers; the texts speak of seed 0",
+        )
     made = lesson_session.replaying
     busy = made is not None and made.busy
     with button:
-        if st.button("Play it into a page", key="lesson-page-make", disabled=busy, width="stretch",
-                     help="Plays every step as a student would: half a minute and more"):  # fmt: skip
+        if st.button(
+            "Play it into a page",
+            key="lesson-page-make",
+            disabled=busy,
+            width="stretch",
+            help="Plays every step as a student would: half a minute and more",
+        ):
             lesson_session.replaying = made = lab.replay(lesson, int(seed))
             busy = made.busy
     if made is not None and busy:
@@ -127,9 +153,18 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
         st.error(made.error)
     elif made is not None and made.page is not None:
         if made.failed:
-            st.warning(f"With seed {made.seed} the check of step {', '.join(map(str, made.failed))} does not pass; the page says so.")  # fmt: skip
-        st.download_button(f"Save {made.file_name} ({len(made.page.encode()) / 1e6:.1f} MB)", made.page, made.file_name, "text/html",
-                           on_click="ignore", key="lesson-page-save", width="stretch")  # fmt: skip
+            st.warning(
+                f"With seed {made.seed} the check of step {', '.join(map(str, made.failed))} does not pass; the page says so."
+            )
+        st.download_button(
+            f"Save {made.file_name} ({len(made.page.encode()) / 1e6:.1f} MB)",
+            made.page,
+            made.file_name,
+            "text/html",
+            on_click="ignore",
+            key="lesson-page-save",
+            width="stretch",
+        )
 
 
 @st.fragment(run_every=POLL_S)

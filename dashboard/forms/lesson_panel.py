@@ -54,14 +54,36 @@ def _turns(lab: Lab) -> None:
     at, last = lesson_session.progress.at, len(lesson_session.lesson.parts) + 1
     held = lesson_session.held
     with st.container(horizontal=True, gap="small", key="lesson-turns"):
-        st.button("Back", key="lesson-back", on_click=lesson_session.turn, args=(-1,), disabled=at == 0, shortcut="Shift+N",
-                  help="The part before (shift N)")  # fmt: skip
+        st.button(
+            "Back",
+            key="lesson-back",
+            on_click=lesson_session.turn,
+            args=(-1,),
+            disabled=at == 0,
+            shortcut="Shift+N",
+            help="The part before (shift N)",
+        )
         if at < last:
-            st.button("Next", key="lesson-next", on_click=lesson_session.turn, args=(1,), disabled=held is not None, shortcut="N",
-                      type="primary", help=held or "The next part (N)", width="stretch")  # fmt: skip
+            st.button(
+                "Next",
+                key="lesson-next",
+                on_click=lesson_session.turn,
+                args=(1,),
+                disabled=held is not None,
+                shortcut="N",
+                type="primary",
+                help=held or "The next part (N)",
+                width="stretch",
+            )
             if held is not None and lesson_session.part is not None and lesson_session.part.check is not None:
-                st.button("Skip", key="lesson-skip", on_click=lesson_session.turn, args=(1,), type="tertiary",
-                          help="Go on without passing; what is handed in says so")  # fmt: skip
+                st.button(
+                    "Skip",
+                    key="lesson-skip",
+                    on_click=lesson_session.turn,
+                    args=(1,),
+                    type="tertiary",
+                    help="Go on without passing; what is handed in says so",
+                )
         else:
             st.button("Begin again", key="lesson-again", on_click=lesson_session.begin_again, width="stretch")
 
@@ -77,10 +99,19 @@ def _beginning(lab: Lab) -> None:
     st.markdown(f"**First, predict.** {question.text}")
     if mine is None:
         chosen = _choices(question, f"lesson-prediction-{lesson.id}")
-        st.button("This is my prediction", key="lesson-predict", disabled=chosen is None, type="primary",
-                  on_click=lesson_session.predict, args=(chosen or 1,), help="The first one counts")  # fmt: skip
+        st.button(
+            "This is my prediction",
+            key="lesson-predict",
+            disabled=chosen is None,
+            type="primary",
+            on_click=lesson_session.predict,
+            args=(chosen or 1,),
+            help="The first one counts",
+        )
     else:
-        st.html(f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson comes back to it.</p></div>")  # fmt: skip
+        st.html(
+            f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson comes back to it.</p></div>"
+        )
     if lesson_session.link.present:
         _class(lab)
 
@@ -119,8 +150,16 @@ def _step(lab: Lab, verdict: object) -> None:
     if part.do is not None:
         busy = e.phase is Phase.RUNNING or lesson_session.tour.busy
         waits = "The Lab is at it; wait, or pause it" if busy else None
-        st.button(part.do.label, key=f"lesson-do-{key}", on_click=lesson_session.do, disabled=busy, shortcut="D",
-                  type="primary" if lesson_session.held else "secondary", help=waits or "Does this in the Lab (D)", width="stretch")  # fmt: skip
+        st.button(
+            part.do.label,
+            key=f"lesson-do-{key}",
+            on_click=lesson_session.do,
+            disabled=busy,
+            shortcut="D",
+            type="primary" if lesson_session.held else "secondary",
+            help=waits or "Does this in the Lab (D)",
+            width="stretch",
+        )
     if part.look:
         st.html(f"<p class='lesson-look'><b>Look:</b> {_plain(part.look)}</p>")
     facts = lesson_session.facts()
@@ -163,8 +202,14 @@ def _asked(lab: Lab, question: Question, key: str) -> None:
 def _choices(question: Question, key: str) -> int | None:
     """The number, from 1, of the choice that is picked."""
     texts = [re.sub(r"([*_$\[\]])", r"\\\1", c) for c in question.choices]
-    picked = st.radio(question.text, range(len(texts)), index=None, format_func=texts.__getitem__, key=key,
-                      label_visibility="collapsed")  # fmt: skip
+    picked = st.radio(
+        question.text,
+        range(len(texts)),
+        index=None,
+        format_func=texts.__getitem__,
+        key=key,
+        label_visibility="collapsed",
+    )
     return None if picked is None else picked + 1
 
 
@@ -185,8 +230,10 @@ def _end(lab: Lab) -> None:
         st.caption(lesson.formula_says)
     wanted = checked(lesson)
     passed = sum(str(i) in lesson_session.progress.passed for i in wanted)
-    st.html(f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(lesson_session.finished).lower()}'>"
-            f"<p>{passed} of {len(wanted)} checks passed by your runs</p></div>")  # fmt: skip
+    st.html(
+        f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(lesson_session.finished).lower()}'>"
+        f"<p>{passed} of {len(wanted)} checks passed by your runs</p></div>"
+    )
     _hand_in(lab)
 
 

@@ -50,11 +50,19 @@ def choice(lab: Lab, name: str) -> str | None:
     picked = here
     if len(keys) > 1:
         picked = st.selectbox(
-            "Original model", keys, index=keys.index(here), key=f"model-{lab.token}",
+            "Original model",
+            keys,
+            index=keys.index(here),
+            key=f"model-{lab.token}",
             format_func=lambda key: "Trained by the Lab" if key == TRAINED else _short(found.get(key)),
-        )  # fmt: skip
-    st.button("Your own model…", key=f"own-model-{lab.token}", on_click=_ask, width="stretch",
-              help="Use a model that you trained: architecture, layer, safetensors file")  # fmt: skip
+        )
+    st.button(
+        "Your own model…",
+        key=f"own-model-{lab.token}",
+        on_click=_ask,
+        width="stretch",
+        help="Use a model that you trained: architecture, layer, safetensors file",
+    )
     return picked or None
 
 
@@ -122,15 +130,30 @@ def where(
     left, right = st.columns([1.4, 1])
     names = [*architectures(), *uploads.LAB]
     first = usual if usual in names else "resnet18"
-    arch = left.selectbox("Architecture", names, index=names.index(first), key=f"{key}-arch",
-                          help="A classifier of torchvision's, or one of the Lab's nets")  # fmt: skip
-    scale = right.selectbox("Images are seen", list(SIZES), format_func=SIZES.__getitem__, key=f"{key}-size",
-                           disabled=arch in uploads.LAB,
-                           help="Scale of the images that the net was trained on; the Lab's own nets take them as they are")  # fmt: skip
+    arch = left.selectbox(
+        "Architecture",
+        names,
+        index=names.index(first),
+        key=f"{key}-arch",
+        help="A classifier of torchvision's, or one of the Lab's nets",
+    )
+    scale = right.selectbox(
+        "Images are seen",
+        list(SIZES),
+        format_func=SIZES.__getitem__,
+        key=f"{key}-size",
+        disabled=arch in uploads.LAB,
+        help="Scale of the images that the net was trained on; the Lab's own nets take them as they are",
+    )
     size = scale or None
     layers = uploads.layer_names(arch, dataset, size=size)
-    layer = st.selectbox("Layer whose output is the representation", layers, index=len(layers) - 1, key=f"{key}-layer-{arch}-{size}",
-                         help="In the order of computing; what follows it is the head")  # fmt: skip
+    layer = st.selectbox(
+        "Layer whose output is the representation",
+        layers,
+        index=len(layers) - 1,
+        key=f"{key}-layer-{arch}-{size}",
+        help="In the order of computing; what follows it is the head",
+    )
     return arch, layer, size
 
 
@@ -182,8 +205,12 @@ def _kept(lab: Lab) -> None:
             if shared != was:
                 _do(lambda: uploads.share_model(key, shared, str(lab.browser)))  # noqa: B023 - called at once
         open_here = key == lab.experiment.setup.model
-        if right.button("Remove", key=f"remove-model-{key}", disabled=open_here,
-                        help="It is open in this Lab" if open_here else None):  # fmt: skip
+        if right.button(
+            "Remove",
+            key=f"remove-model-{key}",
+            disabled=open_here,
+            help="It is open in this Lab" if open_here else None,
+        ):
             _do(lambda: uploads.remove_model(key, lab.browser))  # noqa: B023 - called at once
 
 

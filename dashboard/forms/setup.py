@@ -160,8 +160,14 @@ def _form(lab: Lab) -> None:
     setup = lab.experiment.setup
     sources = {name: dataset_upload.source_of(lab, name) for name in dataset_upload.names(lab)}
     names = list(sources)
-    name = st.radio("Dataset", names, index=names.index(setup.dataset), format_func=lambda n: sources[n].title,
-                    captions=[source.note for source in sources.values()], key=f"dataset-{lab.token}")  # fmt: skip
+    name = st.radio(
+        "Dataset",
+        names,
+        index=names.index(setup.dataset),
+        format_func=lambda n: sources[n].title,
+        captions=[source.note for source in sources.values()],
+        key=f"dataset-{lab.token}",
+    )
     dataset_upload.buttons(lab, name)
     model = model_upload.choice(lab, name)
     folder = None
@@ -196,14 +202,26 @@ def _request(lab: Lab) -> None:
         st.caption("The images are being read.")
         return
     now = PLANTED if setup.plant else setup.task if setup.task in TASKS else "class"
-    task = st.radio("Task", list(TASKS), index=list(TASKS).index(now), format_func=TASKS.__getitem__, horizontal=True,
-                    key=f"task-{lab.token}")  # fmt: skip
+    task = st.radio(
+        "Task",
+        list(TASKS),
+        index=list(TASKS).index(now),
+        format_func=TASKS.__getitem__,
+        horizontal=True,
+        key=f"task-{lab.token}",
+    )
     chosen = replace(setup, task=task, plant=None, ids=())
     if task == PLANTED:
         kinds = list(PLANTS)
         at = kinds.index(setup.plant) if setup.plant else 0
-        kind = st.radio("What is planted", kinds, index=at, format_func=lambda k: PLANTS[k].title,
-                        captions=[PLANTS[k].note for k in kinds], key=f"plant-{lab.token}")  # fmt: skip
+        kind = st.radio(
+            "What is planted",
+            kinds,
+            index=at,
+            format_func=lambda k: PLANTS[k].title,
+            captions=[PLANTS[k].note for k in kinds],
+            key=f"plant-{lab.token}",
+        )
         st.caption(
             "The original model is trained on data with the plant in it; forgetting must remove what only the plant teaches."
         )

@@ -30,8 +30,9 @@ from core.experiments.studies.parameters import family_of, preset_cached, settin
 from core.experiments.studies.spec import Span
 from core.methods import METHODS
 from core.runs.setup import Setup
-from dashboard.cli.study import as_csv, as_json, spoken_time
 from dashboard.presentation.charts import studies as charts
+from dashboard.presentation.export.study_files import as_csv, as_json
+from dashboard.presentation.text.durations import spoken_time
 from dashboard.presentation.wire.comparison import title_of as method_title
 from dashboard.session import lab as state
 from dashboard.session import resources

@@ -48,9 +48,12 @@ def class_accuracy(
 ) -> go.Figure:
     """Test accuracy by class, as grouped bars."""
     return _bars(
-        {n: _accuracies(j) for n, j in judged.items()}, [_accuracies(j) for j in retrained], classes,
-        "true class", "accuracy, %",
-    )  # fmt: skip
+        {n: _accuracies(j) for n, j in judged.items()},
+        [_accuracies(j) for j in retrained],
+        classes,
+        "true class",
+        "accuracy, %",
+    )
 
 
 def _bars(
@@ -71,11 +74,18 @@ def _bars(
         known = [[100 * v for v in column if v is not None] for column in columns]
         means = [sum(c) / len(c) if c else None for c in known]
         figure.add_bar(
-            x=labels, y=means, name=f"{len(theirs)} retrained", marker_color=RETRAINED,
-            error_y={"type": "data", "symmetric": False, "thickness": 1.2,
-                     "array": [max(c) - m if m is not None else 0 for c, m in zip(known, means, strict=True)],
-                     "arrayminus": [m - min(c) if m is not None else 0 for c, m in zip(known, means, strict=True)]},
-        )  # fmt: skip
+            x=labels,
+            y=means,
+            name=f"{len(theirs)} retrained",
+            marker_color=RETRAINED,
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "thickness": 1.2,
+                "array": [max(c) - m if m is not None else 0 for c, m in zip(known, means, strict=True)],
+                "arrayminus": [m - min(c) if m is not None else 0 for c, m in zip(known, means, strict=True)],
+            },
+        )
     figure.update_layout(barmode="group", bargap=0.25)
     figure.update_xaxes(type="category")
     figure.update_yaxes(range=[0, 102])
@@ -96,20 +106,44 @@ def layers(
             sum(s.between_references) / len(s.between_references) for s in found if s.between_references
         ]
         if len(between) == len(names):
-            figure.add_scatter(x=names, y=between, name="retrained to one another", mode="lines", row=1, col=2,
-                               line={"color": RETRAINED, "width": 2, "dash": "dot"})  # fmt: skip
+            figure.add_scatter(
+                x=names,
+                y=between,
+                name="retrained to one another",
+                mode="lines",
+                row=1,
+                col=2,
+                line={"color": RETRAINED, "width": 2, "dash": "dot"},
+            )
     for number, judgement in enumerate(retrained):
         found = [s for s in judgement.cka if s.images == "forget"]
-        figure.add_scatter(x=[s.layer for s in found], y=[s.to_original for s in found], name="retrained", mode="lines", opacity=0.6,
-                           line={"color": RETRAINED, "width": 1.2}, showlegend=not number, row=1, col=1)  # fmt: skip
+        figure.add_scatter(
+            x=[s.layer for s in found],
+            y=[s.to_original for s in found],
+            name="retrained",
+            mode="lines",
+            opacity=0.6,
+            line={"color": RETRAINED, "width": 1.2},
+            showlegend=not number,
+            row=1,
+            col=1,
+        )
     for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
         found = [s for s in judgement.cka if s.images == "forget"]
         for side, values in (
             (1, [s.to_original for s in found]),
             (2, [sum(s.to_references) / len(s.to_references) if s.to_references else None for s in found]),
         ):
-            figure.add_scatter(x=[s.layer for s in found], y=values, name=name, mode="lines+markers", line_color=colour,
-                               showlegend=side == 1, row=1, col=side)  # fmt: skip
+            figure.add_scatter(
+                x=[s.layer for s in found],
+                y=values,
+                name=name,
+                mode="lines+markers",
+                line_color=colour,
+                showlegend=side == 1,
+                row=1,
+                col=side,
+            )
     figure.update_xaxes(type="category")
     figure.update_yaxes(range=[0, 1.02])
     figure.update_yaxes(title="linear CKA on D_f", col=1)
@@ -124,8 +158,15 @@ def relearning(
     for number, judgement in enumerate(r for r in retrained if r.relearn is not None):
         curve = judgement.relearn
         assert curve is not None
-        figure.add_scatter(x=curve.steps, y=[100 * v for v in curve.accuracy], name="retrained", mode="lines", opacity=0.6,
-                           line={"color": RETRAINED, "width": 1.2}, showlegend=not number)  # fmt: skip
+        figure.add_scatter(
+            x=curve.steps,
+            y=[100 * v for v in curve.accuracy],
+            name="retrained",
+            mode="lines",
+            opacity=0.6,
+            line={"color": RETRAINED, "width": 1.2},
+            showlegend=not number,
+        )
     for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
         curve = judgement.relearn
         if curve is not None:

@@ -37,9 +37,12 @@ def curves(runs: Sequence[KeptRun]) -> go.Figure:
                 line={"color": colour, "dash": dash, "width": 2},
             )
     return figure.update_layout(
-        height=280 + 50 * (len(runs) - 1), margin={"l": 44, "r": 8, "t": 30 + 50 * (len(runs) - 1), "b": 36}, xaxis_title="step",
-        yaxis={"title": "accuracy, %", "range": [-2, 102]}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-    )  # fmt: skip
+        height=280 + 50 * (len(runs) - 1),
+        margin={"l": 44, "r": 8, "t": 30 + 50 * (len(runs) - 1), "b": 36},
+        xaxis_title="step",
+        yaxis={"title": "accuracy, %", "range": [-2, 102]},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
 
 
 def figures(runs: Sequence[KeptRun]) -> dict[str, list[Any]]:

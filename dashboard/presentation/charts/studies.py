@@ -64,18 +64,34 @@ def heat(
         data.append([None if g is None else repr(dict(g.point)) for g in cells])
     less = MEASURES[measure][2]
     scale: Any = NEUTRAL if less is None else SCALE
-    figure = go.Figure(go.Heatmap(
-        z=z, x=columns, y=rows, text=text, texttemplate="%{text}", customdata=data, colorscale=scale, reversescale=less is False,
-        xgap=3, ygap=3, colorbar={"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
-        hoverinfo="skip",
-    ))  # fmt: skip
+    figure = go.Figure(
+        go.Heatmap(
+            z=z,
+            x=columns,
+            y=rows,
+            text=text,
+            texttemplate="%{text}",
+            customdata=data,
+            colorscale=scale,
+            reversescale=less is False,
+            xgap=3,
+            ygap=3,
+            colorbar={"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
+            hoverinfo="skip",
+        )
+    )
     # a heat map's cells cannot be selected: points that nobody sees lie over them
     figure.add_scatter(
-        x=[c for _ in rows for c in columns], y=[r for r in rows for _ in columns], mode="markers", opacity=0,
-        customdata=[d for line in data for d in line], text=[t for line in text for t in line],
-        marker={"size": 56, "symbol": "square"}, showlegend=False,
+        x=[c for _ in rows for c in columns],
+        y=[r for r in rows for _ in columns],
+        mode="markers",
+        opacity=0,
+        customdata=[d for line in data for d in line],
+        text=[t for line in text for t in line],
+        marker={"size": 56, "symbol": "square"},
+        showlegend=False,
         hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>{MEASURES[measure][0]} %{{text}}<extra></extra>",
-    )  # fmt: skip
+    )
     figure.update_xaxes(type="category", title=x, showgrid=False)
     figure.update_yaxes(type="category", title=y, showgrid=False)
     return _dressed(figure)
@@ -115,12 +131,28 @@ def lines(
         colour = LINES[number % len(LINES)]
         low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
         if joined:
-            figure.add_scatter(x=[*place, *place[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=_faint(colour),
-                               line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines")  # fmt: skip
-        figure.add_scatter(x=place, y=mean, name=name, mode="lines+markers" if joined else "markers", line={"color": colour, "width": 2},
-                           marker={"size": 9}, customdata=[repr(dict(g.point)) for _, g in there], showlegend=bool(split),
-                           error_y={"type": "data", "array": half, "thickness": 1, "width": 3},
-                           hovertemplate="%{x}: %{y:.2f}<extra></extra>")  # fmt: skip
+            figure.add_scatter(
+                x=[*place, *place[::-1]],
+                y=[*high, *low[::-1]],
+                fill="toself",
+                fillcolor=_faint(colour),
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                mode="lines",
+            )
+        figure.add_scatter(
+            x=place,
+            y=mean,
+            name=name,
+            mode="lines+markers" if joined else "markers",
+            line={"color": colour, "width": 2},
+            marker={"size": 9},
+            customdata=[repr(dict(g.point)) for _, g in there],
+            showlegend=bool(split),
+            error_y={"type": "data", "array": half, "thickness": 1, "width": 3},
+            hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+        )
     if retrained and len(names) == 1:
         _level(figure, groups, measure)
     figure.update_xaxes(title=x, type="linear" if numbers else "category")
@@ -136,8 +168,13 @@ def _level(figure: go.Figure, groups: Sequence[Group], measure: str) -> None:
         found = [v for g in groups for r in g.rows if (v := r[key].get(measure)) is not None]
         if found:
             level = shown(measure, sum(found) / len(found))
-            figure.add_hline(y=level, line={"color": colour, "width": 1.5, "dash": "dot"}, annotation_text=name,
-                             annotation_font_color=colour, annotation_position="top right")  # fmt: skip
+            figure.add_hline(
+                y=level,
+                line={"color": colour, "width": 1.5, "dash": "dot"},
+                annotation_text=name,
+                annotation_font_color=colour,
+                annotation_position="top right",
+            )
 
 
 def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
@@ -148,29 +185,43 @@ def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
     points = [(max(a, FLOOR), max(b, FLOOR)) for a, b in exact]
     figure = go.Figure()
     figure.add_scatter(
-        x=[points[i][0] for i in best], y=[points[i][1] for i in best], mode="lines", name="none is better in both",
-        line={"color": FRONT, "width": 2, "shape": "hv"}, hoverinfo="skip",
-    )  # fmt: skip
+        x=[points[i][0] for i in best],
+        y=[points[i][1] for i in best],
+        mode="lines",
+        name="none is better in both",
+        line={"color": FRONT, "width": 2, "shape": "hv"},
+        hoverinfo="skip",
+    )
     for name, chosen, colour, size in (("on the front", True, FRONT, 12), ("a setting", False, ORIGINAL, 8)):
         part = [i for i in range(len(known)) if (i in best) is chosen]
         figure.add_scatter(
-            x=[points[i][0] for i in part], y=[points[i][1] for i in part], mode="markers", name=name,
+            x=[points[i][0] for i in part],
+            y=[points[i][1] for i in part],
+            mode="markers",
+            name=name,
             marker={"color": colour, "size": size, "line": {"width": 1, "color": "rgba(255,255,255,.6)"}},
             customdata=[repr(dict(known[i].point)) for i in part],
-            error_x=_error(known, part, "forget_gap"), error_y=_error(known, part, "utility_gap"),
+            error_x=_error(known, part, "forget_gap"),
+            error_y=_error(known, part, "utility_gap"),
             text=[", ".join(f"{k} {spoken(v)}" for k, v in known[i].point.items()) for i in part],
             hovertemplate="%{text}<br>%{x:.1f} · %{y:.1f}<extra></extra>",
-        )  # fmt: skip
+        )
     nothing = [r["original"] for g in known for r in g.rows if r["original"].get("forget_gap") is not None]
     if nothing:
         figure.add_scatter(
             x=[max(FLOOR, 100 * sum(n["forget_gap"] for n in nothing) / len(nothing))],
             y=[max(FLOOR, 100 * sum(n["utility_gap"] for n in nothing) / len(nothing))],
-            mode="markers", name="do nothing", marker={"symbol": "x", "size": 11, "color": "#bb4a04"},
+            mode="markers",
+            name="do nothing",
+            marker={"symbol": "x", "size": 11, "color": "#bb4a04"},
             hovertemplate="do nothing<br>%{x:.1f} · %{y:.1f}<extra></extra>",
-        )  # fmt: skip
-    ticks = {"type": "log", "tickvals": [FLOOR, 0.3, 1, 3, 10, 30, 100], "ticktext": ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"],
-             "range": [-1.15, 2.1]}  # fmt: skip
+        )
+    ticks = {
+        "type": "log",
+        "tickvals": [FLOOR, 0.3, 1, 3, 10, 30, 100],
+        "ticktext": ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"],
+        "range": [-1.15, 2.1],
+    }
     figure.update_xaxes(title="forgetting: distance of Train_f to retrained, % (left is best)", **ticks)
     figure.update_yaxes(title="utility: distance of Test_r or Test, % (low is best)", **ticks)
     return _dressed(figure)
@@ -180,21 +231,37 @@ def cloud(groups: Sequence[Group], x: str, y: str, measure: str, log: tuple[bool
     """Sampled settings: two fields across and up, the measure as colour."""
     known = [g for g in groups if g.mean(measure) is not None]
     less = MEASURES[measure][2]
-    figure = go.Figure(go.Scatter(
-        x=[g.point.get(x) for g in known], y=[g.point.get(y) for g in known], mode="markers",
-        customdata=[repr(dict(g.point)) for g in known],
-        text=[_cell(g, measure) for g in known], hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>%{{text}}<extra></extra>",
-        marker={"size": 13, "color": [shown(measure, g.mean(measure)) for g in known], "colorscale": NEUTRAL if less is None else SCALE,
-                "reversescale": less is False, "colorbar": {"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
-                "line": {"width": 1, "color": "rgba(255,255,255,.5)"}},
-    ))  # fmt: skip
+    figure = go.Figure(
+        go.Scatter(
+            x=[g.point.get(x) for g in known],
+            y=[g.point.get(y) for g in known],
+            mode="markers",
+            customdata=[repr(dict(g.point)) for g in known],
+            text=[_cell(g, measure) for g in known],
+            hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>%{{text}}<extra></extra>",
+            marker={
+                "size": 13,
+                "color": [shown(measure, g.mean(measure)) for g in known],
+                "colorscale": NEUTRAL if less is None else SCALE,
+                "reversescale": less is False,
+                "colorbar": {"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
+                "line": {"width": 1, "color": "rgba(255,255,255,.5)"},
+            },
+        )
+    )
     for update, field, logarithmic in ((figure.update_xaxes, x, log[0]), (figure.update_yaxes, y, log[1])):
         update(title=field, type="log" if logarithmic else None)
     return _dressed(figure)
 
 
 def _error(known: Sequence[Group], part: Sequence[int], measure: str) -> Mapping[str, Any]:
-    return {"type": "data", "array": [100 * (known[i].spread(measure) or 0.0) for i in part], "thickness": 0.8, "width": 0, "color": "rgba(127,138,163,.55)"}  # fmt: skip
+    return {
+        "type": "data",
+        "array": [100 * (known[i].spread(measure) or 0.0) for i in part],
+        "thickness": 0.8,
+        "width": 0,
+        "color": "rgba(127,138,163,.55)",
+    }
 
 
 def _numbers(values: Sequence[Any]) -> list[float] | None:
@@ -212,9 +279,12 @@ def _faint(colour: str) -> str:
 
 def _dressed(figure: go.Figure) -> go.Figure:
     figure.update_layout(
-        margin={"l": 10, "r": 10, "t": 34, "b": 10}, legend={"orientation": "h", "y": 1.1, "x": 0}, clickmode="event+select",
-        hovermode="closest", dragmode="zoom",
-    )  # fmt: skip
+        margin={"l": 10, "r": 10, "t": 34, "b": 10},
+        legend={"orientation": "h", "y": 1.1, "x": 0},
+        clickmode="event+select",
+        hovermode="closest",
+        dragmode="zoom",
+    )
     # what is not selected must not fade: a click opens a run and picks nothing
     figure.update_traces(selector={"type": "scatter"}, unselected={"marker": {"opacity": None}})
     return figure

@@ -40,9 +40,18 @@ def to_csv(summary: Summary) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["method", "figure", "unit", "mean", "spread", "seeds_inside_band", "gap_to_retrained", "doing_nothing_is_nearer"]
+        [
+            "method",
+            "figure",
+            "unit",
+            "mean",
+            "spread",
+            "seeds_inside_band",
+            "gap_to_retrained",
+            "doing_nothing_is_nearer",
+        ]
         + [f"seed_{s}" for s in summary.seeds]
-    )  # fmt: skip
+    )
     for line in summary.lines:
         for key, figure in summary.columns.items():
             entry = line.entries.get(key)
@@ -52,9 +61,18 @@ def to_csv(summary: Summary) -> str:
                 list(entry.values) if len(entry.values) == len(summary.seeds) else [""] * len(summary.seeds)
             )
             writer.writerow(
-                [line.method, key, figure.unit, entry.mean, _blank(entry.spread), _blank(entry.inside), _blank(entry.gap),
-                 int(entry.loses), *values]
-            )  # fmt: skip
+                [
+                    line.method,
+                    key,
+                    figure.unit,
+                    entry.mean,
+                    _blank(entry.spread),
+                    _blank(entry.inside),
+                    _blank(entry.gap),
+                    int(entry.loses),
+                    *values,
+                ]
+            )
     return out.getvalue()
 
 

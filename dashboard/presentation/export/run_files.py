@@ -102,10 +102,21 @@ def as_model(kept: KeptRun) -> bytes:
     except (OSError, SafetensorError) as error:
         raise StoreError(f"{kept.folder.model} cannot be read ({type(error).__name__})") from error
     what = {
-        "made_by": "LAF Lab", "run": kept.id, "net": kept.about["net"], "method": kept.setup.method, "forgot": kept.about["forget"],
-        "dataset": kept.setup.dataset, "marks": kept.about["marks"], **kept.about["images"],
-    }  # fmt: skip
-    return _zip({"model.safetensors": save(weights, metadata={"about": json.dumps(what)}), "load_model.py": LOADER.encode()})  # fmt: skip
+        "made_by": "LAF Lab",
+        "run": kept.id,
+        "net": kept.about["net"],
+        "method": kept.setup.method,
+        "forgot": kept.about["forget"],
+        "dataset": kept.setup.dataset,
+        "marks": kept.about["marks"],
+        **kept.about["images"],
+    }
+    return _zip(
+        {
+            "model.safetensors": save(weights, metadata={"about": json.dumps(what)}),
+            "load_model.py": LOADER.encode(),
+        }
+    )
 
 
 LOADER = '''"""The unlearned model of a run of the LAF Lab. Needs the package laf-lab (and with it torch and safetensors)."""

@@ -35,28 +35,62 @@ class Hyperparameter:
 SIDES = {"both": "both", "ue": "L_UE", "ra": "L_RA"}
 BOUNDED = {True: "bounded φ(m)", False: "plain m"}
 KNOBS = (
-    Hyperparameter("losses", "Step only", "What a step is on: both losses, or one alone to see what it does by itself.", SIDES),
-    Hyperparameter("schedule", "Schedule", "Alternate: a step on each in turn. Two-stage: all of L_UE first. Joint: one step on the sum, at lr_RA.",
-         {k: k for k in SCHEDULES}),
-    Hyperparameter("lr_ue", "lr_UE", "How far a step on L_UE goes: it makes the VAE of D_f fail on what must go."),
-    Hyperparameter("lr_ra", "lr_RA", "How far a step on L_RA goes; below 2 · lr_UE the model is not held together."),
-    Hyperparameter("temperature", "τ", "Sharpness of the push in L_RA: near 100 nothing is forgotten, below 1 the model is wrecked."),
-    Hyperparameter("bounded", "Squared error", "φ keeps the maximised error from exploding; plain is as the paper states it.", BOUNDED),
+    Hyperparameter(
+        "losses",
+        "Step only",
+        "What a step is on: both losses, or one alone to see what it does by itself.",
+        SIDES,
+    ),
+    Hyperparameter(
+        "schedule",
+        "Schedule",
+        "Alternate: a step on each in turn. Two-stage: all of L_UE first. Joint: one step on the sum, at lr_RA.",
+        {k: k for k in SCHEDULES},
+    ),
+    Hyperparameter(
+        "lr_ue", "lr_UE", "How far a step on L_UE goes: it makes the VAE of D_f fail on what must go."
+    ),
+    Hyperparameter(
+        "lr_ra", "lr_RA", "How far a step on L_RA goes; below 2 · lr_UE the model is not held together."
+    ),
+    Hyperparameter(
+        "temperature",
+        "τ",
+        "Sharpness of the push in L_RA: near 100 nothing is forgotten, below 1 the model is wrecked.",
+    ),
+    Hyperparameter(
+        "bounded",
+        "Squared error",
+        "φ keeps the maximised error from exploding; plain is as the paper states it.",
+        BOUNDED,
+    ),
     Hyperparameter("ue_per_ra", "L_UE per L_RA", "Steps on L_UE for each one on L_RA.", whole=True),
-    Hyperparameter("epochs", "Epochs", "Passes over the shorter of D_f and D_r: how long the run is.", whole=True),
+    Hyperparameter(
+        "epochs", "Epochs", "Passes over the shorter of D_f and D_r: how long the run is.", whole=True
+    ),
     Hyperparameter("weight_remain", "Weight of remain", "In L_UE: keep D_r as its VAE knows it."),
     Hyperparameter("weight_forget", "Weight of forget", "In L_UE: make D_f unlike what its VAE knows."),
     Hyperparameter("weight_align", "Weight of align", "In L_RA: hold D_r where the original had it."),
     Hyperparameter("weight_repel", "Weight of repel", "In L_RA: push D_f away from there."),
-    Hyperparameter("vae.latent", "Latent size", "Numbers through which a VAE must press a representation.", whole=True),
+    Hyperparameter(
+        "vae.latent", "Latent size", "Numbers through which a VAE must press a representation.", whole=True
+    ),
     Hyperparameter("vae.kl_weight", "KL weight", "How strongly latents are drawn to a standard normal."),
-    Hyperparameter("vae.output", "Decoder output", "Linear reproduces representations; sigmoid is the reference's and cannot.",
-         {"linear": "linear", "sigmoid": "sigmoid"}),
+    Hyperparameter(
+        "vae.output",
+        "Decoder output",
+        "Linear reproduces representations; sigmoid is the reference's and cannot.",
+        {"linear": "linear", "sigmoid": "sigmoid"},
+    ),
     Hyperparameter("vae.lr", "VAE's lr", "Learning rate of both VAEs; too high and they diverge."),
-    Hyperparameter("vae_data", "h is fitted on", "The paper's stand-in for D_r is all of D; fitted on D_r, h has seen nothing of what must go.",
-         {"all": "all of D", "remain": "D_r"}),
+    Hyperparameter(
+        "vae_data",
+        "h is fitted on",
+        "The paper's stand-in for D_r is all of D; fitted on D_r, h has seen nothing of what must go.",
+        {"all": "all of D", "remain": "D_r"},
+    ),
     Hyperparameter("vae.epochs", "VAE's epochs", "Passes over the representations.", whole=True),
-)  # fmt: skip
+)
 
 
 def laf_of(config: Any) -> LAFConfig | None:

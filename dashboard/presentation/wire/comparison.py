@@ -43,8 +43,16 @@ def table_data(
 
 
 def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"key": line.method, "label": line.title, "cells": {}, "kind": line.method, "pick": True,
-                           "help": line.origin and f"Settings: {line.origin}", "state": "", "tone": ""}  # fmt: skip
+    row: dict[str, Any] = {
+        "key": line.method,
+        "label": line.title,
+        "cells": {},
+        "kind": line.method,
+        "pick": True,
+        "help": line.origin and f"Settings: {line.origin}",
+        "state": "",
+        "tone": "",
+    }
     if comparison is None:
         row["pick"] = False
     elif line.method == "references":
@@ -68,8 +76,11 @@ def _state(line: Line, comparison: Comparison) -> dict[str, Any]:
         seed, why = next(iter(line.errors.items()))
         return {"message": f"seed {seed}: {why}", "kind": "failed", "pick": False}
     if line.errors:
-        return {"state": f"failed on seed {', '.join(map(str, line.errors))}", "tone": "alarm",
-                "help": "; ".join(f"seed {s}: {why}" for s, why in line.errors.items())}  # fmt: skip
+        return {
+            "state": f"failed on seed {', '.join(map(str, line.errors))}",
+            "tone": "alarm",
+            "help": "; ".join(f"seed {s}: {why}" for s, why in line.errors.items()),
+        }
     if not done:
         running = "running" in states
         return {

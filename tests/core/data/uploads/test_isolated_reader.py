@@ -752,7 +752,7 @@ def test_a_hostile_upload_is_read_or_refused_and_the_lab_lives(kind, seed, one_r
 
 
 def test_a_page_that_fails_shows_no_path_and_no_traceback():
-    from dashboard.cli.main import settings as page_settings
+    from dashboard.cli.dashboard import settings as page_settings
 
     assert page_settings()["client.showErrorDetails"] == "none"
     clone = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
