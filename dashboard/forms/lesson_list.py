@@ -1,4 +1,4 @@
-"""All lessons, who it is that learns, and what a teacher needs: links, the class's name, the way to the key."""
+"""The page without a lesson: all lessons, the student's name and number, and links and exports for teachers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dashboard.session.lesson_session import CONTROLS, LessonLink
 POLL_S = 1.0
 
 SAID = {
-    "open": "open: everything may be turned",
-    "fixed": "fixed: data and settings stand, except where a step needs them",
+    "open": "open: every control can be used",
+    "fixed": "fixed: data and settings cannot be changed, except where a step needs it",
     "hidden": "hidden: only the lesson's own buttons",
 }
 
 
 def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> None:
-    """The page without a lesson."""
+    """Show the page without a lesson."""
     lesson_session = lab.lesson_session
     if lesson_session.problem:
         st.warning(as_text(lesson_session.problem))
@@ -70,27 +70,27 @@ def _card(lab: Lab, lesson: Lesson) -> None:
 def _who(lab: Lab) -> None:
     lesson_session = lab.lesson_session
     with st.container(border=True, key="lesson-who", gap="small"):
-        st.markdown("**Who you are**, if you hand in what you did")
+        st.markdown("**Who you are**, if you hand in your work")
         name = st.text_input("Name", value=lesson_session.who.name, key="lesson-name", max_chars=80)
         number = st.text_input(
             "Student's number",
             value=lesson_session.who.number,
             key="lesson-number",
             max_chars=40,
-            help="Decides your seed, so that your runs are your own",
+            help="Determines your seed, so that your runs differ from others'",
         )
         if (name.strip(), number.strip()) != (lesson_session.who.name, lesson_session.who.number):
             lesson_session.called(name, number)
         seed = lesson_session.seed
         st.caption(
-            f"Your seed is {seed}: another model, another map, the same questions."
+            f"Your seed is {seed}. It gives another model and another map; the questions are the same."
             if seed
             else "Without a number the seed is 0."
         )
 
 
 def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
-    """A link that opens a lesson as the teacher wants it."""
+    """Show the form for a link that opens a lesson with the teacher's options."""
     link = lab.lesson_session.link
     with st.expander("For teachers", key="lesson-teacher"):
         names = [lesson.id for lesson in lessons]
@@ -100,7 +100,7 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
             "Class",
             value=link.group or "",
             key="lesson-link-class",
-            help="Predictions are counted for each class apart",
+            help="Predictions are counted separately for each class",
         )
         controls = st.selectbox(
             "Controls", CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
@@ -111,19 +111,21 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
         except RequestError as error:
             st.error(str(error))
             return
-        words = replace(
+        parameters = replace(
             LessonLink(), lesson=chosen, group=group.strip() or None, controls=controls, present=present
         ).words()
         st.caption("Link to this lesson")
-        st.code(f"{(st.context.url or '').split('?')[0]}?{urlencode(words)}", language=None, wrap_lines=True)
+        st.code(
+            f"{(st.context.url or '').split('?')[0]}?{urlencode(parameters)}", language=None, wrap_lines=True
+        )
         _page_of(lab, next(x for x in lessons if x.id == chosen))
         st.caption("The key: `laf lesson key`. Marking: `laf grade FOLDER`.")
 
 
 def _page_of(lab: Lab, lesson: Lesson) -> None:
-    """The lesson as a file, for a class of any size."""
+    """Show the form that exports the lesson as one file, for a class of any size."""
     lesson_session = lab.lesson_session
-    st.caption("The lesson as one file that opens from disk, without a server and offline")
+    st.caption("The lesson as one file that works offline, without a server")
     number, button = st.columns([1, 1.6], gap="small", vertical_alignment="bottom")
     with number:
         seed = st.number_input(
@@ -133,7 +135,7 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
             0,
             key="lesson-page-seed",
             disabled=not lesson.own_seed,
-            help="Another seed is another model and other numbers; the texts speak of seed 0",
+            help="Another seed gives another model and other numbers; the texts describe seed 0",
         )
     made = lesson_session.replaying
     busy = made is not None and made.busy
@@ -143,7 +145,7 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
             key="lesson-page-make",
             disabled=busy,
             width="stretch",
-            help="Plays every step as a student would: half a minute and more",
+            help="Plays every step as a student would; takes half a minute or more",
         ):
             lesson_session.replaying = made = lab.replay(lesson, int(seed))
             busy = made.busy
@@ -169,7 +171,7 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
 
 @st.fragment(run_every=POLL_S)
 def _wait_for(made: LessonExportJob) -> None:
-    """How far it is; the page is drawn again once it is there."""
+    """Show the export's progress; rerun the page when it is ready."""
     if made.busy:
         st.progress(made.share, text=made.said)
     else:

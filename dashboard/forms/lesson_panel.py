@@ -1,4 +1,4 @@
-"""The strip beside the Lab that leads through a lesson: text, what to do, what is checked, prediction, summary, what to hand in."""
+"""The panel beside the Lab that leads through a lesson: prediction, text, actions, checks, questions and submission."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from core.runs.records import Phase
 from dashboard.presentation.text import lesson_html
 from dashboard.session.lab import Lab
 
-HEIGHT = 694  # of the text; the rows above and below it make it as high as the Lab beside it
+HEIGHT = 694  # px of the text; with the rows above and below it the panel is as high as the Lab
 TALLY_S = 2.0
 
 
 def panel(lab: Lab) -> None:
-    """The whole strip."""
+    """Show the panel of the open lesson."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
@@ -61,7 +61,7 @@ def _turns(lab: Lab) -> None:
             args=(-1,),
             disabled=at == 0,
             shortcut="Shift+N",
-            help="The part before (shift N)",
+            help="The previous part (shift N)",
         )
         if at < last:
             st.button(
@@ -82,14 +82,14 @@ def _turns(lab: Lab) -> None:
                     on_click=lesson_session.turn,
                     args=(1,),
                     type="tertiary",
-                    help="Go on without passing; what is handed in says so",
+                    help="Continue without passing; your submission records it",
                 )
         else:
             st.button("Begin again", key="lesson-again", on_click=lesson_session.begin_again, width="stretch")
 
 
 def _beginning(lab: Lab) -> None:
-    """Title, goal, and the prediction."""
+    """Show title, goal and the prediction."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
@@ -106,18 +106,18 @@ def _beginning(lab: Lab) -> None:
             type="primary",
             on_click=lesson_session.predict,
             args=(chosen or 1,),
-            help="The first one counts",
+            help="The first prediction counts",
         )
     else:
         st.html(
-            f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson comes back to it.</p></div>"
+            f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson returns to it.</p></div>"
         )
     if lesson_session.link.present:
         _class(lab)
 
 
 def _class(lab: Lab) -> None:
-    """The class's predictions, when the teacher asks for them."""
+    """Show the class's predictions, once the teacher turns them on."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
@@ -149,7 +149,7 @@ def _step(lab: Lab, verdict: object) -> None:
     st.markdown(part.text)
     if part.do is not None:
         busy = e.phase is Phase.RUNNING or lesson_session.tour.busy
-        waits = "The Lab is at it; wait, or pause it" if busy else None
+        waits = "The Lab is busy; wait, or pause the run" if busy else None
         st.button(
             part.do.label,
             key=f"lesson-do-{key}",
@@ -182,7 +182,7 @@ def _step(lab: Lab, verdict: object) -> None:
 
 
 def _asked(lab: Lab, question: Question, key: str) -> None:
-    """A question of a step; the first answer counts."""
+    """Show a step's question; the first answer counts."""
     lesson_session = lab.lesson_session
     given = lesson_session.progress.answers.get(str(lesson_session.progress.at))
     st.markdown(f"**{question.text}**")
@@ -200,7 +200,7 @@ def _asked(lab: Lab, question: Question, key: str) -> None:
 
 
 def _choices(question: Question, key: str) -> int | None:
-    """The number, from 1, of the choice that is picked."""
+    """Show the choices, and return the number of the picked one, counted from 1."""
     texts = [re.sub(r"([*_$\[\]])", r"\\\1", c) for c in question.choices]
     picked = st.radio(
         question.text,
@@ -214,7 +214,7 @@ def _choices(question: Question, key: str) -> int | None:
 
 
 def _end(lab: Lab) -> None:
-    """The prediction again, the summary with its formula, and the file to hand in."""
+    """Show the prediction's result, the summary with its formulas, and the file to hand in."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
@@ -244,7 +244,7 @@ def _hand_in(lab: Lab) -> None:
     who = lesson_session.who
     if not who.number:
         st.caption(
-            "To hand this in, say who you are on the page of all lessons, before you begin: your number decides your seed."
+            "To hand this in, enter your name and number on the page of all lessons before you begin. The number determines your seed."
         )
     try:
         values = submission(lesson, who, lesson_session.progress)

@@ -11,7 +11,7 @@ from core.evaluation.forget_suggestions import Filter, ImageFacts, ordered
 from dashboard.components.feed import picks_feed
 from dashboard.components.gallery import gallery
 from dashboard.components.map_view import map_view
-from dashboard.forms import forget_set
+from dashboard.forms import forget_lists, forget_set
 from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
 from dashboard.session import lab as state
 from dashboard.session import resources
@@ -67,7 +67,7 @@ def _chosen_rows(advice: SuggestionJob, picks: SelectionState, dataset: Dataset,
     with suggest:
         forget_set.suggestions(picks, advice, dataset, token)
     with lists:
-        forget_set.lists(picks, dataset, token)
+        forget_lists.lists(picks, dataset, token)
     state.remember("forget-order", order)
     return _rows(order, wanted, advice.facts, advice, dataset)
 

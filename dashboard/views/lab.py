@@ -12,7 +12,7 @@ from dashboard.components.feed import feed, line, picks_feed
 from dashboard.components.map_view import map_view
 from dashboard.components.readouts import readouts
 from dashboard.components.timeline import timeline
-from dashboard.forms import dataset_upload, setup
+from dashboard.forms import dataset_upload, setup, transport
 from dashboard.presentation.text.status_text import as_text
 from dashboard.server.frame_socket import PUSH, words
 from dashboard.session import lab as state
@@ -91,7 +91,7 @@ def page(lab: Lab) -> None:
     setup.setup_bar(lab)
     buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
     with buttons:
-        setup.transport(lab)
+        transport.transport(lab)
     with line:
         timeline("timeline", lab.token, on_travel=lambda value: travelled(lab, value))
     stage(lab, [2, 1.08])

@@ -1,4 +1,4 @@
-"""What an attack found, as plotly figures; pure, no screen."""
+"""Plotly figures of an attack's result: histogram, ROC and AUC."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BINS = (10, 36)  # fewest and most
 
 
 def histogram(result: AttackResult, threshold: float) -> go.Figure:
-    """Scores of members and non-members, as shares of each, and the threshold."""
+    """Return the histogram of member and non-member scores, as shares of each, with the threshold."""
     assert result.scores is not None
-    figure = _empty("score: further right, more like an image that was trained on", "share, %")
+    figure = _empty("score: further right means more like a training image", "share, %")
     both = np.r_[result.scores.members, result.scores.non_members]
     fewer = min(len(result.scores.members), len(result.scores.non_members))
     edges = np.linspace(both.min(), both.max() + 1e-9, int(np.clip(3 * np.sqrt(fewer), *BINS)) + 1)
@@ -45,9 +45,9 @@ def histogram(result: AttackResult, threshold: float) -> go.Figure:
 
 
 def roc(result: AttackResult, threshold: float) -> go.Figure:
-    """The curve of this model, of the original and of each retrained one; a dot at the threshold."""
+    """Return the ROC of this model, of the original and of each retrained model, with a dot at the threshold."""
     assert result.scores is not None
-    figure = _empty("false alarms: unseen images accused, %", "forgotten images seen through, %")
+    figure = _empty("false alarms: unseen images taken for members, %", "forgotten images detected, %")
     figure.add_scatter(
         x=[0, 100],
         y=[0, 100],
@@ -68,7 +68,7 @@ def roc(result: AttackResult, threshold: float) -> go.Figure:
         mode="markers",
         marker={"color": NOW, "size": 11, "line": {"width": 2, "color": "white"}},
         showlegend=False,
-        hovertemplate=f"at the threshold: {100 * tpr:.0f} % seen through, {100 * fpr:.0f} % false alarms<extra></extra>",
+        hovertemplate=f"at the threshold: {100 * tpr:.0f} % detected, {100 * fpr:.0f} % false alarms<extra></extra>",
     )
     figure.update_xaxes(range=[-1, 101])
     figure.update_yaxes(range=[-1, 101], scaleanchor="x")
@@ -76,11 +76,11 @@ def roc(result: AttackResult, threshold: float) -> go.Figure:
 
 
 def strip(result: AttackResult) -> go.Figure:
-    """The area of this model with its interval, of the original and of each retrained one."""
+    """Return the AUC of this model with its interval, of the original and of each retrained model."""
     assert result.auc is not None
     assert result.low is not None
     assert result.high is not None
-    figure = _empty("AUC: 0.5 cannot tell", "")
+    figure = _empty("AUC: 0.5 means that the attack cannot tell", "")
     figure.add_vline(x=0.5, line={"color": UNSEEN, "width": 1, "dash": "dot"})
     if result.reference_aucs:
         figure.add_scatter(

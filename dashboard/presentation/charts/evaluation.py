@@ -1,4 +1,4 @@
-"""Records as plotly figures; pure, no screen. The page's theme gives background and type, the colours here read on both."""
+"""Plotly figures of evaluation reports; their colours are legible on the dark and on the light theme."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from core.evaluation.report import EvaluationReport
 from dashboard.presentation.charts.plotly_import import go, make_subplots
 
 RETRAINED = "#8d70dd"
-PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; neither remain's nor forget's colour
+PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; distinct from the colours of D_r and D_f
 CAPTIONS = {
     "Where forgotten images go": "Share of the forgotten images that each model calls each class; whiskers: lowest and highest of the retrained models.",
     "Class accuracy": "Accuracy on test images by true class; whiskers: lowest and highest of the retrained models.",
     "Layers": "Linear CKA on the forgotten images, layer by layer: 1 is the same up to rotation and scale.",
-    "Relearning": "Accuracy on the rest of the forgotten images while a few of them are learned again. A curve above the retrained "
-    "models' is a memory that was left.",
+    "Relearning": "Accuracy on the rest of the forgotten images while a few of them are learned again. A curve above the purple ones "
+    "suggests remaining memory.",
 }
 
 
 def answers(
     judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """Where D_f goes, as grouped bars."""
+    """Return the models' answers to D_f as grouped bars."""
     return _bars(
         {n: _answer_shares(j) for n, j in judged.items()},
         [_answer_shares(j) for j in retrained],
@@ -46,7 +46,7 @@ def _accuracies(judgement: EvaluationReport) -> list[float | None]:
 def class_accuracy(
     judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """Test accuracy by class, as grouped bars."""
+    """Return test accuracy by class as grouped bars."""
     return _bars(
         {n: _accuracies(j) for n, j in judged.items()},
         [_accuracies(j) for j in retrained],
@@ -95,7 +95,7 @@ def _bars(
 def layers(
     judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """CKA on D_f by layer: left to the original, right to retrained models."""
+    """Return CKA on D_f by layer: to the original on the left, to retrained models on the right."""
     titles = ("to the original", "to retrained models")
     figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
     first = next(iter(judged.values()), None)
@@ -153,8 +153,8 @@ def layers(
 def relearning(
     judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """Accuracy on the rest of D_f, step by step."""
-    figure = _empty("steps of learning again", "accuracy on the rest of D_f, %")
+    """Return accuracy on the rest of D_f over relearning steps."""
+    figure = _empty("relearning steps", "accuracy on the rest of D_f, %")
     for number, judgement in enumerate(r for r in retrained if r.relearn is not None):
         curve = judgement.relearn
         assert curve is not None

@@ -1,4 +1,4 @@
-"""What a study found, as plotly figures: heat maps, lines with bands over seeds, forgetting against utility; pure, no screen."""
+"""Plotly figures of a study: heat maps, lines with bands over seeds, and forgetting against utility."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINES = (
     "#8d70dd",
 )  # neither remain's nor forget's colour
 FRONT = "#4f7cf0"
-FLOOR = 0.1  # %; what is nearer counts as this near on a logarithmic axis
+FLOOR = 0.1  # %; smaller distances are drawn here on a logarithmic axis
 RETRAINED = "#8d70dd"
 ORIGINAL = "#7f8aa3"
 SCALE = [
@@ -32,7 +32,7 @@ KINDS = ("Heat map", "Lines", "Forgetting and utility")
 
 
 def spoken(value: Any) -> str:
-    """A value of a field as it is written on an axis."""
+    """Return a field's value as text for an axis."""
     if isinstance(value, str):
         return value.replace("x", "×", 1) if value[:1] == "x" and value[1:2].isdigit() else value
     if isinstance(value, (list, tuple)):
@@ -41,19 +41,20 @@ def spoken(value: Any) -> str:
 
 
 def title_of(measure: str) -> str:
-    """A measure with its unit."""
+    """Return a measure's label with its unit."""
     label, unit, _ = MEASURES[measure]
     return f"{label}, {unit}" if unit else label
 
 
 def shown(measure: str, value: float | None) -> float | None:
+    """Return a value in the unit that is shown; shares become percent."""
     return None if value is None else 100 * value if percent(measure) else value
 
 
 def heat(
     groups: Sequence[Group], x: str, y: str, measure: str, xs: Sequence[Any], ys: Sequence[Any]
 ) -> go.Figure:
-    """The mean over seeds of each pair of values; what has not run yet is left open."""
+    """Return a heat map of the means over seeds for each pair of values; cells without runs are empty."""
     found = {(spoken(g.point.get(x)), spoken(g.point.get(y))): g for g in groups}
     columns, rows = [spoken(v) for v in xs], [spoken(v) for v in ys]
     z, text, data = [], [], []
@@ -80,7 +81,7 @@ def heat(
             hoverinfo="skip",
         )
     )
-    # a heat map's cells cannot be selected: points that nobody sees lie over them
+    # cells of a heat map cannot be selected, so invisible points cover them
     figure.add_scatter(
         x=[c for _ in rows for c in columns],
         y=[r for r in rows for _ in columns],
@@ -116,11 +117,11 @@ def lines(
     *,
     retrained: bool = True,
 ) -> go.Figure:
-    """Means with a band of one standard deviation over seeds; one line for each value of ``split``."""
+    """Return lines of means with a band of one standard deviation over seeds, one for each value of ``split``."""
     order = [spoken(v) for v in xs]
     numbers = _numbers(xs)
     names = list(dict.fromkeys(spoken(g.point.get(split)) if split else "" for g in groups))
-    joined = x not in NAMES  # nothing lies between two names
+    joined = x not in NAMES  # a line between two names would mean nothing
     figure = go.Figure()
     for number, name in enumerate(names):
         mine = {spoken(g.point.get(x)): g for g in groups if not split or spoken(g.point.get(split)) == name}
@@ -163,7 +164,7 @@ def lines(
 
 
 def _level(figure: go.Figure, groups: Sequence[Group], measure: str) -> None:
-    """What retrained models have, and what doing nothing comes to, as lines across."""
+    """Add horizontal lines for retrained models and for doing nothing."""
     for key, name, colour in (("yardstick", "retrained", RETRAINED), ("original", "do nothing", ORIGINAL)):
         found = [v for g in groups for r in g.rows if (v := r[key].get(measure)) is not None]
         if found:
@@ -178,7 +179,7 @@ def _level(figure: go.Figure, groups: Sequence[Group], measure: str) -> None:
 
 
 def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
-    """Forgetting across, utility up, each setting a point with its spread; the settings that none betters are joined."""
+    """Return forgetting against utility: a point with its spread for each setting, and the Pareto front as a line."""
     known = [g for g in groups if g.mean("forget_gap") is not None and g.mean("utility_gap") is not None]
     exact = [(100 * (g.mean("forget_gap") or 0.0), 100 * (g.mean("utility_gap") or 0.0)) for g in known]
     best = pareto(exact, less=(True, True))
@@ -188,7 +189,7 @@ def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
         x=[points[i][0] for i in best],
         y=[points[i][1] for i in best],
         mode="lines",
-        name="none is better in both",
+        name="no setting is better in both",
         line={"color": FRONT, "width": 2, "shape": "hv"},
         hoverinfo="skip",
     )
@@ -228,7 +229,7 @@ def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
 
 
 def cloud(groups: Sequence[Group], x: str, y: str, measure: str, log: tuple[bool, bool]) -> go.Figure:
-    """Sampled settings: two fields across and up, the measure as colour."""
+    """Return sampled settings as points: two fields as axes, the measure as colour."""
     known = [g for g in groups if g.mean(measure) is not None]
     less = MEASURES[measure][2]
     figure = go.Figure(
@@ -265,7 +266,7 @@ def _error(known: Sequence[Group], part: Sequence[int], measure: str) -> Mapping
 
 
 def _numbers(values: Sequence[Any]) -> list[float] | None:
-    """The values as numbers where all are and they lie near enough for a linear axis."""
+    """Return the values as numbers where a linear axis suits them, otherwise None."""
     if not values or not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
         return None
     positive = [v for v in values if v > 0]
@@ -285,6 +286,6 @@ def _dressed(figure: go.Figure) -> go.Figure:
         hovermode="closest",
         dragmode="zoom",
     )
-    # what is not selected must not fade: a click opens a run and picks nothing
+    # a click opens a run rather than selects it, so unselected points must not fade
     figure.update_traces(selector={"type": "scatter"}, unselected={"marker": {"opacity": None}})
     return figure

@@ -1,4 +1,4 @@
-"""``watch``: plays a method from a notebook, and shows it as one animation that needs neither server nor network."""
+"""``watch`` runs a method from a notebook and shows it as one animation, without server or network."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STAGES = {"train": "original", "retrain": "retraining", "unlearn": "unlearning"}
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """A finished run and what retrained models read; a notebook shows it as an animation."""
+    """A finished run with the readings of retrained models; a notebook shows it as an animation."""
 
     run: Run
     split: Split
@@ -47,11 +47,11 @@ class Watched:
 
     @cached_property
     def figure(self) -> go.Figure:
-        """The map and the accuracies, a frame for each Frame of the run, with a slider and buttons."""
+        """The map and the accuracies as an animation with one frame for each Frame of the run."""
         return _figure(self)
 
     def html(self, *, full: bool = False) -> str:
-        """The animation with everything it needs inside; ``full`` for a file of its own."""
+        """Return the animation as self-contained HTML; ``full`` makes it a complete page."""
         text: str = self.figure.to_html(
             include_plotlyjs=True, full_html=full, auto_play=False, config={"displaylogo": False}
         )
@@ -76,10 +76,10 @@ def watch(
     data_dir: str | None = None,
     progress: bool = True,
 ) -> Watched:
-    """Play ``unlearner`` to its end: an object or a class that follows the Unlearner protocol, or a method's name.
+    """Run ``unlearner`` to its end: an object or class that follows the Unlearner protocol, or a method's name.
 
-    The original model is trained or taken from what is kept; ``retrained`` models are retrained beside it, for the lines in the
-    figure. Raises RequestError for what is no method or for a request that is wrong, and what the method raises.
+    The original model is trained, or taken from the cache. ``retrained`` models are retrained for the lines in the figure.
+    Raises RequestError for an unknown method or a wrong request, and whatever the method raises.
     """
     made = _instance(unlearner)
     data = load(dataset, data_dir=data_dir)
@@ -101,7 +101,7 @@ def watch(
 
 
 def _instance(unlearner: Any) -> Any:
-    """An object to play. Raises RequestError, in one sentence, for anything else."""
+    """Return an unlearner object. Raises RequestError for anything else."""
     if isinstance(unlearner, str):
         return method(unlearner)
     require_unlearner(unlearner)
@@ -111,12 +111,12 @@ def _instance(unlearner: Any) -> Any:
         return unlearner()
     except TypeError as error:
         raise RequestError(
-            f"{unlearner.__name__} cannot be made without arguments ({error}); hand in an object of it"
+            f"{unlearner.__name__} cannot be created without arguments ({error}); pass an object of it"
         ) from error
 
 
 class _Bars:
-    """A bar for each stage, in a notebook too."""
+    """Progress bars, one for each stage, in terminals and notebooks."""
 
     def __init__(self, on: bool) -> None:
         self._on = on
@@ -178,20 +178,20 @@ def _is_forget(watched: Watched) -> np.ndarray:
 
 
 def _map(frame: Frame, is_forget: np.ndarray) -> list[go.Scatter]:
-    """Remaining and forgotten images where they are."""
+    """Return the positions of remaining and of forgotten images."""
     assert frame.positions is not None
     at = frame.positions
     return [go.Scatter(x=at[rows, 0], y=at[rows, 1]) for rows in (~is_forget, is_forget)]
 
 
 def _curves(frames: Sequence[Frame]) -> list[go.Scatter]:
-    """Accuracies so far, in percent."""
+    """Return the accuracies so far, in percent."""
     steps = [f.step for f in frames]
     return [go.Scatter(x=steps, y=[100 * getattr(f.reading, key) for f in frames]) for key in CURVES]
 
 
 def _dressed(figure: go.Figure, watched: Watched) -> go.Figure:
-    """Axes that stay, buttons, a slider, and a title that says what is forgotten."""
+    """Add fixed axes, buttons, a slider and a title to the figure."""
     frames, split = watched.run.frames, watched.split
     positions = np.concatenate([f.positions for f in frames if f.positions is not None])
     (low_x, low_y), (high_x, high_y) = positions.min(0), positions.max(0)

@@ -1,4 +1,4 @@
-"""Where things stand, in a sentence that a student can read; never more than the band of retrained models allows. No screen."""
+"""The state of unlearning in a sentence for students, which claims no more than the band of retrained models allows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from core.evaluation.metrics import Reading
 from dashboard.presentation.text.band_position import Compared, ReferenceBands
 
-HARM = 0.02  # of accuracy on test images below the band: worth an alarm
-HARDLY = 0.0005  # of a difference in accuracy, and ten times that in nats
+HARM = 0.02  # test accuracy below the band that raises an alarm
+HARDLY = 0.0005  # negligible difference in accuracy; ten times as much in nats
 NO_BAND = "One retrained model: no band yet."
 
 
@@ -26,11 +26,11 @@ def sentence(
     classes: Sequence[str],
     waiting: str | None = None,
 ) -> dict[str, str]:
-    """Where things stand: ``head`` and ``more``, and a tone."""
+    """Return the state as ``head``, ``more`` and a tone: good, neutral, forget or alarm."""
     reading = now.reading
     if not bands.references:
         more = waiting or "There is no retrained model to compare with yet."
-        return _told(_accuracy_head(task, reading, original.reading), more, "neutral")
+        return _sentence(_accuracy_head(task, reading, original.reading), more, "neutral")
     hurt = _harm(task, now, bands)
     if reading.planted is not None:
         head, more, tone = _planted(now, original, bands, hurt)
@@ -58,17 +58,20 @@ def sentence(
     if len(bands.references) == 1:
         more += f" {NO_BAND}"
         tone = "forget" if tone == "good" else tone
-    return _told(head, f"{hurt} {more}", tone)
+    return _sentence(head, f"{hurt} {more}", tone)
 
 
-def _told(head: str, more: str, tone: str) -> dict[str, str]:
+def _sentence(head: str, more: str, tone: str) -> dict[str, str]:
     return {"head": head, "more": more.strip(), "tone": tone}
 
 
 def _class(
     now: Compared, original: Compared, bands: ReferenceBands, classes: Sequence[str], hurt: str
 ) -> tuple[str, str, str]:
-    """Class removal: accuracy falls early; what the forgotten images are called instead is what takes long."""
+    """Return head, more and tone for class removal.
+
+    Accuracy falls early; the answers to forgotten images approach those of retrained models later.
+    """
     mine, gold = now.reading, bands.references[0]
     if _above(now, bands, "forget_train", 0.01):
         theirs = _range(100 * r.train_f for r in bands.references)
@@ -88,25 +91,31 @@ def _class(
     if not outside and len(bands.references) > 1:
         return "Forgotten, and nothing sets it apart from retraining.", more, "good"
     if now.is_outside("js", "one_answer") or len(bands.references) == 1:
-        return "Forgotten in accuracy; not yet like retraining.", more, "forget"
+        return "No longer recognised, but unlike a retrained model.", more, "forget"
     return "Forgotten, and nearly as retraining would.", f"{more} {_outside(outside, bands)}", "forget"
 
 
 def _data(now: Compared, original: Compared, hurt: str) -> tuple[str, str, str]:
-    """Data removal: retrained models still recognise most of D_f, so nearness is what counts."""
+    """Return head, more and tone for data removal.
+
+    Retrained models still recognise most of D_f, so the distance to them decides.
+    """
     mine, nothing = now.apart, original.apart
     if hurt:
         return "The model is worse for it.", "", "alarm"
     if mine < nothing - HARDLY:
         return "Nearer to retraining than doing nothing.", _apart(now, original), "good"
     if mine == nothing == 0.0:
-        more = "Accuracies are inside the band of retrained models, and so are the untouched model's: they cannot tell."
-        return "As near to retraining as doing nothing.", more, "neutral"
-    return "As near to retraining as doing nothing.", _apart(now, original), "neutral"
+        more = "Accuracies are inside the band of retrained models, but so are those of the original model, so they show nothing."
+        return "No closer to retraining than before.", more, "neutral"
+    return "No closer to retraining than before.", _apart(now, original), "neutral"
 
 
 def _noise(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
-    """Noisy labels: the true labels should come back; Train_f may be near zero before anything is unlearned (trap 8)."""
+    """Return head, more and tone for noisy labels, where the true labels should return.
+
+    Train_f does not decide, since it may be near zero before unlearning.
+    """
     mine, nothing = now.reading.clean_f or 0.0, original.reading.clean_f or 0.0
     gold = sum(r.clean_f or 0.0 for r in bands.references) / len(bands.references)
     theirs = _range(100 * (r.clean_f or 0.0) for r in bands.references)
@@ -119,7 +128,8 @@ def _noise(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) 
     if mine < nothing + 0.25 * max(0.0, gold - nothing):
         return "The wrong labels still hold.", more, "forget"
     if _above(now, bands, "clean_f", 0.05, side=-1):
-        return "True labels are coming back.", more, "forget"
+        most = mine >= nothing + 0.5 * (gold - nothing)
+        return f"{'Most' if most else 'Some'} true labels are back.", more, "forget"
     if hurt:
         return "True labels are back, at a price.", more, "alarm"
     outside = now.is_outside()
@@ -127,7 +137,7 @@ def _noise(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) 
 
 
 def _planted(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
-    """Planted truth: is the planted answer gone, as it is in a model that never saw the plant?"""
+    """Return head, more and tone for planted truth: the planted answer should go, as in models without the plant."""
     mine, before = now.reading.planted or 0.0, original.reading.planted or 0.0
     gold = sum(r.planted or 0.0 for r in bands.references) / len(bands.references)
     theirs = _range(100 * (r.planted or 0.0) for r in bands.references)
@@ -146,7 +156,10 @@ def _planted(now: Compared, original: Compared, bands: ReferenceBands, hurt: str
 
 
 def _above(now: Compared, bands: ReferenceBands, key: str, least: float, *, side: int = 1) -> bool:
-    """Whether a value is above its band (``side`` -1: below); by more than ``least`` where there is one retrained model."""
+    """Return True when a value is above its band (``side`` -1: below).
+
+    With one retrained model the gap must exceed ``least``.
+    """
     found = now.positions_in_band.get(key)
     if found is None:
         return False
@@ -161,7 +174,7 @@ def _apart(now: Compared, original: Compared) -> str:
 
 
 def _outside(keys: Sequence[str], bands: ReferenceBands) -> str:
-    """Which read-outs are outside of their bands, two by name."""
+    """Return a sentence about the read-outs outside their bands, with two of them by name."""
     labels = [row.label for row in bands.rows if row.key in keys]
     if not labels:
         return ""
@@ -170,12 +183,12 @@ def _outside(keys: Sequence[str], bands: ReferenceBands) -> str:
 
 
 def _either(names: Sequence[str]) -> str:
-    """ "2, 5 or 6"."""
+    """Return names as an alternative, such as "2, 5 or 6"."""
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _range(values: Iterable[float]) -> str:
-    """ "58", or "48 – 59"."""
+    """Return the range of ``values``, such as "48 – 59", or "58" for equal ones."""
     found = [f"{v:.0f}" for v in values]
     low, high = min(found, key=float), max(found, key=float)
     return low if low == high else f"{low} – {high}"
@@ -194,7 +207,7 @@ def _accuracy_head(task: str, reading: Reading, original: Reading) -> str:
 
 
 def _harm(task: str, now: Compared, bands: ReferenceBands) -> str:
-    """A sentence when what remains has suffered: on test images more than two points below what retrained models have."""
+    """Return a sentence when test accuracy is more than two points below that of retrained models."""
     key, what = ("remain_test", "remaining classes") if task == "class" else ("test", "test images")
     found = now.positions_in_band.get(key)
     if found is None or found.gap >= -HARM:
@@ -204,31 +217,32 @@ def _harm(task: str, now: Compared, bands: ReferenceBands) -> str:
 
 
 def waiting(done: int, total: int, error: str | None = None) -> str:
-    """What is said while retrained models are missing."""
-    return (
-        error or f"Retraining from scratch, to compare with, is still running: {done} of {total} retrained."
-    )
+    """Return the sentence shown while retrained models are missing."""
+    return error or f"Retraining from scratch, for comparison, is still running: {done} of {total} retrained."
 
 
 def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
-    """A method's seconds beside retraining's; cheaper only than the quickest of several, dearer only than the slowest."""
+    """Return a sentence that compares a method's seconds with retraining's.
+
+    The method is called cheaper only if it beats the quickest retraining, and dearer only if it is slower than all.
+    """
     if not retrain_s:
-        return "Retraining from scratch, to compare with, is still running."
+        return "Retraining from scratch, for comparison, is still running."
     low, high = min(retrain_s), max(retrain_s)
     took = _seconds(low) if _seconds(low) == _seconds(high) else _span(low, high)
-    told = f"Retraining took {took} on this data"
+    begin = f"Retraining took {took} on this data"
     if spent_s >= high:
-        return f"{told}: unlearning is not the cheaper way here."
+        return f"{begin}: unlearning is not cheaper here."
     if spent_s >= low:
-        return f"{told}: unlearning takes about as long."
+        return f"{begin}: unlearning takes about as long."
     if not done or spent_s == 0:
-        return f"{told}."
+        return f"{begin}."
     times = low / spent_s
-    return f"{told}: {'more than 100' if times > 100 else f'{times:.1f}'} times as long."
+    return f"{begin}: {'more than 100' if times > 100 else f'{times:.1f}'} times as long."
 
 
 def _span(low: float, high: float) -> str:
-    """ "1.6 – 4.7 s"."""
+    """Return a range of durations, such as "1.6 – 4.7 s"."""
     shown, unit = _seconds(low).split(" ")
     return (
         f"{shown} – {_seconds(high)}"

@@ -1,4 +1,4 @@
-"""A Comparison as the Compare page shows it: the rows of its table, and two maps in one packet; pure, no screen."""
+"""A Comparison for the page Compare: the rows of its table, and two maps in one packet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dashboard.presentation.wire.scene import pixels, shares, sprites
 def table_data(
     summary: Summary, comparison: Comparison | None, keys: Sequence[str], chosen: Sequence[str]
 ) -> dict[str, Any]:
-    """docs/wire.md, "Table". Without a ``comparison`` the rows are finished models that nothing can be picked of."""
+    """Return the table (docs/wire.md, "Table"); without a ``comparison`` no row can be picked."""
     columns = {k: summary.columns[k] for k in keys if k in summary.columns}
     return {
         "columns": [
@@ -58,7 +58,7 @@ def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) 
     elif line.method == "references":
         row |= {
             "pick": False,
-            "help": "Models trained from scratch without the forgotten images, each judged against the others",
+            "help": "Models trained from scratch without the forgotten images, each compared with the others",
         }
     else:
         row |= _state(line, comparison)
@@ -102,7 +102,7 @@ def _cell(figure: Metric, entry: Entry, method: str) -> dict[str, Any]:
     if entry.gap is not None and method != "references":
         help += f"; {text(entry.gap)} {figure.unit} from their mean"
     if entry.loses:
-        help += "; doing nothing is nearer"
+        help += "; doing nothing is closer"
     return {
         "value": entry.mean,
         "text": text(entry.mean),
@@ -115,7 +115,7 @@ def _cell(figure: Metric, entry: Entry, method: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of two maps: a method's end on the map of the common original."""
+    """One of two maps: a method's result on the map of the common original."""
 
     title: str
     note: str
@@ -123,7 +123,7 @@ class Side:
 
 
 def pair_packet(split: Split, observer: Observer, projection: Projection, a: Side, b: Side) -> bytes:
-    """docs/wire.md, "Pair"."""
+    """Return two maps in one packet (docs/wire.md, "Pair")."""
     rows = observer.rows
     images = split.train.unlabelled().take(rows)
     sheet, tiles = sprites(images)
@@ -152,5 +152,5 @@ def pair_packet(split: Split, observer: Observer, projection: Projection, a: Sid
 
 
 def title_of(name: str) -> str:
-    """A method as it is called on the page."""
+    """Return the method's title on the page."""
     return str(METHODS[name].title)  # type: ignore[attr-defined]

@@ -778,7 +778,7 @@ def fail(*a, **k):
     raise RuntimeError("secret words of " + __file__)
 custom.inspect = own_model.check = fail
 file = SimpleNamespace(file_id="1", name="a.zip", size=1, getvalue=lambda: b"x")
-st.error(imports._looked_at(file, None))
+st.error(imports._inspected(file, None))
 st.error(models_form._checked(file, "a", "b", None, SimpleNamespace(fingerprint="x")))
 """
     code = f"""
