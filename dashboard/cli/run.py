@@ -33,6 +33,24 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="F",
         help="for laf+r: share of the remaining images' labels that repair reads, up to 1 (default: all)",
     )
+    _add_speed_options(run)
+    run.add_argument(
+        "--seed",
+        type=numbers.whole(0, numbers.SEED),
+        default=0,
+        help="decides initial weights, batches and noise (default: 0)",
+    )
+    run.add_argument(
+        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
+    )
+    run.add_argument(
+        "--save", action="store_true", help="keep the run: `laf runs` and the Lab's page Runs show it"
+    )
+    run.add_argument("--quiet", action="store_true", help="no progress and no table")
+    return run
+
+
+def _add_speed_options(run: argparse.ArgumentParser) -> None:
     speed = run.add_mutually_exclusive_group()
     speed.add_argument(
         "--exact",
@@ -56,20 +74,6 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="KIND",
         help="for laf and laf+r: float32, bf16, or auto: bf16 where the processor supports it (default: float32)",
     )
-    run.add_argument(
-        "--seed",
-        type=numbers.whole(0, numbers.SEED),
-        default=0,
-        help="decides initial weights, batches and noise (default: 0)",
-    )
-    run.add_argument(
-        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
-    )
-    run.add_argument(
-        "--save", action="store_true", help="keep the run: `laf runs` and the Lab's page Runs show it"
-    )
-    run.add_argument("--quiet", action="store_true", help="no progress and no table")
-    return run
 
 
 def _add_model_options(run: argparse.ArgumentParser) -> None:

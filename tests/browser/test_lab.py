@@ -46,7 +46,7 @@ def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten
     page.tab.wait_for_timeout(500)
     assert page.value(FORGOTTEN) <= 0.05
     assert page.value(REMAINING) >= 0.95
-    page.tab.get_by_text(re.compile("^Forgotten")).first.wait_for()
+    page.tab.get_by_text(re.compile("^(Forgotten|No longer recognised)")).first.wait_for()
     assert page.tab.evaluate(
         "() => [...window.lafLab.stores?.values?.() ?? []].every(s => s.stats.lost === 0)"
     )

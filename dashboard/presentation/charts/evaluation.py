@@ -21,11 +21,11 @@ CAPTIONS = {
 
 
 def answers(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """Return the models' answers to D_f as grouped bars."""
     return _bars(
-        {n: _answer_shares(j) for n, j in judged.items()},
+        {n: _answer_shares(j) for n, j in reports.items()},
         [_answer_shares(j) for j in retrained],
         classes,
         "called",
@@ -33,22 +33,22 @@ def answers(
     )
 
 
-def _answer_shares(judgement: EvaluationReport) -> list[float]:
-    counts = judgement.prediction_matrix["forget"].sum(0).double()
+def _answer_shares(report: EvaluationReport) -> list[float]:
+    counts = report.prediction_matrix["forget"].sum(0).double()
     shares: list[float] = (counts / counts.sum().clamp_min(1)).tolist()
     return shares
 
 
-def _accuracies(judgement: EvaluationReport) -> list[float | None]:
-    return [None if math.isnan(v) else v for v in judgement.class_accuracy.tolist()]
+def _accuracies(report: EvaluationReport) -> list[float | None]:
+    return [None if math.isnan(v) else v for v in report.class_accuracy.tolist()]
 
 
 def class_accuracy(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """Return test accuracy by class as grouped bars."""
     return _bars(
-        {n: _accuracies(j) for n, j in judged.items()},
+        {n: _accuracies(j) for n, j in reports.items()},
         [_accuracies(j) for j in retrained],
         classes,
         "true class",
@@ -93,30 +93,16 @@ def _bars(
 
 
 def layers(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """Return CKA on D_f by layer: to the original on the left, to retrained models on the right."""
     titles = ("to the original", "to retrained models")
     figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
-    first = next(iter(judged.values()), None)
+    first = next(iter(reports.values()), None)
     if first is not None:
-        found = [s for s in first.cka if s.images == "forget"]
-        names = [s.layer for s in found]
-        between = [
-            sum(s.between_references) / len(s.between_references) for s in found if s.between_references
-        ]
-        if len(between) == len(names):
-            figure.add_scatter(
-                x=names,
-                y=between,
-                name="retrained to one another",
-                mode="lines",
-                row=1,
-                col=2,
-                line={"color": RETRAINED, "width": 2, "dash": "dot"},
-            )
-    for number, judgement in enumerate(retrained):
-        found = [s for s in judgement.cka if s.images == "forget"]
+        _add_between_retrained(figure, first)
+    for number, report in enumerate(retrained):
+        found = _of_forgotten(report)
         figure.add_scatter(
             x=[s.layer for s in found],
             y=[s.to_original for s in found],
@@ -128,11 +114,11 @@ def layers(
             row=1,
             col=1,
         )
-    for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
-        found = [s for s in judgement.cka if s.images == "forget"]
+    for (name, report), colour in zip(reports.items(), PAIR, strict=False):
+        found = _of_forgotten(report)
         for side, values in (
             (1, [s.to_original for s in found]),
-            (2, [sum(s.to_references) / len(s.to_references) if s.to_references else None for s in found]),
+            (2, [_mean(s.to_references) for s in found]),
         ):
             figure.add_scatter(
                 x=[s.layer for s in found],
@@ -150,13 +136,37 @@ def layers(
     return _dressed(figure)
 
 
+def _add_between_retrained(figure: go.Figure, report: EvaluationReport) -> None:
+    """Add the mean CKA between retrained models, where every layer has one."""
+    found = _of_forgotten(report)
+    means = [_mean(s.between_references) for s in found]
+    if all(mean is not None for mean in means):
+        figure.add_scatter(
+            x=[s.layer for s in found],
+            y=means,
+            name="retrained to one another",
+            mode="lines",
+            row=1,
+            col=2,
+            line={"color": RETRAINED, "width": 2, "dash": "dot"},
+        )
+
+
+def _of_forgotten(report: EvaluationReport) -> list[Any]:
+    return [s for s in report.cka if s.images == "forget"]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
 def relearning(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
     """Return accuracy on the rest of D_f over relearning steps."""
     figure = _empty("relearning steps", "accuracy on the rest of D_f, %")
-    for number, judgement in enumerate(r for r in retrained if r.relearn is not None):
-        curve = judgement.relearn
+    for number, report in enumerate(r for r in retrained if r.relearn is not None):
+        curve = report.relearn
         assert curve is not None
         figure.add_scatter(
             x=curve.steps,
@@ -167,8 +177,8 @@ def relearning(
             line={"color": RETRAINED, "width": 1.2},
             showlegend=not number,
         )
-    for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
-        curve = judgement.relearn
+    for (name, report), colour in zip(reports.items(), PAIR, strict=False):
+        curve = report.relearn
         if curve is not None:
             figure.add_scatter(
                 x=curve.steps,

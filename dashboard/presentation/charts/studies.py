@@ -121,38 +121,21 @@ def lines(
     order = [spoken(v) for v in xs]
     numbers = _numbers(xs)
     names = list(dict.fromkeys(spoken(g.point.get(split)) if split else "" for g in groups))
-    joined = x not in NAMES  # a line between two names would mean nothing
     figure = go.Figure()
     for number, name in enumerate(names):
         mine = {spoken(g.point.get(x)): g for g in groups if not split or spoken(g.point.get(split)) == name}
-        there = [(at, g) for at in order if (g := mine.get(at)) is not None and g.mean(measure) is not None]
-        place = [numbers[order.index(at)] if numbers else at for at, _ in there]
-        mean = [shown(measure, g.mean(measure)) or 0.0 for _, g in there]
-        half = [shown(measure, g.spread(measure)) or 0.0 for _, g in there]
-        colour = LINES[number % len(LINES)]
-        low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
-        if joined:
-            figure.add_scatter(
-                x=[*place, *place[::-1]],
-                y=[*high, *low[::-1]],
-                fill="toself",
-                fillcolor=_faint(colour),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                mode="lines",
-            )
-        figure.add_scatter(
-            x=place,
-            y=mean,
+        known = [(at, g) for at in order if (g := mine.get(at)) is not None and g.mean(measure) is not None]
+        positions = [numbers[order.index(at)] if numbers else at for at, _ in known]
+        # a line between two names would mean nothing
+        _add_line(
+            figure,
+            positions,
+            [g for _, g in known],
+            measure,
             name=name,
-            mode="lines+markers" if joined else "markers",
-            line={"color": colour, "width": 2},
-            marker={"size": 9},
-            customdata=[repr(dict(g.point)) for _, g in there],
-            showlegend=bool(split),
-            error_y={"type": "data", "array": half, "thickness": 1, "width": 3},
-            hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+            colour=LINES[number % len(LINES)],
+            joined=x not in NAMES,
+            in_legend=bool(split),
         )
     if retrained and len(names) == 1:
         _level(figure, groups, measure)
@@ -161,6 +144,45 @@ def lines(
         figure.update_xaxes(categoryorder="array", categoryarray=order)
     figure.update_yaxes(title=title_of(measure), rangemode="tozero" if MEASURES[measure][2] else "normal")
     return _dressed(figure)
+
+
+def _add_line(
+    figure: go.Figure,
+    positions: Sequence[Any],
+    groups: Sequence[Group],
+    measure: str,
+    *,
+    name: str,
+    colour: str,
+    joined: bool,
+    in_legend: bool,
+) -> None:
+    mean = [shown(measure, g.mean(measure)) or 0.0 for g in groups]
+    half = [shown(measure, g.spread(measure)) or 0.0 for g in groups]
+    if joined:
+        low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
+        figure.add_scatter(
+            x=[*positions, *positions[::-1]],
+            y=[*high, *low[::-1]],
+            fill="toself",
+            fillcolor=_faint(colour),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+            mode="lines",
+        )
+    figure.add_scatter(
+        x=positions,
+        y=mean,
+        name=name,
+        mode="lines+markers" if joined else "markers",
+        line={"color": colour, "width": 2},
+        marker={"size": 9},
+        customdata=[repr(dict(g.point)) for g in groups],
+        showlegend=in_legend,
+        error_y={"type": "data", "array": half, "thickness": 1, "width": 3},
+        hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+    )
 
 
 def _level(figure: go.Figure, groups: Sequence[Group], measure: str) -> None:

@@ -12,7 +12,7 @@ from core.methods.base import refused_change
 from core.methods.baselines.neggrad import NegGradConfig
 from core.methods.laf.laf import LAF
 from dashboard.presentation.text.hyperparameters import (
-    KNOBS,
+    HYPERPARAMETERS,
     NEXT_RUN,
     NEXT_STEP,
     described,
@@ -35,13 +35,13 @@ SPEED = {"learns", "most_remain", "most_forget", "precision"}  # chosen together
 
 
 def test_all_settings_of_laf_have_a_knob_but_those_of_speed_and_the_batches():
-    keys = {k.key for k in KNOBS} | {"steps"}
+    keys = {k.key for k in HYPERPARAMETERS} | {"steps"}
     left = {f.name for f in fields(LAFConfig)} - keys
     assert left == {"vae", "threads", "batch_size", *SPEED}
     assert {f"vae.{f.name}" for f in fields(VAEConfig)} - keys == {"vae.batch_size"}
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda k: k.key)
+@pytest.mark.parametrize("knob", HYPERPARAMETERS, ids=lambda k: k.key)
 def test_each_knob_counts_from_when_it_says(knob):
     now = turned(BASE, {knob.key: another(knob, knob.of(BASE))})
     assert knob.of(now) == another(knob, knob.of(BASE))
