@@ -31,6 +31,7 @@ from core.experiments.studies.spec import Span
 from core.methods import METHODS
 from core.runs.setup import Setup
 from dashboard.presentation.charts import studies as charts
+from dashboard.presentation.charts import study_lines
 from dashboard.presentation.export.study_files import as_csv, as_json
 from dashboard.presentation.text.durations import spoken_time
 from dashboard.presentation.wire.comparison import title_of as method_title
@@ -369,7 +370,7 @@ def _figure(study: Study, found: list[Any], kind: str, measure: str, axes: dict[
         g for g in found if all(charts.spoken(g.point.get(k)) == charts.spoken(v) for k, v in at.items())
     ]
     if kind == charts.KINDS[2]:
-        return charts.front(chosen, study.varied)
+        return study_lines.front(chosen, study.varied)
     x, y = axes["x"], axes["y"]
     sampled = study.sample.fields if study.sample else {}
     if kind == "Heat map" and (x in sampled or y in sampled):
@@ -377,7 +378,7 @@ def _figure(study: Study, found: list[Any], kind: str, measure: str, axes: dict[
         return charts.cloud(chosen, x, y, measure, (log[0], log[1]))
     if kind == "Heat map":
         return charts.heat(chosen, x, y, measure, _values(study, x), _values(study, y))
-    return charts.lines(chosen, x or "variant", y, measure, _values(study, x) if x else [None])
+    return study_lines.lines(chosen, x or "variant", y, measure, _values(study, x) if x else [None])
 
 
 def _values(study: Study, field: str) -> list[Any]:

@@ -8,12 +8,8 @@ from typing import Any
 
 from core.methods.step import Step
 
-LAF_TERMS = {
-    "ue_remain": "remain",
-    "ue_forget": "forget",
-    "ra_align": "remain",
-    "ra_repel": "remain",
-}  # per image of
+# loss term -> the batch whose images it is averaged over
+LAF_TERMS = {"ue_remain": "remain", "ue_forget": "forget", "ra_align": "remain", "ra_repel": "remain"}
 LAF_LOSSES = {*LAF_TERMS, "ue", "ra"}
 LAF_CHARTS: list[dict[str, Any]] = [
     {
@@ -41,9 +37,8 @@ LAF_CHARTS: list[dict[str, Any]] = [
         "lines": [["cosine", "of the two", "text"]],
     },
     {
-        "name": "each loss's share of the step, %",
-        "help": "how much of the way that the parameters went in a step each loss made: its optimiser's move over "
-        "the sum of both, in %",
+        "name": "share of the step, %",
+        "help": "each loss's share of the step: its optimiser's move over the sum of both, in %",
         "range": [0, 100],
         "lines": [["share_ue", "L_UE", "ue"], ["share_ra", "L_RA", "ra"]],
     },

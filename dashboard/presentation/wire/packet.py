@@ -15,16 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGN = 8
-DTYPES = (  # types that have a typed array in the browser
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "float32",
-    "float64",
-)
+# types that have a typed array in the browser
+DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
 def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
