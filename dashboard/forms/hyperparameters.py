@@ -9,17 +9,17 @@ import streamlit as st
 from core.config import LAFConfig
 from core.errors import LabError
 from core.runs.run import Phase
-from dashboard.forms.lazy_popover import late_popover
+from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.text.hyperparameters import (
     NEXT_RUN,
     NEXT_STEP,
     Hyperparameter,
-    described,
+    describe_changes,
     differences,
-    laf_of,
-    said,
-    shown,
-    turned,
+    hyperparameters_of,
+    laf_config,
+    value_text,
+    with_values,
 )
 from dashboard.session import lab as state
 from dashboard.session.lab import Lab
@@ -31,7 +31,7 @@ def popover(lab: Lab) -> None:
     """Show the popover, disabled for methods without hyperparameters; it edits the fork while there is one."""
     e = lab.experiment
     run = e.run
-    if run is None or laf_of(run.config) is None:
+    if run is None or laf_config(run.config) is None:
         st.popover(
             "Knobs", disabled=True, help=_why_none(lab), width="stretch", key=f"knobs-none-{lab.token}"
         )
@@ -40,13 +40,13 @@ def popover(lab: Lab) -> None:
     changed = bool(differences(preset, now))
     label = "Knobs **·**" if changed else "Knobs"
     what = (
-        f"Changed: {described(preset, now)}"
+        f"Changed: {describe_changes(preset, now)}"
         if changed
         else "Hyperparameters of the method; still those of the preset"
     )
     # a new key closes the popover for another run and after a change was applied
     key = f"knobs-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}"
-    box, wanted = late_popover(label, help=what, width="stretch", key=key)
+    box, wanted = lazy_popover(label, help=what, width="stretch", key=key)
     if wanted:
         with box, st.container(key="knobs"):
             _form(lab, preset, now)
@@ -60,7 +60,7 @@ def _why_none(lab: Lab) -> str:
 
 def _form(lab: Lab, preset: Any, now: Any) -> None:
     e = lab.experiment
-    base, mine = laf_of(preset), laf_of(now)
+    base, mine = laf_config(preset), laf_config(now)
     assert base is not None
     assert mine is not None
     run = e.driven
@@ -72,7 +72,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
             st.markdown(
                 f"**{'Of the fork, ' if e.fork_run is not None and when == NEXT_STEP else ''}{when}**"
             )
-            group = [k for k in shown(mine) if k.when == when]
+            group = [k for k in hyperparameters_of(mine) if k.when == when]
             for row in range(0, len(group), COLUMNS):  # separate columns for each row align its widgets
                 columns = st.columns(COLUMNS, gap="small")
                 for column, parameter in zip(columns, group[row : row + COLUMNS], strict=False):
@@ -97,9 +97,9 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
                 "Reset to preset", width="stretch", help="A new run with the preset's hyperparameters"
             )
     if step:
-        _do(lambda: e.change(turned(now, values)))
+        _do(lambda: e.change(with_values(now, values)))
     elif fresh:
-        _do(lambda: e.begin_with(turned(now, values)))
+        _do(lambda: e.begin_with(with_values(now, values)))
     elif preset_again:
         _do(lambda: e.begin_with(None))
     problem = state.recall_and_forget("knobs-problem")
@@ -122,9 +122,9 @@ def _widget(parameter: Hyperparameter, preset: LAFConfig, now: LAFConfig, token:
     """Show one hyperparameter at its value, with the preset's beside it; return the user's value."""
     theirs, mine = parameter.of(preset), parameter.of(now)
     label = (
-        f"{parameter.label} · preset {said(parameter, theirs)}"
+        f"{parameter.label} · preset {value_text(parameter, theirs)}"
         if mine == theirs
-        else f"{parameter.label} · **preset {said(parameter, theirs)}**"
+        else f"{parameter.label} · **preset {value_text(parameter, theirs)}**"
     )
     key = f"knob-{parameter.key}-{token}-{mine}-{state.recall('knobs', 0)}"
     if parameter.choices is not None:

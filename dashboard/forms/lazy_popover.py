@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.session import lab
 
 
-def late_popover(label: str, *, key: str, **options: Any) -> tuple[DeltaGenerator, bool]:
+def lazy_popover(label: str, *, key: str, **options: Any) -> tuple[DeltaGenerator, bool]:
     """Return a popover, and True from its first opening on, when the caller must fill it.
 
     A form keeps its input while the popover is closed. ``options`` are those of ``st.popover``; ``key`` stays the same as

@@ -11,7 +11,7 @@ from core.methods.base import has_own_original
 from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
-from dashboard.forms.lazy_popover import late_popover
+from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.session import lab as state
 from dashboard.session.lab import Lab
 
@@ -31,7 +31,7 @@ def setup_bar(lab: Lab) -> None:
     source = dataset_upload.source_of(lab, e.setup.dataset)
     data, forget, knobs, facts = st.columns([1.6, 3.2, 1, 6.1], gap="small")
     with data:
-        box, wanted = late_popover(
+        box, wanted = lazy_popover(
             f"Data **{source.title}**",
             width="stretch",
             help="Choose a dataset and a seed",
@@ -44,7 +44,7 @@ def setup_bar(lab: Lab) -> None:
         what = "…"
         if split is not None:
             what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
-        box, wanted = late_popover(
+        box, wanted = lazy_popover(
             f"Forget **{what}**",
             width="stretch",
             help="Choose which images must be forgotten",

@@ -9,7 +9,7 @@ from dashboard.presentation.export.run_page import POSITION_BYTES, page_data
 from dashboard.presentation.templating import render
 from dashboard.presentation.text import lesson_html
 from dashboard.presentation.text.formula import formula_or_source, prose
-from dashboard.presentation.text.hyperparameters import described, laf_of
+from dashboard.presentation.text.hyperparameters import describe_changes, laf_config
 
 
 def document(replay: Replay) -> str:
@@ -74,11 +74,11 @@ def _nearest(frames: list[int], number: int) -> int:
 def _run_line(played: Played) -> str:
     """Return a line about the run: what it forgets, its method, and settings that differ from the preset."""
     run, setup = played.run, played.setup
-    said = f"Run: {run.unlearner.title}, forgetting {played.forget}"
-    if laf_of(run.config_at(1)) is not None:
+    line = f"Run: {run.unlearner.title}, forgetting {played.forget}"
+    if laf_config(run.config_at(1)) is not None:
         unlearner = type(run.unlearner)()
         unlearner.configure(run._model, run._labelled)
-        changed = described(unlearner.config, run.config_at(1))
-        said += "; the preset's settings" if changed == "nothing changed" else f"; {changed}"
-    said += "".join(f"; after step {c.after}: {described(c.before, c.now)}" for c in run.changes)
-    return said + (f"; seed {setup.seed}." if setup.seed else ".")
+        changed = describe_changes(unlearner.config, run.config_at(1))
+        line += "; the preset's settings" if changed == "nothing changed" else f"; {changed}"
+    line += "".join(f"; after step {c.after}: {describe_changes(c.before, c.now)}" for c in run.changes)
+    return line + (f"; seed {setup.seed}." if setup.seed else ".")

@@ -91,13 +91,13 @@ HYPERPARAMETERS = (
 )
 
 
-def laf_of(config: Any) -> LAFConfig | None:
+def laf_config(config: Any) -> LAFConfig | None:
     """Return the LAF part of a method's config; None for a method without hyperparameters."""
     laf = getattr(config, "laf", config)
     return laf if isinstance(laf, LAFConfig) else None
 
 
-def shown(laf: LAFConfig) -> list[Hyperparameter]:
+def hyperparameters_of(laf: LAFConfig) -> list[Hyperparameter]:
     """Return the hyperparameters of ``laf``, with steps in place of epochs where the config counts steps."""
     steps = Hyperparameter("steps", "Steps", "Length of the run.", whole=True)
     return [
@@ -106,17 +106,19 @@ def shown(laf: LAFConfig) -> list[Hyperparameter]:
     ]
 
 
-def turned(config: Any, values: Mapping[str, Any]) -> Any:
+def with_values(config: Any, values: Mapping[str, Any]) -> Any:
     """Return ``config`` with the hyperparameters set to ``values`` (by key).
 
     Raises ConfigError that uses the page's labels.
     """
-    laf = laf_of(config)
+    laf = laf_config(config)
     assert laf is not None
-    for parameter in shown(laf):
+    for parameter in hyperparameters_of(laf):
         value = values.get(parameter.key, parameter.of(laf))
         if value is None:
-            raise ConfigError(f"{parameter.label} is empty; it was {said(parameter, parameter.of(laf))}")
+            raise ConfigError(
+                f"{parameter.label} is empty; it was {value_text(parameter, parameter.of(laf))}"
+            )
     try:
         vae = {k.removeprefix("vae."): v for k, v in values.items() if k.startswith("vae.")}
         now = replace(
@@ -126,7 +128,7 @@ def turned(config: Any, values: Mapping[str, Any]) -> Any:
         )
     except ConfigError as error:
         message = str(error)
-        for parameter in sorted(shown(laf), key=lambda k: -len(k.key)):
+        for parameter in sorted(hyperparameters_of(laf), key=lambda k: -len(k.key)):
             name = parameter.key.removeprefix("vae.")
             if message.startswith(f"{name} "):
                 message = f"{parameter.label} {message.removeprefix(name).strip()}"
@@ -135,7 +137,7 @@ def turned(config: Any, values: Mapping[str, Any]) -> Any:
     return replace(config, laf=now) if hasattr(config, "laf") else now
 
 
-def said(parameter: Hyperparameter, value: Any) -> str:
+def value_text(parameter: Hyperparameter, value: Any) -> str:
     """Return a value as the page shows it."""
     if parameter.choices is not None:
         return str(parameter.choices.get(value, value))
@@ -144,13 +146,13 @@ def said(parameter: Hyperparameter, value: Any) -> str:
 
 def differences(before: Any, now: Any) -> list[tuple[Hyperparameter, Any, Any]]:
     """Return the hyperparameters that differ, with both values."""
-    a, b = laf_of(before), laf_of(now)
+    a, b = laf_config(before), laf_config(now)
     if a is None or b is None:
         return []
-    return [(k, k.of(a), k.of(b)) for k in shown(b) if k.of(a) != k.of(b)]
+    return [(k, k.of(a), k.of(b)) for k in hyperparameters_of(b) if k.of(a) != k.of(b)]
 
 
-def described(before: Any, now: Any) -> str:
+def describe_changes(before: Any, now: Any) -> str:
     """Return the differences in words, such as "lr_RA 0.006 → 0.001, τ 15 → 100"."""
-    found = [f"{k.label} {said(k, a)} → {said(k, b)}" for k, a, b in differences(before, now)]
+    found = [f"{k.label} {value_text(k, a)} → {value_text(k, b)}" for k, a, b in differences(before, now)]
     return ", ".join(found) or "nothing changed"

@@ -7,7 +7,7 @@ from typing import Any
 from core.experiments.session.experiment import Experiment
 from core.runs.diagnostics import alarms
 from core.runs.run import Phase, Run
-from dashboard.presentation.text.hyperparameters import described
+from dashboard.presentation.text.hyperparameters import describe_changes
 
 PLAYING = "The run is playing; pause it first"
 NOT_BEGUN = "The run has not begun"
@@ -17,7 +17,7 @@ NO_STATES = "This run keeps no states to go back to"
 
 def changes(run: Run) -> list[dict[str, Any]]:
     """Return the changes of settings for the timeline."""
-    return [{"step": c.after, "text": described(c.before, c.now)} for c in run.changes]
+    return [{"step": c.after, "text": describe_changes(c.before, c.now)} for c in run.changes]
 
 
 def marks(run: Run) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ def fork_of(experiment: Experiment) -> dict[str, Any] | None:
         "steps": twin.total_steps,
         "phase": str(twin.phase),
         "error": str(twin.error) if twin.error else None,
-        "text": ", ".join(described(c.before, c.now) for c in changed) or "the same settings",
+        "text": ", ".join(describe_changes(c.before, c.now) for c in changed) or "the same settings",
         "marks": marks(twin),
     }
 

@@ -7,6 +7,7 @@
  * "picks" (other images are picked).
  */
 import { Clock } from "./clock.js";
+import { part, takeFork } from "./fork.js";
 import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
@@ -113,12 +114,8 @@ export class RunStore extends EventTarget {
 
   #takeFrame(seq, i, header, arrays) {
     if (this.frames[seq]) return false;
-    const count = header.seqs.length;
     const frame = {};
-    for (const name of FRAME_FIELDS) {
-      const size = arrays[name].length / count;
-      frame[name] = arrays[name].slice(i * size, (i + 1) * size); // a copy, since a view would keep the whole packet in memory
-    }
+    for (const name of FRAME_FIELDS) frame[name] = part(arrays[name], i, header.seqs.length);
     this.frames[seq] = frame;
     this.held += 1;
     this.stats.framesReceived += 1;
@@ -128,42 +125,18 @@ export class RunStore extends EventTarget {
 
   #takeFollow(seq, i, header, arrays) {
     if (this.follow[seq]) return false;
-    const size = arrays.follow.length / header.follow_seqs.length;
-    this.follow[seq] = arrays.follow.slice(i * size, (i + 1) * size);
+    this.follow[seq] = part(arrays.follow, i, header.follow_seqs.length);
     return true;
   }
 
-  /** Take the fork's frames, numbered from the step where it left the first run. */
+  /** Take the fork's part of a packet; the cursor stays beside the newest frame of a fork that the user watches grow. */
   #takeFork(header, arrays) {
-    const told = header.fork ?? null;
-    if (!told) {
-      const had = this.fork !== null;
-      this.fork = null;
-      return had;
-    }
-    let changed = this.fork?.id !== told.id;
-    if (changed) this.fork = { frames: [], follow: [], readings: [] };
-    const tail = this.fork.readings.at(-1)?.step ?? told.from;
-    const beside = !this.live && !this.playing && this.cursor === this.seqAtStep(tail); // the user watches the fork grow
-    Object.assign(this.fork, told);
-    header.fork_seqs.forEach((seq, i, { length }) => {
-      if (this.fork.frames[seq]) return;
-      const cut = (name) => { const size = arrays[name].length / length; return arrays[name].slice(i * size, (i + 1) * size); };
-      this.fork.frames[seq] = { position: cut("fork_position"), prediction: cut("fork_prediction") };
-      changed = true;
-    });
-    (header.fork_follow_seqs ?? []).forEach((seq, i, { length }) => {
-      if (this.fork.follow[seq]) return;
-      const size = arrays.fork_follow.length / length;
-      this.fork.follow[seq] = arrays.fork_follow.slice(i * size, (i + 1) * size);
-      changed = true;
-    });
-    for (const reading of header.fork_readings) {
-      if (this.fork.readings[reading.seq]?.rev >= reading.rev) continue;
-      this.fork.readings[reading.seq] = reading;
-      changed = true;
-    }
-    if (beside && this.fork.readings.length) this.setCursor(this.seqAtStep(this.fork.readings.at(-1).step));
+    const sameFork = this.fork && this.fork.id === header.fork?.id;
+    const tail = (sameFork ? this.fork.readings.at(-1)?.step : undefined) ?? header.fork?.from;
+    const beside = header.fork && !this.live && !this.playing && this.cursor === this.seqAtStep(tail);
+    const { fork, changed } = takeFork(this.fork, header, arrays);
+    this.fork = fork;
+    if (beside && fork.readings.length) this.setCursor(this.seqAtStep(fork.readings.at(-1).step));
     return changed;
   }
 
@@ -174,8 +147,7 @@ export class RunStore extends EventTarget {
       this.references = header.references.fits.map((fit, k, { length }) => {
         const one = { fit };
         for (const name of FRAME_FIELDS) {
-          const size = arrays[`retrained_${name}`].length / length;
-          one[name] = arrays[`retrained_${name}`].slice(k * size, (k + 1) * size);
+          one[name] = part(arrays[`retrained_${name}`], k, length);
         }
         return one;
       });

@@ -15,11 +15,11 @@ from dashboard.presentation.text.hyperparameters import (
     HYPERPARAMETERS,
     NEXT_RUN,
     NEXT_STEP,
-    described,
+    describe_changes,
     differences,
-    laf_of,
-    shown,
-    turned,
+    hyperparameters_of,
+    laf_config,
+    with_values,
 )
 
 BASE = LAFConfig.preset("digits", "class")
@@ -43,7 +43,7 @@ def test_all_settings_of_laf_have_a_knob_but_those_of_speed_and_the_batches():
 
 @pytest.mark.parametrize("knob", HYPERPARAMETERS, ids=lambda k: k.key)
 def test_each_knob_counts_from_when_it_says(knob):
-    now = turned(BASE, {knob.key: another(knob, knob.of(BASE))})
+    now = with_values(BASE, {knob.key: another(knob, knob.of(BASE))})
     assert knob.of(now) == another(knob, knob.of(BASE))
     refused = refused_change(LAF(BASE), BASE, now)
     assert (refused is None) == (knob.when == NEXT_STEP)
@@ -54,8 +54,8 @@ def test_each_knob_counts_from_when_it_says(knob):
 
 def test_what_was_changed_is_told_in_the_names_of_the_page():
     now = replace(BASE, lr_ra=1e-3, temperature=100.0, losses="ue")
-    assert described(BASE, now) == "Step only both → L_UE, lr_RA 0.006 → 0.001, τ 15 → 100"
-    assert described(BASE, BASE) == "nothing changed"
+    assert describe_changes(BASE, now) == "Step only both → L_UE, lr_RA 0.006 → 0.001, τ 15 → 100"
+    assert describe_changes(BASE, BASE) == "nothing changed"
 
 
 @pytest.mark.parametrize(
@@ -69,23 +69,23 @@ def test_what_was_changed_is_told_in_the_names_of_the_page():
         ({"lr_ra": None}, "lr_RA is empty; it was 0.006"),
     ],
 )
-def test_a_wrong_value_is_one_sentence_with_the_knobs_name(values, said):
+def test_a_wrong_value_is_one_sentence_with_the_knobs_name(values, value_text):
     with pytest.raises(ConfigError) as error:
-        turned(BASE, values)
-    assert str(error.value).startswith(said)
+        with_values(BASE, values)
+    assert str(error.value).startswith(value_text)
     assert "\n" not in str(error.value)
 
 
 def test_the_repair_of_laf_r_is_kept_and_other_methods_have_no_knobs():
     both = LAFRConfig(BASE)
-    now = turned(both, {"temperature": 3.0})
+    now = with_values(both, {"temperature": 3.0})
     assert (now.laf.temperature, now.repair) == (3.0, both.repair)
-    assert described(both, now) == "τ 15 → 3"
-    assert laf_of(NegGradConfig()) is None
+    assert describe_changes(both, now) == "τ 15 → 3"
+    assert laf_config(NegGradConfig()) is None
 
 
 def test_a_run_counted_in_steps_has_a_knob_for_them():
     counted = replace(BASE, steps=20)
-    assert "steps" in {k.key for k in shown(counted)}
-    assert "epochs" not in {k.key for k in shown(counted)}
-    assert turned(counted, {"steps": 30}).steps == 30
+    assert "steps" in {k.key for k in hyperparameters_of(counted)}
+    assert "epochs" not in {k.key for k in hyperparameters_of(counted)}
+    assert with_values(counted, {"steps": 30}).steps == 30
