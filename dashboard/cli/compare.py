@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from dashboard.cli import options
-from dashboard.cli.options import classes_of, setup_of
+from dashboard.cli.options import setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, target_of, write
 from dashboard.presentation.text import numbers
 
@@ -64,17 +64,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def compare(a: argparse.Namespace) -> None:
     """Run all methods and seeds; print or write the comparison. Raises LabError if no run succeeded."""
     target = target_of(a.json)
-    from core.data.registry import load
     from core.experiments.comparison import Comparison, parse_methods, parse_seeds
     from core.experiments.comparison_summary import summarise
     from dashboard.presentation.export import comparison_files
 
     methods, seeds = parse_methods(a.methods), parse_seeds(a.seeds)
-    setup = setup_of(a)
-    dataset = load(a.dataset, data_dir=a.data_dir)
-    setup = replace(setup, dataset=dataset.name)
-    if setup.task in ("class", "data", "noise") and setup.plant is None:
-        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    setup, dataset = setup_and_dataset(a)
     split = replace(setup, seed=seeds[0]).split(dataset)
     comparison = Comparison(setup, methods, seeds, references=a.references)
     bars = ProgressBars(quiet=a.quiet)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 from dashboard.cli import options
-from dashboard.cli.options import classes_of, setup_of
+from dashboard.cli.options import setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
@@ -60,7 +59,6 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def judge(a: argparse.Namespace) -> None:
     """Evaluate the files; print or write the report. Raises LabError."""
     target = target_of(a.json)
-    from core.data.registry import load
     from core.evaluation.checkpoint_files import (
         CheckpointFiles,
         describe,
@@ -73,11 +71,7 @@ def judge(a: argparse.Namespace) -> None:
     paths = [path_of(p) for p in (a.original, a.unlearned, *a.retrained)]
     files = CheckpointFiles(a.arch, paths[0], paths[1], tuple(paths[2:]), a.layer, a.resize)
     require_files(files)
-    setup = setup_of(a)
-    dataset = load(a.dataset, data_dir=a.data_dir)
-    setup = replace(setup, dataset=dataset.name)
-    if setup.task in ("class", "data", "noise") and setup.plant is None:
-        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    setup, dataset = setup_and_dataset(a)
     split = setup.split(dataset)
     bars = ProgressBars(quiet=a.quiet)
     found = run_to_end(

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from core.errors import RequestError
@@ -88,6 +89,18 @@ def setup_of(a: argparse.Namespace) -> Any:
         a.plant,
         getattr(a, "method", "laf"),
     )
+
+
+def setup_and_dataset(a: argparse.Namespace) -> tuple[Any, Any]:
+    """Load the dataset, and return the Setup with its classes, and the dataset. Raises LabError."""
+    from core.data.registry import load
+
+    setup = setup_of(a)
+    dataset = load(a.dataset, data_dir=a.data_dir)
+    setup = replace(setup, dataset=dataset.name)  # the key under which an uploaded file is kept
+    if setup.task in ("class", "data", "noise") and setup.plant is None:
+        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    return setup, dataset
 
 
 def _require_fitting_options(a: argparse.Namespace, task: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
-from dashboard.cli.options import classes_of, setup_of
+from dashboard.cli.options import setup_and_dataset
 from dashboard.cli.tables import run_table
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
@@ -104,7 +104,6 @@ def _add_model_options(run: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     """Run the requested method to its end; print or write the result. Raises LabError."""
     target = target_of(a.json)
-    from core.data.registry import load
     from core.experiments.session.memory_estimate import require_room
     from core.methods import method
     from core.methods.base import require_no_model
@@ -116,11 +115,7 @@ def run(a: argparse.Namespace) -> None:
         raise RequestError(
             "--save keeps runs of the Lab's own models only; to keep a run of your model, upload it on the page"
         )
-    setup = setup_of(a)
-    dataset = load(a.dataset, data_dir=a.data_dir)
-    setup = replace(setup, dataset=dataset.name)  # the key under which an uploaded file is kept
-    if setup.task in ("class", "data", "noise") and setup.plant is None:
-        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    setup, dataset = setup_and_dataset(a)
     split = setup.split(dataset)
     if a.share is not None and a.method != "laf+r":
         raise RequestError(
