@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RequestError, StoreError
+from dashboard.presentation.progress_bars import StageBars
 
 TITLES = {
     "train": "train",
@@ -22,47 +23,21 @@ TITLES = {
 }
 
 
-class ProgressBars:
-    """Progress bars on standard error, one for each stage; none where it is not a terminal."""
+class ProgressBars(StageBars):
+    """Progress bars of a command; none where standard error is not a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._off = quiet or not sys.stderr.isatty()
-        self._bar: Any = None
-        self._stage = ""
+        super().__init__(TITLES, on=not quiet and sys.stderr.isatty())
 
-    def __call__(self, progress: Any) -> None:
-        if self._off:
+    def show(self, title: str, done: int, total: int, current: str) -> None:
+        """Show one bar for work of many kinds; ``current`` names the part in progress."""
+        if not self._on:
             return
-        from tqdm import tqdm
-
-        if progress.stage != self._stage:
-            self.close()
-            self._stage = progress.stage
-            self._bar = tqdm(
-                total=progress.total,
-                desc=f"{TITLES.get(progress.stage, progress.stage):10}",
-                file=sys.stderr,
-                leave=True,
-            )
-        self._bar.update(progress.done - self._bar.n)
-
-    def show(self, what: str, done: int, total: int, now: str) -> None:
-        """Show one bar for work of many kinds; ``now`` names the current part."""
-        if self._off:
-            return
-        from tqdm import tqdm
-
         if self._bar is None:
-            self._bar = tqdm(total=total, desc=what, file=sys.stderr, leave=True)
-        self._bar.set_postfix_str(now, refresh=False)
+            self._bar = self._new_bar(title, total)
+        self._bar.set_postfix_str(current, refresh=False)
         self._bar.update(done - self._bar.n)
         self._bar.refresh()
-
-    def close(self) -> None:
-        """Finish the bar in progress."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
 
 
 def path_of(text: str) -> Path:

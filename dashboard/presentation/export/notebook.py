@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from core.config import EvalConfig
 from core.data.registry import load
@@ -27,8 +25,9 @@ from core.runs.reference_models import references
 from core.runs.run import Run, finish
 from core.runs.setup import Setup, usual_classes
 from core.runtime.device import pick_device
-from core.runtime.progress import Progress, run_to_end
+from core.runtime.progress import run_to_end
 from dashboard.presentation.charts.plotly_import import go, make_subplots
+from dashboard.presentation.progress_bars import StageBars
 
 COLOURS = {"remain": "#1767c4", "forget": "#bb4a04", "test": "#5d6a86"}
 CURVES = {"train_r": "remaining images", "train_f": "forgotten images", "test": "test images"}
@@ -85,7 +84,7 @@ def watch(
     data = load(dataset, data_dir=data_dir)
     chosen = usual_classes(task, len(data.classes)) if classes is None else tuple(classes)
     setup = Setup(data.name, task, chosen, fraction, seed, data_dir, device, tuple(ids))
-    split, show = setup.split(data), _Bars(progress)
+    split, show = setup.split(data), StageBars(STAGES, on=progress)
     try:
         model = run_to_end(original(split, made, seed=seed, device=str(pick_device(device))), show)
         observer = Observer(split, model, EvalConfig(frames=frames), seed=seed)
@@ -113,31 +112,6 @@ def _instance(unlearner: Any) -> Any:
         raise RequestError(
             f"{unlearner.__name__} cannot be created without arguments ({error}); pass an object of it"
         ) from error
-
-
-class _Bars:
-    """Progress bars, one for each stage, in terminals and notebooks."""
-
-    def __init__(self, on: bool) -> None:
-        self._on = on
-        self._stage = ""
-        self._bar: Any = None
-
-    def __call__(self, progress: Progress) -> None:
-        if not self._on:
-            return
-        if progress.stage != self._stage:
-            self.close()
-            self._stage = progress.stage
-            title = STAGES.get(progress.stage, progress.stage)
-            self._bar = tqdm(total=progress.total, desc=f"{title:10}", file=sys.stderr)
-        self._bar.update(progress.done - self._bar.n)
-
-    def close(self) -> None:
-        """Finish the bar in progress."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
 
 
 def _figure(watched: Watched) -> go.Figure:

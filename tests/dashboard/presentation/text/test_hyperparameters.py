@@ -25,10 +25,10 @@ from dashboard.presentation.text.hyperparameters import (
 BASE = LAFConfig.preset("digits", "class")
 
 
-def another(knob, value):
-    if knob.choices is not None:
-        return next(v for v in knob.choices if v != value)
-    return value + 1 if knob.whole else value * 2
+def another(parameter, value):
+    if parameter.choices is not None:
+        return next(v for v in parameter.choices if v != value)
+    return value + 1 if parameter.whole else value * 2
 
 
 SPEED = {"learns", "most_remain", "most_forget", "precision"}  # chosen together, with the method
@@ -41,15 +41,15 @@ def test_all_settings_of_laf_have_a_knob_but_those_of_speed_and_the_batches():
     assert {f"vae.{f.name}" for f in fields(VAEConfig)} - keys == {"vae.batch_size"}
 
 
-@pytest.mark.parametrize("knob", HYPERPARAMETERS, ids=lambda k: k.key)
-def test_each_knob_counts_from_when_it_says(knob):
-    now = with_values(BASE, {knob.key: another(knob, knob.of(BASE))})
-    assert knob.of(now) == another(knob, knob.of(BASE))
+@pytest.mark.parametrize("parameter", HYPERPARAMETERS, ids=lambda k: k.key)
+def test_each_knob_counts_from_when_it_says(parameter):
+    now = with_values(BASE, {parameter.key: another(parameter, parameter.of(BASE))})
+    assert parameter.of(now) == another(parameter, parameter.of(BASE))
     refused = refused_change(LAF(BASE), BASE, now)
-    assert (refused is None) == (knob.when == NEXT_STEP)
-    assert (refused is not None) == (knob.when == NEXT_RUN)
-    assert [d[0].key for d in differences(BASE, now)] == [knob.key]
-    assert knob.help.endswith(".")
+    assert (refused is None) == (parameter.when == NEXT_STEP)
+    assert (refused is not None) == (parameter.when == NEXT_RUN)
+    assert [d[0].key for d in differences(BASE, now)] == [parameter.key]
+    assert parameter.help.endswith(".")
 
 
 def test_what_was_changed_is_told_in_the_names_of_the_page():
@@ -59,7 +59,7 @@ def test_what_was_changed_is_told_in_the_names_of_the_page():
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "beginning"),
     [
         ({"temperature": 0.0}, "τ must be"),
         ({"lr_ue": -1.0}, "lr_UE must be"),
@@ -69,14 +69,14 @@ def test_what_was_changed_is_told_in_the_names_of_the_page():
         ({"lr_ra": None}, "lr_RA is empty; it was 0.006"),
     ],
 )
-def test_a_wrong_value_is_one_sentence_with_the_knobs_name(values, value_text):
+def test_a_wrong_value_is_one_sentence_with_the_parameters_label(values, beginning):
     with pytest.raises(ConfigError) as error:
         with_values(BASE, values)
-    assert str(error.value).startswith(value_text)
+    assert str(error.value).startswith(beginning)
     assert "\n" not in str(error.value)
 
 
-def test_the_repair_of_laf_r_is_kept_and_other_methods_have_no_knobs():
+def test_the_repair_of_laf_r_is_kept_and_other_methods_have_no_hyperparameters():
     both = LAFRConfig(BASE)
     now = with_values(both, {"temperature": 3.0})
     assert (now.laf.temperature, now.repair) == (3.0, both.repair)
@@ -84,7 +84,7 @@ def test_the_repair_of_laf_r_is_kept_and_other_methods_have_no_knobs():
     assert laf_config(NegGradConfig()) is None
 
 
-def test_a_run_counted_in_steps_has_a_knob_for_them():
+def test_a_run_counted_in_steps_has_a_hyperparameter_for_them():
     counted = replace(BASE, steps=20)
     assert "steps" in {k.key for k in hyperparameters_of(counted)}
     assert "epochs" not in {k.key for k in hyperparameters_of(counted)}
