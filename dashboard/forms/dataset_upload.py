@@ -71,14 +71,14 @@ def buttons(lab: Lab, name: str) -> None:
         width="stretch",
         help="Import a zip of class folders or an npz",
     )
-    mine = next((data for data in store.kept(lab.browser) if data.key == name), None)
-    if mine is None or not mine.claims.may_change(lab.browser):
+    own = next((data for data in store.kept(lab.browser) if data.key == name), None)
+    if own is None or not own.claims.may_change(lab.browser):
         return
     left, right = st.columns(2)
     left.button("Rename…", key=f"rename-{lab.token}", on_click=_ask, args=("rename", name), width="stretch")
     right.button("Remove…", key=f"remove-{lab.token}", on_click=_ask, args=("remove", name), width="stretch")
     if lab.browser is not None:
-        was = mine.claims.shared_by(lab.browser)
+        was = own.claims.shared_by(lab.browser)
         shared = st.toggle(
             "Shared",
             was,

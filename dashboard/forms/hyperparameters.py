@@ -60,9 +60,9 @@ def _why_none(lab: Lab) -> str:
 
 def _form(lab: Lab, preset: Any, now: Any) -> None:
     e = lab.experiment
-    base, mine = laf_config(preset), laf_config(now)
+    base, current = laf_config(preset), laf_config(now)
     assert base is not None
-    assert mine is not None
+    assert current is not None
     run = e.driven
     running, over = e.phase is Phase.RUNNING, run.phase.over
     with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}", border=False):
@@ -72,16 +72,16 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
             st.markdown(
                 f"**{'Of the fork, ' if e.fork_run is not None and when == NEXT_STEP else ''}{when}**"
             )
-            group = [k for k in hyperparameters_of(mine) if k.when == when]
+            group = [k for k in hyperparameters_of(current) if k.when == when]
             for row in range(0, len(group), COLUMNS):  # separate columns for each row align its widgets
                 columns = st.columns(COLUMNS, gap="small")
                 for column, parameter in zip(columns, group[row : row + COLUMNS], strict=False):
                     with column:
-                        values[parameter.key] = _widget(parameter, base, mine, lab.token)
+                        values[parameter.key] = _widget(parameter, base, current, lab.token)
         apply, begin, reset = top.columns(3)
         why = "The run is playing; pause it first" if running else "The run has finished" if over else None
         with apply:
-            step = st.form_submit_button(
+            apply_now = st.form_submit_button(
                 "Apply from the next step",
                 type="primary",
                 width="stretch",
@@ -89,16 +89,16 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
                 help=why or "The timeline marks the change",
             )
         with begin:
-            fresh = st.form_submit_button(
+            restart = st.form_submit_button(
                 "Reset with these", width="stretch", help="A new run with these hyperparameters"
             )
         with reset:
             preset_again = st.form_submit_button(
                 "Reset to preset", width="stretch", help="A new run with the preset's hyperparameters"
             )
-    if step:
+    if apply_now:
         _do(lambda: e.change(with_values(now, values)))
-    elif fresh:
+    elif restart:
         _do(lambda: e.begin_with(with_values(now, values)))
     elif preset_again:
         _do(lambda: e.begin_with(None))
@@ -120,26 +120,28 @@ def _do(action: Any) -> None:
 
 def _widget(parameter: Hyperparameter, preset: LAFConfig, now: LAFConfig, token: str) -> Any:
     """Show one hyperparameter at its value, with the preset's beside it; return the user's value."""
-    theirs, mine = parameter.of(preset), parameter.of(now)
+    preset_value, current = parameter.of(preset), parameter.of(now)
     label = (
-        f"{parameter.label} · preset {value_text(parameter, theirs)}"
-        if mine == theirs
-        else f"{parameter.label} · **preset {value_text(parameter, theirs)}**"
+        f"{parameter.label} · preset {value_text(parameter, preset_value)}"
+        if current == preset_value
+        else f"{parameter.label} · **preset {value_text(parameter, preset_value)}**"
     )
-    key = f"knob-{parameter.key}-{token}-{mine}-{state.recall('knobs', 0)}"
+    key = f"knob-{parameter.key}-{token}-{current}-{state.recall('knobs', 0)}"
     if parameter.choices is not None:
         options = list(parameter.choices)
         value: Any = st.selectbox(
             label,
             options,
-            options.index(mine),
+            options.index(current),
             format_func=lambda v: parameter.choices[v],  # type: ignore[index]
             key=key,
         )
     elif parameter.whole:
-        value = st.number_input(label, value=int(mine), step=1, format="%d", key=key)
+        value = st.number_input(label, value=int(current), step=1, format="%d", key=key)
     else:
-        value = st.number_input(label, value=float(mine), step=_step(float(theirs)), format="%.6g", key=key)
+        value = st.number_input(
+            label, value=float(current), step=_step(float(preset_value)), format="%.6g", key=key
+        )
     st.caption(parameter.help)
     return value
 

@@ -95,9 +95,9 @@ def _beginning(lab: Lab) -> None:
     assert lesson is not None
     st.markdown(f"#### {lesson.number} · {lesson.title}")
     st.markdown(f"**Goal.** {lesson.goal}")
-    question, mine = lesson.prediction, lesson_session.progress.prediction
+    question, predicted = lesson.prediction, lesson_session.progress.prediction
     st.markdown(f"**First, predict.** {question.text}")
-    if mine is None:
+    if predicted is None:
         chosen = _choices(question, f"lesson-prediction-{lesson.id}")
         st.button(
             "This is my prediction",
@@ -110,7 +110,7 @@ def _beginning(lab: Lab) -> None:
         )
     else:
         st.html(
-            f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson returns to it.</p></div>"
+            f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[predicted - 1])}</b></p><p>The end of the lesson returns to it.</p></div>"
         )
     if lesson_session.link.present:
         _class(lab)

@@ -57,26 +57,26 @@ def class_accuracy(
 
 
 def _bars(
-    mine: Mapping[str, Sequence[float | None]],
-    theirs: Sequence[Sequence[float | None]],
+    values_by_name: Mapping[str, Sequence[float | None]],
+    retrained: Sequence[Sequence[float | None]],
     classes: Sequence[str],
     x: str,
     y: str,
 ) -> go.Figure:
     figure = _empty(x, y)
     labels = list(classes)
-    for (name, values), colour in zip(mine.items(), PAIR, strict=False):
+    for (name, values), colour in zip(values_by_name.items(), PAIR, strict=False):
         figure.add_bar(
             x=labels, y=[None if v is None else 100 * v for v in values], name=name, marker_color=colour
         )
-    if theirs:
-        columns = list(zip(*theirs, strict=True))
+    if retrained:
+        columns = list(zip(*retrained, strict=True))
         known = [[100 * v for v in column if v is not None] for column in columns]
         means = [sum(c) / len(c) if c else None for c in known]
         figure.add_bar(
             x=labels,
             y=means,
-            name=f"{len(theirs)} retrained",
+            name=f"{len(retrained)} retrained",
             marker_color=RETRAINED,
             error_y={
                 "type": "data",

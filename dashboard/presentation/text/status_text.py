@@ -31,18 +31,18 @@ def sentence(
     if not bands.references:
         more = waiting or "There is no retrained model to compare with yet."
         return _sentence(_accuracy_head(task, reading, original.reading), more, "neutral")
-    hurt = _harm(task, now, bands)
+    harm = _harm(task, now, bands)
     if reading.planted is not None:
-        head, more, tone = _planted(now, original, bands, hurt)
+        head, more, tone = _planted(now, original, bands, harm)
     elif task == "noise":
-        head, more, tone = _noise(now, original, bands, hurt)
+        head, more, tone = _noise(now, original, bands, harm)
     elif task == "class":
-        head, more, tone = _class(now, original, bands, classes, hurt)
+        head, more, tone = _class(now, original, bands, classes, harm)
     else:
-        head, more, tone = _data(now, original, hurt)
+        head, more, tone = _data(now, original, harm)
     if now.apart > original.apart + HARDLY:
         nearer = "Doing nothing is nearer to retraining than this."
-        if hurt:
+        if harm:
             more = f"{nearer} {more}"
         elif task == "data":
             head, more = nearer, _apart(now, original)
@@ -58,7 +58,7 @@ def sentence(
     if len(bands.references) == 1:
         more += f" {NO_BAND}"
         tone = "forget" if tone == "good" else tone
-    return _sentence(head, f"{hurt} {more}", tone)
+    return _sentence(head, f"{harm} {more}", tone)
 
 
 def _sentence(head: str, more: str, tone: str) -> dict[str, str]:
@@ -66,26 +66,26 @@ def _sentence(head: str, more: str, tone: str) -> dict[str, str]:
 
 
 def _class(
-    now: Compared, original: Compared, bands: ReferenceBands, classes: Sequence[str], hurt: str
+    now: Compared, original: Compared, bands: ReferenceBands, classes: Sequence[str], harm: str
 ) -> tuple[str, str, str]:
     """Return head, more and tone for class removal.
 
     Accuracy falls early; the answers to forgotten images approach those of retrained models later.
     """
-    mine, gold = now.reading, bands.references[0]
+    reading, first_retrained = now.reading, bands.references[0]
     if _above(now, bands, "forget_train", 0.01):
-        theirs = _range(100 * r.train_f for r in bands.references)
-        more = f"{100 * mine.train_f:.0f} % of the images to forget are still recognised; after retraining {theirs} %."
-        begun = mine.train_f < original.reading.train_f - 0.05
-        return "Being forgotten." if begun else "Not forgotten yet.", more, "alarm" if hurt else "forget"
-    answer = f"{100 * mine.commonest_share:.0f} % of them are called {classes[mine.commonest]}"
+        retrained_range = _range(100 * r.train_f for r in bands.references)
+        more = f"{100 * reading.train_f:.0f} % of the images to forget are still recognised; after retraining {retrained_range} %."
+        begun = reading.train_f < original.reading.train_f - 0.05
+        return "Partly forgotten." if begun else "Not forgotten yet.", more, "alarm" if harm else "forget"
+    answer = f"{100 * reading.commonest_share:.0f} % of them are called {classes[reading.commonest]}"
     calls = sorted({classes[r.commonest] for r in bands.references}, key=list(classes).index)
     shares = _range(100 * r.commonest_share for r in bands.references)
     if len(bands.references) == 1:
-        more = f"{answer}; by the retrained model {shares} % {classes[gold.commonest]}."
+        more = f"{answer}; by the retrained model {shares} % {classes[first_retrained.commonest]}."
     else:
         more = f"{answer}; retrained models call {shares} % of them {_either(calls)}."
-    if hurt:
+    if harm:
         return "Forgotten, at a price.", more, "alarm"
     outside = now.is_outside()
     if not outside and len(bands.references) > 1:
@@ -95,64 +95,64 @@ def _class(
     return "Forgotten, and nearly as retraining would.", f"{more} {_outside(outside, bands)}", "forget"
 
 
-def _data(now: Compared, original: Compared, hurt: str) -> tuple[str, str, str]:
+def _data(now: Compared, original: Compared, harm: str) -> tuple[str, str, str]:
     """Return head, more and tone for data removal.
 
     Retrained models still recognise most of D_f, so the distance to them decides.
     """
-    mine, nothing = now.apart, original.apart
-    if hurt:
+    distance, original_distance = now.apart, original.apart
+    if harm:
         return "The model is worse for it.", "", "alarm"
-    if mine < nothing - HARDLY:
+    if distance < original_distance - HARDLY:
         return "Nearer to retraining than doing nothing.", _apart(now, original), "good"
-    if mine == nothing == 0.0:
+    if distance == original_distance == 0.0:
         more = "Accuracies are inside the band of retrained models, but so are those of the original model, so they show nothing."
         return "No closer to retraining than before.", more, "neutral"
     return "No closer to retraining than before.", _apart(now, original), "neutral"
 
 
-def _noise(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
+def _noise(now: Compared, original: Compared, bands: ReferenceBands, harm: str) -> tuple[str, str, str]:
     """Return head, more and tone for noisy labels, where the true labels should return.
 
     Train_f does not decide, since it may be near zero before unlearning.
     """
-    mine, nothing = now.reading.clean_f or 0.0, original.reading.clean_f or 0.0
-    gold = sum(r.clean_f or 0.0 for r in bands.references) / len(bands.references)
-    theirs = _range(100 * (r.clean_f or 0.0) for r in bands.references)
+    value, original_value = now.reading.clean_f or 0.0, original.reading.clean_f or 0.0
+    retrained_mean = sum(r.clean_f or 0.0 for r in bands.references) / len(bands.references)
+    retrained_range = _range(100 * (r.clean_f or 0.0) for r in bands.references)
     more = (
-        f"{100 * mine:.0f} % of the mislabelled images get their true label; {100 * nothing:.0f} % before, "
-        f"{theirs} % after retraining."
+        f"{100 * value:.0f} % of the mislabelled images get their true label; {100 * original_value:.0f} % before, "
+        f"{retrained_range} % after retraining."
     )
-    if mine < nothing - HARM:
+    if value < original_value - HARM:
         return "The model is worse for it.", more, "alarm"
-    if mine < nothing + 0.25 * max(0.0, gold - nothing):
+    if value < original_value + 0.25 * max(0.0, retrained_mean - original_value):
         return "The wrong labels still hold.", more, "forget"
     if _above(now, bands, "clean_f", 0.05, side=-1):
-        most = mine >= nothing + 0.5 * (gold - nothing)
+        most = value >= original_value + 0.5 * (retrained_mean - original_value)
         return f"{'Most' if most else 'Some'} true labels are back.", more, "forget"
-    if hurt:
+    if harm:
         return "True labels are back, at a price.", more, "alarm"
     outside = now.is_outside()
     return "True labels are back.", f"{more} {_outside(outside, bands)}", "forget" if outside else "good"
 
 
-def _planted(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
+def _planted(now: Compared, original: Compared, bands: ReferenceBands, harm: str) -> tuple[str, str, str]:
     """Return head, more and tone for planted truth: the planted answer should go, as in models without the plant."""
-    mine, before = now.reading.planted or 0.0, original.reading.planted or 0.0
-    gold = sum(r.planted or 0.0 for r in bands.references) / len(bands.references)
-    theirs = _range(100 * (r.planted or 0.0) for r in bands.references)
+    value, original_value = now.reading.planted or 0.0, original.reading.planted or 0.0
+    retrained_mean = sum(r.planted or 0.0 for r in bands.references) / len(bands.references)
+    retrained_range = _range(100 * (r.planted or 0.0) for r in bands.references)
     more = (
-        f"The planted answer has a probability of {100 * mine:.0f} % on its probes; {100 * before:.0f} % before, "
-        f"{theirs} % after retraining."
+        f"The planted answer has a probability of {100 * value:.0f} % on its probes; {100 * original_value:.0f} % before, "
+        f"{retrained_range} % after retraining."
     )
-    if before - gold < 0.05 or not _above(original, bands, "planted", 0.05):
-        return "This plant leaves no trace to remove.", more, "alarm" if hurt else "neutral"
-    left = (mine - gold) / (before - gold)
+    if original_value - retrained_mean < 0.05 or not _above(original, bands, "planted", 0.05):
+        return "This plant leaves no trace to remove.", more, "alarm" if harm else "neutral"
+    left = (value - retrained_mean) / (original_value - retrained_mean)
     if left > 0.5:
-        return "The planted thing is still there.", more, "alarm" if hurt else "forget"
-    if _above(now, bands, "planted", 0.1 * (before - gold)):
-        return "The planted thing is fading.", more, "alarm" if hurt else "forget"
-    return ("Gone, at a price.", more, "alarm") if hurt else ("The planted thing is gone.", more, "good")
+        return "The planted thing is still there.", more, "alarm" if harm else "forget"
+    if _above(now, bands, "planted", 0.1 * (original_value - retrained_mean)):
+        return "The planted thing is fading.", more, "alarm" if harm else "forget"
+    return ("Gone, at a price.", more, "alarm") if harm else ("The planted thing is gone.", more, "good")
 
 
 def _above(now: Compared, bands: ReferenceBands, key: str, least: float, *, side: int = 1) -> bool:
@@ -202,7 +202,7 @@ def _accuracy_head(task: str, reading: Reading, original: Reading) -> str:
     if task == "class":
         if reading.train_f <= 0.01:
             return "Forgotten in accuracy."
-        return "Being forgotten." if reading.train_f < original.train_f - 0.05 else "Not forgotten yet."
+        return "Partly forgotten." if reading.train_f < original.train_f - 0.05 else "Not forgotten yet."
     return f"{100 * reading.train_f:.1f} % of the images to forget are recognised."
 
 
@@ -212,8 +212,8 @@ def _harm(task: str, now: Compared, bands: ReferenceBands) -> str:
     found = now.positions_in_band.get(key)
     if found is None or found.gap >= -HARM:
         return ""
-    theirs = "retrained" if found.inside is None else "the band of retrained models"
-    return f"On {what} it is {-100 * found.gap:.1f} points worse than {theirs}."
+    compared_with = "retrained" if found.inside is None else "the band of retrained models"
+    return f"On {what} it is {-100 * found.gap:.1f} points worse than {compared_with}."
 
 
 def waiting(done: int, total: int, error: str | None = None) -> str:
