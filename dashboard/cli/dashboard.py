@@ -61,7 +61,7 @@ def dashboard(a: argparse.Namespace) -> None:
     classroom_options.now()  # raises RequestError for a wrong LAF_CLASSROOM
     _require_port(a.host, a.port)
     if a.lessons:
-        lesson.show_too(a.lessons)
+        lesson.add_to_page(a.lessons)
     from dashboard.server import serving, shield
 
     shield.begin(a.framed_by)

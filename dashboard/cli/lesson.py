@@ -84,7 +84,7 @@ def grade(a: argparse.Namespace) -> None:
     print(f"{target}: {len(grades)} submissions, {edited} of them edited")
 
 
-def show_too(files: list[str]) -> None:
+def add_to_page(files: list[str]) -> None:
     """Add the lessons in ``files`` to those that the page shows.
 
     Raises DataError for a file that is not a lesson.

@@ -108,14 +108,14 @@ def is_open() -> bool:
     return state.recall("dialog") is not None
 
 
-def asked() -> int:
+def dialogs_opened() -> int:
     """Return how often a dialog was opened; as part of a popover's key it closes the popover."""
     return int(state.recall("dialogs", 0))
 
 
 def _ask(kind: str, key: str) -> None:
     state.remember("dialog", (kind, key))
-    state.remember("dialogs", asked() + 1)
+    state.remember("dialogs", dialogs_opened() + 1)
 
 
 def _close() -> None:
@@ -128,13 +128,13 @@ def _import(lab: Lab) -> None:
     file = images.file_uploader(
         "Images: a zip of class folders, or an npz",
         ["zip", "npz"],
-        key=f"own-file-{asked()}",
+        key=f"own-file-{dialogs_opened()}",
         max_upload_size=classroom_options.upload_mb(store.UPLOAD_BYTES // 2**20),
     )
     subjects = table.file_uploader(
         "Subjects: a CSV that names who is on each image, optional",
         ["csv"],
-        key=f"own-subjects-{asked()}",
+        key=f"own-subjects-{dialogs_opened()}",
         max_upload_size=classroom_options.upload_mb(CSV_BYTES // 2**20),
         help="Columns: file (as in the zip) or id (row of the npz), and subject. All images of a subject can then be chosen at once.",
     )

@@ -55,28 +55,28 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
 
 def title(name: str) -> str:
     """Return the method's title with its marks."""
-    return " · ".join([made(name).title, *marks(name)])
+    return " · ".join([method_class(name).title, *marks(name)])
 
 
 def marks(name: str) -> list[str]:
     """Return what a method needs that LAF does not: labels, or an original of its own."""
-    found = ["reads labels"] if made(name).needs_labels else []
-    return [*found, "own original"] if has_own_original(made(name)) else found
+    found = ["reads labels"] if method_class(name).needs_labels else []
+    return [*found, "own original"] if has_own_original(method_class(name)) else found
 
 
 def about(name: str) -> str:
     """Return one line about what the method does and needs."""
-    lines = (inspect.getdoc(made(name)) or "").split("\n\n")
+    lines = (inspect.getdoc(method_class(name)) or "").split("\n\n")
     text = " ".join(lines[0].replace("`", "").split())
     text += "" if not text or text.endswith(".") else "."
-    if not made(name).needs_labels:
+    if not method_class(name).needs_labels:
         text += " Reads no label."
-    if has_own_original(made(name)):
+    if has_own_original(method_class(name)):
         text += " It trains its own original instead of the common one, so its map differs."
     return text.strip()
 
 
-def made(name: str) -> Any:
+def method_class(name: str) -> Any:
     """Return the method's class."""
     return METHODS[name]
 

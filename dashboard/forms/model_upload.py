@@ -74,7 +74,7 @@ def show(lab: Lab) -> None:
 
 def _ask() -> None:
     state.remember("dialog", ("model", ""))
-    state.remember("dialogs", dataset_upload.asked() + 1)
+    state.remember("dialogs", dataset_upload.dialogs_opened() + 1)
 
 
 def _close() -> None:

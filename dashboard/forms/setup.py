@@ -35,7 +35,7 @@ def setup_bar(lab: Lab) -> None:
             f"Data **{source.title}**",
             width="stretch",
             help="Choose a dataset and a seed",
-            key=f"data-{lab.token}-{dataset_upload.asked()}",
+            key=f"data-{lab.token}-{dataset_upload.dialogs_opened()}",
         )
     if wanted:
         with box:
@@ -186,7 +186,7 @@ def _facts(lab: Lab) -> str:
     """Return the settings of the run and its models in one line of HTML."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
-    method = methods_form.made(e.setup.method)
+    method = methods_form.method_class(e.setup.method)
     config = e.config if e.run is None else e.run.config
     parts += [("Method", method.title), *methods_form.settings(e.setup.method, config)]
     if e.setup.model is not None:

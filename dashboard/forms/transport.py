@@ -62,7 +62,7 @@ def _one_step(lab: Lab) -> str:
         "laf+r": f"{pair}; after the last of them one on the labels",
         "nothing": "The only step, which changes nothing",
     }
-    return own.get(name, f"One step of {methods_form.made(name).title}")
+    return own.get(name, f"One step of {methods_form.method_class(name).title}")
 
 
 def _why_not(phase: Phase | None) -> str | None:

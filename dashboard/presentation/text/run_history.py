@@ -25,7 +25,7 @@ def marks(run: Run) -> list[dict[str, Any]]:
     return [{"step": m.step, "text": m.text} for m in run.marks]
 
 
-class Watch:
+class AlarmCache:
     """The alarms of a run, computed again only when the run has changed."""
 
     def __init__(self) -> None:

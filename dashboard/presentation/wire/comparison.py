@@ -18,7 +18,7 @@ from core.runs.observer import Observer
 from core.runs.records import Frame
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.wire.packet import pack
-from dashboard.presentation.wire.scene import pixels, shares, sprites
+from dashboard.presentation.wire.scene import position_units, share_bytes, sprites
 
 
 def table_data(
@@ -144,9 +144,9 @@ def pair_packet(split: Split, observer: Observer, projection: Projection, a: Sid
         assert side.frame.positions is not None
         header[name] = {"title": side.title, "note": side.note}
         arrays |= {
-            f"position_{name}": pixels(side.frame.positions, edge),
+            f"position_{name}": position_units(side.frame.positions, edge),
             f"prediction_{name}": side.frame.predictions,
-            f"confidence_{name}": shares(side.frame.confidences),
+            f"confidence_{name}": share_bytes(side.frame.confidences),
         }
     return pack(header, arrays)
 

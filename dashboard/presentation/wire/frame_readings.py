@@ -14,7 +14,7 @@ from core.runs.run import Run
 from dashboard.presentation.text import status_text
 from dashboard.presentation.text.band_position import Compared, ReferenceBands
 from dashboard.presentation.text.loss_charts import loss_terms
-from dashboard.presentation.wire.scene import half, pixels, shares
+from dashboard.presentation.wire.scene import map_radius, position_units, share_bytes
 
 
 def reference_bands(experiment: Experiment) -> ReferenceBands:
@@ -111,19 +111,19 @@ def counts(experiment: Experiment) -> dict[str, int]:
 
 def _off_map_bytes(off_map: np.ndarray) -> np.ndarray:
     """Return distances off the map as bytes: 4 neighbour distances are 128, far away is 255."""
-    return shares(off_map / (off_map + 4.0))
+    return share_bytes(off_map / (off_map + 4.0))
 
 
 def frame_arrays(experiment: Experiment, frames: list[Frame]) -> dict[str, np.ndarray]:
     """Return positions, predictions, confidences and angles of ``frames``, packed for the browser."""
     if not frames:
         return {}
-    edge = half(experiment)
+    edge = map_radius(experiment)
     assert all(f.positions is not None and f.off_map is not None for f in frames)
     return {
-        "position": np.stack([pixels(f.positions, edge) for f in frames]),  # type: ignore[arg-type]
+        "position": np.stack([position_units(f.positions, edge) for f in frames]),  # type: ignore[arg-type]
         "off_map": np.stack([_off_map_bytes(f.off_map) for f in frames]),  # type: ignore[arg-type]
         "prediction": np.stack([f.predictions for f in frames]),
-        "confidence": np.stack([shares(f.confidences) for f in frames]),
+        "confidence": np.stack([share_bytes(f.confidences) for f in frames]),
         "angle": np.stack([np.rint(f.angles).astype(np.uint8) for f in frames]),
     }

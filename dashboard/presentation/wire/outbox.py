@@ -15,7 +15,7 @@ from dashboard.presentation.text.band_position import Compared, ReferenceBands
 from dashboard.presentation.text.loss_charts import loss_charts, outcome_charts
 from dashboard.presentation.wire.frame_readings import frame_arrays, reading, reference_bands
 from dashboard.presentation.wire.packet import pack
-from dashboard.presentation.wire.scene import half, pixels
+from dashboard.presentation.wire.scene import map_radius, position_units
 from dashboard.presentation.wire.status import status
 
 OVERLAP = 10  # frames sent again, since about one payload in thirty never reaches the browser
@@ -52,7 +52,7 @@ class Outbox:
     look_at: int | None = None  # step in the URL: shown first, instead of the newest
     # by (fork or 0, frame, revision)
     readings: dict[tuple[int, int, int], dict[str, Any]] = field(default_factory=dict)
-    watch: run_history.Watch = field(default_factory=run_history.Watch)
+    alarm_cache: run_history.AlarmCache = field(default_factory=run_history.AlarmCache)
     bands: ReferenceBands | None = None
     bands_revision: int = -1  # the experiment's revision that ``bands`` belong to
     untouched: Compared | None = None  # the original model compared with ``bands``
@@ -177,7 +177,7 @@ class Outbox:
             "kept": experiment.kept_frames,
             "changes": run_history.changes(run),
             "marks": run_history.marks(run),
-            "alarms": self.watch.alarms(experiment, run),
+            "alarms": self.alarm_cache.alarms(experiment, run),
             "travel": run_history.travel(experiment),
             "layers": run_history.layers(experiment),
             "slow": experiment.slow,
@@ -212,7 +212,9 @@ class Outbox:
             self.fork_follow = max(self.fork_follow, window.stop)
             header["fork_follow_seqs"] = list(window)
             if len(window):
-                arrays["fork_follow"] = np.stack([pixels(laid[i], half(experiment)) for i in window])
+                arrays["fork_follow"] = np.stack(
+                    [position_units(laid[i], map_radius(experiment)) for i in window]
+                )
 
     def _add_follow_map(self, experiment: Experiment, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         track = experiment.follow
@@ -221,12 +223,12 @@ class Outbox:
         window = range(max(0, self.follow - self._overlap), min(len(track.positions), self.follow + WINDOW))
         self.follow = max(self.follow, window.stop)
         header["follow_seqs"] = list(window)
-        edge = half(experiment)
+        edge = map_radius(experiment)
         if len(window):
-            arrays["follow"] = np.stack([pixels(track.positions[i], edge) for i in window])
+            arrays["follow"] = np.stack([position_units(track.positions[i], edge) for i in window])
         if track.retrained is not None:
             header["retrained_follow"] = True
-            arrays["retrained_follow"] = pixels(track.retrained, edge)
+            arrays["retrained_follow"] = position_units(track.retrained, edge)
 
     def _reading(
         self, experiment: Experiment, run: Run, frame: Frame, revision: int, fork: int = 0

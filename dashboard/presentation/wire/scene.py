@@ -43,9 +43,9 @@ def scene(experiment: Experiment, token: str) -> bytes:
             "label": split.true_y[shown].numpy().astype(np.uint8),
             "given": split.train.y[shown].numpy().astype(np.uint8),
             "forget": observer.evaluator.is_forget.numpy().astype(np.uint8),
-            "position": pixels(projection.positions, half(experiment)),
+            "position": position_units(projection.positions, map_radius(experiment)),
             "prediction": out.predictions.numpy().astype(np.uint8),
-            "confidence": shares(out.probabilities.max(1).values.numpy()),
+            "confidence": share_bytes(out.probabilities.max(1).values.numpy()),
             "sprite": np.frombuffer(sheet, np.uint8),
         },
     )
@@ -71,17 +71,17 @@ def sprites(images: Images, columns: int | None = None) -> tuple[bytes, dict[str
     return buffer.getvalue(), {"columns": columns, "width": width, "height": height, "mime": mime}
 
 
-def half(experiment: Experiment) -> float:
+def map_radius(experiment: Experiment) -> float:
     """Return the distance from the map's middle to its edge, in map units."""
     assert experiment.projection is not None
     return float(np.abs(experiment.projection.positions).max()) or 1.0
 
 
-def pixels(positions: np.ndarray, edge: float) -> np.ndarray:
+def position_units(positions: np.ndarray, edge: float) -> np.ndarray:
     """Return positions (…, 2) in map units as int16; ``edge`` map units become UNIT."""
     return np.clip(np.rint(positions / edge * UNIT), -32767, 32767).astype(np.int16)
 
 
-def shares(values: np.ndarray) -> np.ndarray:
+def share_bytes(values: np.ndarray) -> np.ndarray:
     """Return shares in [0, 1] as bytes."""
     return np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
