@@ -87,7 +87,7 @@ def _require_port(host: str, port: int) -> None:
         except (OSError, UnicodeError) as error:
             if getattr(error, "errno", None) == errno.EADDRINUSE:
                 raise RequestError(
-                    f"port {port} is in use; stop the program that uses it, or choose another with --port"
+                    f"port {port} is in use; stop what uses it, or choose another with --port"
                 ) from error
             why = getattr(error, "strerror", None) or "it is not an address"
             raise RequestError(f"cannot listen on {host!r} ({why}); choose another with --host") from error

@@ -118,7 +118,7 @@ def test_a_port_in_use_is_one_line_and_2(capsys):
         port = taken.getsockname()[1]
         assert laf("dashboard", "--port", str(port)) == 2
     err = capsys.readouterr().err
-    assert err == f"laf: port {port} is in use; stop the program that uses it, or choose another with --port\n"
+    assert err == f"laf: port {port} is in use; stop what uses it, or choose another with --port\n"
 
 
 def test_a_file_for_json_is_refused_before_the_work_not_after(capsys, monkeypatch, tmp_path):
