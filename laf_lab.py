@@ -1,8 +1,6 @@
-"""A module named like the distribution: Streamlit looks for one to find the packaged components (dashboard/pyproject.toml).
+"""The module with the distribution's name, by which Streamlit finds the packaged components (dashboard/pyproject.toml).
 
-    from laf_lab import watch
-
-plays a method from a notebook; imported when it is first asked for.
+It also provides ``from laf_lab import watch``, which runs a method from a notebook and is imported on first use.
 """
 
 from __future__ import annotations

@@ -66,20 +66,20 @@ def main() -> None:
             if task != "Class removal":
                 page.button("Forget").click()
                 page.tab.get_by_text(task, exact=True).last.click()
-                run = page.tab.locator(".theatre").get_attribute("data-run")
+                run = page.tab.locator(".map-view").get_attribute("data-run")
                 page.tab.wait_for_timeout(800)
                 page.tab.get_by_role("button", name="Forget these").first.click()
                 page.tab.wait_for_selector(
-                    f".theatre[data-ready=true]:not([data-run='{run}'])", timeout=240_000
+                    f".map-view[data-ready=true]:not([data-run='{run}'])", timeout=240_000
                 )
-            page.tab.wait_for_selector(".theatre[data-references='5']", timeout=240_000)
+            page.tab.wait_for_selector(".map-view[data-references='5']", timeout=240_000)
             turn(page, knobs)
             page.button("Play").click()
             page.tab.wait_for_selector(
-                ".theatre[data-phase=done], .theatre[data-phase=failed]", timeout=240_000
+                ".map-view[data-phase=done], .map-view[data-phase=failed]", timeout=240_000
             )
             page.tab.wait_for_timeout(1500)
-            run = page.tab.locator(".theatre").get_attribute("data-run")
+            run = page.tab.locator(".map-view").get_attribute("data-run")
             step = page.tab.evaluate(
                 "([run, name]) => { const s = window.lafLab.store(run); const a = s.alarms.find((a) => a.name === name);"
                 " if (!a) return null; const last = a.until === null ? s.stepOf(s.newest) : a.until - 1;"

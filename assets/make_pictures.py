@@ -29,7 +29,7 @@ def main() -> None:
             )
             page.tab.wait_for_timeout(1500)
             page.button("Play").click()
-            page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=240_000)
+            page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=240_000)
             page.tab.mouse.move(5, 895)
             page.tab.wait_for_timeout(1500)
             page.tab.screenshot(path=ROOT / "assets" / f"lab-{scheme}.png")
@@ -38,9 +38,9 @@ def main() -> None:
                 slider.focus()
                 page.tab.keyboard.press("Home")
                 pictures = []
-                last = int(page.tab.locator(".theatre").get_attribute("data-frames")) - 1
+                last = int(page.tab.locator(".map-view").get_attribute("data-frames")) - 1
                 for number in range(0, last + 1):
-                    page.tab.wait_for_selector(f".theatre[data-frame='{number}']")
+                    page.tab.wait_for_selector(f".map-view[data-frame='{number}']")
                     if number % 2 == 0 or number == last:
                         page.tab.wait_for_timeout(250)
                         shot = Image.open(io.BytesIO(page.tab.screenshot())).convert("RGB")

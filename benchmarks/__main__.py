@@ -26,7 +26,7 @@ PARTS: list[tuple[str, tuple[str, ...]]] = [
     ("keeping", (DATA,)),
     ("batches", (DATA,)),
     ("projection", (DATA,)),
-    ("theatre", ()),
+    ("map_view", ()),
     ("lasso", ()),
     ("first_picture", ()),
     ("studies", ()),

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
+from benchmarks.map_view import STATS_OF_PAGE
 from benchmarks.memory import resident_mb
 from benchmarks.sessions import READY
-from benchmarks.theatre import STATS_OF_PAGE
 
 ASK_S = 5.0
 # long enough that a seat is left because a turn is over, and not because the run is
@@ -135,7 +135,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
             pages = [opened(browser, server.url, n, problems) for n in range(a.browsers)]
             for page in pages[: a.playing]:
-                page.wait_for_selector(".theatre[data-references='5']", timeout=600_000)
+                page.wait_for_selector(".map-view[data-references='5']", timeout=600_000)
             players = [Player(page) for page in pages[: a.playing]]
             most = measure(players, pages, server.process.pid, 60 * a.minutes)
             browser.close()

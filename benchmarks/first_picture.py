@@ -11,7 +11,7 @@ from benchmarks.machine import machine
 from tests.browser.conftest import FLAGS, Server, _chromium
 
 DRAWN = "#laf-early[data-drawn=true]"  # the map from the page itself
-READY = ".theatre[data-ready=true]"  # the map that lives
+READY = ".map-view[data-ready=true]"  # the map that lives
 
 
 def main() -> None:

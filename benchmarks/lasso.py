@@ -11,7 +11,7 @@ import re
 import tempfile
 
 from benchmarks.machine import machine
-from benchmarks.theatre import serve
+from benchmarks.map_view import serve
 from tests.browser.conftest import FLAGS, _chromium
 
 TIMES = 15
@@ -23,7 +23,7 @@ ANSWER = """root => {
 
 def lasso(page, share: float) -> None:
     """A wavy outline around the middle of the map, drawn with shift held."""
-    box = page.locator(".theatre .stage > canvas").bounding_box()
+    box = page.locator(".map-view .stage > canvas").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.keyboard.down("Shift")
     for k in range(81):
@@ -38,7 +38,7 @@ def lasso(page, share: float) -> None:
 
 def measure(page) -> tuple[float, float, int]:
     """Median and worst answer in ms, and the most points that a lasso held."""
-    root, waits, most = page.locator(".theatre"), [], 0
+    root, waits, most = page.locator(".map-view"), [], 0
     for k in range(TIMES):
         lasso(page, 0.7 + 0.02 * k)
         while (found := root.evaluate(ANSWER)) is None:
@@ -64,10 +64,10 @@ def main() -> None:
             page.goto(url)
             play = page.get_by_role("button", name=re.compile("^Play"))
             expect(play).to_be_enabled(timeout=180_000)
-            page.wait_for_selector(".theatre[data-ready=true]")
+            page.wait_for_selector(".map-view[data-ready=true]")
             page.wait_for_timeout(1000)
             rows.append(("still", measure(page)))
-            page.locator(".theatre .stage > canvas").hover()
+            page.locator(".map-view .stage > canvas").hover()
             page.mouse.wheel(0, -400)
             rows.append(("zoomed", measure(page)))
             page.mouse.wheel(0, 400)

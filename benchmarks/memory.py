@@ -75,13 +75,13 @@ def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
             )
             page = Page(browser, f"{server.url}/?{urlencode({**asked, 'settings': settings})}")
             page.wait_ready()
-            page.tab.wait_for_selector(".theatre[data-references='5']", timeout=240_000)
+            page.tab.wait_for_selector(".map-view[data-references='5']", timeout=240_000)
             page.button("Play").click()  # type: ignore[attr-defined]
-            run = page.tab.locator(".theatre").get_attribute("data-run")
+            run = page.tab.locator(".map-view").get_attribute("data-run")
             for part in range(1, PARTS + 1):
                 while (state := page.tab.evaluate(STATE_OF_PAGE, run))["step"] < part * steps // PARTS:
                     time.sleep(0.2)
-                    failed = page.tab.locator(".theatre").get_attribute("data-phase") == "failed"
+                    failed = page.tab.locator(".map-view").get_attribute("data-phase") == "failed"
                     if failed or server.process.poll() is not None:
                         raise SystemExit(f"it stopped at step {state['step']}: {server.log.read_text()}")
                 yield state["step"], [resident_mb(server.process.pid), state["heap"], on_disk_mb(home)]

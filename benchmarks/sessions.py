@@ -20,11 +20,11 @@ from typing import Any
 from unittest import mock
 
 from benchmarks.machine import machine
+from benchmarks.map_view import STATS_OF_PAGE, STOPWATCH
 from benchmarks.memory import resident_mb
-from benchmarks.theatre import STATS_OF_PAGE, STOPWATCH
 from core.config import LAFConfig, replace
 
-READY = ".theatre[data-ready=true]"
+READY = ".map-view[data-ready=true]"
 SECONDS = 12
 SETTINGS = {"steps": 1400, "lr_ue": 1e-6, "lr_ra": 2e-6}  # long enough not to end while it is measured
 
@@ -152,7 +152,7 @@ def main() -> None:
                     page.wait_for_selector(READY, timeout=240_000)
                     pages.append(page)
                 for page in pages:
-                    page.wait_for_selector(".theatre[data-references='5']", timeout=600_000)
+                    page.wait_for_selector(".map-view[data-references='5']", timeout=600_000)
                 alone, beside, waits = measure(pages)
                 memory = resident_mb(server.process.pid)
                 browser.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
-from dashboard.cli import main
+from dashboard.cli import dashboard
 from dashboard.server import serving
 from dashboard.session.lab import Lab
 from tests.toys import Flat
@@ -37,5 +37,5 @@ def tabs(*, plays: bool) -> None:
 if __name__ == "__main__":
     port, base, plays = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "plays"
     threading.Thread(target=tabs, kwargs={"plays": plays}, daemon=True).start()
-    options = {**main.settings(), "server.port": port, "server.baseUrlPath": base}
-    serving.serve(str(Path(main.__file__).parents[1] / "app.py"), "dashboard.server.asgi:app", options)
+    options = {**dashboard.settings(), "server.port": port, "server.baseUrlPath": base}
+    serving.serve(str(Path(dashboard.__file__).parents[1] / "app.py"), "dashboard.server.asgi:app", options)

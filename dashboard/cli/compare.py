@@ -1,4 +1,4 @@
-"""`laf compare`: methods over seeds, each judged against retrained models, as a table or json."""
+"""`laf compare`: several methods over several seeds, compared with retrained models, as a table or JSON."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from dashboard.cli.options import classes_of, setup_of
+from dashboard.cli import options
+from dashboard.cli.options import setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, target_of, write
+from dashboard.presentation.text import numbers
 
 FIRST = (
     "train_r",
@@ -22,23 +24,52 @@ FIRST = (
     "auc",
     "seconds",
     "steps",
-)  # on a terminal
+)  # default columns
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add `compare`; return its parser."""
+    compare: argparse.ArgumentParser = commands.add_parser(
+        "compare", help="several methods over several seeds, beside retrained models"
+    )
+    options.add(compare)
+    compare.add_argument(
+        "--methods", default="all", metavar="LIST", help="names with commas between, or all (default: all)"
+    )
+    compare.add_argument("--seeds", default="0-2", metavar="LIST", help="0-2 or 1,5 (default: 0-2)")
+    compare.add_argument(
+        "--references",
+        type=numbers.whole(0, 50),
+        default=None,
+        metavar="K",
+        help="models retrained from scratch for each seed (default: 5 on digits, 3 elsewhere)",
+    )
+    compare.add_argument(
+        "--workers",
+        type=numbers.whole(1, numbers.WORKERS),
+        default=None,
+        metavar="N",
+        help="threads (default: one for each core)",
+    )
+    compare.add_argument(
+        "--full", action="store_true", help="all figures in the table, not only the first ones"
+    )
+    compare.add_argument(
+        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
+    )
+    compare.add_argument("--quiet", action="store_true", help="no progress and no table")
+    return compare
 
 
 def compare(a: argparse.Namespace) -> None:
-    """Play all that the options ask for; json, a table, or both. Raises LabError where nothing could be compared."""
+    """Run all methods and seeds; print or write the comparison. Raises LabError if no run succeeded."""
     target = target_of(a.json)
-    from core.data.registry import load
     from core.experiments.comparison import Comparison, parse_methods, parse_seeds
     from core.experiments.comparison_summary import summarise
     from dashboard.presentation.export import comparison_files
 
     methods, seeds = parse_methods(a.methods), parse_seeds(a.seeds)
-    setup = setup_of(a)
-    dataset = load(a.dataset, data_dir=a.data_dir)
-    setup = replace(setup, dataset=dataset.name)
-    if setup.task in ("class", "data", "noise") and setup.plant is None:
-        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    setup, dataset = setup_and_dataset(a)
     split = replace(setup, seed=seeds[0]).split(dataset)
     comparison = Comparison(setup, methods, seeds, references=a.references)
     bars = ProgressBars(quiet=a.quiet)
@@ -62,7 +93,7 @@ def compare(a: argparse.Namespace) -> None:
         return
     if not a.quiet:
         _print(comparison, summary, about, dataset.title, full=a.full)
-    if target is not None:  # last: the table stands where the file cannot be written
+    if target is not None:  # last, so that the table is printed even if the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
 
 
@@ -83,7 +114,7 @@ def _print(comparison: Any, summary: Any, about: dict[str, Any], title: str, *, 
 
 
 def _drive(comparison: Any, bars: ProgressBars, workers: int | None) -> None:
-    """In as many threads as there are cores, telling how far it is."""
+    """Run the comparison in ``workers`` threads (default: one for each core) and show its progress."""
     import time
 
     from core.runtime.scheduler import Scheduler

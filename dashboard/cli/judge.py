@@ -1,29 +1,34 @@
-"""`laf judge`: finished checkpoints judged without running anything, as a table or json."""
+"""`laf judge`: evaluate finished models from their files, as a table or JSON."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 from dashboard.cli import options
-from dashboard.cli.options import classes_of, setup_of
+from dashboard.cli.options import setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
-    """The options of ``laf judge``."""
+    """Add `judge`; return its parser."""
     judge: argparse.ArgumentParser = commands.add_parser(
-        "judge", help="judge finished models, from their files"
+        "judge", help="evaluate finished models, from their files"
     )
-    judge.add_argument("--original", required=True, metavar="FILE", help="weights before unlearning, as safetensors")  # fmt: skip
+    judge.add_argument(
+        "--original", required=True, metavar="FILE", help="weights before unlearning, as safetensors"
+    )
     judge.add_argument("--unlearned", required=True, metavar="FILE", help="weights after it")
     judge.add_argument(
-        "--retrained", nargs="+", default=[], metavar="FILE", help="weights of models retrained from scratch without the forgotten images"
-    )  # fmt: skip
+        "--retrained",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="weights of models retrained from scratch without the forgotten images",
+    )
     judge.add_argument(
         "--arch", required=True, metavar="NAME", help="torchvision's name of the net, or the Lab's"
     )
@@ -38,16 +43,22 @@ def add(commands: Any) -> argparse.ArgumentParser:
         help="scale images to NxN pixels",
     )
     options.add(judge)
-    judge.add_argument("--seed", type=numbers.whole(0, numbers.SEED), default=0, help="draws the images to forget, and those to attack (default: 0)")  # fmt: skip
-    judge.add_argument("--json", default=None, metavar="FILE", help="write the result as json; - for standard output")  # fmt: skip
+    judge.add_argument(
+        "--seed",
+        type=numbers.whole(0, numbers.SEED),
+        default=0,
+        help="draws the images to forget, and those to attack (default: 0)",
+    )
+    judge.add_argument(
+        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
+    )
     judge.add_argument("--quiet", action="store_true", help="no progress and no table")
     return judge
 
 
 def judge(a: argparse.Namespace) -> None:
-    """Judge the files; json, a table, or both. Raises LabError."""
+    """Evaluate the files; print or write the report. Raises LabError."""
     target = target_of(a.json)
-    from core.data.registry import load
     from core.evaluation.checkpoint_files import (
         CheckpointFiles,
         describe,
@@ -60,11 +71,7 @@ def judge(a: argparse.Namespace) -> None:
     paths = [path_of(p) for p in (a.original, a.unlearned, *a.retrained)]
     files = CheckpointFiles(a.arch, paths[0], paths[1], tuple(paths[2:]), a.layer, a.resize)
     require_files(files)
-    setup = setup_of(a)
-    dataset = load(a.dataset, data_dir=a.data_dir)
-    setup = replace(setup, dataset=dataset.name)
-    if setup.task in ("class", "data", "noise") and setup.plant is None:
-        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    setup, dataset = setup_and_dataset(a)
     split = setup.split(dataset)
     bars = ProgressBars(quiet=a.quiet)
     found = run_to_end(
@@ -88,12 +95,12 @@ def judge(a: argparse.Namespace) -> None:
     elif not a.quiet:
         print(f"{dataset.title}: forget {what}. {describe(files)}")
         print(table(found))
-    if target is not None:  # last: the table stands where the file cannot be written
+    if target is not None:  # last, so that the table is printed even if the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
 
 
 def table(found: Any) -> str:
-    """Each figure of the unlearned model, beside the original's and the band of the retrained ones."""
+    """Return each figure of the unlearned model beside the original's and the retrained models' band."""
     lines = [f"{'':22}{'original':>12}{'unlearned':>12}   retrained"]
     for key, figure in found.unlearned.figures.items():
         if key in ("seconds", "peak_memory_mb"):
@@ -123,7 +130,7 @@ def _beside(figure: Any) -> str:
 
 
 def show(value: float | None, figure: Any) -> str:
-    """A value in its unit, a dash where there is none."""
+    """Return ``value`` with its unit; a dash for a missing or infinite value."""
     if value is None or not math.isfinite(value):
         return "–"
     if figure.unit == "%":

@@ -1,63 +1,81 @@
-"""`laf lesson`: lessons listed, checked, exported, and their key; `laf grade`: a folder of what students handed in, as a table."""
+"""`laf lesson` lists, checks and exports lessons and prints their key; `laf grade` marks submissions."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any
 
 from core.errors import RequestError
-from dashboard.cli.terminal import path_of, require_writable, target_of, write
+from dashboard.cli.terminal import path_of, require_writable, target_of, write, write_json
 from dashboard.presentation.text import numbers
 
 
 def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
-    """`lesson` with its moves, and `grade`."""
+    """Add `lesson` with its sub-commands, and `grade`; return their parsers."""
     lesson: argparse.ArgumentParser = commands.add_parser(
         "lesson", help="guided tours: list, check, key, export"
     )
     moves = lesson.add_subparsers(dest="move", required=True, metavar="list | check | key | export")
-    listed = moves.add_parser("list", help="all lessons that the page shows")
-    checked = moves.add_parser("check", help="read a lesson of your own and say what is wrong with it")
-    key = moves.add_parser("key", help="the answers, and what each check wants")
+    listed = moves.add_parser("list", help="list all lessons that the page shows")
+    checked = moves.add_parser("check", help="read your own lesson and report its errors")
+    key = moves.add_parser("key", help="print the answers, and the condition of each check")
     exported = moves.add_parser(
         "export", help="play a lesson and write it as one HTML file that needs no server"
     )
     checked.add_argument("file", nargs="+", help="files to read")
     for command in (key, exported):
         command.add_argument("lesson", help="its number or its file's name without .toml")
-    exported.add_argument("--out", default=None, metavar="FILE", help="file to write (default: named after the lesson, here)")  # fmt: skip
     exported.add_argument(
-        "--seed", type=numbers.whole(0, numbers.SEED), default=0, help="seed to play it with (default: 0)"
+        "--out",
+        default=None,
+        metavar="FILE",
+        help="file to write (default: named after the lesson, in this folder)",
+    )
+    exported.add_argument(
+        "--seed", type=numbers.whole(0, numbers.SEED), default=0, help="seed of its runs (default: 0)"
     )
     exported.add_argument("--quiet", action="store_true", help="no progress")
-    marked: argparse.ArgumentParser = commands.add_parser("grade", help="mark the submissions in a folder")
-    marked.add_argument("folder", help="folder with the JSON files that students handed in")
-    marked.add_argument("--out", default=None, metavar="FILE", help="CSV to write (default: standard output)")
-    marked.add_argument(
-        "--no-replay", action="store_true", help="do not play the runs again; only read the files"
-    )
-    marked.add_argument("--quiet", action="store_true", help="no progress")
+    marked = _add_grade(commands)
     for command in (listed, key, exported, marked):
-        command.add_argument("--lesson", dest="files", action="append", default=[], metavar="FILE", help="a lesson of your own, too")  # fmt: skip
+        command.add_argument(
+            "--lesson",
+            dest="files",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="also read your own lesson from FILE",
+        )
     for command in (listed, key):
-        command.add_argument("--json", default=None, metavar="FILE", help="write it as json; - for standard output")  # fmt: skip
+        command.add_argument(
+            "--json", default=None, metavar="FILE", help="write it as JSON; - for standard output"
+        )
     return lesson, listed, checked, key, exported, marked
 
 
+def _add_grade(commands: Any) -> argparse.ArgumentParser:
+    marked: argparse.ArgumentParser = commands.add_parser("grade", help="mark the submissions in a folder")
+    marked.add_argument("folder", help="folder with the students' JSON files")
+    marked.add_argument("--out", default=None, metavar="FILE", help="CSV to write (default: standard output)")
+    marked.add_argument(
+        "--no-replay", action="store_true", help="only read the files; do not replay the runs"
+    )
+    marked.add_argument("--quiet", action="store_true", help="no progress")
+    return marked
+
+
 def lesson(a: argparse.Namespace) -> None:
-    """One of the moves. Raises LabError."""
+    """Run the chosen sub-command. Raises LabError."""
     {"list": _list, "check": _check, "key": _key, "export": _export}[a.move](a)
 
 
 def grade(a: argparse.Namespace) -> None:
-    """A row for each submission. Raises LabError."""
+    """Print or write a table with a row for each submission. Raises LabError."""
     target = target_of(a.out, option="--out")
     from core.lessons.assessment.grading import as_csv
     from core.lessons.assessment.grading import grade as mark
 
-    grades = mark(path_of(a.folder), _lessons(a.files), replay=not a.no_replay, tell=_teller(a.quiet))
+    grades = mark(path_of(a.folder), _lessons(a.files), replay=not a.no_replay, tell=_printer(a.quiet))
     if target is None:
         print(as_csv(grades), end="")
         return
@@ -66,8 +84,11 @@ def grade(a: argparse.Namespace) -> None:
     print(f"{target}: {len(grades)} submissions, {edited} of them edited")
 
 
-def show_too(files: list[str]) -> None:
-    """Have the page show these files, which must be lessons. Raises DataError, naming the one that is not."""
+def add_to_page(files: list[str]) -> None:
+    """Add the lessons in ``files`` to those that the page shows.
+
+    Raises DataError for a file that is not a lesson.
+    """
     import os
 
     from core.lessons import read_lesson
@@ -79,7 +100,7 @@ def show_too(files: list[str]) -> None:
 
 
 def named(text: str, lessons: list[Any]) -> Any:
-    """The lesson of this number or name. Raises RequestError."""
+    """Return the lesson with this number or name. Raises RequestError for an unknown one."""
     found = next((x for x in lessons if text in (x.id, str(x.number))), None)
     if found is None:
         raise RequestError(
@@ -89,7 +110,10 @@ def named(text: str, lessons: list[Any]) -> Any:
 
 
 def _lessons(files: list[str]) -> list[Any]:
-    """All of them; what cannot be read is told, and is an error where it was named."""
+    """Return all lessons; print a line for each unreadable one.
+
+    Raises DataError where a file of ``files`` cannot be read.
+    """
     from core.lessons import read_lesson, read_lessons
     from core.lessons.library import SHIPPED, own_folder
 
@@ -115,7 +139,7 @@ def _list(a: argparse.Namespace) -> None:
         }
         for x in lessons
     ]
-    if _told(a.json, rows):
+    if write_json(a.json, rows, ascii_only=False):
         return
     for x in lessons:
         print(f"{x.number:>3}  {x.id:24} {x.title}  ({len(x.parts)} steps, {x.minutes} minutes)")
@@ -128,7 +152,7 @@ def _check(a: argparse.Namespace) -> None:
         x = read_lesson(path_of(file))
         checks = sum(p.check is not None for p in x.parts)
         print(
-            f"{file}: lesson {x.number}, {x.title!r}: {len(x.parts)} steps, {checks} of them checked; it can be used"
+            f"{file}: lesson {x.number}, {x.title!r}: {len(x.parts)} steps, {checks} of them checked; it is valid"
         )
 
 
@@ -137,16 +161,20 @@ def _key(a: argparse.Namespace) -> None:
     x = named(a.lesson, _lessons(a.files))
     asked = [("prediction", x.prediction)]
     asked += [(f"step {i}", p.question) for i, p in enumerate(x.parts, 1) if p.question is not None]
-    steps = [
-        {"step": i, "title": p.title, "check": p.check.text if p.check else None,
-         "do": (p.solution or p.do).label if (p.solution or p.do) else None, "hint": p.hint}
-        for i, p in enumerate(x.parts, 1)
-    ]  # fmt: skip
+    steps = [_step_key(i, part) for i, part in enumerate(x.parts, 1)]
     answers = [
-        {"of": where, "question": q.text, "answer": q.answer, "says": q.choices[q.answer - 1] if q.answer else None, "why": q.why}
+        {
+            "of": where,
+            "question": q.text,
+            "answer": q.answer,
+            "says": q.choices[q.answer - 1] if q.answer else None,
+            "why": q.why,
+        }
         for where, q in asked
-    ]  # fmt: skip
-    if _told(a.json, {"lesson": x.id, "title": x.title, "answers": answers, "steps": steps}):
+    ]
+    if write_json(
+        a.json, {"lesson": x.id, "title": x.title, "answers": answers, "steps": steps}, ascii_only=False
+    ):
         return
     print(f"{x.number} · {x.title}\n")
     for row in answers:
@@ -160,6 +188,17 @@ def _key(a: argparse.Namespace) -> None:
                 print(f"    {word}: {row[word]}")
 
 
+def _step_key(number: int, part: Any) -> dict[str, Any]:
+    action = part.solution or part.do
+    return {
+        "step": number,
+        "title": part.title,
+        "check": part.check.text if part.check else None,
+        "do": action.label if action else None,
+        "hint": part.hint,
+    }
+
+
 def _export(a: argparse.Namespace) -> None:
     x = named(a.lesson, _lessons(a.files))
     path = path_of(f"lesson-{x.id}.html" if a.out is None else a.out)
@@ -167,7 +206,7 @@ def _export(a: argparse.Namespace) -> None:
     from core.lessons.replay import play_lesson
     from dashboard.presentation.export.lesson_page import document
 
-    replay = play_lesson(x, seed=a.seed if x.own_seed else x.setup.seed, tell=_teller(a.quiet))
+    replay = play_lesson(x, seed=a.seed if x.own_seed else x.setup.seed, tell=_printer(a.quiet))
     write(path, document(replay), option="--out")
     if replay.failed:
         print(
@@ -177,14 +216,5 @@ def _export(a: argparse.Namespace) -> None:
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def _teller(quiet: bool) -> Any:
+def _printer(quiet: bool) -> Any:
     return None if quiet or not sys.stderr.isatty() else lambda text: print(text, file=sys.stderr)
-
-
-def _told(target: str | None, values: Any) -> bool:
-    """As json where it was asked for; whether standard output is taken."""
-    if target == "-":
-        print(json.dumps(values, ensure_ascii=False))
-    elif target is not None:
-        write(path_of(target), json.dumps(values, indent=1, ensure_ascii=False) + "\n")
-    return target == "-"

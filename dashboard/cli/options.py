@@ -1,4 +1,4 @@
-"""What must be forgotten, as options of a command: shared by laf run, laf compare and laf judge."""
+"""Options that name the dataset and the images to forget, shared by laf run, laf compare and laf judge."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli.terminal import path_of, require_folder
 from dashboard.presentation.text import numbers
 
-MOST_BYTES = 64_000_000  # of a file of ids
+MOST_BYTES = 64_000_000  # largest file of ids
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    """The options that say which images of which dataset are to be forgotten, and where it is computed."""
+    """Add the options for the dataset, the images to forget, and the device."""
     command.add_argument(
         "--dataset",
         default="digits",
@@ -60,36 +61,20 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def setup_of(a: argparse.Namespace) -> Any:
-    """The request, but for its classes. Raises RequestError where options do not go together."""
+    """Return the Setup without its classes. Raises RequestError for options that exclude each other."""
     from core.config import TASKS
     from core.data.registry import DATASETS
-    from core.runs.setup import FRACTIONS, Setup
+    from core.runs.setup import Setup
     from core.runtime.device import pick_device
 
     usual = "indices" if a.indices is not None else "class"
     task = usual if a.task is None else a.task
     if task not in TASKS:
         raise RequestError(f"unknown task {task!r}; there are: {', '.join(TASKS)}")
-    if a.plant is not None and (a.task, a.classes, a.fraction, a.indices) != (None, None, None, None):
-        raise RequestError(
-            "--plant decides what is forgotten; leave out --task, --classes, --fraction and --indices"
-        )
-    if a.fraction is not None and task not in FRACTIONS:
-        raise RequestError(
-            f"--fraction goes with --task data or noise; {TASKS[task]} forgets whole {'classes' if task == 'class' else 'images'}"
-        )
-    if task != "indices" and a.indices is not None:
-        raise RequestError(f"--indices goes with --task indices, not {task}")
-    ids: tuple[int, ...] = ()
-    if task == "indices":
-        if a.indices is None:
-            raise RequestError("--task indices needs --indices FILE, a file of image ids")
-        if a.classes is not None:
-            raise RequestError("--classes does not go with --task indices: the ids say all")
-        ids = ids_in(a.indices)
-    if not (
-        a.dataset in DATASETS and DATASETS[a.dataset].needs_files
-    ):  # else `load` says which files are due
+    _require_fitting_options(a, task)
+    ids = ids_in(a.indices) if task == "indices" else ()
+    needs_files = a.dataset in DATASETS and DATASETS[a.dataset].needs_files
+    if not needs_files:  # otherwise `load` names the missing files
         require_folder(a.data_dir, option="--data-dir")
     pick_device(a.device)
     return Setup(
@@ -106,14 +91,51 @@ def setup_of(a: argparse.Namespace) -> Any:
     )
 
 
+def setup_and_dataset(a: argparse.Namespace) -> tuple[Any, Any]:
+    """Load the dataset, and return the Setup with its classes, and the dataset. Raises LabError."""
+    from core.data.registry import load
+
+    setup = setup_of(a)
+    dataset = load(a.dataset, data_dir=a.data_dir)
+    setup = replace(setup, dataset=dataset.name)  # the key under which an uploaded file is kept
+    if setup.task in ("class", "data", "noise") and setup.plant is None:
+        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    return setup, dataset
+
+
+def _require_fitting_options(a: argparse.Namespace, task: str) -> None:
+    """Raise RequestError for options that do not go with ``task`` or with --plant."""
+    from core.config import TASKS
+    from core.runs.setup import FRACTIONS
+
+    if a.plant is not None and (a.task, a.classes, a.fraction, a.indices) != (None, None, None, None):
+        raise RequestError(
+            "--plant decides what is forgotten; leave out --task, --classes, --fraction and --indices"
+        )
+    if a.fraction is not None and task not in FRACTIONS:
+        raise RequestError(
+            f"--fraction goes with --task data or noise; {TASKS[task]} forgets whole {'classes' if task == 'class' else 'images'}"
+        )
+    if task != "indices" and a.indices is not None:
+        raise RequestError(f"--indices goes with --task indices, not {task}")
+    if task == "indices" and a.indices is None:
+        raise RequestError("--task indices needs --indices FILE, a file of image ids")
+    if task == "indices" and a.classes is not None:
+        raise RequestError("--classes does not go with --task indices; the ids decide what is forgotten")
+
+
 def classes_of(a: argparse.Namespace, task: str, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the classes of --classes, or the task's usual ones without it."""
     from core.runs.setup import usual_classes
 
     return parse_classes(a.classes, names) if a.classes is not None else usual_classes(task, len(names))
 
 
 def ids_in(name: str) -> tuple[int, ...]:
-    """The ids in a file. Raises RequestError where it cannot be read or holds something else."""
+    """Return the ids in the file ``name``, or in standard input for -.
+
+    Raises RequestError for a file that cannot be read, is too large, or holds something else.
+    """
     from core.data.forget_selection import parse_ids
 
     title = "standard input" if name == "-" else name or "the empty name"
@@ -122,7 +144,7 @@ def ids_in(name: str) -> tuple[int, ...]:
             text = file.read(MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(
-            f"{title} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); name a text file of image ids"
+            f"{title} cannot be read ({getattr(error, 'strerror', None) or 'it is not a text file'}); name a text file of image ids"
         ) from error
     if len(text) > MOST_BYTES:
         raise RequestError(
@@ -132,7 +154,10 @@ def ids_in(name: str) -> tuple[int, ...]:
 
 
 def parse_classes(text: str, names: Sequence[str]) -> tuple[int, ...]:
-    """ "0", "5-9", "1,4,cat" as class numbers; a class name wins over a number. Raises RequestError for what is neither."""
+    """Return class numbers from text such as "0", "5-9" or "1,4,cat"; a class name takes precedence over a number.
+
+    Raises RequestError for a part that is neither.
+    """
     found: list[int] = []
 
     def number(digits: str) -> int | None:

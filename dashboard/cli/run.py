@@ -1,4 +1,4 @@
-"""`laf run`: from options to a Setup, a run to its end, and a table or json."""
+"""`laf run`: one run from start to end, and its result as a table or JSON."""
 
 from __future__ import annotations
 
@@ -9,14 +9,101 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import RequestError
-from dashboard.cli.options import classes_of, setup_of
+from dashboard.cli import options
+from dashboard.cli.options import setup_and_dataset
+from dashboard.cli.tables import run_table
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
+from dashboard.presentation.text import numbers
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add `run`; return its parser."""
+    run: argparse.ArgumentParser = commands.add_parser(
+        "run", help="train, forget, retrain, and print how they compare"
+    )
+    options.add(run)
+    _add_model_options(run)
+    run.add_argument(
+        "--method", default="laf", help="laf, laf+r, retrain, nothing, finetune, … (default: laf)"
+    )
+    run.add_argument(
+        "--share",
+        type=numbers.share,
+        default=None,
+        metavar="F",
+        help="for laf+r: share of the remaining images' labels that repair reads, up to 1 (default: all)",
+    )
+    _add_speed_options(run)
+    run.add_argument(
+        "--seed",
+        type=numbers.whole(0, numbers.SEED),
+        default=0,
+        help="decides initial weights, batches and noise (default: 0)",
+    )
+    run.add_argument(
+        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
+    )
+    run.add_argument(
+        "--save", action="store_true", help="keep the run: `laf runs` and the Lab's page Runs show it"
+    )
+    run.add_argument("--quiet", action="store_true", help="no progress and no table")
+    return run
+
+
+def _add_speed_options(run: argparse.ArgumentParser) -> None:
+    speed = run.add_mutually_exclusive_group()
+    speed.add_argument(
+        "--exact",
+        action="store_const",
+        dest="speed",
+        const="exact",
+        default="exact",
+        help="the paper's arithmetic (the default)",
+    )
+    speed.add_argument(
+        "--fast",
+        action="store_const",
+        dest="speed",
+        const="fast",
+        help="for laf and laf+r: approximate, in a hundredth of the time; moves only the last layer, on kept features "
+        "of a part of the images",
+    )
+    run.add_argument(
+        "--precision",
+        default="float32",
+        metavar="KIND",
+        help="for laf and laf+r: float32, bf16, or auto: bf16 where the processor supports it (default: float32)",
+    )
+
+
+def _add_model_options(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--model", default=None, metavar="FILE", help="your own trained model: its weights as safetensors"
+    )
+    run.add_argument(
+        "--arch",
+        default=None,
+        metavar="NAME",
+        help="for --model: torchvision's name of the net, or the Lab's",
+    )
+    run.add_argument(
+        "--layer",
+        default=None,
+        metavar="NAME",
+        help="for --model: the layer whose output is the representation (default: the last one that will do)",
+    )
+    run.add_argument(
+        "--resize",
+        type=numbers.whole(1, numbers.PIXELS),
+        default=None,
+        metavar="N",
+        help="for --model: scale images to NxN pixels for it",
+    )
 
 
 def run(a: argparse.Namespace) -> None:
-    """Play what the options ask for to its end; json, a table, or both. Raises LabError."""
+    """Run the requested method to its end; print or write the result. Raises LabError."""
     target = target_of(a.json)
-    from core.data.registry import load
     from core.experiments.session.memory_estimate import require_room
     from core.methods import method
     from core.methods.base import require_no_model
@@ -26,13 +113,9 @@ def run(a: argparse.Namespace) -> None:
         require_no_model(unlearner)
     if a.save and a.model is not None:
         raise RequestError(
-            "--save keeps runs of the Lab's own models; bring --model on the page, and play it there"
+            "--save keeps runs of the Lab's own models only; to keep a run of your model, upload it on the page"
         )
-    setup = setup_of(a)
-    dataset = load(a.dataset, data_dir=a.data_dir)
-    setup = replace(setup, dataset=dataset.name)  # the key that a path was kept under
-    if setup.task in ("class", "data", "noise") and setup.plant is None:
-        setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
+    setup, dataset = setup_and_dataset(a)
     split = setup.split(dataset)
     if a.share is not None and a.method != "laf+r":
         raise RequestError(
@@ -42,17 +125,17 @@ def run(a: argparse.Namespace) -> None:
     config = setup.config(split)
     require_room(setup, split, config, references=1, watched=a.save)
     unlearner = method(a.method, config)
-    result = _play(split, unlearner, a, _own(a, split), setup)
+    result = _play(split, unlearner, a, _uploaded_model(a, split), setup)
     if a.json == "-":
         print(json.dumps(result))
     elif not a.quiet:
-        print(_table(result, split, a.method))
-    if target is not None:  # last: the table stands where the file cannot be written
+        print(run_table(result, split, a.method))
+    if target is not None:  # last, so that the table is printed even if the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
 
 
-def _own(a: argparse.Namespace, split: Any) -> Any:
-    """The model of --model, checked and measured; None without one. Raises LabError."""
+def _uploaded_model(a: argparse.Namespace, split: Any) -> Any:
+    """Return the checked model of --model, or None without the option. Raises LabError."""
     if a.model is None:
         if (a.arch, a.layer, a.resize) != (None, None, None):
             raise RequestError("--arch, --layer and --resize describe a model; name its file with --model")
@@ -61,53 +144,43 @@ def _own(a: argparse.Namespace, split: Any) -> Any:
         raise RequestError("--model needs --arch, torchvision's name of the net (or the Lab's)")
     from core.models.uploads import as_original, check
 
-    own = check(a.arch, a.layer or "", path_of(a.model), split.dataset, size=a.resize)
-    model = as_original(own, split)
+    uploaded = check(a.arch, a.layer or "", path_of(a.model), split.dataset, size=a.resize)
+    model = as_original(uploaded, split)
     if not a.quiet:
-        print(own.about.describe(), file=sys.stderr)
+        print(uploaded.about.describe(), file=sys.stderr)
     return model
 
 
-def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: Any) -> dict[str, Any]:
-    """Train (unless the model is the user's ``own``), unlearn, retrain, measure: the JSON of the contract."""
+def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setup: Any) -> dict[str, Any]:
+    """Train (unless the user ``uploaded`` a model), unlearn, retrain and evaluate; return the result for JSON."""
     import time
 
     from core.evaluation.metrics import evaluate
     from core.methods import METHODS
-    from core.methods.base import has_own_original
-    from core.runs.original_models import original
     from core.runs.run import Run, finish
     from core.runs.storage import let_go
     from core.runtime.device import peak_memory_mb, pick_device
-    from core.runtime.progress import run_to_end
-    from core.training.supervised import train
 
     show = ProgressBars(quiet=a.quiet)
     device = str(pick_device(a.device))
-    if own is not None:
-        model = own.to(device)
-    elif has_own_original(unlearner):
-        model = run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
-    else:
-        model = train(split, seed=a.seed, device=device, progress=show)
+    model = _original(split, unlearner, a, uploaded, device, show)
     runs = {}
-    for name, one in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
+    for name, method in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
         if name not in runs:
-            keep = a.save and one is unlearner
+            keep = a.save and method is unlearner
             runs[name] = run = (
-                _kept(one, model, split, setup) if keep else Run(one, model, split, seed=a.seed)
+                _kept(method, model, split, setup) if keep else Run(method, model, split, seed=a.seed)
             )
             run.on_progress = show
             finish(run)
     show.close()
     if runs[unlearner.name].recorder is not None:
-        _tell_kept(runs[unlearner.name].recorder, quiet=a.quiet)
+        _report_kept(runs[unlearner.name].recorder, quiet=a.quiet)
         let_go(runs[unlearner.name])
     start = time.perf_counter()
-    run, gold = runs[unlearner.name], runs["retrain"].result
-    models = {"original": model, "retrained": gold, "unlearned": run.result}
-    reports = {name: evaluate(m, split, references=[gold]) for name, m in models.items()}
-    spent = run.seconds
+    run, retrained = runs[unlearner.name], runs["retrain"].result
+    models = {"original": model, "retrained": retrained, "unlearned": run.result}
+    reports = {name: evaluate(m, split, references=[retrained]) for name, m in models.items()}
     return {
         "schema": 1,
         "dataset": split.dataset.name,
@@ -120,8 +193,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: An
         "metrics": {name: _numbers(r) for name, r in reports.items()},
         "seconds": {
             "train": model.provenance.seconds if model.provenance else 0.0,
-            "vae": spent.get("vae", 0.0) + spent.get("vae_f", 0.0),
-            "unlearn": sum(v for k, v in spent.items() if k not in ("vae", "vae_f", "evaluate")),
+            **_seconds(run.seconds),
             "retrain": runs["retrain"].seconds["retrain"],
             "evaluate": time.perf_counter() - start,
         },
@@ -129,8 +201,30 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, own: Any, setup: An
     }
 
 
+def _original(
+    split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, device: str, show: ProgressBars
+) -> Any:
+    from core.methods.base import has_own_original
+    from core.runs.original_models import original
+    from core.runtime.progress import run_to_end
+    from core.training.supervised import train
+
+    if uploaded is not None:
+        return uploaded.to(device)
+    if has_own_original(unlearner):
+        return run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
+    return train(split, seed=a.seed, device=device, progress=show)
+
+
+def _seconds(spent: Any) -> dict[str, float]:
+    return {
+        "vae": spent.get("vae", 0.0) + spent.get("vae_f", 0.0),
+        "unlearn": sum(v for k, v in spent.items() if k not in ("vae", "vae_f", "evaluate")),
+    }
+
+
 def _kept(unlearner: Any, model: Any, split: Any, setup: Any) -> Any:
-    """A run with frames and a map, kept on disk as it goes."""
+    """Return a run with frames and a map that is written to disk as it advances."""
     from core.config import EvalConfig
     from core.projection.projection import Projection
     from core.runs.checkpoints import Checkpoints
@@ -145,8 +239,8 @@ def _kept(unlearner: Any, model: Any, split: Any, setup: Any) -> Any:
     return run
 
 
-def _tell_kept(recorder: Any, *, quiet: bool) -> None:
-    """Say on standard error where the run is kept and how large it is, or why it is not."""
+def _report_kept(recorder: Any, *, quiet: bool) -> None:
+    """Print on standard error where the run is kept and its size, or why it is not kept."""
     from core.runs.storage import megabytes, room
 
     if recorder.problem is not None or not recorder.is_kept:
@@ -159,7 +253,7 @@ def _tell_kept(recorder: Any, *, quiet: bool) -> None:
 def _numbers(report: Any) -> dict[str, Any]:
     names = ("train_r", "train_f", "test", "test_r", "test_f")
     found: dict[str, Any] = {name: getattr(report, name) for name in names}
-    for name in ("clean_f", "planted"):  # where there are wrong labels, or something was planted
+    for name in ("clean_f", "planted"):  # only with wrong labels or a plant
         if getattr(report, name) is not None:
             found[name] = getattr(report, name)
     found["attack"] = report.attack.as_dict()
@@ -167,58 +261,3 @@ def _numbers(report: Any) -> dict[str, Any]:
     found["commonest_answer"] = report.commonest
     found["commonest_share"] = report.commonest_share
     return found
-
-
-def _table(result: dict[str, Any], split: Any, method: str) -> str:
-    """A table a person can read."""
-    from core.methods import origin_of
-    from core.methods.laf.fast import SPEEDS, is_measured
-
-    percent = {
-        "train_r": "Train_r",
-        "train_f": "Train_f",
-        "test": "Test",
-        "test_r": "Test_r",
-        "test_f": "Test_f",
-    }
-    if split.clean_y is not None:
-        percent["clean_f"] = "clean_f"
-    if split.planted is not None:
-        percent["planted"] = "planted"
-    what = split.request.describe(split.dataset.classes)
-    lines = [
-        f"{split.dataset.title}: forget {what} ({len(split.forget_rows):,} of {len(split.train):,} images), seed {result['seed']}",
-        f"{'':12}" + "".join(f"{v:>9}" for v in percent.values()) + f"{'one answer':>12}{'JS':>7}{'AUC':>20}",
-    ]
-    for name, numbers in result["metrics"].items():
-        cells = "".join(f"{_percent(numbers[k]):>9}" for k in percent)
-        attack = numbers["attack"]
-        auc = (
-            "too few images"
-            if attack["auc"] is None
-            else f"{attack['auc']:.2f} [{attack['auc_low']:.2f}, {attack['auc_high']:.2f}]"
-        )
-        share = (
-            f"{_percent(numbers['commonest_share'])}: {split.dataset.classes[numbers['commonest_answer']]}"
-        )
-        lines.append(f"{name:12}{cells}{share:>12}{numbers['js_to_retrained']:7.2f}{auc:>20}")
-    s = result["seconds"]
-    lines.append(
-        f"seconds: train {s['train']:.1f}, VAEs {s['vae']:.1f}, unlearn {s['unlearn']:.1f}, retrain {s['retrain']:.1f}, "
-        f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
-    )
-    settings = origin_of(method, split.dataset.family, split.task)
-    if result["speed"] == "fast":
-        measured = is_measured(split.dataset.family, split.task)
-        settings = f"fast, approximate: {SPEEDS['fast'].partition(': ')[2]}; " + (
-            "measured: docs/performance.md" if measured else "by a rule of thumb, not measured here"
-        )
-    lines.append(f"settings: {settings}")
-    lines.append(
-        "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
-    )
-    return "\n".join(lines)
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"

@@ -1,58 +1,90 @@
-"""`laf runs` and `laf purge`: the runs that are kept, from a terminal; and everything of some images found and removed."""
+"""`laf runs` lists, shows, exports and deletes kept runs; `laf purge` removes everything kept of some images."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
+import sys
 from typing import Any
 
 from core.errors import RequestError
-from dashboard.cli.terminal import path_of, require_folder, require_writable, target_of, write
+from dashboard.cli.terminal import path_of, require_folder, require_writable, target_of, write, write_json
 
 
 def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
-    """The options of both."""
+    """Add `runs` with its sub-commands, and `purge`; return their parsers."""
     runs: argparse.ArgumentParser = commands.add_parser(
         "runs", help="list, show, export and delete kept runs"
     )
     moves = runs.add_subparsers(dest="move", required=True, metavar="list | show | export | rm")
-    listed = moves.add_parser("list", help="all kept runs, newest first")
-    shown = moves.add_parser("show", help="one run: what it was and how it stands")
-    exported = moves.add_parser("export", help="a run as a file")
-    removed = moves.add_parser("rm", help="delete runs for good")
+    listed = moves.add_parser("list", help="list all kept runs, newest first")
+    shown = moves.add_parser("show", help="show one run: its settings and its state")
+    exported = moves.add_parser("export", help="write a run to a file")
+    removed = moves.add_parser("rm", help="delete runs permanently")
     for command in (shown, exported):
         command.add_argument("id", help="as `laf runs list` shows it; its first letters suffice")
     removed.add_argument("id", nargs="+", help="as `laf runs list` shows them")
     exported.add_argument(
         "--format",
         default="html",
-        help="html: a page that plays it; csv or parquet: its tables; safetensors: its model (default: html)",
+        help="html: a page that replays it; csv or parquet: its tables; safetensors: its model (default: html)",
     )
-    exported.add_argument("--out", default=None, metavar="PATH", help="file to write (default: named after the run, here)")  # fmt: skip
+    exported.add_argument(
+        "--out",
+        default=None,
+        metavar="PATH",
+        help="file to write (default: named after the run, in this folder)",
+    )
     for command in (listed, shown):
-        command.add_argument("--json", default=None, metavar="FILE", help="write it as json; - for standard output")  # fmt: skip
+        command.add_argument(
+            "--json", default=None, metavar="FILE", help="write it as JSON; - for standard output"
+        )
+    return runs, listed, shown, exported, removed, _add_purge(commands)
+
+
+def _add_purge(commands: Any) -> argparse.ArgumentParser:
     purged: argparse.ArgumentParser = commands.add_parser(
         "purge", help="find and remove everything kept of some images"
     )
-    purged.add_argument("--dataset", required=True, help="whose images they are: a name, or own-… for data you brought")  # fmt: skip
-    purged.add_argument("--ids", default=None, metavar="FILE", help="ids of training or test images, one a line; - for standard input")  # fmt: skip
-    purged.add_argument("--subject", action="append", default=[], metavar="NAME", help="all images of one subject, as the CSV called it; may be given again")  # fmt: skip
-    purged.add_argument("--remove-datasets", action="store_true", help="remove a data set whole where a class of it would have no image left")  # fmt: skip
-    purged.add_argument("--data-dir", default=None, metavar="DIR", help="folder of downloaded data (default: $LAF_HOME/data)")  # fmt: skip
-    purged.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    purged.add_argument("--json", default=None, metavar="FILE", help="write the manifest as json; - for standard output")  # fmt: skip
-    return runs, listed, shown, exported, removed, purged
+    purged.add_argument(
+        "--dataset", required=True, help="dataset of the images: a name, or own-… for uploaded data"
+    )
+    purged.add_argument(
+        "--ids",
+        default=None,
+        metavar="FILE",
+        help="ids of training or test images, one a line; - for standard input",
+    )
+    purged.add_argument(
+        "--subject",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="all images of one subject, as named in the CSV; may be given again",
+    )
+    purged.add_argument(
+        "--remove-datasets",
+        action="store_true",
+        help="remove a whole dataset if one of its classes would have no image left",
+    )
+    purged.add_argument(
+        "--data-dir", default=None, metavar="DIR", help="folder of downloaded data (default: $LAF_HOME/data)"
+    )
+    purged.add_argument("--dry-run", action="store_true", help="only print what would be removed")
+    purged.add_argument(
+        "--json", default=None, metavar="FILE", help="write the manifest as JSON; - for standard output"
+    )
+    return purged
 
 
 def runs(a: argparse.Namespace) -> None:
-    """One of the moves. Raises LabError."""
+    """Run the chosen sub-command. Raises LabError."""
     {"list": _list, "show": _show, "export": _export, "rm": _rm}[a.move](a)
 
 
 def purge(a: argparse.Namespace) -> None:
-    """Remove what is kept of the images. Raises LabError."""
-    _check(a.json)
+    """Remove everything kept of the named images, and print the manifest. Raises LabError."""
+    target_of(a.json)
     require_folder(a.data_dir, option="--data-dir")
     from core.experiments.purge import purge as remove
     from dashboard.cli.options import ids_in
@@ -60,49 +92,58 @@ def purge(a: argparse.Namespace) -> None:
     if a.ids is None and not a.subject:
         raise RequestError("name the images with --ids FILE, or all images of a subject with --subject NAME")
     manifest = remove(
-        a.dataset, () if a.ids is None else ids_in(a.ids), subjects=a.subject, data_dir=a.data_dir,
-        dry_run=a.dry_run, remove_datasets=a.remove_datasets,
-    )  # fmt: skip
-    if _told(a.json, manifest.as_dict()):
+        a.dataset,
+        () if a.ids is None else ids_in(a.ids),
+        subjects=a.subject,
+        data_dir=a.data_dir,
+        dry_run=a.dry_run,
+        remove_datasets=a.remove_datasets,
+    )
+    if write_json(a.json, manifest.as_dict()):
         return
     word = "would go" if a.dry_run else "gone"
     for entry in manifest.removed:
         print(f"{entry.what if not a.dry_run else word:10} {entry.path}: {entry.why}")
     for entry in manifest.left:
         print(f"{'left':10} {entry.path}: {entry.why}")
-    print(f"{manifest.images:,} images of {manifest.dataset}: {len(manifest.removed)} things {word}, {len(manifest.left)} for you to look at")  # fmt: skip
+    print(
+        f"{manifest.images:,} images of {manifest.dataset}: {len(manifest.removed)} things {word}, {len(manifest.left)} for you to look at"
+    )
     if manifest.receipt is not None:
-        print(f"receipt: {manifest.receipt} (not kept; with what you asked for it proves that the manifest is of this purge)")  # fmt: skip
+        print(
+            f"receipt: {manifest.receipt} (not kept; together with your request it proves that the manifest belongs to this purge)"
+        )
 
 
 def _list(a: argparse.Namespace) -> None:
-    _check(a.json)
-    import sys
-
+    target_of(a.json)
     from core.runs.storage import list_runs, next_to_go, room, went
 
     infos, problems = list_runs()
     used = room()
     for problem in problems:
         print(f"laf: {problem}", file=sys.stderr)
-    if _told(a.json, [i.as_dict() for i in infos]):
+    if write_json(a.json, [i.as_dict() for i in infos]):
         return
     if not infos:
         print("no run is kept; `laf run --save` keeps one, and so does the Lab")
     for i in infos:
-        print(f"{i.id}  {i.created:%Y-%m-%d %H:%M}  {i.phase:9} {i.steps:>6,}/{i.total_steps:<6,} {i.bytes / 1e6:7.1f} MB  {i.title}")  # fmt: skip
+        print(
+            f"{i.id}  {i.created:%Y-%m-%d %H:%M}  {i.phase:9} {i.steps:>6,}/{i.total_steps:<6,} {i.bytes / 1e6:7.1f} MB  {i.title}"
+        )
     if infos:
         print(used.describe())
     if used.is_near:
-        print(f"The limit is near. Next to go: {'; '.join(next_to_go()) or 'none, so no further run would be kept'}")  # fmt: skip
-    for told in went():
-        print(told)
+        print(
+            f"The limit is near. Next to go: {'; '.join(next_to_go()) or 'none, so no further run would be kept'}"
+        )
+    for notice in went():
+        print(notice)
 
 
 def _show(a: argparse.Namespace) -> None:
-    _check(a.json)
-    from core.runs.storage import megabytes, read_run, run_info
-    from dashboard.presentation.charts.runs import on_all_images
+    target_of(a.json)
+    from core.runs.storage import read_run, run_info
 
     run_id = _named(a.id)
     info, kept = run_info(run_id), read_run(run_id)
@@ -119,8 +160,14 @@ def _show(a: argparse.Namespace) -> None:
         "last": numbers,
         "report": kept.about.get("report"),
     }
-    if _told(a.json, values):
-        return
+    if not write_json(a.json, values):
+        _print_run(info, kept, numbers)
+
+
+def _print_run(info: Any, kept: Any, numbers: dict[str, float]) -> None:
+    from core.runs.storage import megabytes
+    from dashboard.presentation.charts.runs import on_all_images
+
     print(f"{info.title}\n{info.id}, begun {info.created:%Y-%m-%d %H:%M} UTC, {info.phase}")
     print(f"{info.setup.dataset}: forget {info.forget}; {info.setup.method}, seed {info.setup.seed}")
     print(f"{info.steps:,} of {info.total_steps:,} steps, {info.frames:,} frames, {megabytes(info.bytes)}")
@@ -130,9 +177,9 @@ def _show(a: argparse.Namespace) -> None:
         print(f"step {mark['step']}: {mark['text']}")
     if numbers:
         print("last frame: " + ", ".join(f"{k} {100 * v:.1f} %" for k, v in numbers.items()))
-    told = on_all_images(kept.about)
-    if told is not None:
-        print(told)
+    final = on_all_images(kept.about)
+    if final is not None:
+        print(final)
     if info.note:
         print(info.note)
 
@@ -158,14 +205,17 @@ def _rm(a: argparse.Namespace) -> None:
 
     found = list(dict.fromkeys(_named(i) for i in a.id))
     for run_id in found:
-        run_folder(run_id)  # one that is not there: none is deleted
+        run_folder(run_id)  # raises before any run is deleted
     for run_id in found:
         remove_run(run_id)
         print(f"{run_id} is deleted")
 
 
 def _named(text: str) -> str:
-    """The run that ``text`` is the id of, or the beginning of only one."""
+    """Return the id of the run that ``text`` names in full or by its first letters.
+
+    Raises RequestError where several runs begin with ``text``.
+    """
     from core.runs.storage import runs_home
 
     root = runs_home()
@@ -176,16 +226,3 @@ def _named(text: str) -> str:
     if len(found) > 1:
         raise RequestError(f"{len(found)} runs begin with {text!r}; give more of the id")
     return found[0]
-
-
-def _check(target: str | None) -> None:
-    target_of(target)
-
-
-def _told(target: str | None, values: Any) -> bool:
-    """As json where it was asked for; whether standard output is taken."""
-    if target == "-":
-        print(json.dumps(values))
-    elif target is not None:
-        write(path_of(target), json.dumps(values, indent=1) + "\n")
-    return target == "-"

@@ -1,7 +1,8 @@
-"""A terminal: bars of progress, and files that are refused before the work rather than after it."""
+"""Progress bars, output files that are checked before the work begins, and JSON output."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RequestError, StoreError
+from dashboard.presentation.progress_bars import StageBars
 
 TITLES = {
     "train": "train",
@@ -21,47 +23,21 @@ TITLES = {
 }
 
 
-class ProgressBars:
-    """A bar for each stage, on a terminal."""
+class ProgressBars(StageBars):
+    """Progress bars of a command; none where standard error is not a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._off = quiet or not sys.stderr.isatty()
-        self._bar: Any = None
-        self._stage = ""
+        super().__init__(TITLES, on=not quiet and sys.stderr.isatty())
 
-    def __call__(self, progress: Any) -> None:
-        if self._off:
+    def show(self, title: str, done: int, total: int, current: str) -> None:
+        """Show one bar for work of many kinds; ``current`` names the part in progress."""
+        if not self._on:
             return
-        from tqdm import tqdm
-
-        if progress.stage != self._stage:
-            self.close()
-            self._stage = progress.stage
-            self._bar = tqdm(
-                total=progress.total,
-                desc=f"{TITLES.get(progress.stage, progress.stage):10}",
-                file=sys.stderr,
-                leave=True,
-            )
-        self._bar.update(progress.done - self._bar.n)
-
-    def show(self, what: str, done: int, total: int, now: str) -> None:
-        """One bar for work of many kinds; ``now`` says which goes on."""
-        if self._off:
-            return
-        from tqdm import tqdm
-
         if self._bar is None:
-            self._bar = tqdm(total=total, desc=what, file=sys.stderr, leave=True)
-        self._bar.set_postfix_str(now, refresh=False)
+            self._bar = self._new_bar(title, total)
+        self._bar.set_postfix_str(current, refresh=False)
         self._bar.update(done - self._bar.n)
         self._bar.refresh()
-
-    def close(self) -> None:
-        """Finish the bar in progress."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
 
 
 def path_of(text: str) -> Path:
@@ -70,13 +46,13 @@ def path_of(text: str) -> Path:
 
 
 def require_folder(text: str | None, *, option: str) -> None:
-    """Raise RequestError where ``text`` is no folder; None is none."""
+    """Raise RequestError where ``text`` is not a folder; None passes."""
     if text is not None and not (text and os.path.isdir(path_of(text))):
-        raise RequestError(f"{option} {text!r} is no folder that can be read; name a folder")
+        raise RequestError(f"{option} {text!r} is not a folder that can be read; name a folder")
 
 
 def target_of(text: str | None, *, option: str = "--json") -> Path | None:
-    """Return the file to write, checked; None where there is none or ``text`` is -, standard output."""
+    """Return the file to write, checked; None where ``text`` is None or - (standard output)."""
     if text in (None, "-"):
         return None
     path = path_of(str(text))
@@ -85,7 +61,7 @@ def target_of(text: str | None, *, option: str = "--json") -> Path | None:
 
 
 def require_writable(path: Path, *, option: str = "--json") -> None:
-    """Refuse before the work, not after it. Raises RequestError."""
+    """Raise RequestError where ``path`` cannot be written; called before the work begins."""
     target = Path(os.path.realpath(path))
     folder = target.parent
     try:
@@ -93,12 +69,12 @@ def require_writable(path: Path, *, option: str = "--json") -> None:
             raise RequestError(f"{option} {path} is a folder; name a file")
         if not folder.is_dir():
             raise RequestError(
-                f"the folder {folder} for {option} does not exist; make it, or name a file elsewhere"
+                f"the folder {folder} for {option} does not exist; create it, or name a file elsewhere"
             )
         if target.is_symlink() or not os.access(target if target.exists() else folder, os.W_OK):
             raise RequestError(f"{option} {path} cannot be written; name a file elsewhere")
         if _is_replaced(target):
-            with tempfile.TemporaryFile(dir=folder) as probe:  # a disk that is full or read-only says so now
+            with tempfile.TemporaryFile(dir=folder) as probe:  # fails on a full or read-only disk
                 probe.write(b"\n")
     except OSError as error:
         raise RequestError(
@@ -107,9 +83,12 @@ def require_writable(path: Path, *, option: str = "--json") -> None:
 
 
 def write(path: Path, content: str | bytes, *, option: str = "--json") -> None:
-    """Write ``content`` to ``path``; a reader sees the old file or the new one. Raises StoreError and leaves the old one."""
+    """Write ``content`` to ``path`` atomically: a reader sees the old file or the new one.
+
+    Raises StoreError and leaves the old file unchanged.
+    """
     data = content if isinstance(content, bytes) else content.encode(errors="backslashreplace")
-    target = Path(os.path.realpath(path))  # a link stays a link
+    target = Path(os.path.realpath(path))  # follow a link rather than replace it
     part = target.with_name(f".laf-{secrets.token_hex(8)}")
     try:
         if not _is_replaced(target):
@@ -129,6 +108,18 @@ def write(path: Path, content: str | bytes, *, option: str = "--json") -> None:
         ) from error
 
 
+def write_json(target: str | None, values: Any, *, ascii_only: bool = True) -> bool:
+    """Write ``values`` as JSON to the file ``target``, or to standard output for -; None writes nothing.
+
+    Return True where standard output is taken, so that the caller prints no table.
+    """
+    if target == "-":
+        print(json.dumps(values, ensure_ascii=ascii_only))
+    elif target is not None:
+        write(path_of(target), json.dumps(values, indent=1, ensure_ascii=ascii_only) + "\n")
+    return target == "-"
+
+
 def _is_replaced(target: Path) -> bool:
-    """Return False for a device, a pipe, and a file in a folder that takes no new files: they are written in place."""
+    """Return False for a device, a pipe, and a file in a read-only folder, which are written in place."""
     return (target.is_file() or not target.exists()) and os.access(target.parent, os.W_OK)

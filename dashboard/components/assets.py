@@ -1,11 +1,11 @@
-"""Where the browser finds the components' modules; imports nothing of weight, since the server names them before anything else is there."""
+"""Paths of the components' JavaScript modules; imports nothing heavy, since the server needs them first."""
 
 from pathlib import Path
 
 HERE = Path(__file__).parent
 COMPONENTS = {  # name -> folder
     "feed": "feed",
-    "theatre": "map_view",
+    "map_view": "map_view",
     "timeline": "timeline",
     "readouts": "readouts",
     "gallery": "gallery",
@@ -15,7 +15,7 @@ COMPONENTS = {  # name -> folder
 
 
 def modules() -> list[str]:
-    """Paths of the components' modules, as the browser asks for them."""
+    """Return the paths of the components' modules as the browser requests them."""
     return [
         f"_stcore/bidi-components/laf-lab.{name}/{path.relative_to(HERE / folder / 'frontend').as_posix()}"
         for name, folder in COMPONENTS.items()

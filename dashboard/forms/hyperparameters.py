@@ -1,4 +1,4 @@
-"""The popover "Knobs": LAF's settings, from when each counts, and what the preset has."""
+"""The popover "Knobs": LAF's hyperparameters, when a change takes effect, and the preset's values."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import streamlit as st
 from core.config import LAFConfig
 from core.errors import LabError
 from core.runs.run import Phase
-from dashboard.forms.lazy_popover import late_popover
+from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.text.hyperparameters import (
     NEXT_RUN,
     NEXT_STEP,
     Hyperparameter,
-    described,
+    describe_changes,
     differences,
-    laf_of,
-    said,
-    shown,
-    turned,
+    hyperparameters_of,
+    laf_config,
+    value_text,
+    with_values,
 )
 from dashboard.session import lab as state
 from dashboard.session.lab import Lab
@@ -28,10 +28,10 @@ COLUMNS = 4
 
 
 def popover(lab: Lab) -> None:
-    """For methods that have knobs; those of the fork while there is one."""
+    """Show the popover, disabled for methods without hyperparameters; it edits the fork while there is one."""
     e = lab.experiment
     run = e.run
-    if run is None or laf_of(run.config) is None:
+    if run is None or laf_config(run.config) is None:
         st.popover(
             "Knobs", disabled=True, help=_why_none(lab), width="stretch", key=f"knobs-none-{lab.token}"
         )
@@ -39,10 +39,14 @@ def popover(lab: Lab) -> None:
     preset, now = e.preset(), e.driven.config
     changed = bool(differences(preset, now))
     label = "Knobs **·**" if changed else "Knobs"
-    what = f"Changed: {described(preset, now)}" if changed else "Settings of the method; the preset's so far"
-    # closed and made anew whenever what it shows is another run's, or was applied
+    what = (
+        f"Changed: {describe_changes(preset, now)}"
+        if changed
+        else "Hyperparameters of the method; still those of the preset"
+    )
+    # a new key closes the popover for another run and after a change was applied
     key = f"knobs-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}"
-    box, wanted = late_popover(label, help=what, width="stretch", key=key)
+    box, wanted = lazy_popover(label, help=what, width="stretch", key=key)
     if wanted:
         with box, st.container(key="knobs"):
             _form(lab, preset, now)
@@ -51,53 +55,51 @@ def popover(lab: Lab) -> None:
 def _why_none(lab: Lab) -> str:
     if lab.experiment.run is None:
         return "The original model is still being prepared"
-    return "These are LAF's settings; the method that is played has none of them"
+    return "These are LAF's hyperparameters; the chosen method has none of them"
 
 
 def _form(lab: Lab, preset: Any, now: Any) -> None:
     e = lab.experiment
-    base, mine = laf_of(preset), laf_of(now)
+    base, current = laf_config(preset), laf_config(now)
     assert base is not None
-    assert mine is not None
+    assert current is not None
     run = e.driven
     running, over = e.phase is Phase.RUNNING, run.phase.over
     with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}", border=False):
-        top = st.container()  # in sight, however long the list is
+        top = st.container()  # the buttons stay in sight above a long list
         values: dict[str, Any] = {}
         for when in (NEXT_STEP, NEXT_RUN):
             st.markdown(
                 f"**{'Of the fork, ' if e.fork_run is not None and when == NEXT_STEP else ''}{when}**"
             )
-            group = [k for k in shown(mine) if k.when == when]
-            for row in range(
-                0, len(group), COLUMNS
-            ):  # a row begins on one line, however long the words above are
+            group = [k for k in hyperparameters_of(current) if k.when == when]
+            for row in range(0, len(group), COLUMNS):  # separate columns for each row align its widgets
                 columns = st.columns(COLUMNS, gap="small")
-                for column, knob in zip(columns, group[row : row + COLUMNS], strict=False):
+                for column, parameter in zip(columns, group[row : row + COLUMNS], strict=False):
                     with column:
-                        values[knob.key] = _widget(knob, base, mine, lab.token)
+                        values[parameter.key] = _widget(parameter, base, current, lab.token)
         apply, begin, reset = top.columns(3)
-        why = "The run is playing; pause it first" if running else "The run is at its end" if over else None
+        why = "The run is playing; pause it first" if running else "The run has finished" if over else None
         with apply:
-            step = st.form_submit_button(
+            apply_now = st.form_submit_button(
                 "Apply from the next step",
                 type="primary",
                 width="stretch",
                 disabled=why is not None,
-                help=why or "The history marks it",
+                help=why or "The timeline marks the change",
             )
         with begin:
-            fresh = st.form_submit_button(
-                "Reset with these", width="stretch", help="A fresh run with all of these settings"
+            restart = st.form_submit_button(
+                "Reset with these", width="stretch", help="A new run with these hyperparameters"
             )
         with reset:
             preset_again = st.form_submit_button(
-                "Reset to preset", width="stretch", help="A fresh run with the preset's settings"
+                "Reset to preset", width="stretch", help="A new run with the preset's hyperparameters"
             )
-    if step:
-        _do(lambda: e.change(turned(now, values)))
-    elif fresh:
-        _do(lambda: e.begin_with(turned(now, values)))
+    if apply_now:
+        _do(lambda: e.change(with_values(now, values)))
+    elif restart:
+        _do(lambda: e.begin_with(with_values(now, values)))
     elif preset_again:
         _do(lambda: e.begin_with(None))
     problem = state.recall_and_forget("knobs-problem")
@@ -105,10 +107,10 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
         top.error(problem)
 
 
-def _do(move: Any) -> None:
-    """Make the move, or say in a sentence why not and leave what was typed."""
+def _do(action: Any) -> None:
+    """Run ``action``; on failure show its message and keep the user's input."""
     try:
-        move()
+        action()
     except LabError as error:
         state.remember("knobs-problem", str(error))
         return
@@ -116,27 +118,34 @@ def _do(move: Any) -> None:
     st.rerun()
 
 
-def _widget(knob: Hyperparameter, preset: LAFConfig, now: LAFConfig, token: str) -> Any:
-    """One knob at its value, with the preset's beside it."""
-    theirs, mine = knob.of(preset), knob.of(now)
+def _widget(parameter: Hyperparameter, preset: LAFConfig, now: LAFConfig, token: str) -> Any:
+    """Show one hyperparameter at its value, with the preset's beside it; return the user's value."""
+    preset_value, current = parameter.of(preset), parameter.of(now)
     label = (
-        f"{knob.label} · preset {said(knob, theirs)}"
-        if mine == theirs
-        else f"{knob.label} · **preset {said(knob, theirs)}**"
+        f"{parameter.label} · preset {value_text(parameter, preset_value)}"
+        if current == preset_value
+        else f"{parameter.label} · **preset {value_text(parameter, preset_value)}**"
     )
-    key = f"knob-{knob.key}-{token}-{mine}-{state.recall('knobs', 0)}"
-    if knob.choices is not None:
-        options = list(knob.choices)
-        value: Any = st.selectbox(label, options, options.index(mine), format_func=lambda v: knob.choices[v],  # type: ignore[index]
-                                  key=key)  # fmt: skip
-    elif knob.whole:
-        value = st.number_input(label, value=int(mine), step=1, format="%d", key=key)
+    key = f"knob-{parameter.key}-{token}-{current}-{state.recall('knobs', 0)}"
+    if parameter.choices is not None:
+        options = list(parameter.choices)
+        value: Any = st.selectbox(
+            label,
+            options,
+            options.index(current),
+            format_func=lambda v: parameter.choices[v],  # type: ignore[index]
+            key=key,
+        )
+    elif parameter.whole:
+        value = st.number_input(label, value=int(current), step=1, format="%d", key=key)
     else:
-        value = st.number_input(label, value=float(mine), step=_step(float(theirs)), format="%.6g", key=key)
-    st.caption(knob.help)
+        value = st.number_input(
+            label, value=float(current), step=_step(float(preset_value)), format="%.6g", key=key
+        )
+    st.caption(parameter.help)
     return value
 
 
 def _step(value: float) -> float:
-    """A tenth of the preset's value, so that one click is a small change."""
+    """Return a tenth of the preset's value, so that one click is a small change."""
     return value / 10 if value > 0 else 0.1

@@ -1,4 +1,4 @@
-"""Popovers whose contents are made when they are first opened: a form that nobody looks at was half of what each click had the server do."""
+"""Popovers that build their contents when they are first opened, to keep reruns cheap."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.session import lab
 
 
-def late_popover(label: str, *, key: str, **options: Any) -> tuple[DeltaGenerator, bool]:
-    """A popover, and whether to fill it: from its first opening on, so that what was begun in a form outlives closing it.
+def lazy_popover(label: str, *, key: str, **options: Any) -> tuple[DeltaGenerator, bool]:
+    """Return a popover, and True from its first opening on, when the caller must fill it.
 
-    ``options`` are those of ``st.popover``; ``key`` names it for as long as its contents are the same form.
+    A form keeps its input while the popover is closed. ``options`` are those of ``st.popover``; ``key`` stays the same as
+    long as the contents are the same form.
     """
     box = st.popover(label, key=key, on_change="rerun", **options)
     if box.open:

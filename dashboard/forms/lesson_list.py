@@ -1,4 +1,4 @@
-"""All lessons, who it is that learns, and what a teacher needs: links, the class's name, the way to the key."""
+"""The page without a lesson: all lessons, the student's name and number, and links and exports for teachers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dashboard.session.lesson_session import CONTROLS, LessonLink
 POLL_S = 1.0
 
 SAID = {
-    "open": "open: everything may be turned",
-    "fixed": "fixed: data and settings stand, except where a step needs them",
+    "open": "open: every control can be used",
+    "fixed": "fixed: data and settings cannot be changed, except where a step needs it",
     "hidden": "hidden: only the lesson's own buttons",
 }
 
 
 def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> None:
-    """The page without a lesson."""
+    """Show the page without a lesson."""
     lesson_session = lab.lesson_session
     if lesson_session.problem:
         st.warning(as_text(lesson_session.problem))
@@ -57,37 +57,51 @@ def _card(lab: Lab, lesson: Lesson) -> None:
         st.markdown(f"**{lesson.number} · {lesson.title}**")
         st.caption(lesson.goal)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.button(word, key=f"lesson-enter-{lesson.id}", on_click=lesson_session.enter, args=(lesson,),
-                      help=f"{word}: {lesson.title}")  # fmt: skip
+            st.button(
+                word,
+                key=f"lesson-enter-{lesson.id}",
+                on_click=lesson_session.enter,
+                args=(lesson,),
+                help=f"{word}: {lesson.title}",
+            )
             st.caption(f"{state}about {lesson.minutes} minutes · {len(lesson.parts)} steps")
 
 
 def _who(lab: Lab) -> None:
     lesson_session = lab.lesson_session
     with st.container(border=True, key="lesson-who", gap="small"):
-        st.markdown("**Who you are**, if you hand in what you did")
+        st.markdown("**Who you are**, if you hand in your work")
         name = st.text_input("Name", value=lesson_session.who.name, key="lesson-name", max_chars=80)
-        number = st.text_input("Student's number", value=lesson_session.who.number, key="lesson-number", max_chars=40,
-                               help="Decides your seed, so that your runs are your own")  # fmt: skip
+        number = st.text_input(
+            "Student's number",
+            value=lesson_session.who.number,
+            key="lesson-number",
+            max_chars=40,
+            help="Determines your seed, so that your runs differ from others'",
+        )
         if (name.strip(), number.strip()) != (lesson_session.who.name, lesson_session.who.number):
             lesson_session.called(name, number)
         seed = lesson_session.seed
         st.caption(
-            f"Your seed is {seed}: another model, another map, the same questions."
+            f"Your seed is {seed}. It gives another model and another map; the questions are the same."
             if seed
             else "Without a number the seed is 0."
         )
 
 
 def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
-    """A link that opens a lesson as the teacher wants it."""
+    """Show the form for a link that opens a lesson with the teacher's options."""
     link = lab.lesson_session.link
     with st.expander("For teachers", key="lesson-teacher"):
         names = [lesson.id for lesson in lessons]
         titles = {lesson.id: f"{lesson.number} · {lesson.title}" for lesson in lessons}
         chosen = st.selectbox("Lesson", names, format_func=titles.__getitem__, key="lesson-link-lesson")
-        group = st.text_input("Class", value=link.group or "", key="lesson-link-class",
-                              help="Predictions are counted for each class apart")  # fmt: skip
+        group = st.text_input(
+            "Class",
+            value=link.group or "",
+            key="lesson-link-class",
+            help="Predictions are counted separately for each class",
+        )
         controls = st.selectbox(
             "Controls", CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
         )
@@ -97,28 +111,42 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
         except RequestError as error:
             st.error(str(error))
             return
-        words = replace(
+        parameters = replace(
             LessonLink(), lesson=chosen, group=group.strip() or None, controls=controls, present=present
         ).words()
         st.caption("Link to this lesson")
-        st.code(f"{(st.context.url or '').split('?')[0]}?{urlencode(words)}", language=None, wrap_lines=True)
+        st.code(
+            f"{(st.context.url or '').split('?')[0]}?{urlencode(parameters)}", language=None, wrap_lines=True
+        )
         _page_of(lab, next(x for x in lessons if x.id == chosen))
         st.caption("The key: `laf lesson key`. Marking: `laf grade FOLDER`.")
 
 
 def _page_of(lab: Lab, lesson: Lesson) -> None:
-    """The lesson as a file, for a class of any size."""
+    """Show the form that exports the lesson as one file, for a class of any size."""
     lesson_session = lab.lesson_session
-    st.caption("The lesson as one file that opens from disk, without a server and offline")
+    st.caption("The lesson as one file that works offline, without a server")
     number, button = st.columns([1, 1.6], gap="small", vertical_alignment="bottom")
     with number:
-        seed = st.number_input("Seed", 0, 9999, 0, key="lesson-page-seed", disabled=not lesson.own_seed,
-                               help="Another seed is another model and other numbers; the texts speak of seed 0")  # fmt: skip
+        seed = st.number_input(
+            "Seed",
+            0,
+            9999,
+            0,
+            key="lesson-page-seed",
+            disabled=not lesson.own_seed,
+            help="Another seed gives another model and other numbers; the texts describe seed 0",
+        )
     made = lesson_session.replaying
     busy = made is not None and made.busy
     with button:
-        if st.button("Play it into a page", key="lesson-page-make", disabled=busy, width="stretch",
-                     help="Plays every step as a student would: half a minute and more"):  # fmt: skip
+        if st.button(
+            "Play it into a page",
+            key="lesson-page-make",
+            disabled=busy,
+            width="stretch",
+            help="Plays every step as a student would; takes half a minute or more",
+        ):
             lesson_session.replaying = made = lab.replay(lesson, int(seed))
             busy = made.busy
     if made is not None and busy:
@@ -127,14 +155,23 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
         st.error(made.error)
     elif made is not None and made.page is not None:
         if made.failed:
-            st.warning(f"With seed {made.seed} the check of step {', '.join(map(str, made.failed))} does not pass; the page says so.")  # fmt: skip
-        st.download_button(f"Save {made.file_name} ({len(made.page.encode()) / 1e6:.1f} MB)", made.page, made.file_name, "text/html",
-                           on_click="ignore", key="lesson-page-save", width="stretch")  # fmt: skip
+            st.warning(
+                f"With seed {made.seed} the check of step {', '.join(map(str, made.failed))} does not pass; the page says so."
+            )
+        st.download_button(
+            f"Save {made.file_name} ({len(made.page.encode()) / 1e6:.1f} MB)",
+            made.page,
+            made.file_name,
+            "text/html",
+            on_click="ignore",
+            key="lesson-page-save",
+            width="stretch",
+        )
 
 
 @st.fragment(run_every=POLL_S)
 def _wait_for(made: LessonExportJob) -> None:
-    """How far it is; the page is drawn again once it is there."""
+    """Show the export's progress; rerun the page when it is ready."""
     if made.busy:
         st.progress(made.share, text=made.said)
     else:

@@ -1,4 +1,4 @@
-"""The strip beside the Lab that leads through a lesson: text, what to do, what is checked, prediction, summary, what to hand in."""
+"""The panel beside the Lab that leads through a lesson: prediction, text, actions, checks, questions and submission."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from core.runs.records import Phase
 from dashboard.presentation.text import lesson_html
 from dashboard.session.lab import Lab
 
-HEIGHT = 694  # of the text; the rows above and below it make it as high as the Lab beside it
+HEIGHT = 694  # px of the text; with the rows above and below it the panel is as high as the Lab
 TALLY_S = 2.0
 
 
 def panel(lab: Lab) -> None:
-    """The whole strip."""
+    """Show the panel of the open lesson."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
@@ -54,39 +54,70 @@ def _turns(lab: Lab) -> None:
     at, last = lesson_session.progress.at, len(lesson_session.lesson.parts) + 1
     held = lesson_session.held
     with st.container(horizontal=True, gap="small", key="lesson-turns"):
-        st.button("Back", key="lesson-back", on_click=lesson_session.turn, args=(-1,), disabled=at == 0, shortcut="Shift+N",
-                  help="The part before (shift N)")  # fmt: skip
+        st.button(
+            "Back",
+            key="lesson-back",
+            on_click=lesson_session.turn,
+            args=(-1,),
+            disabled=at == 0,
+            shortcut="Shift+N",
+            help="The previous part (shift N)",
+        )
         if at < last:
-            st.button("Next", key="lesson-next", on_click=lesson_session.turn, args=(1,), disabled=held is not None, shortcut="N",
-                      type="primary", help=held or "The next part (N)", width="stretch")  # fmt: skip
+            st.button(
+                "Next",
+                key="lesson-next",
+                on_click=lesson_session.turn,
+                args=(1,),
+                disabled=held is not None,
+                shortcut="N",
+                type="primary",
+                help=held or "The next part (N)",
+                width="stretch",
+            )
             if held is not None and lesson_session.part is not None and lesson_session.part.check is not None:
-                st.button("Skip", key="lesson-skip", on_click=lesson_session.turn, args=(1,), type="tertiary",
-                          help="Go on without passing; what is handed in says so")  # fmt: skip
+                st.button(
+                    "Skip",
+                    key="lesson-skip",
+                    on_click=lesson_session.turn,
+                    args=(1,),
+                    type="tertiary",
+                    help="Continue without passing; your submission records it",
+                )
         else:
             st.button("Begin again", key="lesson-again", on_click=lesson_session.begin_again, width="stretch")
 
 
 def _beginning(lab: Lab) -> None:
-    """Title, goal, and the prediction."""
+    """Show title, goal and the prediction."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
     st.markdown(f"#### {lesson.number} · {lesson.title}")
     st.markdown(f"**Goal.** {lesson.goal}")
-    question, mine = lesson.prediction, lesson_session.progress.prediction
+    question, predicted = lesson.prediction, lesson_session.progress.prediction
     st.markdown(f"**First, predict.** {question.text}")
-    if mine is None:
+    if predicted is None:
         chosen = _choices(question, f"lesson-prediction-{lesson.id}")
-        st.button("This is my prediction", key="lesson-predict", disabled=chosen is None, type="primary",
-                  on_click=lesson_session.predict, args=(chosen or 1,), help="The first one counts")  # fmt: skip
+        st.button(
+            "This is my prediction",
+            key="lesson-predict",
+            disabled=chosen is None,
+            type="primary",
+            on_click=lesson_session.predict,
+            args=(chosen or 1,),
+            help="The first prediction counts",
+        )
     else:
-        st.html(f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[mine - 1])}</b></p><p>The end of the lesson comes back to it.</p></div>")  # fmt: skip
+        st.html(
+            f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[predicted - 1])}</b></p><p>The end of the lesson returns to it.</p></div>"
+        )
     if lesson_session.link.present:
         _class(lab)
 
 
 def _class(lab: Lab) -> None:
-    """The class's predictions, when the teacher asks for them."""
+    """Show the class's predictions, once the teacher turns them on."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
@@ -118,9 +149,17 @@ def _step(lab: Lab, verdict: object) -> None:
     st.markdown(part.text)
     if part.do is not None:
         busy = e.phase is Phase.RUNNING or lesson_session.tour.busy
-        waits = "The Lab is at it; wait, or pause it" if busy else None
-        st.button(part.do.label, key=f"lesson-do-{key}", on_click=lesson_session.do, disabled=busy, shortcut="D",
-                  type="primary" if lesson_session.held else "secondary", help=waits or "Does this in the Lab (D)", width="stretch")  # fmt: skip
+        waits = "The Lab is busy; wait, or pause the run" if busy else None
+        st.button(
+            part.do.label,
+            key=f"lesson-do-{key}",
+            on_click=lesson_session.do,
+            disabled=busy,
+            shortcut="D",
+            type="primary" if lesson_session.held else "secondary",
+            help=waits or "Does this in the Lab (D)",
+            width="stretch",
+        )
     if part.look:
         st.html(f"<p class='lesson-look'><b>Look:</b> {_plain(part.look)}</p>")
     facts = lesson_session.facts()
@@ -143,7 +182,7 @@ def _step(lab: Lab, verdict: object) -> None:
 
 
 def _asked(lab: Lab, question: Question, key: str) -> None:
-    """A question of a step; the first answer counts."""
+    """Show a step's question; the first answer counts."""
     lesson_session = lab.lesson_session
     given = lesson_session.progress.answers.get(str(lesson_session.progress.at))
     st.markdown(f"**{question.text}**")
@@ -161,15 +200,21 @@ def _asked(lab: Lab, question: Question, key: str) -> None:
 
 
 def _choices(question: Question, key: str) -> int | None:
-    """The number, from 1, of the choice that is picked."""
+    """Show the choices, and return the number of the picked one, counted from 1."""
     texts = [re.sub(r"([*_$\[\]])", r"\\\1", c) for c in question.choices]
-    picked = st.radio(question.text, range(len(texts)), index=None, format_func=texts.__getitem__, key=key,
-                      label_visibility="collapsed")  # fmt: skip
+    picked = st.radio(
+        question.text,
+        range(len(texts)),
+        index=None,
+        format_func=texts.__getitem__,
+        key=key,
+        label_visibility="collapsed",
+    )
     return None if picked is None else picked + 1
 
 
 def _end(lab: Lab) -> None:
-    """The prediction again, the summary with its formula, and the file to hand in."""
+    """Show the prediction's result, the summary with its formulas, and the file to hand in."""
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
@@ -185,8 +230,10 @@ def _end(lab: Lab) -> None:
         st.caption(lesson.formula_says)
     wanted = checked(lesson)
     passed = sum(str(i) in lesson_session.progress.passed for i in wanted)
-    st.html(f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(lesson_session.finished).lower()}'>"
-            f"<p>{passed} of {len(wanted)} checks passed by your runs</p></div>")  # fmt: skip
+    st.html(
+        f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(lesson_session.finished).lower()}'>"
+        f"<p>{passed} of {len(wanted)} checks passed by your runs</p></div>"
+    )
     _hand_in(lab)
 
 
@@ -197,7 +244,7 @@ def _hand_in(lab: Lab) -> None:
     who = lesson_session.who
     if not who.number:
         st.caption(
-            "To hand this in, say who you are on the page of all lessons, before you begin: your number decides your seed."
+            "To hand this in, enter your name and number on the page of all lessons before you begin. The number determines your seed."
         )
     try:
         values = submission(lesson, who, lesson_session.progress)

@@ -1,4 +1,4 @@
-"""The choice of a method, with what it reads and where its settings come from."""
+"""The choice of a method, with the labels it reads and the origin of its settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SHARES = (5, 25, 50, 100)  # % of the labels of D_r that repair may read
 
 
 def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
-    """``setup`` with the method that is picked, and the share of labels where it has one. ``task``: whose preset is played."""
+    """Show the choice of a method, and return ``setup`` with it, its share of labels and its speed.
+
+    ``task``: the task whose preset is used.
+    """
     names = list(METHODS)
     at = names.index(setup.method) if setup.method in names else names.index("laf")
     name = st.selectbox("Method", names, index=at, format_func=title, key=f"method-{token}")
@@ -43,7 +46,7 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
         )
         if speed == "fast" and not is_measured(family, task):
             st.caption(
-                "No fast settings were measured for this dataset and task: these follow a rule of thumb."
+                "No fast settings were measured for this dataset and task; these follow a rule of thumb."
             )
     for broken, why in METHODS.broken.items():
         st.caption(f"The method {broken} of another package was not loaded: {why}")
@@ -51,35 +54,35 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
 
 
 def title(name: str) -> str:
-    """Its title, and marks that somebody wants to see before choosing."""
-    return " · ".join([made(name).title, *marks(name)])
+    """Return the method's title with its marks."""
+    return " · ".join([method_class(name).title, *marks(name)])
 
 
 def marks(name: str) -> list[str]:
-    """What a method asks for that LAF does not."""
-    found = ["reads labels"] if made(name).needs_labels else []
-    return [*found, "own original"] if has_own_original(made(name)) else found
+    """Return what a method needs that LAF does not: labels, or an original of its own."""
+    found = ["reads labels"] if method_class(name).needs_labels else []
+    return [*found, "own original"] if has_own_original(method_class(name)) else found
 
 
 def about(name: str) -> str:
-    """One line on what it does, and what it needs."""
-    lines = (inspect.getdoc(made(name)) or "").split("\n\n")
-    said = " ".join(lines[0].replace("`", "").split())
-    said += "" if not said or said.endswith(".") else "."
-    if not made(name).needs_labels:
-        said += " Reads no label."
-    if has_own_original(made(name)):
-        said += " It cannot begin with the common original: it trains its own, so the map is another one."
-    return said.strip()
+    """Return one line about what the method does and needs."""
+    lines = (inspect.getdoc(method_class(name)) or "").split("\n\n")
+    text = " ".join(lines[0].replace("`", "").split())
+    text += "" if not text or text.endswith(".") else "."
+    if not method_class(name).needs_labels:
+        text += " Reads no label."
+    if has_own_original(method_class(name)):
+        text += " It trains its own original instead of the common one, so its map differs."
+    return text.strip()
 
 
-def made(name: str) -> Any:
-    """The class."""
+def method_class(name: str) -> Any:
+    """Return the method's class."""
     return METHODS[name]
 
 
 def settings(name: str, config: Any) -> list[tuple[str, str]]:
-    """What of a config belongs in the line of facts."""
+    """Return the settings of ``config`` that the line of facts shows, as label and value."""
     laf = getattr(config, "laf", config)
     if hasattr(laf, "temperature") and hasattr(laf, "lr_ue"):
         found = [("τ", f"{laf.temperature:g}"), ("lr UE", f"{laf.lr_ue:g}"), ("lr RA", f"{laf.lr_ra:g}")]

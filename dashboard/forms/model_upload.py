@@ -1,4 +1,4 @@
-"""Bring your own model: a dialog that checks and measures it before it is used, and the choice between what is kept."""
+"""The dialog of uploaded models, which checks and measures each before use, and the choice between kept models."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from dashboard.session.lab import Lab
 
 log = logging.getLogger(__name__)
 
-FAILED = "This file could not be checked, and nothing was kept; save the model again with safetensors.torch.save_file."
+FAILED = "This file could not be checked, and nothing was kept. Save the model again with safetensors.torch.save_file."
 LIMIT_MB = 1024
-TRAINED = ""  # the choice of a model that the Lab trains itself
+TRAINED = ""  # the choice "Trained by the Lab"
 SIZES = {
     0: "as they are (224 if needed)",
     64: "64×64",
@@ -33,12 +33,12 @@ SIZES = {
 }
 HOW = (
     "The weights as a safetensors file, `safetensors.torch.save_file(model.state_dict(), …)`, with the names that torchvision gives "
-    "them. A pickle (.pt, .pth) is not read: it could run anything. Retraining beside it begins with fresh weights."
+    "them. A pickle (.pt, .pth) is refused, since it can run code. Retrained models begin with fresh weights."
 )
 
 
 def choice(lab: Lab, name: str) -> str | None:
-    """In the Data form: which original model is used on dataset ``name``; None: one that the Lab trains."""
+    """Show the choice of the original model for dataset ``name``; return its key, or None for one trained by the Lab."""
     setup, dataset = lab.experiment.setup, lab.experiment.dataset
     if name != setup.dataset or dataset is None:
         return None
@@ -50,23 +50,31 @@ def choice(lab: Lab, name: str) -> str | None:
     picked = here
     if len(keys) > 1:
         picked = st.selectbox(
-            "Original model", keys, index=keys.index(here), key=f"model-{lab.token}",
+            "Original model",
+            keys,
+            index=keys.index(here),
+            key=f"model-{lab.token}",
             format_func=lambda key: "Trained by the Lab" if key == TRAINED else _short(found.get(key)),
-        )  # fmt: skip
-    st.button("Your own model…", key=f"own-model-{lab.token}", on_click=_ask, width="stretch",
-              help="Use a model that you trained: architecture, layer, safetensors file")  # fmt: skip
+        )
+    st.button(
+        "Your own model…",
+        key=f"own-model-{lab.token}",
+        on_click=_ask,
+        width="stretch",
+        help="Use a model that you trained: architecture, layer, safetensors file",
+    )
     return picked or None
 
 
 def show(lab: Lab) -> None:
-    """The dialog, where it was asked for; called in every run of the script."""
+    """Show the dialog if it is open; called in every rerun."""
     if state.recall("dialog", ("", ""))[0] == "model":
         st.dialog("Your own model", width="medium", on_dismiss=_close)(_dialog)(lab)
 
 
 def _ask() -> None:
     state.remember("dialog", ("model", ""))
-    state.remember("dialogs", dataset_upload.asked() + 1)
+    state.remember("dialogs", dataset_upload.dialogs_opened() + 1)
 
 
 def _close() -> None:
@@ -103,7 +111,7 @@ def _dialog(lab: Lab) -> None:
     st.html(report(own.about, dataset.classes))
     if own.about.test.share < 2 * own.about.guessing:
         st.warning(
-            "It is hardly better than guessing: is this the dataset, the scale and the normalisation it was trained with?"
+            "The model is hardly better than guessing. Check that dataset, scale and normalisation are those it was trained with."
         )
     if st.button("Use this model", key="own-model-use", type="primary", width="stretch"):
         problem = _use(lab, own)
@@ -116,38 +124,56 @@ def _dialog(lab: Lab) -> None:
 def where(
     dataset: Dataset, *, key: str = "own-model", usual: str | None = None
 ) -> tuple[str, str | None, int | None]:
-    """Architecture, layer and scale, as chosen in the form ``key``; ``usual`` is the architecture that it begins with."""
+    """Show the form ``key`` for architecture, layer and scale, and return the choices.
+
+    ``usual``: the architecture chosen at first.
+    """
     from core.models.torchvision_net import architectures
 
     left, right = st.columns([1.4, 1])
     names = [*architectures(), *uploads.LAB]
     first = usual if usual in names else "resnet18"
-    arch = left.selectbox("Architecture", names, index=names.index(first), key=f"{key}-arch",
-                          help="A classifier of torchvision's, or one of the Lab's nets")  # fmt: skip
-    scale = right.selectbox("Images are seen", list(SIZES), format_func=SIZES.__getitem__, key=f"{key}-size",
-                           disabled=arch in uploads.LAB,
-                           help="Scale of the images that the net was trained on; the Lab's own nets take them as they are")  # fmt: skip
+    arch = left.selectbox(
+        "Architecture",
+        names,
+        index=names.index(first),
+        key=f"{key}-arch",
+        help="A torchvision classifier, or one of the Lab's networks",
+    )
+    scale = right.selectbox(
+        "Images are seen",
+        list(SIZES),
+        format_func=SIZES.__getitem__,
+        key=f"{key}-size",
+        disabled=arch in uploads.LAB,
+        help="Image size that the network was trained on; the Lab's own networks use images unscaled",
+    )
     size = scale or None
     layers = uploads.layer_names(arch, dataset, size=size)
-    layer = st.selectbox("Layer whose output is the representation", layers, index=len(layers) - 1, key=f"{key}-layer-{arch}-{size}",
-                         help="In the order of computing; what follows it is the head")  # fmt: skip
+    layer = st.selectbox(
+        "Layer whose output is the representation",
+        layers,
+        index=len(layers) - 1,
+        key=f"{key}-layer-{arch}-{size}",
+        help="In the order of computation; the layers after it are the head",
+    )
     return arch, layer, size
 
 
 def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Dataset) -> UploadedModel | str:
-    """The checked model, or the sentence that says what is wrong; looked at once."""
+    """Return the checked model, or a sentence that says what is wrong; each upload is checked once."""
     asked = (file.file_id, arch, layer, size, dataset.fingerprint)
     known = state.recall("checked-model")
     if known is not None and known[0] == asked:
         found: UploadedModel | str = known[1]
         return found
-    with st.spinner("Reading and measuring it"):
+    with st.spinner("Reading and measuring the model"):
         try:
             classroom_options.check(file)
             found = uploads.check(arch, layer, file.getvalue(), dataset, title=file.name, size=size)
         except LabError as error:
             found = str(error)
-        except Exception:  # no file may stop the page
+        except Exception:  # no upload may stop the page
             log.exception("the upload %r could not be checked", file.name)
             found = FAILED
     state.remember("checked-model", (asked, found))
@@ -155,7 +181,7 @@ def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Datase
 
 
 def _use(lab: Lab, own: UploadedModel) -> str | None:
-    """Keep it and open the Lab on it; else the sentence that says why not, the Lab as it was."""
+    """Keep the model and open the Lab with it; on failure return a sentence and leave the Lab unchanged."""
     try:
         if lab.classroom is not None and not uploads.model_claims(own.key).is_of(lab.browser):
             lab.classroom.check_model()
@@ -166,7 +192,7 @@ def _use(lab: Lab, own: UploadedModel) -> str | None:
 
 
 def _kept(lab: Lab) -> None:
-    """What this browser may see, with a way to share and to remove what is its own."""
+    """Show the kept models that this browser may see; its own ones can be shared and removed."""
     for key, about in uploads.kept_models(lab.browser).items():
         claims = uploads.model_claims(key)
         left, middle, right = st.columns([4, 1, 1], vertical_alignment="center")
@@ -182,14 +208,18 @@ def _kept(lab: Lab) -> None:
             if shared != was:
                 _do(lambda: uploads.share_model(key, shared, str(lab.browser)))  # noqa: B023 - called at once
         open_here = key == lab.experiment.setup.model
-        if right.button("Remove", key=f"remove-model-{key}", disabled=open_here,
-                        help="It is open in this Lab" if open_here else None):  # fmt: skip
+        if right.button(
+            "Remove",
+            key=f"remove-model-{key}",
+            disabled=open_here,
+            help="This Lab uses it" if open_here else None,
+        ):
             _do(lambda: uploads.remove_model(key, lab.browser))  # noqa: B023 - called at once
 
 
-def _do(move: Any) -> None:
+def _do(action: Any) -> None:
     try:
-        move()
+        action()
     except LabError as error:
         st.error(str(error))
     else:
@@ -197,14 +227,14 @@ def _do(move: Any) -> None:
 
 
 def report(about: ModelInfo, classes: tuple[str, ...]) -> str:
-    """Shapes and accuracies as one piece of HTML."""
+    """Return shapes and accuracies as HTML."""
     facts = {
         "Net": about.net,
         "Parameters": f"{about.parameters:,}",
         "Representation": f"{about.width:,} numbers",
         "Head": about.head,
-        "Right on training images": _told(about.train),
-        "Right on test images": _told(about.test),
+        "Right on training images": _accuracy_text(about.train),
+        "Right on test images": _accuracy_text(about.test),
     }
     facts |= {"Images scaled to": f"{about.size}×{about.size}"} if about.size else {}
     cells = "".join(f"<span class='fact'>{k} <b>{html.escape(v)}</b></span>" for k, v in facts.items())
@@ -216,6 +246,10 @@ def report(about: ModelInfo, classes: tuple[str, ...]) -> str:
     return f"<div class='own'><div class='own-facts'>{cells}</div><p>Test, by class: {each}{more}.</p></div>"
 
 
-def _told(accuracy: uploads.Accuracy) -> str:
-    part = "" if accuracy.images == accuracy.of else f" (of {accuracy.of:,}, measured in the time there was)"
+def _accuracy_text(accuracy: uploads.Accuracy) -> str:
+    part = (
+        ""
+        if accuracy.images == accuracy.of
+        else f" (of {accuracy.of:,}, the rest was not measured, to save time)"
+    )
     return f"{100 * accuracy.share:.1f} % of {accuracy.images:,}{part}"

@@ -1,16 +1,16 @@
 /**
- * The default's map from the page itself, while Streamlit is still on its way; the theatre takes its place.
- * dashboard/server/asgi.py writes this into the page behind the text of components/map_view/frontend/camera.js and components/feed/frontend/theme.js: a request for them would wait
- * behind all of Streamlit's own.
+ * The default run's map, drawn from data in the page while Streamlit is still loading; the map view replaces it.
+ * dashboard/server/asgi.py writes this into the page after the text of components/map_view/frontend/camera.js and
+ * components/feed/frontend/theme.js, since a request for them would wait behind all of Streamlit's own.
  */
 /* global Camera, applyTheme */
-const MOST = 30_000; // ms; whatever goes wrong is seen by then
-const [SMALL, LARGE] = [2.5, 3.5]; // radii of remaining and forgotten points, as in the theatre
+const MOST = 30_000; // ms after which the early map is removed in any case
+const [SMALL, LARGE] = [2.5, 3.5]; // radii of remaining and forgotten points, as in the map view
 const early = document.getElementById("laf-early");
 const { position: packed, forget: [first, last] } = JSON.parse(early.querySelector("script").textContent);
 const position = new Int16Array(Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0)).buffer);
 
-/** "dark" or "light", where somebody chose it in Streamlit's menu; else the system decides. */
+/** Return "dark" or "light" if the user chose it in Streamlit's menu, otherwise null. */
 function chosen() {
   try {
     const key = Object.keys(localStorage).find((name) => name.startsWith("stActiveTheme"));
@@ -50,7 +50,7 @@ function draw() {
   early.dataset.drawn = "true";
 }
 
-/** Away, when another page is shown, when something is said in its place, or when it took too long. */
+/** Remove the map when another page or an error is shown, or after too long. */
 function watch(start) {
   if (!early.isConnected) return;
   const gone = location.pathname !== start.path || performance.now() - start.time > MOST;
@@ -59,6 +59,6 @@ function watch(start) {
 }
 
 window.lafLab ??= {};
-window.lafLab.arrived = () => early.remove(); // called by the theatre
+window.lafLab.arrived = () => early.remove(); // called by the map view
 draw();
 watch({ path: location.pathname, time: performance.now() });

@@ -11,7 +11,7 @@ from core.evaluation.forget_suggestions import Filter, ordered
 from dashboard.components.feed import picks_feed
 from dashboard.components.gallery import gallery
 from dashboard.components.map_view import map_view
-from dashboard.forms import forget_set
+from dashboard.forms import forget_lists, forget_set
 from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs.forget_suggestions import WORK, SuggestionJob
@@ -67,7 +67,7 @@ def _chosen_rows(job: SuggestionJob, picks: SelectionState, dataset: Dataset, to
     with suggest:
         forget_set.suggestions(picks, job, dataset, token)
     with lists:
-        forget_set.lists(picks, dataset, token)
+        forget_lists.lists(picks, dataset, token)
     tab_state.remember("forget-order", order)
     return _rows(order, wanted, job, dataset)
 

@@ -12,7 +12,7 @@ from dashboard.components.feed import line, picks_feed
 from dashboard.components.map_view import map_view
 from dashboard.components.readouts import readouts
 from dashboard.components.timeline import timeline
-from dashboard.forms import dataset_upload, setup
+from dashboard.forms import dataset_upload, setup, transport
 from dashboard.presentation.text.status_text import as_text
 from dashboard.server.frame_socket import words
 from dashboard.session import resources, tab_state
@@ -94,7 +94,7 @@ def page(lab: Lab) -> None:
     setup.setup_bar(lab)
     buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
     with buttons:
-        setup.transport(lab)
+        transport.transport(lab)
     with line:
         timeline("timeline", lab.token, on_travel=lambda value: travelled(lab, value))
     stage(lab, [2, 1.08])
@@ -106,7 +106,7 @@ def stage(lab: Lab, widths: Sequence[float]) -> None:
     left, right = st.columns(widths, gap="small")
     with left:
         map_view(
-            "theatre",
+            "map_view",
             lab.scene(),
             height=STAGE_HEIGHT,
             on_pick=lambda value: picked(lab, value),

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.lessons.library import load_lessons
 from dashboard.components.timeline import timeline
-from dashboard.forms import hyperparameters, lesson_list, method, setup
+from dashboard.forms import hyperparameters, lesson_list, method, transport
 from dashboard.forms.lesson_panel import panel
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
@@ -45,7 +45,7 @@ def _bar(lab: Lab) -> None:
     left, middle, facts = st.columns([6, 1.25, 3.1], gap="small", vertical_alignment="center")
     with left:
         if buttons:
-            setup.transport(lab)
+            transport.transport(lab)
         else:
             st.caption("Use the lesson's buttons to control the Lab.")
     with middle:

@@ -21,7 +21,8 @@ from core.experiments.studies import (
     share_study,
     study_claims,
 )
-from dashboard.cli.study import as_csv, as_json, spoken_time
+from dashboard.presentation.export.study_files import as_csv, as_json
+from dashboard.presentation.text.durations import spoken_time
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs import study as studying
 from dashboard.session.lab import Lab

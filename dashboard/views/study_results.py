@@ -10,6 +10,7 @@ import streamlit as st
 from core.experiments.studies import MEASURES, ResultsTable, Study, best, groups, is_running, joined
 from core.experiments.studies.spec import Span
 from dashboard.presentation.charts import studies as charts
+from dashboard.presentation.charts import study_lines
 from dashboard.session.jobs import study as studying
 from dashboard.session.lab import Lab
 from dashboard.session.polling import STUDY_S, poll
@@ -146,7 +147,7 @@ def _figure(study: Study, found: list[Any], choice: Choice) -> Any:
         if all(charts.spoken(g.point.get(k)) == charts.spoken(v) for k, v in choice.fixed.items())
     ]
     if choice.kind == FRONT:
-        return charts.front(shown, study.varied)
+        return study_lines.front(shown, study.varied)
     x, y, measure = choice.x, choice.y, choice.measure
     sampled = study.sample.fields if study.sample else {}
     if choice.kind == HEAT_MAP and (x in sampled or y in sampled):
@@ -154,7 +155,7 @@ def _figure(study: Study, found: list[Any], choice: Choice) -> Any:
         return charts.cloud(shown, x, y, measure, (log[0], log[1]))
     if choice.kind == HEAT_MAP:
         return charts.heat(shown, x, y, measure, _values(study, x), _values(study, y))
-    return charts.lines(shown, x or "variant", y, measure, _values(study, x) if x else [None])
+    return study_lines.lines(shown, x or "variant", y, measure, _values(study, x) if x else [None])
 
 
 def _values(study: Study, name: str | None) -> list[Any]:

@@ -125,7 +125,7 @@ class Page:
         from playwright.sync_api import expect
 
         expect(self.button("Play")).to_be_enabled(timeout=120_000)  # type: ignore[arg-type]
-        self.tab.wait_for_selector(".theatre[data-ready=true]")
+        self.tab.wait_for_selector(".map-view[data-ready=true]")
 
     def value(self, key: str) -> float:
         """A read-out as a number, from the page."""
@@ -133,7 +133,7 @@ class Page:
 
     def stats(self) -> dict[str, int]:
         """What the browser counted of this run: frames received, shown, lost; draws."""
-        run = self.tab.locator(".theatre").get_attribute("data-run")
+        run = self.tab.locator(".map-view").get_attribute("data-run")
         return self.tab.evaluate("run => ({...window.lafLab.store(run).stats})", run)
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ def test_no_page_has_a_serious_finding(server, open_page, scheme):
     turn_to(page, "Lab")
     page.wait_ready()
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=60_000)
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=60_000)
     page.tab.get_by_role("button", name=re.compile("^Knobs")).click()
     page.tab.get_by_label(re.compile("^VAE's epochs")).wait_for()
     problems += findings(page, "Lab, played, with its knobs")

@@ -25,7 +25,7 @@ def go(page, name: str) -> None:
 def play(page) -> None:
     page.wait_ready()
     page.button("Play").click()
-    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)
 
 
 def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, open_page):

@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-# At the release, before the theatre hears of it: the picture's pixels, and whether the run was playing.
+# At the release, before the map view hears of it: the picture's pixels, and whether the run was playing.
 WITNESS = """root => {
   const canvas = root.querySelector('.stage > canvas');
   root.addEventListener('pointerup', () => {
@@ -74,13 +74,13 @@ def wait_until(ask, seconds: float = 20) -> None:
 
 
 class Map:
-    """The theatre as a hand sees it."""
+    """The map view as a hand sees it."""
 
     def __init__(self, page) -> None:
         self.page, self.tab = page, page.tab
-        self.root = page.tab.locator(".theatre")
+        self.root = page.tab.locator(".map-view")
         self.root.evaluate(WITNESS)
-        self.box = self.tab.locator(".theatre .stage > canvas").bounding_box()
+        self.box = self.tab.locator(".map-view .stage > canvas").bounding_box()
 
     def draw(self, path: np.ndarray, *keys: str) -> dict:
         """Drag along ``path`` (k, 2), in shares of the map; what was found at the release."""
@@ -142,7 +142,7 @@ def forget_page(server, open_page):
     page.wait_ready()
     page.tab.get_by_role("link", name="Forget set").first.click()
     page.tab.wait_for_selector(".gallery[data-ready=true]")
-    page.tab.wait_for_selector(".theatre[data-ready=true]")
+    page.tab.wait_for_selector(".map-view[data-ready=true]")
     page.tab.get_by_text("training images are on the map").wait_for()
     page.tab.wait_for_timeout(500)
     return page
@@ -171,7 +171,7 @@ def test_a_lasso_returns_exactly_the_ids_under_it_while_zoomed_and_moved(forget_
     forget_page.tab.mouse.move(*on_screen(the_map.root.evaluate(PLACES))[40] + [box["x"], box["y"]])
     for _ in range(4):
         forget_page.tab.mouse.wheel(0, -240)
-    the_map.tab.locator(".theatre .stage > canvas").focus()
+    the_map.tab.locator(".map-view .stage > canvas").focus()
     forget_page.tab.keyboard.press("p")
     forget_page.tab.mouse.down()
     forget_page.tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
@@ -207,7 +207,7 @@ def test_keys_change_the_operation_and_undo_takes_it_back(forget_page):
 def test_a_box_and_a_click_without_a_drag(forget_page):
     the_map = Map(forget_page)
     forget_page.tab.keyboard.press("Escape")
-    the_map.tab.locator(".theatre").get_by_role("radio", name="box").click()
+    the_map.tab.locator(".map-view").get_by_role("radio", name="box").click()
     found = the_map.draw(np.array([[0.3, 0.2], [0.6, 0.7]]))
     low, high = np.sort(np.array(found["outline"])[[0, 2]], 0)
     size = np.array([the_map.box["width"], the_map.box["height"]])
@@ -232,13 +232,13 @@ def test_a_lasso_on_the_lab_while_it_plays_then_into_the_forget_set(server, open
     assert found["seen"]["position"] > 1
     assert np.abs(np.stack([found["x"], found["y"]], 1) - still).max() > 20, "points had moved"
     assert set(found["ids"]) == wanted(found)
-    bar = page.tab.locator(".theatre .picked")
+    bar = page.tab.locator(".map-view .picked")
     assert bar.inner_text().startswith(f"{len(found['ids']):,} images picked")
-    page.tab.locator(".theatre").get_by_role("button", name="Add to forget set").click()
+    page.tab.locator(".map-view").get_by_role("button", name="Add to forget set").click()
     page.tab.wait_for_selector(".gallery[data-ready=true]")
     wait_until(lambda: picked_by_server(page) == len(found["ids"]))
     page.tab.get_by_role("link", name="Lab", exact=True).first.click()
-    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)  # another page stopped nothing
+    page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)  # another page stopped nothing
     assert not page.problems
 
 
@@ -249,9 +249,9 @@ def test_escape_on_the_lab_clears_and_forget_these_opens_the_lab_on_them(server,
     run = the_map.root.get_attribute("data-run")
     the_map.draw(blob(np.random.default_rng(3)), "Shift")
     page.tab.keyboard.press("Escape")
-    page.tab.locator(".theatre .picked").wait_for(state="hidden")
+    page.tab.locator(".map-view .picked").wait_for(state="hidden")
     found = the_map.draw(blob(np.random.default_rng(3)), "Shift")
-    page.tab.locator(".theatre").get_by_role("button", name="Forget these").click()
+    page.tab.locator(".map-view").get_by_role("button", name="Forget these").click()
     wait_until(lambda: the_map.root.get_attribute("data-run") != run)
     page.wait_ready()
     page.tab.get_by_role("button", name=re.compile(rf"{len(found['ids']):,} chosen images")).wait_for()
@@ -290,7 +290,7 @@ def test_thumbnails_are_picked_and_used_in_the_lab(forget_page):
     page.tab.get_by_role("button", name=re.compile(rf"{count} chosen images")).wait_for()
     page.wait_ready()
     page.button("Play").click()
-    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)
     assert not page.problems
 
 
@@ -308,7 +308,7 @@ def test_suggestions_filter_and_lists(forget_page, tmp_path):
     assert picked_by_server(page) == 50
     ids = [
         int(i)
-        for i in tab.locator(".theatre").evaluate("r => [...window.lafLab.store(r.dataset.run).scene.ids]")
+        for i in tab.locator(".map-view").evaluate("r => [...window.lafLab.store(r.dataset.run).scene.ids]")
     ]
     file.write_text(f"# two\n{ids[0]}\n{ids[1]}, {ids[2]}\n")
     tab.locator("input[type=file]").set_input_files(file)

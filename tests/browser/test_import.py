@@ -79,7 +79,7 @@ def test_a_zip_is_shown_before_it_is_imported_and_then_plays(server, open_page, 
     page.tab.get_by_role("button", name=re.compile("^Forget class columns")).wait_for()
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
     end = time.monotonic() + 60
-    while int(page.tab.locator(".theatre").get_attribute("data-frames")) < 3:
+    while int(page.tab.locator(".map-view").get_attribute("data-frames")) < 3:
         assert time.monotonic() < end
         time.sleep(0.1)
     assert not page.problems
@@ -97,7 +97,7 @@ def test_a_bad_archive_is_one_sentence_and_the_lab_goes_on(server, open_page, br
     page.tab.keyboard.press("Escape")
     dialog.wait_for(state="detached")
     page.button("Play").click()
-    page.tab.wait_for_selector(".theatre[data-phase=running], .theatre[data-phase=done]")
+    page.tab.wait_for_selector(".map-view[data-phase=running], .map-view[data-phase=done]")
     page.tab.get_by_role("button", name=re.compile("^Data Digits")).wait_for()
     assert not page.problems
 

@@ -19,11 +19,11 @@ FORGOTTEN = "forget_train"
 def play_to_end(page) -> None:
     page.wait_ready()
     page.button("Play").click()
-    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)
 
 
 def frames(page) -> int:
-    return int(page.tab.locator(".theatre").get_attribute("data-frames"))
+    return int(page.tab.locator(".map-view").get_attribute("data-frames"))
 
 
 def wait_for_frames(page, count: int) -> None:
@@ -46,7 +46,7 @@ def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten
     page.tab.wait_for_timeout(500)
     assert page.value(FORGOTTEN) <= 0.05
     assert page.value(REMAINING) >= 0.95
-    page.tab.get_by_text(re.compile("^Forgotten")).first.wait_for()
+    page.tab.get_by_text(re.compile("^(Forgotten|No longer recognised)")).first.wait_for()
     assert page.tab.evaluate(
         "() => [...window.lafLab.stores?.values?.() ?? []].every(s => s.stats.lost === 0)"
     )
@@ -67,22 +67,22 @@ def test_scrubbing_back_shows_the_untouched_model_and_go_live_returns(server, op
     slider = page.tab.get_by_role("slider", name="Step")
     slider.focus()
     page.tab.keyboard.press("Home")
-    page.tab.wait_for_selector(".theatre[data-frame='0']")
+    page.tab.wait_for_selector(".map-view[data-frame='0']")
     assert page.value(FORGOTTEN) == pytest.approx(1.0, abs=0.02)
     page.tab.keyboard.press("ArrowRight")
-    page.tab.wait_for_selector(".theatre[data-frame='1']")
+    page.tab.wait_for_selector(".map-view[data-frame='1']")
     page.button("Go live").click()
-    page.tab.wait_for_selector(f".theatre[data-frame='{frames(page) - 1}']")
+    page.tab.wait_for_selector(f".map-view[data-frame='{frames(page) - 1}']")
     assert page.value(FORGOTTEN) == end
 
 
 def test_hovering_a_point_shows_its_image_and_what_became_of_it(server, open_page):
     page = open_page(server.url)
     page.wait_ready()
-    canvas = page.tab.locator(".theatre canvas").first
+    canvas = page.tab.locator(".map-view canvas").first
     canvas.focus()
     page.tab.keyboard.press("]")
-    card = page.tab.locator(".theatre .card")
+    card = page.tab.locator(".map-view .card")
     card.wait_for()
     text = card.inner_text()
     assert "digit" in text.lower() or "class" in text.lower() or "id" in text
@@ -92,8 +92,8 @@ def test_hovering_a_point_shows_its_image_and_what_became_of_it(server, open_pag
 def test_the_mouse_over_a_point_shows_the_same_card(server, open_page):
     page = open_page(server.url)
     page.wait_ready()
-    box = page.tab.locator(".theatre .stage canvas").first.bounding_box()
-    card = page.tab.locator(".theatre .card")
+    box = page.tab.locator(".map-view .stage canvas").first.bounding_box()
+    card = page.tab.locator(".map-view .card")
     for row in range(5, 95, 2):  # a scan meets a point soon
         for column in range(10, 95, 4):
             page.tab.mouse.move(box["x"] + box["width"] * column / 100, box["y"] + box["height"] * row / 100)
@@ -126,25 +126,25 @@ def test_another_method_is_chosen_and_the_retrained_cloud_is_drawn(server, open_
     # a click while the form is drawn anew is lost; a person takes this long to the button
     page.tab.wait_for_timeout(300)
     page.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    run = page.tab.locator(".theatre").get_attribute("data-run")
+    run = page.tab.locator(".map-view").get_attribute("data-run")
     page.tab.get_by_role("button", name="Forget these").first.click()
-    page.tab.wait_for_selector(f".theatre[data-ready=true]:not([data-run='{run}'])")
+    page.tab.wait_for_selector(f".map-view[data-ready=true]:not([data-run='{run}'])")
     play_to_end(page)
     expect(page.tab.locator("[data-key='clock.seconds']")).to_contain_text("Fine-tune")
     page.tab.locator("[data-key='loss.loss_remain'][data-value]:not([data-value=''])").wait_for()
-    page.tab.wait_for_selector(".theatre[data-references='5']", timeout=240_000)
+    page.tab.wait_for_selector(".map-view[data-references='5']", timeout=240_000)
     group = page.tab.get_by_role("radiogroup", name="Retrained")
     cloud = group.get_by_role("radio", name="all 5")
     expect(cloud).to_be_enabled()
     cloud.click()
-    page.tab.wait_for_selector(".theatre[data-cloud=true]")
+    page.tab.wait_for_selector(".map-view[data-cloud=true]")
     expect(page.tab.locator("[data-key=cloud]")).to_have_attribute("title", re.compile("held-out"))
     expect(page.tab.locator("[data-key='remain_train.place']")).to_have_attribute(
         "title", re.compile("band of 5|percentile of 5")
     )
-    page.tab.locator(".theatre .stage canvas").first.focus()
+    page.tab.locator(".map-view .stage canvas").first.focus()
     page.tab.keyboard.press("]")
-    expect(page.tab.locator(".theatre .card")).to_contain_text(re.compile(r"[1-5] of 5 say \d"))
+    expect(page.tab.locator(".map-view .card")).to_contain_text(re.compile(r"[1-5] of 5 say \d"))
     page.tab.get_by_role("button", name="Curve of attack AUC").click()
     expect(page.tab.locator(".balance h3")).to_have_text("attack AUC")
     assert not page.problems
@@ -161,7 +161,7 @@ def test_one_step_makes_one_frame_and_ten_make_ten(server, open_page):
     page.tab.wait_for_timeout(700)
     assert frames(page) == 12
     page.button("Reset").click()
-    page.tab.wait_for_selector(".theatre[data-frames='1']")
+    page.tab.wait_for_selector(".map-view[data-frames='1']")
 
 
 def test_the_space_bar_plays_and_pauses(server, open_page):
@@ -195,7 +195,7 @@ def test_switching_pages_stops_nothing(server, open_page):
     page.tab.get_by_role("heading", name="How to read the Lab").wait_for()
     page.tab.wait_for_timeout(1500)
     page.tab.get_by_role("link", name="Lab", exact=True).first.click()
-    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)
     wait_for_frames(page, 51)  # a page that was away gets them in several packets
     assert not page.problems
 
@@ -228,13 +228,13 @@ def test_closing_the_tab_stops_its_work(server, open_page):
 def test_a_wrong_request_says_what_would_be_right_and_leaves_the_lab_alone(server, open_page):
     page = open_page(server.url)
     page.wait_ready()
-    run = page.tab.locator(".theatre").get_attribute("data-run")
+    run = page.tab.locator(".map-view").get_attribute("data-run")
     page.button("Forget").click()
     for name in "123456789":
         page.tab.get_by_role("button", name=name, exact=True).click()
     page.tab.get_by_role("button", name="Forget these").click()
     page.tab.get_by_text("leave at least one out").wait_for()
-    assert page.tab.locator(".theatre").get_attribute("data-run") == run
+    assert page.tab.locator(".map-view").get_attribute("data-run") == run
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -260,7 +260,7 @@ def test_the_map_is_seen_before_streamlit_has_started_and_stays_in_its_place(ser
     for _ in range(2):  # the second time with a cookie
         page.wait_ready()
         expect(early).to_have_count(0)
-        there = page.tab.locator(".theatre").bounding_box()
+        there = page.tab.locator(".map-view").bounding_box()
         assert all(abs(box[side] - there[side]) < 1 for side in ("x", "y", "width", "height"))
         page.tab.reload()
     assert not page.problems

@@ -51,7 +51,7 @@ def knob(page, label: str, value: str) -> None:
     box.fill(value)
     box.press("Tab")
     page.tab.get_by_role("button", name="Reset with these").click()
-    page.tab.wait_for_selector(".theatre[data-phase=ready]")
+    page.tab.wait_for_selector(".map-view[data-phase=ready]")
     settle(page)
     page.tab.keyboard.press("Escape")
 
@@ -70,7 +70,7 @@ def do_step(page, lesson, number: int) -> None:
     if part.do is not None:
         button = page.button(part.do.label)
         if part.do.measure is not None:  # needs the retrained models
-            page.tab.wait_for_selector(".theatre[data-references='5']", timeout=120_000)
+            page.tab.wait_for_selector(".map-view[data-references='5']", timeout=120_000)
         expect(button).to_be_enabled()
         button.click()
     elif part.knobs:

@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def ten_steps(page) -> None:
     page.wait_ready()
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=60_000)
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frame", "10", timeout=60_000)  # and shown
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=60_000)
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frame", "10", timeout=60_000)  # and shown
     expect(page.tab).to_have_url(re.compile("run=[0-9]{8}.*step=10"), timeout=30_000)
 
 
@@ -37,7 +37,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
     ten_steps(page)
     address = page.tab.url
     page.tab.reload()
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=120_000)
     page.wait_ready()
     server.process.kill()  # as a crash does
     server.process.wait()
@@ -48,7 +48,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
         page.wait_ready()
         page.tab.get_by_text("Continue where you were?").wait_for()
         page.tab.get_by_role("button", name="Continue", exact=True).first.click()
-        expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+        expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=120_000)
         stranger = open_page(address.replace(server.url, again.url))  # another browser with the same address
         stranger.tab.get_by_text("that is yours or shared").wait_for()
         stranger.wait_ready()
@@ -58,7 +58,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
 
 
 def shown(page) -> int:
-    return int(page.tab.locator(".theatre").get_attribute("data-frame"))
+    return int(page.tab.locator(".map-view").get_attribute("data-frame"))
 
 
 def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server, open_page):
@@ -71,17 +71,17 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     expect(page.tab).to_have_url(re.compile("step=6$"))  # what is shown, not how far the run is
     address, there = page.tab.url, page.value("forget_train")
     page.tab.reload()
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert page.value("forget_train") == there
     page.tab.get_by_role("link", name="Runs").click()
     page.tab.get_by_text("paused at step 10").first.click()
     page.tab.get_by_text("Shared", exact=True).click()
     page.tab.wait_for_timeout(1500)
     other = open_page(address)
-    expect(other.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
+    expect(other.tab.locator(".map-view")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert other.value("forget_train") == there
     other.wait_ready()
-    expect(other.tab.locator(".theatre")).to_have_attribute("data-frames", "11")
+    expect(other.tab.locator(".map-view")).to_have_attribute("data-frames", "11")
     assert shown(other) == 6  # and stays
     assert not other.problems
 
@@ -90,10 +90,10 @@ def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(se
     page = open_page(server.url)
     ten_steps(page)
     page.tab.reload()
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=120_000)
     page.wait_ready()
     page.button("Step").click()
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frame", "11", timeout=60_000)
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frame", "11", timeout=60_000)
     assert not page.problems
 
 
@@ -113,7 +113,7 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
         page.tab.get_by_role("button", name="Download").click()
     assert got.value.suggested_filename.endswith(".html")
     page.tab.get_by_role("button", name="Fork", exact=True).click()
-    expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
+    expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=120_000)
     page.tab.get_by_role("link", name="Runs").click()
     page.tab.get_by_text("fork of step 10").wait_for()
     page.tab.get_by_text("fork of step 10").click()

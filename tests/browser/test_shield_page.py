@@ -95,7 +95,7 @@ OPEN = """url => new Promise(done => {
 def test_a_page_of_another_origin_is_refused_with_the_right_token(server, open_page, elsewhere):
     page = open_page(server.url)
     page.wait_ready()
-    run = page.tab.locator(".theatre").get_attribute("data-run")
+    run = page.tab.locator(".map-view").get_attribute("data-run")
     line = f"{server.url.replace('http', 'ws')}/laf-feed/{run}"
     stream = f"{server.url.replace('http', 'ws')}/_stcore/stream"
     assert page.tab.evaluate(OPEN, line) == "open"

@@ -11,12 +11,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def ready(page) -> None:
     page.wait_ready()
-    page.tab.wait_for_selector(".theatre[data-references='5']", timeout=240_000)
+    page.tab.wait_for_selector(".map-view[data-references='5']", timeout=240_000)
 
 
 def play_to_end(page) -> None:
     page.button("Play").click()
-    page.tab.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)
     page.tab.wait_for_timeout(500)
 
 
@@ -28,7 +28,7 @@ def scrub(page, step: int) -> None:
         page.tab.keyboard.press("PageUp")
     for _ in range(step % 10):
         page.tab.keyboard.press("ArrowRight")
-    page.tab.wait_for_selector(f".theatre[data-frame='{step}']")
+    page.tab.wait_for_selector(f".map-view[data-frame='{step}']")
 
 
 def turn(page, label: str, value: str, button: str) -> None:
@@ -40,7 +40,7 @@ def turn(page, label: str, value: str, button: str) -> None:
 
 
 def frames(page) -> int:
-    return int(page.tab.locator(".theatre").get_attribute("data-frames"))
+    return int(page.tab.locator(".map-view").get_attribute("data-frames"))
 
 
 def test_one_goes_on_from_a_scrubbed_step_and_it_is_marked_as_chosen_by_eye(server, open_page):
@@ -57,7 +57,7 @@ def test_one_goes_on_from_a_scrubbed_step_and_it_is_marked_as_chosen_by_eye(serv
     scrub(page, 12)
     there = page.value("forget_train")
     onward.click()
-    page.tab.wait_for_selector(".theatre[data-frames='13']")
+    page.tab.wait_for_selector(".map-view[data-frames='13']")
     assert page.value("forget_train") == there
     expect(page.tab.locator(".remark")).to_contain_text("chosen by eye")
     expect(page.tab.locator(".marks .eye")).to_have_count(1)
@@ -83,12 +83,12 @@ def test_a_fork_with_other_knobs_is_drawn_over_its_parent_with_the_difference_in
     expect(page.tab.locator(".remark")).to_contain_text("τ 15 → 0.5")
     page.tab.keyboard.press("Escape")
     play_to_end(page)
-    page.tab.wait_for_selector(".theatre[data-fork='55']")
+    page.tab.wait_for_selector(".map-view[data-fork='55']")
     assert page.value("remain_train") == end
     assert page.value("remain_train.fork") < 0
     assert page.tab.locator("[data-key$='.fork'][data-value]:not([data-value=''])").count() >= 6
     page.tab.get_by_role("button", name="Drop fork").click()
-    page.tab.wait_for_selector(".theatre[data-fork='']")
+    page.tab.wait_for_selector(".map-view[data-fork='']")
     assert not page.problems
 
 
@@ -98,7 +98,7 @@ def test_a_wrong_knob_is_one_sentence_and_the_right_one_marks_the_history(server
     page = open_page(server.url)
     ready(page)
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
-    page.tab.wait_for_selector(".theatre[data-frames='11'][data-phase=paused]")
+    page.tab.wait_for_selector(".map-view[data-frames='11'][data-phase=paused]")
     turn(page, "τ", "0", "Apply from the next step")
     page.tab.get_by_text("τ must be a finite number > 0").wait_for()
     assert frames(page) == 11
@@ -109,7 +109,7 @@ def test_a_wrong_knob_is_one_sentence_and_the_right_one_marks_the_history(server
     expect(page.tab.locator(".marks .change")).to_have_attribute("title", re.compile("τ 15 → 5"))
     page.button("Knobs").click()
     page.tab.get_by_role("button", name="Reset to preset").click()
-    page.tab.wait_for_selector(".theatre[data-frames='1'][data-phase=ready]")
+    page.tab.wait_for_selector(".map-view[data-frames='1'][data-phase=ready]")
     expect(page.tab.locator(".marks .change")).to_have_count(0)
     assert not page.problems
 
@@ -140,7 +140,7 @@ def test_the_balance_shows_the_model_on_the_same_axis_and_gradients_by_layer(ser
     page = open_page(server.url)
     ready(page)
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
-    page.tab.wait_for_selector(".theatre[data-frames='11'][data-phase=paused]")
+    page.tab.wait_for_selector(".map-view[data-frames='11'][data-phase=paused]")
     assert page.value("loss.share_ue") + page.value("loss.share_ra") == pytest.approx(100, abs=0.1)
     curves = page.tab.get_by_role("group", name="Curves")
     curves.get_by_role("button", name="model").click()

@@ -57,7 +57,7 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
     expect(owner.tab).to_have_url(re.compile("run=[0-9]{8}"), timeout=60_000)
     words = dict(re.findall(r"[?&](\w+)=([^&]+)", owner.tab.url))
     assert words["dataset"].startswith("own-")
-    line = owner.tab.locator(".theatre").get_attribute("data-run")  # who knows it may listen to the run
+    line = owner.tab.locator(".map-view").get_attribute("data-run")  # who knows it may listen to the run
 
     other = open_page(classroom.url)
     other.wait_ready()
@@ -113,5 +113,5 @@ def test_the_room_is_full_for_one_tab_too_many(classroom, open_page):
 
 
 def whole(page) -> str:
-    page.tab.wait_for_selector(".theatre, .stAlert", timeout=120_000)
+    page.tab.wait_for_selector(".map-view, .stAlert", timeout=120_000)
     return page.tab.content()

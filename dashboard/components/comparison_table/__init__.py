@@ -1,4 +1,4 @@
-"""A table of methods and figures that sorts itself in the browser and is coloured by the band of retrained models alone."""
+"""A table of methods and figures that is sorted in the browser; its colours come from the band of retrained models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _component = st.components.v2.component("laf-lab.table", js="main.js", css="tabl
 
 
 def table(key: str, data: dict[str, Any], *, height: int, on_pick: Callable[[str], None]) -> None:
-    """Show ``data`` (docs/wire.md, "Table"); ``on_pick`` gets the key of a row whose name was pressed."""
+    """Show the table ``data`` (docs/wire.md, "Table").
+
+    ``on_pick`` is called with the key of the row that the user picked.
+    """
     result = _component(key=key, data=data, height=height, on_pick_change=lambda: None)
     if result.get("pick"):
         on_pick(str(result["pick"]))

@@ -1,4 +1,4 @@
-"""The invisible component that fills the browser's store, over a line of its own or by polls (docs/wire.md)."""
+"""The invisible component that fills the browser's store, over a WebSocket or by polling (docs/wire.md)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _component = st.components.v2.component("laf-lab.feed", js="main.js")
 
 
 def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> None:
-    """Mount inside the polled fragment.
+    """Send ``packet`` to the browser; mount it inside the polled fragment.
 
-    `on_lack` gets `{"life", "from", "rev", "follow", "nonce"}` (docs/wire.md) in the run that the browser asked for.
+    ``on_lack`` is called with `{"life", "from", "rev", "follow", "nonce"}` (docs/wire.md) when the browser requests
+    missing frames.
     """
     lack = _component(key=key, data=packet, on_lack_change=lambda: None).get("lack")
     if lack:
@@ -23,8 +24,11 @@ def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> 
 
 
 def line(key: str, token: str, pulse: str, *, hold: bool) -> bool:
-    """Mount outside of fragments: the browser listens to the run ``token`` (dashboard/server/frame_socket.py) and has the page drawn anew when
-    what it depends on is no longer ``pulse``; not while ``hold``. False once it says that it cannot listen."""
+    """Let the browser listen to the run ``token`` over a WebSocket (dashboard/server/frame_socket.py).
+
+    Mount it outside of fragments. The browser reruns the page when the page's state is no longer ``pulse``, but not
+    while ``hold`` is true. Return False once the browser reports that it cannot listen.
+    """
     with st.container(key="feed-frame"):
         said = _component(
             key=key,
@@ -36,6 +40,6 @@ def line(key: str, token: str, pulse: str, *, hold: bool) -> bool:
 
 
 def picks_feed(key: str, packet: bytes) -> None:
-    """Tell the browser what is picked (docs/wire.md, "Picks"); takes no room on the page."""
+    """Send the selection to the browser (docs/wire.md, "Picks"); takes no space on the page."""
     with st.container(key="picks-frame"):
         _component(key=key, data=packet, on_lack_change=lambda: None)

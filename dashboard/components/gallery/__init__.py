@@ -1,4 +1,4 @@
-"""Thumbnails of training images to pick from: a page of some hundreds at a time, drawn where one has scrolled to."""
+"""Thumbnails of training images to pick from; a page holds some hundreds, and the visible ones are drawn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def gallery(
 ) -> None:
     """Show ``packet``, a page of images (docs/wire.md, "Gallery").
 
-    `on_pick` gets `{"moves": [...]}` (docs/wire.md, "Picks"), `on_page` the number of the page that somebody turned to.
+    ``on_pick`` is called with `{"moves": [...]}` (docs/wire.md, "Picks"), ``on_page`` with the number of the page that the
+    user turned to.
     """
     result = _component(
         key=key,

@@ -1,4 +1,4 @@
-"""Two still maps side by side, A and B: what the pointer finds on one is shown on both."""
+"""Two still maps side by side, A and B; the point under the pointer is marked on both."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _component = st.components.v2.component("laf-lab.pair", js="main.js", css="pair.
 
 
 def pair(key: str, packet: bytes, *, height: int) -> None:
-    """Show ``packet`` (docs/wire.md, "Pair")."""
+    """Show the two maps of ``packet`` (docs/wire.md, "Pair")."""
     _component(key=key, data=packet, height=height)

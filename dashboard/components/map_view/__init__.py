@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-_component = st.components.v2.component("laf-lab.theatre", js="main.js", css="theatre.css")
+_component = st.components.v2.component("laf-lab.map_view", js="main.js", css="map_view.css")
 
 
 def map_view(
@@ -18,12 +18,12 @@ def map_view(
     on_pick: Callable[[dict[str, Any]], None],
     on_mode: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Mount outside of the polled fragment.
+    """Show the map of ``scene`` (docs/wire.md, "Scene"); mount it outside of the polled fragment.
 
-    `scene` is a packet of docs/wire.md; with `n` = 0 it only names the run, and the theatre shows the status's sentence.
-    `on_pick` gets `{"moves": [...], "act": "forget" | "add", "nonce"}` (docs/wire.md, "Picks") when somebody picked points with a
-    lasso, or pressed a button of the bar that shows them.
-    `on_mode` gets "fixed" or "follow" in the run that somebody's choice of a map brings about.
+    A scene with `n` = 0 only names the run; then the status's sentence is shown in place of the map.
+    ``on_pick`` is called with `{"moves": [...], "act": "forget" | "add", "nonce"}` (docs/wire.md, "Picks") when the user
+    picks points with a lasso or presses a button of the bar of picked images.
+    ``on_mode`` is called with "fixed" or "follow" when the user chooses a map.
     """
     result = _component(
         key=key, data=scene, height=height, on_mode_change=lambda: None, on_pick_change=lambda: None

@@ -1,4 +1,4 @@
-"""Where things stand: a sentence, the read-outs beside retraining's, the balance of the losses, the clock."""
+"""The read-outs: the state in a sentence, figures beside those of retraining, the loss balance and the clock."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _component = st.components.v2.component("laf-lab.readouts", js="main.js", css="r
 
 
 def readouts(key: str, run: str, height: int, *, on_layers: Callable[[], None]) -> None:
-    """Mount outside of the polled fragment; it draws what the browser's store of `run` holds.
+    """Show the read-outs from the browser's store of ``run``; mount them outside of the polled fragment.
 
-    `on_layers` is called in the run that somebody's wish for the gradients by layer brings about.
+    ``on_layers`` is called when the user requests the gradients by layer.
     """
     result = _component(key=key, data={"run": run}, height=height, on_layers_change=lambda: None)
     if result.get("layers"):

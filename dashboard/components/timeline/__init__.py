@@ -1,4 +1,4 @@
-"""The bar under the transport buttons: how far each stage is, which frame is shown, scrubbing and replay."""
+"""The bar under the transport buttons: progress of each stage, the shown frame, scrubbing and replay."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import streamlit as st
 
-HEIGHT = 64  # px; never changes, so nothing below it jumps
+HEIGHT = 64  # px; constant, so that the page below does not move
 
 _component = st.components.v2.component("laf-lab.timeline", js="main.js", css="timeline.css")
 
 
 def timeline(key: str, run: str, *, on_travel: Callable[[dict[str, Any]], None]) -> None:
-    """Mount outside of the polled fragment; it draws what the browser's store of `run` holds.
+    """Show the timeline from the browser's store of ``run``; mount it outside of the polled fragment.
 
-    `on_travel` gets `{"act": "continue" | "fork" | "drop", "step", "life"}` (docs/wire.md, "Travel").
+    ``on_travel`` is called with `{"act": "continue" | "fork" | "drop", "step", "life"}` (docs/wire.md, "Travel").
     """
     result = _component(key=key, data={"run": run}, height=HEIGHT, on_travel_change=lambda: None)
     if result.get("travel"):

@@ -1,4 +1,4 @@
-"""What an attack found, as plotly figures; pure, no screen."""
+"""Plotly figures of an attack's result: histogram, ROC and AUC."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BINS = (10, 36)  # fewest and most
 
 
 def histogram(result: AttackResult, threshold: float) -> go.Figure:
-    """Scores of members and non-members, as shares of each, and the threshold."""
+    """Return the histogram of member and non-member scores, as shares of each, with the threshold."""
     assert result.scores is not None
-    figure = _empty("score: further right, more like an image that was trained on", "share, %")
+    figure = _empty("score: further right means more like a training image", "share, %")
     both = np.r_[result.scores.members, result.scores.non_members]
     fewer = min(len(result.scores.members), len(result.scores.non_members))
     edges = np.linspace(both.min(), both.max() + 1e-9, int(np.clip(3 * np.sqrt(fewer), *BINS)) + 1)
@@ -28,10 +28,15 @@ def histogram(result: AttackResult, threshold: float) -> go.Figure:
     ):
         counts, _ = np.histogram(values, edges)
         figure.add_bar(
-            x=(edges[:-1] + edges[1:]) / 2, y=100 * counts / len(values), width=np.diff(edges), customdata=counts,
-            name=f"{name} · {len(values):,}", marker={"color": colour, "line": {"width": 0}}, opacity=0.62,
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=100 * counts / len(values),
+            width=np.diff(edges),
+            customdata=counts,
+            name=f"{name} · {len(values):,}",
+            marker={"color": colour, "line": {"width": 0}},
+            opacity=0.62,
             hovertemplate="%{customdata} of " + f"{len(values):,} {name}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.add_vline(
         x=threshold, line={"color": NOW, "width": 2}, annotation_text="threshold", annotation_font_color=NOW
     )
@@ -40,10 +45,17 @@ def histogram(result: AttackResult, threshold: float) -> go.Figure:
 
 
 def roc(result: AttackResult, threshold: float) -> go.Figure:
-    """The curve of this model, of the original and of each retrained one; a dot at the threshold."""
+    """Return the ROC of this model, of the original and of each retrained model, with a dot at the threshold."""
     assert result.scores is not None
-    figure = _empty("false alarms: unseen images accused, %", "forgotten images seen through, %")
-    figure.add_scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": UNSEEN, "width": 1, "dash": "dot"}, showlegend=False, hoverinfo="skip")  # fmt: skip
+    figure = _empty("false alarms: unseen images taken for members, %", "forgotten images detected, %")
+    figure.add_scatter(
+        x=[0, 100],
+        y=[0, 100],
+        mode="lines",
+        line={"color": UNSEEN, "width": 1, "dash": "dot"},
+        showlegend=False,
+        hoverinfo="skip",
+    )
     for k, scores in enumerate(result.reference_scores):
         _curve(figure, scores, "retrained", RETRAINED, 1.2, k == 0)
     if result.original_scores is not None:
@@ -51,34 +63,54 @@ def roc(result: AttackResult, threshold: float) -> go.Figure:
     _curve(figure, result.scores, "now", NOW, 2.4, True)
     tpr, fpr = ((s >= threshold).mean() for s in (result.scores.members, result.scores.non_members))
     figure.add_scatter(
-        x=[100 * fpr], y=[100 * tpr], mode="markers", marker={"color": NOW, "size": 11, "line": {"width": 2, "color": "white"}},
-        showlegend=False, hovertemplate=f"at the threshold: {100 * tpr:.0f} % seen through, {100 * fpr:.0f} % false alarms<extra></extra>",
-    )  # fmt: skip
+        x=[100 * fpr],
+        y=[100 * tpr],
+        mode="markers",
+        marker={"color": NOW, "size": 11, "line": {"width": 2, "color": "white"}},
+        showlegend=False,
+        hovertemplate=f"at the threshold: {100 * tpr:.0f} % detected, {100 * fpr:.0f} % false alarms<extra></extra>",
+    )
     figure.update_xaxes(range=[-1, 101])
     figure.update_yaxes(range=[-1, 101], scaleanchor="x")
     return figure
 
 
 def strip(result: AttackResult) -> go.Figure:
-    """The area of this model with its interval, of the original and of each retrained one."""
+    """Return the AUC of this model with its interval, of the original and of each retrained model."""
     assert result.auc is not None
     assert result.low is not None
     assert result.high is not None
-    figure = _empty("AUC: 0.5 cannot tell", "")
+    figure = _empty("AUC: 0.5 means that the attack cannot tell", "")
     figure.add_vline(x=0.5, line={"color": UNSEEN, "width": 1, "dash": "dot"})
     if result.reference_aucs:
         figure.add_scatter(
-            x=list(result.reference_aucs), y=["retrained"] * len(result.reference_aucs), mode="markers",
-            marker={"color": RETRAINED, "size": 9, "symbol": "line-ns", "line": {"width": 2.5, "color": RETRAINED}},
-        )  # fmt: skip
+            x=list(result.reference_aucs),
+            y=["retrained"] * len(result.reference_aucs),
+            mode="markers",
+            marker={
+                "color": RETRAINED,
+                "size": 9,
+                "symbol": "line-ns",
+                "line": {"width": 2.5, "color": RETRAINED},
+            },
+        )
     if result.original_auc is not None:
         figure.add_scatter(
             x=[result.original_auc], y=["original"], mode="markers", marker={"color": UNSEEN, "size": 10}
         )
     figure.add_scatter(
-        x=[result.auc], y=["now"], mode="markers", marker={"color": NOW, "size": 11},
-        error_x={"type": "data", "symmetric": False, "array": [result.high - result.auc], "arrayminus": [result.auc - result.low], "color": NOW},
-    )  # fmt: skip
+        x=[result.auc],
+        y=["now"],
+        mode="markers",
+        marker={"color": NOW, "size": 11},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [result.high - result.auc],
+            "arrayminus": [result.auc - result.low],
+            "color": NOW,
+        },
+    )
     figure.update_layout(showlegend=False)
     figure.update_xaxes(range=[-0.02, 1.02])
     return figure
@@ -87,9 +119,15 @@ def strip(result: AttackResult) -> go.Figure:
 def _curve(figure: go.Figure, scores: Scores, name: str, colour: str, width: float, legend: bool) -> None:
     fpr, tpr, _ = roc_points(scores.members, scores.non_members)
     figure.add_scatter(
-        x=100 * fpr, y=100 * tpr, mode="lines", name=name, legendgroup=name, showlegend=legend, line={"color": colour, "width": width},
+        x=100 * fpr,
+        y=100 * tpr,
+        mode="lines",
+        name=name,
+        legendgroup=name,
+        showlegend=legend,
+        line={"color": colour, "width": width},
         hovertemplate=f"{name} · AUC {scores.auc:.2f}: %{{y:.0f}} % at %{{x:.0f}} %<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _empty(x: str, y: str) -> go.Figure:

@@ -1,4 +1,4 @@
-"""Records as plotly figures; pure, no screen. The page's theme gives background and type, the colours here read on both."""
+"""Plotly figures of evaluation reports; their colours are legible on the dark and on the light theme."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from core.evaluation.report import EvaluationReport
 from dashboard.presentation.charts.plotly_import import go, make_subplots
 
 RETRAINED = "#8d70dd"
-PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; neither remain's nor forget's colour
+PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; distinct from the colours of D_r and D_f
 CAPTIONS = {
     "Where forgotten images go": "Share of the forgotten images that each model calls each class; whiskers: lowest and highest of the retrained models.",
     "Class accuracy": "Accuracy on test images by true class; whiskers: lowest and highest of the retrained models.",
     "Layers": "Linear CKA on the forgotten images, layer by layer: 1 is the same up to rotation and scale.",
-    "Relearning": "Accuracy on the rest of the forgotten images while a few of them are learned again. A curve above the retrained "
-    "models' is a memory that was left.",
+    "Relearning": "Accuracy on the rest of the forgotten images while a few of them are learned again. A curve above the purple ones "
+    "suggests remaining memory.",
 }
 
 
 def answers(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """Where D_f goes, as grouped bars."""
+    """Return the models' answers to D_f as grouped bars."""
     return _bars(
-        {n: _answer_shares(j) for n, j in judged.items()},
+        {n: _answer_shares(j) for n, j in reports.items()},
         [_answer_shares(j) for j in retrained],
         classes,
         "called",
@@ -33,49 +33,59 @@ def answers(
     )
 
 
-def _answer_shares(judgement: EvaluationReport) -> list[float]:
-    counts = judgement.prediction_matrix["forget"].sum(0).double()
+def _answer_shares(report: EvaluationReport) -> list[float]:
+    counts = report.prediction_matrix["forget"].sum(0).double()
     shares: list[float] = (counts / counts.sum().clamp_min(1)).tolist()
     return shares
 
 
-def _accuracies(judgement: EvaluationReport) -> list[float | None]:
-    return [None if math.isnan(v) else v for v in judgement.class_accuracy.tolist()]
+def _accuracies(report: EvaluationReport) -> list[float | None]:
+    return [None if math.isnan(v) else v for v in report.class_accuracy.tolist()]
 
 
 def class_accuracy(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """Test accuracy by class, as grouped bars."""
+    """Return test accuracy by class as grouped bars."""
     return _bars(
-        {n: _accuracies(j) for n, j in judged.items()}, [_accuracies(j) for j in retrained], classes,
-        "true class", "accuracy, %",
-    )  # fmt: skip
+        {n: _accuracies(j) for n, j in reports.items()},
+        [_accuracies(j) for j in retrained],
+        classes,
+        "true class",
+        "accuracy, %",
+    )
 
 
 def _bars(
-    mine: Mapping[str, Sequence[float | None]],
-    theirs: Sequence[Sequence[float | None]],
+    values_by_name: Mapping[str, Sequence[float | None]],
+    retrained: Sequence[Sequence[float | None]],
     classes: Sequence[str],
     x: str,
     y: str,
 ) -> go.Figure:
     figure = _empty(x, y)
     labels = list(classes)
-    for (name, values), colour in zip(mine.items(), PAIR, strict=False):
+    for (name, values), colour in zip(values_by_name.items(), PAIR, strict=False):
         figure.add_bar(
             x=labels, y=[None if v is None else 100 * v for v in values], name=name, marker_color=colour
         )
-    if theirs:
-        columns = list(zip(*theirs, strict=True))
+    if retrained:
+        columns = list(zip(*retrained, strict=True))
         known = [[100 * v for v in column if v is not None] for column in columns]
         means = [sum(c) / len(c) if c else None for c in known]
         figure.add_bar(
-            x=labels, y=means, name=f"{len(theirs)} retrained", marker_color=RETRAINED,
-            error_y={"type": "data", "symmetric": False, "thickness": 1.2,
-                     "array": [max(c) - m if m is not None else 0 for c, m in zip(known, means, strict=True)],
-                     "arrayminus": [m - min(c) if m is not None else 0 for c, m in zip(known, means, strict=True)]},
-        )  # fmt: skip
+            x=labels,
+            y=means,
+            name=f"{len(retrained)} retrained",
+            marker_color=RETRAINED,
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "thickness": 1.2,
+                "array": [max(c) - m if m is not None else 0 for c, m in zip(known, means, strict=True)],
+                "arrayminus": [m - min(c) if m is not None else 0 for c, m in zip(known, means, strict=True)],
+            },
+        )
     figure.update_layout(barmode="group", bargap=0.25)
     figure.update_xaxes(type="category")
     figure.update_yaxes(range=[0, 102])
@@ -83,51 +93,92 @@ def _bars(
 
 
 def layers(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """CKA on D_f by layer: left to the original, right to retrained models."""
+    """Return CKA on D_f by layer: to the original on the left, to retrained models on the right."""
     titles = ("to the original", "to retrained models")
     figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
-    first = next(iter(judged.values()), None)
+    first = next(iter(reports.values()), None)
     if first is not None:
-        found = [s for s in first.cka if s.images == "forget"]
-        names = [s.layer for s in found]
-        between = [
-            sum(s.between_references) / len(s.between_references) for s in found if s.between_references
-        ]
-        if len(between) == len(names):
-            figure.add_scatter(x=names, y=between, name="retrained to one another", mode="lines", row=1, col=2,
-                               line={"color": RETRAINED, "width": 2, "dash": "dot"})  # fmt: skip
-    for number, judgement in enumerate(retrained):
-        found = [s for s in judgement.cka if s.images == "forget"]
-        figure.add_scatter(x=[s.layer for s in found], y=[s.to_original for s in found], name="retrained", mode="lines", opacity=0.6,
-                           line={"color": RETRAINED, "width": 1.2}, showlegend=not number, row=1, col=1)  # fmt: skip
-    for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
-        found = [s for s in judgement.cka if s.images == "forget"]
+        _add_between_retrained(figure, first)
+    for number, report in enumerate(retrained):
+        found = _of_forgotten(report)
+        figure.add_scatter(
+            x=[s.layer for s in found],
+            y=[s.to_original for s in found],
+            name="retrained",
+            mode="lines",
+            opacity=0.6,
+            line={"color": RETRAINED, "width": 1.2},
+            showlegend=not number,
+            row=1,
+            col=1,
+        )
+    for (name, report), colour in zip(reports.items(), PAIR, strict=False):
+        found = _of_forgotten(report)
         for side, values in (
             (1, [s.to_original for s in found]),
-            (2, [sum(s.to_references) / len(s.to_references) if s.to_references else None for s in found]),
+            (2, [_mean(s.to_references) for s in found]),
         ):
-            figure.add_scatter(x=[s.layer for s in found], y=values, name=name, mode="lines+markers", line_color=colour,
-                               showlegend=side == 1, row=1, col=side)  # fmt: skip
+            figure.add_scatter(
+                x=[s.layer for s in found],
+                y=values,
+                name=name,
+                mode="lines+markers",
+                line_color=colour,
+                showlegend=side == 1,
+                row=1,
+                col=side,
+            )
     figure.update_xaxes(type="category")
     figure.update_yaxes(range=[0, 1.02])
     figure.update_yaxes(title="linear CKA on D_f", col=1)
     return _dressed(figure)
 
 
+def _add_between_retrained(figure: go.Figure, report: EvaluationReport) -> None:
+    """Add the mean CKA between retrained models, where every layer has one."""
+    found = _of_forgotten(report)
+    means = [_mean(s.between_references) for s in found]
+    if all(mean is not None for mean in means):
+        figure.add_scatter(
+            x=[s.layer for s in found],
+            y=means,
+            name="retrained to one another",
+            mode="lines",
+            row=1,
+            col=2,
+            line={"color": RETRAINED, "width": 2, "dash": "dot"},
+        )
+
+
+def _of_forgotten(report: EvaluationReport) -> list[Any]:
+    return [s for s in report.cka if s.images == "forget"]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
 def relearning(
-    judged: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
 ) -> go.Figure:
-    """Accuracy on the rest of D_f, step by step."""
-    figure = _empty("steps of learning again", "accuracy on the rest of D_f, %")
-    for number, judgement in enumerate(r for r in retrained if r.relearn is not None):
-        curve = judgement.relearn
+    """Return accuracy on the rest of D_f over relearning steps."""
+    figure = _empty("relearning steps", "accuracy on the rest of D_f, %")
+    for number, report in enumerate(r for r in retrained if r.relearn is not None):
+        curve = report.relearn
         assert curve is not None
-        figure.add_scatter(x=curve.steps, y=[100 * v for v in curve.accuracy], name="retrained", mode="lines", opacity=0.6,
-                           line={"color": RETRAINED, "width": 1.2}, showlegend=not number)  # fmt: skip
-    for (name, judgement), colour in zip(judged.items(), PAIR, strict=False):
-        curve = judgement.relearn
+        figure.add_scatter(
+            x=curve.steps,
+            y=[100 * v for v in curve.accuracy],
+            name="retrained",
+            mode="lines",
+            opacity=0.6,
+            line={"color": RETRAINED, "width": 1.2},
+            showlegend=not number,
+        )
+    for (name, report), colour in zip(reports.items(), PAIR, strict=False):
+        curve = report.relearn
         if curve is not None:
             figure.add_scatter(
                 x=curve.steps,

@@ -1,4 +1,4 @@
-"""Plotly, for all pages: imported after pandas, since it takes a pandas that another thread has begun to import for a whole one."""
+"""Plotly for all pages, imported after pandas: plotly would use a pandas that another thread has only half imported."""
 
 import pandas  # noqa: F401
 import plotly.graph_objects as go

@@ -1,4 +1,4 @@
-"""Kept runs as curves and figures beside one another; no screen."""
+"""Kept runs as curves and as columns of figures, for one run or two."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FIGURES = {
 
 
 def title_of(kept: KeptRun) -> str:
-    """Its name, or its id."""
+    """Return the run's name, or its id."""
     return str(kept.about["name"] or kept.id)
 
 
 def curves(runs: Sequence[KeptRun]) -> go.Figure:
-    """Accuracies in percent over steps; the second run dotted."""
+    """Return accuracies in percent over steps, with the second run dotted."""
     figure = go.Figure()
     for kept, dash in zip(runs, DASHES, strict=False):
         for key, (label, colour) in ROLES.items():
@@ -37,13 +37,16 @@ def curves(runs: Sequence[KeptRun]) -> go.Figure:
                 line={"color": colour, "dash": dash, "width": 2},
             )
     return figure.update_layout(
-        height=280 + 50 * (len(runs) - 1), margin={"l": 44, "r": 8, "t": 30 + 50 * (len(runs) - 1), "b": 36}, xaxis_title="step",
-        yaxis={"title": "accuracy, %", "range": [-2, 102]}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-    )  # fmt: skip
+        height=280 + 50 * (len(runs) - 1),
+        margin={"l": 44, "r": 8, "t": 30 + 50 * (len(runs) - 1), "b": 36},
+        xaxis_title="step",
+        yaxis={"title": "accuracy, %", "range": [-2, 102]},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
 
 
 def figures(runs: Sequence[KeptRun]) -> dict[str, list[Any]]:
-    """Columns of a table: the figures of each run's last frame, and the difference where there are two."""
+    """Return the figures of each run's last frame as table columns, with the difference of two runs."""
     rows: dict[str, list[Any]] = {"last frame": ["step", *FIGURES.values(), "attack AUC"]}
     values = []
     for number, kept in enumerate(runs):
@@ -60,9 +63,9 @@ def figures(runs: Sequence[KeptRun]) -> dict[str, list[Any]]:
 
 
 def on_all_images(about: dict[str, Any]) -> str | None:
-    """The figures of a finished run on all images, where its frames are of a share of them; None where there are none.
+    """Return a finished run's figures on all images, where its frames use a share of them; None without such figures.
 
-    ``about``: what run.json says.
+    ``about``: the contents of run.json.
     """
     report = about.get("report")
     if not report:

@@ -1,25 +1,13 @@
-"""What a study found, as plotly figures: heat maps, lines with bands over seeds, forgetting against utility; pure, no screen."""
+"""Plotly figures of a study: heat maps and sampled settings, with the texts of axes and cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from core.experiments.studies.analysis import MEASURES, Group, pareto, percent
+from core.experiments.studies.analysis import MEASURES, Group, percent
 from dashboard.presentation.charts.plotly_import import go
 
-LINES = (
-    "#4f7cf0",
-    "#0f9d8c",
-    "#c2569b",
-    "#b7791f",
-    "#6b7a90",
-    "#8d70dd",
-)  # neither remain's nor forget's colour
-FRONT = "#4f7cf0"
-FLOOR = 0.1  # %; what is nearer counts as this near on a logarithmic axis
-RETRAINED = "#8d70dd"
-ORIGINAL = "#7f8aa3"
 SCALE = [
     [0.0, "#1f9e89"],
     [0.35, "#8fc7a6"],
@@ -32,7 +20,7 @@ KINDS = ("Heat map", "Lines", "Forgetting and utility")
 
 
 def spoken(value: Any) -> str:
-    """A value of a field as it is written on an axis."""
+    """Return a field's value as text for an axis."""
     if isinstance(value, str):
         return value.replace("x", "×", 1) if value[:1] == "x" and value[1:2].isdigit() else value
     if isinstance(value, (list, tuple)):
@@ -41,19 +29,20 @@ def spoken(value: Any) -> str:
 
 
 def title_of(measure: str) -> str:
-    """A measure with its unit."""
+    """Return a measure's label with its unit."""
     label, unit, _ = MEASURES[measure]
     return f"{label}, {unit}" if unit else label
 
 
 def shown(measure: str, value: float | None) -> float | None:
+    """Return a value in the unit that is shown; shares become percent."""
     return None if value is None else 100 * value if percent(measure) else value
 
 
 def heat(
     groups: Sequence[Group], x: str, y: str, measure: str, xs: Sequence[Any], ys: Sequence[Any]
 ) -> go.Figure:
-    """The mean over seeds of each pair of values; what has not run yet is left open."""
+    """Return a heat map of the means over seeds for each pair of values; cells without runs are empty."""
     found = {(spoken(g.point.get(x)), spoken(g.point.get(y))): g for g in groups}
     columns, rows = [spoken(v) for v in xs], [spoken(v) for v in ys]
     z, text, data = [], [], []
@@ -64,21 +53,37 @@ def heat(
         data.append([None if g is None else repr(dict(g.point)) for g in cells])
     less = MEASURES[measure][2]
     scale: Any = NEUTRAL if less is None else SCALE
-    figure = go.Figure(go.Heatmap(
-        z=z, x=columns, y=rows, text=text, texttemplate="%{text}", customdata=data, colorscale=scale, reversescale=less is False,
-        xgap=3, ygap=3, colorbar={"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
-        hoverinfo="skip",
-    ))  # fmt: skip
-    # a heat map's cells cannot be selected: points that nobody sees lie over them
+    figure = go.Figure(
+        go.Heatmap(
+            z=z,
+            x=columns,
+            y=rows,
+            text=text,
+            texttemplate="%{text}",
+            customdata=data,
+            colorscale=scale,
+            reversescale=less is False,
+            xgap=3,
+            ygap=3,
+            colorbar={"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
+            hoverinfo="skip",
+        )
+    )
+    # cells of a heat map cannot be selected, so invisible points cover them
     figure.add_scatter(
-        x=[c for _ in rows for c in columns], y=[r for r in rows for _ in columns], mode="markers", opacity=0,
-        customdata=[d for line in data for d in line], text=[t for line in text for t in line],
-        marker={"size": 56, "symbol": "square"}, showlegend=False,
+        x=[c for _ in rows for c in columns],
+        y=[r for r in rows for _ in columns],
+        mode="markers",
+        opacity=0,
+        customdata=[d for line in data for d in line],
+        text=[t for line in text for t in line],
+        marker={"size": 56, "symbol": "square"},
+        showlegend=False,
         hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>{MEASURES[measure][0]} %{{text}}<extra></extra>",
-    )  # fmt: skip
+    )
     figure.update_xaxes(type="category", title=x, showgrid=False)
     figure.update_yaxes(type="category", title=y, showgrid=False)
-    return _dressed(figure)
+    return dressed(figure)
 
 
 def _cell(group: Group | None, measure: str) -> str:
@@ -91,130 +96,41 @@ def _cell(group: Group | None, measure: str) -> str:
     return f"{mean:.{digits}f}" + (f" ± {spread:.{digits}f}" if spread is not None else "")
 
 
-def lines(
-    groups: Sequence[Group],
-    x: str,
-    split: str | None,
-    measure: str,
-    xs: Sequence[Any],
-    *,
-    retrained: bool = True,
-) -> go.Figure:
-    """Means with a band of one standard deviation over seeds; one line for each value of ``split``."""
-    order = [spoken(v) for v in xs]
-    numbers = _numbers(xs)
-    names = list(dict.fromkeys(spoken(g.point.get(split)) if split else "" for g in groups))
-    joined = x not in NAMES  # nothing lies between two names
-    figure = go.Figure()
-    for number, name in enumerate(names):
-        mine = {spoken(g.point.get(x)): g for g in groups if not split or spoken(g.point.get(split)) == name}
-        there = [(at, g) for at in order if (g := mine.get(at)) is not None and g.mean(measure) is not None]
-        place = [numbers[order.index(at)] if numbers else at for at, _ in there]
-        mean = [shown(measure, g.mean(measure)) or 0.0 for _, g in there]
-        half = [shown(measure, g.spread(measure)) or 0.0 for _, g in there]
-        colour = LINES[number % len(LINES)]
-        low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
-        if joined:
-            figure.add_scatter(x=[*place, *place[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=_faint(colour),
-                               line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines")  # fmt: skip
-        figure.add_scatter(x=place, y=mean, name=name, mode="lines+markers" if joined else "markers", line={"color": colour, "width": 2},
-                           marker={"size": 9}, customdata=[repr(dict(g.point)) for _, g in there], showlegend=bool(split),
-                           error_y={"type": "data", "array": half, "thickness": 1, "width": 3},
-                           hovertemplate="%{x}: %{y:.2f}<extra></extra>")  # fmt: skip
-    if retrained and len(names) == 1:
-        _level(figure, groups, measure)
-    figure.update_xaxes(title=x, type="linear" if numbers else "category")
-    if not numbers:
-        figure.update_xaxes(categoryorder="array", categoryarray=order)
-    figure.update_yaxes(title=title_of(measure), rangemode="tozero" if MEASURES[measure][2] else "normal")
-    return _dressed(figure)
-
-
-def _level(figure: go.Figure, groups: Sequence[Group], measure: str) -> None:
-    """What retrained models have, and what doing nothing comes to, as lines across."""
-    for key, name, colour in (("yardstick", "retrained", RETRAINED), ("original", "do nothing", ORIGINAL)):
-        found = [v for g in groups for r in g.rows if (v := r[key].get(measure)) is not None]
-        if found:
-            level = shown(measure, sum(found) / len(found))
-            figure.add_hline(y=level, line={"color": colour, "width": 1.5, "dash": "dot"}, annotation_text=name,
-                             annotation_font_color=colour, annotation_position="top right")  # fmt: skip
-
-
-def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
-    """Forgetting across, utility up, each setting a point with its spread; the settings that none betters are joined."""
-    known = [g for g in groups if g.mean("forget_gap") is not None and g.mean("utility_gap") is not None]
-    exact = [(100 * (g.mean("forget_gap") or 0.0), 100 * (g.mean("utility_gap") or 0.0)) for g in known]
-    best = pareto(exact, less=(True, True))
-    points = [(max(a, FLOOR), max(b, FLOOR)) for a, b in exact]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[points[i][0] for i in best], y=[points[i][1] for i in best], mode="lines", name="none is better in both",
-        line={"color": FRONT, "width": 2, "shape": "hv"}, hoverinfo="skip",
-    )  # fmt: skip
-    for name, chosen, colour, size in (("on the front", True, FRONT, 12), ("a setting", False, ORIGINAL, 8)):
-        part = [i for i in range(len(known)) if (i in best) is chosen]
-        figure.add_scatter(
-            x=[points[i][0] for i in part], y=[points[i][1] for i in part], mode="markers", name=name,
-            marker={"color": colour, "size": size, "line": {"width": 1, "color": "rgba(255,255,255,.6)"}},
-            customdata=[repr(dict(known[i].point)) for i in part],
-            error_x=_error(known, part, "forget_gap"), error_y=_error(known, part, "utility_gap"),
-            text=[", ".join(f"{k} {spoken(v)}" for k, v in known[i].point.items()) for i in part],
-            hovertemplate="%{text}<br>%{x:.1f} · %{y:.1f}<extra></extra>",
-        )  # fmt: skip
-    nothing = [r["original"] for g in known for r in g.rows if r["original"].get("forget_gap") is not None]
-    if nothing:
-        figure.add_scatter(
-            x=[max(FLOOR, 100 * sum(n["forget_gap"] for n in nothing) / len(nothing))],
-            y=[max(FLOOR, 100 * sum(n["utility_gap"] for n in nothing) / len(nothing))],
-            mode="markers", name="do nothing", marker={"symbol": "x", "size": 11, "color": "#bb4a04"},
-            hovertemplate="do nothing<br>%{x:.1f} · %{y:.1f}<extra></extra>",
-        )  # fmt: skip
-    ticks = {"type": "log", "tickvals": [FLOOR, 0.3, 1, 3, 10, 30, 100], "ticktext": ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"],
-             "range": [-1.15, 2.1]}  # fmt: skip
-    figure.update_xaxes(title="forgetting: distance of Train_f to retrained, % (left is best)", **ticks)
-    figure.update_yaxes(title="utility: distance of Test_r or Test, % (low is best)", **ticks)
-    return _dressed(figure)
-
-
 def cloud(groups: Sequence[Group], x: str, y: str, measure: str, log: tuple[bool, bool]) -> go.Figure:
-    """Sampled settings: two fields across and up, the measure as colour."""
+    """Return sampled settings as points: two fields as axes, the measure as colour."""
     known = [g for g in groups if g.mean(measure) is not None]
     less = MEASURES[measure][2]
-    figure = go.Figure(go.Scatter(
-        x=[g.point.get(x) for g in known], y=[g.point.get(y) for g in known], mode="markers",
-        customdata=[repr(dict(g.point)) for g in known],
-        text=[_cell(g, measure) for g in known], hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>%{{text}}<extra></extra>",
-        marker={"size": 13, "color": [shown(measure, g.mean(measure)) for g in known], "colorscale": NEUTRAL if less is None else SCALE,
-                "reversescale": less is False, "colorbar": {"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
-                "line": {"width": 1, "color": "rgba(255,255,255,.5)"}},
-    ))  # fmt: skip
+    figure = go.Figure(
+        go.Scatter(
+            x=[g.point.get(x) for g in known],
+            y=[g.point.get(y) for g in known],
+            mode="markers",
+            customdata=[repr(dict(g.point)) for g in known],
+            text=[_cell(g, measure) for g in known],
+            hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>%{{text}}<extra></extra>",
+            marker={
+                "size": 13,
+                "color": [shown(measure, g.mean(measure)) for g in known],
+                "colorscale": NEUTRAL if less is None else SCALE,
+                "reversescale": less is False,
+                "colorbar": {"title": {"text": MEASURES[measure][1]}, "thickness": 12, "outlinewidth": 0},
+                "line": {"width": 1, "color": "rgba(255,255,255,.5)"},
+            },
+        )
+    )
     for update, field, logarithmic in ((figure.update_xaxes, x, log[0]), (figure.update_yaxes, y, log[1])):
         update(title=field, type="log" if logarithmic else None)
-    return _dressed(figure)
+    return dressed(figure)
 
 
-def _error(known: Sequence[Group], part: Sequence[int], measure: str) -> Mapping[str, Any]:
-    return {"type": "data", "array": [100 * (known[i].spread(measure) or 0.0) for i in part], "thickness": 0.8, "width": 0, "color": "rgba(127,138,163,.55)"}  # fmt: skip
-
-
-def _numbers(values: Sequence[Any]) -> list[float] | None:
-    """The values as numbers where all are and they lie near enough for a linear axis."""
-    if not values or not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
-        return None
-    positive = [v for v in values if v > 0]
-    return [float(v) for v in values] if positive and max(positive) / min(positive) <= 40 else None
-
-
-def _faint(colour: str) -> str:
-    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({r},{g},{b},0.14)"
-
-
-def _dressed(figure: go.Figure) -> go.Figure:
+def dressed(figure: go.Figure) -> go.Figure:
     figure.update_layout(
-        margin={"l": 10, "r": 10, "t": 34, "b": 10}, legend={"orientation": "h", "y": 1.1, "x": 0}, clickmode="event+select",
-        hovermode="closest", dragmode="zoom",
-    )  # fmt: skip
-    # what is not selected must not fade: a click opens a run and picks nothing
+        margin={"l": 10, "r": 10, "t": 34, "b": 10},
+        legend={"orientation": "h", "y": 1.1, "x": 0},
+        clickmode="event+select",
+        hovermode="closest",
+        dragmode="zoom",
+    )
+    # a click opens a run rather than selects it, so unselected points must not fade
     figure.update_traces(selector={"type": "scatter"}, unselected={"marker": {"opacity": None}})
     return figure

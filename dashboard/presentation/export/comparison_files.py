@@ -1,4 +1,4 @@
-"""Comparisons as files: CSV, Markdown, LaTeX and JSON. Pure, no screen."""
+"""Comparisons as CSV, Markdown, LaTeX and JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from core.experiments.comparison_summary import Entry, Line, Summary
 
 
 def shown(figure: Metric, value: float) -> float:
-    """A value in the unit that is shown: shares become percent."""
+    """Return a value in the unit that is shown; shares become percent."""
     return 100 * value if figure.unit == "%" else value
 
 
 def cell(figure: Metric, entry: Entry | None, *, plus: str = " ± ") -> str:
-    """ "97.6 ± 0.8"; "–" where there is no value."""
+    """Return mean and spread, such as "97.6 ± 0.8", or "–" without a value."""
     if entry is None:
         return "–"
     mean = f"{shown(figure, entry.mean):.{figure.digits}f}"
@@ -25,24 +25,33 @@ def cell(figure: Metric, entry: Entry | None, *, plus: str = " ± ") -> str:
 
 
 def heading(figure: Metric) -> str:
-    """Symbol and unit: "Train_f, %"."""
+    """Return symbol and unit, such as "Train_f, %"."""
     name = name_of(figure)
     return f"{name}, {figure.unit}" if figure.unit else name
 
 
 def name_of(figure: Metric) -> str:
-    """Its symbol, but where several figures share it."""
+    """Return the figure's symbol, or its label where several figures share the symbol."""
     return figure.label if figure.symbol in ("", "AUC", "CKA") else figure.symbol
 
 
 def to_csv(summary: Summary) -> str:
-    """One line a method and figure, with the value of each seed: what a program wants."""
+    """Return a line for each method and figure, with the value of each seed."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["method", "figure", "unit", "mean", "spread", "seeds_inside_band", "gap_to_retrained", "doing_nothing_is_nearer"]
+        [
+            "method",
+            "figure",
+            "unit",
+            "mean",
+            "spread",
+            "seeds_inside_band",
+            "gap_to_retrained",
+            "doing_nothing_is_nearer",
+        ]
         + [f"seed_{s}" for s in summary.seeds]
-    )  # fmt: skip
+    )
     for line in summary.lines:
         for key, figure in summary.columns.items():
             entry = line.entries.get(key)
@@ -52,14 +61,23 @@ def to_csv(summary: Summary) -> str:
                 list(entry.values) if len(entry.values) == len(summary.seeds) else [""] * len(summary.seeds)
             )
             writer.writerow(
-                [line.method, key, figure.unit, entry.mean, _blank(entry.spread), _blank(entry.inside), _blank(entry.gap),
-                 int(entry.loses), *values]
-            )  # fmt: skip
+                [
+                    line.method,
+                    key,
+                    figure.unit,
+                    entry.mean,
+                    _blank(entry.spread),
+                    _blank(entry.inside),
+                    _blank(entry.gap),
+                    int(entry.loses),
+                    *values,
+                ]
+            )
     return out.getvalue()
 
 
 def to_markdown(summary: Summary, keys: Sequence[str] | None = None) -> str:
-    """The table; bold inside the band in every seed, ▼ where doing nothing is nearer to retraining."""
+    """Return a Markdown table: bold inside the band in every seed, ▼ where doing nothing is closer to retraining."""
     columns = _columns(summary, keys)
     head = ["method", *(heading(f) for f in columns.values())]
     rows = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * len(columns)]
@@ -70,7 +88,7 @@ def to_markdown(summary: Summary, keys: Sequence[str] | None = None) -> str:
 
 
 def to_latex(summary: Summary, keys: Sequence[str] | None = None) -> str:
-    """A tabular for booktabs; bold inside the band in every seed, a dagger where doing nothing is nearer."""
+    """Return a booktabs tabular: bold inside the band in every seed, a dagger where doing nothing is closer."""
     columns = _columns(summary, keys)
     head = " & ".join(["method", *(_tex(heading(f)) for f in columns.values())])
     rows = []
@@ -84,13 +102,13 @@ def to_latex(summary: Summary, keys: Sequence[str] | None = None) -> str:
         rows.append(f"{_tex(line.title)} & " + " & ".join(cells) + r" \\")
     body = "\n".join(rows)
     return (
-        f"% bold: inside the band of retrained models in every seed; dagger: doing nothing is nearer to retraining\n"
+        f"% bold: inside the band of retrained models in every seed; dagger: doing nothing is closer to retraining\n"
         f"\\begin{{tabular}}{{l{'r' * len(columns)}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
     )
 
 
 def to_json(summary: Summary, about: dict[str, Any]) -> dict[str, Any]:
-    """The JSON of ``laf compare``."""
+    """Return the JSON of ``laf compare``."""
     return {"schema": 1, **about, "methods": summary.as_dict()}
 
 

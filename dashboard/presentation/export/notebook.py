@@ -1,16 +1,14 @@
-"""``watch``: plays a method from a notebook, and shows it as one animation that needs neither server nor network."""
+"""``watch`` runs a method from a notebook and shows it as one animation, without server or network."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from core.config import EvalConfig
 from core.data.registry import load
@@ -27,8 +25,9 @@ from core.runs.reference_models import references
 from core.runs.run import Run, finish
 from core.runs.setup import Setup, usual_classes
 from core.runtime.device import pick_device
-from core.runtime.progress import Progress, run_to_end
+from core.runtime.progress import run_to_end
 from dashboard.presentation.charts.plotly_import import go, make_subplots
+from dashboard.presentation.progress_bars import StageBars
 
 COLOURS = {"remain": "#1767c4", "forget": "#bb4a04", "test": "#5d6a86"}
 CURVES = {"train_r": "remaining images", "train_f": "forgotten images", "test": "test images"}
@@ -38,7 +37,7 @@ STAGES = {"train": "original", "retrain": "retraining", "unlearn": "unlearning"}
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """A finished run and what retrained models read; a notebook shows it as an animation."""
+    """A finished run with the readings of retrained models; a notebook shows it as an animation."""
 
     run: Run
     split: Split
@@ -47,11 +46,11 @@ class Watched:
 
     @cached_property
     def figure(self) -> go.Figure:
-        """The map and the accuracies, a frame for each Frame of the run, with a slider and buttons."""
+        """The map and the accuracies as an animation with one frame for each Frame of the run."""
         return _figure(self)
 
     def html(self, *, full: bool = False) -> str:
-        """The animation with everything it needs inside; ``full`` for a file of its own."""
+        """Return the animation as self-contained HTML; ``full`` makes it a complete page."""
         text: str = self.figure.to_html(
             include_plotlyjs=True, full_html=full, auto_play=False, config={"displaylogo": False}
         )
@@ -76,16 +75,16 @@ def watch(
     data_dir: str | None = None,
     progress: bool = True,
 ) -> Watched:
-    """Play ``unlearner`` to its end: an object or a class that follows the Unlearner protocol, or a method's name.
+    """Run ``unlearner`` to its end: an object or class that follows the Unlearner protocol, or a method's name.
 
-    The original model is trained or taken from what is kept; ``retrained`` models are retrained beside it, for the lines in the
-    figure. Raises RequestError for what is no method or for a request that is wrong, and what the method raises.
+    The original model is trained, or taken from the cache. ``retrained`` models are retrained for the lines in the figure.
+    Raises RequestError for an unknown method or a wrong request, and whatever the method raises.
     """
     made = _instance(unlearner)
     data = load(dataset, data_dir=data_dir)
     chosen = usual_classes(task, len(data.classes)) if classes is None else tuple(classes)
     setup = Setup(data.name, task, chosen, fraction, seed, data_dir, device, tuple(ids))
-    split, show = setup.split(data), _Bars(progress)
+    split, show = setup.split(data), StageBars(STAGES, on=progress)
     try:
         model = run_to_end(original(split, made, seed=seed, device=str(pick_device(device))), show)
         observer = Observer(split, model, EvalConfig(frames=frames), seed=seed)
@@ -101,7 +100,7 @@ def watch(
 
 
 def _instance(unlearner: Any) -> Any:
-    """An object to play. Raises RequestError, in one sentence, for anything else."""
+    """Return an unlearner object. Raises RequestError for anything else."""
     if isinstance(unlearner, str):
         return method(unlearner)
     require_unlearner(unlearner)
@@ -111,33 +110,8 @@ def _instance(unlearner: Any) -> Any:
         return unlearner()
     except TypeError as error:
         raise RequestError(
-            f"{unlearner.__name__} cannot be made without arguments ({error}); hand in an object of it"
+            f"{unlearner.__name__} cannot be created without arguments ({error}); pass an object of it"
         ) from error
-
-
-class _Bars:
-    """A bar for each stage, in a notebook too."""
-
-    def __init__(self, on: bool) -> None:
-        self._on = on
-        self._stage = ""
-        self._bar: Any = None
-
-    def __call__(self, progress: Progress) -> None:
-        if not self._on:
-            return
-        if progress.stage != self._stage:
-            self.close()
-            self._stage = progress.stage
-            title = STAGES.get(progress.stage, progress.stage)
-            self._bar = tqdm(total=progress.total, desc=f"{title:10}", file=sys.stderr)
-        self._bar.update(progress.done - self._bar.n)
-
-    def close(self) -> None:
-        """Finish the bar in progress."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
 
 
 def _figure(watched: Watched) -> go.Figure:
@@ -178,20 +152,20 @@ def _is_forget(watched: Watched) -> np.ndarray:
 
 
 def _map(frame: Frame, is_forget: np.ndarray) -> list[go.Scatter]:
-    """Remaining and forgotten images where they are."""
+    """Return the positions of remaining and of forgotten images."""
     assert frame.positions is not None
     at = frame.positions
     return [go.Scatter(x=at[rows, 0], y=at[rows, 1]) for rows in (~is_forget, is_forget)]
 
 
 def _curves(frames: Sequence[Frame]) -> list[go.Scatter]:
-    """Accuracies so far, in percent."""
+    """Return the accuracies so far, in percent."""
     steps = [f.step for f in frames]
     return [go.Scatter(x=steps, y=[100 * getattr(f.reading, key) for f in frames]) for key in CURVES]
 
 
 def _dressed(figure: go.Figure, watched: Watched) -> go.Figure:
-    """Axes that stay, buttons, a slider, and a title that says what is forgotten."""
+    """Add fixed axes, buttons, a slider and a title to the figure."""
     frames, split = watched.run.frames, watched.split
     positions = np.concatenate([f.positions for f in frames if f.positions is not None])
     (low_x, low_y), (high_x, high_y) = positions.min(0), positions.max(0)

@@ -1,4 +1,4 @@
-"""A kept run as files for elsewhere: tables as CSV or Parquet, the unlearned model with a loader, and a page that plays it. No screen."""
+"""A kept run as files: tables as CSV or Parquet, the unlearned model with a loader, and an HTML page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTACK = ("asr", "auc", "auc_low", "auc_high", "tpr_at_1pct_fpr")
 
 
 def step_rows(kept: KeptRun) -> list[Row]:
-    """One row a step: losses, norms, cosine, moves, images in the batch, seconds; settings that changed after it say so."""
+    """Return a row for each step: losses, norms, cosine, moves, batch sizes, seconds, and whether settings changed after it."""
     changed = {c["after"] for c in kept.about["changes"]}
     rows = []
     for s in kept.steps:
@@ -37,7 +37,7 @@ def step_rows(kept: KeptRun) -> list[Row]:
 
 
 def frame_rows(kept: KeptRun) -> list[Row]:
-    """One row a frame: accuracies in [0, 1], the attack, the commonest answer; and whether it was chosen by eye."""
+    """Return a row for each frame: accuracies in [0, 1], attack, answers, and whether it was chosen by eye."""
     marked = {m["step"] for m in kept.about["marks"]}
     rows = []
     for f in kept.frames:
@@ -53,7 +53,7 @@ def frame_rows(kept: KeptRun) -> list[Row]:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """Rows as CSV; a value that a row does not have is empty."""
+    """Return rows as CSV; missing values are empty."""
     out = io.StringIO()
     writer = csv.DictWriter(out, _columns(rows), lineterminator="\n", restval="")
     writer.writeheader()
@@ -62,7 +62,7 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 
 def to_parquet(columns: dict[str, Any]) -> bytes:
-    """Columns as a Parquet file."""
+    """Return columns as a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -72,13 +72,16 @@ def to_parquet(columns: dict[str, Any]) -> bytes:
 
 
 def as_csv(kept: KeptRun) -> bytes:
-    """A zip of steps.csv, frames.csv and run.json."""
+    """Return a zip of steps.csv, frames.csv and run.json."""
     tables = {"steps.csv": to_csv(step_rows(kept)), "frames.csv": to_csv(frame_rows(kept))}
     return _zip({**{k: v.encode() for k, v in tables.items()}, "run.json": _about(kept)})
 
 
 def as_parquet(kept: KeptRun) -> bytes:
-    """A zip of steps, frames and points.parquet and run.json; points: of each frame each image's place, answer and angle."""
+    """Return a zip of steps.parquet, frames.parquet, points.parquet and run.json.
+
+    The points table has each image's position, answer and angle in each frame.
+    """
     tables = {
         "steps.parquet": to_parquet(_by_column(step_rows(kept))),
         "frames.parquet": to_parquet(_by_column(frame_rows(kept))),
@@ -88,7 +91,7 @@ def as_parquet(kept: KeptRun) -> bytes:
 
 
 def as_model(kept: KeptRun) -> bytes:
-    """A zip of the unlearned model's weights (safetensors, with what it is in its metadata) and a loader in a few lines.
+    """Return a zip of the unlearned model's weights (safetensors with a description in its metadata) and a loader.
 
     Raises RequestError for a run that is not finished.
     """
@@ -102,13 +105,24 @@ def as_model(kept: KeptRun) -> bytes:
     except (OSError, SafetensorError) as error:
         raise StoreError(f"{kept.folder.model} cannot be read ({type(error).__name__})") from error
     what = {
-        "made_by": "LAF Lab", "run": kept.id, "net": kept.about["net"], "method": kept.setup.method, "forgot": kept.about["forget"],
-        "dataset": kept.setup.dataset, "marks": kept.about["marks"], **kept.about["images"],
-    }  # fmt: skip
-    return _zip({"model.safetensors": save(weights, metadata={"about": json.dumps(what)}), "load_model.py": LOADER.encode()})  # fmt: skip
+        "made_by": "LAF Lab",
+        "run": kept.id,
+        "net": kept.about["net"],
+        "method": kept.setup.method,
+        "forgot": kept.about["forget"],
+        "dataset": kept.setup.dataset,
+        "marks": kept.about["marks"],
+        **kept.about["images"],
+    }
+    return _zip(
+        {
+            "model.safetensors": save(weights, metadata={"about": json.dumps(what)}),
+            "load_model.py": LOADER.encode(),
+        }
+    )
 
 
-LOADER = '''"""The unlearned model of a run of the LAF Lab. Needs the package laf-lab (and with it torch and safetensors)."""
+LOADER = '''"""The unlearned model of a LAF Lab run. Needs the package laf-lab (and with it torch and safetensors)."""
 
 import json
 
@@ -127,7 +141,7 @@ model.eval()
 
 
 def prepare(x: torch.Tensor) -> torch.Tensor:
-    """Pixels (N, C, H, W), whole numbers from 0 to about["white"], as the model reads them."""
+    """Pixels (N, C, H, W), whole numbers from 0 to about["white"], scaled for the model."""
     x = x.float() / about["white"]
     if about["norm"] is not None:
         mean, deviation = (torch.tensor(v)[:, None, None] for v in about["norm"])
@@ -144,20 +158,21 @@ if __name__ == "__main__":
 
 
 def as_page(kept: KeptRun) -> bytes:
-    """A page of one file that plays the run; see ``export_page``."""
+    """Return a one-file page that replays the run; see run_page."""
     return document(kept).encode()
 
 
+# maker, ending of the file name, media type, button label
 FORMATS: dict[str, tuple[Callable[[KeptRun], bytes], str, str, str]] = {
     "html": (as_page, ".html", "text/html", "Page (HTML)"),
     "csv": (as_csv, "-csv.zip", "application/zip", "Tables (CSV)"),
     "parquet": (as_parquet, "-parquet.zip", "application/zip", "Tables (Parquet)"),
     "safetensors": (as_model, "-model.zip", "application/zip", "Model (safetensors)"),
-}  # how, what the file's name ends in, its type, what a button says
+}
 
 
 def _about(kept: KeptRun) -> bytes:
-    """run.json as it leaves: not whose browser it was."""
+    """Return run.json without the owner's browser token."""
     return json.dumps({k: v for k, v in kept.about.items() if k != "owner"}, indent=1).encode()
 
 
@@ -190,7 +205,9 @@ def _zip(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
         for name, data in files.items():
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the same run, the same bytes
+            info = zipfile.ZipInfo(
+                name, (1980, 1, 1, 0, 0, 0)
+            )  # a fixed date, so that the same run gives the same bytes
             info.compress_type = zipfile.ZIP_DEFLATED
             out.writestr(info, data)
     return buffer.getvalue()

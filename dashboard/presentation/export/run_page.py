@@ -1,53 +1,42 @@
-"""A kept run as one HTML file that plays it: map, curves, text. It asks nobody for anything and is at most 8 MB. No screen."""
+"""A kept run as one HTML file that replays it; the file makes no network requests and has at most 8 MB."""
 
 from __future__ import annotations
 
 import base64
-import html
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.lessons.replay import Played
 from core.runs.storage import KeptRun
+from dashboard.presentation.templating import render
 
 MOST_BYTES = 8_000_000
-ROOM = 4_500_000  # bytes of positions before base64, which makes a third more of them
-UNIT = 16383.0  # int16 steps from the middle of the map to its edge
+POSITION_BYTES = 4_500_000  # before base64, which adds a third
+UNIT = 16383.0  # int16 units from the middle of the map to its edge
 CURVES = (("train_r", "Train_r", "remain"), ("train_f", "Train_f", "forget"), ("test", "Test", "text"))
-FRONTEND = Path(__file__).parent / "templates"
 
 
 def document(kept: KeptRun) -> str:
-    """The page. Long runs keep every n-th frame, so that it stays below ``MOST_BYTES``; the text says so."""
-    data = page_data(kept)
-    about, images = kept.about, kept.about["images"]
-    # "<" must not end the script, wherever a name has one
-    packed = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    title = html.escape(about["name"] or f"{images['title']}: forgetting {about['forget']}")
-    facts = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in _facts(kept, data))  # fmt: skip
-    notes = f"<p class=note>{html.escape(about['note'])}</p>" if about["note"] else ""
-    template = (FRONTEND / "page.html").read_text()
-    for name, value in {
-        "TITLE": title, "FACTS": facts, "NOTE": notes, "STYLE": (FRONTEND / "page.css").read_text(),
-        "SCRIPT": (FRONTEND / "page.js").read_text(), "DATA": packed,
-    }.items():  # fmt: skip
-        template = template.replace(f"@@{name}@@", value)
-    return template
+    """Return the page of at most ``MOST_BYTES``.
+
+    A long run keeps every n-th frame, and the page says so.
+    """
+    about, data = kept.about, page_data(kept)
+    title = about["name"] or f"{about['images']['title']}: forgetting {about['forget']}"
+    return render("page.html", title=title, note=about["note"], facts=_facts(kept, data), data=data)
 
 
-def page_data(kept: KeptRun | Played, room: int = ROOM) -> dict[str, Any]:
-    """What the script draws of one run, in ``room`` bytes of positions."""
-    frames = _some(kept, room)
+def page_data(kept: KeptRun | Played, position_bytes: int = POSITION_BYTES) -> dict[str, Any]:
+    """Return the data of one run that page.js draws, with at most ``position_bytes`` of positions."""
+    frames = _thinned_frames(kept, position_bytes)
     points = kept.points
-    shown = np.asarray(points["forget"]).astype(np.uint8)
+    is_forget = np.asarray(points["forget"]).astype(np.uint8)
     data: dict[str, Any] = {
-        "n": len(shown),
+        "n": len(is_forget),
         "steps": [f.step for f in frames],
         "frames": [f.number for f in frames],
-        "forget": _b64(shown),
+        "forget": _base64(is_forget),
         "positions": None,
         "accuracy": {
             label: {"role": role, "values": [round(100 * getattr(f.reading, key), 3) for f in frames]}
@@ -62,28 +51,32 @@ def page_data(kept: KeptRun | Played, room: int = ROOM) -> dict[str, Any]:
     if kept.map_positions is not None and frames:
         edge = float(np.abs(np.asarray(kept.map_positions)).max()) or 1.0
         stacked = np.stack([np.asarray(f.positions) for f in frames])
-        data["positions"] = _b64(np.clip(np.rint(stacked / edge * UNIT), -32767, 32767).astype("<i2"))
+        data["positions"] = _base64(np.clip(np.rint(stacked / edge * UNIT), -32767, 32767).astype("<i2"))
     return data
 
 
-def _some(kept: KeptRun | Played, room: int) -> list[Any]:
-    """All frames, or every n-th and the last where they are too many."""
+def _thinned_frames(kept: KeptRun | Played, position_bytes: int) -> list[Any]:
+    """Return all frames, or every n-th and the last where they are too many."""
     n = max(1, len(kept.points["ids"]))
-    most = max(2, min(2000, room // (4 * n)))
+    most = max(2, min(2000, position_bytes // (4 * n)))
     every = -(-len(kept.frames) // most)
     chosen = kept.frames[:: max(1, every)]
     return chosen if not kept.frames or chosen[-1] is kept.frames[-1] else [*chosen, kept.frames[-1]]
 
 
 def _losses(kept: KeptRun | Played) -> dict[str, Any]:
-    """The losses of a step by name, for at most 2,000 steps; values to four digits."""
+    """Return losses by name, for at most 2,000 steps, with four significant digits."""
     steps = kept.steps[:: max(1, -(-len(kept.steps) // 2000))]
     names = list(dict.fromkeys(name for s in steps for name in s.losses))
     shown = [n for n in ("ue", "ra") if n in names] or names[:2]
     return {
         "steps": [s.number for s in steps],
-        "values": {n: [None if (v := s.losses.get(n)) is None else float(f"{v:.4g}") for s in steps] for n in shown},
-    }  # fmt: skip
+        "values": {name: [_rounded(s.losses.get(name)) for s in steps] for name in shown},
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
 
 
 def _facts(kept: KeptRun, data: dict[str, Any]) -> list[tuple[str, str]]:
@@ -106,5 +99,5 @@ def _facts(kept: KeptRun, data: dict[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _b64(array: np.ndarray) -> str:
+def _base64(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

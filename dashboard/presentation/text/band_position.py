@@ -1,4 +1,4 @@
-"""Where a model stands among retrained models, read-out by read-out, in words; pure, no screen."""
+"""The position of a model among retrained models, read-out by read-out, in words."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from core.evaluation.metrics import Reading, jensen_shannon
 from core.evaluation.reference_band import Band, band
 from dashboard.presentation.text.readout_rows import JS, Row, rows_for
 
-NO_STEPS = ("auc", "planted")  # no shares among images: they move in steps too small to matter
+NO_STEPS = ("auc", "planted")  # not shares of images, so they have no resolution of one image
 
 
 @dataclass(frozen=True)
 class BandPosition:
-    """The place of one value. ``gap`` as in core.evaluation.reference_band.BandPlace; ``inside`` None: there is no band yet, or nothing can be told."""
+    """The position of one value in its band.
+
+    ``gap``: as in core.evaluation.reference_band.BandPlace. ``inside`` is None where there is no band yet or the interval
+    reaches the band.
+    """
 
     text: str  # for a narrow column
-    words: str  # the same as a sentence would have it
+    words: str  # the same for a sentence
     inside: bool | None
     gap: float
 
     def as_dict(self) -> dict[str, str]:
-        """As docs/wire.md wants it."""
+        """Return the position in the format of docs/wire.md."""
         tone = {True: "inside", False: "outside", None: "none"}[self.inside]
         return {"text": self.text, "words": self.words, "tone": tone}
 
 
 @dataclass(frozen=True)
 class ReferenceBands:
-    """The bands of the retrained models that there are so far, by the key of the row."""
+    """The bands of the retrained models that are ready, by the key of the row."""
 
     rows: tuple[Row, ...]
     references: tuple[Reading, ...]
-    total: int  # retrained models there will be
+    total: int  # retrained models that the experiment will have
     bands: Mapping[str, Band]
 
     @classmethod
@@ -48,7 +52,10 @@ class ReferenceBands:
         plant: str | None = None,
         total: int | None = None,
     ) -> ReferenceBands:
-        """``counts``: images behind each row; ``total``: default as many as there are."""
+        """Return the bands of ``references``.
+
+        ``counts``: images behind each row. ``total``: retrained models to expect (default: those that are ready).
+        """
         rows = (*rows_for(task, plant), JS)
         bands = {}
         for row in rows:
@@ -58,22 +65,21 @@ class ReferenceBands:
             found = band([v for r in references if (v := row.value(r)) is not None], resolution=step)
             if found is not None:
                 bands[row.key] = found
-        if len(references) > 2:  # of two models there is one distance
-            among = [
-                distance(r, [o for o in references if o is not r]) or 0.0 for r in references
-            ]  # what a model that is one of them has
+        if len(references) > 2:  # two models have one distance, which makes no band
+            # the distance of each retrained model to the others
+            among = [distance(r, [o for o in references if o is not r]) or 0.0 for r in references]
             found = band(among, bounds=(0.0, math.log(2)))
             assert found is not None
-            bands["js"] = replace(found, low=0.0)  # nobody is too near
+            bands["js"] = replace(found, low=0.0)  # no distance is too small
         return cls(rows, tuple(references), max(len(references), total or 0), bands)
 
     @property
     def progress(self) -> str:
-        """ "2 of 5 retrained"."""
+        """Return the progress, such as "2 of 5 retrained"."""
         return f"{len(self.references)} of {self.total} retrained"
 
     def specs(self) -> list[dict[str, Any]]:
-        """The rows as docs/wire.md wants them."""
+        """Return the rows in the format of docs/wire.md."""
         specs = []
         for row in self.rows:
             found = self.bands.get(row.key)
@@ -88,7 +94,7 @@ class ReferenceBands:
         return specs
 
     def compare(self, reading: Reading) -> Compared:
-        """Values of all rows, and their Standings where there are retrained models to compare with."""
+        """Return the values of all rows, and their positions where there are retrained models."""
         values = {row.key: row.value(reading) for row in self.rows}
         values["js"] = distance(reading, self.references)
         positions_in_band = {
@@ -101,7 +107,7 @@ class ReferenceBands:
 
 @dataclass(frozen=True)
 class Compared:
-    """One model beside retrained ones. ``values`` by key of the row, None where there is none."""
+    """One model compared with retrained ones; ``values`` by key of the row, None for a missing value."""
 
     reading: Reading
     values: Mapping[str, float | None]
@@ -109,20 +115,20 @@ class Compared:
 
     @property
     def apart(self) -> float:
-        """How far the accuracies are outside of the bands on average, in [0, 1]; from the one retrained model where that is all."""
+        """The mean distance of the accuracies from their bands, in [0, 1]; with one retrained model, from its values."""
         gaps = [
             abs(s.gap) for key, s in self.positions_in_band.items() if key not in ("js", "auc", "one_answer")
         ]
         return sum(gaps) / max(1, len(gaps))
 
     def is_outside(self, *keys: str) -> list[str]:
-        """Which of ``keys`` (default: all rows) are known to be outside of their bands."""
+        """Return those of ``keys`` (default: all rows) that are outside their bands for certain."""
         return [k for k, s in self.positions_in_band.items() if s.inside is False and (not keys or k in keys)]
 
 
-def position_in_band(row: Row, value: float, theirs: Band, reading: Reading) -> BandPosition:
-    """One value among ``theirs``. An AUC whose interval reaches the band cannot be told from it."""
-    place = theirs.place(value)
+def position_in_band(row: Row, value: float, reference: Band, reading: Reading) -> BandPosition:
+    """Return the position of ``value`` in ``reference``; an AUC whose interval reaches the band cannot be told from it."""
+    place = reference.place(value)
     low, high = (reading.attack.auc_low, reading.attack.auc_high) if row.key == "auc" else (value, value)
     side = "above" if place.gap > 0 else "below"
     if row.unit == "%":
@@ -141,7 +147,7 @@ def position_in_band(row: Row, value: float, theirs: Band, reading: Reading) -> 
         return BandPosition(
             f"inside, {ordinal(place.percentile)}", f"inside the band, {where} retrained models", True, 0.0
         )
-    reaches = low is not None and high is not None and low <= theirs.high and high >= theirs.low
+    reaches = low is not None and high is not None and low <= reference.high and high >= reference.low
     if row.key == "auc" and reaches:
         words = f"{long} {side} the band, but its interval reaches the band of {place.count} retrained models: cannot tell"
         return BandPosition("cannot tell", words, None, 0.0)
@@ -153,14 +159,14 @@ def position_in_band(row: Row, value: float, theirs: Band, reading: Reading) -> 
 
 
 def ordinal(percentile: float) -> str:
-    """ "62nd"."""
+    """Return a percentile as an ordinal, such as "62nd"."""
     n = min(99, max(1, round(percentile)))
     ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     return f"{n}{ending}"
 
 
 def distance(reading: Reading, references: Sequence[Reading]) -> float | None:
-    """Mean Jensen-Shannon divergence to the references on D_f, nats; None without any."""
+    """Return the mean Jensen-Shannon divergence to ``references`` on D_f, in nats; None without references."""
     if not references:
         return None
     found = [jensen_shannon(reading.forget_probabilities, r.forget_probabilities) for r in references]

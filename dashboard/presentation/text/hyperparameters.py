@@ -1,4 +1,4 @@
-"""LAF's knobs: what each is called, what it does, and from when a change of it counts; pure, no screen."""
+"""LAF's hyperparameters: their labels, help texts, and when a change takes effect."""
 
 from __future__ import annotations
 
@@ -14,71 +14,111 @@ NEXT_STEP, NEXT_RUN = "from the next step", "in the next run"
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One setting of LAF. ``key`` is the field's name, "vae." before those of the two VAEs."""
+    """One hyperparameter of LAF; ``key`` is the config field's name, with "vae." before those of the two VAEs."""
 
     key: str
     label: str
     help: str
-    choices: Mapping[Any, str] | None = None  # value -> what it is called; None: a number
+    choices: Mapping[Any, str] | None = None  # value -> label; None: a number
     whole: bool = False
 
     @property
     def when(self) -> str:
-        """From when a change counts while a run is paused."""
+        """When a change takes effect while a run is paused."""
         return NEXT_RUN if self.key.startswith("vae") else NEXT_STEP
 
     def of(self, laf: LAFConfig) -> Any:
-        """Its value in ``laf``."""
+        """Return the value in ``laf``."""
         return getattr(laf.vae if self.key.startswith("vae.") else laf, self.key.removeprefix("vae."))
 
 
 SIDES = {"both": "both", "ue": "L_UE", "ra": "L_RA"}
 BOUNDED = {True: "bounded φ(m)", False: "plain m"}
-KNOBS = (
-    Hyperparameter("losses", "Step only", "What a step is on: both losses, or one alone to see what it does by itself.", SIDES),
-    Hyperparameter("schedule", "Schedule", "Alternate: a step on each in turn. Two-stage: all of L_UE first. Joint: one step on the sum, at lr_RA.",
-         {k: k for k in SCHEDULES}),
-    Hyperparameter("lr_ue", "lr_UE", "How far a step on L_UE goes: it makes the VAE of D_f fail on what must go."),
-    Hyperparameter("lr_ra", "lr_RA", "How far a step on L_RA goes; below 2 · lr_UE the model is not held together."),
-    Hyperparameter("temperature", "τ", "Sharpness of the push in L_RA: near 100 nothing is forgotten, below 1 the model is wrecked."),
-    Hyperparameter("bounded", "Squared error", "φ keeps the maximised error from exploding; plain is as the paper states it.", BOUNDED),
-    Hyperparameter("ue_per_ra", "L_UE per L_RA", "Steps on L_UE for each one on L_RA.", whole=True),
-    Hyperparameter("epochs", "Epochs", "Passes over the shorter of D_f and D_r: how long the run is.", whole=True),
-    Hyperparameter("weight_remain", "Weight of remain", "In L_UE: keep D_r as its VAE knows it."),
-    Hyperparameter("weight_forget", "Weight of forget", "In L_UE: make D_f unlike what its VAE knows."),
-    Hyperparameter("weight_align", "Weight of align", "In L_RA: hold D_r where the original had it."),
-    Hyperparameter("weight_repel", "Weight of repel", "In L_RA: push D_f away from there."),
-    Hyperparameter("vae.latent", "Latent size", "Numbers through which a VAE must press a representation.", whole=True),
-    Hyperparameter("vae.kl_weight", "KL weight", "How strongly latents are drawn to a standard normal."),
-    Hyperparameter("vae.output", "Decoder output", "Linear reproduces representations; sigmoid is the reference's and cannot.",
-         {"linear": "linear", "sigmoid": "sigmoid"}),
-    Hyperparameter("vae.lr", "VAE's lr", "Learning rate of both VAEs; too high and they diverge."),
-    Hyperparameter("vae_data", "h is fitted on", "The paper's stand-in for D_r is all of D; fitted on D_r, h has seen nothing of what must go.",
-         {"all": "all of D", "remain": "D_r"}),
-    Hyperparameter("vae.epochs", "VAE's epochs", "Passes over the representations.", whole=True),
-)  # fmt: skip
+HYPERPARAMETERS = (
+    Hyperparameter(
+        "losses",
+        "Step only",
+        "The losses of a step: both, or one alone to see its own effect.",
+        SIDES,
+    ),
+    Hyperparameter(
+        "schedule",
+        "Schedule",
+        "Alternate: a step on each loss in turn. Two-stage: all steps on L_UE first. Joint: one step on the sum, at lr_RA.",
+        {k: k for k in SCHEDULES},
+    ),
+    Hyperparameter(
+        "lr_ue", "lr_UE", "Learning rate of L_UE, which makes the VAE of D_f fail on the images to forget."
+    ),
+    Hyperparameter("lr_ra", "lr_RA", "Learning rate of L_RA; below 2 × lr_UE the model falls apart."),
+    Hyperparameter(
+        "temperature",
+        "τ",
+        "Sharpness of the push in L_RA: near 100 nothing is forgotten, below 1 the model breaks.",
+    ),
+    Hyperparameter(
+        "bounded",
+        "Squared error",
+        "φ bounds the error that L_UE maximises; plain is the paper's form.",
+        BOUNDED,
+    ),
+    Hyperparameter("ue_per_ra", "L_UE per L_RA", "Steps on L_UE for each step on L_RA.", whole=True),
+    Hyperparameter(
+        "epochs", "Epochs", "Length of the run: passes over the shorter of D_f and D_r.", whole=True
+    ),
+    Hyperparameter("weight_remain", "Weight of remain", "In L_UE: keeps D_r as its VAE knows it."),
+    Hyperparameter("weight_forget", "Weight of forget", "In L_UE: makes D_f unlike what its VAE knows."),
+    Hyperparameter("weight_align", "Weight of align", "In L_RA: keeps D_r where the original had it."),
+    Hyperparameter("weight_repel", "Weight of repel", "In L_RA: pushes D_f away from there."),
+    Hyperparameter("vae.latent", "Latent size", "Length of a VAE's code for a representation.", whole=True),
+    Hyperparameter(
+        "vae.kl_weight", "KL weight", "How strongly codes are drawn to a standard normal distribution."
+    ),
+    Hyperparameter(
+        "vae.output",
+        "Decoder output",
+        "Linear can reproduce representations; sigmoid, as in the reference implementation, cannot.",
+        {"linear": "linear", "sigmoid": "sigmoid"},
+    ),
+    Hyperparameter("vae.lr", "VAE's lr", "Learning rate of both VAEs; they diverge if it is too high."),
+    Hyperparameter(
+        "vae_data",
+        "h is fitted on",
+        "The paper uses all of D in place of D_r; fitted on D_r, h has not seen the images to forget.",
+        {"all": "all of D", "remain": "D_r"},
+    ),
+    Hyperparameter("vae.epochs", "VAE's epochs", "Passes of a VAE over the representations.", whole=True),
+)
 
 
-def laf_of(config: Any) -> LAFConfig | None:
-    """LAF's part of a method's settings; None of a method without knobs."""
+def laf_config(config: Any) -> LAFConfig | None:
+    """Return the LAF part of a method's config; None for a method without hyperparameters."""
     laf = getattr(config, "laf", config)
     return laf if isinstance(laf, LAFConfig) else None
 
 
-def shown(laf: LAFConfig) -> list[Hyperparameter]:
-    """The knobs of ``laf``: steps in place of epochs where steps are what it counts."""
-    steps = Hyperparameter("steps", "Steps", "How long the run is.", whole=True)
-    return [steps if knob.key == "epochs" and laf.steps is not None else knob for knob in KNOBS]
+def hyperparameters_of(laf: LAFConfig) -> list[Hyperparameter]:
+    """Return the hyperparameters of ``laf``, with steps in place of epochs where the config counts steps."""
+    steps = Hyperparameter("steps", "Steps", "Length of the run.", whole=True)
+    return [
+        steps if parameter.key == "epochs" and laf.steps is not None else parameter
+        for parameter in HYPERPARAMETERS
+    ]
 
 
-def turned(config: Any, values: Mapping[str, Any]) -> Any:
-    """``config`` with the knobs at ``values`` (by key). Raises ConfigError in the names that the page shows."""
-    laf = laf_of(config)
+def with_values(config: Any, values: Mapping[str, Any]) -> Any:
+    """Return ``config`` with the hyperparameters set to ``values`` (by key).
+
+    Raises ConfigError that uses the page's labels.
+    """
+    laf = laf_config(config)
     assert laf is not None
-    for knob in shown(laf):
-        value = values.get(knob.key, knob.of(laf))
+    for parameter in hyperparameters_of(laf):
+        value = values.get(parameter.key, parameter.of(laf))
         if value is None:
-            raise ConfigError(f"{knob.label} is empty; it was {said(knob, knob.of(laf))}")
+            raise ConfigError(
+                f"{parameter.label} is empty; it was {value_text(parameter, parameter.of(laf))}"
+            )
     try:
         vae = {k.removeprefix("vae."): v for k, v in values.items() if k.startswith("vae.")}
         now = replace(
@@ -87,32 +127,32 @@ def turned(config: Any, values: Mapping[str, Any]) -> Any:
             **{k: v for k, v in values.items() if not k.startswith("vae.")},
         )
     except ConfigError as error:
-        told = str(error)
-        for knob in sorted(shown(laf), key=lambda k: -len(k.key)):
-            name = knob.key.removeprefix("vae.")
-            if told.startswith(f"{name} "):
-                told = f"{knob.label} {told.removeprefix(name).strip()}"
+        message = str(error)
+        for parameter in sorted(hyperparameters_of(laf), key=lambda k: -len(k.key)):
+            name = parameter.key.removeprefix("vae.")
+            if message.startswith(f"{name} "):
+                message = f"{parameter.label} {message.removeprefix(name).strip()}"
                 break
-        raise ConfigError(f"{told}. Nothing was changed.") from error
+        raise ConfigError(f"{message}. Nothing was changed.") from error
     return replace(config, laf=now) if hasattr(config, "laf") else now
 
 
-def said(knob: Hyperparameter, value: Any) -> str:
-    """A value as a person reads it."""
-    if knob.choices is not None:
-        return str(knob.choices.get(value, value))
+def value_text(parameter: Hyperparameter, value: Any) -> str:
+    """Return a value as the page shows it."""
+    if parameter.choices is not None:
+        return str(parameter.choices.get(value, value))
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def differences(before: Any, now: Any) -> list[tuple[Hyperparameter, Any, Any]]:
-    """Knobs that stand elsewhere, with both values."""
-    a, b = laf_of(before), laf_of(now)
+    """Return the hyperparameters that differ, with both values."""
+    a, b = laf_config(before), laf_config(now)
     if a is None or b is None:
         return []
-    return [(k, k.of(a), k.of(b)) for k in shown(b) if k.of(a) != k.of(b)]
+    return [(k, k.of(a), k.of(b)) for k in hyperparameters_of(b) if k.of(a) != k.of(b)]
 
 
-def described(before: Any, now: Any) -> str:
-    """What was changed: "lr_RA 0.006 → 0.001, τ 15 → 100"."""
-    found = [f"{k.label} {said(k, a)} → {said(k, b)}" for k, a, b in differences(before, now)]
+def describe_changes(before: Any, now: Any) -> str:
+    """Return the differences in words, such as "lr_RA 0.006 → 0.001, τ 15 → 100"."""
+    found = [f"{k.label} {value_text(k, a)} → {value_text(k, b)}" for k, a, b in differences(before, now)]
     return ", ".join(found) or "nothing changed"

@@ -1,17 +1,20 @@
-"""What lessons show as HTML: checks with their values, numbers before and now, the VAEs' curves, the class's predictions; pure, no screen."""
+"""Parts of a lesson as HTML: checks, tables of numbers, VAE curves, answers and the class's predictions."""
 
 from __future__ import annotations
 
 import base64
-import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from core.lessons import Lesson, Question
 from core.lessons.checks import Clause, Verdict
 from core.lessons.fact_names import MEASURED, READINGS
+from dashboard.presentation.templating import macros
 
+TEMPLATE = "lesson_parts.html"
 LABELS = {
     "train_r": ("remaining, train", "Train_r"),
     "train_f": ("forgotten, train", "Train_f"),
@@ -30,47 +33,42 @@ LABELS = {
     "probe": ("linear probe", "probe"),
 }
 SHARES = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "one_answer", "neighbours", "probe")
-TO_HUNDREDTHS = ("auc", "auc_low", "auc_high", "naive_auc", "fair_auc")
+TWO_DECIMALS = ("auc", "auc_low", "auc_high", "naive_auc", "fair_auc")
 COLUMNS = (("original.", "before"), ("", "now"), ("retrained.", "retrained"))
+VAES = {"vae": ("VAE of D", "#3a86e0"), "vae_f": ("VAE of D_f", "#e8762b")}  # legible on dark and on light
 
 
 def value(name: str, found: Any) -> str:
-    """A fact as a person reads it."""
+    """Return the value ``found`` of the fact ``name`` with its unit and a sensible number of digits."""
     if found is None:
         return "not known yet"
     if isinstance(found, str):
         return found
-    if name.rpartition(".")[2] in SHARES:
+    fact = name.rpartition(".")[2]
+    if fact in SHARES:
         return f"{100 * found:.1f} %"
-    if name.rpartition(".")[2] in TO_HUNDREDTHS:
+    if fact in TWO_DECIMALS:
         return f"{found:.2f}"
-    if name.rpartition(".")[2] == "js":
+    if fact == "js":
         return f"{found:.3f}"
     if float(found).is_integer() and abs(found) < 1e6:
         return f"{found:.0f}"
     return f"{found:.3g}"
 
 
-def clauses(verdict: Verdict, passed: bool) -> str:
-    """The clauses of a check, each with whether it holds and what the run says."""
-    rows = "".join(_clause(c) for c in verdict.clauses)
-    tone = "passed" if passed else "open"
-    said = "Check passed" if passed else "The run is checked for"
-    return f"<div class='lesson-check {tone}' data-passed='{str(passed).lower()}'><p>{said}</p><ul>{rows}</ul></div>"
+def clauses(verdict: Verdict, passed: bool) -> Markup:
+    """Return a check as a list of clauses: whether each holds, and the run's values."""
+    return Markup(macros(TEMPLATE).check([_clause(c) for c in verdict.clauses], passed))
 
 
-def _clause(clause: Clause) -> str:
-    sign = {True: "✓", False: "✗", None: "·"}[clause.holds]
-    word = {True: "holds", False: "does not hold", None: "not known yet"}[clause.holds]
-    now = ", ".join(
-        f"{html.escape(_short(k))} <b>{html.escape(value(k, v))}</b>" for k, v in clause.values.items()
-    )
-    if clause.holds and "==" in clause.text:
-        now = ""  # it is what it says
-    return (
-        f"<li class='{word.split()[0]}'><i role='img' aria-label='{word}'>{sign}</i><code>{html.escape(clause.text)}</code>"
-        f"<span>{now}</span></li>"
-    )
+def _clause(clause: Clause) -> dict[str, Any]:
+    redundant = clause.holds and "==" in clause.text  # the clause itself states the value
+    return {
+        "sign": {True: "✓", False: "✗", None: "·"}[clause.holds],
+        "word": {True: "holds", False: "does not hold", None: "not known yet"}[clause.holds],
+        "text": clause.text,
+        "facts": [] if redundant else [(_short(k), value(k, v)) for k, v in clause.values.items()],
+    }
 
 
 def _short(name: str) -> str:
@@ -78,117 +76,87 @@ def _short(name: str) -> str:
     return f"{prefix}.{rest}" if prefix else "now"
 
 
-def numbers(names: Sequence[str], facts: Mapping[str, Any]) -> str:
-    """A small table: before, now, retrained."""
-    head = "".join(f"<th scope='col'>{title}</th>" for _, title in COLUMNS)
-    rows = ""
+def numbers(names: Sequence[str], facts: Mapping[str, Any]) -> Markup:
+    """Return a table of the facts ``names``: before unlearning, now, and in retrained models."""
+    rows = []
     for name in names:
         label, symbol = LABELS[name]
-        says = html.escape((READINGS | MEASURED)[name])
-        cells = "".join(
-            f"<td>{html.escape(_cell(name, facts.get(prefix + name)))}</td>" for prefix, _ in COLUMNS
+        found = [facts.get(prefix + name) for prefix, _ in COLUMNS]
+        rows.append(
+            {
+                "name": name,
+                "label": label,
+                "symbol": symbol,
+                "help": (READINGS | MEASURED)[name],
+                "cells": ["–" if f is None else value(name, f) for f in found],
+            }
         )
-        rows += f"<tr title='{says}' data-name='{name}'><th scope='row'>{label} <small>{symbol}</small></th>{cells}</tr>"
-    return (
-        f"<table class='lesson-numbers'><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    )
+    return Markup(macros(TEMPLATE).numbers([title for _, title in COLUMNS], rows))
 
 
-def _cell(name: str, found: Any) -> str:
-    return "–" if found is None else value(name, found)
+def vae_curves(curves: Mapping[str, Sequence[float]]) -> Markup:
+    """Return both VAEs' loss by epoch on a logarithmic axis, or a sentence before either has begun.
 
-
-BLUE, ORANGE, GREY = (
-    "#3a86e0",
-    "#e8762b",
-    "#8390ad",
-)  # seen on dark and on light: a picture does not know the theme
-
-
-def vae_curves(curves: Mapping[str, Sequence[float]]) -> str:
-    """Loss of both VAEs by epoch on a logarithmic axis; a loss that is no number stands at the top. A sentence without any."""
+    A loss that is not finite is drawn at the top.
+    """
     known = {k: v for k, v in curves.items() if v}
-    if not known:
-        return "<p class='lesson-empty'>The VAEs have not been trained in this run yet.</p>"
-    said = {"vae": "VAE of D", "vae_f": "VAE of D_f"}
-    legend = "".join(f"<span class='{k}'>{said[k]} <b>{_loss(v[-1])}</b></span>" for k, v in known.items())
-    # as a picture: a page may take drawings out of what it is given as HTML
-    packed = base64.b64encode(_svg(known).encode()).decode()
-    return (
-        f"<figure class='lesson-curves'><figcaption>Loss by epoch {legend}</figcaption>"
-        f"<img alt='loss of the VAEs by epoch, logarithmic' src='data:image/svg+xml;base64,{packed}'></figure>"
-    )
+    legend = [{"key": k, "title": VAES[k][0], "last": _loss(v[-1])} for k, v in known.items()]
+    # an <img>, since st.html removes inline SVG
+    picture = base64.b64encode(_picture(known).encode()).decode() if known else ""
+    return Markup(macros(TEMPLATE).vae_curves(legend, picture))
 
 
-def _svg(known: Mapping[str, Sequence[float]]) -> str:
-    finite = [max(x, 1e-3) for v in known.values() for x in v if math.isfinite(x)] or [1.0]
+def _picture(curves: Mapping[str, Sequence[float]]) -> str:
+    finite = [max(x, 1e-3) for v in curves.values() for x in v if math.isfinite(x)] or [1.0]
     low, high = math.floor(math.log10(min(finite))), math.ceil(math.log10(max(finite)))
     high = max(high, low + 1)
     width, height, left, bottom = 300, 120, 34, 16
-    longest = max(len(v) for v in known.values())
+    longest = max(len(v) for v in curves.values())
 
-    def place(i: int, x: float) -> str:
-        up = (math.log10(min(max(x, 1e-3), 10.0**high)) - low) / (high - low) if math.isfinite(x) else 1.0
-        across = left + (width - left - 6) * (i / max(1, longest - 1))
-        return f"{across:.1f},{6 + (height - bottom - 6) * (1 - up):.1f}"
+    def row(exponent: float) -> float:
+        return 6 + (height - bottom - 6) * (1 - (exponent - low) / (high - low))
 
-    text = f"fill='{GREY}' font-family='sans-serif' font-size='9' text-anchor='end'"
-    drawn = ""
-    for at in sorted({low, (low + high) // 2, high}):
-        y = 6 + (height - bottom - 6) * (1 - (at - low) / (high - low))
-        label = f"{10.0**at:g}" if -3 < at < 5 else f"10^{at}"
-        drawn += (
-            f"<line x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}' stroke='{GREY}' stroke-opacity='0.4'/>"
-        )
-        drawn += f"<text x='{left - 4}' y='{y + 3:.1f}' {text}>{label}</text>"
-    for k, v in known.items():
-        points = " ".join(place(i, x) for i, x in enumerate(v))
-        drawn += f"<polyline points='{points}' fill='none' stroke='{BLUE if k == 'vae' else ORANGE}' stroke-width='1.8'/>"
-    drawn += f"<text x='{width}' y='{height - 3}' {text}>epoch {longest}</text>"
-    return f"<svg xmlns='http://www.w3.org/2000/svg' width='{2 * width}' height='{2 * height}' viewBox='0 0 {width} {height}'>{drawn}</svg>"
+    def point(epoch: int, loss: float) -> str:
+        up = math.log10(max(loss, 1e-3)) if math.isfinite(loss) else float(high)
+        return f"{left + (width - left - 6) * epoch / max(1, longest - 1):.1f},{row(up):.1f}"
+
+    ticks = [
+        (round(row(at), 1), f"{10.0**at:g}" if -3 < at < 5 else f"10^{at}")
+        for at in sorted({low, (low + high) // 2, high})
+    ]
+    lines = [(VAES[k][1], " ".join(point(i, x) for i, x in enumerate(v))) for k, v in curves.items()]
+    return str(macros(TEMPLATE).vae_picture(width, height, left, bottom, ticks, lines, longest))
 
 
 def _loss(x: float) -> str:
     return f"{x:.3g}" if math.isfinite(x) else "no number"
 
 
-def verdict_on(question: Question, choice: int) -> str:
-    """What a question says once it was answered."""
-    given = html.escape(question.choices[choice - 1])
-    if question.answer is None:
-        return f"<div class='lesson-answer'><p>You said: {given}</p></div>"
-    right = choice == question.answer
-    tone, word = ("right", "✓ Right") if right else ("wrong", "✗ Not so")
-    known = "" if right else f"<p>It is: {html.escape(question.choices[question.answer - 1])}</p>"
-    return (
-        f"<div class='lesson-answer {tone}'><p><b>{word}.</b> You said: {given}</p>{known}"
-        f"<p>{html.escape(question.why)}</p></div>"
-    )
+def verdict_on(question: Question, choice: int) -> Markup:
+    """Return the given answer, whether it is right, and why; ``choice`` counts from 1."""
+    return Markup(macros(TEMPLATE).answer(question, choice))
 
 
-def tally_bars(question: Question, counts: Sequence[int]) -> str:
-    """The class's predictions."""
+def tally_bars(question: Question, counts: Sequence[int]) -> Markup:
+    """Return the class's predictions as bars, one for each choice."""
     total = sum(counts)
-    rows = ""
-    for choice, n in zip(question.choices, counts, strict=True):
-        share = 100 * n / total if total else 0
-        rows += f"<li data-count='{n}'><span>{html.escape(choice)}</span><div><div style='width:{share:.0f}%'></div></div><b>{n}</b></li>"
-    word = "prediction" if total == 1 else "predictions"
-    return f"<div class='lesson-tally'><p><b>{total}</b> {word} of the class</p><ol>{rows}</ol></div>"
+    rows = [
+        (choice, n, round(100 * n / total) if total else 0)
+        for choice, n in zip(question.choices, counts, strict=True)
+    ]
+    return Markup(macros(TEMPLATE).tally(rows, total))
 
 
-def steps_bar(lesson: Lesson, at: int, passed: Sequence[str]) -> str:
-    """Where one is: a dot for each part."""
-    dots = ""
-    for i in range(len(lesson.parts) + 2):
-        done = str(i) in passed
-        tone = "at" if i == at else "done" if i < at or done else ""
-        dots += f"<li class='{tone}'></li>"
-    where = (
-        "prediction"
-        if at == 0
-        else "summary"
-        if at > len(lesson.parts)
-        else f"step {at} of {len(lesson.parts)}"
-    )
-    return f"<div class='lesson-steps' data-at='{at}'><ol aria-hidden='true'>{dots}</ol><span>{where}</span></div>"
+def steps_bar(lesson: Lesson, at: int, passed: Sequence[str]) -> Markup:
+    """Return a dot for each part of ``lesson`` and the position ``at`` in words."""
+    tones = [
+        "at" if i == at else "done" if i < at or str(i) in passed else ""
+        for i in range(len(lesson.parts) + 2)
+    ]
+    if at == 0:
+        position = "prediction"
+    elif at > len(lesson.parts):
+        position = "summary"
+    else:
+        position = f"step {at} of {len(lesson.parts)}"
+    return Markup(macros(TEMPLATE).steps(at, tones, position))

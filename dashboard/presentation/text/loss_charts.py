@@ -1,4 +1,4 @@
-"""The losses of a step as the balance shows them: LAF's four terms by name, any other method's as it gives them; no screen."""
+"""The losses of a step as the loss balance shows them: LAF's four terms by name, other methods' losses as they are."""
 
 from __future__ import annotations
 
@@ -8,36 +8,51 @@ from typing import Any
 
 from core.methods.step import Step
 
-LAF_TERMS = {
-    "ue_remain": "remain",
-    "ue_forget": "forget",
-    "ra_align": "remain",
-    "ra_repel": "remain",
-}  # per image of
+# loss term -> the batch whose images it is averaged over
+LAF_TERMS = {"ue_remain": "remain", "ue_forget": "forget", "ra_align": "remain", "ra_repel": "remain"}
 LAF_LOSSES = {*LAF_TERMS, "ue", "ra"}
 LAF_CHARTS: list[dict[str, Any]] = [
-    {"name": "L_UE", "help": "extractor unlearning: how well the two VAEs explain the representations; mean per image of the mini-batch",
-     "lines": [["ue_remain", "remain", "remain"], ["ue_forget", "forget", "forget"]]},
-    {"name": "L_RA", "help": "representation alignment: remaining ones held where they were, forgotten ones pushed away; mean per image "
-     "of the mini-batch, repel less the constant log |B_f|",
-     "lines": [["ra_align", "align", "remain"], ["ra_repel", "repel", "forget"]]},
-    {"name": "gradients, log", "help": "length of each loss's gradient, on a logarithmic axis", "log": True,
-     "lines": [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]]},
-    {"name": "cosine", "help": "cosine between the two gradients: below 0 the two losses pull against one another", "range": [-1, 1],
-     "conflict": True, "lines": [["cosine", "of the two", "text"]]},
-    {"name": "share of the move, %", "help": "how much of the way that the parameters went in a step each loss made: its optimiser's move over "
-     "the sum of both, in %", "range": [0, 100], "lines": [["share_ue", "L_UE", "ue"], ["share_ra", "L_RA", "ra"]]},
-]  # fmt: skip
+    {
+        "name": "L_UE",
+        "help": "extractor unlearning: how well the two VAEs explain the representations; mean per image of the mini-batch",
+        "lines": [["ue_remain", "remain", "remain"], ["ue_forget", "forget", "forget"]],
+    },
+    {
+        "name": "L_RA",
+        "help": "representation alignment: remaining ones held where they were, forgotten ones pushed away; mean per image "
+        "of the mini-batch, repel less the constant log |B_f|",
+        "lines": [["ra_align", "align", "remain"], ["ra_repel", "repel", "forget"]],
+    },
+    {
+        "name": "gradients, log",
+        "help": "length of each loss's gradient, on a logarithmic axis",
+        "log": True,
+        "lines": [["grad_ue", "‖∇L_UE‖", "ue"], ["grad_ra", "‖∇L_RA‖", "ra"]],
+    },
+    {
+        "name": "cosine",
+        "help": "cosine between the two gradients; below 0 the two losses work against each other",
+        "range": [-1, 1],
+        "conflict": True,
+        "lines": [["cosine", "of the two", "text"]],
+    },
+    {
+        "name": "share of the step, %",
+        "help": "each loss's share of the step: its optimiser's move over the sum of both, in %",
+        "range": [0, 100],
+        "lines": [["share_ue", "L_UE", "ue"], ["share_ra", "L_RA", "ra"]],
+    },
+]
 COSINE = LAF_CHARTS[3]
-COLOURS = ("ue", "ra", "accent", "muted", "text")  # of lines that are neither of D_r nor of D_f
+COLOURS = ("ue", "ra", "accent", "muted", "text")  # for lines that belong to neither D_r nor D_f
 NAMES = {"cross_entropy": "cross-entropy", "kl": "KL divergence"}
-MOST = 4  # lines in a chart: more cannot be told apart
+MOST = 4  # most lines in a chart that can be told apart
 
 
 def loss_terms(record: Step) -> dict[str, float | None]:
-    """LAF's terms of both losses per image; others as they are, keyed "loss_…"; gradient norms "grad_…" and cosine.
+    """Return LAF's loss terms per image, or other losses as "loss_…", with gradient norms "grad_…" and the cosine.
 
-    Repel comes less the constant log |B_f|, which no gradient sees: with it, each smaller last batch would show as a dip.
+    Repel is given less the constant log |B_f|, which has no gradient; with it each smaller last batch would be a dip.
     """
     sizes, losses = record.images, record.losses
     found: dict[str, float | None] = {}
@@ -56,30 +71,64 @@ def loss_terms(record: Step) -> dict[str, float | None]:
 
 
 def outcome_charts(task: str) -> list[dict[str, Any]]:
-    """What became of the model, on the losses' axis of steps. ``of``: where in a reading the values are; ``times``: to its unit."""
+    """Return the charts about the model over steps.
+
+    ``of``: the field of a reading that holds the values. ``times``: the factor to the shown unit.
+    """
     accuracy: dict[str, Any] = {
-        "name": "accuracy, %", "help": "on remaining and on forgotten training images, and on test images", "of": "values", "times": 100,
-        "range": [0, 100], "lines": [["remain_train", "remaining", "remain"], ["forget_train", "forgotten", "forget"],
-                                     ["remain_test" if task == "class" else "test", "test", "text"]],
-    }  # fmt: skip
+        "name": "accuracy, %",
+        "help": "on remaining and on forgotten training images, and on test images",
+        "of": "values",
+        "times": 100,
+        "range": [0, 100],
+        "lines": [
+            ["remain_train", "remaining", "remain"],
+            ["forget_train", "forgotten", "forget"],
+            ["remain_test" if task == "class" else "test", "test", "text"],
+        ],
+    }
     return [
         accuracy,
-        {"name": "one answer, %", "help": "spread of the answers on forgotten images: share of the commonest", "of": "values", "times": 100,
-         "range": [0, 100], "lines": [["one_answer", "largest share", "forget"]]},
-        {"name": "attack AUC", "help": "membership attack; 0.5 cannot tell", "of": "values", "range": [0, 1], "lines": [["auc", "AUC", "text"]]},
-        {"name": "length", "help": "median length of the representations: L_RA holds angles, not lengths", "of": "norm",
-         "lines": [["remain", "of D_r", "remain"], ["forget", "of D_f", "forget"]]},
-        {"name": "angle, °", "help": "median angle by which representations turned away from the original's", "of": "angle",
-         "range": [0, 180], "lines": [["remain", "of D_r", "remain"], ["forget", "of D_f", "forget"]]},
-    ]  # fmt: skip
+        {
+            "name": "one answer, %",
+            "help": "share of the most common answer on forgotten images",
+            "of": "values",
+            "times": 100,
+            "range": [0, 100],
+            "lines": [["one_answer", "largest share", "forget"]],
+        },
+        {
+            "name": "attack AUC",
+            "help": "membership attack; 0.5 means that it cannot tell",
+            "of": "values",
+            "range": [0, 1],
+            "lines": [["auc", "AUC", "text"]],
+        },
+        {
+            "name": "length",
+            "help": "median length of the representations: L_RA holds angles, not lengths",
+            "of": "norm",
+            "lines": [["remain", "of D_r", "remain"], ["forget", "of D_f", "forget"]],
+        },
+        {
+            "name": "angle, °",
+            "help": "median angle by which representations turned away from the original's",
+            "of": "angle",
+            "range": [0, 180],
+            "lines": [["remain", "of D_r", "remain"], ["forget", "of D_f", "forget"]],
+        },
+    ]
 
 
 def loss_charts(method: str, steps: Iterable[Step]) -> list[dict[str, Any]]:
-    """The charts of a run (docs/wire.md, "charts"). LAF's are known before its first step, others' after it."""
+    """Return the charts of a run (docs/wire.md, "charts"); those of LAF are known before its first step."""
     if method == "laf":
         return LAF_CHARTS
-    repair = _chart("repair", "cross-entropy on labelled remaining images; mean per image of the mini-batch",
-                    [("loss_cross_entropy", "cross-entropy")])  # fmt: skip
+    repair = _chart(
+        "repair",
+        "cross-entropy on labelled remaining images; mean per image of the mini-batch",
+        [("loss_cross_entropy", "cross-entropy")],
+    )
     if method == "laf+r":
         return [*LAF_CHARTS, repair]
     names: dict[str, None] = {}
@@ -109,7 +158,7 @@ def _label(name: str) -> str:
 
 
 def _chart(name: str, help: str, lines: list[tuple[str, str]]) -> dict[str, Any]:
-    """Lines of D_r and D_f have their colours; the others take what is left."""
+    """Return a chart whose lines of D_r and D_f have their own colours; the others take the remaining ones."""
     spare = iter(COLOURS)
     found = []
     for key, label in lines[:MOST]:

@@ -1,4 +1,4 @@
-"""Numbers of the command line: each option's type reads its text and says what would be right."""
+"""Types of the command line's numeric options; each names the valid range in its error."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The read-outs of each task as rows: what they are called and what they mean; no screen."""
+"""The read-outs of each task as rows, with their labels and help texts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.data.planted import PLANTS
 from core.evaluation.metrics import Reading
@@ -25,53 +25,102 @@ class Row:
     range: tuple[float, float] = (0.0, 1.0)
 
 
-def rows_for(task: str, plant: str | None = None) -> list[Row]:
-    """The read-outs of a task, the ones that decide first."""
-    remain_train = Row(
-        "remain_train", "remaining, train", "Train_r", "remain", "Accuracy on the training images that stay.", lambda r: r.train_r
-    )  # fmt: skip
-    by_label = ", by their wrong labels: lower is better" if task == "noise" else ""
-    forget_train = Row(
-        "forget_train", "wrong labels, train" if task == "noise" else "forgotten, train", "Train_f", "forget",
-        f"Accuracy on the images to forget{by_label}.", lambda r: r.train_f,
-    )  # fmt: skip
-    test = Row("test", "test", "Test", "remain", "Accuracy on all test images.", lambda r: r.test)
-    if task == "class":
-        rows = [
-            remain_train,
-            forget_train,
-            Row("remain_test", "remaining, test", "Test_r", "remain", "Accuracy on test images of the other classes.",
-                lambda r: r.test_r),
-            Row("forget_test", "forgotten, test", "Test_f", "forget", "Accuracy on test images of the forgotten class.",
-                lambda r: r.test_f),
-        ]  # fmt: skip
-    elif task == "noise":
-        clean = Row(
-            "clean_f", "true labels, train", "clean_f", "remain",
-            "Accuracy on the mislabelled images by their true labels: what unlearning wrong labels is for.", lambda r: r.clean_f,
-        )  # fmt: skip
-        rows = [clean, forget_train, remain_train, test]
-    else:
-        rows = [remain_train, forget_train, test]
-    if plant is not None:
-        rows.insert(0, Row(
-            "planted", "planted sign", "", "forget",
-            f"Mean probability of the planted answer: {PLANTS[plant].sign}. A model that never saw the plant hardly gives it.",
-            lambda r: r.planted,
-        ))  # fmt: skip
-    return [
-        *rows,
-        Row("one_answer", "forgotten, one answer", "max share", "forget",
-            "Share of the forgotten images that get the commonest answer. Retrained models, too, have to call them something.",
-            lambda r: r.commonest_share),
-        Row("auc", "attack AUC", "AUC", "neutral",
-            "Membership attack: 50 % cannot tell forgotten training images from test images of the same classes. "
-            "Nearer to the retrained model is better, not lower.", lambda r: r.attack.auc, unit="", digits=2),
-    ]  # fmt: skip
-
-
+REMAIN_TRAIN = Row(
+    "remain_train",
+    "remaining, train",
+    "Train_r",
+    "remain",
+    "Accuracy on the training images that stay.",
+    lambda r: r.train_r,
+)
+FORGET_TRAIN = Row(
+    "forget_train",
+    "forgotten, train",
+    "Train_f",
+    "forget",
+    "Accuracy on the images to forget.",
+    lambda r: r.train_f,
+)
+WRONG_LABELS = replace(
+    FORGET_TRAIN,
+    label="wrong labels, train",
+    help="Accuracy on the images to forget, by their wrong labels: lower is better.",
+)
+TRUE_LABELS = Row(
+    "clean_f",
+    "true labels, train",
+    "clean_f",
+    "remain",
+    "Accuracy on the mislabelled images by their true labels, the aim of unlearning wrong labels.",
+    lambda r: r.clean_f,
+)
+TEST = Row("test", "test", "Test", "remain", "Accuracy on all test images.", lambda r: r.test)
+REMAIN_TEST = Row(
+    "remain_test",
+    "remaining, test",
+    "Test_r",
+    "remain",
+    "Accuracy on test images of the other classes.",
+    lambda r: r.test_r,
+)
+FORGET_TEST = Row(
+    "forget_test",
+    "forgotten, test",
+    "Test_f",
+    "forget",
+    "Accuracy on test images of the forgotten class.",
+    lambda r: r.test_f,
+)
+ONE_ANSWER = Row(
+    "one_answer",
+    "most common answer",
+    "max share",
+    "forget",
+    "Share of the forgotten images that get the most common answer. Retrained models also give them some answer.",
+    lambda r: r.commonest_share,
+)
+AUC = Row(
+    "auc",
+    "attack AUC",
+    "AUC",
+    "neutral",
+    "Membership attack: at 0.5 it cannot tell forgotten training images from test images of the same classes. "
+    "Closer to the retrained models is better, not lower.",
+    lambda r: r.attack.auc,
+    unit="",
+    digits=2,
+)
 JS = Row(
-    "js", "distance to retrained", "JS", "forget",
-    "Jensen-Shannon divergence, in nats, between what this model and the retrained ones answer for each forgotten image: "
-    "0 the same answers, 0.69 none in common. The band is their distance to one another.", lambda r: None, unit=" nats", digits=2, range=(0.0, math.log(2)),
-)  # fmt: skip
+    "js",
+    "distance to retrained",
+    "JS",
+    "forget",
+    "Jensen-Shannon divergence, in nats, between the answers of this model and of the retrained ones to each forgotten "
+    "image: 0 for equal answers, 0.69 for none in common. The band is the distance of retrained models to each other.",
+    lambda r: None,
+    unit=" nats",
+    digits=2,
+    range=(0.0, math.log(2)),
+)
+BY_TASK = {
+    "class": (REMAIN_TRAIN, FORGET_TRAIN, REMAIN_TEST, FORGET_TEST),
+    "noise": (TRUE_LABELS, WRONG_LABELS, REMAIN_TRAIN, TEST),
+}
+OTHER_TASKS = (REMAIN_TRAIN, FORGET_TRAIN, TEST)
+
+
+def rows_for(task: str, plant: str | None = None) -> list[Row]:
+    """Return the read-outs of a task, the decisive ones first."""
+    rows = [*BY_TASK.get(task, OTHER_TASKS), ONE_ANSWER, AUC]
+    return rows if plant is None else [_planted(plant), *rows]
+
+
+def _planted(plant: str) -> Row:
+    return Row(
+        "planted",
+        "planted sign",
+        "",
+        "forget",
+        f"Mean probability of the planted answer: {PLANTS[plant].sign}. A model that never saw the plant rarely gives it.",
+        lambda r: r.planted,
+    )

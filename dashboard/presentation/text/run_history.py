@@ -1,4 +1,4 @@
-"""What the browser is told of a run's way: changes of its settings, marks, alarms, where one can go from here, and its fork; pure, no screen."""
+"""A run's history for the browser: changed settings, marks, alarms, possible moves, its fork and its layers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from core.experiments.session.experiment import Experiment
 from core.runs.diagnostics import alarms
 from core.runs.run import Phase, Run
-from dashboard.presentation.text.hyperparameters import described
+from dashboard.presentation.text.hyperparameters import describe_changes
 
 PLAYING = "The run is playing; pause it first"
 NOT_BEGUN = "The run has not begun"
@@ -16,26 +16,26 @@ NO_STATES = "This run keeps no states to go back to"
 
 
 def changes(run: Run) -> list[dict[str, Any]]:
-    """Of the settings, as the timeline marks them."""
-    return [{"step": c.after, "text": described(c.before, c.now)} for c in run.changes]
+    """Return the changes of settings for the timeline."""
+    return [{"step": c.after, "text": describe_changes(c.before, c.now)} for c in run.changes]
 
 
 def marks(run: Run) -> list[dict[str, Any]]:
-    """Remarks that go wherever the result goes."""
+    """Return the remarks that accompany the result."""
     return [{"step": m.step, "text": m.text} for m in run.marks]
 
 
-class Watch:
-    """Alarms of a run, worked out anew only when there is more to see."""
+class AlarmCache:
+    """The alarms of a run, computed again only when the run has changed."""
 
     def __init__(self) -> None:
         self._key: object = None
         self._found: list[dict[str, Any]] = []
 
     def alarms(self, experiment: Experiment, run: Run) -> list[dict[str, Any]]:
-        """As docs/wire.md wants them."""
+        """Return the alarms in the format of docs/wire.md."""
         vae = sum(len(p.curve) for p in dict(run.progress).values())
-        # all frames are looked at anew: in a long run that plays, after every fiftieth part of it
+        # the check reads all frames, so a running run is checked about 50 times in all
         grain = max(1, len(run.frames) // 50) if run.phase is Phase.RUNNING else 1
         key = (id(run), experiment.life, len(run.frames) // grain, grain, experiment.revision, run.phase, vae)
         if key != self._key:
@@ -55,7 +55,7 @@ class Watch:
 
 
 def travel(experiment: Experiment) -> dict[str, str | None]:
-    """Why one cannot go on, or fork, from the shown step; None where one can."""
+    """Return why the user cannot continue or fork from the shown step; None where it is possible."""
     run = experiment.run
     why: str | None = None
     if run is None or run._state is None:
@@ -68,13 +68,13 @@ def travel(experiment: Experiment) -> dict[str, str | None]:
 
 
 def fork_of(experiment: Experiment) -> dict[str, Any] | None:
-    """The run beside the run: frames 0 … shared - 1 are the first one's."""
+    """Return the fork; its frames 0 … shared - 1 are those of the first run."""
     run, twin = experiment.run, experiment.fork_run
     if run is None or twin is None:
         return None
     start = experiment.fork_from
     shared = sum(f.step <= start for f in run.frames)
-    told = [c for c in twin.changes if c.after >= start]
+    changed = [c for c in twin.changes if c.after >= start]
     return {
         "id": experiment.forks,
         "from": start,
@@ -83,13 +83,13 @@ def fork_of(experiment: Experiment) -> dict[str, Any] | None:
         "steps": twin.total_steps,
         "phase": str(twin.phase),
         "error": str(twin.error) if twin.error else None,
-        "text": ", ".join(described(c.before, c.now) for c in told) or "the same settings",
+        "text": ", ".join(describe_changes(c.before, c.now) for c in changed) or "the same settings",
         "marks": marks(twin),
     }
 
 
 def layers(experiment: Experiment) -> dict[str, Any] | None:
-    """Norms and cosine by layer, while the run stands where they were taken."""
+    """Return norms and cosine by layer while the run is at the step where they were measured."""
     if experiment.layers is None or experiment.run is None:
         return None
     step, found = experiment.layers
@@ -101,7 +101,7 @@ def layers(experiment: Experiment) -> dict[str, Any] | None:
 
 
 def layer_title(model: Any, name: str) -> str:
-    """What a layer of the extractor is, "conv 3×3, 32 → 64", where its name is only a number in a row of layers."""
+    """Return a description of an extractor layer, such as "conv 3×3, 32 → 64", where its name is only a number."""
     if not name.isdigit():
         return name
     layer = model.extractor.get_submodule(name)

@@ -1,4 +1,4 @@
-"""Where things stand, in a sentence that a student can read; never more than the band of retrained models allows. No screen."""
+"""The state of unlearning in a sentence for students, which claims no more than the band of retrained models allows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from core.evaluation.metrics import Reading
 from dashboard.presentation.text.band_position import Compared, ReferenceBands
 
-HARM = 0.02  # of accuracy on test images below the band: worth an alarm
-HARDLY = 0.0005  # of a difference in accuracy, and ten times that in nats
+HARM = 0.02  # test accuracy below the band that raises an alarm
+HARDLY = 0.0005  # negligible difference in accuracy; ten times as much in nats
 NO_BAND = "One retrained model: no band yet."
 
 
@@ -26,23 +26,23 @@ def sentence(
     classes: Sequence[str],
     waiting: str | None = None,
 ) -> dict[str, str]:
-    """Where things stand: ``head`` and ``more``, and a tone."""
+    """Return the state as ``head``, ``more`` and a tone: good, neutral, forget or alarm."""
     reading = now.reading
     if not bands.references:
         more = waiting or "There is no retrained model to compare with yet."
-        return _told(_accuracy_head(task, reading, original.reading), more, "neutral")
-    hurt = _harm(task, now, bands)
+        return _sentence(_accuracy_head(task, reading, original.reading), more, "neutral")
+    harm = _harm(task, now, bands)
     if reading.planted is not None:
-        head, more, tone = _planted(now, original, bands, hurt)
+        head, more, tone = _planted(now, original, bands, harm)
     elif task == "noise":
-        head, more, tone = _noise(now, original, bands, hurt)
+        head, more, tone = _noise(now, original, bands, harm)
     elif task == "class":
-        head, more, tone = _class(now, original, bands, classes, hurt)
+        head, more, tone = _class(now, original, bands, classes, harm)
     else:
-        head, more, tone = _data(now, original, hurt)
+        head, more, tone = _data(now, original, harm)
     if now.apart > original.apart + HARDLY:
         nearer = "Doing nothing is nearer to retraining than this."
-        if hurt:
+        if harm:
             more = f"{nearer} {more}"
         elif task == "data":
             head, more = nearer, _apart(now, original)
@@ -58,95 +58,108 @@ def sentence(
     if len(bands.references) == 1:
         more += f" {NO_BAND}"
         tone = "forget" if tone == "good" else tone
-    return _told(head, f"{hurt} {more}", tone)
+    return _sentence(head, f"{harm} {more}", tone)
 
 
-def _told(head: str, more: str, tone: str) -> dict[str, str]:
+def _sentence(head: str, more: str, tone: str) -> dict[str, str]:
     return {"head": head, "more": more.strip(), "tone": tone}
 
 
 def _class(
-    now: Compared, original: Compared, bands: ReferenceBands, classes: Sequence[str], hurt: str
+    now: Compared, original: Compared, bands: ReferenceBands, classes: Sequence[str], harm: str
 ) -> tuple[str, str, str]:
-    """Class removal: accuracy falls early; what the forgotten images are called instead is what takes long."""
-    mine, gold = now.reading, bands.references[0]
+    """Return head, more and tone for class removal.
+
+    Accuracy falls early; the answers to forgotten images approach those of retrained models later.
+    """
+    reading, first_retrained = now.reading, bands.references[0]
     if _above(now, bands, "forget_train", 0.01):
-        theirs = _range(100 * r.train_f for r in bands.references)
-        more = f"{100 * mine.train_f:.0f} % of the images to forget are still recognised; after retraining {theirs} %."
-        begun = mine.train_f < original.reading.train_f - 0.05
-        return "Being forgotten." if begun else "Not forgotten yet.", more, "alarm" if hurt else "forget"
-    answer = f"{100 * mine.commonest_share:.0f} % of them are called {classes[mine.commonest]}"
+        retrained_range = _range(100 * r.train_f for r in bands.references)
+        more = f"{100 * reading.train_f:.0f} % of the images to forget are still recognised; after retraining {retrained_range} %."
+        begun = reading.train_f < original.reading.train_f - 0.05
+        return "Partly forgotten." if begun else "Not forgotten yet.", more, "alarm" if harm else "forget"
+    answer = f"{100 * reading.commonest_share:.0f} % of them are called {classes[reading.commonest]}"
     calls = sorted({classes[r.commonest] for r in bands.references}, key=list(classes).index)
     shares = _range(100 * r.commonest_share for r in bands.references)
     if len(bands.references) == 1:
-        more = f"{answer}; by the retrained model {shares} % {classes[gold.commonest]}."
+        more = f"{answer}; by the retrained model {shares} % {classes[first_retrained.commonest]}."
     else:
         more = f"{answer}; retrained models call {shares} % of them {_either(calls)}."
-    if hurt:
+    if harm:
         return "Forgotten, at a price.", more, "alarm"
     outside = now.is_outside()
     if not outside and len(bands.references) > 1:
         return "Forgotten, and nothing sets it apart from retraining.", more, "good"
     if now.is_outside("js", "one_answer") or len(bands.references) == 1:
-        return "Forgotten in accuracy; not yet like retraining.", more, "forget"
+        return "No longer recognised, but unlike a retrained model.", more, "forget"
     return "Forgotten, and nearly as retraining would.", f"{more} {_outside(outside, bands)}", "forget"
 
 
-def _data(now: Compared, original: Compared, hurt: str) -> tuple[str, str, str]:
-    """Data removal: retrained models still recognise most of D_f, so nearness is what counts."""
-    mine, nothing = now.apart, original.apart
-    if hurt:
+def _data(now: Compared, original: Compared, harm: str) -> tuple[str, str, str]:
+    """Return head, more and tone for data removal.
+
+    Retrained models still recognise most of D_f, so the distance to them decides.
+    """
+    distance, original_distance = now.apart, original.apart
+    if harm:
         return "The model is worse for it.", "", "alarm"
-    if mine < nothing - HARDLY:
+    if distance < original_distance - HARDLY:
         return "Nearer to retraining than doing nothing.", _apart(now, original), "good"
-    if mine == nothing == 0.0:
-        more = "Accuracies are inside the band of retrained models, and so are the untouched model's: they cannot tell."
-        return "As near to retraining as doing nothing.", more, "neutral"
-    return "As near to retraining as doing nothing.", _apart(now, original), "neutral"
+    if distance == original_distance == 0.0:
+        more = "Accuracies are inside the band of retrained models, but so are those of the original model, so they show nothing."
+        return "No closer to retraining than before.", more, "neutral"
+    return "No closer to retraining than before.", _apart(now, original), "neutral"
 
 
-def _noise(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
-    """Noisy labels: the true labels should come back; Train_f may be near zero before anything is unlearned (trap 8)."""
-    mine, nothing = now.reading.clean_f or 0.0, original.reading.clean_f or 0.0
-    gold = sum(r.clean_f or 0.0 for r in bands.references) / len(bands.references)
-    theirs = _range(100 * (r.clean_f or 0.0) for r in bands.references)
+def _noise(now: Compared, original: Compared, bands: ReferenceBands, harm: str) -> tuple[str, str, str]:
+    """Return head, more and tone for noisy labels, where the true labels should return.
+
+    Train_f does not decide, since it may be near zero before unlearning.
+    """
+    value, original_value = now.reading.clean_f or 0.0, original.reading.clean_f or 0.0
+    retrained_mean = sum(r.clean_f or 0.0 for r in bands.references) / len(bands.references)
+    retrained_range = _range(100 * (r.clean_f or 0.0) for r in bands.references)
     more = (
-        f"{100 * mine:.0f} % of the mislabelled images get their true label; {100 * nothing:.0f} % before, "
-        f"{theirs} % after retraining."
+        f"{100 * value:.0f} % of the mislabelled images get their true label; {100 * original_value:.0f} % before, "
+        f"{retrained_range} % after retraining."
     )
-    if mine < nothing - HARM:
+    if value < original_value - HARM:
         return "The model is worse for it.", more, "alarm"
-    if mine < nothing + 0.25 * max(0.0, gold - nothing):
+    if value < original_value + 0.25 * max(0.0, retrained_mean - original_value):
         return "The wrong labels still hold.", more, "forget"
     if _above(now, bands, "clean_f", 0.05, side=-1):
-        return "True labels are coming back.", more, "forget"
-    if hurt:
+        most = value >= original_value + 0.5 * (retrained_mean - original_value)
+        return f"{'Most' if most else 'Some'} true labels are back.", more, "forget"
+    if harm:
         return "True labels are back, at a price.", more, "alarm"
     outside = now.is_outside()
     return "True labels are back.", f"{more} {_outside(outside, bands)}", "forget" if outside else "good"
 
 
-def _planted(now: Compared, original: Compared, bands: ReferenceBands, hurt: str) -> tuple[str, str, str]:
-    """Planted truth: is the planted answer gone, as it is in a model that never saw the plant?"""
-    mine, before = now.reading.planted or 0.0, original.reading.planted or 0.0
-    gold = sum(r.planted or 0.0 for r in bands.references) / len(bands.references)
-    theirs = _range(100 * (r.planted or 0.0) for r in bands.references)
+def _planted(now: Compared, original: Compared, bands: ReferenceBands, harm: str) -> tuple[str, str, str]:
+    """Return head, more and tone for planted truth: the planted answer should go, as in models without the plant."""
+    value, original_value = now.reading.planted or 0.0, original.reading.planted or 0.0
+    retrained_mean = sum(r.planted or 0.0 for r in bands.references) / len(bands.references)
+    retrained_range = _range(100 * (r.planted or 0.0) for r in bands.references)
     more = (
-        f"The planted answer has a probability of {100 * mine:.0f} % on its probes; {100 * before:.0f} % before, "
-        f"{theirs} % after retraining."
+        f"The planted answer has a probability of {100 * value:.0f} % on its probes; {100 * original_value:.0f} % before, "
+        f"{retrained_range} % after retraining."
     )
-    if before - gold < 0.05 or not _above(original, bands, "planted", 0.05):
-        return "This plant leaves no trace to remove.", more, "alarm" if hurt else "neutral"
-    left = (mine - gold) / (before - gold)
+    if original_value - retrained_mean < 0.05 or not _above(original, bands, "planted", 0.05):
+        return "This plant leaves no trace to remove.", more, "alarm" if harm else "neutral"
+    left = (value - retrained_mean) / (original_value - retrained_mean)
     if left > 0.5:
-        return "The planted thing is still there.", more, "alarm" if hurt else "forget"
-    if _above(now, bands, "planted", 0.1 * (before - gold)):
-        return "The planted thing is fading.", more, "alarm" if hurt else "forget"
-    return ("Gone, at a price.", more, "alarm") if hurt else ("The planted thing is gone.", more, "good")
+        return "The planted thing is still there.", more, "alarm" if harm else "forget"
+    if _above(now, bands, "planted", 0.1 * (original_value - retrained_mean)):
+        return "The planted thing is fading.", more, "alarm" if harm else "forget"
+    return ("Gone, at a price.", more, "alarm") if harm else ("The planted thing is gone.", more, "good")
 
 
 def _above(now: Compared, bands: ReferenceBands, key: str, least: float, *, side: int = 1) -> bool:
-    """Whether a value is above its band (``side`` -1: below); by more than ``least`` where there is one retrained model."""
+    """Return True when a value is above its band (``side`` -1: below).
+
+    With one retrained model the gap must exceed ``least``.
+    """
     found = now.positions_in_band.get(key)
     if found is None:
         return False
@@ -161,7 +174,7 @@ def _apart(now: Compared, original: Compared) -> str:
 
 
 def _outside(keys: Sequence[str], bands: ReferenceBands) -> str:
-    """Which read-outs are outside of their bands, two by name."""
+    """Return a sentence about the read-outs outside their bands, with two of them by name."""
     labels = [row.label for row in bands.rows if row.key in keys]
     if not labels:
         return ""
@@ -170,12 +183,12 @@ def _outside(keys: Sequence[str], bands: ReferenceBands) -> str:
 
 
 def _either(names: Sequence[str]) -> str:
-    """ "2, 5 or 6"."""
+    """Return names as an alternative, such as "2, 5 or 6"."""
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _range(values: Iterable[float]) -> str:
-    """ "58", or "48 – 59"."""
+    """Return the range of ``values``, such as "48 – 59", or "58" for equal ones."""
     found = [f"{v:.0f}" for v in values]
     low, high = min(found, key=float), max(found, key=float)
     return low if low == high else f"{low} – {high}"
@@ -189,46 +202,47 @@ def _accuracy_head(task: str, reading: Reading, original: Reading) -> str:
     if task == "class":
         if reading.train_f <= 0.01:
             return "Forgotten in accuracy."
-        return "Being forgotten." if reading.train_f < original.train_f - 0.05 else "Not forgotten yet."
+        return "Partly forgotten." if reading.train_f < original.train_f - 0.05 else "Not forgotten yet."
     return f"{100 * reading.train_f:.1f} % of the images to forget are recognised."
 
 
 def _harm(task: str, now: Compared, bands: ReferenceBands) -> str:
-    """A sentence when what remains has suffered: on test images more than two points below what retrained models have."""
+    """Return a sentence when test accuracy is more than two points below that of retrained models."""
     key, what = ("remain_test", "remaining classes") if task == "class" else ("test", "test images")
     found = now.positions_in_band.get(key)
     if found is None or found.gap >= -HARM:
         return ""
-    theirs = "retrained" if found.inside is None else "the band of retrained models"
-    return f"On {what} it is {-100 * found.gap:.1f} points worse than {theirs}."
+    compared_with = "retrained" if found.inside is None else "the band of retrained models"
+    return f"On {what} it is {-100 * found.gap:.1f} points worse than {compared_with}."
 
 
 def waiting(done: int, total: int, error: str | None = None) -> str:
-    """What is said while retrained models are missing."""
-    return (
-        error or f"Retraining from scratch, to compare with, is still running: {done} of {total} retrained."
-    )
+    """Return the sentence shown while retrained models are missing."""
+    return error or f"Retraining from scratch, for comparison, is still running: {done} of {total} retrained."
 
 
 def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
-    """A method's seconds beside retraining's; cheaper only than the quickest of several, dearer only than the slowest."""
+    """Return a sentence that compares a method's seconds with retraining's.
+
+    The method is called cheaper only if it beats the quickest retraining, and dearer only if it is slower than all.
+    """
     if not retrain_s:
-        return "Retraining from scratch, to compare with, is still running."
+        return "Retraining from scratch, for comparison, is still running."
     low, high = min(retrain_s), max(retrain_s)
     took = _seconds(low) if _seconds(low) == _seconds(high) else _span(low, high)
-    told = f"Retraining took {took} on this data"
+    begin = f"Retraining took {took} on this data"
     if spent_s >= high:
-        return f"{told}: unlearning is not the cheaper way here."
+        return f"{begin}: unlearning is not cheaper here."
     if spent_s >= low:
-        return f"{told}: unlearning takes about as long."
+        return f"{begin}: unlearning takes about as long."
     if not done or spent_s == 0:
-        return f"{told}."
+        return f"{begin}."
     times = low / spent_s
-    return f"{told}: {'more than 100' if times > 100 else f'{times:.1f}'} times as long."
+    return f"{begin}: {'more than 100' if times > 100 else f'{times:.1f}'} times as long."
 
 
 def _span(low: float, high: float) -> str:
-    """ "1.6 – 4.7 s"."""
+    """Return a range of durations, such as "1.6 – 4.7 s"."""
     shown, unit = _seconds(low).split(" ")
     return (
         f"{shown} – {_seconds(high)}"

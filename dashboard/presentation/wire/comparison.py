@@ -1,4 +1,4 @@
-"""A Comparison as the Compare page shows it: the rows of its table, and two maps in one packet; pure, no screen."""
+"""A Comparison for the page Compare: the rows of its table, and two maps in one packet."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from core.runs.observer import Observer
 from core.runs.records import Frame
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.wire.packet import pack
-from dashboard.presentation.wire.scene import pixels, shares, sprites
+from dashboard.presentation.wire.scene import position_units, share_bytes, sprites
 
 
 def table_data(
     summary: Summary, comparison: Comparison | None, keys: Sequence[str], chosen: Sequence[str]
 ) -> dict[str, Any]:
-    """docs/wire.md, "Table". Without a ``comparison`` the rows are finished models that nothing can be picked of."""
+    """Return the table (docs/wire.md, "Table"); without a ``comparison`` no row can be picked."""
     columns = {k: summary.columns[k] for k in keys if k in summary.columns}
     return {
         "columns": [
@@ -43,14 +43,22 @@ def table_data(
 
 
 def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"key": line.method, "label": line.title, "cells": {}, "kind": line.method, "pick": True,
-                           "help": line.origin and f"Settings: {line.origin}", "state": "", "tone": ""}  # fmt: skip
+    row: dict[str, Any] = {
+        "key": line.method,
+        "label": line.title,
+        "cells": {},
+        "kind": line.method,
+        "pick": True,
+        "help": line.origin and f"Settings: {line.origin}",
+        "state": "",
+        "tone": "",
+    }
     if comparison is None:
         row["pick"] = False
     elif line.method == "references":
         row |= {
             "pick": False,
-            "help": "Models trained from scratch without the forgotten images, each judged against the others",
+            "help": "Models trained from scratch without the forgotten images, each compared with the others",
         }
     else:
         row |= _state(line, comparison)
@@ -68,8 +76,11 @@ def _state(line: Line, comparison: Comparison) -> dict[str, Any]:
         seed, why = next(iter(line.errors.items()))
         return {"message": f"seed {seed}: {why}", "kind": "failed", "pick": False}
     if line.errors:
-        return {"state": f"failed on seed {', '.join(map(str, line.errors))}", "tone": "alarm",
-                "help": "; ".join(f"seed {s}: {why}" for s, why in line.errors.items())}  # fmt: skip
+        return {
+            "state": f"failed on seed {', '.join(map(str, line.errors))}",
+            "tone": "alarm",
+            "help": "; ".join(f"seed {s}: {why}" for s, why in line.errors.items()),
+        }
     if not done:
         running = "running" in states
         return {
@@ -91,7 +102,7 @@ def _cell(figure: Metric, entry: Entry, method: str) -> dict[str, Any]:
     if entry.gap is not None and method != "references":
         help += f"; {text(entry.gap)} {figure.unit} from their mean"
     if entry.loses:
-        help += "; doing nothing is nearer"
+        help += "; doing nothing is closer"
     return {
         "value": entry.mean,
         "text": text(entry.mean),
@@ -104,7 +115,7 @@ def _cell(figure: Metric, entry: Entry, method: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of two maps: a method's end on the map of the common original."""
+    """One of two maps: a method's result on the map of the common original."""
 
     title: str
     note: str
@@ -112,7 +123,7 @@ class Side:
 
 
 def pair_packet(split: Split, observer: Observer, projection: Projection, a: Side, b: Side) -> bytes:
-    """docs/wire.md, "Pair"."""
+    """Return two maps in one packet (docs/wire.md, "Pair")."""
     rows = observer.rows
     images = split.train.unlabelled().take(rows)
     sheet, tiles = sprites(images)
@@ -133,13 +144,13 @@ def pair_packet(split: Split, observer: Observer, projection: Projection, a: Sid
         assert side.frame.positions is not None
         header[name] = {"title": side.title, "note": side.note}
         arrays |= {
-            f"position_{name}": pixels(side.frame.positions, edge),
+            f"position_{name}": position_units(side.frame.positions, edge),
             f"prediction_{name}": side.frame.predictions,
-            f"confidence_{name}": shares(side.frame.confidences),
+            f"confidence_{name}": share_bytes(side.frame.confidences),
         }
     return pack(header, arrays)
 
 
 def title_of(name: str) -> str:
-    """A method as it is called on the page."""
+    """Return the method's title on the page."""
     return str(METHODS[name].title)  # type: ignore[attr-defined]

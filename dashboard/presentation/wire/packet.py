@@ -1,9 +1,9 @@
-"""The container in which numbers travel to the browser: a JSON header and arrays in one bytes object.
+"""The binary container for the browser: a JSON header and arrays in one bytes object.
 
 Layout (little-endian): uint32 length of the header, the header padded with spaces so that the data starts at a
-multiple of 8, then the arrays, each at a multiple of 8 from the start of the data. `header["arrays"]` says where each
-one lies: `{name: {"dtype": "int16", "shape": [2000, 2], "offset": 0}}`. A typed array in the browser can then look at
-the bytes without copying them. docs/wire.md says what is sent in it.
+multiple of 8, then the arrays, each at a multiple of 8 from the start of the data. `header["arrays"]` locates each
+array: `{name: {"dtype": "int16", "shape": [2000, 2], "offset": 0}}`. A typed array in the browser can then view
+the bytes without copying them. docs/wire.md lists the contents.
 """
 
 from __future__ import annotations
@@ -15,20 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGN = 8
-DTYPES = (
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "float32",
-    "float64",
-)  # those with a typed array in the browser
+# types that have a typed array in the browser
+DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
 def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
-    """Header and arrays as one bytes object; raises ValueError for what the browser could not read."""
+    """Return header and arrays as one bytes object. Raises ValueError for a type that the browser cannot read."""
     if "arrays" in header:
         raise ValueError("the header's 'arrays' is written by pack; name the arrays in the second argument")
     table: dict[str, dict[str, Any]] = {}
@@ -44,7 +36,7 @@ def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
         table[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset}
         parts += [raw, bytes(-len(raw) % ALIGN)]
         offset += len(raw) + -len(raw) % ALIGN
-    # No NaN: JSON.parse refuses it, so it must fail here, where the name of the field is still known.
+    # JSON.parse refuses NaN, so it must fail here, where the field is still known
     text = json.dumps(
         {**header, "arrays": table}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
     ).encode()
@@ -53,7 +45,7 @@ def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
 
 
 def unpack(packet: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What `pack` was given: the header, and read-only arrays that share the packet's memory."""
+    """Return the header, and read-only arrays that share the packet's memory."""
     start = 4 + int.from_bytes(packet[:4], "little")
     header = json.loads(packet[4:start])
     arrays = {}

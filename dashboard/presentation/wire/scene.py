@@ -1,4 +1,4 @@
-"""What does not move: the original model's map, its images as one picture, and how numbers are packed; pure, no screen."""
+"""The static part of the Lab's picture: the original model's map, its images as one sprite, and number packing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from core.data.images import Images
 from core.experiments.session.experiment import Experiment
 from dashboard.presentation.wire.packet import pack
 
-UNIT = 16383.0  # int16 steps from the middle of the map to its edge; points may leave it by as much again
+UNIT = 16383.0  # int16 units from the map's middle to its edge; points may move as far beyond the edge
 
 
 def scene(experiment: Experiment, token: str) -> bytes:
-    """Everything that does not move; an empty stage while the experiment is being prepared."""
+    """Return the scene packet (docs/wire.md); empty while the experiment is being prepared."""
     header: dict[str, Any] = {"kind": "scene", "run": token}
     observer, projection, split = experiment.observer, experiment.projection, experiment.split
     if experiment.run is None or observer is None or projection is None or split is None:
@@ -43,16 +43,16 @@ def scene(experiment: Experiment, token: str) -> bytes:
             "label": split.true_y[shown].numpy().astype(np.uint8),
             "given": split.train.y[shown].numpy().astype(np.uint8),
             "forget": observer.evaluator.is_forget.numpy().astype(np.uint8),
-            "position": pixels(projection.positions, half(experiment)),
+            "position": position_units(projection.positions, map_radius(experiment)),
             "prediction": out.predictions.numpy().astype(np.uint8),
-            "confidence": shares(out.probabilities.max(1).values.numpy()),
+            "confidence": share_bytes(out.probabilities.max(1).values.numpy()),
             "sprite": np.frombuffer(sheet, np.uint8),
         },
     )
 
 
 def sprites(images: Images, columns: int | None = None) -> tuple[bytes, dict[str, Any]]:
-    """All ``images`` as one picture, row-major; and how to find one in it."""
+    """Return all ``images`` as one picture, row by row, and its layout."""
     x = (images.x.cpu().numpy().astype(np.float32) * (255 / images.white)).astype(np.uint8)
     n, channels, height, width = x.shape
     columns = min(n, columns) if columns else math.ceil(math.sqrt(n))
@@ -71,17 +71,17 @@ def sprites(images: Images, columns: int | None = None) -> tuple[bytes, dict[str
     return buffer.getvalue(), {"columns": columns, "width": width, "height": height, "mime": mime}
 
 
-def half(experiment: Experiment) -> float:
-    """Map units from the middle of the map to its edge."""
+def map_radius(experiment: Experiment) -> float:
+    """Return the distance from the map's middle to its edge, in map units."""
     assert experiment.projection is not None
     return float(np.abs(experiment.projection.positions).max()) or 1.0
 
 
-def pixels(positions: np.ndarray, edge: float) -> np.ndarray:
-    """Positions (…, 2) in map units as int16 steps."""
+def position_units(positions: np.ndarray, edge: float) -> np.ndarray:
+    """Return positions (…, 2) in map units as int16; ``edge`` map units become UNIT."""
     return np.clip(np.rint(positions / edge * UNIT), -32767, 32767).astype(np.int16)
 
 
-def shares(values: np.ndarray) -> np.ndarray:
-    """Shares in [0, 1] as bytes."""
+def share_bytes(values: np.ndarray) -> np.ndarray:
+    """Return shares in [0, 1] as bytes."""
     return np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What a tab has picked, and what its browser is sent of it, in the format of docs/wire.md; pure, no screen."""
+"""The selection of a browser tab, and its packets in the format of docs/wire.md."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from core.evaluation.forget_suggestions import ImageFacts
 from dashboard.presentation.wire.packet import pack, unpack
 from dashboard.presentation.wire.scene import sprites
 
-PAGE = 600  # thumbnails sent at a time
+PAGE = 600  # thumbnails in a packet
 
 
 class SelectionState:
-    """A History, and which moves of the browser it holds already."""
+    """A selection history that knows which of the browser's moves it contains."""
 
     def __init__(self) -> None:
         self.history = SelectionHistory()
-        self.operation = "replace"  # what a move does unless it says otherwise
+        self.operation = "replace"  # default operation of a move
         self.revision = 0  # rises with every change
-        self._nonce = 0.0  # of the last move taken
-        self._acted = 0.0  # of the last button taken
+        self._nonce = 0.0  # of the last applied move
+        self._acted = 0.0  # nonce of the last button press
 
     @property
     def now(self) -> Selection:
         return self.history.now
 
     def take(self, value: Mapping[str, Any], known: Ids) -> str | None:
-        """Make the moves of a trigger that were not made yet; of ids that are not ``known`` nothing is kept.
+        """Apply the moves of a trigger that were not applied yet; ids that are not ``known`` are dropped.
 
-        Returns what was asked for beside them, once: "forget", "add" or None.
+        Return the action that came with them, once: "forget", "add" or None.
         """
         for move in value.get("moves") or ():
             if move["nonce"] > self._nonce and move["operation"] in OPERATIONS:
@@ -47,7 +47,7 @@ class SelectionState:
         return str(value["act"])
 
     def do(self, operation: str, ids: Iterable[int]) -> None:
-        """One step that can be undone."""
+        """Apply one operation that can be undone."""
         self._set(self.history.do(operation, ids))
 
     def undo(self) -> None:
@@ -57,7 +57,7 @@ class SelectionState:
         self._set(self.history.redo())
 
     def choose(self, operation: str) -> None:
-        """What a lasso does from now on."""
+        """Set the default operation of later moves."""
         self.operation = operation
         self.revision += 1
 
@@ -66,7 +66,7 @@ class SelectionState:
         self.revision += 1
 
     def packet(self, run: str, shown: Ids, *, tell_operation: bool) -> bytes:
-        """What is picked of the ids that the page ``shown``, and how many are picked in all."""
+        """Return the picked ids among those ``shown``, and the number of all picked ids."""
         header = {
             "kind": "picks",
             "run": run,
@@ -80,12 +80,12 @@ class SelectionState:
 
 
 def pick_run(token: str) -> str:
-    """The name of the browser's store for the page Forget set: its picture has settings of its own."""
+    """Return the name of the browser's store for the page Forget set, whose map has its own settings."""
     return f"{token}-pick"
 
 
 def pick_scene(scene: bytes) -> bytes:
-    """The Lab's ``scene`` as a map to pick from: the original model's, on which nothing is forgotten."""
+    """Return the Lab's ``scene`` as a map to pick from: that of the original model, with nothing forgotten."""
     header, arrays = unpack(scene)
     header = {k: v for k, v in header.items() if k != "arrays"}
     header |= {"run": pick_run(header["run"]), "stage": "pick", "forget": ""}
@@ -95,7 +95,7 @@ def pick_scene(scene: bytes) -> bytes:
 
 
 def gallery_page(dataset: Dataset, facts: ImageFacts | None, rows: Ids, page: int, run: str) -> bytes:
-    """Thumbnails ``page`` (from 0) of ``rows`` of the training images, and what the original says of each."""
+    """Return page ``page`` (from 0) of the training images ``rows``, with the original model's answers."""
     shown = rows[page * PAGE : (page + 1) * PAGE]
     header: dict[str, Any] = {
         "kind": "gallery",

@@ -88,9 +88,26 @@ WEIGHTS = [*FILES, "@empty", "@text", "@cut.safetensors", "@foreign.safetensors"
 IDS = [*FILES, "@empty", "@text", "@noise", "@foreign.txt", "@backwards.txt", "@range.txt", "@endless"]
 LESSONS = [*FILES, "@empty", "@text", "@noise", "@cut.toml", "@other.toml"]
 DATASETS = [
-    "mnst", "", "own-0000", HUGE, "@missing.zip", "@missing.npz", "@folder.zip", "@loop.zip", "@long.zip", "@below.zip", "@folder", "@empty.zip",
-    "@text.zip", "@cut.zip", "@none.zip", "@text.npz", "@cut.npz", "@pickled.npz", "@other.npz",
-]  # fmt: skip
+    "mnst",
+    "",
+    "own-0000",
+    HUGE,
+    "@missing.zip",
+    "@missing.npz",
+    "@folder.zip",
+    "@loop.zip",
+    "@long.zip",
+    "@below.zip",
+    "@folder",
+    "@empty.zip",
+    "@text.zip",
+    "@cut.zip",
+    "@none.zip",
+    "@text.npz",
+    "@cut.npz",
+    "@pickled.npz",
+    "@other.npz",
+]
 
 OPTIONS: dict[str, list[str]] = {
     "--arch": ["nonsense", "", "resnet18", HUGE],
@@ -105,7 +122,14 @@ OPTIONS: dict[str, list[str]] = {
     "--disk-mb": [*NUMBERS, "0", "1000000000"],
     "--format": ["docx", ""],
     "--fraction": [*SHARES, "1", "0.0001"],
-    "--frame-origin": ["", "school.example", "https://school.example/lab", "javascript:alert(1)", "https://a b", HUGE],
+    "--frame-origin": [
+        "",
+        "school.example",
+        "https://school.example/lab",
+        "javascript:alert(1)",
+        "https://a b",
+        HUGE,
+    ],
     "--host": ["", "256.0.0.1", "no such host", "a..b", "::1::", "192.0.2.1", HUGE],
     "--ids": IDS,
     "--indices": IDS,
@@ -129,7 +153,20 @@ OPTIONS: dict[str, list[str]] = {
     "--run-mb": [*NUMBERS, "63", "100000000"],
     "--scheduler": ["", "nonsense", "tcp://", "tcp://127.0.0.1:1", "tcp://127.0.0.1:99999999"],
     "--seed": [*NUMBERS, PAST],
-    "--seeds": ["", ",", "x", "-1", "2-0", "1.5", "0-1000000", "0-999999999", "0-99999999999", PAST, HUGE, "0-" + HUGE],
+    "--seeds": [
+        "",
+        ",",
+        "x",
+        "-1",
+        "2-0",
+        "1.5",
+        "0-1000000",
+        "0-999999999",
+        "0-99999999999",
+        PAST,
+        HUGE,
+        "0-" + HUGE,
+    ],
     "--session-mb": [*NUMBERS, "7", "100000000"],
     "--sessions": [*NUMBERS, "0", "100000"],
     "--share": SHARES,
@@ -139,10 +176,22 @@ OPTIONS: dict[str, list[str]] = {
     "--unlearned": WEIGHTS,
     "--upload-mb": [*NUMBERS, "0", "10000000"],
     "--workers": [*NUMBERS, "0", "1025"],
-}  # fmt: skip
+}
 FLAGS = {  # take no value
-    "--classroom", "--debug", "--dry-run", "--exact", "--fast", "--full", "--help", "--no-replay", "--quiet", "--remove-datasets", "--retry", "--save", "--yes",
-}  # fmt: skip
+    "--classroom",
+    "--debug",
+    "--dry-run",
+    "--exact",
+    "--fast",
+    "--full",
+    "--help",
+    "--no-replay",
+    "--quiet",
+    "--remove-datasets",
+    "--retry",
+    "--save",
+    "--yes",
+}
 
 STUDIES = [
     *FILES,
@@ -198,23 +247,38 @@ BESIDE: dict[str, list[str]] = {  # what an option goes with
     "--layer": ["--model", "@good.safetensors", "--arch", "lab:digits-cnn"],
     "--resize": ["--model", "@good.safetensors", "--arch", "lab:digits-cnn"],
     "--scheduler": ["--backend", "dask"],
-    **{limit: ["--classroom"] for limit in ("--players", "--turn", "--keep-runs", "--upload-mb", "--session-mb")},
-}  # fmt: skip
+    **{
+        limit: ["--classroom"]
+        for limit in ("--players", "--turn", "--keep-runs", "--upload-mb", "--session-mb")
+    },
+}
 
 ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and surplus words
     "run": [
-        ["--exact", "--fast"], ["--save", "--model", "@good.safetensors", "--arch", "lab:digits-cnn"], ["--model", "@good.safetensors"],
-        ["--arch", "lab:digits-cnn"], ["--fraction", "0.4"], ["--share", "0.5"], ["--plant", "canaries", "--classes", "1"],
-        ["--indices", "@ids.txt", "--classes", "0"], ["--indices", "@ids.txt", "--task", "class"], ["--method", "nothing", "--precision", "bf16"],
-        ["--method", "nothing", "--fast"], ["--dataset", "mnist", "--data-dir", "@folder"], ["--dataset", "mnist", "--data-dir", "@broken-mnist"],
-        ["surplus"], ["two\nlines"], ["--nonsense"], ["--seed"],
+        ["--exact", "--fast"],
+        ["--save", "--model", "@good.safetensors", "--arch", "lab:digits-cnn"],
+        ["--model", "@good.safetensors"],
+        ["--arch", "lab:digits-cnn"],
+        ["--fraction", "0.4"],
+        ["--share", "0.5"],
+        ["--plant", "canaries", "--classes", "1"],
+        ["--indices", "@ids.txt", "--classes", "0"],
+        ["--indices", "@ids.txt", "--task", "class"],
+        ["--method", "nothing", "--precision", "bf16"],
+        ["--method", "nothing", "--fast"],
+        ["--dataset", "mnist", "--data-dir", "@folder"],
+        ["--dataset", "mnist", "--data-dir", "@broken-mnist"],
+        ["surplus"],
+        ["two\nlines"],
+        ["--nonsense"],
+        ["--seed"],
     ],
     "compare": [["--device", "tpu", "--methods", "laf"], ["--dataset", "mnist", "--data-dir", "@folder"]],
     "runs rm": [["nonsense", "@run"], ["@run", "nonsense"]],
     "lesson check": [["@lesson.toml", "@cut.toml"]],
     "study run": [["--scheduler", "tcp://127.0.0.1:8786"], ["--backend", "dask"]],
     "dashboard": [["--players", "2"], ["--host", "0.0.0.0", "--port", "@taken"]],
-}  # fmt: skip
+}
 
 
 def rows() -> dict[tuple[str, str], list[list[str]]]:
@@ -500,12 +564,15 @@ def raising(error: BaseException):
     [
         (ZeroDivisionError("a\nb"), "failed: ZeroDivisionError: a (--debug shows where)"),
         (MemoryError(), "failed: MemoryError:  (--debug shows where)"),
-        (OSError(errno.EIO, "Input/output error"), "failed: OSError: [Errno 5] Input/output error (--debug shows where)"),
+        (
+            OSError(errno.EIO, "Input/output error"),
+            "failed: OSError: [Errno 5] Input/output error (--debug shows where)",
+        ),
         (errors.StoreError("the disk is full;\nfree some space"), "the disk is full; free some space"),
         (KeyboardInterrupt(), "stopped"),
     ],
     ids=lambda v: type(v).__name__ if isinstance(v, BaseException) else "",
-)  # fmt: skip
+)
 def test_a_failure_of_every_command_is_one_line_and_1(capsys, monkeypatch, place, port, leaf, error, said):
     monkeypatch.setattr("streamlit.web.bootstrap.load_config_options", lambda flag_options: None)
     monkeypatch.setattr(INSIDE[leaf], raising(error))
@@ -628,9 +695,17 @@ def test_a_device_that_is_full_is_one_sentence_and_stays_a_device():
 
 
 WRITERS = {
-    ("runs list", "--json"), ("runs show", "--json"), ("runs export", "--out"), ("study list", "--json"), ("study show", "--json"),
-    ("study export", "--out"), ("lesson list", "--json"), ("lesson key", "--json"), ("grade", "--out"), ("purge", "--json"),
-}  # fmt: skip
+    ("runs list", "--json"),
+    ("runs show", "--json"),
+    ("runs export", "--out"),
+    ("study list", "--json"),
+    ("study show", "--json"),
+    ("study export", "--out"),
+    ("lesson list", "--json"),
+    ("lesson key", "--json"),
+    ("grade", "--out"),
+    ("purge", "--json"),
+}
 
 
 @pytest.mark.parametrize(("leaf", "option"), sorted(WRITERS))

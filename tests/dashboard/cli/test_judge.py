@@ -44,9 +44,17 @@ def files(tmp_path_factory, digits_model, unlearned, retrained):
 
 def judge(files, *more, original="original", unlearned="unlearned"):
     return laf(
-        "judge", "--arch", "lab:digits-cnn", "--classes", "0", "--original", str(files / f"{original}.safetensors"),
-        "--unlearned", str(files / f"{unlearned}.safetensors"), *more,
-    )  # fmt: skip
+        "judge",
+        "--arch",
+        "lab:digits-cnn",
+        "--classes",
+        "0",
+        "--original",
+        str(files / f"{original}.safetensors"),
+        "--unlearned",
+        str(files / f"{unlearned}.safetensors"),
+        *more,
+    )
 
 
 def test_without_retrained_models_there_are_numbers_and_no_band(files, capsys):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from core import config
 from core.data import load
 from core.errors import DataError, RequestError, StoreError
-from dashboard.cli import main, options, run
+from dashboard.cli import dashboard, main, options, run
 from dashboard.session import classroom_options
 
 
@@ -53,7 +53,10 @@ WRONG = [
     (["run", "--classes", "9-5"], ["'9-5'"]),
     (["run", "--classes", "9" * 5000], ["unknown class"]),
     (["run", "--classes", "0-9"], ["nothing would remain"]),
-    *[(["run", "--task", "data", "--fraction", f], ["between 0 and 1"]) for f in ("0", "1", "1.5", "-0.2", "nan", "inf")],
+    *[
+        (["run", "--task", "data", "--fraction", f], ["between 0 and 1"])
+        for f in ("0", "1", "1.5", "-0.2", "nan", "inf")
+    ],
     (["run", "--task", "data", "--fraction", "0.0001"], ["at least one"]),
     (["run", "--fraction", "0.4"], ["--fraction", "--task data"]),
     (["run", "--task", "indices"], ["--indices FILE"]),
@@ -66,7 +69,10 @@ WRONG = [
     (["run", "--fraction", "half"], ["--fraction", "half"]),
     (["run", "--seed", "x"], ["--seed"]),
     (["run", "--device", "tpu"], ["'tpu'", "auto, cpu"]),
-    (["run", "--dataset", "mnist", "--data-dir", "/nowhere/at/all"], ["/nowhere/at/all", "does not exist", "train-images-idx3-ubyte"]),
+    (
+        ["run", "--dataset", "mnist", "--data-dir", "/nowhere/at/all"],
+        ["/nowhere/at/all", "does not exist", "train-images-idx3-ubyte"],
+    ),
     (["run", "--json", "/nowhere/at/all.json"], ["/nowhere/at", "--json"]),
     (["run", "--json", "."], ["is a folder"]),
     (["run", "--json", ""], ["--json"]),
@@ -86,7 +92,7 @@ WRONG = [
     (["dashboard", "--host", "256.0.0.1"], ["--host"]),
     (["dashboard", "--base-path", "http://x/lab"], ["--base-path", "tools/lab"]),
     (["dashboard", "--players", "2"], ["--players", "--classroom"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -180,9 +186,17 @@ def test_debug_adds_the_traceback(capsys, monkeypatch, error, place):
 NUMBER = (int, float)
 ATTACK = dict.fromkeys(("asr", "auc", "auc_low", "auc_high", "tpr_at_1pct_fpr"), (*NUMBER, type(None)))
 CONTRACT = {
-    "schema": int, "dataset": str, "task": str, "method": str, "seed": int, "device": str, "steps": int,
-    "metrics": dict, "seconds": dict, "peak_memory_mb": float,
-}  # fmt: skip
+    "schema": int,
+    "dataset": str,
+    "task": str,
+    "method": str,
+    "seed": int,
+    "device": str,
+    "steps": int,
+    "metrics": dict,
+    "seconds": dict,
+    "peak_memory_mb": float,
+}
 
 
 def check_contract(result, **expected):
@@ -381,7 +395,7 @@ def test_no_page_is_taken_apart_by_ast_when_it_is_first_opened(monkeypatch):
     from streamlit import config
     from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 
-    for name, value in main.settings().items():
+    for name, value in dashboard.settings().items():
         monkeypatch.setitem(config.get_config_options(), name, config.get_config_options()[name])
         config.set_option(name, value)
 

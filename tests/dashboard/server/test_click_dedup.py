@@ -23,7 +23,7 @@ def sent(*, auto: bool, clicked: bool = True) -> bytes:
     rerun.widget_states.widgets.add(id="name").string_value = "zero"
     if clicked:
         rerun.widget_states.widgets.add(id="next").trigger_value = True
-        rerun.widget_states.widgets.add(id="theatre").json_trigger_value = '[{"event": "pick"}]'
+        rerun.widget_states.widgets.add(id="map_view").json_trigger_value = '[{"event": "pick"}]'
     return message.SerializeToString()
 
 

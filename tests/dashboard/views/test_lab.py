@@ -17,8 +17,9 @@ from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text import status_text as words
 from dashboard.presentation.text.band_position import ReferenceBands
+from dashboard.presentation.wire import frame_readings, scene
 from dashboard.presentation.wire import outbox as stream
-from dashboard.presentation.wire import scene
+from dashboard.presentation.wire import status as run_status
 from dashboard.presentation.wire.packet import unpack
 from dashboard.session import resources
 
@@ -117,7 +118,7 @@ def test_another_method_is_chosen_in_the_form_and_plays_to_its_end(app, name):
     facts = " ".join(element.proto.body for element in app.get("html"))
     assert {"nothing": "Do nothing", "finetune": "Fine-tune", "laf+r": "25 %"}[name] in facts
     button(app, "Play").click().run()
-    until(app, lambda: (play := button(app, "Play")) is not None and "at its end" in play.help)
+    until(app, lambda: (play := button(app, "Play")) is not None and "has finished" in play.help)
     assert not app.exception
 
 
@@ -230,9 +231,9 @@ def test_a_reading_is_the_frame_measured_and_its_losses_are_means_per_image(expe
     experiment.play(5)
     wait_for(experiment, Phase.PAUSED)
     frame = experiment.run.frames[-1]
-    by = stream.reference_bands(experiment)
+    by = frame_readings.reference_bands(experiment)
     untouched = by.compare(experiment.observer.original.reading)
-    shown = stream.reading(experiment, experiment.run, frame, by, untouched, 1)
+    shown = frame_readings.reading(experiment, experiment.run, frame, by, untouched, 1)
     assert shown["values"]["forget_train"] == frame.reading.train_f
     record = frame.record
     assert shown["loss"]["ue_forget"] == record.losses["ue_forget"] / record.images["forget"]
@@ -251,7 +252,7 @@ def test_a_reset_begins_a_new_life_and_the_references_stay(experiment):
 
 
 def said(experiment, task, reading, original, references, plant=None):
-    by = ReferenceBands.of(task, references, stream.counts(experiment), plant=plant)
+    by = ReferenceBands.of(task, references, frame_readings.counts(experiment), plant=plant)
     return words.sentence(task, by.compare(reading), by.compare(original), by, list("0123456789"))
 
 
@@ -312,7 +313,7 @@ def test_wrong_labels_are_judged_by_the_true_ones(experiment):
         (0.96, 0.9): "alarm",
         (0.2, 0.97): "alarm",
     }
-    first = ReferenceBands.of("noise", [gold], stream.counts(experiment)).specs()[0]
+    first = ReferenceBands.of("noise", [gold], frame_readings.counts(experiment)).specs()[0]
     assert (first["key"], first["reference"]) == ("clean_f", [0.97])
 
 
@@ -329,7 +330,7 @@ def test_a_plant_is_gone_only_where_retraining_has_it(experiment):
         0.12: "The planted thing is gone.",
     }
     assert "no trace" in said(experiment, "noise", gold, gold, golds, "trigger")["head"]
-    by = ReferenceBands.of("noise", [gold], stream.counts(experiment), plant="trigger")
+    by = ReferenceBands.of("noise", [gold], frame_readings.counts(experiment), plant="trigger")
     assert by.specs()[0]["key"] == "planted"
 
 
@@ -352,7 +353,7 @@ def test_a_run_that_fails_names_stage_and_step_and_keeps_its_frames(experiment):
         experiment.reset()
         experiment.play()
         wait_for(experiment, Phase.FAILED)
-        told = stream.status(experiment)
+        told = run_status.status(experiment)
         assert told["phase"] == "failed"
         assert "step" in told["error"]
         assert "unlearn" in told["error"]

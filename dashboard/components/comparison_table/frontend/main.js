@@ -1,4 +1,4 @@
-/** The table: sortable, its first column stays. Streamlit calls this at each new data, rerun and theme change. */
+/** The sortable table, whose first column stays in view. Streamlit calls this at each new data, rerun and theme change. */
 import { keepInstance } from "../laf-lab.feed/dom.js";
 import { Table } from "./table.js";
 

@@ -1,4 +1,4 @@
-/** Rows of figures. A click on a heading sorts by it, another turns the order, a third gives the first order back. */
+/** Rows of figures. A click on a heading sorts by it, a second click reverses, a third restores the original order. */
 import { h } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 
@@ -52,7 +52,7 @@ export class Table {
       const value = (row) => row.cells[key]?.value ?? null;
       rows.sort((a, b) => {
         const [x, y] = [value(a), value(b)];
-        if (x === null || y === null) return (x === null) - (y === null); // what has no value stands last
+        if (x === null || y === null) return (x === null) - (y === null); // rows without a value come last
         return sign * (x - y);
       });
     }
@@ -69,7 +69,7 @@ export class Table {
         const cell = row.cells[column.key];
         if (!cell) return h("td", { class: "none" }, "–");
         return h("td", { class: cell.tone, title: cell.help }, cell.text,
-          cell.spread ? h("small", {}, ` ± ${cell.spread}`) : null, cell.loses ? h("sup", { "aria-label": "doing nothing is nearer" }, "▼") : null);
+          cell.spread ? h("small", {}, ` ± ${cell.spread}`) : null, cell.loses ? h("sup", { "aria-label": "doing nothing is closer" }, "▼") : null);
       });
     return h("tr", { class: row.kind }, name, ...cells);
   }

@@ -1,17 +1,17 @@
-/** Which frame is shown: live behind the newest, held by hand, or played back; between two frames it is a fraction. */
+/** The shown frame: live behind the newest, chosen by hand, or replayed; a fraction lies between two frames. */
 
 const PLAY_RATE = 12; // frames a second at 1×
-const LEAP = 40; // frames behind which the newest is shown at once
-const [LATE, REST, LONGEST] = [8, 12, 400]; // where others play: ms a picture may be late; then so many times that between two, at most so many ms
-const [FASTEST, SLOWEST] = [60, 1200]; // ms between arrivals that the pace adapts to
+const LEAP = 40; // the newest frame is shown at once if it is farther ahead
+const [LATE, REST, LONGEST] = [8, 12, 400]; // with other players: ms a picture may be late; then the pause is REST times the lateness, at most LONGEST ms
+const [FASTEST, SLOWEST] = [60, 1200]; // limits of the pace, in ms between arrivals
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Clock {
   constructor(store) {
     this.store = store;
-    this.gentle = false; // whether others play on this server: a browser beside it, on the same cores, draws at their cost
-    this.late = 0; // ms that the screen takes a picture too late, smoothed
+    this.gentle = false; // true while other tabs play on this server: a browser on the same machine must leave them its cores
+    this.late = 0; // lateness of pictures in ms, smoothed
     this.reset();
   }
 
@@ -27,7 +27,7 @@ export class Clock {
 
   get cursor() { return Math.max(0, Math.round(this.position)); }
 
-  /** New frames came: glide to the newest in about the time until the next ones. */
+  /** Move smoothly to the newest frame, in about the time until the next arrival. */
   arrived() {
     const now = performance.now();
     if (this.lastArrival) {
@@ -44,7 +44,7 @@ export class Clock {
     }
   }
 
-  /** Shows one frame and stays there. */
+  /** Show one frame and stay there. */
   show(seq) {
     const target = Math.max(0, Math.min(this.store.newest, Math.round(seq)));
     this.#set(false, 0);
@@ -93,7 +93,7 @@ export class Clock {
     this.#soon();
   }
 
-  /** The next tick: with the screen's next picture, or after a rest. */
+  /** Request the next tick: with the screen's next picture, or after a pause. */
   #soon() {
     const rest = this.gentle && this.late > LATE ? Math.min(LONGEST, REST * this.late) : 0;
     const ask = () => {

@@ -1,14 +1,14 @@
-/** The page's own connection to its run: packets come in, what is lacking goes out (docs/wire.md, "Push"). */
+/** The page's WebSocket to its run: it receives packets and requests missing ones (docs/wire.md, "Push"). */
 import { unpack } from "./decode.js";
 import { storeOf } from "./store.js";
 
-const AGAIN = [500, 1000, 2000, 5000]; // ms until it tries again, and again
+const AGAIN = [500, 1000, 2000, 5000]; // ms before each further attempt
 const NO_SUCH_RUN = 4404;
-const NO_LINE = "no line"; // told instead of a pulse where it never opens, as behind a proxy that lets only Streamlit's own through
-const NAG = 2000; // ms until the page is asked for once more
+const NO_LINE = "no line"; // sent instead of a pulse if the socket never opens, as behind a proxy that passes only Streamlit's own
+const NAG = 2000; // ms before the rerun is requested again
 
 export class Line {
-  /** @param {string} token of the run @param {(pulse: string) => void} onPulse what the page depends on, when it may have changed */
+  /** @param {string} token of the run @param {(pulse: string) => void} onPulse called when the page may need a rerun */
   constructor(token, onPulse) {
     this.token = token;
     this.onPulse = onPulse;
@@ -47,7 +47,7 @@ export class Line {
     this.pulse = pulse;
     clearInterval(this.nag);
     this.onPulse(pulse);
-    this.nag = setInterval(() => this.onPulse(pulse), NAG); // a page that was busy with something else may have missed it
+    this.nag = setInterval(() => this.onPulse(pulse), NAG); // a busy page may have missed it
   }
 
   #take(data) {

@@ -1,10 +1,10 @@
-/** The invisible component that fills the store: over a line of its own, or inside a polled fragment, and then it asks for what is still missing. */
+/** The invisible component that fills the store, over a WebSocket or inside a polled fragment, and requests missing frames. */
 import { unpack } from "./decode.js";
 import { Line } from "./line.js";
 import { storeOf } from "./store.js";
 
-const PATIENCE = 2; // packets that may come before a gap is asked for
-const WAIT = 700; // ms after which it is asked for even without another packet
+const PATIENCE = 2; // packets to wait before a gap is requested
+const WAIT = 700; // ms after which a gap is requested even without another packet
 
 function ask(mount, store) {
   const lack = store.lack();
@@ -15,7 +15,7 @@ function ask(mount, store) {
   mount.setTriggerValue("lack", { ...lack, nonce: mount.nonce });
 }
 
-/** A line to the run whose page this is; the page is drawn anew when what it depends on has changed. */
+/** Open a WebSocket to the page's run; it reruns the page when something that the page shows has changed. */
 function keepLine(mount, { push, pulse, hold }) {
   Object.assign(mount, { pulse, hold });
   const told = (now) => {
@@ -31,7 +31,7 @@ function keepLine(mount, { push, pulse, hold }) {
   };
 }
 
-/** Streamlit calls this with each packet, or with the name of the line. */
+/** Streamlit calls this with each packet, or with the name of the run to listen to. */
 export default function feed({ data, parentElement, setTriggerValue }) {
   const host = parentElement.host ?? parentElement;
   const mount = (parentElement.lafFeed ??= { packets: 0, asked: -1e9 });

@@ -1,15 +1,15 @@
 /**
- * Which images are picked: drawn at once as somebody moves, and confirmed by the server (docs/wire.md).
+ * The picked images: each move is drawn at once, and confirmed by the server (docs/wire.md).
  *
- * A move is {nonce, operation, ids}. Moves that the server has not confirmed are sent along with the next one, and again after a
- * while; it takes each nonce once, so none is lost and none counts twice.
+ * A move is {nonce, operation, ids}. Unconfirmed moves are sent with the next one, and again after a while. The server
+ * applies each nonce once, so no move is lost or applied twice.
  */
 
 const PATIENCE = 1500; // ms until unconfirmed moves are sent again
 
 export const OPERATIONS = ["replace", "add", "subtract", "intersect"];
 
-/** The set after an operation with ids. @returns {Set<number>} a new one */
+/** Return the set after an operation with ids. @returns {Set<number>} a new one */
 export function combine(before, operation, ids) {
   if (operation === "replace") return new Set(ids);
   const after = new Set(before);
@@ -26,22 +26,22 @@ export class Picks {
   /** @param {() => void} tell called after each change */
   constructor(tell) {
     this.tell = tell;
-    this.ids = new Set(); // of what the page shows: points of the map, images of the gallery's page
-    this.total = 0; // of all picked; null while the server has not said it
-    this.operation = "replace"; // what a move does unless a key says otherwise
+    this.ids = new Set(); // picked ids among the shown points or thumbnails
+    this.total = 0; // number of all picked images; null until the server sends it
+    this.operation = "replace"; // operation of a move without a modifier key
     this.pending = [];
     this.nonce = 0;
     this.rev = -1;
-    this.last = null; // the last lasso: {operation, outline, x, y, ids}, as it was at the release
+    this.last = null; // the last lasso: {operation, outline, x, y, ids}, at the release
     this.stats = { sent: 0, answer: null }; // answer: ms from the last move to its confirmation
   }
 
   /**
-   * Makes a move.
-   * @param {(moves: object[]) => void} send tells the server all unconfirmed moves
+   * Make a move.
+   * @param {(moves: object[]) => void} send sends all unconfirmed moves to the server
    */
   change(operation, ids, send) {
-    this.nonce = Math.max(this.nonce + 1, Date.now()); // rises also when this store was made anew
+    this.nonce = Math.max(this.nonce + 1, Date.now()); // increases even after a page reload
     this.pending.push({ nonce: this.nonce, operation, ids: Array.from(ids) });
     this.ids = combine(this.ids, operation, ids);
     this.total = null;
@@ -59,7 +59,7 @@ export class Picks {
     this.timer = setTimeout(() => this.#send(), PATIENCE);
   }
 
-  /** Takes what the server says is picked, and makes the moves again that it has not seen. */
+  /** Take the server's selection, and apply the unconfirmed moves to it again. */
   told(header, { ids }) {
     if (header.rev < this.rev) return;
     const waited = this.pending.length;

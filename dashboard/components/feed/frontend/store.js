@@ -1,12 +1,13 @@
 /**
- * What the browser holds of one run. The four components share it through window.lafLab, so that scrubbing, playing back
- * and hovering ask nobody.
+ * The browser's data of one run. The components share it through window.lafLab, so scrubbing, replay and hovering need no
+ * server request.
  *
- * Events: "scene", "frames" (frames, readings or references came), "status", "cursor" (another frame is shown),
- * "position" (the shown place moved between two frames), "view" (a setting of the picture), "live", "life" (a Reset, or a way back),
+ * Events: "scene", "frames" (frames, readings or references arrived), "status", "cursor" (another frame is shown),
+ * "position" (the shown position moved between two frames), "view" (a setting of the picture), "live", "life" (a reset or a rewind),
  * "picks" (other images are picked).
  */
 import { Clock } from "./clock.js";
+import { part, takeFork } from "./fork.js";
 import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
@@ -25,23 +26,23 @@ export class RunStore extends EventTarget {
     this.life = -1;
     this.rev = 0;
     this.charts = []; // of the losses
-    this.outcomes = []; // charts of what became of the model
+    this.outcomes = []; // charts about the model
     this.alarms = []; // each {name, sentence, step, until, advice}
     this.changes = []; // of the settings, each {step, text}
     this.remarks = []; // on steps, each {step, text}
-    this.travel = {}; // why one cannot go on ("continue") or "fork" from the shown step; null where one can
+    this.travel = {}; // why the user cannot "continue" or "fork" from the shown step; null where it is possible
     this.layers = null; // {step, rows: [{name, ue, ra, cosine}]}
     this.slow = false;
     this.retrained = null; // the first of them: {rev, position, prediction, confidence, off_map, angle, follow}
     this.references = []; // all of them: {position, prediction, confidence, off_map, angle, fit}
-    this.wanted = 0; // how many there will be
+    this.wanted = 0; // number of retrained models to expect
     this.stats = { framesReceived: 0, framesShown: 0, draws: 0, lost: 0 };
     this.clock = new Clock(this);
     this.picks = new Picks(() => this.emit("picks"));
     this.#empty();
   }
 
-  /** @param {number} keep frames that belong to the next life, too */
+  /** @param {number} keep number of frames that belong to the next life too */
   #empty(keep = 0) {
     this.frames = (this.frames ?? []).slice(0, keep); // by number; each {position, off_map, prediction, confidence, angle}
     this.readings = (this.readings ?? []).slice(0, keep); // by number
@@ -54,7 +55,7 @@ export class RunStore extends EventTarget {
     else this.clock.goLive();
   }
 
-  /** Takes the scene, once. @returns {boolean} whether it was new */
+  /** Take the scene, once. @returns {boolean} true if it was new */
   setScene(header, arrays) {
     if (this.scene?.n === header.n) return false;
     this.scene = { ...header, ...arrays, sprite: header.sprite, atlas: arrays.sprite }; // both are called sprite
@@ -62,12 +63,12 @@ export class RunStore extends EventTarget {
     return true;
   }
 
-  /** Takes one packet of the feed; what it repeats is ignored. @returns {boolean} false when it is of the past */
+  /** Take one packet of the feed; repeated frames are ignored. @returns {boolean} false for an outdated packet */
   accept({ header, arrays }) {
     if (header.run !== this.run || header.life < this.life) return false;
     if (header.life > this.life) {
       const reset = this.life >= 0;
-      const keep = reset && header.life === this.life + 1 ? header.kept : 0; // after a way back the past is the same
+      const keep = reset && header.life === this.life + 1 ? header.kept : 0; // after a rewind the earlier frames are the same
       this.life = header.life;
       this.#empty(keep);
       if (reset) this.emit("life");
@@ -102,8 +103,8 @@ export class RunStore extends EventTarget {
     this.stats.lost = this.total - this.held;
     if (this.newest > newest) this.clock.arrived();
     if (Number.isInteger(header.look_at) && this.lookedAt !== header.look_at && this.frames[header.look_at]) {
-      this.lookedAt = header.look_at; // once: the address said where to look first
-      if (header.look_at < header.total - 1) this.clock.show(header.look_at); // the newest is shown anyhow, and followed
+      this.lookedAt = header.look_at; // once: the URL names the frame to show first
+      if (header.look_at < header.total - 1) this.clock.show(header.look_at); // the newest frame is shown and followed by default
     }
     if (changed) this.emit("frames");
     if (changed || told !== this.told) this.emit("status"); // most polls bring nothing new
@@ -113,12 +114,8 @@ export class RunStore extends EventTarget {
 
   #takeFrame(seq, i, header, arrays) {
     if (this.frames[seq]) return false;
-    const count = header.seqs.length;
     const frame = {};
-    for (const name of FRAME_FIELDS) {
-      const size = arrays[name].length / count;
-      frame[name] = arrays[name].slice(i * size, (i + 1) * size); // a copy: a view would keep the whole packet
-    }
+    for (const name of FRAME_FIELDS) frame[name] = part(arrays[name], i, header.seqs.length);
     this.frames[seq] = frame;
     this.held += 1;
     this.stats.framesReceived += 1;
@@ -128,42 +125,18 @@ export class RunStore extends EventTarget {
 
   #takeFollow(seq, i, header, arrays) {
     if (this.follow[seq]) return false;
-    const size = arrays.follow.length / header.follow_seqs.length;
-    this.follow[seq] = arrays.follow.slice(i * size, (i + 1) * size);
+    this.follow[seq] = part(arrays.follow, i, header.follow_seqs.length);
     return true;
   }
 
-  /** The second run's frames, numbered on from where it left the first. */
+  /** Take the fork's part of a packet; the cursor stays beside the newest frame of a fork that the user watches grow. */
   #takeFork(header, arrays) {
-    const told = header.fork ?? null;
-    if (!told) {
-      const had = this.fork !== null;
-      this.fork = null;
-      return had;
-    }
-    let changed = this.fork?.id !== told.id;
-    if (changed) this.fork = { frames: [], follow: [], readings: [] };
-    const tail = this.fork.readings.at(-1)?.step ?? told.from;
-    const beside = !this.live && !this.playing && this.cursor === this.seqAtStep(tail); // watching the fork go
-    Object.assign(this.fork, told);
-    header.fork_seqs.forEach((seq, i, { length }) => {
-      if (this.fork.frames[seq]) return;
-      const cut = (name) => { const size = arrays[name].length / length; return arrays[name].slice(i * size, (i + 1) * size); };
-      this.fork.frames[seq] = { position: cut("fork_position"), prediction: cut("fork_prediction") };
-      changed = true;
-    });
-    (header.fork_follow_seqs ?? []).forEach((seq, i, { length }) => {
-      if (this.fork.follow[seq]) return;
-      const size = arrays.fork_follow.length / length;
-      this.fork.follow[seq] = arrays.fork_follow.slice(i * size, (i + 1) * size);
-      changed = true;
-    });
-    for (const reading of header.fork_readings) {
-      if (this.fork.readings[reading.seq]?.rev >= reading.rev) continue;
-      this.fork.readings[reading.seq] = reading;
-      changed = true;
-    }
-    if (beside && this.fork.readings.length) this.setCursor(this.seqAtStep(this.fork.readings.at(-1).step));
+    const sameFork = this.fork && this.fork.id === header.fork?.id;
+    const tail = (sameFork ? this.fork.readings.at(-1)?.step : undefined) ?? header.fork?.from;
+    const beside = header.fork && !this.live && !this.playing && this.cursor === this.seqAtStep(tail);
+    const { fork, changed } = takeFork(this.fork, header, arrays);
+    this.fork = fork;
+    if (beside && fork.readings.length) this.setCursor(this.seqAtStep(fork.readings.at(-1).step));
     return changed;
   }
 
@@ -174,8 +147,7 @@ export class RunStore extends EventTarget {
       this.references = header.references.fits.map((fit, k, { length }) => {
         const one = { fit };
         for (const name of FRAME_FIELDS) {
-          const size = arrays[`retrained_${name}`].length / length;
-          one[name] = arrays[`retrained_${name}`].slice(k * size, (k + 1) * size);
+          one[name] = part(arrays[`retrained_${name}`], k, length);
         }
         return one;
       });
@@ -191,7 +163,7 @@ export class RunStore extends EventTarget {
     return changed;
   }
 
-  /** What the server should send again, or null. `from` and `follow` are the first missing ones. */
+  /** Return what the server should send again, or null. `from` and `follow` are the first missing frames. */
   lack() {
     const firstGap = (list) => { for (let i = 0; i < this.total; i++) if (!list[i]) return i; return this.total; };
     let rev = this.rev;
@@ -204,9 +176,9 @@ export class RunStore extends EventTarget {
       if (!this.fork.frames[i] || !this.fork.readings[i]) fork = i;
     }
     for (const reading of this.fork?.readings ?? []) if (reading && reading.rev < rev) rev = reading.rev;
-    // A missing follow frame is asked for only while one is looked at, and only behind those that came: it may not be computed yet.
+    // a missing follow frame is requested only while the follow map is shown, and only before an arrived one: it may not be computed yet
     const hole = this.view.map === "follow" && follow < this.follow.length;
-    let forkFollow = null; // and the first hole in its follow map
+    let forkFollow = null; // the first missing frame of its follow map
     for (let i = this.fork?.shared ?? 0; i < (this.fork?.follow.length ?? 0) && this.view.map === "follow" && forkFollow === null; i++) {
       if (!this.fork.follow[i]) forkFollow = i;
     }
@@ -239,19 +211,19 @@ export class RunStore extends EventTarget {
 
   get followHeld() { return this.follow.reduce((count) => count + 1, 0); }
 
-  /** Steps in the whole run, as far as anybody knows. */
+  /** Number of steps in the whole run, as far as known. */
   get steps() {
     const stage = this.status?.stages?.at(-1);
     const own = stage?.total || this.readings.at(-1)?.steps || Math.max(1, this.newest);
     return Math.max(own, this.fork?.steps ?? 0);
   }
 
-  /** The alarms that hold at a step, the last that began first. */
+  /** Return the alarms that hold at a step, the latest first. */
   alarmsAt(step) {
     return this.alarms.filter(({ step: began, until }) => began <= step && (until === null || step < until)).reverse();
   }
 
-  /** The fork's frame to be shown beside a frame of the run: of the same step, its newest while the newest is shown; null before it. */
+  /** Return the fork's frame beside a frame of the run: that of the same step, or the newest with the newest; null before the fork. */
   forkSeq(seq) {
     const { fork } = this;
     const newest = (fork?.readings.length ?? 0) - 1;
@@ -270,7 +242,7 @@ export class RunStore extends EventTarget {
 
   stepOf(seq) { return this.readings[seq]?.step ?? seq; }
 
-  /** The held frame whose step is nearest. */
+  /** Return the held frame with the nearest step. */
   seqAtStep(step) {
     let best = 0;
     for (let seq = 0; seq <= this.newest; seq++) {
@@ -284,7 +256,7 @@ export class RunStore extends EventTarget {
   playBack(speed) { this.clock.playBack(speed); }
   stop() { this.clock.stop(); }
 
-  /** Changes settings of the picture, for every component that shows this run. */
+  /** Change settings of the picture for every component that shows this run. */
   setView(patch) {
     Object.assign(this.view, patch);
     const { colour, trails } = this.view;
@@ -294,21 +266,21 @@ export class RunStore extends EventTarget {
 
   emit(type) { this.dispatchEvent(new Event(type)); }
 
-  /** Listens until the returned function is called. */
+  /** Listen until the returned function is called. */
   on(types, listener) {
     for (const type of types.split(" ")) this.addEventListener(type, listener);
     return () => { for (const type of types.split(" ")) this.removeEventListener(type, listener); };
   }
 }
 
-/** The store of one run: the same object for everybody on the page, also after the page was left and came back. */
+/** Return the store of one run: the same object for all components, also after the user left the page and returned. */
 export function storeOf(run) {
   const lab = (window.lafLab ??= {});
   lab.stores ??= new Map();
   lab.store ??= storeOf;
   let store = lab.stores.get(run);
-  if (!store) store = new RunStore(run, lab.lastView); // colour and trails are kept from the run before
-  lab.stores.delete(run); // last used goes last
+  if (!store) store = new RunStore(run, lab.lastView); // colour and trails are kept from the previous run
+  lab.stores.delete(run); // the least recently used store comes first
   lab.stores.set(run, store);
   if (lab.stores.size > KEPT_RUNS) lab.stores.delete(lab.stores.keys().next().value);
   return store;

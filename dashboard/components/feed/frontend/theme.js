@@ -1,4 +1,4 @@
-/** The colours of the page, dark and light. A colour means one thing on every page; Streamlit's theme decides which set. */
+/** The colours of the page, dark and light, chosen by Streamlit's theme. A colour means the same on every page. */
 
 const DARK = {
   bg: "#0d111c", panel: "#141a29", raised: "#1a2236", border: "#27304a", text: "#e9edf7", muted: "#93a0bd", accent: "#7c9cff",
@@ -15,7 +15,7 @@ const LIGHT = {
   ramp: ["#c9cfdf", "#86b8c4", "#3f9a8b", "#1f6f63", "#123c4a"],
 };
 
-/** Red, green and blue in 0–255 of "#abc", "#aabbcc" or "rgb(…)"; null for anything else. */
+/** Return red, green and blue in 0–255 of "#abc", "#aabbcc" or "rgb(…)"; null for anything else. */
 export function rgb(colour) {
   const text = colour.trim();
   const long = /^#[0-9a-f]{6}/i.test(text) ? text : text.replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
@@ -25,7 +25,7 @@ export function rgb(colour) {
 }
 
 /**
- * Puts the colours on a component's root as CSS variables (--forget, --panel …) and returns them for its canvases.
+ * Set the colours on a component's root as CSS variables (--forget, --panel …) and return them for its canvases.
  * Streamlit runs a component's script again when the theme changes: call it there.
  * @param {HTMLElement} root
  */
@@ -38,14 +38,14 @@ export function applyTheme(root) {
   return { ...theme, dark, font: getComputedStyle(root).fontFamily || "sans-serif" };
 }
 
-/** The colour at share 0…1 of a list of stops. */
+/** Return the colour at share 0…1 of a list of stops. */
 export function mix(stops, share) {
   const place = Math.max(0, Math.min(0.9999, share)) * (stops.length - 1);
   const [low, high] = [rgb(stops[Math.floor(place)]), rgb(stops[Math.floor(place) + 1])];
   return `rgb(${low.map((value, i) => Math.round(value + (high[i] - value) * (place % 1))).join(" ")})`;
 }
 
-/** A class's colour; beyond ten classes they go round the hues. */
+/** Return a class's colour; more than ten classes are spread over the hues. */
 export function classColour(theme, index, count) {
   if (count <= theme.classes.length) return theme.classes[index];
   return `hsl(${Math.round((index * 360) / count)} ${theme.dark ? "70% 68%" : "65% 40%"})`;

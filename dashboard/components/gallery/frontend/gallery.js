@@ -1,4 +1,4 @@
-/** One mounted gallery: click toggles, shift picks a range, a drag picks all it passes; arrows and space do the same. */
+/** One mounted gallery: a click toggles, shift picks a range, a drag picks all it crosses; arrows and space do the same. */
 import { fitCanvas, h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Grid } from "./grid.js";
@@ -41,7 +41,7 @@ export class Gallery {
     this.#draw();
   }
 
-  /** Shows a page of images; the same page again does nothing but learn what the model says. */
+  /** Show a page of images; the same page again only adds the model's answers. */
   show(store, page) {
     if (store !== this.store) {
       this.off?.();
@@ -68,7 +68,7 @@ export class Gallery {
     this.root.dataset.ready = "false";
     this.atlas = null;
     const atlas = page.n ? await createImageBitmap(new Blob([page.atlas], { type: page.sprite.mime })) : null;
-    if (this.page.n && page.ids.join() !== this.page.ids.join()) return; // another page came meanwhile
+    if (this.page.n && page.ids.join() !== this.page.ids.join()) return; // another page arrived meanwhile
     this.atlas = atlas;
     this.root.dataset.ready = "true";
     this.#draw();
@@ -95,7 +95,7 @@ export class Gallery {
     });
   }
 
-  /** Only the rows that are seen. */
+  /** Draw the visible rows only. */
   #paint() {
     const { grid, page, theme, atlas, size: [width, height] } = this;
     const top = this.scroller.scrollTop;
@@ -130,7 +130,7 @@ export class Gallery {
     }
   }
 
-  /** What is picked, with the drag in progress. */
+  /** Return the picked ids, including the drag in progress. */
   #shown() {
     const { ids } = this.store.picks;
     if (!this.drag) return ids;
@@ -150,11 +150,11 @@ export class Gallery {
     this.store.picks.change(adds ? "add" : "subtract", ids, (moves) => this.onPick?.(moves));
   }
 
-  /** What is known of the tile under the pointer or the keys. */
+  /** Show the facts of the tile under the pointer or the keyboard focus. */
   #tell() {
     const i = this.hover ?? this.focus;
     const { page } = this;
-    if (i === null || i === undefined || !page?.n) return setText(this.told, page?.n ? "click picks or drops · shift-click: a range · drag: all it passes" : "");
+    if (i === null || i === undefined || !page?.n) return setText(this.told, page?.n ? "click picks or drops · shift-click: a range · drag: all it crosses" : "");
     const name = (k) => page.classes[k] ?? "?";
     const says = page.facts ? ` · called ${name(page.prediction[i])} (${(100 * page.confidence[i]).toFixed(1)} %) · loss ${page.loss[i].toPrecision(2)}` : "";
     const picked = this.store.picks.ids.has(page.ids[i]) ? " · picked" : "";

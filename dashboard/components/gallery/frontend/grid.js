@@ -1,4 +1,4 @@
-/** Where the tiles of a grid lie, in pixels of what scrolls. */
+/** Positions of a grid's tiles, in pixels of the scrolled content. */
 
 const SMALLEST = 46; // px, a tile with its gap
 const GAP = 6;
@@ -17,7 +17,7 @@ export class Grid {
 
   place(index) { return [(index % this.columns) * this.pitch + GAP / 2, Math.floor(index / this.columns) * this.pitch + GAP / 2]; }
 
-  /** The tile at a place; with `near` also beside the last tile of a row, or null. */
+  /** Return the tile at a position, or null; with `near` also beside the last tile of a row. */
   at(x, y, near = false) {
     const clamp = (value, most) => Math.max(0, Math.min(most, value));
     let [column, row] = [Math.floor(x / this.pitch), Math.floor(y / this.pitch)];
@@ -27,13 +27,13 @@ export class Grid {
     return column >= 0 && column < this.columns && row >= 0 && index < this.count ? index : null;
   }
 
-  /** First and last tile (exclusive) of what is seen between two heights. */
+  /** Return the first and last (exclusive) tile between two heights. */
   seen(top, bottom) {
     const first = Math.max(0, Math.floor(top / this.pitch)) * this.columns;
     return [first, Math.min(this.count, Math.ceil(bottom / this.pitch) * this.columns)];
   }
 
-  /** The tile that an arrow key leads to. */
+  /** Return the tile that an arrow key leads to. */
   step(index, key) {
     const page = this.columns * 6;
     const way = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: page, PageUp: -page }[key];

@@ -101,7 +101,7 @@ export class Pair {
     const context = this.picture.getContext("2d");
     context.clearRect(0, 0, 64, 64);
     if (i === null) {
-      this.lines.replaceChildren(h("p", {}, "Point at an image: it is ringed on both maps."));
+      this.lines.replaceChildren(h("p", {}, "Point at an image to mark it on both maps."));
       return;
     }
     const name = (k) => header.classes[k] ?? "?";
@@ -131,7 +131,7 @@ export class Pair {
     const of = { class: arrays.label, prediction: arrays[`prediction_${side.name}`] }[by];
     context.fillStyle = theme.bg;
     context.fillRect(0, 0, side.width, side.height);
-    for (const last of [0, 1]) { // the forgotten ones on top
+    for (const last of [0, 1]) { // forgotten points on top
       for (let i = 0; i < header.n; i++) {
         if (arrays.forget[i] !== last) continue;
         const [x, y] = this.#place(side, i);

@@ -1,16 +1,16 @@
-/** Where the map lies on the canvas: equal axes, y up, drag to pan, wheel to zoom around the pointer. */
+/** The position of the map on the canvas: equal axes, y up, drag to pan, wheel to zoom around the pointer. */
 
 const [NEAREST, FARTHEST] = [40, 0.4];
 
 export class Camera {
-  /** @param {object} view {zoom, x, y}, kept in the store so that it outlives a change of page */
+  /** @param {object} view {zoom, x, y}, kept in the store across page changes */
   constructor(view) {
     this.view = view;
     this.box = { x: 0, y: 0, width: 2, height: 2 };
     this.resize(100, 100);
   }
 
-  /** The part of the map that fits the canvas at zoom 1: the original's points. */
+  /** Set the part of the map that fills the canvas at zoom 1: the original's points. */
   frame(positions) {
     let [left, right, bottom, top] = [1, -1, 1, -1];
     for (let i = 0; i < positions.length; i += 2) {
@@ -35,13 +35,13 @@ export class Camera {
 
   toScreen(x, y) { return [this.originX + x * this.scale, this.originY - y * this.scale]; }
 
-  /** Moves the picture by pixels. */
+  /** Move the picture by pixels. */
   pan(dx, dy) {
     this.view.x -= dx / this.scale;
     this.view.y += dy / this.scale;
   }
 
-  /** Zooms and keeps what lies under the pixel where it is. */
+  /** Zoom around a pixel. */
   zoomAt(factor, px = this.width / 2, py = this.height / 2) {
     const [x, y] = [(px - this.originX) / this.scale, (this.originY - py) / this.scale];
     this.view.zoom = Math.min(NEAREST, Math.max(FARTHEST, this.view.zoom * factor));

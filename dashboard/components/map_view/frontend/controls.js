@@ -1,10 +1,10 @@
-/** The theatre's buttons: which model, which map, which colour, trails, fit. */
+/** The map view's buttons: which model, which map, which colour, trails, fit. */
 import { h, keepKeys } from "../laf-lab.feed/dom.js";
 
 const ARROWS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
 /**
- * A segmented group in which one is chosen; arrow keys move the choice, as in any radio group.
+ * Return a segmented radio group; arrow keys move the choice.
  * @param {string} label accessible name
  * @param {[string, string, string][]} options value, text, title
  */
@@ -37,42 +37,42 @@ export function segmented(label, options, choose) {
   return { group, update };
 }
 
-/** How well each retrained model fits the original's coordinates, in words. */
+/** Return in words how well each retrained model fits the original's coordinates. */
 export function fits(references) {
-  const said = references.map(({ fit }, k) => `${k + 1}: ${typeof fit === "number" ? fit.toFixed(2) : "began with the original's weights"}`);
-  return `Turned into the original's coordinates; mean cosine on held-out remaining images: ${said.join(", ")}.`;
+  const words = references.map(({ fit }, k) => `${k + 1}: ${typeof fit === "number" ? fit.toFixed(2) : "started from the original's initial weights"}`);
+  return `Rotated into the original's coordinates; mean cosine on held-out remaining images: ${words.join(", ")}.`;
 }
 
-/** The header of the theatre, and the choice that lies on the map. `act` gets {show}, {map}, {colour}, {cloud}, "trails" or "fit". */
+/** Return the header of the map view and the control over the map. `act` gets {show}, {map}, {colour}, {cloud}, "trails" or "fit". */
 export function controls(act) {
   const show = segmented("Show", [
-    ["original", "original", "the model before anything was forgotten"],
+    ["original", "original", "the model before unlearning"],
     ["now", "now", "the model at the shown step"],
     ["retrained", "retrained", "a model that never saw the forgotten images"],
   ], (value) => act({ show: value }));
   const map = segmented("Map", [
-    ["fixed", "fixed map", "Where does the original model's map put each image now?"],
-    ["follow", "follow", "Who is whose neighbour now? The map itself is laid out again at each frame"],
+    ["fixed", "fixed map", "Where does the original model's map place each image now?"],
+    ["follow", "follow", "Which images are neighbours now? The map is computed again for each frame"],
   ], (value) => act({ map: value }));
   const colour = segmented("Colour by", [
-    ["forget", "forget", "colour: what is forgotten and what remains"],
+    ["forget", "forget", "colour: forgotten or remaining"],
     ["class", "class", "colour: the true class"],
-    ["moved", "moved", "colour: by how many degrees the representation turned away from the original's"],
-    ["prediction", "prediction", "colour: what the shown model says it is"],
-    ["confidence", "confidence", "colour: how sure the shown model is"],
+    ["moved", "moved", "colour: angle between the representation now and the original's, in degrees"],
+    ["prediction", "prediction", "colour: the answer of the shown model"],
+    ["confidence", "confidence", "colour: the shown model's confidence"],
   ], (value) => act({ colour: value }));
   const cloud = segmented("Retrained", [
-    ["one", "one", "retrained models on the map: only the one of “Show”"],
+    ["one", "one", "on the map: only the retrained model chosen under “Show”"],
     ["all", "all", ""],
   ], (value) => act({ cloud: value === "all" }));
   const over = h("div", { class: "over-map" }, h("span", {}, "retrained"), cloud.group);
   const trails = h("button", {
-    type: "button", class: "toggle", title: "the way the forgotten images went", onclick: () => act("trails"),
+    type: "button", class: "toggle", title: "the paths of the forgotten images", onclick: () => act("trails"),
   }, "trails");
   const fit = h("button", { type: "button", class: "toggle", title: "show the whole map (0)", onclick: () => act("fit") }, "fit");
   for (const button of [trails, fit]) keepKeys(button, [" ", "Enter"]);
   const header = h("header", {}, h("h2", {}, "Representations"), show.group, map.group, colour.group, trails, fit);
-  /** @param {{fit: ?number}[]} references retrained models that there are */
+  /** @param {{fit: ?number}[]} references retrained models that are ready */
   const tellCloud = (view, references, wanted, pick) => {
     const all = cloud.group.lastChild;
     const count = references.length;
@@ -80,13 +80,13 @@ export function controls(act) {
     const text = count < wanted && count > 1 ? `all ${count} of ${wanted}` : `all ${count || wanted}`;
     if (all.textContent !== text) all.textContent = all.dataset.text = text;
     let why = "";
-    if (view.map !== "fixed") why = "retrained models are laid out together on the fixed map only";
+    if (view.map !== "fixed") why = "the fixed map alone can show all retrained models together";
     else if (count < 2) why = `${count} of ${wanted} retrained so far`;
     cloud.update(view.cloud && !why ? "all" : "one", why ? { all: why } : {});
-    if (!why) all.title = `where each of ${count} retrained models puts the forgotten images, and faintly the remaining ones. ${fits(references)}`;
+    if (!why) all.title = `where each of ${count} retrained models places the forgotten images, and faintly the remaining ones. ${fits(references)}`;
   };
   const update = (view, why, pick) => {
-    for (const one of [show.group, map.group, trails]) one.hidden = pick; // one model, one map, nothing moves
+    for (const one of [show.group, map.group, trails]) one.hidden = pick; // picking has one model and one map, and nothing moves
     show.update(view.show, why ? { retrained: why } : {});
     map.update(view.map);
     colour.update(view.colour, {}, pick ? ["forget", "moved"] : []);

@@ -1,39 +1,39 @@
-/** The legend under the map, the sentence that says which map this is, and the class names on it. */
+/** The legend under the map, the sentence that explains the map, and the class names on it. */
 import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { classColour } from "../laf-lab.feed/theme.js";
 import { fits } from "./controls.js";
 import { anchor } from "./draw/marks.js";
 
 const MAPS = {
-  fixed: ["Fixed map: where would the original model's map put each image now?",
-    "The map is made once, from the original model. Each point is placed among the original images whose representations its own "
-    + "is nearest to by angle. A ring and a faded dot mean: nowhere near anything on the original's map."],
-  follow: ["Follow: who is whose neighbour now?",
-    "The map is laid out again at each frame, starting from the last, and turned back into the same frame of reference. It answers which "
-    + "images the model now sees as alike; it does not say how far anything went."],
+  fixed: ["Fixed map: where would the original model's map place each image now?",
+    "The map is computed once, from the original model. Each point is placed among the original images with the nearest "
+    + "representations by angle. A ring and a faded dot mean that it is near nothing on the original's map."],
+  follow: ["Follow: which images are neighbours now?",
+    "The map is computed again for each frame, starting from the previous one, and rotated into the same frame of reference. It shows "
+    + "which images the model now finds alike, not how far anything moved."],
 };
 
-/** A share of the map in words: "0.6 %", "under 0.01 %". */
+/** Return a share of the map in words: "0.6 %", "under 0.01 %". */
 function share(value) {
   const percent = value * 100;
   return percent < 0.01 ? "under 0.01 %" : `${percent.toPrecision(percent < 1 ? 1 : 2)} %`;
 }
 
-/** What the shown map answers, and how far a point that did not move seems to move on it. */
+/** Return what the shown map answers, and how far an unmoved point seems to move on it. */
 export function modeText(store) {
   const { map } = store.view;
   const noise = store.noise?.[map];
   const [short, long] = MAPS[map];
-  const floor = typeof noise === "number" ? `a still image seems to move ${share(noise)} of the map` : "noise floor not measured yet";
+  const floor = typeof noise === "number" ? `measurement noise: ${share(noise)} of the map's width` : "measurement noise not known yet";
   let missing = "";
   if (map === "follow" && store.view.show === "now" && store.total > 0 && store.followHeld < store.total) {
-    missing = store.followHeld ? `follow map ${store.followHeld} of ${store.total}` : `follow map 0 of ${store.total}: the fixed map until it is there`;
+    missing = store.followHeld ? `follow map ${store.followHeld} of ${store.total}` : `follow map 0 of ${store.total}: the fixed map is shown until then`;
   }
-  return { short, floor, missing, long: `${long} Noise floor: ${floor}.` };
+  return { short, floor, missing, long: `${long} On it an unmoved image has a ${floor}.` };
 }
 
 export class Legend {
-  /** @param {(what: string) => void} isolate toggles what is isolated */
+  /** @param {(what: string) => void} isolate toggles the isolated group */
   constructor(isolate) {
     this.isolate = isolate;
     this.entries = h("div", { class: "entries", role: "group", "aria-label": "Legend: choose what to isolate" });
@@ -57,14 +57,14 @@ export class Legend {
     return h("span", { class: "scale", title: what }, low, bar, high);
   }
 
-  /** The retrained models' dots, and the worst of their fits. */
+  /** Return the key of the retrained models' dots, with the worst of their fits. */
   #cloud(references) {
     const known = references.map(({ fit }) => fit).filter((fit) => typeof fit === "number");
     const text = known.length ? `${references.length} retrained · fit ${known.length > 1 ? "≥ " : ""}${(Math.floor(100 * Math.min(...known)) / 100).toFixed(2)}` : `${references.length} retrained`;
     return h("span", { class: "key", "data-key": "cloud", title: fits(references) }, h("i", { class: "cloud" }), text);
   }
 
-  /** Builds the entries for the colour that is chosen. */
+  /** Build the entries for the chosen colour. */
   build(store, theme, ghosts) {
     const { scene, view } = store;
     const list = [];
@@ -75,7 +75,7 @@ export class Legend {
         this.#button(`${what}:${k}`, what === "class" ? name : `→ ${name}`, classColour(theme, k, scene.classes.length))));
     }
     if (view.colour === "moved") list.push(this.#ramp(theme, "turned by 0°", "90° and more", "angle between the representation now and the original's"));
-    if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", "how sure the shown model is of its answer"));
+    if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", "the shown model's confidence in its answer"));
     if (scene.stage === "pick") {
       list.push(h("span", { class: "key" }, h("i", { class: "ringed" }), "picked"));
       this.entries.replaceChildren(...list);
@@ -90,7 +90,7 @@ export class Legend {
       const was = names.length > 1 ? `where classes ${names.join(", ")} were` : `where class ${names[0]} was`;
       list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), was));
     }
-    if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring lies nowhere near anything on the original's map" }, h("i", { class: "off" }), "off the map"));
+    if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring is near nothing on the original's map" }, h("i", { class: "off" }), "off the map"));
     if (view.cloud && view.map === "fixed" && store.references.length > 1) list.push(this.#cloud(store.references));
     this.entries.replaceChildren(...list);
     this.mark(view);
@@ -102,8 +102,8 @@ export class Legend {
 
   tell(store) {
     if (store.scene?.stage === "pick") {
-      setText(this.question, "What the original model sees as alike lies together");
-      setText(this.floor, "drag around points to pick them; shift adds, alt takes away");
+      setText(this.question, "Images that the original model finds alike are close together");
+      setText(this.floor, "drag around points to pick them; shift adds, alt subtracts");
       return;
     }
     const { short, floor, missing, long } = modeText(store);
@@ -114,7 +114,7 @@ export class Legend {
   }
 }
 
-/** The names of the classes, at the places where the original model has them. */
+/** The names of the classes, where the original model has them. */
 export class Names {
   constructor(isolate) {
     this.isolate = isolate;
@@ -139,7 +139,7 @@ export class Names {
     this.element.replaceChildren(...this.items.map(({ button }) => button));
   }
 
-  /** Puts the names over their classes; with `xy` over where those are now (a follow map moves them). */
+  /** Place the names over their classes; with `xy`, over the classes' current positions on a follow map. */
   place(camera, isolate, xy = null) {
     const taken = [];
     for (const item of this.items ?? []) {

@@ -1,8 +1,8 @@
-/** Where each point is drawn right now, in map units: between two frames, or on the way from one picture to another. */
+/** The current position of each point in map units: between two frames, or in transition between two pictures. */
 import { calm } from "../laf-lab.feed/clock.js";
 
 const TURN = 420; // ms from one map or model to another
-const SCRUB = 110; // ms when the shown frame leaps
+const SCRUB = 110; // ms for a jump to a distant frame
 const UNIT = 1 / 32767;
 const ease = (share) => 1 - (1 - share) ** 3;
 
@@ -13,7 +13,7 @@ export class Places {
     this.key = "";
   }
 
-  /** The raw arrays between which the picture lies, and the share of the second. */
+  /** Return the two raw arrays to interpolate between, and the share of the second. */
   #ends() {
     const { store } = this;
     const { show, map } = store.view;
@@ -29,7 +29,7 @@ export class Places {
     return [get(low), at > low ? get(low + 1) : get(low), at - low];
   }
 
-  /** Brings `xy` up to date. @returns {boolean} whether it will still move without news */
+  /** Update `xy`. @returns {boolean} true while a transition is running */
   update(now) {
     const { scene, view, clock } = this.store;
     const [low, high, share] = this.#ends();
@@ -53,11 +53,11 @@ export class Places {
     return this.blend !== null;
   }
 
-  /** What the model that is shown says of each point: {prediction, confidence, off_map, angle}; angle is null for the original. */
+  /** Return the shown model's {prediction, confidence, off_map, angle} of each point; angle is null for the original. */
   says() {
     const { store } = this;
     if (store.view.show === "retrained" && store.retrained) return store.retrained;
     const frame = store.view.show === "original" ? null : store.frameAt(store.cursor);
-    return frame ?? { ...store.scene, angle: null, off_map: null }; // the first frames may come after later ones
+    return frame ?? { ...store.scene, angle: null, off_map: null }; // the first frames may arrive after later ones
   }
 }

@@ -1,16 +1,16 @@
-/** The curves under the table: the losses of the method on one axis of steps, or one read-out large with the band of retrained models. */
+/** The curves under the table: the method's losses over steps, or one read-out large with the band of retrained models. */
 import { h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { drawChart, placeCursor, scaleOf } from "./chart.js";
 import { band, format } from "./table.js";
 
 const LAF_UNIT = "mean per image of the mini-batch";
 const GROUPS = [
-  ["losses", "losses", "terms of the losses, their gradients, and the share of each in the move"],
+  ["losses", "losses", "terms of the losses, their gradients, and each loss's share of the step"],
   ["model", "model", "accuracies, spread of the answers, attack, and representations, on the same axis of steps"],
   ["all", "all", "both, in place of the table"],
 ];
 
-/** A number with about three figures, never wider than six characters. */
+/** Return a number with about three digits, at most six characters wide. */
 export function short(value) {
   if (typeof value !== "number" || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
@@ -19,7 +19,7 @@ export function short(value) {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(size >= 1 ? 2 : 3);
 }
 
-/** One read-out as a chart: in per cent where its row is, with the band of retrained models and each of them. */
+/** Return the chart of one read-out, in its row's unit, with the band and each of the retrained models. */
 function ofRow(row) {
   const scale = row.unit === "%" ? 100 : 1;
   const times = (list) => list?.map((value) => value * scale) ?? null;
@@ -35,7 +35,7 @@ const ofLoss = (chart) => ({
 });
 
 export class Balance {
-  /** @param {(seq: number) => void} choose is told which frame was clicked, @param {() => void} leave that the losses are wanted again */
+  /** @param {(seq: number) => void} choose called with the clicked frame @param {() => void} leave called to return to the losses */
   constructor(choose, leave, { group, layers }) {
     this.choose = choose;
     this.groups = GROUPS.map(([value, text, title]) => h("button", { type: "button", "data-value": value, title, onclick: () => { this.leaveLayers(); group(value); this.update(this.store); } }, text));
@@ -56,7 +56,7 @@ export class Balance {
       h("header", {}, this.title, tabs, this.byLayer, this.when, this.back), this.grid, this.list, this.empty);
   }
 
-  /** The charts that there should be now. @returns {boolean} whether they are others than before */
+  /** Update the list of charts. @returns {boolean} true if it changed */
   #build(store) {
     const row = store.rows.find(({ key }) => key === store.view.readout);
     const { balance } = store.view;
@@ -70,7 +70,7 @@ export class Balance {
     this.grid.replaceChildren(...this.charts.map(({ element }) => element));
     this.hovered = null;
     setText(this.title, row ? row.label : "Loss balance");
-    setTitle(this.title, row ? row.help : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : "one value a mini-batch");
+    setTitle(this.title, row ? row.help : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : "one value for each mini-batch");
     this.back.hidden = !row;
     this.element.classList.toggle("one", Boolean(row));
     return true;
@@ -116,7 +116,7 @@ export class Balance {
     this.update(this.store);
   }
 
-  /** What began or was changed under the pointer. */
+  /** Return alarms and changes under the pointer. */
   #marksAt(px, width) {
     const { x } = scaleOf(this.store, width);
     const said = [
@@ -126,13 +126,13 @@ export class Balance {
     return said.filter(([step]) => Math.abs(x(step) - px) < 7).map(([, text]) => text).join("\n");
   }
 
-  /** Draws the curves anew: only when there are new ones. */
+  /** Draw the curves; called only when they changed. */
   draw(store, theme) {
     this.#build(store);
     this.charts.forEach((chart, k) => drawChart(chart, store, theme, k === this.charts.length - 1));
   }
 
-  /** Values and cursors. */
+  /** Update values and cursors. */
   update(store) {
     this.store = store;
     const some = Boolean(this.row) || store.view.balance !== "losses" || store.readings.some((reading) => reading?.loss);
@@ -141,7 +141,7 @@ export class Balance {
     this.#layers(store);
     this.empty.hidden = some && !silent;
     const over = ["failed", "cancelled"].includes(store.status?.phase);
-    setText(this.empty, silent ? "This method has no loss" : over ? "It ended before its first step" : "Play to see the losses");
+    setText(this.empty, silent ? "This method has no loss" : over ? "The run ended before its first step" : "Play to see the losses");
     this.grid.classList.toggle("idle", !some);
     if (!some) this.hovered = null;
     const seq = this.hovered ?? store.cursor;
@@ -164,17 +164,17 @@ export class Balance {
     }
   }
 
-  /** Norms of both gradients and their cosine for each layer, as bars, in place of the curves. */
+  /** Show norms of both gradients and their cosine for each layer as bars, in place of the curves. */
   #layers(store) {
     const can = store.charts.some(({ name }) => name === "L_UE");
     const why = store.travel.fork;
     this.byLayer.hidden = Boolean(this.row) || !can;
     this.byLayer.disabled = Boolean(why) && !this.layered;
-    setTitle(this.byLayer, this.byLayer.disabled ? why : "both gradients of the next step, layer by layer; the step is not taken");
+    setTitle(this.byLayer, this.byLayer.disabled ? why : "both gradients of the next step, layer by layer; the run does not advance");
     this.byLayer.setAttribute("aria-pressed", Boolean(this.layered));
     const shown = Boolean(this.layered) && !this.row && can;
     this.list.hidden = !shown;
-    this.element.closest(".readouts")?.classList.toggle("layered", shown); // the table has its room again
+    this.element.closest(".readouts")?.classList.toggle("layered", shown); // gives the table its space back
     this.grid.hidden = shown;
     if (!shown) return;
     const { layers } = store;
@@ -182,7 +182,7 @@ export class Balance {
     if (key === this.layersKey) return;
     this.layersKey = key;
     if (!layers) {
-      this.list.replaceChildren(h("p", {}, why ? `${why}.` : "Measured when the run stands still; press again."));
+      this.list.replaceChildren(h("p", {}, why ? `${why}.` : "Measured while the run is paused; press again."));
       return;
     }
     const most = Math.max(...layers.rows.flatMap(({ ue, ra }) => [ue, ra]), 1e-12);

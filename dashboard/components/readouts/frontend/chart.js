@@ -1,10 +1,10 @@
-/** Draws one chart on its canvas: lines over steps, and where there is one the band of retrained models behind them. */
+/** Drawing of one chart: lines over steps, with the band of retrained models behind them. */
 import { fitCanvas } from "../laf-lab.feed/dom.js";
 
 const [LEFT, RIGHT, TOP] = [36, 6, 5];
 const FOOT = 15; // px under the last chart for the steps
 
-/** From steps to pixels and back, the same for all charts. */
+/** Conversion from steps to pixels and back, the same for all charts. */
 export function scaleOf(store, width) {
   const room = width - LEFT - RIGHT;
   return {
@@ -13,7 +13,7 @@ export function scaleOf(store, width) {
   };
 }
 
-/** The next round number (1, 2, 5 × a power of ten) away from zero, so that the axis moves seldom. */
+/** Return the next round number (1, 2, 5 × a power of ten) away from zero, so that the axis rarely changes. */
 function round(value) {
   if (!value) return 0;
   const power = 10 ** Math.floor(Math.log10(Math.abs(value)));
@@ -21,13 +21,13 @@ function round(value) {
   return Math.sign(value) * power * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((stop) => stop >= lead - 1e-9);
 }
 
-/** An axis label: as few figures as the round number has. */
+/** Return an axis label with as few digits as the round number has. */
 function tick(value) {
   if (value < 0) return `−${tick(-value)}`;
   return value >= 1e5 || (value && value < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(3)));
 }
 
-/** A read-out's axis: what there is with a little air, within what can be. */
+/** Return a read-out's axis limits: its values with a margin, within the possible range. */
 function softly(low, high, [least, most]) {
   const room = most - least;
   const air = Math.max(0.06 * (high - low), 0.01 * room);
@@ -81,7 +81,7 @@ function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
   context.fillText(tick(low), LEFT - 5, bottom - 4);
 }
 
-/** Where one more retrained model would be: a strip in their colour, and a line for each there is. */
+/** Draw the band of retrained models as a strip, and a line for each of them. */
 function drawBand(context, chart, theme, { y, width }) {
   if (!chart.band?.length) return;
   const [top, bottom] = [y(Math.max(...chart.band)), y(Math.min(...chart.band))];
@@ -101,7 +101,7 @@ function drawBand(context, chart, theme, { y, width }) {
   context.globalAlpha = 1;
 }
 
-/** Where settings were changed, where the fork left, and where an alarm began. */
+/** Draw marks for changed settings, the fork's start and alarms. */
 function drawMarks(context, store, theme, { x, bottom }) {
   context.lineWidth = 1;
   context.setLineDash([2, 3]);
@@ -125,7 +125,7 @@ function drawMarks(context, store, theme, { x, bottom }) {
   }
 }
 
-/** The fork's curves: the same colours, dashed. */
+/** Draw the fork's curves in the same colours, dashed. */
 function drawFork(context, chart, store, theme, { x, y }) {
   const { fork } = store;
   if (!fork) return;
@@ -156,7 +156,7 @@ function drawLines(context, chart, store, theme, { x, y }) {
     context.beginPath();
     let pen = false;
     const known = (reading) => typeof chart.value(reading, key) === "number";
-    const alone = store.readings.filter((reading, k, all) => known(reading) && !known(all[k - 1]) && !known(all[k + 1])); // a line of one point is none
+    const alone = store.readings.filter((reading, k, all) => known(reading) && !known(all[k - 1]) && !known(all[k + 1])); // single points are drawn as dots
     for (const reading of store.readings) {
       const value = chart.value(reading, key);
       if (typeof value !== "number") { pen = false; continue; }
@@ -171,7 +171,7 @@ function drawLines(context, chart, store, theme, { x, y }) {
 }
 
 /**
- * Puts the line and the dots of one frame over a chart. They are elements, not paint: moving them draws no canvas anew.
+ * Place the line and the dots of one frame over a chart. They are elements, so moving them redraws no canvas.
  * @param {{line: HTMLElement, dots: HTMLElement[]}} marks
  */
 export function placeCursor(chart, marks, store, seq) {
@@ -186,7 +186,7 @@ export function placeCursor(chart, marks, store, seq) {
   });
 }
 
-/** Draws the curves and remembers the scale in `chart.frame`. @param {boolean} last whether it carries the axis of steps */
+/** Draw the curves and store the scale in `chart.frame`. @param {boolean} last true for the chart with the step axis */
 export function drawChart(chart, store, theme, last) {
   const { canvas } = chart;
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];

@@ -1,4 +1,4 @@
-/** The read-outs: where things stand, the numbers beside retraining's, the balance of the losses, the clock. */
+/** The read-outs: the state in a sentence, the figures beside those of retraining, the loss balance and the clock. */
 import { keepInstance } from "../laf-lab.feed/dom.js";
 import { storeOf } from "../laf-lab.feed/store.js";
 import { Readouts } from "./readouts.js";

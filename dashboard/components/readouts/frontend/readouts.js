@@ -1,10 +1,10 @@
-/** One mounted column of read-outs: the table, the loss balance and the clock, redrawn when the store says so. */
+/** One mounted column of read-outs: the table, the loss balance and the clock, redrawn on the store's events. */
 import { h, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Balance } from "./balance.js";
 import { Table } from "./table.js";
 
-const CURVES = 200; // ms between two drawings of the curves
+const CURVES = 200; // least ms between two drawings of the curves
 const seconds = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
 
 export class Readouts {
@@ -48,7 +48,7 @@ export class Readouts {
     this.#later(true);
   }
 
-  /** @param {boolean} curves whether the curves changed, too */
+  /** @param {boolean} curves true if the curves changed too */
   #later(curves = false) {
     this.stale ||= curves;
     this.request ??= requestAnimationFrame(() => {
@@ -57,7 +57,7 @@ export class Readouts {
     });
   }
 
-  /** Curves are drawn a few times a second at most; words and cursors at once. */
+  /** Redraw: texts and cursors at once, curves a few times a second at most. */
   #curves() {
     const wait = CURVES - (performance.now() - this.drawn);
     if (wait > 0) {

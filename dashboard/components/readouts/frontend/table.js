@@ -1,14 +1,14 @@
-/** The sentence that says where things stand, and one row per number: its curve, its value, the band of retrained models, its place in it. */
+/** The sentence about the model's state, and a row for each figure: curve, value, band of retrained models, position in it. */
 import { fitCanvas, h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 
-/** A number as the row wants it, with its unit only where asked. */
+/** Return a number in the row's format, with its unit if requested. */
 export function format(row, value, unit = true) {
   if (typeof value !== "number") return "–";
   if (row.unit === "%") return (value * 100).toFixed(row.digits) + (unit ? " %" : "");
   return value.toFixed(row.digits);
 }
 
-/** "97.5 – 99.1": the band of retrained models; "98.9" where it is a point, or where there is one such model. */
+/** Return the band of retrained models, "97.5 – 99.1"; "98.9" where it is one value. */
 export function band(row) {
   const ends = row.band ?? row.reference;
   if (!ends?.length) return null;
@@ -16,20 +16,20 @@ export function band(row) {
   return low === high ? low : `${low} – ${high}`;
 }
 
-/** What the band is made of. */
+/** Return a tooltip about the band. */
 function bandTitle(row, store) {
   const count = store.references.length;
   const { reference } = row;
   if (!reference) {
-    if (row.key === "js" && count) return `how far retrained models are from one another is known from three of them on: ${count} of ${store.wanted} retrained`;
+    if (row.key === "js" && count) return `the distance between retrained models needs at least three of them: ${count} of ${store.wanted} retrained`;
     return `${count} of ${store.wanted} retrained`;
   }
   const values = reference.map((value) => format(row, value, false)).join(", ");
   if (!row.band) return `one retrained model: no band yet (${count} of ${store.wanted} retrained)`;
-  return `where one more retrained model would be, with 95 % probability; the ${reference.length} there are: ${values}`;
+  return `95 % prediction band of one more retrained model; values of the ${reference.length} models: ${values}`;
 }
 
-/** A curve of one number over the whole run, with retraining's band behind it. @returns its scale */
+/** Draw a figure's curve over the whole run, with the band behind it. @returns its scale */
 function drawSpark(canvas, store, row, theme) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   if (!width) return null;
@@ -78,7 +78,7 @@ function drawSpark(canvas, store, row, theme) {
 }
 
 export class Table {
-  /** @param {(key: string) => void} choose is told which row's curve somebody wants to see large */
+  /** @param {(key: string) => void} choose called with the row whose curve the user enlarges */
   constructor(choose) {
     this.choose = choose;
     this.head = h("b", {});
@@ -89,7 +89,7 @@ export class Table {
     this.count = h("span", { role: "columnheader" }, "retrained");
     this.header = h("div", { class: "row titles", role: "row" },
       h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, "now"), this.count,
-      h("span", { role: "columnheader", title: "place in the band of retrained models; green: inside" }, "place"));
+      h("span", { role: "columnheader", title: "position in the band of retrained models; green: inside" }, "place"));
     this.body = h("div", { class: "rows", role: "table", "aria-label": "Read-outs" }, this.header);
     this.element = h("section", { class: "panel table", "aria-label": "Where things stand" }, this.sentence, this.alarm, this.remark, this.body);
     this.rows = new Map();
@@ -111,13 +111,13 @@ export class Table {
     return parts;
   }
 
-  /** One line for each row that the server knows. */
+  /** Build a line for each row of the server. */
   rowsOf({ rows }) {
     for (const [key, parts] of this.rows) if (!rows.some((row) => row.key === key)) { parts.line.remove(); this.rows.delete(key); }
     for (const row of rows) if (!this.rows.has(row.key)) this.rows.set(row.key, this.#row(row));
   }
 
-  /** Draws the curves anew: only when there are new ones. */
+  /** Draw the curves; called only when they changed. */
   draw(store, theme) {
     for (const row of store.rows) {
       const parts = this.rows.get(row.key);
@@ -125,7 +125,7 @@ export class Table {
     }
   }
 
-  /** Words, values and dots. */
+  /** Update texts, values and dots. */
   update(store) {
     const { reading, rows } = store;
     const sentence = reading?.sentence;
@@ -141,7 +141,7 @@ export class Table {
     for (const row of rows) this.#fill(this.rows.get(row.key), row, reading, store);
   }
 
-  /** What goes wrong at the shown step: name, sentence, since when, what to try. */
+  /** Show the alarm at the shown step: name, sentence, first step, advice. */
   #alarms(store, reading) {
     const found = store.alarmsAt(reading?.step ?? 0);
     const key = JSON.stringify(found);
@@ -158,21 +158,21 @@ export class Table {
     return undefined;
   }
 
-  /** What must be known of this step: chosen by eye; and which fork is drawn over it. */
+  /** Show remarks about the step, such as chosen by eye, and the fork drawn over the run. */
   #remark(store, reading) {
     const { fork } = store;
     const step = reading?.step ?? 0;
     const parts = store.remarks.filter((remark) => remark.step <= step).map((remark) => `Step ${remark.step} ${remark.text}: not label-agnostic.`);
     if (fork) {
-      const eye = fork.marks?.length ? ", a step chosen by eye: not label-agnostic" : "";
-      parts.push(`Fork from step ${fork.from}${eye} (dashed, diamonds): ${fork.error ?? fork.text}.`);
+      const eye = fork.marks?.length ? " You chose this step by looking at results: not label-agnostic." : "";
+      parts.push(`Fork from step ${fork.from} (dashed, diamonds): ${fork.error ?? fork.text}.${eye}`);
     }
     this.remark.hidden = !parts.length;
     setText(this.remark, parts.join(" "));
     setTitle(this.remark, this.remark.textContent);
   }
 
-  /** "Train_r" with its index set lower. */
+  /** Return "Train_r" with its index as subscript. */
   #note(element, text) {
     if (element.dataset.text === text) return;
     element.dataset.text = text;

@@ -1,4 +1,4 @@
-/** The timeline: how far each stage is, which frame is shown, scrubbing and replay, all without the server. */
+/** The timeline: progress of each stage, the shown frame, scrubbing and replay, without server requests. */
 import { keepInstance } from "../laf-lab.feed/dom.js";
 import { storeOf } from "../laf-lab.feed/store.js";
 import { Timeline } from "./timeline.js";

@@ -1,4 +1,4 @@
-/** One mounted timeline: the track, the counter, replay, and the line that says what runs. */
+/** One mounted timeline: the track, the counter, replay, and the line about current work. */
 import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Track } from "./track.js";
@@ -8,7 +8,7 @@ const PHASES = {
   preparing: "Preparing", ready: "Ready: Play starts forgetting", running: "Running", paused: "Paused", done: "Done",
   failed: "It failed", cancelled: "Cancelled",
 };
-const ADDRESS = 400; // ms after which the address names the step that is shown
+const ADDRESS = 400; // ms after which the URL names the shown step
 const seconds = (value) => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
 const digits = (value) => String(value).padStart(4, "0");
 
@@ -26,7 +26,7 @@ export class Timeline {
     this.work = h("span", { class: "work" });
     this.onward = h("button", { type: "button", onclick: () => this.#travel("continue") }, "Continue here");
     this.forking = h("button", { type: "button", onclick: () => this.#travel("fork") }, "Fork here");
-    this.drop = h("button", { type: "button", class: "drop", hidden: true, title: "the second run is wanted no more", onclick: () => this.#travel("drop") }, "Drop fork");
+    this.drop = h("button", { type: "button", class: "drop", hidden: true, title: "remove the second run", onclick: () => this.#travel("drop") }, "Drop fork");
     this.line = h("div", { class: "line" }, h("span", { class: "stage-line", role: "status" }, this.stage), this.work, h("div", { class: "travel" }, this.onward, this.forking, this.drop));
     this.root = h("section", { class: "timeline", "aria-label": "Timeline" },
       h("div", { class: "top" }, this.track.element, this.counter, h("div", { class: "buttons" }, this.replay, this.speed, this.live)), this.line);
@@ -74,13 +74,13 @@ export class Timeline {
     if (this.store?.playing) this.store.playBack(Number(this.speed.value));
   }
 
-  /** Asks the server to go on or fork from the shown step; only it knows whether that can be. */
+  /** Ask the server to continue or fork from the shown step; it decides whether that is possible. */
   #travel(act) {
     const { store } = this;
     if (store) this.onTravel?.({ act, step: store.stepOf(store.cursor), life: store.life, nonce: Date.now() });
   }
 
-  /** The address names the step that is shown, so that a copy of it, or a reload, shows the same. */
+  /** Write the shown step into the URL, so that a copy or a reload shows the same. */
   #address() {
     clearTimeout(this.writing);
     this.writing = setTimeout(() => {
@@ -99,10 +99,10 @@ export class Timeline {
     const step = store.stepOf(store.cursor);
     const behind = store.cursor < store.newest;
     const gone = ["done", "failed", "cancelled"].includes(store.status?.phase);
-    const newest = behind ? null : gone ? "this is the newest step; scrub back first" : "this is the newest step: Play goes on from here";
+    const newest = behind ? null : gone ? "this is the newest step; scrub back first" : "this is the newest step; Play continues from here";
     const set = (button, why, told) => { button.disabled = Boolean(why); button.title = why || told; };
-    set(this.onward, store.travel.continue || newest, `take the run back to step ${step} and go on from there; what came later is dropped (c)`);
-    set(this.forking, store.travel.fork, `a second run from step ${step}, drawn over this one; turn its knobs, then play (f)`);
+    set(this.onward, store.travel.continue || newest, `rewind the run to step ${step} and continue from there; later steps are dropped (c)`);
+    set(this.forking, store.travel.fork, `a second run from step ${step}, drawn over this one; change its hyperparameters, then play (f)`);
     this.drop.hidden = !store.fork;
   }
 
@@ -125,7 +125,7 @@ export class Timeline {
     this.live.disabled = store.live || store.newest < 0;
     this.live.title = this.live.disabled ? "the newest step is shown" : "show the newest step again";
     this.replay.disabled = store.newest < 1;
-    this.replay.title = this.replay.disabled ? "nothing to replay yet" : "play the kept frames again; nothing is computed";
+    this.replay.title = this.replay.disabled ? "nothing to replay yet" : "play the recorded frames again; nothing is computed";
     setText(this.replay, store.playing ? "Stop" : "Replay");
     this.replay.setAttribute("aria-pressed", Boolean(store.playing));
   }

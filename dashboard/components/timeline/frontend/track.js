@@ -1,7 +1,7 @@
-/** The bar: one segment per stage with its real progress, the alarm's marks, and a thumb that is the slider "Step". */
+/** The bar: a segment for each stage with its progress, marks, and a thumb that is the slider "Step". */
 import { h, setText } from "../laf-lab.feed/dom.js";
 
-const EARLIER = { most: 0.13, all: 0.24 }; // widths of the stages before the last one
+const EARLIER = { most: 0.13, all: 0.24 }; // widths of the stages before the last: each at most, and all together
 const KEYS = {
   ArrowRight: (seq) => seq + 1, ArrowUp: (seq) => seq + 1, ArrowLeft: (seq) => seq - 1, ArrowDown: (seq) => seq - 1,
   PageUp: (seq) => seq + 10, PageDown: (seq) => seq - 10, Home: () => 0, End: (seq, newest) => newest,
@@ -11,7 +11,7 @@ export class Track {
   constructor() {
     this.segments = h("div", { class: "segments" });
     this.thumb = h("div", { class: "thumb" });
-    this.slide = h("div", { class: "slide" }, this.thumb); // as wide as the rail: moving it needs no layout
+    this.slide = h("div", { class: "slide" }, this.thumb); // as wide as the rail, so that moving it needs no layout
     this.marks = h("div", { class: "marks" });
     this.rail = h("div", {
       class: "rail", role: "slider", tabindex: "0", "aria-label": "Step", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0",
@@ -21,7 +21,7 @@ export class Track {
     this.#listen();
   }
 
-  /** Segments for the stages that there are; widths never change while they run. */
+  /** Build the stages' segments; their widths never change while they run. */
   #build(stages) {
     const key = stages.map((stage) => stage.label).join();
     if (key === this.built) return;
@@ -62,7 +62,7 @@ export class Track {
     this.#mark();
   }
 
-  /** Puts the thumb where the shown place is, which may lie between two frames. */
+  /** Move the thumb to the shown position, which may lie between two frames. */
   move() {
     const { store } = this;
     const at = store.clock.position;
@@ -75,7 +75,7 @@ export class Track {
     if (past) past.style.transform = `scaleX(${share})`;
   }
 
-  /** Says the shown step to whoever does not see the thumb. */
+  /** Announce the shown step to screen readers. */
   tell() {
     const { store } = this;
     const shown = store.stepOf(store.cursor);
@@ -84,7 +84,7 @@ export class Track {
     this.rail.setAttribute("aria-valuetext", `step ${shown} of ${store.steps}`);
   }
 
-  /** Marks: where an alarm begins, settings were changed, a step was chosen by eye, and the fork left. */
+  /** Draw marks: an alarm's beginning, changed settings, a step chosen by eye, and the fork's start. */
   #mark() {
     const { store } = this;
     const marks = [
@@ -128,7 +128,7 @@ export class Track {
     });
   }
 
-  /** What runs now, in words. */
+  /** Return the current work in words. */
   static busy(stages) {
     return stages.find(({ done, total }) => total && done > 0 && done < total) ?? null;
   }

@@ -1,10 +1,10 @@
-// The lesson beside its runs: prediction first, then step by step, each with the run that it is about.
+// The lesson beside its runs: first a prediction, then one part at a time with its run.
 const parts = [...document.querySelectorAll("#parts > article")];
 const dots = [...document.querySelectorAll("#dots > li")];
 const back = find("back"), next = find("next");
 let part = 0;
 
-function held(article) { // a question that waits for its answer
+function isUnanswered(article) {
   return article.querySelector("fieldset:not([data-answered])") !== null;
 }
 
@@ -14,7 +14,7 @@ function turn(to) {
   dots.forEach((dot, i) => { dot.className = i === part ? "at" : i < part ? "done" : ""; });
   document.body.dataset.part = part;
   back.disabled = part === 0;
-  next.disabled = part === parts.length - 1 || held(parts[part]);
+  next.disabled = part === parts.length - 1 || isUnanswered(parts[part]);
   const scene = packed.scenes[part];
   const run = packed.runs[scene.run];
   const before = data;
@@ -39,14 +39,14 @@ for (const field of document.querySelectorAll("fieldset")) {
     const right = +field.dataset.answer;
     if (right && !field.dataset.later) {
       field.querySelector(".why").hidden = false;
-      field.querySelector(".why b").textContent = chosen === right ? "✓ Right. " : "✗ Not so. ";
+      field.querySelector(".why b").textContent = chosen === right ? "✓ Right. " : "✗ Not quite. ";
     }
     if (field.dataset.later) {
-      const said = document.querySelector("#predicted");
-      said.querySelector("b").textContent = !right ? "" : chosen === right ? "✓ Right. " : "✗ Not so. ";
-      said.querySelector("span").textContent = `You predicted: ${field.querySelectorAll("label")[chosen - 1].textContent.trim()}`;
+      const predicted = document.querySelector("#predicted");
+      predicted.querySelector("b").textContent = !right ? "" : chosen === right ? "✓ Right. " : "✗ Not quite. ";
+      predicted.querySelector("span").textContent = `You predicted: ${field.querySelectorAll("label")[chosen - 1].textContent.trim()}`;
     }
-    next.disabled = part === parts.length - 1 || held(parts[part]);
+    next.disabled = part === parts.length - 1 || isUnanswered(parts[part]);
     next.focus();
   };
 }

@@ -1,13 +1,13 @@
 "use strict";
-// Plays what is in #data: positions of every frame, accuracies and losses; of a lesson, one of its runs. Nothing is fetched.
+// Plays the runs in #data: positions of every frame, accuracies and losses. A lesson has several runs. Makes no requests.
 const packed = JSON.parse(document.getElementById("data").textContent);
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const UNIT = 16383;
-let data, forget, positions, count, accuracy, losses; // of the run that is shown
+let data, forget, positions, count, accuracy, losses; // of the shown run
 const find = (id) => document.getElementById(id);
 const time = find("time"), play = find("play"), where = find("where");
 let at = 0; // frame, with a fraction between two
-let until = 0; // the last frame that is played to
+let until = 0; // the last frame to play
 let playing = null;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -29,7 +29,7 @@ function drawMap() {
   const { context, width, height } = sheet(find("map"));
   if (!positions) {
     context.fillStyle = colour("muted");
-    context.fillText("this run was made without a map", 12, 20);
+    context.fillText("this run has no map", 12, 20);
     return;
   }
   const low = Math.min(Math.floor(at), count - 1), high = Math.min(low + 1, count - 1), part = at - low;
@@ -39,7 +39,7 @@ function drawMap() {
     const a = positions[2 * (low * data.n + i) + axis], b = positions[2 * (high * data.n + i) + axis];
     return (a + (b - a) * part) * reach;
   };
-  for (const kind of [0, 1]) { // forgotten images lie on top
+  for (const kind of [0, 1]) { // forgotten images are drawn last, on top
     context.fillStyle = colour(kind ? "forget" : "remain");
     context.globalAlpha = kind ? 0.95 : 0.6;
     for (let i = 0; i < data.n; i++) {
@@ -104,7 +104,7 @@ function drawCurves(canvas, steps, lines, range) {
 const NAMES = { ue: "L_UE", ra: "L_RA" };
 const ROLES = ["ue", "ra"];
 
-/** Shows another run, up to frame `last` of it (default: all). */
+/** Show another run, up to its frame `last` (default: all). */
 function show(run, last = run.steps.length - 1) {
   stop();
   if (data !== run) {
@@ -182,7 +182,7 @@ addEventListener("keydown", (event) => {
     draw();
   }
 });
-if (!packed.runs) { // a lesson's own script opens its first step
+if (!packed.runs) { // lesson.js opens the first part of a lesson
   show(packed);
   draw();
 }

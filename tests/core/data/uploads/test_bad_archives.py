@@ -269,7 +269,7 @@ def test_what_passes_a_limit_is_refused(limit, value, words, monkeypatch):
 
 
 def test_the_limits_of_the_page_and_of_the_library_are_one():
-    from dashboard.cli.main import settings as page_settings
+    from dashboard.cli.dashboard import settings as page_settings
 
     assert page_settings()["server.maxUploadSize"] * 2**20 == sources.UPLOAD_BYTES
 

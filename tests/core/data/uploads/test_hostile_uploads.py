@@ -102,7 +102,7 @@ def test_a_hostile_upload_is_read_or_refused_and_the_lab_lives(kind, seed, one_r
 
 
 def test_a_page_that_fails_shows_no_path_and_no_traceback():
-    from dashboard.cli.main import settings as page_settings
+    from dashboard.cli.dashboard import settings as page_settings
 
     assert page_settings()["client.showErrorDetails"] == "none"
     clone = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
@@ -128,7 +128,7 @@ def fail(*a, **k):
     raise RuntimeError("secret words of " + __file__)
 custom.inspect = own_model.check = fail
 file = SimpleNamespace(file_id="1", name="a.zip", size=1, getvalue=lambda: b"x")
-st.error(imports._looked_at(file, None))
+st.error(imports._inspected(file, None))
 st.error(models_form._checked(file, "a", "b", None, SimpleNamespace(fingerprint="x")))
 """
     code = f"""

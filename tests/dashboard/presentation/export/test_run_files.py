@@ -59,7 +59,9 @@ def test_tables_say_what_the_run_said(finished):
     frames = list(csv.DictReader(io.StringIO(files["frames.csv"].decode())))
     assert [float(r["train_f"]) for r in frames] == [f.reading.train_f for f in run.frames]
     assert "owner" not in json.loads(files["run.json"])
-    tables = {k: pq.read_table(io.BytesIO(v)) for k, v in members(as_parquet(kept)).items() if k != "run.json"}  # fmt: skip
+    tables = {
+        k: pq.read_table(io.BytesIO(v)) for k, v in members(as_parquet(kept)).items() if k != "run.json"
+    }
     assert tables["steps.parquet"]["loss_ra"].to_pylist() == [s.losses["ra"] for s in run.steps]
     points = tables["points.parquet"]
     assert points.num_rows == len(run.frames) * len(run.frames[0].predictions)

@@ -12,54 +12,54 @@ from core.methods.base import refused_change
 from core.methods.baselines.neggrad import NegGradConfig
 from core.methods.laf.laf import LAF
 from dashboard.presentation.text.hyperparameters import (
-    KNOBS,
+    HYPERPARAMETERS,
     NEXT_RUN,
     NEXT_STEP,
-    described,
+    describe_changes,
     differences,
-    laf_of,
-    shown,
-    turned,
+    hyperparameters_of,
+    laf_config,
+    with_values,
 )
 
 BASE = LAFConfig.preset("digits", "class")
 
 
-def another(knob, value):
-    if knob.choices is not None:
-        return next(v for v in knob.choices if v != value)
-    return value + 1 if knob.whole else value * 2
+def another(parameter, value):
+    if parameter.choices is not None:
+        return next(v for v in parameter.choices if v != value)
+    return value + 1 if parameter.whole else value * 2
 
 
 SPEED = {"learns", "most_remain", "most_forget", "precision"}  # chosen together, with the method
 
 
 def test_all_settings_of_laf_have_a_knob_but_those_of_speed_and_the_batches():
-    keys = {k.key for k in KNOBS} | {"steps"}
+    keys = {k.key for k in HYPERPARAMETERS} | {"steps"}
     left = {f.name for f in fields(LAFConfig)} - keys
     assert left == {"vae", "threads", "batch_size", *SPEED}
     assert {f"vae.{f.name}" for f in fields(VAEConfig)} - keys == {"vae.batch_size"}
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda k: k.key)
-def test_each_knob_counts_from_when_it_says(knob):
-    now = turned(BASE, {knob.key: another(knob, knob.of(BASE))})
-    assert knob.of(now) == another(knob, knob.of(BASE))
+@pytest.mark.parametrize("parameter", HYPERPARAMETERS, ids=lambda k: k.key)
+def test_each_knob_counts_from_when_it_says(parameter):
+    now = with_values(BASE, {parameter.key: another(parameter, parameter.of(BASE))})
+    assert parameter.of(now) == another(parameter, parameter.of(BASE))
     refused = refused_change(LAF(BASE), BASE, now)
-    assert (refused is None) == (knob.when == NEXT_STEP)
-    assert (refused is not None) == (knob.when == NEXT_RUN)
-    assert [d[0].key for d in differences(BASE, now)] == [knob.key]
-    assert knob.help.endswith(".")
+    assert (refused is None) == (parameter.when == NEXT_STEP)
+    assert (refused is not None) == (parameter.when == NEXT_RUN)
+    assert [d[0].key for d in differences(BASE, now)] == [parameter.key]
+    assert parameter.help.endswith(".")
 
 
 def test_what_was_changed_is_told_in_the_names_of_the_page():
     now = replace(BASE, lr_ra=1e-3, temperature=100.0, losses="ue")
-    assert described(BASE, now) == "Step only both → L_UE, lr_RA 0.006 → 0.001, τ 15 → 100"
-    assert described(BASE, BASE) == "nothing changed"
+    assert describe_changes(BASE, now) == "Step only both → L_UE, lr_RA 0.006 → 0.001, τ 15 → 100"
+    assert describe_changes(BASE, BASE) == "nothing changed"
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "beginning"),
     [
         ({"temperature": 0.0}, "τ must be"),
         ({"lr_ue": -1.0}, "lr_UE must be"),
@@ -69,23 +69,23 @@ def test_what_was_changed_is_told_in_the_names_of_the_page():
         ({"lr_ra": None}, "lr_RA is empty; it was 0.006"),
     ],
 )
-def test_a_wrong_value_is_one_sentence_with_the_knobs_name(values, said):
+def test_a_wrong_value_is_one_sentence_with_the_parameters_label(values, beginning):
     with pytest.raises(ConfigError) as error:
-        turned(BASE, values)
-    assert str(error.value).startswith(said)
+        with_values(BASE, values)
+    assert str(error.value).startswith(beginning)
     assert "\n" not in str(error.value)
 
 
-def test_the_repair_of_laf_r_is_kept_and_other_methods_have_no_knobs():
+def test_the_repair_of_laf_r_is_kept_and_other_methods_have_no_hyperparameters():
     both = LAFRConfig(BASE)
-    now = turned(both, {"temperature": 3.0})
+    now = with_values(both, {"temperature": 3.0})
     assert (now.laf.temperature, now.repair) == (3.0, both.repair)
-    assert described(both, now) == "τ 15 → 3"
-    assert laf_of(NegGradConfig()) is None
+    assert describe_changes(both, now) == "τ 15 → 3"
+    assert laf_config(NegGradConfig()) is None
 
 
-def test_a_run_counted_in_steps_has_a_knob_for_them():
+def test_a_run_counted_in_steps_has_a_hyperparameter_for_them():
     counted = replace(BASE, steps=20)
-    assert "steps" in {k.key for k in shown(counted)}
-    assert "epochs" not in {k.key for k in shown(counted)}
-    assert turned(counted, {"steps": 30}).steps == 30
+    assert "steps" in {k.key for k in hyperparameters_of(counted)}
+    assert "epochs" not in {k.key for k in hyperparameters_of(counted)}
+    assert with_values(counted, {"steps": 30}).steps == 30

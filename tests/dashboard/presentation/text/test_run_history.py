@@ -70,8 +70,8 @@ def test_after_a_way_back_only_what_comes_later_is_sent(experiment):
     header, arrays = packets(outbox, experiment, 1)[0]
     assert set(range(7, 11)) <= set(header["seqs"])
     newest = dict(zip(header["seqs"], arrays["position"], strict=True))[10]
-    half = scene.half(experiment)
-    np.testing.assert_array_equal(newest, scene.pixels(experiment.run.frames[10].positions, half))
+    half = scene.map_radius(experiment)
+    np.testing.assert_array_equal(newest, scene.position_units(experiment.run.frames[10].positions, half))
 
 
 def test_a_page_that_missed_a_life_gets_all_of_it(experiment):
@@ -104,10 +104,10 @@ def test_a_forks_frames_are_numbered_on_from_where_it_left(experiment):
         got |= dict(zip(header["fork_seqs"], arrays.get("fork_position", ()), strict=True))
         readings |= {r["seq"]: r for r in header["fork_readings"]}
     assert sorted(got) == sorted(readings) == list(range(5, 11))
-    half = scene.half(experiment)
+    half = scene.map_radius(experiment)
     for number, position in got.items():
         frame = experiment.fork_run.frames[number]
-        np.testing.assert_array_equal(position, scene.pixels(frame.positions, half))
+        np.testing.assert_array_equal(position, scene.position_units(frame.positions, half))
         assert readings[number]["values"]["forget_train"] == frame.reading.train_f
     assert experiment.run.frames[10].reading.train_f != experiment.fork_run.frames[10].reading.train_f
     outbox.rewind(
@@ -120,7 +120,7 @@ def test_a_forks_frames_are_numbered_on_from_where_it_left(experiment):
     header, arrays = packets(outbox, experiment, 1)[0]
     assert header["fork_follow_seqs"] == list(range(5, 11))
     np.testing.assert_array_equal(
-        arrays["fork_follow"][-1], scene.pixels(experiment.fork_follow.positions[10], half)
+        arrays["fork_follow"][-1], scene.position_units(experiment.fork_follow.positions[10], half)
     )
     outbox.rewind({"life": header["life"], "fork_follow": 8})
     assert {8, 9, 10} <= set(packets(outbox, experiment, 1)[0][0]["fork_follow_seqs"])

@@ -19,7 +19,7 @@ from core.experiments.studies import (
     parse_study,
     ready_names,
 )
-from dashboard.presentation.charts import studies
+from dashboard.presentation.charts import studies, study_lines
 from dashboard.session.jobs import study as studying
 
 QUICK = """
@@ -83,9 +83,9 @@ def test_a_heat_map_shows_the_mean_of_each_pair(finished):
 
 def test_lines_have_a_band_over_seeds_and_the_front_a_point_for_each_setting(finished):
     study, rows = finished
-    lines = studies.lines(groups(rows), "temperature", "lr_ra", "test", study.grid["temperature"])
+    lines = study_lines.lines(groups(rows), "temperature", "lr_ra", "test", study.grid["temperature"])
     assert [t.name for t in lines.data if t.mode == "lines+markers"] == ["0.001", "0.002"]
-    front = studies.front(groups(rows), study.varied)
+    front = study_lines.front(groups(rows), study.varied)
     shown = sum(len(t.x) for t in front.data if t.name in ("on the front", "a setting"))
     assert shown == 4
     assert any(t.name == "do nothing" for t in front.data)

@@ -1,21 +1,21 @@
 /**
- * Dots written straight into a canvas's pixels. The canvas is one that lies in ordinary memory (fitCanvas), where each filled arc costs 2 to 4 µs:
- * ten thousand of them drew 25 pictures a second (benchmarks/theatre.py).
+ * Dots written straight into a canvas's pixels. The canvas is in ordinary memory (fitCanvas), where each filled arc costs 2 to 4 µs,
+ * which is too slow for ten thousand points (benchmarks/map_view.py).
  */
 import { rgb } from "../../laf-lab.feed/theme.js";
 
-const PARTS = 4; // places within a pixel where a dot's middle may lie, along each axis
+const PARTS = 4; // positions of a dot's centre within a pixel, along each axis
 const stamps = new Map(); // by size and stride
 
 /**
- * A disc, or with a width a ring, as the pixels it covers and how much of each (0…256), for every place of its middle within a pixel.
- * @returns {{reach: number, places: {at: Int32Array, cover: Uint16Array, dx: Int8Array, dy: Int8Array}[]}} `at` in pixels from that of the middle
+ * Return a disc, or with a width a ring: the pixels it covers and the share of each (0…256), for each position of its centre within a pixel.
+ * @returns {{reach: number, places: {at: Int32Array, cover: Uint16Array, dx: Int8Array, dy: Int8Array}[]}} `at`: offsets in pixels from the centre's pixel
  */
 function stampOf(radius, width, stride) {
   const key = `${radius},${width},${stride}`;
   let found = stamps.get(key);
   if (found) return found;
-  if (stamps.size > 60) stamps.clear(); // another zoom, other sizes
+  if (stamps.size > 60) stamps.clear(); // another zoom needs other sizes
   const reach = Math.ceil(radius + width / 2 + 0.5) + 1;
   const places = Array.from({ length: PARTS * PARTS }, (_, place) => {
     const middle = [((place % PARTS) + 0.5) / PARTS, (Math.floor(place / PARTS) + 0.5) / PARTS];
@@ -41,9 +41,9 @@ function stampOf(radius, width, stride) {
 
 export class Dots {
   /**
-   * Nothing else may draw on the canvas until `done`.
+   * No other code may draw on the canvas until `done`.
    * @param {CanvasRenderingContext2D} context of an opaque canvas
-   * @param {number[]} box left, top, right and bottom of where dots may come, in CSS pixels
+   * @param {number[]} box left, top, right and bottom of the area for dots, in CSS pixels
    */
   constructor(context, [left, top, right, bottom]) {
     this.context = context;
@@ -60,11 +60,11 @@ export class Dots {
     this.colours = new Map();
   }
 
-  /** A CSS colour as a pixel of the image. */
+  /** Return a CSS colour as a pixel of the image. */
   #pixel(colour) {
     let found = this.colours.get(colour);
     if (found === undefined) {
-      this.context.fillStyle = colour; // the canvas understands every notation and says it as #rrggbb
+      this.context.fillStyle = colour; // the canvas converts every notation to #rrggbb
       const [r, g, b] = rgb(this.context.fillStyle) ?? [0, 0, 0];
       found = (b << 16) | (g << 8) | r;
       this.colours.set(colour, found);
@@ -72,7 +72,7 @@ export class Dots {
     return found;
   }
 
-  /** One kind of dot: a disc of this radius, or with a width a ring, in CSS pixels. @returns {(x, y, colour, alpha) => void} */
+  /** Return a function that draws one kind of dot: a disc of this radius, or with a width a ring, in CSS pixels. @returns {(x, y, colour, alpha) => void} */
   kind(radius, width = 0) {
     if (this.empty) return () => {};
     const { ratio, left, top, columns, rows, pixels } = this;
@@ -82,10 +82,10 @@ export class Dots {
       const [fineX, fineY] = [Math.round((x * ratio - left) * PARTS), Math.round((y * ratio - top) * PARTS)];
       const [column, row] = [Math.floor(fineX / PARTS), Math.floor(fineY / PARTS)];
       if (column < -reach || row < -reach || column >= columns + reach || row >= rows + reach) return;
-      const cut = column < reach || row < reach || column >= columns - reach || row >= rows - reach; // by the edge of the canvas
+      const cut = column < reach || row < reach || column >= columns - reach || row >= rows - reach; // near the edge of the canvas
       const { at, cover, dx, dy } = places[(fineY - row * PARTS) * PARTS + fineX - column * PARTS];
       if (colour !== known) [known, pixel] = [colour, this.#pixel(colour)];
-      const [redBlue, green] = [pixel & 0xff00ff, pixel & 0xff00]; // two channels in one product, with room between them
+      const [redBlue, green] = [pixel & 0xff00ff, pixel & 0xff00]; // two channels in one multiplication
       const strength = Math.round(alpha * 256);
       const start = row * columns + column;
       for (let k = 0; k < at.length; k++) {

@@ -1,13 +1,13 @@
-/** Draws one picture of the theatre: ghosts, trails, points, piles, the ring of the point that is looked at. */
+/** Drawing of one picture of the map view: ghosts, trails, points, piles, and the ring of the focused point. */
 import { Dots } from "./dots.js";
 import { inside, piles } from "./marks.js";
 
 const MOST_TRAILS = 240;
-const KNOTS = 14; // kept places along one trail
+const KNOTS = 14; // positions along one trail
 const UNIT = 1 / 32767;
-const TRAIL = 0.16; // how strong one trail is; they add up
+const TRAIL = 0.16; // opacity of one trail; overlapping trails add up
 
-/** The dashed outline of where a forgotten class was. */
+/** Draw the dashed outline of a forgotten class's original area. */
 function drawGhosts(context, camera, theme, ghosts) {
   context.save();
   context.setLineDash([4, 4]);
@@ -26,12 +26,12 @@ function drawGhosts(context, camera, theme, ghosts) {
   context.restore();
 }
 
-/** Where the points of one frame lie on the chosen map; the original's places while nothing better is held. */
+/** Return the points' positions in one frame on the chosen map; the original's positions until the frame has arrived. */
 function placed(store, seq) {
   return (store.view.map === "follow" && store.followAt(seq)) || store.frameAt(seq)?.position || store.scene.position;
 }
 
-/** Where all retrained models put the forgotten images, and faintly the remaining ones: one model is one draw of many. */
+/** Draw where all retrained models place the forgotten images, and faintly the remaining ones. */
 export function drawCloud(context, { store, camera, theme, marks }) {
   const dots = (indices, size, strength) => {
     context.fillStyle = theme.retrained;
@@ -49,7 +49,7 @@ export function drawCloud(context, { store, camera, theme, marks }) {
   context.globalAlpha = 1;
 }
 
-/** The frames through which trails pass: the first, the last, and some between. */
+/** Return the frames through which trails pass: the first, the last, and some between. */
 function knots(store) {
   const last = store.cursor;
   const count = Math.min(KNOTS, last);
@@ -61,7 +61,7 @@ function knots(store) {
   return list;
 }
 
-/** Paths of the forgotten points from where they were to the shown frame, or to `xy` where that is given. */
+/** Draw the forgotten points' paths from the original to the shown frame, or to `xy`. */
 export function drawTrails(context, { store, camera, theme, marks }, xy = null) {
   const every = Math.max(1, Math.ceil(marks.forgotten.length / MOST_TRAILS));
   const path = store.view.show === "now" ? knots(store) : [store.scene.position];
@@ -86,7 +86,7 @@ export function drawTrails(context, { store, camera, theme, marks }, xy = null) 
   context.globalAlpha = 1;
 }
 
-/** The last bit of the trails, between the kept frame and where the points are at this moment: cheap enough for each draw. */
+/** Draw the last part of the trails, from the last whole frame to the current positions; cheap enough for each picture. */
 function drawTips(context, { store, camera, theme, marks, xy }) {
   if (store.view.show !== "now") return;
   const place = placed(store, store.cursor);
@@ -106,9 +106,9 @@ function drawTips(context, { store, camera, theme, marks, xy }) {
 }
 
 const TURN = 2 * Math.PI;
-const ROOM = 20; // px around the points, for the largest dots
+const ROOM = 20; // px around the points for the largest dots
 
-/** A halo under what is picked; where many lie together it becomes their outline, and their colours stay. */
+/** Draw a halo under picked points; a group's halo becomes its outline and leaves the colours visible. */
 function drawPicked(context, { camera, marks, xy }) {
   context.fillStyle = marks.ring;
   for (const i of marks.picked) {
@@ -120,7 +120,7 @@ function drawPicked(context, { camera, marks, xy }) {
   }
 }
 
-/** Remaining points: plain dots. Forgotten ones on top: larger, with a rim; a ring around those that lie nowhere near the original's map. */
+/** Draw remaining points as plain dots, forgotten ones on top with a rim, and a ring around points off the map. */
 function drawPoints(context, { camera, theme, marks, xy }) {
   const { scale, originX, originY, width, height } = camera;
   const box = [width, height, 0, 0];
@@ -147,12 +147,12 @@ function drawPoints(context, { camera, theme, marks, xy }) {
   dots.done();
 }
 
-/** The second run's forgotten points: hollow diamonds, joined to the first one's where they are apart. */
+/** Draw the fork's forgotten points as hollow diamonds, joined to those of the first run where they differ. */
 function drawFork(context, { store, camera, theme, marks, xy }) {
   const at = store.forkSeq(store.cursor);
   const frame = at === null ? null : store.fork.frames[at];
   let place = frame?.position;
-  if (store.view.map === "follow") { // laid out a little later than seen: the newest there is
+  if (store.view.map === "follow") { // follow maps arrive late, so the newest one is used
     place = null;
     for (let i = at; i >= store.fork?.shared && !place; i--) place = store.fork.follow[i];
   }
@@ -183,7 +183,7 @@ function drawFork(context, { store, camera, theme, marks, xy }) {
   context.globalAlpha = 1;
 }
 
-/** How many forgotten images lie on one spot: a heap of dots hides its own size. */
+/** Draw the number of forgotten images in each pile, whose dots hide each other. */
 function drawPiles(context, { store, camera, theme, marks, xy, ghosts }) {
   if (store.view.show === "original" || (store.view.show === "now" && store.cursor < 1)) return;
   const all = marks.forgotten.length;
@@ -223,7 +223,7 @@ function drawFocus(context, { camera, theme, xy, focus }) {
 }
 
 /**
- * The whole picture.
+ * Draw the whole picture.
  * @param {CanvasRenderingContext2D} context in CSS pixels
  * @param {object} stage {store, camera, theme, marks, xy, ghosts, focus, trails and cloud: canvas | null}
  */

@@ -1,4 +1,4 @@
-/** What is worked out from the scene once: where classes lie, where the forgotten ones were, and how points pile up. */
+/** Facts computed from the scene: class positions, the forgotten classes' outlines, and piles of points. */
 
 const UNIT = 1 / 32767;
 const MOST_GHOSTS = 3;
@@ -6,14 +6,14 @@ const FEWEST_FOR_GHOST = 5;
 
 const quantile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 
-/** Points of each class: a list of index lists. */
+/** Return the points of each class as a list of index lists. */
 export function byClass(scene) {
   const groups = scene.classes.map(() => []);
   for (let i = 0; i < scene.n; i++) groups[scene.label[i]]?.push(i);
   return groups;
 }
 
-/** Middle and top of a group of points in map units; `xy` may be raw int16 with unit. */
+/** Return middle and top of a group of points in map units; `xy` may be raw int16 with unit. */
 export function anchor(indices, xy, unit = 1) {
   const xs = indices.map((i) => xy[2 * i] * unit).sort((a, b) => a - b);
   const ys = indices.map((i) => xy[2 * i + 1] * unit).sort((a, b) => a - b);
@@ -21,7 +21,7 @@ export function anchor(indices, xy, unit = 1) {
   return { x: quantile(xs, 0.5), y: Math.min(high, middle + 1.5 * (middle - low) + 0.02) };
 }
 
-/** A covariance ellipse (two standard deviations, strays left out) of points on the original's map. */
+/** Return the covariance ellipse (two standard deviations, without outliers) of points on the original's map. */
 function ellipse(indices, position) {
   let kept = indices;
   let fit = null;
@@ -51,7 +51,7 @@ function ellipse(indices, position) {
   return fit;
 }
 
-/** One ellipse for each class that is forgotten, none when the forgotten images are spread over many classes. */
+/** Return an ellipse for each forgotten class; none when the forgotten images are spread over many classes. */
 export function ghosts(scene) {
   const groups = scene.classes.map(() => []);
   for (let i = 0; i < scene.n; i++) if (scene.forget[i]) groups[scene.label[i]]?.push(i);
@@ -60,7 +60,7 @@ export function ghosts(scene) {
   return found.map(({ label, indices }) => ({ label, ...ellipse(indices, scene.position) }));
 }
 
-/** Whether a place in map units lies inside a ghost. */
+/** Return true for a position in map units inside a ghost. */
 export function inside(ghost, x, y) {
   const [dx, dy] = [x - ghost.x, y - ghost.y];
   const along = dx * Math.cos(ghost.angle) + dy * Math.sin(ghost.angle);
@@ -69,7 +69,7 @@ export function inside(ghost, x, y) {
 }
 
 /**
- * The biggest heaps of points that lie on one another, on the screen.
+ * Return the largest piles of overlapping points on the screen.
  * @param {number[][]} points [x, y] in pixels
  * @returns {{x: number, y: number, count: number}[]} at most three
  */

@@ -1,10 +1,10 @@
-/** Which colour, how large and how strong each point is. */
+/** Colour, size and opacity of each point. */
 import { classColour, mix } from "../../laf-lab.feed/theme.js";
 
 const SHADES = 24;
-const UNPICKED = 0.32; // strength of the others while some are picked
+const UNPICKED = 0.32; // opacity of the other points while some are picked
 
-/** Whether a point belongs to what somebody isolated ("forget", "remain", "class:3", "prediction:1"); everything, if nothing. */
+/** Return true for a point of the isolated group ("forget", "remain", "class:3", "prediction:1"); without a group for all points. */
 export function picked(isolate, scene, says, i) {
   if (!isolate) return true;
   if (isolate === "forget") return scene.forget[i] === 1;
@@ -14,7 +14,7 @@ export function picked(isolate, scene, says, i) {
 }
 
 /**
- * Colour of every point.
+ * Return the colour of every point.
  * @returns {(i: number) => string}
  */
 export function colourOf(theme, colour, scene, says) {
@@ -30,7 +30,7 @@ export function colourOf(theme, colour, scene, says) {
   }
 }
 
-/** Colours, strengths and order of all points for one frame, until something else is shown. `picks` is a set of ids. */
+/** Return colours, opacities and drawing order of all points for one frame. `picks` is a set of ids. */
 export function prepare(theme, view, scene, says, picks) {
   const { n } = scene;
   const colour = colourOf(theme, view.colour, scene, says);
@@ -42,7 +42,7 @@ export function prepare(theme, view, scene, says, picks) {
   let [front, back] = [n, 0];
   for (let i = 0; i < n; i++) {
     const forgotten = scene.forget[i] === 1;
-    const strange = says.off_map && view.map === "fixed" ? says.off_map[i] : 0; // a follow map has no outside
+    const strange = says.off_map && view.map === "fixed" ? says.off_map[i] : 0; // a follow map places every point
     marks.colour[i] = colour(i);
     marks.alpha[i] = (picked(view.isolate, scene, says, i) ? (forgotten ? 1 : 0.78) : 0.1) * (1 - (0.6 * strange) / 255);
     if (picks.has(scene.ids[i])) {

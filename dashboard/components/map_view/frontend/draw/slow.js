@@ -1,19 +1,19 @@
-/** Slow motion: names the stage that runs, shows its formula with the part that acts, and marks the points that it acts on. */
+/** Slow motion: the name of the running stage, its formula with the active part lit, and marks on the affected points. */
 import { calm } from "../../laf-lab.feed/clock.js";
 import { h, setText } from "../../laf-lab.feed/dom.js";
 
 const HALF = 520; // ms of a step that belong to its first loss
-const READ = 450; // ms that a preparing stage is named at least, though it was over sooner
-const MOST = 160; // arrows, and rings on remaining points
+const READ = 450; // ms for which each preparing stage is named at least
+const MOST = 160; // most arrows
 const UNIT = 1 / 32767;
 
-/** A formula as parts; those of `role` are lit. */
+/** Each formula as parts; those with a role are lit. */
 const STAGES = {
-  vae: { name: "VAE of D", what: "h learns what the representations of all images look like: every point", parts: [["h: ", ""], ["‖ê − e‖² + β KL", "all"], [" over all of D", "all"]] },
-  vae_f: { name: "VAE of D_f", what: "h_f learns those of the images to forget: the forgotten points alone", parts: [["h_f: ", ""], ["‖ê − e‖² + β KL", "forget"], [" over D_f", "forget"]] },
-  ue: { name: "Extractor unlearning, L_UE", what: "D_f is pushed to where its VAE fails; D_r is kept as h knows it", parts: [["Σ φ(m(e, h(e)))", "remain"], [" over B_r  −  ", ""], ["Σ φ(m(e, h_f(e)))", "forget"], [" over B_f", ""]] },
-  ra: { name: "Representation alignment, L_RA", what: "D_r is held where the original has it; D_f is repelled from there", parts: [["Σ d(x)", "remain"], [" over B_r  −  |B_r| log ", ""], ["Σ exp(d(x') / τ)", "forget"], [" over B_f", ""]] },
-  joint: { name: "Both losses at once, L_UE + L_RA", what: "one step on the sum: all points", parts: [["L_UE", "all"], ["  +  ", ""], ["L_RA", "all"]] },
+  vae: { name: "VAE of D", what: "Autoencoder h learns all points", parts: [["h: ", ""], ["‖ê − e‖² + β KL", "all"], [" over all of D", "all"]] },
+  vae_f: { name: "VAE of D_f", what: "Autoencoder h_f learns the forgotten points only", parts: [["h_f: ", ""], ["‖ê − e‖² + β KL", "forget"], [" over D_f", "forget"]] },
+  ue: { name: "Extractor unlearning, L_UE", what: "Forgotten points are pushed to where h_f fails; remaining ones stay as h knows them", parts: [["Σ φ(m(e, h(e)))", "remain"], [" over B_r  −  ", ""], ["Σ φ(m(e, h_f(e)))", "forget"], [" over B_f", ""]] },
+  ra: { name: "Representation alignment, L_RA", what: "Remaining points are held where the original has them; forgotten ones are pushed away from there", parts: [["Σ d(x)", "remain"], [" over B_r  −  |B_r| log ", ""], ["Σ exp(d(x') / τ)", "forget"], [" over B_f", ""]] },
+  joint: { name: "Both losses at once, L_UE + L_RA", what: "one step on the sum moves all points", parts: [["L_UE", "all"], ["  +  ", ""], ["L_RA", "all"]] },
   other: { name: "A step", what: "of this method", parts: [] },
 };
 
@@ -24,17 +24,17 @@ export class SlowMotion {
     this.formula = h("code", {});
     this.element = h("div", { class: "slow", role: "status", hidden: true }, this.name, this.what, this.formula);
     this.newest = -1;
-    this.due = new Map(); // preparing stages seen ahead and not yet named long enough, with the moment each was first named
+    this.due = new Map(); // preparing stages not yet named long enough, with the time each was first named
   }
 
-  /** Remembers the preparing stages that lie ahead, so that one which is over before the next look is named too. */
+  /** Remember the upcoming preparing stages, so that one which ends between two pictures is named too. */
   foresee(store, stages) {
     if (store !== this.store || !store.slow) this.due.clear();
     this.store = store;
     if (store.slow) for (const { key } of stages) if (!this.due.has(key)) this.due.set(key, null);
   }
 
-  /** The preparing stage to name: the one that runs, or one that ran too quickly to be read. */
+  /** Return the preparing stage to name: the running one, or one that ended too quickly to be read. */
   preparing(running, now) {
     for (const [key, first] of this.due) {
       const since = first ?? now;
@@ -45,7 +45,7 @@ export class SlowMotion {
     return null;
   }
 
-  /** Which stage acts now; null while nothing runs slowly. */
+  /** Return the key of the active stage; null without slow motion. */
   stage(store, now) {
     const ahead = (store.status?.stages ?? []).slice(0, -1).filter(({ done, total }) => done < total);
     this.foresee(store, ahead);
@@ -65,7 +65,7 @@ export class SlowMotion {
     return ue ? "ue" : ra ? "ra" : store.newest > 0 ? "other" : "ue";
   }
 
-  /** Says the stage. @returns {string | null} its key */
+  /** Show the stage. @returns {string | null} its key */
   tell(store, now) {
     const key = this.stage(store, now);
     this.element.hidden = !key;
@@ -80,7 +80,7 @@ export class SlowMotion {
   }
 }
 
-/** Rings that pulse around the points that a stage learns from. */
+/** Draw pulsing rings around the points that a stage learns from. */
 function rings(context, { camera, marks, xy }, indices, colour, now) {
   const beat = calm.matches ? 0.6 : 0.35 + 0.3 * Math.sin(now / 160);
   const every = Math.max(1, Math.ceil(indices.length / 700));
@@ -97,7 +97,7 @@ function rings(context, { camera, marks, xy }, indices, colour, now) {
   context.globalAlpha = 1;
 }
 
-/** Arrows of a step: from where points were to where it took them. */
+/** Draw a step's arrows, from the points' previous to their new positions. */
 function arrows(context, { store, camera, marks }, colour) {
   const [from, to] = [store.frameAt(store.newest - 1), store.frameAt(store.newest)];
   if (!from || !to || from === to) return;
@@ -111,7 +111,7 @@ function arrows(context, { store, camera, marks }, colour) {
     const [bx, by] = camera.toScreen(to.position[2 * i] * UNIT, to.position[2 * i + 1] * UNIT);
     const [dx, dy] = [bx - ax, by - ay];
     const length = Math.hypot(dx, dy);
-    if (length < 1.5) continue; // it stays
+    if (length < 1.5) continue; // did not move
     const [ux, uy] = [dx / length, dy / length];
     context.beginPath();
     context.moveTo(ax, ay);
@@ -126,11 +126,11 @@ function arrows(context, { store, camera, marks }, colour) {
   context.globalAlpha = 1;
 }
 
-/** What a stage acts on, over the points. */
+/** Draw the marks of a stage over the points. */
 export function drawSlow(context, stage, key, now) {
   const { marks, theme } = stage;
   if (key === "vae" || key === "joint") rings(context, stage, marks.remaining, theme.remain, now);
-  if (key === "ra") rings(context, stage, marks.remaining, theme.ra, Math.PI * 40); // held: they do not pulse
+  if (key === "ra") rings(context, stage, marks.remaining, theme.ra, Math.PI * 40); // held points do not pulse
   if (key === "vae" || key === "vae_f" || key === "joint") rings(context, stage, marks.forgotten, theme.forget, now);
   if (key === "ue" || key === "ra") arrows(context, stage, theme[key]);
 }

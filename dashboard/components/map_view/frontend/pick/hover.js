@@ -1,9 +1,9 @@
-/** The card of the point under the pointer, or of the one that [ and ] step to. */
+/** The card of the point under the pointer, or of the one chosen with [ and ]. */
 import { h } from "../../laf-lab.feed/dom.js";
 
 const REACH = 12; // px
 
-/** The picked point nearest to a pixel, or null. */
+/** Return the visible point nearest to a pixel, or null. */
 export function nearest({ camera, marks, xy }, px, py) {
   let best = null;
   let least = REACH * REACH;
@@ -17,7 +17,7 @@ export function nearest({ camera, marks, xy }, px, py) {
   return best;
 }
 
-/** The forgotten point after (or before) `from`, among those that are picked. */
+/** Return the forgotten point after (or before) `from`, among the visible ones. */
 export function neighbour(marks, from, way) {
   const open = Array.from(marks.forgotten).filter((i) => marks.alpha[i] > 0.11).sort((a, b) => a - b);
   if (!open.length) return null;
@@ -25,7 +25,7 @@ export function neighbour(marks, from, way) {
   return open[(at < 0 ? (way > 0 ? 0 : open.length - 1) : at + way + open.length) % open.length];
 }
 
-/** Mean angle of the remaining images in the shown frame: what turning means nothing. */
+/** Return the mean angle of the remaining images in the shown frame: turning that means nothing. */
 function still(store, frame) {
   const given = store.reading?.angle?.remain;
   if (typeof given === "number") return given;
@@ -34,13 +34,13 @@ function still(store, frame) {
   return count ? sum / count : 0;
 }
 
-/** "62nd". */
+/** Return an ordinal such as "62nd". */
 function ordinal(n) {
   const tens = n % 100 >= 11 && n % 100 <= 13;
   return `${n}${(!tens && ["th", "st", "nd", "rd"][n % 10]) || "th"}`;
 }
 
-/** What the retrained models say of point i: "4 of 5 say 6, mean confidence 0.93", and where `confidence` (0…255) lies among theirs. */
+/** Return the retrained models' answers to point i, "4 of 5 say 6, mean confidence 0.93", and the position of `confidence` (0…255) among theirs. */
 export function theirs(references, i, name, confidence = null) {
   const count = references.length;
   const votes = new Map();
@@ -58,7 +58,7 @@ export function theirs(references, i, name, confidence = null) {
   return { said: `${most} of ${count} say ${name(answer)}, mean confidence ${mean}`, place };
 }
 
-/** What becomes of an image: a word in its colour. */
+/** Return "forgotten" or "remains" in its colour. */
 function fate({ scene, picks }, i) {
   const picked = picks.ids.has(scene.ids[i]);
   if (scene.stage === "pick") return picked ? h("em", { class: "forget" }, "picked") : null;
@@ -73,7 +73,7 @@ export class Card {
     this.spoken = h("p", { class: "spoken", "aria-live": "polite" });
   }
 
-  /** Loads the atlas of images that came with the scene. */
+  /** Load the scene's atlas of images. */
   async load(scene) {
     this.sheet = scene.sprite;
     this.atlas = null;
@@ -91,7 +91,7 @@ export class Card {
     context.drawImage(this.atlas, (i % columns) * width, Math.floor(i / columns) * height, width, height, 0, 0, large, large);
   }
 
-  /** Shows point i at a pixel; says it too when it was reached by keyboard. */
+  /** Show point i at a pixel; `speak` announces it to screen readers. */
   show(store, i, [px, py], camera, speak = false) {
     const { scene } = store;
     const frame = store.frameAt(store.cursor);

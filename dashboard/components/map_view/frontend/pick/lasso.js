@@ -1,6 +1,6 @@
-/** The tools that pick points: a free outline or a box, drawn live; at the release, what lies under it as it is drawn right then. */
+/** The tools that pick points: a free outline or a box, drawn live. The release picks the points under it as drawn at that time. */
 
-const CLICK = 4; // px that a click may move
+const CLICK = 4; // px that the pointer may move during a click
 const REACH = 8; // px from a click to the point it picks
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -10,7 +10,7 @@ export const TOOLS = {
   box: ["box", "drag a box over points to pick them (B)"],
 };
 
-/** Whether a place lies under a closed outline [[x, y], …], by the even-odd rule: a loop in a loop is a hole. */
+/** Return true for a position inside a closed outline [[x, y], …], by the even-odd rule. */
 export function under(outline, x, y) {
   let inside = false;
   for (let i = 0, j = outline.length - 1; i < outline.length; j = i++) {
@@ -21,7 +21,7 @@ export function under(outline, x, y) {
   return inside;
 }
 
-/** Indices of the points under an outline. @param {{x: ArrayLike<number>, y: ArrayLike<number>}} points in pixels */
+/** Return the indices of the points inside an outline. @param {{x: ArrayLike<number>, y: ArrayLike<number>}} points in pixels */
 export function pointsUnder(outline, { x, y }) {
   const [left, right] = [Math.min(...outline.map((p) => p[0])), Math.max(...outline.map((p) => p[0]))];
   const found = [];
@@ -29,7 +29,7 @@ export function pointsUnder(outline, { x, y }) {
   return found;
 }
 
-/** The point nearest to a pixel, if it is near. */
+/** Return the point nearest to a pixel, if it is within reach. */
 function pointAt({ x, y }, px, py) {
   let [best, least] = [[], REACH * REACH];
   for (let i = 0; i < x.length; i++) {
@@ -41,9 +41,9 @@ function pointAt({ x, y }, px, py) {
 
 export class Lasso {
   /**
-   * @param {HTMLCanvasElement} canvas the map, in whose pixels everything is
+   * @param {HTMLCanvasElement} canvas the map, whose pixels are the unit
    * @param {object} act {points: () => {x, y} as drawn now, operation: () => string, picked: (operation, indices, record),
-   *   changed: () => void: the tool or the operation under the hand is another}
+   *   changed: () => void, called when tool or operation change}
    */
   constructor(canvas, act) {
     this.canvas = canvas;
@@ -65,7 +65,7 @@ export class Lasso {
     this.act.changed();
   }
 
-  /** Drops the outline that is being drawn. @returns {boolean} whether there was one */
+  /** Drop the unfinished outline. @returns {boolean} true if there was one */
   cancel() {
     const drawing = Boolean(this.outline);
     this.outline = this.now = null;
@@ -74,10 +74,10 @@ export class Lasso {
     return drawing;
   }
 
-  /** The operation that a release would bring now. */
+  /** The operation of a release at this moment. */
   get operation() { return this.now ?? this.act.operation(); }
 
-  /** Shift adds, alt or control takes away, both keep what is common. In a shift-drag of the pan tool shift says only "lasso". */
+  /** Shift adds, alt or control subtracts, both intersect. With the pan tool a shift-drag only starts a lasso. */
   #operation({ shiftKey, altKey, ctrlKey, metaKey }) {
     const shift = shiftKey && this.tool !== "pan";
     const less = altKey || ctrlKey || metaKey;
@@ -86,7 +86,7 @@ export class Lasso {
     return less ? "subtract" : this.act.operation();
   }
 
-  /** Where the pointer is; what lies beyond the canvas is not drawn, so the outline stays on it. */
+  /** Return the pointer's position, limited to the canvas. */
   #place({ clientX, clientY }) {
     const box = this.canvas.getBoundingClientRect();
     return [Math.max(0, Math.min(box.width, clientX - box.left)), Math.max(0, Math.min(box.height, clientY - box.top))];
@@ -135,6 +135,6 @@ export class Lasso {
     this.cancel();
     if (!points) return;
     const found = click ? pointAt(points, ...outline[0]) : pointsUnder(outline, points);
-    if (!click || found.length) this.act.picked(operation, found, { operation, outline, ...points }); // a click into the void is none
+    if (!click || found.length) this.act.picked(operation, found, { operation, outline, ...points }); // a click that hits no point does nothing
   }
 }

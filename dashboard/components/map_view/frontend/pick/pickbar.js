@@ -1,4 +1,4 @@
-/** The tools over the map, and what is picked with what one can do about it. */
+/** The tools over the map, and the bar with the picked images and its buttons. */
 import { h, keepKeys, setText } from "../../laf-lab.feed/dom.js";
 import { segmented } from "../controls.js";
 import { TOOLS } from "./lasso.js";
@@ -13,7 +13,7 @@ const OPERATIONS = [
 
 const plural = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
 
-/** "0: 12 · 3: 4", the most frequent first. */
+/** Return counts by class, "0: 12 · 3: 4", the most frequent first. */
 function classes(scene, picks) {
   const counts = new Map();
   for (let i = 0; i < scene.n; i++) if (picks.ids.has(scene.ids[i])) counts.set(scene.label[i], (counts.get(scene.label[i]) ?? 0) + 1);
@@ -35,19 +35,19 @@ export class PickBar {
     this.count = h("b", {});
     this.classes = h("span", {});
     this.acts = [
-      button("Forget these", "open the Lab anew with these images to forget", "forget", "act first"),
-      button("Add to forget set", "add them on the page Forget set", "add", "act"),
+      button("Forget these", "start a new run that forgets these images", "forget", "act first"),
+      button("Add to forget set", "add these images to the page Forget set", "add", "act"),
       button("Clear", "pick none (Escape)", "clear", "act"),
     ];
     this.panel = h("div", { class: "picked", role: "status", hidden: true }, h("p", {}, this.count, this.classes), ...this.acts);
   }
 
-  /** @param {object} state {scene, picks, tool, operation: the one under the hand} */
+  /** @param {object} state {scene, picks, tool, operation: the current one} */
   update({ scene, picks, tool, operation }) {
     const page = scene.stage === "pick";
     this.tool.update(tool);
     this.operation.update(operation);
-    this.operation.group.hidden = page || tool === "pan"; // the page Forget set has a control of its own
+    this.operation.group.hidden = page || tool === "pan"; // the page Forget set has its own control
     for (const button of this.acts) button.hidden = page;
     const shown = scene.ids.reduce((sum, id) => sum + picks.ids.has(id), 0);
     this.panel.classList.toggle("told", page);

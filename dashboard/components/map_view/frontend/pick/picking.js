@@ -1,4 +1,4 @@
-/** Picking on the map: the tools, the bar that shows what is picked, and what is told to the server. */
+/** Picking on the map: the tools, the bar of picked images, and the messages to the server. */
 import { Lasso } from "./lasso.js";
 import { PickBar } from "./pickbar.js";
 
@@ -7,8 +7,8 @@ const KEYS = { l: "lasso", b: "box", p: "pan" };
 export class Picking {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {() => {store, xy, seen}} stage what is shown; seen: {scale, x, y} of the camera when it was drawn last
-   * @param {(value: object) => void} tell the server (docs/wire.md, "Picks")
+   * @param {() => {store, xy, seen}} stage the shown picture; seen: {scale, x, y} of the camera as last drawn
+   * @param {(value: object) => void} tell sends to the server (docs/wire.md, "Picks")
    */
   constructor(canvas, stage, tell) {
     this.stage = stage;
@@ -25,7 +25,7 @@ export class Picking {
 
   get panning() { return this.lasso.tool === "pan"; }
 
-  /** A scene came. On the page where one came to pick, the lasso is at hand. */
+  /** Begin with a new scene; the page Forget set begins with the lasso. */
   begin(scene) {
     if (!this.begun) this.lasso.choose(scene.stage === "pick" ? "lasso" : "pan");
     this.begun = true;
@@ -37,23 +37,23 @@ export class Picking {
     if (store?.scene) this.bar.update({ scene: store.scene, picks: store.picks, tool: this.lasso.tool, operation: this.lasso.operation });
   }
 
-  /** A key that nothing else took. @returns {boolean} whether it was one of these */
+  /** Handle a key. @returns {boolean} true if it was one of the tools' keys */
   key(event) {
     const tool = KEYS[event.key.toLowerCase()];
     if (tool) this.lasso.choose(tool);
     return Boolean(tool);
   }
 
-  /** Escape. @returns {boolean} whether there was something to drop */
+  /** Handle Escape. @returns {boolean} true if an outline or a selection was dropped */
   escape() {
     if (this.lasso.cancel()) return true;
     const { picks, scene } = this.stage().store;
-    if (!picks.ids.size || scene.stage === "pick") return false; // there, undo and clear are at hand, and much would be lost
+    if (!picks.ids.size || scene.stage === "pick") return false; // that page has undo and clear, and Escape would lose much
     this.#act("clear");
     return true;
   }
 
-  /** Where each point is on the screen, in pixels of the canvas, as it was drawn last; null before there is a picture. */
+  /** Return each point's position in canvas pixels as last drawn; null before the first picture. */
   #drawn() {
     const { store, xy, seen } = this.stage();
     const n = store?.scene?.n;
@@ -71,7 +71,7 @@ export class Picking {
     picks.change(operation, ids, (moves) => this.tell({ moves }));
   }
 
-  /** A button of the bar; the server gets with it the moves that it may not have seen. */
+  /** Send a button press, with the moves that the server may not have seen. */
   #act(what) {
     if (what === "clear") this.#pick("replace", []);
     else this.tell({ moves: this.stage().store.picks.pending, act: what, nonce: Date.now() });

@@ -1,4 +1,4 @@
-"""Frames a second shown, answers to clicks, and what a replay costs the server: python -m benchmarks.theatre [--points 2000,10000]
+"""Frames a second shown, answers to clicks, and what a replay costs the server: python -m benchmarks.map_view [--points 2000,10000]
 
 A real server plays a recorded run of so many points at ten frames a second, in a real Chromium; then the browser replays it.
 """
@@ -22,7 +22,7 @@ from tests.browser.conftest import FLAGS, _chromium
 STATS_OF_PAGE = """() => {
   const find = (root) => {
     for (const e of root.querySelectorAll('*')) {
-      if (e.matches('.theatre')) return e;
+      if (e.matches('.map-view')) return e;
       const inside = e.shadowRoot && find(e.shadowRoot);
       if (inside) return inside;
     }
@@ -53,7 +53,7 @@ def serve(home: str, points: int) -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.theatre_server", str(port)]
+    command = [sys.executable, "-m", "benchmarks.map_view_server", str(port)]
     server = subprocess.Popen(
         command,
         env={**os.environ, "LAF_HOME": home, "PYTHONPATH": os.getcwd(), "POINTS": str(points)},
@@ -97,7 +97,7 @@ def measure(page, pid: int) -> list[tuple[str, str]]:
             f"{waits[len(waits) // 2] / 1e3:.2f} s ({waits[-1] / 1e3:.2f} s)",
         )
     )
-    page.wait_for_selector(".theatre[data-phase=done]", timeout=120_000)
+    page.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)
     page.wait_for_timeout(1500)
     rows.append(("frames lost", str(stats()["lost"])))
     page.get_by_role("button", name=re.compile("^Replay")).click()
@@ -116,7 +116,7 @@ def main() -> None:
     from playwright.sync_api import expect, sync_playwright
 
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--points", default="2000", help="one theatre for each: 2000,10000")
+    arguments.add_argument("--points", default="2000", help="one map for each: 2000,10000")
     path = _chromium()
     if path is None:
         raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
@@ -133,7 +133,7 @@ def main() -> None:
                 browser.close()
             finally:
                 server.terminate()
-        print(f"The theatre, {points:,} points, {machine()}\n\n| what | value |\n|---|---|")
+        print(f"The map view, {points:,} points, {machine()}\n\n| what | value |\n|---|---|")
         for name, value in rows:
             print(f"| {name} | {value} |", flush=True)
         print()

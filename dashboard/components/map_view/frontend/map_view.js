@@ -1,4 +1,4 @@
-/** One mounted theatre: its elements, what it listens to, and when it draws. */
+/** One mounted map view: its elements, its listeners and its drawing. */
 import { fitCanvas, h, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Camera } from "./camera.js";
@@ -15,7 +15,7 @@ import { drawSlow, SlowMotion } from "./draw/slow.js";
 const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map, W A S D move it, "
   + "[ and ] step through the forgotten images; L, B and P choose lasso, box and pan; Escape clears.";
 
-export class Theatre {
+export class MapView {
   constructor(parent) {
     this.controls = controls((what) => this.#act(what));
     this.legend = new Legend((what) => this.#isolate(what));
@@ -28,7 +28,7 @@ export class Theatre {
     this.notice = h("div", { class: "notice", role: "status" });
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.card.element);
-    this.root = h("section", { class: "theatre", "aria-label": "Theatre", "data-ready": "false" },
+    this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
       this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
     this.focus = null;
@@ -45,7 +45,7 @@ export class Theatre {
     this.root.remove();
   }
 
-  /** Shows the store of a run; called again with the same one it does nothing. */
+  /** Show the store of a run; the same store again changes nothing. */
   show(store) {
     if (store === this.store) return;
     this.off?.();
@@ -85,7 +85,7 @@ export class Theatre {
     this.camera.frame(scene.position);
     this.card.load(scene).then(() => this.#refreshCard());
     this.names.build(scene, this.groups, this.ghosts);
-    this.namesKey = this.trailsKey = this.cloudKey = ""; // another map under the same camera
+    this.namesKey = this.trailsKey = this.cloudKey = ""; // the camera is the same, but the map is new
     this.picking.begin(scene);
     this.#changed();
     this.root.dataset.ready = "true";
@@ -105,7 +105,7 @@ export class Theatre {
     if (this.store.slow || !this.slow.element.hidden) this.#draw();
   }
 
-  /** Something about the picture changed: a setting, the theme, the references. */
+  /** Update everything after a change of a setting, the theme or the references. */
   #changed(rebuild = true) {
     const { store } = this;
     this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick");
@@ -171,13 +171,13 @@ export class Theatre {
     if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
     if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
     drawStage(context, stage);
-    if (this.notice.hidden) window.lafLab.arrived?.(); // the page's own first map may go
+    if (this.notice.hidden) window.lafLab.arrived?.(); // removes the page's first map (static/early.js)
     const now = performance.now();
     const acting = this.slow.tell(store, now);
     if (acting && store.live && store.view.show === "now") drawSlow(context, stage, acting, now);
     if (acting) this.#draw();
     this.root.dataset.fork = store.fork ? store.forkSeq(store.cursor) ?? "" : "";
-    this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // a zoom that is not drawn yet must not count
+    this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // the camera as last drawn: picking must ignore a zoom that is not drawn yet
     const follow = store.view.map === "follow" && store.view.show !== "original";
     const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${follow && store.followHeld},${moving && follow}`;
     if (key !== this.namesKey || (follow && moving)) this.names.place(camera, store.view.isolate, follow ? xy : null);
@@ -188,10 +188,10 @@ export class Theatre {
     if (moving) this.#draw();
   }
 
-  /** Trails have a canvas of their own, drawn anew only when they changed. */
+  /** Return the canvas of the trails, drawn again only when they changed. */
   #trails(stage) {
     const { store, camera, theme, moving, xy } = stage;
-    const fixed = moving || store.view.show !== "now"; // then they lead to where the points are drawn
+    const fixed = moving || store.view.show !== "now"; // then the trails end at the drawn points
     const key = [camera.key, store.cursor, store.view.map, store.view.map === "follow" && store.followHeld, store.view.show, store.view.isolate, theme.dark, window.devicePixelRatio].join();
     if (key !== this.trailsKey || moving) {
       const context = fitCanvas(this.trails, camera.width, camera.height);
@@ -202,7 +202,7 @@ export class Theatre {
     return this.trails;
   }
 
-  /** The cloud of retrained models has one, too: only the camera moves it. */
+  /** Return the canvas of the retrained models' cloud, which only the camera moves. */
   #cloud(stage) {
     const { store, camera, theme } = stage;
     const key = [camera.key, store.retrained.rev, store.view.isolate, store.picks.ids.size, theme.dark, window.devicePixelRatio].join();
@@ -284,7 +284,7 @@ export class Theatre {
     } else if (event.key === "Escape") this.#look(null);
     else return;
     event.preventDefault();
-    if (event.key !== "Escape") event.stopPropagation(); // the root clears
+    if (event.key !== "Escape") event.stopPropagation(); // Escape goes on to the root, which clears the selection
     this.#stale();
     this.#refreshCard();
   }

@@ -1,4 +1,4 @@
-"""The Lab's own page over a recorded run; started by benchmarks/theatre.py."""
+"""The Lab's own page over a recorded run; started by benchmarks/map_view.py."""
 
 import os
 

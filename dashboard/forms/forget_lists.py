@@ -1,0 +1,139 @@
+"""Saved lists of image ids: keep, load, share, remove, download and upload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.data.forget_selection import (
+    format_ids,
+    known,
+    load_list,
+    parse_ids,
+    remove_list,
+    save_list,
+    saved_lists,
+    share_list,
+)
+from core.data.images import Dataset
+from core.errors import LabError, RequestError
+from dashboard.forms.forget_set import LABELS
+from dashboard.presentation.wire.selection import SelectionState
+from dashboard.session import classroom_options, lab
+
+MOST_BYTES = 4_000_000  # largest uploaded list; its lines take twenty times as much memory
+
+
+def lists(picks: SelectionState, dataset: Dataset, token: str) -> None:
+    """Show the popover that keeps, loads, downloads and uploads lists of ids."""
+    with st.popover(
+        "Lists", width="stretch", help="Keep, load, download or upload a list of ids", key=f"lists-{token}"
+    ):
+        _save_form(picks, dataset)
+        _load_form(picks, dataset)
+        text = format_ids(picks.now, title=f"{picks.now.describe(dataset)}, {dataset.title}")
+        st.download_button(
+            "Download the ids",
+            text,
+            "forget-set.txt",
+            "text/plain",
+            width="stretch",
+            disabled=not len(picks.now),
+            on_click="ignore",
+            key="forget-download",
+        )
+        file = st.file_uploader(
+            "Upload a list of ids",
+            key=f"forget-upload-{lab.recall('forget-uploads', 0)}",
+            help="One id a line, or ids and ranges like 12-40 separated by commas; # begins a comment",
+        )
+        if file is not None:
+            _run(lambda: _uploaded(picks, dataset, file))
+            lab.remember("forget-uploads", lab.recall("forget-uploads", 0) + 1)
+            st.rerun()
+        result = lab.recall_and_forget("forget-told")
+        if result:
+            failed, message = result
+            (st.error if failed else st.success)(message)
+
+
+def _save_form(picks: SelectionState, dataset: Dataset) -> None:
+    name, button = st.columns([2, 1], vertical_alignment="bottom")
+    typed = name.text_input("Name", placeholder="a name for this selection", key="forget-name")
+
+    def kept() -> str:
+        limits = classroom_options.now()
+        if limits is not None:
+            limits.check_disk()
+        save_list(typed, dataset, picks.now, lab.browser())
+        return f"Kept as {typed.strip()}: {len(picks.now):,} ids"
+
+    if button.button("Save", key="forget-save", width="stretch", disabled=not typed.strip()):
+        _run(kept)
+
+
+def _load_form(picks: SelectionState, dataset: Dataset) -> None:
+    token = lab.browser()
+    found = {one.key: one for one in saved_lists(dataset, token)}
+    if not found:
+        return
+    choice, load, remove = st.columns([2, 1, 1], vertical_alignment="bottom")
+
+    def titled(key: str) -> str:
+        one = found[key]
+        return (
+            one.name
+            if one.claims.is_of(token)
+            else f"{one.name} ({'terminal' if one.claims.terminal else 'shared'})"
+        )
+
+    one = found[choice.selectbox("Kept lists", list(found), format_func=titled, key="forget-kept")]
+    mine = one.claims.is_of(token)
+
+    def loaded() -> str:
+        ids = known(load_list(one.key, dataset, token), dataset)
+        picks.do(picks.operation, ids)
+        return f"{one.name}: {len(ids):,} ids ({LABELS[picks.operation].lower()})"
+
+    if load.button("Load", key="forget-load", width="stretch"):
+        _run(loaded)
+        st.rerun()
+    why = None if mine else "Only the browser that made the list can remove it"
+    if remove.button("Remove", key="forget-remove", width="stretch", disabled=not mine, help=why):
+        _run(lambda: f"{one.name} is removed" if remove_list(one.key, dataset, token) is None else "")
+        st.rerun()
+    if mine:
+        was = one.claims.shared
+        help = "Every browser that reaches this Lab may load it"
+        shared = st.toggle("Shared", was, key=f"forget-share-{one.key}", help=help)
+        if shared != was:
+            _run(lambda: _share(one, dataset, shared, token))
+            st.rerun()
+
+
+def _share(one: Any, dataset: Dataset, shared: bool, token: str | None) -> str:
+    applied = share_list(one.key, dataset, shared, token)
+    return f"{one.name} is {'shared' if applied and shared else 'private to this browser'}"
+
+
+def _uploaded(picks: SelectionState, dataset: Dataset, file: Any) -> str:
+    if file.size > MOST_BYTES:
+        raise RequestError(
+            f"{file.name} is larger than {MOST_BYTES // 1_000_000} MB; choose a shorter list of ids"
+        )
+    try:
+        text = file.getvalue().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{file.name} is not a text file; save the ids as plain text") from error
+    found = known(parse_ids(text, name=file.name), dataset)
+    picks.do(picks.operation, found)
+    return f"{file.name}: {len(found):,} ids ({LABELS[picks.operation].lower()})"
+
+
+def _run(action: Any) -> None:
+    """Run ``action`` and keep its message for the page's next rerun."""
+    try:
+        lab.remember("forget-told", (False, action()))
+    except LabError as error:
+        lab.remember("forget-told", (True, str(error)))
