@@ -1,4 +1,4 @@
-"""A real server and a real Chromium; both on this machine only."""
+"""Fixtures for tests in a real Chromium: the server, the browser, a page. Both run on this machine only."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+from core.data import load
+from core.methods import LAF
+from core.runs.original_models import original
+from core.runs.reference_models import references
+from core.runs.setup import Setup
+from core.runtime.progress import run_to_end
 
 FLAGS = [
     "--headless",
@@ -50,11 +58,12 @@ class Server:
                 env=environment,
             )
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 120) -> None:
+        """Wait until the server answers."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).read()
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=10).read()
                 return
             except OSError:
                 assert self.process.poll() is None, self.log.read_text()
@@ -64,14 +73,41 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("lab"))
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder to copy as LAF_HOME: the default setup's retrained models, trained once for all pytest workers."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    prepared = shared / "prepared-home"
+    with FileLock(shared / "prepared-home.lock"):
+        if not prepared.exists():
+            making = shared / "prepared-home-in-work"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("LAF_HOME", str(making))
+                split = Setup(device="cpu").split(load("digits"))
+                references(split, run_to_end(original(split, LAF())))
+            making.rename(prepared)
+    return prepared
+
+
+@pytest.fixture
+def home(prepared_home: Path, tmp_path: Path) -> Path:
+    """Return a LAF_HOME for a server of the test's own."""
+    return Path(shutil.copytree(prepared_home, tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def server(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start the server that the tests of one pytest worker share."""
+    home = Path(shutil.copytree(prepared_home, tmp_path_factory.mktemp("lab") / "home"))
+    made = Server(home)
     made.wait()
     yield made
     made.stop()
@@ -87,9 +123,7 @@ def browser() -> Iterator[object]:
         pytest.skip(message)
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(
-        timeout=30_000
-    )  # what is expected comes in time or not at all; a busy machine is neither
+    expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
@@ -97,7 +131,7 @@ def browser() -> Iterator[object]:
 
 
 class Page:
-    """One tab, with everything that went wrong in it."""
+    """A browser tab that collects its errors and its requests."""
 
     def __init__(self, browser: object, url: str, scheme: str = "dark", *, motion: bool = True) -> None:
         self.context = browser.new_context(  # type: ignore[attr-defined]
@@ -106,7 +140,7 @@ class Page:
             reduced_motion="no-preference" if motion else "reduce",
         )
         self.tab = self.context.new_page()
-        self.tab.set_default_timeout(60_000)
+        self.tab.set_default_timeout(90_000)
         self.problems: list[str] = []
         self.requests: list[str] = []
         self.tab.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
@@ -115,24 +149,24 @@ class Page:
         self.tab.goto(url)
 
     def button(self, prefix: str) -> object:
-        """A button by the beginning of its accessible name."""
+        """Return the button whose accessible name begins with ``prefix``."""
         import re
 
         return self.tab.get_by_role("button", name=re.compile(f"^{re.escape(prefix)}(?! ×| only)"))
 
     def wait_ready(self) -> None:
-        """Until Play can be pressed."""
+        """Wait until Play can be pressed."""
         from playwright.sync_api import expect
 
         expect(self.button("Play")).to_be_enabled(timeout=120_000)  # type: ignore[arg-type]
         self.tab.wait_for_selector(".theatre[data-ready=true]")
 
     def value(self, key: str) -> float:
-        """A read-out as a number, from the page."""
+        """Return the number that the read-out ``key`` shows."""
         return float(self.tab.locator(f"[data-key='{key}'][data-value]").first.get_attribute("data-value"))
 
     def stats(self) -> dict[str, int]:
-        """What the browser counted of this run: frames received, shown, lost; draws."""
+        """Return the browser's counts of this run: frames received, shown, lost; draws."""
         run = self.tab.locator(".theatre").get_attribute("data-run")
         return self.tab.evaluate("run => ({...window.lafLab.store(run).stats})", run)
 

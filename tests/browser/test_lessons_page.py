@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -200,11 +201,11 @@ d = 1 - \\cos\\left( e_U, e_D \\right)
 
 
 @pytest.fixture(scope="module")
-def replay_page(tmp_path_factory):
+def replay_page(prepared_home, tmp_path_factory):
     """A lesson of two short runs, played and written as the command does."""
     from dashboard.cli.main import main
 
-    home = tmp_path_factory.mktemp("replay")
+    home = Path(shutil.copytree(prepared_home, tmp_path_factory.mktemp("replay") / "home"))
     own, path = home / "tiny.toml", home / "lesson.html"
     own.write_text(TINY)
     with pytest.MonkeyPatch.context() as patch:

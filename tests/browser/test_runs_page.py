@@ -30,10 +30,10 @@ def ten_steps(page) -> None:
     expect(page.tab).to_have_url(re.compile("run=[0-9]{8}.*step=10"), timeout=30_000)
 
 
-def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, open_page):
-    server = Server(tmp_path)
+def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(home, open_page):
+    server = Server(home)
     server.wait()
-    page = open_page(server.url)
+    page = open_page(server.url, motion=False)
     ten_steps(page)
     address = page.tab.url
     page.tab.reload()
@@ -41,7 +41,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
     page.wait_ready()
     server.process.kill()  # as a crash does
     server.process.wait()
-    again = Server(tmp_path)
+    again = Server(home)
     try:
         again.wait()
         page.tab.goto(again.url)
@@ -49,7 +49,9 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
         page.tab.get_by_text("Continue where you were?").wait_for()
         page.tab.get_by_role("button", name="Continue", exact=True).first.click()
         expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
-        stranger = open_page(address.replace(server.url, again.url))  # another browser with the same address
+        stranger = open_page(
+            address.replace(server.url, again.url), motion=False
+        )  # another browser with the same address
         stranger.tab.get_by_text("that is yours or shared").wait_for()
         stranger.wait_ready()
         assert "Traceback" not in again.log.read_text()
@@ -62,7 +64,7 @@ def shown(page) -> int:
 
 
 def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=False)
     ten_steps(page)
     slider = page.tab.get_by_role("slider", name="Step")
     slider.focus()
@@ -77,7 +79,7 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     page.tab.get_by_text("paused at step 10").first.click()
     page.tab.get_by_text("Shared", exact=True).click()
     page.tab.wait_for_timeout(1500)
-    other = open_page(address)
+    other = open_page(address, motion=False)
     expect(other.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert other.value("forget_train") == there
     other.wait_ready()
@@ -87,7 +89,7 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
 
 
 def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=False)
     ten_steps(page)
     page.tab.reload()
     expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
@@ -98,7 +100,7 @@ def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(se
 
 
 def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=False)
     ten_steps(page)
     page.tab.get_by_role("link", name="Runs").click()
     box = page.tab.get_by_role("checkbox").first
@@ -131,7 +133,9 @@ def exported(tmp_path_factory):
         split = toys.split()
         model = toys.model(split)
         observer = Observer(split, model, EvalConfig(frames=1000))
-        observer.projection = Projection.fit(observer.original.train.representations, seed=0)
+        observer.projection = Projection.fit(
+            observer.original.train.representations, seed=0, umap=toys.Flat()
+        )
         run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints())
         recorder = record(run, Setup(dataset="toy", classes=(1,)), name='</script><b>"a" & b')
         finish(run)

@@ -588,4 +588,4 @@ def test_the_workers_of_a_study_end_with_the_process_that_was_killed(tmp_path, h
         parent.send_signal(how)
         parent.wait()
         parent.stdout.close()
-    assert toys.gone_within(5, workers)
+    assert toys.gone_within(30, workers)
