@@ -63,7 +63,11 @@ def attacked(split: Split, models: list[Net], seed: int) -> dict[str, AttackResu
     sample, size = EvaluationSample(split, seed), EvalConfig().batch_size
     scores = []
     for model in models:
-        parts = {"remain": split.train.take(sample.remain), "forget": split.train.take(sample.forget), "test": split.test.take(sample.test)}  # fmt: skip
+        parts = {
+            "remain": split.train.take(sample.remain),
+            "forget": split.train.take(sample.forget),
+            "test": split.test.take(sample.test),
+        }
         said = {k: outputs(model, v, batch_size=size).probabilities for k, v in parts.items()}
         scores.append(scores_of(answers_of(model, sample, said, size)))
     counts = len(sample.sets.members), len(sample.sets.non_members)

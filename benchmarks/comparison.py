@@ -20,8 +20,22 @@ from core.runs.setup import Setup, usual_classes
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
 
-TABLE = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "js", "commonest_share", "auc_learned", "cka_retrained",
-         "relearn", "average_gap", "seconds", "steps")  # fmt: skip
+TABLE = (
+    "train_r",
+    "train_f",
+    "test",
+    "test_r",
+    "test_f",
+    "clean_f",
+    "js",
+    "commonest_share",
+    "auc_learned",
+    "cka_retrained",
+    "relearn",
+    "average_gap",
+    "seconds",
+    "steps",
+)
 REFERENCES = {"digits": 5, "mnist": 2}
 
 

@@ -45,8 +45,10 @@ def main() -> None:
         total = time.thread_time() - start
         measure, place = parts(observer, model)
     frames = len(run.frames) - 1
-    print(f"{split.dataset.title}, class {args.classes}, {len(run.steps)} steps, {frames} frames of {config.max_points:,} points "
-          f"and {config.max_test:,} test images; one thread of {machine()}\n")  # fmt: skip
+    print(
+        f"{split.dataset.title}, class {args.classes}, {len(run.steps)} steps, {frames} frames of {config.max_points:,} points "
+        f"and {config.max_test:,} test images; one thread of {machine()}\n"
+    )
     print("| CPU seconds of | seconds | share |\n|---|---|---|")
     for what, seconds in (("VAEs and unlearning", total - look.seconds), ("frames", look.seconds)):
         print(f"| {what} | {seconds:.1f} | {100 * seconds / total:.1f} % |")

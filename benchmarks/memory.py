@@ -112,7 +112,9 @@ def main() -> None:
             print(f"| {step:,} | " + " | ".join(f"{v:,.0f}" for v in values) + " |", flush=True)
     warm = seen[int(WARM * PARTS) - 1 :]
     low, high = min(warm), max(warm)
-    print(f"\nthe {names[0]} after the first quarter: {low:,.0f} to {high:,.0f} MB, ±{50 * (high - low) / (high + low) * 2:.1f} %")  # fmt: skip
+    print(
+        f"\nthe {names[0]} after the first quarter: {low:,.0f} to {high:,.0f} MB, ±{50 * (high - low) / (high + low) * 2:.1f} %"
+    )
 
 
 if __name__ == "__main__":

@@ -180,9 +180,16 @@ def cell(cases: Cases, row: str, name: str, digits: int = 1) -> str:
 
 
 COLUMNS = {
-    "train_r": "Train_r", "train_f": "Train_f", "worst": "worst", "clean_f": "true labels of D_f", "planted": "planted sign",
-    "test": "Test", "test_r": "Test_r", "test_f": "Test_f", "commonest_share": "commonest answer",
-}  # fmt: skip
+    "train_r": "Train_r",
+    "train_f": "Train_f",
+    "worst": "worst",
+    "clean_f": "true labels of D_f",
+    "planted": "planted sign",
+    "test": "Test",
+    "test_r": "Test_r",
+    "test_f": "Test_f",
+    "commonest_share": "commonest answer",
+}
 
 
 def overview(cases: Cases) -> str:

@@ -180,9 +180,14 @@ def main() -> None:
     by_layer(model.extractor, split.train.floats(slice(0, 64)), peak)
     state = run._state
     fit = VAETrainer.start(
-        len(state.representations), model.width, replace(config.vae, epochs=10**6), state.representations.device,
-        seed=0, stage="vae", title="VAE of D",
-    )  # fmt: skip
+        len(state.representations),
+        model.width,
+        replace(config.vae, epochs=10**6),
+        state.representations.device,
+        seed=0,
+        stage="vae",
+        title="VAE of D",
+    )
     by_batch(fit, state.representations, peak)
 
 

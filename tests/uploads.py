@@ -22,10 +22,15 @@ def read_here(source: Path | bytes, name: str, progress) -> ParsedUpload:
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
         found = reader.read(file, name, progress, lambda seconds: None)
     return ParsedUpload(
-        found.classes, torch.from_numpy(np.stack(list(found.rows.each()))), torch.from_numpy(found.y),
+        found.classes,
+        torch.from_numpy(np.stack(list(found.rows.each()))),
+        torch.from_numpy(found.y),
         None if found.is_test is None else torch.from_numpy(found.is_test),
-        found.sizes, found.notes, found.paths, found.left_out,
-    )  # fmt: skip
+        found.sizes,
+        found.notes,
+        found.paths,
+        found.left_out,
+    )
 
 
 def image(size=(10, 12), mode="RGB", kind="PNG", seed=0, **options) -> bytes:
@@ -65,9 +70,12 @@ def png(width: int, height: int, depth: int, colour: int, *extra: bytes, row: in
     body = b"".join(packer.compress(line * min(lines, height - top)) for top in range(0, height, lines))
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(extra)
-        + chunk(b"IDAT", body + packer.flush()) + chunk(b"IEND", b"")
-    )  # fmt: skip
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + b"".join(extra)
+        + chunk(b"IDAT", body + packer.flush())
+        + chunk(b"IEND", b"")
+    )
 
 
 def scans(width: int, height: int, count: int) -> bytes:
