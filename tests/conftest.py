@@ -9,9 +9,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from core import LAF, METHODS, Run, finish, forget_classes, forget_fraction, load, train
 from tests import toys
+
+# A busy machine is slow: no example may fail for its time alone.
+settings.register_profile("laf", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("laf")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -161,6 +161,19 @@ class Page:
         expect(self.button("Play")).to_be_enabled(timeout=120_000)  # type: ignore[arg-type]
         self.tab.wait_for_selector(".theatre[data-ready=true]")
 
+    def play_to_end(self) -> None:
+        """Play, and wait until the last frame is shown."""
+        self.button("Play").click()  # type: ignore[attr-defined]
+        self.tab.wait_for_selector(".theatre[data-phase=done]", timeout=240_000)
+        self.tab.wait_for_timeout(500)  # the last packet may come after the phase
+        self.tab.wait_for_function(
+            "() => { const { frame, frames } = document.querySelector('.theatre').dataset; return Number(frame) === frames - 1 }"
+        )
+
+    def settle(self) -> None:
+        """Wait until Streamlit runs no script."""
+        self.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
     def value(self, key: str) -> float:
         """Return the number that the read-out ``key`` shows."""
         return float(self.tab.locator(f"[data-key='{key}'][data-value]").first.get_attribute("data-value"))

@@ -78,7 +78,8 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     page.tab.get_by_role("link", name="Runs").click()
     page.tab.get_by_text("paused at step 10").first.click()
     page.tab.get_by_text("Shared", exact=True).click()
-    page.tab.wait_for_timeout(1500)
+    page.tab.wait_for_timeout(1000)
+    page.settle()
     other = open_page(address, motion=False)
     expect(other.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert other.value("forget_train") == there

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from core import config
 from core.errors import DataError, LabError, RequestError
-from core.lessons import Action, read_lesson, read_lessons
+from core.experiments.session import reference_pool
+from core.lessons import Action, read_lesson, read_lessons, replay
 from core.lessons.assessment.grading import as_csv, grade
 from core.lessons.assessment.progress import (
     Progress,
@@ -37,11 +39,13 @@ from core.lessons.checks import read_check
 from core.lessons.fact_names import PLAIN, PREFIXES, known_names
 from core.lessons.facts import facts_of
 from core.lessons.replay import play_lesson
+from core.runs import reference_models
 from core.runs.diagnostics import alarms
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text.formula import mathml, prose
 from dashboard.session.jobs.lesson_export import replaying
+from tests import toys
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "core" / "lessons" / "builtin"
@@ -74,7 +78,11 @@ formula = 'D_r'
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
+    """An empty home, quick training, and two retrained models in place of five: neither is under test here."""
     monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(config._TRAIN, "digits", replace(config._TRAIN["digits"], epochs=4))
+    for module in (reference_models, reference_pool, replay):
+        monkeypatch.setattr(module, "usual_count", lambda family: 2)
     return tmp_path / "home"
 
 
@@ -322,7 +330,7 @@ def test_a_folder_is_graded_row_by_row_and_broken_files_are_named(home, lesson, 
 
 @pytest.mark.slow
 def test_a_run_is_played_again_and_a_made_up_one_does_not_pass(home, lesson, tmp_path):
-    replay = play_lesson(lesson, seed=seed_of(WHO.number))
+    replay = play_lesson(lesson, seed=seed_of(WHO.number), umap=toys.Flat())
     scene, played = replay.scenes[0], replay.runs[0]
     assert scene.verdict.passed
     assert len(played.steps) == 4
@@ -360,7 +368,7 @@ check = 'fork.steps >= 6 and fork.tau < tau'
 @pytest.mark.slow
 def test_a_fork_with_other_settings_is_played_again(home, tmp_path):
     lesson = read_lesson(written(tmp_path, FORKED))
-    replay = play_lesson(lesson, seed=seed_of(WHO.number))
+    replay = play_lesson(lesson, seed=seed_of(WHO.number), umap=toys.Flat())
     assert [s.verdict.passed for s in replay.scenes] == [True, True]
     main, fork = replay.runs
     assert [c.after for c in fork.run.changes] == [2]
@@ -381,7 +389,7 @@ def made(asked):
 
 
 def page_of(lesson, seed=0):
-    return replaying(lesson, seed, None, Scheduler(2), Scheduler(1))
+    return replaying(lesson, seed, toys.Flat(), Scheduler(2), Scheduler(1))
 
 
 @pytest.mark.slow

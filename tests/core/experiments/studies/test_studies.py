@@ -483,7 +483,7 @@ def test_the_command_runs_shows_and_exports(tmp_path, capsys):
     assert main(["study", "show", "nothing-of-that-name"]) == 2
 
 
-SLOW = QUICK.replace('"vae.epochs" = 1\nsteps = 2', '"vae.epochs" = 30\nsteps = 60')
+SLOW = QUICK.replace('"vae.epochs" = 1\nsteps = 2', '"vae.epochs" = 10\nsteps = 30')
 
 
 @pytest.mark.slow

@@ -41,7 +41,8 @@ from core.runtime.storage import save_state
 from dashboard.cli import main
 from tests import toys
 
-LONG = replace(toys.QUICK, steps=30)
+STEPS = 16
+LONG = replace(toys.QUICK, steps=STEPS)
 SETUP = Setup(dataset="toy", classes=(1,))
 
 
@@ -151,7 +152,7 @@ def test_the_first_the_newest_and_every_fourth_state_are_kept_and_the_vaes_once(
 # to the bit
 
 
-@pytest.mark.parametrize("step", [0, 1, 3, 4, 13, 29, 30])
+@pytest.mark.parametrize("step", [0, 1, 3, 4, 13, STEPS - 1, STEPS])
 def test_from_the_compact_store_a_run_is_taken_back_and_forked_anywhere(
     toy_split, toy_model, observer, straight, step
 ):
@@ -213,7 +214,7 @@ def written_as_before(run, folder) -> None:
         save_state(folder.states / f"{step:08d}-{step:06d}.safetensors", run.checkpoints.before(step)[1])
 
 
-@pytest.mark.parametrize("played", [12, 30])
+@pytest.mark.parametrize("played", [12, STEPS])
 def test_a_run_of_the_former_format_is_replayed_continued_forked_and_taken_back(
     toy_split, toy_model, straight, monkeypatch, played
 ):
@@ -303,7 +304,7 @@ def test_at_the_limit_states_in_between_go_first_and_those_of_the_oldest(
     assert older in told
     assert went("another's") == []
     back = reopened(older, toy_split, toy_model, observer)
-    assert len(back.steps) == 30
+    assert len(back.steps) == STEPS
 
 
 def test_then_whole_runs_go_the_oldest_first_and_never_one_that_a_user_wants(
