@@ -1,4 +1,4 @@
-"""docs/findings.md and its figures, from the ready studies: runs what has not been run, and writes every number anew.
+"""Write docs/findings.md and its figures from the ready studies; run the studies that are not complete.
 
     make findings                                       # or: python assets/make_findings.py [--data-dir DIR] [--workers N] [--only-kept]
 
@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def _rows(study: Study, workers: int | None, *, run: bool) -> list[dict[str, Any]] | None:
-    """The rows of ``study``, run first where it is not complete; None where it is not and must not be run."""
+    """Return the rows of ``study``. An incomplete study is run first, or gives None where it must not be run."""
     table = ResultsTable(study.name)
     table.refresh()
     if counts(study, table.rows)["left"]:
@@ -192,7 +192,7 @@ def _part(study: Study, rows: list[dict[str, Any]], measure: str) -> str:
 
 
 def _search(study: Study, rows: list[dict[str, Any]], measure: str) -> str:
-    """Points by their mean on the seeds that are there to choose on, beside the others'."""
+    """Return the points ranked by their mean on the seeds to choose on, beside their means on the other seeds."""
     on = {"chosen on": study.chosen, "reported on": study.reported}
     elsewhere = {repr(g.point): g for g in groups(rows)}
     ranked = [g for g in groups(rows, "chosen") if not g.failed and g.mean(measure) is not None]
@@ -301,7 +301,7 @@ def _told(g: Group, measure: str) -> str:
 
 
 def _answer(study: Study, found: Sequence[Group], rows: Sequence[dict[str, Any]], measure: str) -> str:
-    """What is nearest and what furthest, for each task; what failed; doing nothing and retrained models beside it."""
+    """Say for each task which settings are nearest and furthest, what failed, and what doing nothing comes to."""
     lines = []
     for task in dict.fromkeys(r["setup"]["task"] for r in rows):
         mine = [

@@ -101,7 +101,7 @@ def _stopped(comparison: Comparison) -> str:
 
 
 def _lost(summary: Summary) -> str:
-    """Where each loses to doing nothing, in words."""
+    """Say where each method loses to doing nothing."""
     lines = ["Of these figures, doing nothing is nearer to the retrained models than:\n"]
     for line in summary.lines:
         if line.method in ("references", "nothing"):
