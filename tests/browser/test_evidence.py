@@ -29,7 +29,7 @@ def play(page) -> None:
 
 
 def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     go(page, "Compare")
     tab = page.tab
@@ -80,7 +80,7 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, o
 
 
 def test_a_comparison_can_be_stopped_and_seeds_that_are_none_are_refused(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     go(page, "Compare")
     tab = page.tab
@@ -98,7 +98,7 @@ def test_a_comparison_can_be_stopped_and_seeds_that_are_none_are_refused(server,
 
 
 def test_the_attack_on_the_labs_model_states_its_power(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     play(page)
     go(page, "Attack")
     page.tab.get_by_text(re.compile("finds a leak of AUC")).wait_for(timeout=120_000)
@@ -107,7 +107,7 @@ def test_the_attack_on_the_labs_model_states_its_power(server, open_page):
 
 
 def test_a_record_is_drawn_up_of_a_finished_run_and_of_no_other(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     go(page, "Audit")
     page.tab.get_by_text(re.compile("play it to its end")).wait_for()

@@ -61,7 +61,7 @@ def upload(dialog, name: str, data: bytes) -> None:
 
 
 def test_a_zip_is_shown_before_it_is_imported_and_then_plays(server, open_page, brought):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     dialog = open_dialog(page)
     upload(dialog, "stripes.zip", brought)
@@ -86,7 +86,7 @@ def test_a_zip_is_shown_before_it_is_imported_and_then_plays(server, open_page, 
 
 
 def test_a_bad_archive_is_one_sentence_and_the_lab_goes_on(server, open_page, brought):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     dialog = open_dialog(page)
     upload(dialog, "half.zip", brought[: len(brought) // 2])
@@ -103,7 +103,7 @@ def test_a_bad_archive_is_one_sentence_and_the_lab_goes_on(server, open_page, br
 
 
 def test_what_is_kept_is_offered_again_renamed_and_removed(server, open_page, brought):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     dialog = open_dialog(page)
     upload(dialog, "again.zip", brought)

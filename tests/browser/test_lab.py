@@ -38,7 +38,7 @@ def server_cpu_seconds(server) -> float:
 
 
 def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=True)
     page.wait_ready()
     assert page.value(FORGOTTEN) == pytest.approx(1.0, abs=0.02)
     play_to_end(page)
@@ -58,7 +58,7 @@ def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten
 
 
 def test_scrubbing_back_shows_the_untouched_model_and_go_live_returns(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=True)
     play_to_end(page)
     end = page.value(FORGOTTEN)
     slider = page.tab.get_by_role("slider", name="Step")
@@ -162,7 +162,7 @@ def test_one_step_makes_one_frame_and_ten_make_ten(server, open_page):
 
 
 def test_the_space_bar_plays_and_pauses(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=True)
     page.wait_ready()
     page.tab.keyboard.press("Space")
     wait_for_frames(page, 5)

@@ -86,8 +86,7 @@ def do_step(page, lesson, number: int) -> None:
 @pytest.mark.parametrize("lesson", LESSONS, ids=[x.id for x in LESSONS])
 def test_a_student_finishes_the_lesson(server, open_page, lesson):
     student = f"&student=s-{lesson.number}" if lesson.number == 1 else ""
-    # as students see it who asked for less motion: points in motion, which other tests look at, take half of Chromium's time
-    page = open_page(f"{server.url}/lessons?lesson={lesson.number}{student}", motion=False)
+    page = open_page(f"{server.url}/lessons?lesson={lesson.number}{student}")
     at(page, 0)
     expect(page.button("Next")).to_be_disabled()
     choose(page, lesson.prediction.choices[0], "This is my prediction")

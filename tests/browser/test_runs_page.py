@@ -33,7 +33,7 @@ def ten_steps(page) -> None:
 def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(home, open_page):
     server = Server(home)
     server.wait()
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     ten_steps(page)
     address = page.tab.url
     page.tab.reload()
@@ -49,9 +49,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(home, open_pa
         page.tab.get_by_text("Continue where you were?").wait_for()
         page.tab.get_by_role("button", name="Continue", exact=True).first.click()
         expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
-        stranger = open_page(
-            address.replace(server.url, again.url), motion=False
-        )  # another browser with the same address
+        stranger = open_page(address.replace(server.url, again.url))  # another browser with the same address
         stranger.tab.get_by_text("that is yours or shared").wait_for()
         stranger.wait_ready()
         assert "Traceback" not in again.log.read_text()
@@ -64,7 +62,7 @@ def shown(page) -> int:
 
 
 def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     ten_steps(page)
     slider = page.tab.get_by_role("slider", name="Step")
     slider.focus()
@@ -80,7 +78,7 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     page.tab.get_by_text("Shared", exact=True).click()
     page.tab.wait_for_timeout(1000)
     page.settle()
-    other = open_page(address, motion=False)
+    other = open_page(address)
     expect(other.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert other.value("forget_train") == there
     other.wait_ready()
@@ -90,7 +88,7 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
 
 
 def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     ten_steps(page)
     page.tab.reload()
     expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
@@ -101,7 +99,7 @@ def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(se
 
 
 def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     ten_steps(page)
     page.tab.get_by_role("link", name="Runs").click()
     box = page.tab.get_by_role("checkbox").first

@@ -20,7 +20,7 @@ def token(page) -> dict:
 
 
 def test_every_page_works_under_the_policy(server, open_page):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     for name in PAGES[1:]:
         page.tab.goto(f"{server.url}/{name}")
@@ -32,7 +32,7 @@ def test_every_page_works_under_the_policy(server, open_page):
 
 
 def test_no_script_reads_the_cookie_and_a_reload_keeps_it(server, open_page):
-    page, other = open_page(server.url, motion=False), open_page(server.url, motion=False)
+    page, other = open_page(server.url), open_page(server.url)
     page.wait_ready()
     other.wait_ready()
     found = token(page)
@@ -44,9 +44,7 @@ def test_no_script_reads_the_cookie_and_a_reload_keeps_it(server, open_page):
     )
     assert "laf-browser" not in page.tab.evaluate("document.cookie")
     assert token(other)["value"] != found["value"]
-    deep = open_page(
-        f"{server.url}/lessons", motion=False
-    )  # the browser's first page is another than the Lab's
+    deep = open_page(f"{server.url}/lessons")  # the browser's first page is another than the Lab's
     expect(deep.tab.get_by_text("why not just retrain").first).to_be_visible(timeout=60_000)
     assert token(deep)["httpOnly"]
     page.tab.reload()
@@ -95,7 +93,7 @@ OPEN = """url => new Promise(done => {
 
 
 def test_a_page_of_another_origin_is_refused_with_the_right_token(server, open_page, elsewhere):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     run = page.tab.locator(".theatre").get_attribute("data-run")
     line = f"{server.url.replace('http', 'ws')}/laf-feed/{run}"
@@ -115,7 +113,7 @@ def test_no_other_site_frames_the_lab(server, open_page, elsewhere):
 
 
 def test_a_link_from_another_site_keeps_the_browser_s_runs(server, open_page, elsewhere):
-    page = open_page(server.url, motion=False)
+    page = open_page(server.url)
     page.wait_ready()
     found = token(page)["value"]
     elsewhere.page = f"<a href='{server.url}'>Lab</a> <a href='{server.url}/_stcore/health'>health</a>"

@@ -39,7 +39,7 @@ def server_with_study(home):
 
 
 def test_a_point_of_a_study_opens_as_its_settings_in_the_lab(server_with_study, open_page):
-    page = open_page(server_with_study.url + "/studies", motion=False)
+    page = open_page(server_with_study.url + "/studies")
     tab = page.tab
     study = tab.get_by_role("combobox").first
     study.click()

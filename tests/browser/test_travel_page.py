@@ -155,7 +155,7 @@ def test_the_balance_shows_the_model_on_the_same_axis_and_gradients_by_layer(ser
 
 
 def test_slow_motion_names_the_stages(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=True)
     ready(page)
     page.tab.get_by_text("Slow", exact=True).click()
     page.tab.wait_for_timeout(500)

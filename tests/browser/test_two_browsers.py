@@ -43,7 +43,7 @@ def to(page, name: str) -> None:
 
 
 def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
-    owner = open_page(classroom.url, motion=False)
+    owner = open_page(classroom.url)
     owner.wait_ready()
     owner.button("Data").click()
     owner.tab.get_by_role("button", name="Your own data…").click()
@@ -59,7 +59,7 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
     assert words["dataset"].startswith("own-")
     line = owner.tab.locator(".theatre").get_attribute("data-run")  # who knows it may listen to the run
 
-    other = open_page(classroom.url, motion=False)
+    other = open_page(classroom.url)
     other.wait_ready()
     other.button("Data").click()
     other.tab.get_by_role("radio", name=re.compile("^Digits")).wait_for(state="attached")
@@ -104,7 +104,7 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
 
 
 def test_the_room_is_full_for_one_tab_too_many(classroom, open_page):
-    pages = [open_page(classroom.url, motion=False) for _ in range(3)]
+    pages = [open_page(classroom.url) for _ in range(3)]
     said = ["The room is full" in whole(page) for page in pages]
     assert sum(said) == 1
     pages[said.index(False)].close()
