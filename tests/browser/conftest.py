@@ -177,6 +177,20 @@ class Page:
         """Wait until Streamlit runs no script."""
         self.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
+    def click_until(self, target: object, shown: object) -> None:
+        """Click ``target`` until ``shown`` appears: Streamlit loses a click that comes while it draws anew."""
+        from playwright.sync_api import TimeoutError as NotShown
+
+        for _ in range(4):
+            self.settle()
+            target.click()  # type: ignore[attr-defined]
+            try:
+                shown.wait_for(timeout=25_000)  # type: ignore[attr-defined]
+            except NotShown:
+                continue
+            return
+        raise AssertionError(f"{shown} does not appear after clicks on {target}")
+
     def value(self, key: str) -> float:
         """Return the number that the read-out ``key`` shows."""
         return float(self.tab.locator(f"[data-key='{key}'][data-value]").first.get_attribute("data-value"))

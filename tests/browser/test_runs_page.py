@@ -74,8 +74,10 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     expect(page.tab.locator(".theatre")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert page.value("forget_train") == there
     page.tab.get_by_role("link", name="Runs").click()
-    page.tab.get_by_text("paused at step 10").first.click()
-    page.tab.get_by_text("Shared", exact=True).click()
+    shared = page.tab.get_by_text("Shared", exact=True)
+    page.click_until(page.tab.get_by_text("paused at step 10").first, shared)
+    page.settle()
+    shared.click()
     page.tab.wait_for_timeout(1000)
     page.settle()
     other = open_page(address)
@@ -103,9 +105,9 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     ten_steps(page)
     page.tab.get_by_role("link", name="Runs").click()
     box = page.tab.get_by_role("checkbox").first
-    page.tab.get_by_text(
-        "paused at step 10"
-    ).first.click()  # the newest is this browser's; shared ones come after
+    page.settle()
+    # the newest is this browser's; shared ones come after
+    page.tab.get_by_text("paused at step 10").first.click()
     expect(box).to_be_checked()
     page.tab.get_by_label("Name").fill("before lunch")
     page.tab.get_by_label("Name").press("Enter")
@@ -117,8 +119,9 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     expect(page.tab.locator(".theatre")).to_have_attribute("data-frames", "11", timeout=120_000)
     page.tab.get_by_role("link", name="Runs").click()
     page.tab.get_by_text("fork of step 10").wait_for()
-    page.tab.get_by_text("fork of step 10").click()
-    page.tab.get_by_text("before lunch").first.click()
+    for name in ("fork of step 10", "before lunch"):
+        page.settle()
+        page.tab.get_by_text(name).first.click()
     page.tab.get_by_role("heading", name=re.compile("beside")).wait_for()
     assert not page.problems
 
