@@ -66,7 +66,7 @@ def on_screen(places: dict) -> np.ndarray:
     return size / 2 + [0, 8] + (xy - middle) * scale * [1, -1]
 
 
-def wait_until(ask, seconds: float = 20) -> None:
+def wait_until(ask, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not ask():
         assert time.monotonic() < end

@@ -26,7 +26,7 @@ def frames(page) -> int:
 
 
 def wait_for_frames(page, count: int) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while frames(page) < count:
         assert time.monotonic() < end, f"{frames(page)} frames, wanted {count}"
         time.sleep(0.05)
