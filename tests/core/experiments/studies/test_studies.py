@@ -563,14 +563,14 @@ STUDY = """
 import os, sys, time
 from types import SimpleNamespace
 sys.path.insert(0, {root!r})
-from core.experiments.studies.backends import Local
+from core.experiments.studies.backends import LocalBackend
 
 def work(job):
     print(os.getpid(), flush=True)
     time.sleep(600)
 
 if __name__ == "__main__":
-    list(Local(2).rows([SimpleNamespace(key=name) for name in "ab"], work))
+    list(LocalBackend(2).rows([SimpleNamespace(key=name) for name in "ab"], work))
 """
 
 
