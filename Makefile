@@ -25,7 +25,7 @@ PARALLEL := --dist worksteal --numprocesses auto --maxprocesses
 # The browser's tests run apart: each of their workers has a server and a Chromium of its own.
 test: venv browser
 	$(BIN)/python -m pytest -m "not browser" $(PARALLEL) 4
-	$(BIN)/python -m pytest -m browser $(PARALLEL) 2
+	$(BIN)/python -m pytest tests/browser -m browser $(PARALLEL) 2
 
 lint: venv
 	$(BIN)/ruff check .
