@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -169,9 +169,18 @@ class Page:
         self.button("Play").click()  # type: ignore[attr-defined]
         self.tab.wait_for_selector(".theatre[data-phase=done]", timeout=240_000)
         self.tab.wait_for_timeout(500)  # the last packet may come after the phase
-        self.tab.wait_for_function(
-            "() => { const { frame, frames } = document.querySelector('.theatre').dataset; return Number(frame) === frames - 1 }"
-        )
+        self.until(lambda: self.number("frame") == self.number("frames") - 1)
+
+    def number(self, name: str) -> int:
+        """Return a number that the map tells of itself, such as its count of frames."""
+        return int(self.tab.locator(".theatre").get_attribute(f"data-{name}"))
+
+    def until(self, is_so: Callable[[], bool], seconds: float = 90) -> None:
+        """Wait until ``is_so`` returns True. The page's policy allows no wait_for_function."""
+        end = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < end, "waited in vain"
+            self.tab.wait_for_timeout(50)
 
     def settle(self) -> None:
         """Wait until Streamlit runs no script."""

@@ -165,7 +165,7 @@ def test_slow_motion_names_the_stages(server, open_page):
     before = frames(page)
     page.tab.wait_for_timeout(3000)
     assert frames(page) - before <= 6
-    page.tab.wait_for_function(f"() => Number(document.querySelector('.theatre').dataset.frames) > {before}")
+    page.until(lambda: frames(page) > before)
     page.button("Pause").click()
     page.tab.wait_for_selector(".slow", state="hidden")
     assert not page.problems
