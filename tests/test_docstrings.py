@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,10 +40,12 @@ def place(path: Path, line: int | None = None) -> str:
     return name if line is None else f"{name}:{line}"
 
 
-def nodes() -> Iterator[tuple[Path, ast.AST]]:
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield path, node
+@cache
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """Return the modules, classes and functions of all sources with their paths."""
+    kinds = (ast.Module, ast.ClassDef, *FUNCTION)
+    trees = ((path, ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES)
+    return [(path, node) for path, tree in trees for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
 def first_word(node: ast.AST) -> str | None:
