@@ -168,10 +168,15 @@ def test_the_space_bar_plays_and_pauses(server, open_page):
     wait_for_frames(page, 5)
     page.tab.keyboard.press("Space")
     page.button("Play").wait_for()
-    page.tab.wait_for_timeout(500)
-    held = frames(page)
-    page.tab.wait_for_timeout(500)
-    assert frames(page) == held
+    page.tab.wait_for_selector(".theatre[data-phase=paused]")
+
+    def holds() -> bool:  # the last frame may come after the pause
+        held = frames(page)
+        page.tab.wait_for_timeout(1000)
+        return frames(page) == held
+
+    page.until(holds)
+    assert page.tab.locator(".theatre").get_attribute("data-phase") == "paused"
 
 
 def test_a_second_tab_has_its_own_run(server, open_page):
