@@ -1,4 +1,4 @@
-# Two commands for a person: `make run` and `make test`. Everything lives in .venv; see README for the plain pip equivalents.
+# The two main commands are `make run` and `make test`. Everything is in .venv; README has the plain pip equivalents.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,12 +19,13 @@ $(STAMP): pyproject.toml constraints.txt
 browser:
 	@sh tests/browser/install.sh
 
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Idle workers take over tests of busy ones, so that the longest file does not end alone.
+PARALLEL := --dist worksteal --numprocesses auto --maxprocesses
 
-# the browser's tests come after the others: a page beside processes that compute keeps a person waiting
+# The browser's tests run apart: each of their workers has a server and a Chromium of its own.
 test: venv browser
-	$(BIN)/python -m pytest -m "not browser" $(PARALLEL)
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m "not browser" $(PARALLEL) 4
+	$(BIN)/python -m pytest tests/browser -m browser $(PARALLEL) 2
 
 lint: venv
 	$(BIN)/ruff check .
@@ -34,13 +35,13 @@ lint: venv
 bench: venv browser
 	$(BIN)/python -m benchmarks $(if $(DATA),--data-dir $(DATA))
 
-# docs/findings.md, its figures and every number in it; studies that are kept are not run again
+# docs/findings.md with its figures and numbers; a study that is complete is not run again
 findings: venv
 	$(BIN)/python assets/make_findings.py $(if $(DATA),--data-dir $(DATA))
 
-# docs/api from the source's docstrings; it needs no environment
-docs:
-	$(PYTHON) assets/make_api.py
+# docs/api from the source's docstrings
+docs: venv
+	$(BIN)/python assets/make_api.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis test-output

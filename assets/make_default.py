@@ -1,4 +1,4 @@
-"""Make assets/shelf, the default's trained model and its map, and the early picture of dashboard/static: so that the first one waits for neither.
+"""Make assets/shelf (the default's trained model and its map) and the early picture in dashboard/static.
 
 Run it again after a change to the digits preset or to training: python assets/make_default.py
 The same machine gives the same bits.
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def early(packet: bytes) -> None:
-    """What the page draws before Streamlit has started: the remaining points, then the forgotten ones."""
+    """Write what the page draws before Streamlit has started: the remaining points, then the forgotten ones."""
     from dashboard.presentation.wire.packet import unpack
 
     header, arrays = unpack(packet)

@@ -1,4 +1,4 @@
-"""docs/findings.md and its figures, from the ready studies: runs what has not been run, and writes every number anew.
+"""Write docs/findings.md and its figures from the ready studies; run the studies that are not complete.
 
     make findings                                       # or: python assets/make_findings.py [--data-dir DIR] [--workers N] [--only-kept]
 
@@ -36,28 +36,73 @@ from dashboard.presentation.charts.studies import spoken, title_of  # noqa: E402
 PICTURES = ROOT / "docs" / "findings"
 # (heading, studies, the figure of the chart, how the table is to be read)
 PARTS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
-    ("What does each part contribute?", ("ablation-digits", "ablation-mnist"), "average_gap",
-     "Where doing nothing stands above LAF, the task does not need unlearning by this figure: read Train_f and JS beside it."),
-    ("Does it help to alternate the two losses?", ("schedule-digits", "schedule-mnist"), "average_gap",
-     "Two stages take each loss's steps as often as alternating does; one sum takes half as many optimiser steps, at lr_RA."),
-    ("How sensitive is it to its rates and temperature?",
-     ("sensitivity-digits-class", "sensitivity-digits-data", "sensitivity-digits-noise", "sensitivity-mnist-class"), "average_gap",
-     "×1 is the preset. One setting at a time is what people turn; the table has the combinations that are nearest and furthest."),
-    ("What do settings found on some seeds come to on others?", ("search-digits",), "average_gap",
-     "Points of the whole space, drawn at random; the eight best of the seeds that were chosen on, and what they come to on seeds that nobody looked at. "
-     "The best of many is partly luck: its figure on other seeds is the one to report."),
-    ("Does it depend on the class?", ("classes-digits",), "train_f", "Retrained models have a Train_f of 0 for every class."),
-    ("What do depth and width of the extractor change?", ("extractor-digits", "extractor-mnist"), "average_gap",
-     "Each net is held against models of the same net retrained from scratch; the preset's rates were found for the plain net."),
-    ("How many labels does the repair need?", ("supervision-digits", "supervision-mnist"), "average_gap",
-     "The share is of the labels of D_r; 0 is LAF without repair."),
-    ("How stable is it over seeds?", ("stability-digits", "stability-mnist"), "average_gap",
-     "The spread of retrained models, which also differ by seed, stands beside it."),
-    ("Does a model stand several requests, one after another?", ("sequence-digits", "sequence-mnist"), "average_gap",
-     "Train_f is of all classes forgotten so far: were an earlier one to come back, it would rise."),
-    ("What does each stage cost?", ("cost-digits", "cost-mnist"), "seconds",
-     "Seconds by stage; the original, which all but retraining need, is trained once and not counted."),
-)  # fmt: skip
+    (
+        "What does each part contribute?",
+        ("ablation-digits", "ablation-mnist"),
+        "average_gap",
+        "Where doing nothing stands above LAF, the task does not need unlearning by this figure: read Train_f and JS beside it.",
+    ),
+    (
+        "Does it help to alternate the two losses?",
+        ("schedule-digits", "schedule-mnist"),
+        "average_gap",
+        "Two stages take each loss's steps as often as alternating does; one sum takes half as many optimiser steps, at lr_RA.",
+    ),
+    (
+        "How sensitive is it to its rates and temperature?",
+        (
+            "sensitivity-digits-class",
+            "sensitivity-digits-data",
+            "sensitivity-digits-noise",
+            "sensitivity-mnist-class",
+        ),
+        "average_gap",
+        "×1 is the preset. One setting at a time is what people turn; the table has the combinations that are nearest and furthest.",
+    ),
+    (
+        "What do settings found on some seeds come to on others?",
+        ("search-digits",),
+        "average_gap",
+        "Points of the whole space, drawn at random; the eight best of the seeds that were chosen on, and what they come to on seeds that nobody looked at. "
+        "The best of many is partly luck: its figure on other seeds is the one to report.",
+    ),
+    (
+        "Does it depend on the class?",
+        ("classes-digits",),
+        "train_f",
+        "Retrained models have a Train_f of 0 for every class.",
+    ),
+    (
+        "What do depth and width of the extractor change?",
+        ("extractor-digits", "extractor-mnist"),
+        "average_gap",
+        "Each net is held against models of the same net retrained from scratch; the preset's rates were found for the plain net.",
+    ),
+    (
+        "How many labels does the repair need?",
+        ("supervision-digits", "supervision-mnist"),
+        "average_gap",
+        "The share is of the labels of D_r; 0 is LAF without repair.",
+    ),
+    (
+        "How stable is it over seeds?",
+        ("stability-digits", "stability-mnist"),
+        "average_gap",
+        "The spread of retrained models, which also differ by seed, stands beside it.",
+    ),
+    (
+        "Does a model stand several requests, one after another?",
+        ("sequence-digits", "sequence-mnist"),
+        "average_gap",
+        "Train_f is of all classes forgotten so far: were an earlier one to come back, it would rise.",
+    ),
+    (
+        "What does each stage cost?",
+        ("cost-digits", "cost-mnist"),
+        "seconds",
+        "Seconds by stage; the original, which all but retraining need, is trained once and not counted.",
+    ),
+)
 COLUMNS = ("train_r", "train_f", "test", "js", "average_gap", "seconds")
 
 
@@ -88,7 +133,7 @@ def main() -> None:
 
 
 def _rows(study: Study, workers: int | None, *, run: bool) -> list[dict[str, Any]] | None:
-    """The rows of ``study``, run first where it is not complete; None where it is not and must not be run."""
+    """Return the rows of ``study``. An incomplete study is run first, or gives None where it must not be run."""
     table = ResultsTable(study.name)
     table.refresh()
     if counts(study, table.rows)["left"]:
@@ -131,17 +176,23 @@ def _part(study: Study, rows: list[dict[str, Any]], measure: str) -> str:
     picture.write_text(_figure(study, found, measure))
     seeds = ", ".join(map(str, study.reported))
     lines = [
-        f"### {study.title}", "",
+        f"### {study.title}",
+        "",
         f"`laf study run {study.name}` · seed{'s' * (len(study.reported) > 1)} {seeds} · {study.references} retrained "
-        f"model{'s' * ((study.references or 2) > 1)} for each", "",
-        f"![{study.title}: {title_of(measure)}](findings/{picture.name})", "", _answer(study, found, rows, measure), "",
-        *_table(study, found), "",
-    ]  # fmt: skip
+        f"model{'s' * ((study.references or 2) > 1)} for each",
+        "",
+        f"![{study.title}: {title_of(measure)}](findings/{picture.name})",
+        "",
+        _answer(study, found, rows, measure),
+        "",
+        *_table(study, found),
+        "",
+    ]
     return "\n".join(lines)
 
 
 def _search(study: Study, rows: list[dict[str, Any]], measure: str) -> str:
-    """Points by their mean on the seeds that are there to choose on, beside the others'."""
+    """Return the points ranked by their mean on the seeds to choose on, beside their means on the other seeds."""
     on = {"chosen on": study.chosen, "reported on": study.reported}
     elsewhere = {repr(g.point): g for g in groups(rows)}
     ranked = [g for g in groups(rows, "chosen") if not g.failed and g.mean(measure) is not None]
@@ -170,14 +221,24 @@ def _search(study: Study, rows: list[dict[str, Any]], measure: str) -> str:
     first = elsewhere.get(repr(ranked[0].point))
     said = "–" if first is None else _told(first, measure)
     failed = sum(r["state"] == "failed" for r in rows)
-    return "\n".join([
-        f"### {study.title}", "",
-        f"`laf study run {study.name}` · {study.size // len(study.seeds)} points · {study.references} retrained models for each", "",
-        f"![{study.title}: {title_of(measure)}](findings/{picture.name})", "",
-        f"The best point has {_told(ranked[0], measure)} % on seeds {', '.join(map(str, study.chosen))} and **{said} %** on seeds "
-        f"{', '.join(map(str, study.reported))}." + (f" {failed} runs failed, as settings this far apart do." if failed else ""), "",
-        "| | " + " | ".join([*ranked[0].point, "chosen on", "reported on"]) + " |", "|" + "---|" * (len(ranked[0].point) + 3), *lines, "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"### {study.title}",
+            "",
+            f"`laf study run {study.name}` · {study.size // len(study.seeds)} points · {study.references} retrained models for each",
+            "",
+            f"![{study.title}: {title_of(measure)}](findings/{picture.name})",
+            "",
+            f"The best point has {_told(ranked[0], measure)} % on seeds {', '.join(map(str, study.chosen))} and **{said} %** on seeds "
+            f"{', '.join(map(str, study.reported))}."
+            + (f" {failed} runs failed, as settings this far apart do." if failed else ""),
+            "",
+            "| | " + " | ".join([*ranked[0].point, "chosen on", "reported on"]) + " |",
+            "|" + "---|" * (len(ranked[0].point) + 3),
+            *lines,
+            "",
+        ]
+    )
 
 
 def _figure(study: Study, found: Sequence[Group], measure: str) -> str:
@@ -240,7 +301,7 @@ def _told(g: Group, measure: str) -> str:
 
 
 def _answer(study: Study, found: Sequence[Group], rows: Sequence[dict[str, Any]], measure: str) -> str:
-    """What is nearest and what furthest, for each task; what failed; doing nothing and retrained models beside it."""
+    """Say for each task which settings are nearest and furthest, what failed, and what doing nothing comes to."""
     lines = []
     for task in dict.fromkeys(r["setup"]["task"] for r in rows):
         mine = [
@@ -250,10 +311,16 @@ def _answer(study: Study, found: Sequence[Group], rows: Sequence[dict[str, Any]]
             continue
         mine.sort(key=lambda g: g.mean(measure) or 0.0)
         unit = {"%": " %", "s": " s"}.get(title_of(measure).rpartition(", ")[2], "")
-        least, most = ("Cheapest", "dearest") if measure == "seconds" else ("Nearest", "furthest") if measure.endswith("gap") else ("Lowest", "highest")  # fmt: skip
+        least, most = (
+            ("Cheapest", "dearest")
+            if measure == "seconds"
+            else ("Nearest", "furthest")
+            if measure.endswith("gap")
+            else ("Lowest", "highest")
+        )
         text = f"**{task}**: {title_of(measure).rpartition(',')[0]} "
         if len(mine) > 1:
-            text += f"{least.lower()} for *{_point(study, mine[0], 'task')}* ({_told(mine[0], measure)}{unit}), {most} for *{_point(study, mine[-1], 'task')}* ({_told(mine[-1], measure)}{unit})"  # fmt: skip
+            text += f"{least.lower()} for *{_point(study, mine[0], 'task')}* ({_told(mine[0], measure)}{unit}), {most} for *{_point(study, mine[-1], 'task')}* ({_told(mine[-1], measure)}{unit})"
         else:
             text += f"{_told(mine[0], measure)}{unit}"
         nothing = [v for g in mine for r in g.rows if (v := r["original"].get(measure)) is not None]
@@ -273,7 +340,15 @@ def _table(study: Study, found: Sequence[Group]) -> list[str]:
     utility = "test_r" if any(g.values("test_r") for g in found) else "test"
     timed = "cost" in study.name  # rows of other studies may come from other machines
     keys = [k if k != "test" else utility for k in COLUMNS if k != "seconds" or timed]
-    labels = {"train_r": "Train_r", "train_f": "Train_f", "test_r": "Test_r", "test": "Test", "js": "JS", "average_gap": "average gap", "seconds": "s"}  # fmt: skip
+    labels = {
+        "train_r": "Train_r",
+        "train_f": "Train_f",
+        "test_r": "Test_r",
+        "test": "Test",
+        "js": "JS",
+        "average_gap": "average gap",
+        "seconds": "s",
+    }
     stages = (
         list(dict.fromkeys(s for g in found for r in g.rows for s in r.get("seconds") or {}))
         if "cost" in study.name
@@ -300,8 +375,10 @@ def _table(study: Study, found: Sequence[Group]) -> list[str]:
     for task in dict.fromkeys(r["setup"]["task"] for r in bands):
         by_seed = {r["seed"]: r["yardstick"] for r in bands if r["setup"]["task"] == task}
         if len(by_seed) > 1 and "stability" in study.name:
-            told = ", ".join(f"{labels[k]} {_spread([100 * v for y in by_seed.values() if (v := y.get(k)) is not None])}"
-                             for k in ("train_r", "train_f", "test"))  # fmt: skip
+            told = ", ".join(
+                f"{labels[k]} {_spread([100 * v for y in by_seed.values() if (v := y.get(k)) is not None])}"
+                for k in ("train_r", "train_f", "test")
+            )
             lines.append(f"\nRetrained models over the same seeds, {task}: {told}.")
     return lines
 

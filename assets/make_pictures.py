@@ -47,8 +47,15 @@ def main() -> None:
                         pictures.append(shot.resize((1080, 675), Image.Resampling.LANCZOS))
                     page.tab.keyboard.press("ArrowRight")
                 times = [800] + [160] * (len(pictures) - 2) + [2500]
-                pictures[0].save(ROOT / "assets" / "lab.webp", save_all=True, append_images=pictures[1:], duration=times,
-                                 loop=0, quality=62, method=4)  # fmt: skip
+                pictures[0].save(
+                    ROOT / "assets" / "lab.webp",
+                    save_all=True,
+                    append_images=pictures[1:],
+                    duration=times,
+                    loop=0,
+                    quality=62,
+                    method=4,
+                )
             page.close()
         browser.close()
         server.stop()

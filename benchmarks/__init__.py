@@ -1,1 +1,1 @@
-"""What the numbers in README and docs come from; each prints Markdown."""
+"""Programs that measure the numbers in README and docs. Each prints Markdown."""

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: python -m benchmarks [--data-dir DIR] [--long]
+"""Run all benchmarks: python -m benchmarks [--data-dir DIR] [--long]
 
 Without --data-dir MNIST is looked for, or downloaded to, where the Lab has it; where it cannot be had, what needs it is left out and named.
 """

@@ -1,4 +1,4 @@
-"""Do the attacks stay quiet where there is nothing to see, and speak where there is? On digits, pooled and split anew each time.
+"""Check that the attacks find planted leaks and report none where there is none. On digits, pooled and split anew each time.
 
     python -m benchmarks.attack_calibration [--repeats 100]
 
@@ -53,17 +53,21 @@ def resplit(dataset: Dataset, seed: int, train_count: int | None = None) -> Data
 
 
 def retrained(split: Split, seed: int, config: TrainConfig = QUICK) -> Net:
-    """A model trained on D_r alone, from its own initial weights."""
+    """Return a model trained on D_r alone, from its own initial weights."""
     rest = replace(split, dataset=replace(split.dataset, train=split.remain), remain_rows=torch.arange(0))
     return train(rest, seed=seed, config=config)
 
 
 def attacked(split: Split, models: list[Net], seed: int) -> dict[str, AttackResult]:
-    """Every attack on the first of ``models``; the others are its retrained references."""
+    """Run every attack on the first of ``models``; the others are its retrained references."""
     sample, size = EvaluationSample(split, seed), EvalConfig().batch_size
     scores = []
     for model in models:
-        parts = {"remain": split.train.take(sample.remain), "forget": split.train.take(sample.forget), "test": split.test.take(sample.test)}  # fmt: skip
+        parts = {
+            "remain": split.train.take(sample.remain),
+            "forget": split.train.take(sample.forget),
+            "test": split.test.take(sample.test),
+        }
         said = {k: outputs(model, v, batch_size=size).probabilities for k, v in parts.items()}
         scores.append(scores_of(answers_of(model, sample, said, size)))
     counts = len(sample.sets.members), len(sample.sets.non_members)
@@ -76,7 +80,7 @@ def attacked(split: Split, models: list[Net], seed: int) -> dict[str, AttackResu
 def null(
     task: str, repeats: int, *, others: int = 2, config: TrainConfig = QUICK
 ) -> tuple[Counter[str], Counter[str]]:
-    """Repeats in which the interval covers 0.5, by attack: with the variance between models, and without."""
+    """Count the repeats in which the interval covers 0.5, by attack: with the variance between models, and without."""
     digits = load("digits")
     covers: Counter[str] = Counter()
     alone: Counter[str] = Counter()
@@ -90,7 +94,7 @@ def null(
 
 
 def overfitted(seed: int = 0, epochs: int = 60) -> dict[str, AttackResult]:
-    """200 images, 60 % mislabelled, many epochs, no weight decay: the mislabelled ones were learned by heart."""
+    """Attack a model that learned its wrong labels by heart: 200 images, 60 % mislabelled, many epochs, no weight decay."""
     data = resplit(load("digits"), seed, 200)
     split = forget_noisy(data, range(10), 0.6, seed=seed)
     config = TrainConfig("digits-cnn", epochs=epochs, batch_size=32, lr=3e-3, weight_decay=0.0)
@@ -98,7 +102,7 @@ def overfitted(seed: int = 0, epochs: int = 60) -> dict[str, AttackResult]:
 
 
 def planted(kind: str, count: int, seed: int = 0) -> list[tuple[str, float, float, float, float]]:
-    """Rows of (figure, before unlearning, of a model retrained once more, low and high end of the band of ``count`` retrained)."""
+    """Return rows of (figure, before unlearning, of a model retrained once more, low and high end of the band of ``count`` retrained)."""
     split = plant(load("digits"), kind, seed=seed)
     model = train(split, seed=seed)
     known = references(split, model, count=count, seed=seed)

@@ -22,7 +22,7 @@ FIRST = 20  # batches that are not timed: a worker fills its queue while it star
 
 
 def timed_ms(draw: Callable[[], Any], count: int) -> tuple[float, float]:
-    """Milliseconds to a batch: the mean, and the median."""
+    """Return the milliseconds to a batch: the mean and the median."""
     for _ in range(FIRST):
         draw()
     took = []

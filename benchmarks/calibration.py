@@ -1,4 +1,4 @@
-"""Does a retrained model lie inside the band of other retrained models as often as it should? On digits, for each figure.
+"""Measure how often a retrained model lies inside the band of other retrained models. On digits, for each figure.
 
     python -m benchmarks.calibration [--models 20] [--draws 6]
 
@@ -27,7 +27,7 @@ BAND_OF = (5, 3)
 
 
 def splits() -> Iterator[tuple[str, Split]]:
-    """Class removal of two classes, data removal and noisy labels, each the paper's."""
+    """Yield class removal of two classes, data removal and noisy labels, as in the paper."""
     digits = load("digits")
     for c in (0, 3):
         yield f"class {c}", forget_classes(digits, [c], seed=0)
@@ -36,7 +36,7 @@ def splits() -> Iterator[tuple[str, Split]]:
 
 
 def coverage(split: Split, models: int, draws: int, *, seed: int = 0) -> dict[tuple[str, int], list[bool]]:
-    """By figure and size of the band: whether a retrained model lay inside, ``draws`` times for each of them."""
+    """Return by figure and size of the band whether a retrained model lay inside, ``draws`` times for each model."""
     model = run_to_end(original(split, seed=seed))
     known = references(split, model, count=models, seed=seed)
     judge = Evaluator(split, model, known, seed=seed)
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def share(hits: list[bool]) -> str:
-    """In percent, or a dash."""
+    """Return a share in percent, or a dash."""
     return f"{100 * sum(hits) / len(hits):.1f}" if hits else "–"
 
 

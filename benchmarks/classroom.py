@@ -76,7 +76,7 @@ def again(page: Any) -> None:
 
 
 def opened(browser: Any, url: str, number: int, problems: list[str]) -> Any:
-    """A browser of its own, its errors noted."""
+    """Open a browser that notes its errors."""
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.on("pageerror", lambda e: problems.append(f"browser {number}: {e}"))
     page.on(

@@ -20,8 +20,22 @@ from core.runs.setup import Setup, usual_classes
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
 
-TABLE = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "js", "commonest_share", "auc_learned", "cka_retrained",
-         "relearn", "average_gap", "seconds", "steps")  # fmt: skip
+TABLE = (
+    "train_r",
+    "train_f",
+    "test",
+    "test_r",
+    "test_f",
+    "clean_f",
+    "js",
+    "commonest_share",
+    "auc_learned",
+    "cka_retrained",
+    "relearn",
+    "average_gap",
+    "seconds",
+    "steps",
+)
 REFERENCES = {"digits": 5, "mnist": 2}
 
 
@@ -87,7 +101,7 @@ def _stopped(comparison: Comparison) -> str:
 
 
 def _lost(summary: Summary) -> str:
-    """Where each loses to doing nothing, in words."""
+    """Say where each method loses to doing nothing."""
     lines = ["Of these figures, doing nothing is nearer to the retrained models than:\n"]
     for line in summary.lines:
         if line.method in ("references", "nothing"):

@@ -1,4 +1,4 @@
-"""How the fast form of class removal on MNIST was chosen: python -m benchmarks.fast_settings --data-dir DIR [--seeds 100,101] [--classes 0,5,8]
+"""Choose the fast form of class removal on MNIST: python -m benchmarks.fast_settings --data-dir DIR [--seeds 100,101] [--classes 0,5,8]
 
 For each candidate, over all seeds and classes: the change of Test_r against the original (mean and worst), Train_f (mean and worst), and the CPU seconds
 of VAEs and unlearning. No figure is reported from these seeds.

@@ -1,4 +1,4 @@
-"""What watching costs: the share of a run that goes into measuring its frames, at the Lab's default cadence, and what a frame is made of.
+"""Measure the cost of frames: their share of a run at the Lab's default cadence, and the parts of one frame.
 
     python -m benchmarks.frame_cost [--dataset mnist] [--data-dir DIR] [--classes 0] [--old]
 
@@ -45,8 +45,10 @@ def main() -> None:
         total = time.thread_time() - start
         measure, place = parts(observer, model)
     frames = len(run.frames) - 1
-    print(f"{split.dataset.title}, class {args.classes}, {len(run.steps)} steps, {frames} frames of {config.max_points:,} points "
-          f"and {config.max_test:,} test images; one thread of {machine()}\n")  # fmt: skip
+    print(
+        f"{split.dataset.title}, class {args.classes}, {len(run.steps)} steps, {frames} frames of {config.max_points:,} points "
+        f"and {config.max_test:,} test images; one thread of {machine()}\n"
+    )
     print("| CPU seconds of | seconds | share |\n|---|---|---|")
     for what, seconds in (("VAEs and unlearning", total - look.seconds), ("frames", look.seconds)):
         print(f"| {what} | {seconds:.1f} | {100 * seconds / total:.1f} % |")
@@ -70,7 +72,7 @@ class Watched(Observer):
 
 
 def parts(observer: Observer, model: torch.nn.Module) -> tuple[float, float]:
-    """Seconds of one frame's forward passes and numbers, and of placing it; best of three."""
+    """Return the seconds of one frame's forward passes and numbers, and of placing it; best of three."""
 
     def best(work: Callable[[], object]) -> float:
         found = []

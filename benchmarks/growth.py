@@ -1,4 +1,4 @@
-"""How LAF's cost grows: python -m benchmarks.growth --data-dir DIR
+"""Measure how LAF's cost grows: python -m benchmarks.growth --data-dir DIR
 
 With the number of images (MNIST, 1,000 to 60,000), the size of the representation, and the points on the map; CPU seconds of one thread.
 """
@@ -23,12 +23,12 @@ from core.projection.projection import Projection
 
 
 def part(mnist: Dataset, count: int) -> Dataset:
-    """The first ``count`` training images."""
+    """Return the first ``count`` training images."""
     return changed(mnist, train=mnist.train.take(torch.arange(count)))
 
 
 def seconds(run: Run) -> tuple[float, float]:
-    """CPU seconds of the preset's VAEs and of its steps; what comes before the first step is the VAEs'."""
+    """Return the CPU seconds of the preset's VAEs and of its steps. Time before the first step counts as the VAEs'."""
     start = time.thread_time()
     run.advance()
     begun = time.thread_time()

@@ -1,4 +1,4 @@
-"""What the balance of the losses, states and keeping a run on disk cost together: python -m benchmarks.keeping [--data-dir DIR] [--steps N]"""
+"""Measure the cost of the balance of losses, of states and of keeping a run on disk: python -m benchmarks.keeping [--data-dir DIR] [--steps N]"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How soon a lasso over 2,000 points is answered: python -m benchmarks.lasso
+"""Measure the time until a lasso over 2,000 points is answered: python -m benchmarks.lasso
 
 On the Lab's own page, in a real Chromium: from the release of the button to the server's word that it holds the ids, while the map
 is still, zoomed, and while a run plays at ten frames a second.
@@ -22,7 +22,7 @@ ANSWER = """root => {
 
 
 def lasso(page, share: float) -> None:
-    """A wavy outline around the middle of the map, drawn with shift held."""
+    """Draw a wavy outline around the middle of the map, with shift held."""
     box = page.locator(".map-view .stage > canvas").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.keyboard.down("Shift")

@@ -1,4 +1,4 @@
-"""Whether the checks of the lessons pass with seeds that nobody tuned them on: python -m benchmarks.lessons [--seeds 101,102,103,104,105] [--lessons 1,2]
+"""Check that the lessons pass with seeds on which they were not tuned: python -m benchmarks.lessons [--seeds 101,102,103,104,105] [--lessons 1,2]
 
 Each lesson is played as its buttons and solutions play it, one process a core; lessons that keep their seed for everybody are played once.
 """

@@ -41,7 +41,7 @@ def resident_mb(process: int | str = "self") -> float:
 
 
 def alone(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
-    """Steps and megabytes, in this process; a page's packets are looked at as a page does."""
+    """Return steps and megabytes of a run in this process, with a page's packets made."""
     os.environ["LAF_HOME"] = home
     split = forget_classes(load("digits"), [0])
     model = train(split)
@@ -59,7 +59,7 @@ def alone(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
 
 
 def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
-    """Steps and megabytes of the server, of the page's script and on disk, while the page plays the run."""
+    """Return steps and megabytes of the server, of the page's script and on disk, while the page plays the run."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import FLAGS, Page, Server, _chromium
@@ -91,7 +91,7 @@ def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
 
 
 def on_disk_mb(home: str) -> float:
-    """Of all kept runs."""
+    """Return the megabytes of all kept runs."""
     return sum(p.stat().st_size for p in Path(home, "runs").rglob("*") if p.is_file()) / 1e6
 
 
@@ -112,7 +112,9 @@ def main() -> None:
             print(f"| {step:,} | " + " | ".join(f"{v:,.0f}" for v in values) + " |", flush=True)
     warm = seen[int(WARM * PARTS) - 1 :]
     low, high = min(warm), max(warm)
-    print(f"\nthe {names[0]} after the first quarter: {low:,.0f} to {high:,.0f} MB, ±{50 * (high - low) / (high + low) * 2:.1f} %")  # fmt: skip
+    print(
+        f"\nthe {names[0]} after the first quarter: {low:,.0f} to {high:,.0f} MB, ±{50 * (high - low) / (high + low) * 2:.1f} %"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""LAF written straight from its formulas, with nothing made faster: the yardstick of every speed that is reported.
+"""LAF written from its formulas without optimisation: the baseline of every reported speed.
 
 In-memory batches, and otherwise as one would write it down: the representation is computed anew for every batch of every epoch of the
-VAEs, each step asks the teacher again and sends the two batches through the net apart, the VAEs collect gradients that nobody uses, two
+VAEs, each step asks the teacher again and sends the two batches through the net apart, the VAEs collect unused gradients, two
 Adams walk over all parameters, tensors lie in PyTorch's usual layout. It draws the same random numbers in the same order as the Lab's
 own LAF, so that both can be compared step by step. It lives here and nowhere else; the product's code is core/methods/laf/laf.py.
 """
@@ -25,7 +25,7 @@ from core.training.batches import Batches
 
 @dataclass
 class Plain:
-    """What a plain run leaves: the unlearned model, both losses of each step, and CPU seconds of each stage."""
+    """The result of a plain run: the unlearned model, both losses of each step, and CPU seconds of each stage."""
 
     model: nn.Module
     losses: list[tuple[float, float]] = field(default_factory=list)  # L_UE and L_RA, batch sums
@@ -40,7 +40,7 @@ def phi(m: Tensor) -> Tensor:
 def fit_vae(
     model: Net, x: Tensor, config: LAFConfig, *, seed: int, stage: str, most: int | None = None
 ) -> tuple[VAE, int]:
-    """One VAE and how many batches it took, at most ``most``; the representation is computed anew for every batch of every epoch."""
+    """Train one VAE; return it and its number of batches, at most ``most``. The representation is computed anew for every batch."""
     vae = VAE.build(model.width, config.vae.latent, config.vae.output, seed=seed, name=stage).to(x.device)
     optimiser = torch.optim.Adam(vae.parameters(), lr=config.vae.lr)
     order = Batches(len(x), config.vae.batch_size, seeding.derive(seed, stage), "order")
@@ -67,7 +67,7 @@ def plain_laf(
     most_steps: int | None = None,
     most_batches: int | None = None,
 ) -> Plain:
-    """LAF on ``split``; stops after ``most_steps`` pairs of batches, and each VAE after ``most_batches``, where given."""
+    """Run LAF on ``split``; stop after ``most_steps`` pairs of batches, and each VAE after ``most_batches``, where given."""
     model = copy.deepcopy(model).eval()
     for p in model.parameters():
         p.data = p.data.clone(memory_format=torch.contiguous_format)

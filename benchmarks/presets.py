@@ -59,7 +59,7 @@ class Measured:
     steps: int = 0
 
     def figure(self, name: str) -> float | None:
-        """One number by its name; accuracies and shares in percent."""
+        """Return one number by its name; accuracies and shares in percent."""
         if name in (*ACCURACIES, "commonest_share"):  # planted is a probability
             value = getattr(self.reading, name)
             return None if value is None else 100 * value
@@ -84,7 +84,7 @@ class Bench:
     originals: dict[tuple[str, int], tuple[Net, float]] = field(default_factory=dict)
 
     def split(self, request: Request, seed: int) -> Split:
-        """What is forgotten; but for class removal each seed draws its own images."""
+        """Return the split of a forget request. Except in class removal, each seed draws its own images."""
         data = load(self.dataset, data_dir=self.data_dir)
         if self.task == "planted":
             return Setup(plant=list(PLANTS)[request[0]], seed=seed).split(data)
@@ -95,7 +95,7 @@ class Bench:
         return Setup(task=self.task, classes=request, seed=0 if self.task == "class" else seed).split(data)
 
     def original(self, request: Request, seed: int) -> tuple[Net, float]:
-        """g_D and the seconds it took; one for all requests of a seed that leave D as it is."""
+        """Return g_D and its training seconds. All requests of a seed that leave D as it is share one g_D."""
         split = self.split(request, seed)
         key = (split.dataset.fingerprint, seed)
         if key not in self.originals:
@@ -105,7 +105,7 @@ class Bench:
         return self.originals[key]
 
     def retrained(self, request: Request, split_seed: int, seed: int) -> tuple[Reading, float]:
-        """A model retrained with ``seed`` (its weights and batches) on the split of ``split_seed``, and its seconds."""
+        """Return a model retrained with ``seed`` (its weights and batches) on the split of ``split_seed``, and its seconds."""
         key = (request, 0 if self.task == "class" else split_seed, seed)  # class removal draws nothing
         if key not in self.kept:
             split = self.split(request, split_seed)
@@ -117,7 +117,7 @@ class Bench:
         return self.kept[key]
 
     def begin(self, seed: int) -> Net:
-        """The initial weights of ``seed``: all that retraining takes from an original."""
+        """Return the initial weights of ``seed``: all that retraining takes from an original."""
         data = load(self.dataset, data_dir=self.data_dir)
         config = TrainConfig.preset(data.family, self.task)
         model = build(config.net, data.shape, len(data.classes), seed=seed)
@@ -135,7 +135,7 @@ class Bench:
         return mean(jensen_shannon(reading.forget_probabilities, q) for q in p) if p else None
 
     def baselines(self, request: Request, seed: int) -> dict[str, Measured]:
-        """The rows that do not depend on LAF's settings."""
+        """Return the rows that do not depend on LAF's settings."""
         model, seconds = self.original(request, seed)
         before = FrameEvaluator(self.split(request, seed), full=True).measure(model).reading
         gold, gold_seconds = self.retrained(request, seed, seed)
@@ -145,7 +145,7 @@ class Bench:
         }
 
     def run(self, name: str, request: Request, seed: int, config: Any = None) -> Measured:
-        """One run of LAF or LAF+R to its end, by its preset unless told; its first step comes with the two VAEs."""
+        """Run LAF or LAF+R to its end, by its preset unless told. The time of the first step includes the two VAEs."""
         split = self.split(request, seed)
         config = config or preset_of(name, split)
         run = Run(method(name, config), self.original(request, seed)[0], split, seed=seed)
@@ -166,7 +166,7 @@ def average(cases: Cases, row: str, name: str) -> float | None:
 
 
 def worst(cases: Cases, row: str) -> str:
-    """The largest Train_f that a single run left, in percent."""
+    """Return the largest Train_f of a single run, in percent."""
     return show(max(case[row].figure("train_f") or 0.0 for case in cases.values()), 1)
 
 
@@ -180,13 +180,20 @@ def cell(cases: Cases, row: str, name: str, digits: int = 1) -> str:
 
 
 COLUMNS = {
-    "train_r": "Train_r", "train_f": "Train_f", "worst": "worst", "clean_f": "true labels of D_f", "planted": "planted sign",
-    "test": "Test", "test_r": "Test_r", "test_f": "Test_f", "commonest_share": "commonest answer",
-}  # fmt: skip
+    "train_r": "Train_r",
+    "train_f": "Train_f",
+    "worst": "worst",
+    "clean_f": "true labels of D_f",
+    "planted": "planted sign",
+    "test": "Test",
+    "test_r": "Test_r",
+    "test_f": "Test_f",
+    "commonest_share": "commonest answer",
+}
 
 
 def overview(cases: Cases) -> str:
-    """One line a model; columns that nothing was measured for are left out."""
+    """Return one line for each model, without columns that were not measured."""
     some = [k for k in COLUMNS if k == "worst" or average(cases, "original", k) is not None]
     head = [*(COLUMNS[k] for k in some), "JS to retrained", "attack AUC (95 % of one run)"]
     lines = [["", *head, "train, CPU s", "VAEs", "unlearn"]]
@@ -199,7 +206,7 @@ def overview(cases: Cases) -> str:
 
 
 def rows(cases: Cases) -> list[str]:
-    """The rows that were measured."""
+    """Return the rows that were measured."""
     return [row for row in ROWS if all(row in case for case in cases.values())]
 
 
@@ -219,7 +226,7 @@ def by_request(cases: Cases, names: dict[Request, str], first: str) -> str:
 
 
 def doing_nothing(cases: Cases) -> str:
-    """The figures in which the untouched original is nearer to retraining than LAF is."""
+    """Return the figures in which the untouched original is nearer to retraining than LAF is."""
     said = []
     for name in (*ACCURACIES, "commonest_share", "js", "auc"):
         before, gold, laf = (average(cases, row, name) for row in ("original", "retrained", "laf"))
@@ -231,7 +238,7 @@ def doing_nothing(cases: Cases) -> str:
 
 
 def gaps(cases: Cases) -> str:
-    """How far LAF's mean accuracies are from the retrained models', in points; the task's promise is about these."""
+    """Return the distances of LAF's mean accuracies from the retrained models', in points."""
     known = [(n, average(cases, "laf", n), average(cases, "retrained", n)) for n in ACCURACIES]
     return "LAF less retrained, points: " + ", ".join(
         f"{name} {laf - gold:+.2f}" for name, laf, gold in known if laf is not None and gold is not None
@@ -239,7 +246,7 @@ def gaps(cases: Cases) -> str:
 
 
 def tune(bench: Bench, requests: list[tuple[int, ...]]) -> str:
-    """The grid, ranked by the largest gap of an accuracy to retraining in whole points, then by JS."""
+    """Return the grid, ranked by the largest gap of an accuracy to retraining in whole points, then by JS."""
     preset = LAFConfig.preset(bench.dataset, bench.task)
     names = ("train_r", "train_f", "test_r" if bench.task == "class" else "test")
     base = {(c, s): bench.baselines(c, s) for c, s in product(requests, bench.seeds)}
@@ -257,12 +264,12 @@ def tune(bench: Bench, requests: list[tuple[int, ...]]) -> str:
 
 
 def show(value: float | None, digits: int) -> str:
-    """A figure, or a dash where there is none."""
+    """Return a figure as text, or a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
 def markdown(lines: list[list[str]]) -> str:
-    """A Markdown table; the first line is its head."""
+    """Return a Markdown table; the first line is its head."""
     rows = ["| " + " | ".join(line) + " |" for line in lines]
     return "\n".join([rows[0], "|" + "---|" * len(lines[0]), *rows[1:]])
 
@@ -313,7 +320,7 @@ def main() -> None:
 
 
 def requests(task: str, classes: tuple[str, ...], wanted: tuple[int, ...] | None) -> dict[Request, str]:
-    """What is asked for, one after the other, and its name."""
+    """Yield each forget request and its name."""
     if task == "class":
         return {(c,): classes[c] for c in (wanted or range(len(classes)))}
     if task == "planted":

@@ -1,4 +1,4 @@
-"""Where each millisecond of LAF on MNIST goes, against what its multiplications take at the core's peak: python -m benchmarks.profile --data-dir DIR
+"""Measure each part of LAF on MNIST beside the time of its multiplications at the core's peak: python -m benchmarks.profile --data-dir DIR
 
 One thread, CPU time; the paper's settings, a trained model that forgets class 0. Parts are taken one by one between real steps, so that they find the caches as a run leaves them.
 """
@@ -33,7 +33,7 @@ STEPS = 40
 
 @contextmanager
 def timed(parts: dict[str, tuple[Any, str]]) -> Iterator[dict[str, float]]:
-    """CPU seconds inside each of the functions: title -> (owner, name); they are put back at the end."""
+    """Measure the CPU seconds inside each of the functions (title -> (owner, name)); restore the functions at the end."""
     spent: dict[str, float] = defaultdict(float)
     usual = {
         title: owner[name] if isinstance(owner, dict) else getattr(owner, name)
@@ -64,7 +64,7 @@ def timed(parts: dict[str, tuple[Any, str]]) -> Iterator[dict[str, float]]:
 
 
 def ms(work: Callable[[], Any], count: int = 20) -> float:
-    """The best of five means."""
+    """Return the best of five means, in milliseconds."""
     work()
     best = 9.0
     for _ in range(5):
@@ -122,7 +122,7 @@ def by_layer(extractor: nn.Module, x: Tensor, peak: float) -> None:
 
 
 def by_part(run: Run, peak: float) -> None:
-    """A step's parts, as a run makes them."""
+    """Measure the parts of a step as a run makes them."""
     parts: dict[str, tuple[Any, str]] = {
         "step": (laf.LAF, "step"),
         "two batches drawn, as floats": (laf_step.Batch, "draw"),
@@ -148,7 +148,7 @@ def by_part(run: Run, peak: float) -> None:
 
 
 def by_batch(fit: VAETrainer, e: Tensor, peak: float) -> None:
-    """A minibatch of the VAE of D."""
+    """Measure a minibatch of the VAE of D."""
     weights = sum(layer.weight.numel() for layer in fit.vae.linears)
     gflop = 6e-9 * weights * fit.config.batch_size
     print(
@@ -180,9 +180,14 @@ def main() -> None:
     by_layer(model.extractor, split.train.floats(slice(0, 64)), peak)
     state = run._state
     fit = VAETrainer.start(
-        len(state.representations), model.width, replace(config.vae, epochs=10**6), state.representations.device,
-        seed=0, stage="vae", title="VAE of D",
-    )  # fmt: skip
+        len(state.representations),
+        model.width,
+        replace(config.vae, epochs=10**6),
+        state.representations.device,
+        seed=0,
+        stage="vae",
+        title="VAE of D",
+    )
     by_batch(fit, state.representations, peak)
 
 

@@ -30,7 +30,7 @@ Step = Callable[[Array, Array, int], Array]  # previous map, representations, fr
 
 
 def trajectory(name: str, data_dir: str | None) -> tuple[Array, np.ndarray]:
-    """Representations (FRAMES + 1, N, d) while class 0 is forgotten, and which of the N are (N,)."""
+    """Return the representations (FRAMES + 1, N, d) while class 0 is forgotten, and the mask (N,) of the forgotten."""
     split = forget_classes(load(name, data_dir=data_dir), [0])
     config = TrainConfig.preset(name)
     model = train(split, config=replace(config, epochs=1) if name == "mnist" else config)
@@ -51,7 +51,7 @@ def kept(e: Array, positions: Array, rows: np.ndarray) -> float:
 
 
 def judge(step: Step, start: Projection, frames: Array, forgotten: np.ndarray, chained: bool) -> list[float]:
-    """ms a frame, trustworthiness, kept, drift per frame in %, drift after the last in %."""
+    """Return ms a frame, trustworthiness, kept, drift per frame in %, drift after the last in %."""
     now, ms, trust, near = start.positions, [], [], []
     for k in range(1, FRAMES + 1) if chained else LOOKS:
         began = time.perf_counter()

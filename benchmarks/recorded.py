@@ -18,7 +18,7 @@ from core.runtime.scheduler import Scheduler
 
 
 def shifted_digits(count: int) -> Dataset:
-    """``count`` images: digits and, to make up the number, copies of them shifted by 1, 2, … pixels."""
+    """Return ``count`` images: digits, and copies of them shifted by 1, 2, … pixels to make up the number."""
     digits = load("digits")
     n = len(digits.train)
     turns = [digits.train.x.roll((k // 3, k % 3), dims=(2, 3)) for k in range(-(-count // n))]
@@ -62,7 +62,7 @@ class Recording(Experiment):
 
 
 def recording(umap: Any, points: int = 2000) -> Recording:
-    """A recorded class removal of about 200 frames on so many points, ready to be played."""
+    """Record a class removal of about 200 frames on so many points, ready to be played."""
     from core.data import registry
 
     made = shifted_digits(points)

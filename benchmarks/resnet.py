@@ -28,7 +28,7 @@ NAMES = ("train_r", "train_f", "test", "test_r", "test_f")
 
 
 def timed(work: Any, device: torch.device) -> tuple[Any, float]:
-    """What ``work`` gives, and its seconds: of the CPU, or those that passed until a GPU was done."""
+    """Return the result of ``work`` and its seconds: of the CPU, or wall-clock until a GPU was done."""
     if device.type == "cpu":
         start = time.process_time()
         return work(), time.process_time() - start
@@ -41,7 +41,7 @@ def timed(work: Any, device: torch.device) -> tuple[Any, float]:
 
 
 def line(what: str, model: Net, split: Split, seconds: float) -> str:
-    """One row of the table, on all images."""
+    """Return one row of the table, on all images."""
     mb = peak_memory_mb(next(model.parameters()).device)
     reading = FrameEvaluator(split, full=True).measure(model).reading
     cells = [f"{100 * (getattr(reading, name) or 0.0):.1f}" for name in NAMES]

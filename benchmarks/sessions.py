@@ -1,8 +1,8 @@
 """Several sessions playing digits at once on one server: python -m benchmarks.sessions [--counts 1,2,4] [--bare]
 
-A real server, a real Chromium with a page for each session, all on the same cores. First all play and nobody clicks: frames shown. Then they are
+A real server, a real Chromium with a page for each session, all on the same cores. First all play without clicks: frames shown. Then they are
 paused and played on in turn: clicks answered, and frames shown meanwhile. The server's memory is measured from outside. With --bare
-the runs play in this process, with nobody who looks.
+the runs play in this process, without a page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def shown(pages: list[Any]) -> list[int]:
 
 
 def rates(pages: list[Any], meanwhile: Callable[[], None]) -> list[float]:
-    """Frames a second that each page shows while ``meanwhile`` happens again and again."""
+    """Return the frames a second that each page shows while ``meanwhile`` is repeated."""
     before, start = shown(pages), time.perf_counter()
     while time.perf_counter() - start < SECONDS:
         meanwhile()
@@ -43,7 +43,7 @@ def rates(pages: list[Any], meanwhile: Callable[[], None]) -> list[float]:
 
 
 def clicked(pages: list[Any]) -> None:
-    """Each page paused and played on."""
+    """Pause each page and play on."""
     for page in pages:
         pause = page.get_by_role("button", name=re.compile("^Pause"))
         if pause.count():
@@ -54,7 +54,7 @@ def clicked(pages: list[Any]) -> None:
 
 
 def measure(pages: list[Any]) -> tuple[list[float], list[float], list[float]]:
-    """Frames a second of each page while nobody clicks, and while they are clicked; seconds until each click is answered."""
+    """Return each page's frames a second without clicks and with clicks, and the seconds until each click is answered."""
     for page in pages:
         page.get_by_role("button", name=re.compile("^Play")).click()
     for page in pages:
@@ -72,7 +72,7 @@ def measure(pages: list[Any]) -> tuple[list[float], list[float], list[float]]:
 
 
 def bare(count: int) -> list[float]:
-    """Frames a second of each of ``count`` runs, played as the server plays them."""
+    """Return the frames a second of each of ``count`` runs, played as the server plays them."""
     from core.experiments.session.experiment import Experiment
     from core.runs.setup import Setup
     from dashboard.session import resources

@@ -88,12 +88,12 @@ def ours(
 
 
 def peak_mb() -> float:
-    """Of the process so far."""
+    """Return the peak memory of the process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def core_gflops() -> float:
-    """What one core multiplies at best now: a product of two 1024 x 1024 matrices."""
+    """Return the best GFLOP/s of one core now, on a product of two 1024 x 1024 matrices."""
     a = torch.randn(1024, 1024)
     best = 9.0
     for _ in range(8):
@@ -104,7 +104,7 @@ def core_gflops() -> float:
 
 
 def figures(model: Net | None, split: Split) -> str:
-    """Train_f, Test and Test_r, %."""
+    """Return Train_f, Test and Test_r in %."""
     if model is None:
         return "– | – | –"
     r = evaluate(model, split)
@@ -121,7 +121,7 @@ def row(cost: Cost, of: Cost, split: Split, peak: float) -> str:
 
 
 def on_digits(seed: int, repeats: int = 7) -> None:
-    """Class removal by the preset with a trained model given: the first run of the process, then others."""
+    """Measure class removal by the preset with a trained model given: the first run of the process, then others."""
     digits = load("digits")
     split = forget_classes(digits, [0], seed=seed)
     config = LAFConfig.preset("digits", "class")

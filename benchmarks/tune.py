@@ -87,7 +87,7 @@ class Case:
     seed: int
 
     def objective(self, config: Any, name: str) -> float:
-        """What the docstring says; infinite where the run or its result diverges."""
+        """Return the objective of the module docstring; infinite where the run or its result diverges."""
         run = Run(method(name, config), self.model, self.split, seed=self.seed)
         try:
             reading = self.evaluator.measure(finish(run)).reading
@@ -103,7 +103,7 @@ class Case:
 
 
 def sample(dataset: Dataset, seed: int) -> Dataset:
-    """At most SAMPLE of the training images."""
+    """Return at most SAMPLE of the training images."""
     n = len(dataset.train)
     if n <= SAMPLE:
         return dataset
@@ -112,7 +112,7 @@ def sample(dataset: Dataset, seed: int) -> Dataset:
 
 
 def requests(task: str, classes: int, seed: int, count: int) -> list[tuple[int, ...]]:
-    """Classes to forget; for class removal ``count`` of them, each alone, drawn by ``seed``."""
+    """Return classes to forget. In class removal ``seed`` draws ``count`` of them, each alone."""
     if task != "class":
         return [usual_classes(task, classes)]
     drawn: Tensor = torch.randperm(classes, generator=seeding.generator(seed, "tune", "classes"))[:count]
@@ -120,7 +120,7 @@ def requests(task: str, classes: int, seed: int, count: int) -> list[tuple[int, 
 
 
 def cases(dataset: Dataset, task: str) -> list[Case]:
-    """All requests of all seeds, with their models."""
+    """Return all requests of all seeds, with their models."""
     found = []
     small = len(dataset.train) <= SAMPLE
     for seed in SEEDS:
@@ -137,7 +137,7 @@ def cases(dataset: Dataset, task: str) -> list[Case]:
 
 
 def draw(name: str, generator: torch.Generator) -> Any:
-    """One candidate."""
+    """Draw one candidate."""
 
     def pick(values: tuple[Any, ...]) -> Any:
         return values[int(torch.randint(len(values), (), generator=generator))]
@@ -155,7 +155,7 @@ def draw(name: str, generator: torch.Generator) -> Any:
 
 
 def capped(name: str, config: Any, split: Split) -> Any:
-    """``config`` with as many steps as cost no more than retraining on ``split``."""
+    """Return ``config`` with as many steps as cost no more than retraining on ``split``."""
     trained = TrainConfig.preset(split.dataset.family, split.task)
     made: Any = METHODS[name]
     size = min(config.batch_size, len(split.remain_rows))
@@ -169,13 +169,13 @@ def capped(name: str, config: Any, split: Split) -> Any:
 
 
 def transferred(name: str, config: Any, case: Case) -> Any:
-    """What was found on a sample, for all images: its number of steps stays."""
+    """Return the settings found on a sample for all images: the number of steps stays."""
     made: Any = METHODS[name]
     return replace(config, steps=made(config).steps(case.split, config))
 
 
 def search(name: str, found: list[Case], candidates: int) -> tuple[Any, float, float]:
-    """The best config, its objective, and that of the paper's settings."""
+    """Return the best config, its objective, and that of the paper's settings."""
     made: Any = METHODS[name]
     dataset, task = found[0].split.dataset.name, found[0].split.task
     generator = seeding.generator(0, "tune", name, dataset, task)
@@ -194,7 +194,7 @@ def search(name: str, found: list[Case], candidates: int) -> tuple[Any, float, f
 
 
 def line(name: str, dataset: str, task: str, config: Any) -> str:
-    """One entry of FOUND: what differs from the paper's."""
+    """Return one entry of FOUND: the differences from the paper's settings."""
     made: Any = METHODS[name]
     usual = made.Config()
     own = {k: v for k, v in vars(config).items() if v != getattr(usual, k)}
@@ -202,12 +202,12 @@ def line(name: str, dataset: str, task: str, config: Any) -> str:
 
 
 def untouched(found: list[Case]) -> float:
-    """The objective of doing nothing."""
+    """Return the objective of doing nothing."""
     return mean(case.objective(None, "nothing") for case in found)
 
 
 def kept_preset(found: list[Case], dataset: str, task: str) -> float:
-    """The objective of LAF's preset, which was not searched here."""
+    """Return the objective of LAF's preset, which was not searched here."""
     return mean(case.objective(LAFConfig.preset(dataset, task), "laf") for case in found)
 
 

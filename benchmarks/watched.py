@@ -1,4 +1,4 @@
-"""What being watched costs a run, in steps per second: python -m benchmarks.watched --data-dir DIR [--points 2000] [--steps 120]
+"""Measure the cost of watching a run, in steps per second: python -m benchmarks.watched --data-dir DIR [--points 2000] [--steps 120]
 
 MNIST, class 0, as the Lab plays it: frames are made on another thread, the follow map in a process of its own. The same steps are taken
 alone, watched on the fixed map, and watched in follow mode, in turn, several times; the clock on the wall counts, since that is what a person waits for.
@@ -29,7 +29,7 @@ WAYS = ("alone", "fixed map", "follow")
 def rate(
     way: str, model: Net, split: Split, config: LAFConfig, observer: Observer, runner: Scheduler
 ) -> tuple[float, int]:
-    """Steps a second after the first one, and frames made."""
+    """Return the steps a second after the first one, and the number of frames."""
     watched = way != "alone"
     run = Run(
         LAF(config),

@@ -1,4 +1,4 @@
-"""What all tests share: a home of their own, one thread, and models trained once."""
+"""Fixtures that all tests share: a LAF_HOME, one torch thread, and models that are trained once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from core import LAF, METHODS, Run, finish, forget_classes, forget_fraction, load, train
 from tests import toys
 
+# A busy machine is slow: no example may fail for its time alone.
+settings.register_profile("laf", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("laf")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _home(tmp_path_factory):
-    """No test touches the user's own folder, and none waits for a second thread."""
+    """Keep tests out of the user's own folder, on one thread, and away from waiting for the disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAF_HOME", str(tmp_path_factory.mktemp("laf-home")))
+        patch.setattr(os, "fsync", lambda _: None)  # only a power cut would show the difference
         torch.set_num_threads(1)
         yield
 
@@ -36,25 +42,25 @@ def digits():
 
 @pytest.fixture(scope="session")
 def class_split(digits):
-    """Digits, class 0 to be forgotten."""
+    """Return digits, class 0 to be forgotten."""
     return forget_classes(digits, [0], seed=0)
 
 
 @pytest.fixture(scope="session")
 def data_split(digits):
-    """Digits, 40 % of classes 5 to 9 to be forgotten."""
+    """Return digits, 40 % of classes 5 to 9 to be forgotten."""
     return forget_fraction(digits, range(5, 10), 0.4, seed=0)
 
 
 @pytest.fixture(scope="session")
 def digits_model(class_split):
-    """The preset's original model of digits; shared, so never change it."""
+    """Return the preset's original model of digits. It is shared: do not change it."""
     return train(class_split, seed=0)
 
 
 @pytest.fixture(scope="session")
 def unlearned(digits_model, class_split):
-    """The finished run of LAF's preset on class 0."""
+    """Return the finished run of LAF's preset on class 0."""
     run = Run(LAF(), digits_model, class_split, seed=0)
     finish(run)
     return run
@@ -62,7 +68,7 @@ def unlearned(digits_model, class_split):
 
 @pytest.fixture(scope="session")
 def retrained(digits_model, class_split):
-    """The gold standard for class 0."""
+    """Return the model that was retrained without class 0."""
     return finish(Run(METHODS["retrain"](), digits_model, class_split, seed=0))
 
 
@@ -73,5 +79,5 @@ def toy_split():
 
 @pytest.fixture(scope="session")
 def toy_model(toy_split):
-    """A model of the toy data, trained in a fraction of a second; shared, so never change it."""
+    """Return a model of the toy data. It is shared: do not change it."""
     return toys.model(toy_split)

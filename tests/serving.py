@@ -1,4 +1,4 @@
-"""A server for tests: the Lab's own, in a process, with two tabs that no browser opened. Its first line says their tokens."""
+"""A program for tests: the Lab's server with two tabs that no browser opened. It prints their tokens first."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,14 @@ DASHBOARD = sorted((ROOT / "dashboard").rglob("*.py"))
 SCREENS = {"dashboard", "streamlit", "plotly"}
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
-def imported(path: Path) -> set[str]:
-    """Every module that ``path`` names in an import, wherever in the file; "from a import b" gives a and a.b."""
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
+    """Return every module that ``path`` imports, wherever in the file; "from a import b" gives a and a.b."""
     found: set[str] = set()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
@@ -28,7 +31,7 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -165,6 +168,7 @@ def test_only_the_tab_state_touches_session_state_and_query_params(path):
         }
 
 
+@functools.cache
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
     """(what is called, written out; the call)"""
     return [(ast.unparse(node.func), node) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]

@@ -46,7 +46,7 @@ _NOT_STUDENTS = ("sisa", "unroll")
 
 
 def quick(name: str, **settings: Any) -> Any:
-    """The method ``name`` with a quick config, some of its settings given."""
+    """Return the method ``name`` with a quick config and ``settings``."""
     if name == "retrain":
         return method(name, TRAIN)
     if name == "laf":
@@ -59,7 +59,7 @@ def quick(name: str, **settings: Any) -> Any:
 
 
 def original_for(unlearner: Any, of: Split, usual: Net) -> Net:
-    """``usual``, or the own original that ``unlearner`` needs."""
+    """Return ``usual``, or the own original that ``unlearner`` needs."""
     if not has_own_original(unlearner):
         return usual
     training = unlearner.train_original(of, seed=0, device="cpu")
@@ -70,7 +70,7 @@ def original_for(unlearner: Any, of: Split, usual: Net) -> Net:
 
 
 def dataset(*, per_class: int = 40, per_class_test: int = 20, classes: int = 4, noise: int = 5) -> Dataset:
-    """8x8 images of ``classes`` fixed patterns under noise; pixels in 0..16 as in digits."""
+    """Return 8x8 images of ``classes`` fixed patterns under noise; pixels in 0..16 as in digits."""
     g = torch.Generator().manual_seed(7)
     patterns = torch.randint(0, 17, (classes, 1, 8, 8), generator=g)
 
@@ -93,7 +93,7 @@ def model(of: Split) -> Net:
 
 
 def laf_run(config: LAFConfig = QUICK, *, seed: int = 0) -> Run:
-    """A LAF run made from nothing: data, model and all."""
+    """Return a LAF run with data and model of its own."""
     of = split()
     return Run(LAF(config), model(of), of, seed=seed)
 
@@ -103,7 +103,7 @@ def weights(net: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    """Equal to the bit."""
+    """Return whether all tensors are equal to the bit."""
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
@@ -118,7 +118,7 @@ class Flat:
 
 
 def alive(pid: int) -> bool:
-    """Whether process ``pid`` runs; one that has ended and waits for its parent does not."""
+    """Return whether process ``pid`` runs. A process that has ended and waits for its parent does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -127,7 +127,7 @@ def alive(pid: int) -> bool:
 
 
 def gone_within(seconds: float, pids: Iterable[int]) -> bool:
-    """Whether all of these processes end in so many seconds."""
+    """Return whether all of these processes end in so many seconds."""
     left, end = list(pids), time.monotonic() + seconds
     while (left := [pid for pid in left if alive(pid)]) and time.monotonic() < end:
         time.sleep(0.05)

@@ -34,7 +34,7 @@ def read_here(source: Path | bytes, name: str, progress) -> ParsedUpload:
 
 
 def image(size=(10, 12), mode="RGB", kind="PNG", seed=0, **options) -> bytes:
-    """A picture of noise; ``size`` is width, height."""
+    """Return a picture of noise; ``size`` is width, height."""
     draw = np.random.default_rng(seed)
     shape = (size[1], size[0]) if mode in ("L", "1") else (size[1], size[0], 3)
     made = Image.fromarray(draw.integers(0, 256, shape, dtype=np.uint8)).convert(mode)
@@ -52,7 +52,7 @@ def pack(files: dict[str, bytes], method=zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def classes(extra: dict[str, bytes] | None = None, **options) -> dict[str, bytes]:
-    """Two class folders of three small images each, and ``extra``."""
+    """Return two class folders of three small images each, and ``extra``."""
     made = {f"{c}/{i}.png": image(seed=i, **options) for c in ("cat", "dog") for i in range(3)}
     return made | (extra or {})
 
@@ -62,7 +62,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, depth: int, colour: int, *extra: bytes, row: int | None = None) -> bytes:
-    """A blank PNG whose pixels are all there; ``row`` is the bytes of one where the header lies about them."""
+    """Return a blank PNG with all its pixels; ``row`` is the bytes of a row where the header is wrong about them."""
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     line = bytes(1 + (width * depth * samples + 7) // 8 if row is None else row)
     packer = zlib.compressobj(1)
@@ -79,7 +79,7 @@ def png(width: int, height: int, depth: int, colour: int, *extra: bytes, row: in
 
 
 def scans(width: int, height: int, count: int) -> bytes:
-    """A progressive JPEG with ``count`` scans more than usual."""
+    """Return a progressive JPEG with ``count`` scans more than usual."""
     file = io.BytesIO()
     Image.new("RGB", (width, height)).save(file, "JPEG", progressive=True)
     data = file.getvalue()
@@ -88,7 +88,7 @@ def scans(width: int, height: int, count: int) -> bytes:
 
 
 def understated(size: int, claim: int) -> bytes:
-    """A zip in which one image unpacks to ``size`` bytes and claims to be ``claim``."""
+    """Return a zip in which one image unpacks to ``size`` bytes and claims to be ``claim``."""
     name = b"cat/9.png"
     made = bytearray(pack(classes({name.decode(): bytes(size)})))
     for signature, at, start in ((b"PK\x03\x04", 22, 30), (b"PK\x01\x02", 24, 46)):

@@ -1,4 +1,4 @@
-"""A real server and a real Chromium; both on this machine only."""
+"""Fixtures for tests in a real Chromium: the server, the browser, a page. Both run on this machine only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+from core.data import load
+from core.methods import LAF
+from core.runs.original_models import original
+from core.runs.reference_models import references
+from core.runs.setup import Setup
+from core.runtime.progress import run_to_end
 
 FLAGS = [
     "--headless",
@@ -50,11 +58,12 @@ class Server:
                 env=environment,
             )
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 120) -> None:
+        """Wait until the server answers."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).read()
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=10).read()
                 return
             except OSError:
                 assert self.process.poll() is None, self.log.read_text()
@@ -64,14 +73,41 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("lab"))
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder to copy as LAF_HOME: the default setup's retrained models, trained once for all pytest workers."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    prepared = shared / "prepared-home"
+    with FileLock(shared / "prepared-home.lock"):
+        if not prepared.exists():
+            making = shared / "prepared-home-in-work"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("LAF_HOME", str(making))
+                split = Setup(device="cpu").split(load("digits"))
+                references(split, run_to_end(original(split, LAF())))
+            making.rename(prepared)
+    return prepared
+
+
+@pytest.fixture
+def home(prepared_home: Path, tmp_path: Path) -> Path:
+    """Return a LAF_HOME for a server of the test's own."""
+    return Path(shutil.copytree(prepared_home, tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def server(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start the server that the tests of one pytest worker share."""
+    home = Path(shutil.copytree(prepared_home, tmp_path_factory.mktemp("lab") / "home"))
+    made = Server(home)
     made.wait()
     yield made
     made.stop()
@@ -87,9 +123,7 @@ def browser() -> Iterator[object]:
         pytest.skip(message)
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(
-        timeout=30_000
-    )  # what is expected comes in time or not at all; a busy machine is neither
+    expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
@@ -97,16 +131,19 @@ def browser() -> Iterator[object]:
 
 
 class Page:
-    """One tab, with everything that went wrong in it."""
+    """A browser tab that collects its errors and its requests.
 
-    def __init__(self, browser: object, url: str, scheme: str = "dark", *, motion: bool = True) -> None:
+    With ``motion`` points glide from frame to frame, which takes half of Chromium's computing time.
+    """
+
+    def __init__(self, browser: object, url: str, scheme: str = "dark", *, motion: bool = False) -> None:
         self.context = browser.new_context(  # type: ignore[attr-defined]
             viewport={"width": 1440, "height": 900},
             color_scheme=scheme,
             reduced_motion="no-preference" if motion else "reduce",
         )
         self.tab = self.context.new_page()
-        self.tab.set_default_timeout(60_000)
+        self.tab.set_default_timeout(90_000)
         self.problems: list[str] = []
         self.requests: list[str] = []
         self.tab.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
@@ -115,24 +152,60 @@ class Page:
         self.tab.goto(url)
 
     def button(self, prefix: str) -> object:
-        """A button by the beginning of its accessible name."""
+        """Return the button whose accessible name begins with ``prefix``."""
         import re
 
         return self.tab.get_by_role("button", name=re.compile(f"^{re.escape(prefix)}(?! ×| only)"))
 
     def wait_ready(self) -> None:
-        """Until Play can be pressed."""
+        """Wait until Play can be pressed."""
         from playwright.sync_api import expect
 
         expect(self.button("Play")).to_be_enabled(timeout=120_000)  # type: ignore[arg-type]
         self.tab.wait_for_selector(".map-view[data-ready=true]")
 
+    def play_to_end(self) -> None:
+        """Play, and wait until the last frame is shown."""
+        self.button("Play").click()  # type: ignore[attr-defined]
+        self.tab.wait_for_selector(".map-view[data-phase=done]", timeout=240_000)
+        self.tab.wait_for_timeout(500)  # the last packet may come after the phase
+        self.until(lambda: self.number("frame") == self.number("frames") - 1)
+
+    def number(self, name: str) -> int:
+        """Return a number that the map tells of itself, such as its count of frames."""
+        return int(self.tab.locator(".map-view").get_attribute(f"data-{name}"))
+
+    def until(self, is_so: Callable[[], bool], seconds: float = 90) -> None:
+        """Wait until ``is_so`` returns True. The page's policy allows no wait_for_function."""
+        end = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < end, "waited in vain"
+            self.tab.wait_for_timeout(50)
+
+    def settle(self) -> None:
+        """Wait until Streamlit runs no script."""
+        self.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+    def click_until(self, target: object, shown: object) -> None:
+        """Click ``target`` until ``shown`` appears: Streamlit loses a click that comes while it draws anew."""
+        from playwright.sync_api import TimeoutError as NotShown
+
+        for _ in range(4):
+            self.settle()
+            target.click()  # type: ignore[attr-defined]
+            try:
+                shown.wait_for(timeout=25_000)  # type: ignore[attr-defined]
+            except NotShown:
+                continue
+            return
+        raise AssertionError(f"{shown} does not appear after clicks on {target}")
+
     def value(self, key: str) -> float:
-        """A read-out as a number, from the page."""
+        """Return the number that the read-out ``key`` shows."""
         return float(self.tab.locator(f"[data-key='{key}'][data-value]").first.get_attribute("data-value"))
 
     def stats(self) -> dict[str, int]:
-        """What the browser counted of this run: frames received, shown, lost; draws."""
+        """Return the browser's counts of this run: frames received, shown, lost; draws."""
         run = self.tab.locator(".map-view").get_attribute("data-run")
         return self.tab.evaluate("run => ({...window.lafLab.store(run).stats})", run)
 
@@ -144,7 +217,7 @@ class Page:
 def open_page(browser: object) -> Iterator[object]:
     opened: list[Page] = []
 
-    def make(url: str, scheme: str = "dark", *, motion: bool = True) -> Page:
+    def make(url: str, scheme: str = "dark", *, motion: bool = False) -> Page:
         opened.append(Page(browser, url, scheme, motion=motion))
         return opened[-1]
 

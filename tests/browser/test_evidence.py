@@ -34,8 +34,19 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, o
     go(page, "Compare")
     tab = page.tab
     tab.get_by_role("button", name=re.compile("^Compare all methods")).click()
-    for name in ("Retrained from scratch", "NegGrad", "NegGrad+", "Random label", "Boundary shrink", "SISA", "Unrolling SGD",
-                 "Bad teacher", "SCRUB", "SalUn", "LAF+R"):  # fmt: skip
+    for name in (
+        "Retrained from scratch",
+        "NegGrad",
+        "NegGrad+",
+        "Random label",
+        "Boundary shrink",
+        "SISA",
+        "Unrolling SGD",
+        "Bad teacher",
+        "SCRUB",
+        "SalUn",
+        "LAF+R",
+    ):
         tab.get_by_role("button", name=re.compile(f"^{re.escape(name)}( \\(|$)")).click()
     tab.get_by_role("textbox", name="Seeds").fill("0")
     tab.get_by_role("textbox", name="Seeds").press("Enter")

@@ -66,7 +66,7 @@ def on_screen(places: dict) -> np.ndarray:
     return size / 2 + [0, 8] + (xy - middle) * scale * [1, -1]
 
 
-def wait_until(ask, seconds: float = 20) -> None:
+def wait_until(ask, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not ask():
         assert time.monotonic() < end
@@ -221,7 +221,7 @@ def test_a_box_and_a_click_without_a_drag(forget_page):
 
 
 def test_a_lasso_on_the_lab_while_it_plays_then_into_the_forget_set(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url, motion=True)
     page.wait_ready()
     the_map = Map(page)
     still = on_screen(the_map.root.evaluate(PLACES))

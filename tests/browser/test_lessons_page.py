@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,7 @@ def do_step(page, lesson, number: int) -> None:
 @pytest.mark.parametrize("lesson", LESSONS, ids=[x.id for x in LESSONS])
 def test_a_student_finishes_the_lesson(server, open_page, lesson):
     student = f"&student=s-{lesson.number}" if lesson.number == 1 else ""
-    # as students see it who asked for less motion: points in motion, which other tests look at, take half of Chromium's time
-    page = open_page(f"{server.url}/lessons?lesson={lesson.number}{student}", motion=False)
+    page = open_page(f"{server.url}/lessons?lesson={lesson.number}{student}")
     at(page, 0)
     expect(page.button("Next")).to_be_disabled()
     choose(page, lesson.prediction.choices[0], "This is my prediction")
@@ -200,11 +200,11 @@ d = 1 - \\cos\\left( e_U, e_D \\right)
 
 
 @pytest.fixture(scope="module")
-def replay_page(tmp_path_factory):
+def replay_page(prepared_home, tmp_path_factory):
     """A lesson of two short runs, played and written as the command does."""
     from dashboard.cli.main import main
 
-    home = tmp_path_factory.mktemp("replay")
+    home = Path(shutil.copytree(prepared_home, tmp_path_factory.mktemp("replay") / "home"))
     own, path = home / "tiny.toml", home / "lesson.html"
     own.write_text(TINY)
     with pytest.MonkeyPatch.context() as patch:

@@ -30,8 +30,8 @@ def ten_steps(page) -> None:
     expect(page.tab).to_have_url(re.compile("run=[0-9]{8}.*step=10"), timeout=30_000)
 
 
-def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, open_page):
-    server = Server(tmp_path)
+def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(home, open_page):
+    server = Server(home)
     server.wait()
     page = open_page(server.url)
     ten_steps(page)
@@ -41,7 +41,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(tmp_path, ope
     page.wait_ready()
     server.process.kill()  # as a crash does
     server.process.wait()
-    again = Server(tmp_path)
+    again = Server(home)
     try:
         again.wait()
         page.tab.goto(again.url)
@@ -74,9 +74,12 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     expect(page.tab.locator(".map-view")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert page.value("forget_train") == there
     page.tab.get_by_role("link", name="Runs").click()
-    page.tab.get_by_text("paused at step 10").first.click()
-    page.tab.get_by_text("Shared", exact=True).click()
-    page.tab.wait_for_timeout(1500)
+    shared = page.tab.get_by_text("Shared", exact=True)
+    page.click_until(page.tab.get_by_text("paused at step 10").first, shared)
+    page.settle()
+    shared.click()
+    page.tab.wait_for_timeout(1000)
+    page.settle()
     other = open_page(address)
     expect(other.tab.locator(".map-view")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert other.value("forget_train") == there
@@ -102,9 +105,9 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     ten_steps(page)
     page.tab.get_by_role("link", name="Runs").click()
     box = page.tab.get_by_role("checkbox").first
-    page.tab.get_by_text(
-        "paused at step 10"
-    ).first.click()  # the newest is this browser's; shared ones come after
+    page.settle()
+    # the newest is this browser's; shared ones come after
+    page.tab.get_by_text("paused at step 10").first.click()
     expect(box).to_be_checked()
     page.tab.get_by_label("Name").fill("before lunch")
     page.tab.get_by_label("Name").press("Enter")
@@ -116,8 +119,9 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=120_000)
     page.tab.get_by_role("link", name="Runs").click()
     page.tab.get_by_text("fork of step 10").wait_for()
-    page.tab.get_by_text("fork of step 10").click()
-    page.tab.get_by_text("before lunch").first.click()
+    for name in ("fork of step 10", "before lunch"):
+        page.settle()
+        page.tab.get_by_text(name).first.click()
     page.tab.get_by_role("heading", name=re.compile("beside")).wait_for()
     assert not page.problems
 
@@ -131,7 +135,9 @@ def exported(tmp_path_factory):
         split = toys.split()
         model = toys.model(split)
         observer = Observer(split, model, EvalConfig(frames=1000))
-        observer.projection = Projection.fit(observer.original.train.representations, seed=0)
+        observer.projection = Projection.fit(
+            observer.original.train.representations, seed=0, umap=toys.Flat()
+        )
         run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints())
         recorder = record(run, Setup(dataset="toy", classes=(1,)), name='</script><b>"a" & b')
         finish(run)

@@ -27,12 +27,12 @@ lr_ra = [1e-3, 2e-3]
 
 
 @pytest.fixture
-def server_with_study(tmp_path):
+def server_with_study(home):
     """A server whose home has a finished study."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAF_HOME", str(tmp_path))
+        patch.setenv("LAF_HOME", str(home))
         StudyRun(parse_study(QUICK, "two-temperatures"), workers=1).run()
-    server = Server(tmp_path)
+    server = Server(home)
     server.wait()
     yield server
     server.stop()

@@ -19,8 +19,8 @@ MARK = "zebra"
 
 
 @pytest.fixture
-def classroom(tmp_path):
-    made = Server(tmp_path, "--classroom", "--sessions", "2")
+def classroom(home):
+    made = Server(home, "--classroom", "--sessions", "2")
     made.wait()
     yield made
     made.stop()
@@ -68,7 +68,8 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
     other.tab.keyboard.press("Escape")
     for name in ("Runs", "Studies", "Forget set", "Lessons", "Compare"):
         to(other, name)
-        other.tab.wait_for_timeout(1500)
+        other.tab.wait_for_timeout(1000)
+        other.settle()
         assert MARK not in other.tab.content()
         assert words["run"] not in other.tab.content()
         assert line not in other.tab.content()
@@ -90,12 +91,15 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
     assert said[2] == said[3]
 
     to(owner, "Runs")
-    owner.tab.get_by_text("paused at step 10").first.click()
-    owner.tab.get_by_text("Shared", exact=True).click()
-    owner.tab.wait_for_timeout(1500)
+    shared = owner.tab.get_by_text("Shared", exact=True)
+    owner.click_until(owner.tab.get_by_text("paused at step 10").first, shared)
+    owner.settle()
+    shared.click()
+    owner.tab.wait_for_timeout(1000)
+    owner.settle()
     to(other, "Runs")
-    other.tab.get_by_text("paused at step 10").first.click()
-    other.tab.get_by_role("button", name="Fork", exact=True).wait_for()
+    fork = other.tab.get_by_role("button", name="Fork", exact=True)
+    other.click_until(other.tab.get_by_text("paused at step 10").first, fork)
     expect(other.tab.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
     expect(other.tab.get_by_label("Name")).to_have_count(0)
     assert "Traceback" not in classroom.log.read_text()
@@ -106,9 +110,15 @@ def test_the_room_is_full_for_one_tab_too_many(classroom, open_page):
     said = ["The room is full" in whole(page) for page in pages]
     assert sum(said) == 1
     pages[said.index(False)].close()
-    pages[said.index(True)].tab.wait_for_timeout(1500)
-    pages[said.index(True)].tab.get_by_role("button", name="Try again").click()
-    pages[said.index(True)].wait_ready()
+    waiting = pages[said.index(True)]
+    again = waiting.tab.get_by_role("button", name="Try again")
+    for _ in range(30):  # until the server has noticed that the other tab is gone
+        waiting.tab.wait_for_timeout(1500)
+        waiting.settle()
+        if not again.count():
+            break
+        again.click()
+    waiting.wait_ready()
     assert "Traceback" not in classroom.log.read_text()
 
 

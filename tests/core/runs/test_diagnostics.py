@@ -25,9 +25,9 @@ DATA = LAFConfig.preset("digits", "data")
 
 @pytest.fixture(scope="module")
 def lab(class_split, digits_model):
-    """Plays settings on class 0 and gives the run and its alarms, with five retrained models."""
+    """Plays settings on class 0 and gives the run and its alarms, with three retrained models."""
     observer = Observer(class_split, digits_model, EvalConfig.preset("digits"), seed=0)
-    theirs = [observer.look(r.model).reading for r in references(class_split, digits_model, seed=0)]
+    theirs = [observer.look(r.model).reading for r in references(class_split, digits_model, count=3, seed=0)]
     return lambda config, seed=0: played(class_split, digits_model, observer, theirs, config, seed)
 
 
@@ -36,7 +36,7 @@ def data_lab(data_split):
     """The same for data removal."""
     model = train(data_split, seed=0)
     observer = Observer(data_split, model, EvalConfig.preset("digits"), seed=0)
-    theirs = [observer.look(r.model).reading for r in references(data_split, model, seed=0)]
+    theirs = [observer.look(r.model).reading for r in references(data_split, model, count=3, seed=0)]
     return lambda config: played(data_split, model, observer, theirs, config)
 
 
@@ -56,7 +56,7 @@ def named(found: list[Alarm], name: str) -> Alarm:
 
 
 def test_the_preset_of_class_removal_raises_no_alarm(lab):
-    assert [lab(PRESET, seed)[1] for seed in range(3)] == [[], [], []]
+    assert [lab(PRESET, seed)[1] for seed in range(2)] == [[], []]
 
 
 def test_l_ue_alone_falls_without_forgetting(lab):

@@ -322,15 +322,15 @@ def test_pings_without_end_pile_up_no_answers(server):
         page.settimeout(5)
         pings = frame(0x89, bytes(125)) * 5000
         with suppress(OSError):  # a server that takes no more is as good
-            for _ in range(250):  # 160 MB
+            for _ in range(120):  # 75 MB, and more as objects
                 page.sendall(pings)
 
 
 @needs_proc
-def test_a_thousand_lines_to_one_run_leave_one(server):
+def test_hundreds_of_lines_to_one_run_leave_one(server):
     with undisturbed(server), ExitStack() as opened:
         page = opened.enter_context(server.line(server.tokens[0]))
-        for _ in range(1000):
+        for _ in range(250):
             before, page = page, opened.enter_context(server.line(server.tokens[0]))
             assert closed_with(before) == TAKEN_OVER
         assert first_packet(page)["run"] == server.tokens[0]
@@ -453,6 +453,7 @@ def test_asked_to_stop_it_pauses_what_plays_and_ends_with_0(tmp_path, monkeypatc
     from core.runs.storage import list_runs
 
     server = Server(tmp_path, plays=True)
+    left = children_of_map(server)
     with (
         server.line(server.tokens[0]) as page,
         server.stream(subprotocols=["streamlit"]),
@@ -464,8 +465,9 @@ def test_asked_to_stop_it_pauses_what_plays_and_ends_with_0(tmp_path, monkeypatc
         assert closed_with(page) == 1012  # the server restarts: the page opens its line again
         code = server.process.wait(30)
     assert code == 0
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 30
     server.process.stdout.close()
+    assert toys.gone_within(30, left)
     assert "Traceback" not in server.log.read_text()
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
     runs, broken = list_runs(BROWSER)
@@ -484,16 +486,23 @@ def children(pid: int) -> list[int]:
     return found
 
 
-@needs_proc
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_no_process_outlives_the_server(tmp_path, how):
-    server = Server(tmp_path)
-    end = time.monotonic() + 60
-    while not (left := children(server.process.pid)):  # the map's, which compiles now
+def children_of_map(server) -> list[int]:
+    """Wait until the server has started its map process; return its children."""
+    if not Path("/proc/self/stat").exists():
+        return []
+    end = time.monotonic() + 120
+    while not (found := children(server.process.pid)):
         assert time.monotonic() < end
         time.sleep(0.1)
-    server.end(how)
-    assert toys.gone_within(5, left)
+    return found
+
+
+@needs_proc
+def test_no_process_outlives_a_server_that_was_killed(tmp_path):
+    server = Server(tmp_path)
+    left = children_of_map(server)
+    server.end(signal.SIGKILL)
+    assert toys.gone_within(30, left)
 
 
 def test_a_stop_before_it_serves_is_a_stop_too(tmp_path):

@@ -11,6 +11,7 @@ import scipy.stats  # noqa: F401 - first imported by the page's thread, its "_te
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.experiments.session import reference_pool
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
@@ -27,7 +28,9 @@ APP = str(Path(__file__).parents[3] / "dashboard" / "app.py")
 
 
 @pytest.fixture
-def app():
+def app(monkeypatch):
+    for module in (reference_pool, stream):  # two retrained models: what they come to is not under test here
+        monkeypatch.setattr(module, "usual_count", lambda family: 2)
     st.cache_resource.clear()
     made = AppTest.from_file(APP, default_timeout=120)
     yield made.run()
@@ -42,7 +45,7 @@ def until(app, wanted, seconds=120):
     end = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < end, [b.label for b in app.button]
-        time.sleep(0.1)
+        time.sleep(0.3)
         app.run()
 
 

@@ -63,7 +63,7 @@ def one_reader():
 
 @LINUX
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(kind=st.sampled_from(("image", "image", "zip", "npz", "csv", "weights")), seed=st.integers(0, 2**32))
 def test_a_hostile_upload_is_read_or_refused_and_the_lab_lives(kind, seed, one_reader, digits):
     draw = random.Random(seed)

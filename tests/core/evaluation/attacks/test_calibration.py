@@ -29,10 +29,10 @@ def test_trap_1_the_untouched_model_of_a_removed_class_is_near_a_half(digits_mod
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["class removal", "data removal"])
 def test_the_interval_covers_a_half_for_models_that_were_retrained(task):
-    repeats = 12
+    repeats = 8
     covers, _ = null(task, repeats, others=1, config=replace(QUICK, epochs=4))
-    # 0.95 is meant: of 60 answers, five attacks on the same models, 9 wrong ones would be far too many
-    assert sum(covers.values()) >= repeats * len(ATTACKS) - 8
+    # 95 % are meant. The five attacks see the same models, so they err together: at most one model in eight may be missed by all
+    assert sum(covers.values()) >= repeats * len(ATTACKS) - 5
 
 
 @pytest.mark.slow
@@ -44,8 +44,8 @@ def test_a_model_that_learned_wrong_labels_by_heart_is_found_out():
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "key"), [("duplicates", "planted"), ("canaries", "auc_loss")])
 def test_a_plant_is_seen_before_unlearning_and_not_after_retraining(kind, key):
-    rows = {name: values for name, *values in planted(kind, 4)}
+    rows = {name: values for name, *values in planted(kind, 3)}
     before, after, low, high = rows[key]
-    beyond = (high - low) / 2  # one of twenty retrained models lies outside a band of 95 %, if not far
+    beyond = (high - low) / 2  # one of twenty retrained models is outside a band of 95 %, but not far
     assert not low - beyond <= before <= high + beyond
     assert low - beyond <= after <= high + beyond
