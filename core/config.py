@@ -50,6 +50,7 @@ class TrainConfig:
     lr: float = 3e-3
     weight_decay: float = 1e-4
     augment: bool = False  # random crops and mirror images; for photographs, not for digits
+    decays: bool = False  # the rate falls to zero along half a cosine; False keeps it constant
     threads: int = 1  # a second OpenMP thread on a busy two-core machine was measured 50 times slower
 
     BOUNDS: ClassVar[dict[str, Bound]] = {

@@ -9,6 +9,7 @@ import torch
 from core.errors import RequestError
 from core.models.base import Net, allocated, initialise
 from core.models.cnn import CNN, DigitsCNN
+from core.models.small_resnet import SmallResNet
 from core.runtime import seeding
 
 
@@ -34,6 +35,7 @@ def _variant(name: str) -> Callable[[tuple[int, int, int], int], Net]:
 NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
     "digits-cnn": DigitsCNN,
     "cnn": CNN,
+    "small-resnet": SmallResNet,
     "resnet18": _resnet("ResNet18"),
     "resnet18-224": _resnet("LargeResNet18"),
     **{f"{of}-{how}": _variant(f"{of}-{how}")
