@@ -105,10 +105,10 @@ def requests(part: str, a: argparse.Namespace) -> Iterator[Row]:
     seeds, classes = numbers(a.seeds), numbers(a.classes)
     if part == "digits-class":
         for seed in seeds:
-            model = train(forget_classes(load("digits"), [0]), seed=seed)
+            digits = train(forget_classes(load("digits"), [0]), seed=seed)
             for c in classes:
                 yield measure(
-                    f"class {c}, seed {seed}", forget_classes(load("digits"), [c]), model, seed, a.references
+                    f"class {c}, seed {seed}", forget_classes(load("digits"), [c]), digits, seed, a.references
                 )
         return
     if part == "digits-noise":

@@ -52,8 +52,9 @@ GENTLER: dict[str, tuple[Rates, ...]] = {
     "data": ((3e-4, 1e-4, 5.0), (1e-4, 3e-5, 5.0)),
     "noise": ((8e-4, 4e-4, 7.0), (3e-4, 3e-4, 7.0)),
 }
-for _table in (FIRST, BOLDER, GENTLER):
-    _table["indices"] = _table["data"]  # type: ignore[index]
+FIRST["indices"] = FIRST["data"]
+BOLDER["indices"] = BOLDER["data"]
+GENTLER["indices"] = GENTLER["data"]
 QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
 BORNE = {"class": 0.97, "data": 0.97, "indices": 0.97, "noise": 0.95}  # a_r of the best reading
 
@@ -181,8 +182,7 @@ class _Search:
             return None
         if self.original.stop:
             return None  # nothing to do
-        first = self.trials[0].best
-        borne = first is not None and first.remain_agreement >= BORNE[self.task] and first.step >= QUICK
+        borne = _was_borne(self.task, self.trials[0])
         left = (BOLDER if borne else GENTLER)[self.task][len(self.trials) - 1 :]
         return left[0] if left and self._longest() >= self._steps()[0] / 2 else None
 
@@ -237,6 +237,15 @@ class _Search:
             self.task, self.seed, trial.config, tuple(self.trials), chosen, trial.best is not None, self.original.stop,
             _why(self.trials, chosen), self.seconds,
         )  # fmt: skip
+
+
+def _was_borne(task: str, trial: Trial) -> bool:
+    """Return whether D_r bore a trial well and was given time, so that bolder rates may do better."""
+    if not trial.signals:
+        return False  # it diverged
+    if trial.best is None:
+        return trial.signals[-1].remain_agreement >= BORNE[task]
+    return trial.best.remain_agreement >= BORNE[task] and trial.best.step >= QUICK
 
 
 def _is_enough(best: Signals | None) -> bool:

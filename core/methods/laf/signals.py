@@ -158,7 +158,7 @@ def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:
     there = directions(among.x)
     k = min(k, len(among))
     return torch.cat(
-        [(directions(part) @ there.T).topk(k, dim=1).indices for part in images.x.split(_ROWS)]
+        [(directions(part) @ there.T).topk(k, dim=1).indices for part in torch.split(images.x, _ROWS)]
     ).cpu()
 
 

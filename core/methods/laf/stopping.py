@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from core.methods.laf.signals import Signals
 from core.runtime import bounds
@@ -26,7 +26,9 @@ class StoppingRule:
 
     forgotten: float = 0.005  # class removal: at most this share of D_f still gets an answer to forget
     kept: float = 0.9  # at least this share of D_r keeps the original's answer, or too much was lost
-    settled: int = 6  # class removal: the first steps throw the whole model over, so no earlier reading counts
+    settled: int = (
+        6  # class removal: the first steps throw the whole model over, so no earlier reading counts
+    )
     unsure: float = 0.02  # data removal: as far may the AUC lie above 0.5
     patience: int = 3  # readings without a better one before the rule stops
 
@@ -69,6 +71,20 @@ def decide(task: str, history: Sequence[Signals], rule: StoppingRule | None = No
 def score(task: str, s: Signals) -> float:
     """Return how far a reading lies from what retraining would give, as far as signals can tell; lower is better."""
     return _AIMS[task].score(s)
+
+
+class Aim(Protocol):
+    """One task's aim: which readings meet it, how far each is from retraining, and the sentences for both."""
+
+    def met(self, s: Signals, rule: StoppingRule) -> bool: ...
+
+    def score(self, s: Signals) -> float: ...
+
+    def patience(self, rule: StoppingRule) -> int: ...
+
+    def waiting(self, s: Signals, rule: StoppingRule) -> str: ...
+
+    def reached(self, s: Signals, rule: StoppingRule) -> str: ...
 
 
 class _Class:
@@ -149,7 +165,7 @@ class _Noise:
         )
 
 
-_AIMS = {"class": _Class(), "data": _Data(), "indices": _Data(), "noise": _Noise()}
+_AIMS: dict[str, Aim] = {"class": _Class(), "data": _Data(), "indices": _Data(), "noise": _Noise()}
 
 
 def _percent(share: float) -> str:
