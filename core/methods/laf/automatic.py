@@ -44,7 +44,7 @@ FIRST: dict[str, Rates] = {
 # after a first trial that D_r bore well; and after one that cost D_r much, or was there within a few steps
 BOLDER: dict[str, tuple[Rates, ...]] = {
     "class": ((6e-3, 2e-3, 15.0), (6e-3, 1e-3, 15.0), (1e-2, 1e-4, 30.0), (6e-3, 1e-3, 30.0)),
-    "data": ((3e-3, 1e-3, 7.0),),
+    "data": ((3e-3, 1e-3, 7.0), (9e-3, 3e-3, 7.0)),
     "noise": ((4.8e-3, 2.4e-3, 15.0),),
 }
 GENTLER: dict[str, tuple[Rates, ...]] = {
@@ -81,7 +81,7 @@ class AutomaticSettings:
     trials: tuple[Trial, ...]
     chosen: int  # of ``trials``
     met: bool  # whether the chosen trial met the task's aim
-    nothing_to_do: bool  # whether the original meets it before any step
+    nothing_to_do: bool  # whether doing nothing is as near to retraining, as far as signals can tell
     reason: str  # why these settings, in one sentence
     seconds: float = field(default=0.0, compare=False)
 
@@ -168,7 +168,8 @@ class _Search:
                 pass
             self.start: dict[str, Any] = copy.deepcopy(self.state.state_dict())
             self.probe = SignalProbe(model, split, task, unseen=unseen, seed=seed)
-            self.original = decide(task, [self.probe.read(model, 0)], rule)
+            self.first = self.probe.read(model, 0)
+            self.original = decide(task, [self.first], rule)
         images = 2 * self.base.batch_size
         macs = multiply_adds(model, tuple(split.train.x.shape[1:]))
         self.step_work = _PASSES * images * macs
@@ -233,10 +234,24 @@ class _Search:
         order = [_rank(self.task, t) for t in self.trials]
         chosen = order.index(min(order))
         trial = self.trials[chosen]
+        nothing, why = self._nothing(trial)
         return AutomaticSettings(
-            self.task, self.seed, trial.config, tuple(self.trials), chosen, trial.best is not None, self.original.stop,
-            _why(self.trials, chosen), self.seconds,
+            self.task, self.seed, trial.config, tuple(self.trials), chosen, trial.best is not None, nothing,
+            why or _why(self.trials, chosen), self.seconds,
         )  # fmt: skip
+
+    def _nothing(self, trial: Trial) -> tuple[bool, str]:
+        """Return whether doing nothing is as near to retraining as ``trial``, and why."""
+        if self.original.stop:
+            return True, self.original.reason
+        if self.task not in ("data", "indices"):
+            return False, ""
+        if trial.score is not None and trial.score < score(self.task, self.first):
+            return False, ""
+        return (
+            True,
+            f"no trial came nearer to retraining than the original is: doing nothing is as near ({trial.reason})",
+        )
 
 
 def _was_borne(task: str, trial: Trial) -> bool:

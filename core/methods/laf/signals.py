@@ -35,6 +35,7 @@ class Signals:
     confidence_forget: float  # mean probability of the answer on D_f
     confidence_unseen: float | None = None  # likewise on unseen images that get like answers
     recognised: float | None = None  # AUC of the confidence: D_f against those unseen images; 0.5 cannot tell
+    recognised_error: float | None = None  # the standard error of an AUC of 0.5 between as many images
     distance: float | None = (
         None  # class removal: mean JS, in nats, from g_D's answers without those to forget
     )
@@ -68,12 +69,16 @@ class SignalProbe:
         self._stays = ~self.answers[self._own_r] if task == "class" else torch.ones_like(self._own_r).bool()
         self._near = nearest(self.forget, self.remain) if task == "noise" else None
         self.unseen: Images | None = None
-        self._weight = torch.ones(0)
+        self._weight, self._effective = (
+            torch.ones(0),
+            1.0,
+        )  # of each unseen image, and how many even ones they are worth
         if unseen is not None and len(unseen) and task in ("data", "indices"):
             rows = _sample(torch.arange(len(unseen), device=unseen.x.device), 2 * most, seed, "unseen")
             self.unseen = unseen.take(rows)
             theirs = outputs(original, self.unseen).predictions
             self._weight = _like(self._own_f, theirs, classes)
+            self._effective = float(1 / self._weight.square().sum().clamp_min(1e-12))  # Kish, 1965
 
     def read(self, model: Classifier, step: int) -> Signals:
         """Return the signals of ``model`` after ``step`` steps, from one forward pass over the samples."""
@@ -95,6 +100,7 @@ class SignalProbe:
             confidence_forget=_mean(confidence),
             confidence_unseen=unseen,
             recognised=recognised,
+            recognised_error=None if recognised is None else auc_error(len(self.forget), self._effective),
             distance=_mean(js(f.probabilities, self._struck)) if self.task == "class" else None,
             neighbours=self._neighbours(f, r),
         )
@@ -172,7 +178,7 @@ def weighted_auc(a: Tensor, b: Tensor, weight: Tensor) -> float:
     return float(((left + right) / 2).mean())
 
 
-def auc_error(n: int, m: int) -> float:
+def auc_error(n: float, m: float) -> float:
     """The standard error of an AUC of 0.5 between ``n`` and ``m`` rows: √((n + m + 1) / (12 n m)) (Mann and Whitney, 1947)."""
     return math.sqrt((n + m + 1) / (12 * n * m))
 

@@ -29,14 +29,14 @@ class StoppingRule:
     settled: int = (
         6  # class removal: the first steps throw the whole model over, so no earlier reading counts
     )
-    unsure: float = 0.02  # data removal: as far may the AUC lie above 0.5
+    unsure: float = 2.0  # data removal: standard errors that the AUC may lie above 0.5
     patience: int = 3  # readings without a better one before the rule stops
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
         "forgotten": bounds.SHARE,
         "kept": bounds.SHARE,
         "settled": bounds.whole(1000, 0),
-        "unsure": bounds.SHARE,
+        "unsure": bounds.WEIGHT,
         "patience": bounds.whole(1000),
     }
 
@@ -118,9 +118,8 @@ class _Data:
     """Aim of data removal and of chosen images."""
 
     def met(self, s: Signals, rule: StoppingRule) -> bool:
-        return (
-            s.recognised is not None and s.recognised <= 0.5 + rule.unsure and s.remain_agreement >= rule.kept
-        )
+        known = s.recognised is not None and s.recognised <= _most_unsure(s, rule)
+        return known and s.remain_agreement >= rule.kept
 
     def score(self, s: Signals) -> float:
         known = 0.5 if s.recognised is None else s.recognised
@@ -132,7 +131,7 @@ class _Data:
     def waiting(self, s: Signals, rule: StoppingRule) -> str:
         if s.recognised is None:
             return "there are no unseen images to compare D_f with"
-        if s.recognised > 0.5 + rule.unsure:
+        if s.recognised > _most_unsure(s, rule):
             return f"the model is still surer of D_f than of unseen images (AUC {s.recognised:.2f})"
         return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
 
@@ -141,6 +140,11 @@ class _Data:
         if s.step == 0:
             return f"the original is no surer of D_f than of unseen images (AUC {known:.2f}): doing nothing is as near"
         return f"after {s.step} steps the model is no surer of D_f than of unseen images (AUC {known:.2f})"
+
+
+def _most_unsure(s: Signals, rule: StoppingRule) -> float:
+    """Return the highest AUC that cannot be told from 0.5."""
+    return 0.5 + rule.unsure * (s.recognised_error or 0.0)
 
 
 class _Noise:

@@ -11,6 +11,7 @@ from core.methods.laf.signals import Signals
 from core.methods.laf.stopping import StoppingRule, decide, score
 
 START = Signals(0, 1.0, 1.0, 1.0, 0.99)
+UNSURE = replace(START, recognised_error=0.02)
 GONE = replace(START, step=10, forget_agreement=0.0, distance=0.3)
 
 
@@ -59,7 +60,7 @@ def test_of_two_readings_alike_the_earlier_one_is_the_best():
 
 @pytest.mark.parametrize("task", ["data", "indices"])
 def test_data_removal_stops_at_the_first_reading_that_is_no_surer_of_forgotten_than_of_unseen_images(task):
-    history = steps(replace(START, recognised=0.61), replace(START, recognised=0.51))
+    history = steps(replace(UNSURE, recognised=0.61), replace(UNSURE, recognised=0.51))
     assert not decide(task, history[:1]).stop
     decision = decide(task, history)
     assert decision.stop
@@ -68,7 +69,7 @@ def test_data_removal_stops_at_the_first_reading_that_is_no_surer_of_forgotten_t
 
 
 def test_data_removal_says_that_doing_nothing_is_as_near():
-    decision = decide("data", [replace(START, recognised=0.5)])
+    decision = decide("data", [replace(UNSURE, recognised=0.5)])
     assert decision.stop
     assert "doing nothing is as near" in decision.reason
 
@@ -93,7 +94,7 @@ def test_a_better_reading_has_a_lower_score():
     assert score("class", replace(GONE, distance=0.1)) < score("class", GONE)
     assert score("class", GONE) < score("class", replace(GONE, remain_agreement=0.95))
     assert score("noise", replace(START, neighbours=0.9)) < score("noise", replace(START, neighbours=0.8))
-    assert score("data", replace(START, recognised=0.5)) < score("data", replace(START, recognised=0.6))
+    assert score("data", replace(UNSURE, recognised=0.5)) < score("data", replace(UNSURE, recognised=0.6))
 
 
 def test_a_rule_outside_its_bounds_is_refused():
