@@ -25,6 +25,7 @@ class TrainConfig:
     lr: float = 3e-3
     weight_decay: float = 1e-4
     augment: bool = False  # random crops and mirror images; for photographs, not for digits
+    decays: bool = False  # the rate falls to zero along half a cosine; False keeps it constant
     threads: int = 1  # OpenMP threads on a CPU; more than one is slow on a busy machine
 
     BOUNDS: ClassVar[dict[str, Bound]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -134,3 +134,28 @@ def outputs(model: Classifier, images: Images, *, batch_size: int = 1024) -> Out
         return Outputs(torch.cat([e for e, _ in parts]), torch.cat([p for _, p in parts]))
     finally:
         model.train(was_training)
+
+
+@torch.no_grad()
+def multiply_adds(net: nn.Module, shape: Sequence[int]) -> int:
+    """Return the multiplications of one forward pass over one image of ``shape`` (C, H, W), in convolutions and linear layers."""
+    counted = 0
+
+    def count(layer: nn.Module, _: Any, out: Tensor) -> None:
+        nonlocal counted
+        if isinstance(layer, nn.Conv2d):
+            counted += out[0].numel() * layer.weight[0].numel()
+        elif isinstance(layer, nn.Linear):
+            counted += layer.weight.numel()
+
+    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    was_training = net.training
+    net.eval()
+    try:
+        net(torch.zeros(1, *shape, device=device_of(net)))
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return counted

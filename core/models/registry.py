@@ -9,6 +9,7 @@ import torch
 from core.errors import RequestError
 from core.models.base import Net, allocate, initialise
 from core.models.cnn import CNN, DigitsCNN
+from core.models.small_resnet import SmallResNet
 from core.runtime import seeding
 
 
@@ -36,6 +37,7 @@ _VARIANTS = [f"{base}-{how}" for base in _PLAIN for how in ("narrow", "wide", "s
 NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
     "digits-cnn": DigitsCNN,
     "cnn": CNN,
+    "small-resnet": SmallResNet,
     "resnet18": _resnet("ResNet18"),
     "resnet18-224": _resnet("LargeResNet18"),
     **{name: _variant(name) for name in _VARIANTS},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -94,6 +95,8 @@ class SupervisedTrainer:
         self.number += 1
         if not value < float("inf"):
             raise DivergedError("the cross-entropy", stage=self.stage, step=self.number, advice="lower lr")
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate()
         self.optimiser.zero_grad(set_to_none=True)
         learning = None if self.part is None else list(self.part.parameters())
         loss.backward(inputs=learning)  # type: ignore[no-untyped-call]
@@ -102,6 +105,12 @@ class SupervisedTrainer:
         if ends_epoch and not all(bool(p.isfinite().all()) for p in self.model.parameters()):
             raise DivergedError("a weight", stage=self.stage, step=self.number, advice="lower lr")
         return value
+
+    def _rate(self) -> float:
+        """Return the rate of step ``number``: constant, or lr · (1 + cos(π · (number − 1) / total)) / 2."""
+        if not self.config.decays:
+            return self.config.lr
+        return self.config.lr * (1 + math.cos(math.pi * (self.number - 1) / self.total)) / 2
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,176 @@
+"""The step at which an unlearning should stop, told from signals that need no label and no retrained model.
+
+Running on after D_f is forgotten takes LAF away from retraining, so a rule for each task says when it is time:
+
+* class removal: D_f no longer gets the answers to forget, D_r keeps its own, and the answers on D_f no longer come nearer to p̃;
+* data removal and chosen images: the model is no surer of D_f than of unseen images;
+* noisy labels: the answers on D_f no longer come nearer to those of their neighbours in D_r.
+
+A rule is a pure function of the signals so far. It reads nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from core.methods.laf.signals import Signals
+from core.runtime import bounds
+from core.runtime.bounds import Bound, check
+
+
+@dataclass(frozen=True)
+class StoppingRule:
+    """Bounds of the rules; all shares in [0, 1]."""
+
+    forgotten: float = 0.005  # class removal: at most this share of D_f still gets an answer to forget
+    kept: float = 0.9  # at least this share of D_r keeps the original's answer, or too much was lost
+    settled: int = (
+        6  # class removal: the first steps throw the whole model over, so no earlier reading counts
+    )
+    unsure: float = 2.0  # data removal: standard errors that the AUC may lie above 0.5
+    patience: int = 3  # readings without a better one before the rule stops
+
+    BOUNDS: ClassVar[dict[str, Bound]] = {
+        "forgotten": bounds.SHARE,
+        "kept": bounds.SHARE,
+        "settled": bounds.whole(1000, 0),
+        "unsure": bounds.WEIGHT,
+        "patience": bounds.whole(1000),
+    }
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An answer of a rule: whether to stop, which reading was the best so far, and why, in one sentence."""
+
+    stop: bool
+    best: Signals | None  # None: no reading meets the task's aim yet
+    reason: str
+
+
+def decide(task: str, history: Sequence[Signals], rule: StoppingRule | None = None) -> Decision:
+    """Return whether a run on ``task`` should stop after the readings ``history``, in the order of their steps."""
+    rule = rule or StoppingRule()
+    if not history:
+        return Decision(False, None, "no step was taken yet")
+    aim = _AIMS[task]
+    good = [s for s in history if aim.met(s, rule)]
+    if not good:
+        return Decision(False, None, aim.waiting(history[-1], rule))
+    best = min(good, key=lambda s: (score(task, s), s.step))
+    since = sum(s.step > best.step for s in history)
+    done = since >= aim.patience(rule)
+    return Decision(done, best, aim.reached(best, rule) if done else "the last readings are still improving")
+
+
+def score(task: str, s: Signals) -> float:
+    """Return how far a reading lies from what retraining would give, as far as signals can tell; lower is better."""
+    return _AIMS[task].score(s)
+
+
+class Aim(Protocol):
+    """One task's aim: which readings meet it, how far each is from retraining, and the sentences for both."""
+
+    def met(self, s: Signals, rule: StoppingRule) -> bool: ...
+
+    def score(self, s: Signals) -> float: ...
+
+    def patience(self, rule: StoppingRule) -> int: ...
+
+    def waiting(self, s: Signals, rule: StoppingRule) -> str: ...
+
+    def reached(self, s: Signals, rule: StoppingRule) -> str: ...
+
+
+class _Class:
+    """Aim of class removal."""
+
+    def met(self, s: Signals, rule: StoppingRule) -> bool:
+        forgotten = s.forget_agreement <= rule.forgotten
+        return forgotten and s.remain_agreement >= rule.kept and s.step >= rule.settled
+
+    def score(self, s: Signals) -> float:
+        return (s.distance or 0.0) + 3 * (1 - s.remain_agreement)
+
+    def patience(self, rule: StoppingRule) -> int:
+        return rule.patience
+
+    def waiting(self, s: Signals, rule: StoppingRule) -> str:
+        if s.forget_agreement > rule.forgotten:
+            return f"{_percent(s.forget_agreement)} of D_f still get an answer to forget"
+        if s.step < rule.settled:
+            return f"the first {rule.settled} steps are not trusted"
+        return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
+
+    def reached(self, s: Signals, rule: StoppingRule) -> str:
+        return (
+            f"after {s.step} steps {_percent(s.forget_agreement)} of D_f get an answer to forget, "
+            f"{_percent(s.remain_agreement)} of D_r keep the original's, and more steps came no nearer to retraining"
+        )
+
+
+class _Data:
+    """Aim of data removal and of chosen images."""
+
+    def met(self, s: Signals, rule: StoppingRule) -> bool:
+        known = s.recognised is not None and s.recognised <= _most_unsure(s, rule)
+        return known and s.remain_agreement >= rule.kept
+
+    def score(self, s: Signals) -> float:
+        known = 0.5 if s.recognised is None else s.recognised
+        return abs(known - 0.5) + 2 * (1 - s.remain_agreement)
+
+    def patience(self, rule: StoppingRule) -> int:
+        return 0  # each further step only costs
+
+    def waiting(self, s: Signals, rule: StoppingRule) -> str:
+        if s.recognised is None:
+            return "there are no unseen images to compare D_f with"
+        if s.recognised > _most_unsure(s, rule):
+            return f"the model is still surer of D_f than of unseen images (AUC {s.recognised:.2f})"
+        return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
+
+    def reached(self, s: Signals, rule: StoppingRule) -> str:
+        known = 0.5 if s.recognised is None else s.recognised
+        if s.step == 0:
+            return f"the original is no surer of D_f than of unseen images (AUC {known:.2f}): doing nothing is as near"
+        return f"after {s.step} steps the model is no surer of D_f than of unseen images (AUC {known:.2f})"
+
+
+def _most_unsure(s: Signals, rule: StoppingRule) -> float:
+    """Return the highest AUC that cannot be told from 0.5."""
+    return 0.5 + rule.unsure * (s.recognised_error or 0.0)
+
+
+class _Noise:
+    """Aim of noisy labels."""
+
+    def met(self, s: Signals, rule: StoppingRule) -> bool:
+        return s.neighbours is not None and s.remain_agreement >= rule.kept
+
+    def score(self, s: Signals) -> float:
+        return (1 - (s.neighbours or 0.0)) + 2 * (1 - s.remain_agreement)
+
+    def patience(self, rule: StoppingRule) -> int:
+        return 2 * rule.patience  # the share moves up and down by a percent from reading to reading
+
+    def waiting(self, s: Signals, rule: StoppingRule) -> str:
+        return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
+
+    def reached(self, s: Signals, rule: StoppingRule) -> str:
+        return (
+            f"after {s.step} steps {_percent(s.neighbours or 0.0)} of D_f get the answer of their neighbours in D_r, "
+            "and more steps did not raise that"
+        )
+
+
+_AIMS: dict[str, Aim] = {"class": _Class(), "data": _Data(), "indices": _Data(), "noise": _Noise()}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,198 @@
+"""Automatic settings: blind to labels, deterministic, true to the run they are for, and they forget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from core.data.split import UnlabelledSplit, forget_classes, forget_fraction, forget_noisy
+from core.errors import DivergedError, RequestError
+from core.methods import LAF
+from core.methods.laf import automatic as module
+from core.methods.laf.automatic import automatic
+from core.methods.laf.laf import LAF as Method
+from core.methods.laf.signals import (
+    SignalProbe,
+    answers_to_forget,
+    auc_error,
+    js,
+    nearest,
+    struck,
+    weighted_auc,
+)
+from core.models.base import multiply_adds, outputs
+from core.runs.run import Run, finish
+from tests import toys
+
+
+@pytest.fixture(scope="module")
+def split():
+    return toys.split()
+
+
+@pytest.fixture(scope="module")
+def model(split):
+    return toys.model(split)
+
+
+@pytest.fixture(scope="module")
+def found(split, model):
+    return automatic(model, split.unlabelled(), "class", seed=3)
+
+
+@pytest.mark.parametrize("task", ["class", "data", "noise"])
+def test_permuted_labels_change_no_choice(task, monkeypatch):
+    monkeypatch.setitem(module.LONGEST, "noise", 40)
+    of = {
+        "class": lambda: toys.split(),
+        "data": lambda: forget_fraction(toys.dataset(), [0, 1], 0.4),
+        "noise": lambda: forget_noisy(toys.dataset(), [0, 1], 0.4),
+    }[task]()
+    net = toys.model(of)
+    t = of.train
+    shuffled = t.y[torch.randperm(len(t), generator=torch.Generator().manual_seed(5))]
+    test = of.test
+    permuted = replace(
+        of, dataset=replace(of.dataset, train=replace(t, y=shuffled), test=replace(test, y=test.y.flip(0)))
+    )
+    first, second = (
+        automatic(net, s.unlabelled(), task, unseen=s.test.unlabelled(), seed=1) for s in (of, permuted)
+    )
+    assert first == second
+
+
+def test_the_same_seed_finds_the_same_and_the_global_generator_is_neither_read_nor_moved(split, model, found):
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    assert automatic(model, split.unlabelled(), "class", seed=3) == found
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_run_with_these_settings_repeats_the_chosen_trial(split, model, found):
+    run = Run(LAF(found.config), model, split, seed=3)
+    result = finish(run)
+    best = found.trials[found.chosen].best
+    assert best is not None
+    assert len(run.steps) == found.config.steps == best.step
+    assert SignalProbe(model, split.unlabelled(), "class", seed=3).read(result, best.step) == best
+
+
+def test_the_class_is_forgotten_and_the_others_are_kept(split, model, found):
+    result = finish(Run(LAF(found.config), model, split, seed=3))
+    forget, remain = (outputs(result, i).predictions == i.y for i in (split.forget, split.remain))
+    assert found.met
+    assert float(forget.double().mean()) <= 0.03
+    assert float(remain.double().mean()) >= 0.95
+
+
+def test_a_model_is_not_changed(split, model):
+    before = toys.weights(model)
+    automatic(model, split.unlabelled(), "class")
+    assert toys.same(before, toys.weights(model))
+
+
+def test_trials_are_recorded_with_scores_and_the_lowest_is_chosen(found):
+    scores = [t.score for t in found.trials if t.score is not None]
+    assert scores
+    assert found.trials[found.chosen].score == min(scores)
+    assert all(t.signals and t.reason for t in found.trials)
+    assert found.config == found.trials[found.chosen].config
+
+
+def test_a_trial_that_diverges_is_recorded_and_the_next_one_is_made(split, model, monkeypatch):
+    step = Method.step
+
+    def fails(self, state, config):
+        if config.lr_ra == module.FIRST["class"][0]:
+            raise DivergedError("L_RA", stage="unlearn", step=1, advice="lower lr_RA")
+        return step(self, state, config)
+
+    monkeypatch.setattr(Method, "step", fails)
+    found = automatic(model, split.unlabelled(), "class", seed=3)
+    assert found.trials[0].best is None
+    assert "no longer a number" in found.trials[0].reason
+    assert found.chosen != 0
+
+
+def test_settings_that_reach_no_aim_say_so(split, model, monkeypatch):
+    monkeypatch.setitem(module.LONGEST, "class", 2)
+    found = automatic(model, split.unlabelled(), "class")
+    assert not found.met
+    assert "reached the aim" in found.reason
+
+
+def test_trials_that_lose_cost_no_more_than_the_bound_or_the_longest(split, model, monkeypatch):
+    monkeypatch.setattr(module, "WORK", 0.0)
+    monkeypatch.setattr(module, "ENOUGH", (-1.0, 2.0))
+    found = automatic(model, split.unlabelled(), "class")
+    lengths = [len(t.signals) * module.CADENCE["class"] for t in found.trials]
+    assert sum(lengths) - max(lengths) <= max(lengths)
+
+
+def test_an_original_that_is_no_surer_of_forgotten_images_needs_nothing(split, model):
+    """Unseen images that are D_f itself cannot be told from it."""
+    of = forget_fraction(toys.dataset(), [0, 1], 0.4)
+    found = automatic(model, of.unlabelled(), "data", unseen=of.forget.unlabelled())
+    assert found.nothing_to_do
+    assert len(found.trials) == 1
+
+
+def test_an_unknown_task_and_an_empty_forget_set_are_refused(split, model):
+    bare = split.unlabelled()
+    with pytest.raises(RequestError, match="unknown task 'klass'"):
+        automatic(model, bare, "klass")
+    empty = UnlabelledSplit(bare.train, bare.remain_rows, bare.forget_rows[:0])
+    with pytest.raises(RequestError, match="at least one image each"):
+        automatic(model, empty, "class")
+
+
+def test_a_class_of_one_image_gets_settings(model):
+    data = toys.dataset()
+    keep = torch.cat([(data.train.y != 1).nonzero().flatten(), (data.train.y == 1).nonzero().flatten()[:1]])
+    of = forget_classes(replace(data, train=data.train.take(keep.sort().values)), [1])
+    assert automatic(model, of.unlabelled(), "class").config.steps >= 1
+
+
+# signals
+
+
+def test_answers_to_forget_are_those_given_more_on_forgotten_images():
+    own_f, own_r = torch.tensor([1, 1, 1, 0]), torch.tensor([0, 0, 0, 1, 2])
+    assert answers_to_forget(own_f, own_r, 3, (1.0, 1.0)).tolist() == [False, True, False]
+    assert answers_to_forget(own_f, own_r, 3, (1.0, 4.0)).tolist() == [False, False, False]
+
+
+def test_struck_probabilities_leave_the_answers_out_and_sum_to_one():
+    p = torch.tensor([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+    expected = torch.tensor([[0.0, 0.6, 0.4], [0.0, 0.5, 0.5]])
+    assert torch.allclose(struck(p, torch.tensor([True, False, False])), expected)
+    own = struck(p, torch.tensor([False, False, False]))
+    assert torch.allclose(own[0], expected[0])
+
+
+def test_js_matches_its_bounds():
+    p, q = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    assert float(js(p, p)) == 0
+    assert float(js(p, q)) == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_weighted_auc_matches_a_count_over_pairs():
+    g = torch.Generator().manual_seed(0)
+    a, b = (torch.randint(0, 6, (n,), generator=g).float() for n in (9, 7))
+    weight = torch.rand(7, generator=g).double()
+    weight /= weight.sum()
+    pairs = (a[:, None] > b).double() + 0.5 * (a[:, None] == b).double()
+    assert weighted_auc(a, b, weight) == pytest.approx(float((pairs @ weight).mean()))
+    assert auc_error(100, 100) == pytest.approx(0.0409, abs=1e-3)
+
+
+def test_nearest_finds_an_image_among_others(split):
+    images = split.remain.unlabelled()
+    assert nearest(images.take(torch.arange(5)), images)[:, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_multiply_adds_are_counted():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(32, 5))
+    assert multiply_adds(net, (1, 4, 4)) == 4 * 4 * 2 * 9 + 32 * 5
