@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -79,12 +79,12 @@ def verdict(
     """
     if not retrained:
         raise ValueError("a verdict needs at least one retrained model")
-    found = [
-        *_original(original, pixel_accuracy),
-        *_price(task, original, retrained, unlearned),
-    ]
     forgetting = {"class": _class, "noise": _noise}.get(task, _data)(original, retrained, unlearned, steps)
-    return Verdict((*([forgetting] if forgetting.is_failure else []), *found) or (forgetting,))
+    price = _price(task, original, retrained, unlearned)
+    if forgetting.is_failure:  # its advice comes first; less forgetting would be the wrong advice
+        price = [replace(finding, advice="") for finding in price]
+    failures = [forgetting] if forgetting.is_failure else []
+    return Verdict((*failures, *_original(original, pixel_accuracy), *price) or (forgetting,))
 
 
 def _original(original: Report, pixel_accuracy: float | None) -> list[Finding]:

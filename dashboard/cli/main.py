@@ -1,7 +1,7 @@
 """The command `laf`: its parser, its exit codes and its error messages.
 
-Exit codes: 0 done; 2 the user's input cannot be used; 1 the program failed. Codes 2 and 1 print one line; --debug adds
-the traceback. Ctrl-C exits with 1 and the line "stopped". A closed pipe, as in `laf runs list | head -1`, exits with 1
+Exit codes: 0 done; 2 the user's input cannot be used; 1 the program failed; 3 `laf run --check`: the run did not do what
+was asked. Codes 2 and 1 print one line; --debug adds the traceback. Ctrl-C exits with 1 and the line "stopped". A closed pipe, as in `laf runs list | head -1`, exits with 1
 and prints nothing.
 """
 
@@ -38,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="laf",
         description="Machine unlearning with Label-Agnostic Forgetting, step by step.",
-        epilog="Exit codes: 0 done; 2 what you gave cannot be used (a value, file or folder); 1 the program failed.",
+        epilog="Exit codes: 0 done; 2 what you gave cannot be used (a value, file or folder); 1 the program failed; "
+        "3 with --check: the run did not do what was asked.",
     )
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")
     commands = top.add_subparsers(
@@ -98,7 +99,7 @@ def _run(argv: Sequence[str] | None) -> int:
     }[arguments.command]
     try:
         _require_home()
-        command(arguments)
+        code = command(arguments)
     except KeyboardInterrupt:
         print("laf: stopped", file=sys.stderr)
         return FAILED
@@ -114,7 +115,7 @@ def _run(argv: Sequence[str] | None) -> int:
             )
         print(_line(message), file=sys.stderr)
         return code_of(error)
-    return DONE
+    return code or DONE
 
 
 def _require_home() -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
-from dashboard.cli.options import setup_and_dataset
+from dashboard.cli.options import setup_and_dataset, with_set
 from dashboard.cli.tables import run_table
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
+
+UNMET = 3  # exit code of --check
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -33,6 +35,14 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="F",
         help="for laf+r: share of the remaining images' labels that repair reads, up to 1 (default: all)",
     )
+    run.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar=options.ASSIGNMENT,
+        help="change a setting of the method, as in lr_ra=3e-3, steps=80 or vae.latent=16; may be repeated",
+    )
     _add_speed_options(run)
     run.add_argument(
         "--seed",
@@ -45,6 +55,11 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--save", action="store_true", help="keep the run: `laf runs` and the Lab's page Runs show it"
+    )
+    run.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 3 if the run did not do what was asked: too little forgotten, too high a price, or a poor original",
     )
     run.add_argument("--quiet", action="store_true", help="no progress and no table")
     return run
@@ -101,8 +116,8 @@ def _add_model_options(run: argparse.ArgumentParser) -> None:
     )
 
 
-def run(a: argparse.Namespace) -> None:
-    """Run the requested method to its end; print or write the result. Raises LabError."""
+def run(a: argparse.Namespace) -> int:
+    """Run the requested method to its end; print or write the result; return the exit code. Raises LabError."""
     target = target_of(a.json)
     from core.experiments.session.memory_estimate import require_room
     from core.methods import method
@@ -122,7 +137,7 @@ def run(a: argparse.Namespace) -> None:
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
     setup = replace(setup, method=a.method, share=a.share, speed=a.speed, precision=a.precision)
-    config = setup.config(split)
+    config = with_set(setup.config(split), a.assignments)
     require_room(setup, split, config, references=1, watched=a.save)
     unlearner = method(a.method, config)
     result = _play(split, unlearner, a, _uploaded_model(a, split), setup)
@@ -132,6 +147,7 @@ def run(a: argparse.Namespace) -> None:
         print(run_table(result, split, a.method))
     if target is not None:  # last, so that the table is printed even if the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
+    return UNMET if a.check and not result["verdict"]["success"] else 0
 
 
 def _uploaded_model(a: argparse.Namespace, split: Any) -> Any:
@@ -156,6 +172,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     import time
 
     from core.evaluation.metrics import evaluate
+    from core.evaluation.verdict import verdict
     from core.methods import METHODS
     from core.runs.run import Run, finish
     from core.runs.storage import let_go
@@ -181,6 +198,9 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     run, retrained = runs[unlearner.name], runs["retrain"].result
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
     reports = {name: evaluate(m, split, references=[retrained]) for name, m in models.items()}
+    found = verdict(
+        split.task, reports["original"], [reports["retrained"]], reports["unlearned"], steps=len(run.steps)
+    )
     return {
         "schema": 1,
         "dataset": split.dataset.name,
@@ -190,7 +210,9 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "seed": a.seed,
         "device": device,
         "steps": len(run.steps),
+        "set": a.assignments,
         "metrics": {name: _numbers(r) for name, r in reports.items()},
+        "verdict": {**found.as_dict(), "text": found.describe()},
         "seconds": {
             "train": model.provenance.seconds if model.provenance else 0.0,
             **_seconds(run.seconds),

@@ -89,10 +89,12 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
         f"seconds: train {s['train']:.1f}, VAEs {s['vae']:.1f}, unlearn {s['unlearn']:.1f}, retrain {s['retrain']:.1f}, "
         f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
-    lines.append(f"settings: {_settings(result, split, method)}")
+    changed = f"; changed: {', '.join(result['set'])}" if result["set"] else ""
+    lines.append(f"settings: {_settings(result, split, method)}{changed}")
     lines.append(
         "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
     )
+    lines.append(result["verdict"]["text"])
     return "\n".join(lines)
 
 

@@ -147,6 +147,19 @@ OPTIONS: dict[str, list[str]] = {
     "--players": [*NUMBERS, "0", "100000"],
     "--port": [*NUMBERS, "0", "65536", "@taken"],
     "--precision": ["int3", ""],
+    "--set": [
+        "",
+        "lr_ra",
+        "=1",
+        "lr_ra=",
+        "nonsense=1",
+        "lr_ra=fast",
+        "lr_ra=-1",
+        "lr_ra=nan",
+        f"epochs={HUGE}",
+        "vae.latent=0",
+        "threads=0",
+    ],
     "--references": [*NUMBERS, "51"],
     "--resize": [*NUMBERS, "0", "100000"],
     "--retrained": WEIGHTS,
@@ -178,6 +191,7 @@ OPTIONS: dict[str, list[str]] = {
     "--workers": [*NUMBERS, "0", "1025"],
 }
 FLAGS = {  # take no value
+    "--check",
     "--classroom",
     "--debug",
     "--dry-run",
