@@ -17,12 +17,12 @@ import torch
 
 from core.config import TrainConfig
 from core.data.images import Dataset, LabelledImages
-from core.models.arithmetic import multiply_adds
 from core.models.base import Net, outputs
 from core.models.registry import build
 from core.runtime import seeding
 from core.runtime.device import computing, pick_device
 from core.runtime.progress import Progress, Work, run_to_end
+from core.training.arithmetic import multiply_adds
 from core.training.supervised import SupervisedTrainer
 
 MOST_WORK = 1.2e12  # multiply-adds of the final training: about 40 s of one core

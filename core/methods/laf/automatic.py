@@ -24,10 +24,10 @@ from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
 from core.methods.laf.signals import SignalProbe, Signals
 from core.methods.laf.stopping import Decision, StoppingRule, decide, score
-from core.models.arithmetic import multiply_adds
 from core.models.base import Net
 from core.runtime.device import computing
 from core.runtime.progress import Progress, Work, run_to_end
+from core.training.arithmetic import multiply_adds
 
 CADENCE = {"class": 2, "data": 2, "indices": 2, "noise": 20}  # steps from one reading to the next
 LONGEST = {"class": 80, "data": 40, "indices": 40, "noise": 440}  # steps of a trial

@@ -22,9 +22,9 @@ from core.methods.laf.signals import (
     struck,
     weighted_auc,
 )
-from core.models.arithmetic import multiply_adds
 from core.models.base import outputs
 from core.runs.run import Run, finish
+from core.training.arithmetic import multiply_adds
 from tests import toys
 
 
