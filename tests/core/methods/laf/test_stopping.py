@@ -16,7 +16,7 @@ GONE = replace(START, step=10, forget_agreement=0.0, distance=0.3)
 
 
 def steps(*signals):
-    return [replace(s, step=2 * (i + 1)) for i, s in enumerate(signals)]
+    return [replace(s, step=10 + 2 * i) for i, s in enumerate(signals)]
 
 
 def test_no_rule_stops_before_the_first_step():
@@ -36,7 +36,7 @@ def test_class_removal_stops_once_readings_no_longer_come_nearer_and_names_the_b
     decision = decide("class", history)
     assert decision.stop
     assert decision.best == history[1]
-    assert decision.reason.startswith("after 4 steps 0 % of D_f get an answer to forget, 100 % of D_r keep")
+    assert decision.reason.startswith("after 12 steps 0 % of D_f get an answer to forget, 100 % of D_r keep")
 
 
 def test_class_removal_waits_while_readings_come_nearer():
@@ -51,6 +51,13 @@ def test_a_model_thrown_over_by_its_first_step_has_not_forgotten():
     assert not decision.stop
     assert decision.best is None
     assert decision.reason == "only 57 % of D_r keep the original's answer"
+
+
+def test_the_first_steps_are_not_trusted():
+    early = replace(GONE, step=2)
+    decision = decide("class", [early])
+    assert decision.best is None
+    assert decision.reason == "the first 6 steps are not trusted"
 
 
 def test_of_two_readings_alike_the_earlier_one_is_the_best():
