@@ -164,12 +164,19 @@ def measure(name: str, split: Split, model: Net, seed: int, references: int) -> 
     noise = split.task == "noise"
     c = found.config
     return Row(
-        name, (t0 if noise else f0, r0), (t if noise else f, r),
+        name,
+        (t0 if noise else f0, r0),
+        (t if noise else f, r),
         (mean([x[2] if noise else x[0] for x in g]), mean([x[1] for x in g])),
-        mean([jensen_shannon(p, x[3]) for x in g]), mean([jensen_shannon(p0, x[3]) for x in g]), f,
-        middle - began, end - middle, found.met, found.nothing_to_do,
+        mean([jensen_shannon(p, x[3]) for x in g]),
+        mean([jensen_shannon(p0, x[3]) for x in g]),
+        f,
+        middle - began,
+        end - middle,
+        found.met,
+        found.nothing_to_do,
         f"{c.lr_ra:g} {c.lr_ue:g} {c.temperature:g} {c.steps}",
-    )  # fmt: skip
+    )
 
 
 def read(model: Net, split: Split) -> tuple[float, float, float, torch.Tensor]:
@@ -179,8 +186,11 @@ def read(model: Net, split: Split) -> tuple[float, float, float, torch.Tensor]:
     right = outputs(model, test, batch_size=128).predictions == test.y
     true = split.true_y[split.forget_rows]
     return (
-        percent(answers.predictions == split.forget.y), percent(right), percent(answers.predictions == true), answers.probabilities,
-    )  # fmt: skip
+        percent(answers.predictions == split.forget.y),
+        percent(right),
+        percent(answers.predictions == true),
+        answers.probabilities,
+    )
 
 
 def line(row: Row) -> str:

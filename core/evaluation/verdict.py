@@ -34,7 +34,7 @@ class Finding:
 
     @property
     def is_failure(self) -> bool:
-        """Whether the run did not do what was asked."""
+        """True if the run did not do what was asked."""
         return self.code not in ("forgotten", "no gain")
 
     def describe(self) -> str:
@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def is_success(self) -> bool:
-        """Whether the run did what was asked."""
+        """True if the run did what was asked."""
         return not any(finding.is_failure for finding in self.findings)
 
     def describe(self) -> str:

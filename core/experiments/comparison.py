@@ -146,7 +146,7 @@ class Comparison:
 
     @property
     def over(self) -> bool:
-        """Whether all work has ended."""
+        """True if all work has ended."""
         return bool(self._tasks) and not any(t.alive for t in self._tasks)
 
     @property
@@ -255,7 +255,7 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _SeedModels:
-    """What all methods of one seed share."""
+    """The split, original and retrained models that all methods of one seed share."""
 
     setup: Setup  # with this seed
     split: Split

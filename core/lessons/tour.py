@@ -33,7 +33,7 @@ class Tour:
 
     @property
     def busy(self) -> bool:
-        """Whether moves are waiting."""
+        """True if moves are waiting."""
         return bool(self._moves)
 
     def begin(self, setup: Setup, do: Action) -> None:

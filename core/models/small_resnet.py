@@ -26,14 +26,20 @@ class SmallResNet(Net):
             halvings += 1
         first, second, third = CHANNELS
         stem: list[nn.Module] = [
-            nn.Conv2d(c, first, 3, 2 if halvings else 1, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU(),
+            nn.Conv2d(c, first, 3, 2 if halvings else 1, padding=1, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
             *(nn.MaxPool2d(2) for _ in range(1, halvings)),
-        ]  # fmt: skip
+        ]
         self.extractor = nn.Sequential(
             *stem,
-            Residual(first, first), Residual(first, second, stride=2), Residual(second, third, stride=2),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(third, self.width),
-        )  # fmt: skip
+            Residual(first, first),
+            Residual(first, second, stride=2),
+            Residual(second, third, stride=2),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(third, self.width),
+        )
         self.head = nn.Linear(self.width, classes)
 
 
@@ -44,9 +50,12 @@ class Residual(nn.Module):
     def __init__(self, before: int, after: int, *, stride: int = 1) -> None:
         super().__init__()
         self.inside = nn.Sequential(
-            nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(),
-            nn.Conv2d(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after),
-        )  # fmt: skip
+            nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+        )
         same = before == after and stride == 1
         self.shortcut: nn.Module = (
             nn.Identity()

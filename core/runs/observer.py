@@ -52,7 +52,7 @@ class Observer:
 
     @property
     def knows_initial_weights(self) -> bool:
-        """Whether retraining can begin with the weights that the original began with."""
+        """True if retraining can begin with the weights that the original began with."""
         made = self._original.provenance
         return made is not None and made.given is None
 

@@ -45,7 +45,7 @@ class Phase(enum.StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether no step can follow."""
+        """True if no step can follow."""
         return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
 
 

@@ -201,12 +201,12 @@ class Run:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the method has a state: its preparation has begun."""
+        """True if the method has a state: its preparation has begun."""
         return self.stepper.state is not None
 
     @property
     def waits(self) -> bool:
-        """Whether the next slice must wait for a frame that is being made."""
+        """True if the next slice must wait for a frame that is being made."""
         if self.control.ending is not None:
             return self.engine.pending_frames > 0
         wanted = self.control.left == 1 or len(self.steps) + 1 >= self.total_steps

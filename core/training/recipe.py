@@ -120,11 +120,13 @@ def find(dataset: Dataset, *, seed: int = 0, device: str = "cpu", net: str | Non
     chosen = replace(config, epochs=epochs)
     accuracy = dict(tried)[epochs]
     return Recipe(
-        chosen, tuple(tried), epochs * epoch_work / speed,
+        chosen,
+        tuple(tried),
+        epochs * epoch_work / speed,
         f"{epochs} epochs gave {100 * accuracy:.1f} % on images held out, and more gave no more"
         if len(tried) > 1 and epochs < tried[-1][0]
         else f"{epochs} epochs gave {100 * accuracy:.1f} % on images held out, where the arithmetic allowed ends",
-    )  # fmt: skip
+    )
 
 
 def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tuple[TrainConfig, int, float]:

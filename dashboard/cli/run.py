@@ -172,7 +172,6 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     import time
 
     from core.evaluation.metrics import evaluate
-    from core.evaluation.verdict import verdict
     from core.methods import METHODS
     from core.runs.run import Run, finish
     from core.runs.storage import let_go
@@ -198,9 +197,6 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     run, retrained = runs[unlearner.name], runs["retrain"].result
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
     reports = {name: evaluate(m, split, references=[retrained]) for name, m in models.items()}
-    found = verdict(
-        split.task, reports["original"], [reports["retrained"]], reports["unlearned"], steps=len(run.steps)
-    )
     return {
         "schema": 1,
         "dataset": split.dataset.name,
@@ -212,7 +208,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "steps": len(run.steps),
         "set": a.assignments,
         "metrics": {name: _numbers(r) for name, r in reports.items()},
-        "verdict": {**found.as_dict(), "text": found.describe()},
+        "verdict": _verdict(split.task, reports, len(run.steps)),
         "seconds": {
             "train": model.provenance.seconds if model.provenance else 0.0,
             **_seconds(run.seconds),
@@ -236,6 +232,13 @@ def _original(
     if has_own_original(unlearner):
         return run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
     return train(split, seed=a.seed, device=device, progress=show)
+
+
+def _verdict(task: str, reports: dict[str, Any], steps: int) -> dict[str, Any]:
+    from core.evaluation.verdict import verdict
+
+    found = verdict(task, reports["original"], [reports["retrained"]], reports["unlearned"], steps=steps)
+    return {**found.as_dict(), "text": found.describe()}
 
 
 def _seconds(spent: Any) -> dict[str, float]:

@@ -261,12 +261,12 @@ class Lab:
 
     @property
     def shows_lesson(self) -> bool:
-        """Whether the tab is in a lesson."""
+        """True if the tab is in a lesson."""
         return self.lesson_session.lesson is not None
 
     @property
     def not_kept(self) -> str | None:
-        """Why the run is not written to disk, such as a full disk, another tab that has it open, or a classroom's limit."""
+        """The reason why the run is not written to disk, such as a full disk, another tab that has it open, or a classroom's limit."""
         run = self.experiment.run
         if self.experiment.not_kept is not None:
             return self.experiment.not_kept

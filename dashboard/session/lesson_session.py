@@ -174,7 +174,7 @@ class LessonSession:
 
     @property
     def held(self) -> str | None:
-        """Why the student cannot go to the next page yet; None if possible."""
+        """The reason why the student cannot go to the next page yet; None if possible."""
         at, part = self.progress.at, self.part
         if at == 0 and self.progress.prediction is None:
             return "Make a prediction first"

@@ -119,14 +119,14 @@ class NewsWatch:
 
     @property
     def plays(self) -> bool:
-        """Whether the run plays, or played within the last ``RECENT_S`` seconds."""
+        """True if the run plays, or played within the last ``RECENT_S`` seconds."""
         if self._tab.phase is Phase.RUNNING:
             self._played = time.monotonic()
         return time.monotonic() - self._played < RECENT_S
 
     @property
     def busy(self) -> bool:
-        """Whether news is expected soon."""
+        """True if news is expected soon."""
         e, outbox = self._tab.experiment, self._tab.outbox
         if e.error is not None and e.run is None:
             return False
@@ -138,7 +138,7 @@ class NewsWatch:
 
     @property
     def is_preparing(self) -> bool:
-        """Whether a model is being trained, and no frame is pending."""
+        """True if a model is being trained, and no frame is pending."""
         e = self._tab.experiment
         if e.run is None:
             return True
@@ -147,7 +147,7 @@ class NewsWatch:
 
     @property
     def _follow_is_behind(self) -> bool:
-        """Whether the browser shows the follow map and lacks some of its frames."""
+        """True if the browser shows the follow map and lacks some of its frames."""
         e, outbox = self._tab.experiment, self._tab.outbox
         if self._tab.mode != "follow" or e.run is None or e.closed:
             return False

@@ -1,4 +1,4 @@
-"""What Streamlit holds of one browser tab: its session state, its cookie and the page's address.
+"""Access to Streamlit's data of one browser tab: its session state, its cookie and the page's address.
 
 Only this module reads or writes st.session_state and st.query_params.
 """

@@ -27,7 +27,7 @@ class MatchedImages:
 
     @property
     def is_uploaded(self) -> bool:
-        """Whether the images are kept under ``$LAF_HOME/datasets``."""
+        """True if the images are kept under ``$LAF_HOME/datasets``."""
         return self.dataset.name.startswith(OWN)
 
     @property

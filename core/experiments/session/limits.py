@@ -131,7 +131,7 @@ class SessionLimits:
 
     @cached_property
     def _last_count(self) -> list[tuple[float, str, float]]:
-        """When the disk was counted, for which home, and the result."""
+        """The result of the last count of the disk, with its time and its home."""
         return [(0.0, "", 0.0)]
 
     def why_not_kept(self, token: str) -> str | None:

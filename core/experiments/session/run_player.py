@@ -266,7 +266,7 @@ class RunPlayer:
 
     @property
     def is_looking(self) -> bool:
-        """Whether a frame is being made; it may come after the run was paused."""
+        """True if a frame is being made; it may come after the run was paused."""
         runs = (self.run, self.fork_run)
         return any(r is not None and r.watching is not None and r.watching.pending > 0 for r in runs)
 

@@ -70,7 +70,7 @@ class RunTask:
 
     @property
     def waits(self) -> bool:
-        """Whether a slice would only wait for a frame."""
+        """True if a slice would only wait for a frame."""
         return self._run.phase is Phase.RUNNING and self._run.waits
 
     def tick(self) -> bool:

@@ -108,7 +108,7 @@ class StudyRun:
 
     @property
     def over(self) -> bool:
-        """Whether the run has ended."""
+        """True if the run has ended."""
         return self.state in ("done", "cancelled", "failed")
 
     def wait(self, seconds: float | None = None) -> bool:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from core.config import LAFConfig, VAEConfig
@@ -24,65 +24,26 @@ from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
 from core.methods.laf.signals import SignalProbe, Signals
 from core.methods.laf.stopping import Decision, StoppingRule, decide, score
+from core.methods.laf.trials import (
+    BOLDER,
+    CADENCE,
+    FIRST,
+    GENTLER,
+    LONGEST,
+    AutomaticSettings,
+    Rates,
+    Trial,
+    describe,
+    is_enough,
+    rank,
+    was_borne,
+)
 from core.models.base import Net, multiply_adds
 from core.runtime.device import computing
 from core.runtime.progress import Progress, Work, run_to_end
 
-CADENCE = {"class": 2, "data": 2, "indices": 2, "noise": 20}  # steps from one reading to the next
-LONGEST = {"class": 80, "data": 40, "indices": 40, "noise": 440}  # steps of a trial
-ENOUGH = 0.15, 0.95  # class removal: JS to p̃ and a_r about as retrained models have them end the search
 WORK = 300e9  # multiply-adds of all trials that come to nothing: about 10 s of one core
 _PASSES = 2 * 3  # of a step over its images: two losses, each forward and (twice the work) backward
-
-Rates = tuple[float, float, float]  # (lr_RA, lr_UE, τ)
-FIRST: dict[str, Rates] = {
-    "class": (3e-3, 1e-3, 15.0),
-    "data": (1e-3, 3e-4, 7.0),
-    "noise": (2.4e-3, 1.2e-3, 7.0),
-}
-# after a first trial that D_r bore well; and after one that cost D_r much, or was there within a few steps
-BOLDER: dict[str, tuple[Rates, ...]] = {
-    "class": ((6e-3, 2e-3, 15.0), (6e-3, 1e-3, 15.0), (1e-2, 1e-4, 30.0), (6e-3, 1e-3, 30.0)),
-    "data": ((3e-3, 1e-3, 7.0), (9e-3, 3e-3, 7.0)),
-    "noise": ((4.8e-3, 2.4e-3, 15.0),),
-}
-GENTLER: dict[str, tuple[Rates, ...]] = {
-    "class": ((1e-3, 2e-4, 10.0), (3e-3, 3e-4, 10.0)),
-    "data": ((3e-4, 1e-4, 5.0), (1e-4, 3e-5, 5.0)),
-    "noise": ((8e-4, 4e-4, 7.0), (3e-4, 3e-4, 7.0)),
-}
-FIRST["indices"] = FIRST["data"]
-BOLDER["indices"] = BOLDER["data"]
-GENTLER["indices"] = GENTLER["data"]
-QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
-BORNE = {"class": 0.97, "data": 0.97, "indices": 0.97, "noise": 0.95}  # a_r of the best reading
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A short fork from the common start: its settings, what it read on the way, and how it ended."""
-
-    config: LAFConfig  # with as many steps as its best reading had
-    signals: tuple[Signals, ...]
-    best: Signals | None  # None: no reading met the task's aim
-    score: float | None  # of ``best``; lower is better
-    reason: str  # why it stopped, in one sentence
-    seconds: float = field(default=0.0, compare=False)
-
-
-@dataclass(frozen=True)
-class AutomaticSettings:
-    """Settings that were found, with the trials that they were chosen from."""
-
-    task: str
-    seed: int
-    config: LAFConfig
-    trials: tuple[Trial, ...]
-    chosen: int  # of ``trials``
-    met: bool  # whether the chosen trial met the task's aim
-    nothing_to_do: bool  # whether doing nothing is as near to retraining, as far as signals can tell
-    reason: str  # why these settings, in one sentence
-    seconds: float = field(default=0.0, compare=False)
 
 
 def automatic(
@@ -139,9 +100,13 @@ def start_config(split: UnlabelledSplit, task: str) -> LAFConfig:
         output="sigmoid" if noise else "linear",
     )
     return LAFConfig(
-        steps=LONGEST[task], lr_ue=lr_ue, lr_ra=lr_ra, temperature=temperature,
-        batch_size=16 if noise and n <= 5000 else 32, vae=vae,
-    )  # fmt: skip
+        steps=LONGEST[task],
+        lr_ue=lr_ue,
+        lr_ra=lr_ra,
+        temperature=temperature,
+        batch_size=16 if noise and n <= 5000 else 32,
+        vae=vae,
+    )
 
 
 class _Search:
@@ -178,11 +143,11 @@ class _Search:
         """Return the rates of the next trial; None when what was found is good enough, or the work is spent."""
         if not self.trials:
             return FIRST[self.task]
-        if self.task == "class" and any(_is_enough(t.best) for t in self.trials):
+        if self.task == "class" and any(is_enough(t.best) for t in self.trials):
             return None
         if self.original.stop:
             return None  # nothing to do
-        borne = _was_borne(self.task, self.trials[0])
+        borne = was_borne(self.task, self.trials[0])
         left = (BOLDER if borne else GENTLER)[self.task][len(self.trials) - 1 :]
         return left[0] if left and self._longest() >= self._steps()[0] / 2 else None
 
@@ -222,22 +187,33 @@ class _Search:
         steps = best.step if best else signals[-1].step if signals else 1
         self.trials.append(
             Trial(
-                replace(config, steps=steps), tuple(signals), best, score(self.task, best) if best else None,
-                decision.reason, time.perf_counter() - began,
+                replace(config, steps=steps),
+                tuple(signals),
+                best,
+                score(self.task, best) if best else None,
+                decision.reason,
+                time.perf_counter() - began,
             )
-        )  # fmt: skip
+        )
         self.seconds += self.trials[-1].seconds
 
     def found(self) -> AutomaticSettings:
         """Return the settings of the best trial: of those that met the aim, else of the one that came nearest."""
-        order = [_rank(self.task, t) for t in self.trials]
+        order = [rank(self.task, t) for t in self.trials]
         chosen = order.index(min(order))
         trial = self.trials[chosen]
         nothing, why = self._nothing(trial)
         return AutomaticSettings(
-            self.task, self.seed, trial.config, tuple(self.trials), chosen, trial.best is not None, nothing,
-            why or _why(self.trials, chosen), self.seconds,
-        )  # fmt: skip
+            self.task,
+            self.seed,
+            trial.config,
+            tuple(self.trials),
+            chosen,
+            trial.best is not None,
+            nothing,
+            why or describe(self.trials, chosen),
+            self.seconds,
+        )
 
     def _nothing(self, trial: Trial) -> tuple[bool, str]:
         """Return whether doing nothing is as near to retraining as ``trial``, and why."""
@@ -251,42 +227,3 @@ class _Search:
             True,
             f"no trial came nearer to retraining than the original is: doing nothing is as near ({trial.reason})",
         )
-
-
-def _was_borne(task: str, trial: Trial) -> bool:
-    """Return whether D_r bore a trial well and was given time, so that bolder rates may do better."""
-    if not trial.signals:
-        return False  # it diverged
-    if trial.best is None:
-        return trial.signals[-1].remain_agreement >= BORNE[task]
-    return trial.best.remain_agreement >= BORNE[task] and trial.best.step >= QUICK
-
-
-def _is_enough(best: Signals | None) -> bool:
-    most, least = ENOUGH
-    return (
-        best is not None
-        and best.distance is not None
-        and best.distance <= most
-        and best.remain_agreement >= least
-    )
-
-
-def _rank(task: str, trial: Trial) -> tuple[float, float]:
-    """Return a key that sorts trials: those that met the aim by score, then the others by how far they are from it."""
-    if trial.score is not None:
-        return (0.0, trial.score)
-    if not trial.signals:
-        return (2.0, 0.0)
-    last = trial.signals[-1]
-    return (1.0, last.forget_agreement + 2 * (1 - last.remain_agreement))
-
-
-def _why(trials: Sequence[Trial], chosen: int) -> str:
-    trial = trials[chosen]
-    c = trial.config
-    rates = f"lr_UE {c.lr_ue:g}, lr_RA {c.lr_ra:g}, τ {c.temperature:g} and {c.steps} steps"
-    if trial.best is None:
-        return f"none of {len(trials)} trials reached the aim; {rates} came nearest: {trial.reason}"
-    of = f"the best of {len(trials)} trials" if len(trials) > 1 else "one trial sufficed"
-    return f"{rates}: {of}; {trial.reason}"

@@ -106,14 +106,14 @@ class SignalProbe:
         )
 
     def _unseen(self, model: Classifier, confidence: Tensor) -> tuple[float | None, float | None]:
-        """The mean confidence on the unseen images, and the AUC of D_f's against it."""
+        """Return the mean confidence on the unseen images, and the AUC of D_f's against it."""
         if self.unseen is None or not float(self._weight.sum()) > 0:
             return None, None
         theirs = outputs(model, self.unseen).probabilities.max(1).values
         return float(theirs.double() @ self._weight), weighted_auc(confidence, theirs, self._weight)
 
     def _neighbours(self, f: Outputs, r: Outputs) -> float | None:
-        """The share of D_f whose answer is the mean answer of its nearest images of D_r, both under the model as it is."""
+        """Return the share of D_f whose answer is the mean answer of its nearest images of D_r, both by the current model."""
         if self._near is None:
             return None
         votes = r.probabilities[self._near].mean(1).argmax(1)
@@ -121,7 +121,7 @@ class SignalProbe:
 
 
 def answers_to_forget(own_f: Tensor, own_r: Tensor, classes: int, weights: tuple[float, float]) -> Tensor:
-    """The answers (K,) bool that the original gives on more images of D_f than of D_r.
+    """Return the answers (K,) bool that the original gives on more images of D_f than of D_r.
 
     ``own_f`` (n_f,) and ``own_r`` (n_r,) are its answers on samples, ``weights`` the images that one of a sample stands for.
     """
@@ -133,7 +133,9 @@ def answers_to_forget(own_f: Tensor, own_r: Tensor, classes: int, weights: tuple
 
 
 def struck(probabilities: Tensor, answers: Tensor) -> Tensor:
-    """p̃ (N, K): ``probabilities`` without ``answers`` (K,) bool, summing to 1; without each row's own where no answer is named.
+    """Return p̃ (N, K): ``probabilities`` without ``answers`` (K,) bool, summing to 1.
+
+    Where no answer is named, each row loses its own largest one.
 
     After DELETE (arXiv 2503.23751), with the original's own answers in place of labels.
     """
@@ -148,14 +150,14 @@ def struck(probabilities: Tensor, answers: Tensor) -> Tensor:
 
 
 def js(p: Tensor, q: Tensor) -> Tensor:
-    """JS(p, q) = (KL(p ‖ m) + KL(q ‖ m)) / 2 with m = (p + q) / 2, in [0, ln 2] nats; (N, K), (N, K) -> (N,)."""
+    """Return JS(p, q) = (KL(p ‖ m) + KL(q ‖ m)) / 2 with m = (p + q) / 2, in [0, ln 2] nats; (N, K), (N, K) -> (N,)."""
     p, q = p.double(), q.double()
     m = (p + q) / 2
     return sum((torch.xlogy(a, a) - torch.xlogy(a, m)).sum(1) for a in (p, q)) / 2  # type: ignore[return-value]
 
 
 def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:
-    """(N, k) int64: the rows of ``among`` with the largest cosine of centred pixels to each of ``images``."""
+    """Return (N, k) int64: the rows of ``among`` with the largest cosine of centred pixels to each of ``images``."""
     middle = among.x.flatten(1).float().mean(0)
 
     def directions(x: Tensor) -> Tensor:
@@ -169,7 +171,7 @@ def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:
 
 
 def weighted_auc(a: Tensor, b: Tensor, weight: Tensor) -> float:
-    """P(a > b) + P(a = b) / 2 for a row of ``a`` (n,) and one of ``b`` (m,) drawn by ``weight`` (m,), which sums to 1."""
+    """Return P(a > b) + P(a = b) / 2 for a row of ``a`` (n,) and one of ``b`` (m,) drawn by ``weight`` (m,), which sums to 1."""
     order = b.argsort()
     values = b[order].contiguous()
     below = torch.cat([weight.new_zeros(1), weight[order].cumsum(0)])
@@ -179,7 +181,7 @@ def weighted_auc(a: Tensor, b: Tensor, weight: Tensor) -> float:
 
 
 def auc_error(n: float, m: float) -> float:
-    """The standard error of an AUC of 0.5 between ``n`` and ``m`` rows: √((n + m + 1) / (12 n m)) (Mann and Whitney, 1947)."""
+    """Return the standard error of an AUC of 0.5 between ``n`` and ``m`` rows: √((n + m + 1) / (12 n m)) (Mann and Whitney, 1947)."""
     return math.sqrt((n + m + 1) / (12 * n * m))
 
 
@@ -189,7 +191,7 @@ def _sample(rows: Tensor, most: int, seed: int, name: str) -> Tensor:
 
 
 def _like(wanted: Tensor, there: Tensor, classes: int) -> Tensor:
-    """Weights (m,) float64, summing to 1 or all zero, under which answers ``there`` (m,) are as frequent as in ``wanted`` (n,)."""
+    """Return weights (m,) float64, summing to 1 or all zero, under which answers ``there`` (m,) are as frequent as in ``wanted`` (n,)."""
     share = torch.bincount(wanted, minlength=classes).double()
     have = torch.bincount(there, minlength=classes).double()
     weight = torch.where(have > 0, share / have.clamp_min(1), 0)[there]

@@ -10,7 +10,7 @@ from core.runs.records import Phase
 
 
 class RunControl:
-    """Which moves are possible now, and when the run pauses or ends. Any thread may call it."""
+    """The moves that are possible now, and the step at which the run pauses or ends. Any thread may call it."""
 
     def __init__(self) -> None:
         self.phase = Phase.READY

@@ -42,12 +42,12 @@ class FrameWorker:
 
     @property
     def is_full(self) -> bool:
-        """Whether no job can be handed in now."""
+        """True if no job can be handed in now."""
         return self._waiting is not None
 
     @property
     def is_dear(self) -> bool:
-        """Whether the work so far took more than its share of the time."""
+        """True if the work so far took more than its share of the time."""
         return time.monotonic() < self._free_at
 
     def charge(self, seconds: float) -> None:

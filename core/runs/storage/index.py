@@ -51,7 +51,7 @@ class RunInfo:
 
     @property
     def claims(self) -> Claims:
-        """Who may see and change it."""
+        """The claim that says which browsers may see and change the run."""
         return Claims.of(self.owner, self.shared)
 
     def belongs_to(self, token: str | None) -> bool:

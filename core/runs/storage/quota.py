@@ -49,7 +49,7 @@ class StorageQuota:
 
     @property
     def is_near(self) -> bool:
-        """Whether the limit is near enough to say which runs are deleted next."""
+        """True if the limit is near enough to say which runs are deleted next."""
         return self.limit is not None and self.used >= NEAR * self.limit
 
     def describe(self) -> str:

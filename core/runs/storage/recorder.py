@@ -59,7 +59,7 @@ class Recorder:
 
     @property
     def is_kept(self) -> bool:
-        """Whether there is something on disk."""
+        """True if there is something on disk."""
         return self._begun
 
     # called by a Run: the protocol Keeper

@@ -24,7 +24,7 @@ class Hyperparameter:
 
     @property
     def when(self) -> str:
-        """When a change takes effect while a run is paused."""
+        """The point at which a change takes effect while a run is paused."""
         return NEXT_RUN if self.key.startswith("vae") else NEXT_STEP
 
     def of(self, laf: LAFConfig) -> Any:

@@ -59,7 +59,7 @@ class BackgroundJob(Generic[Result]):
 
     @property
     def busy(self) -> bool:
-        """Whether work is in progress."""
+        """True if work is in progress."""
         return self._task is not None and self._task.alive
 
     def start(self, work: Work[Result], *, keep_result: bool = False) -> None:
