@@ -31,7 +31,7 @@ from core.experiments.studies import (  # noqa: E402
 )
 from core.experiments.studies.analysis import Group, percent  # noqa: E402
 from dashboard.cli.study import spoken_time  # noqa: E402
-from dashboard.presentation.charts.studies import spoken, title_of  # noqa: E402
+from dashboard.presentation.charts.studies import title_of, value_text  # noqa: E402
 
 PICTURES = ROOT / "docs" / "findings"
 # (heading, studies, the figure of the chart, how the table is to be read)
@@ -211,7 +211,7 @@ def _search(study: Study, rows: list[dict[str, Any]], measure: str) -> str:
                 )
         cells = [
             str(number),
-            *(f"{v:.3g}" if isinstance(v, float) else spoken(v) for v in chosen.point.values()),
+            *(f"{v:.3g}" if isinstance(v, float) else value_text(v) for v in chosen.point.values()),
             _told(chosen, measure),
         ]
         lines.append(
@@ -248,13 +248,13 @@ def _figure(study: Study, found: Sequence[Group], measure: str) -> str:
         x, y = varied[0], varied[1]
         rest = {f: study.grid[f][len(study.grid[f]) // 2] for f in varied[2:]}
         at = {
-            (spoken(g.point[x]), spoken(g.point[y])): g
+            (value_text(g.point[x]), value_text(g.point[y])): g
             for g in found
             if all(g.point[f] == v for f, v in rest.items())
         }
-        xs, ys = [spoken(v) for v in study.grid[x]], [spoken(v) for v in study.grid[y]]
+        xs, ys = [value_text(v) for v in study.grid[x]], [value_text(v) for v in study.grid[y]]
         values = [[_scaled(at.get((a, b)), measure, scale) for a in xs] for b in ys]
-        kept = "".join(f", {f} {spoken(v)}" for f, v in rest.items())
+        kept = "".join(f", {f} {value_text(v)}" for f, v in rest.items())
         return heat(xs, ys, values, x, y, title_of(measure) + kept)
     series = "task" if "task" in varied and len(varied) > 1 else None
     points = []
@@ -282,9 +282,9 @@ def _named(field: str, value: Any) -> str:
     if field == "share":
         return f"{100 * float(value):g} % of the labels"
     return (
-        spoken(value)
+        value_text(value)
         if field in ("variant", "schedule", "net", "method", "task")
-        else f"{field} {spoken(value)}"
+        else f"{field} {value_text(value)}"
     )
 
 
@@ -329,7 +329,7 @@ def _answer(study: Study, found: Sequence[Group], rows: Sequence[dict[str, Any]]
         lines.append(text + ".")
     failed = [r for r in rows if r["state"] == "failed"]
     if failed:
-        what = ", ".join(f"{k} {spoken(v)}" for k, v in failed[0]["point"].items())
+        what = ", ".join(f"{k} {value_text(v)}" for k, v in failed[0]["point"].items())
         lines.append(
             f"**{len(failed)} runs failed**, the first ({what}, seed {failed[0]['seed']}): {failed[0]['error']}."
         )
@@ -363,7 +363,7 @@ def _table(study: Study, found: Sequence[Group]) -> list[str]:
         shown.sort(key=lambda g: g.mean("average_gap") if g.mean("average_gap") is not None else 9.9)  # type: ignore[arg-type,return-value]
         shown = [*shown[:8], *shown[-8:]]
     for g in shown:
-        cells = [spoken(g.point[f]) for f in study.varied]
+        cells = [value_text(g.point[f]) for f in study.varied]
         cells += [_told(g, k if g.values(k) else "test" if k == "test_r" else k) for k in keys]
         for s in stages:
             taken = [r["seconds"][s] for r in g.rows if s in (r.get("seconds") or {})]

@@ -86,7 +86,7 @@ def null(
     alone: Counter[str] = Counter()
     for i in range(repeats):
         split = TASKS[task](resplit(digits, i), i)
-        models = [retrained(split, seeding.derive(i, "model", j), config) for j in range(1 + others)]
+        models = [retrained(split, seeding.derive_seed(i, "model", j), config) for j in range(1 + others)]
         for found, known in ((covers, models), (alone, models[:1])):
             for name, result in attacked(split, known, i).items():
                 found[name] += result.sees_a_leak is False
@@ -106,7 +106,7 @@ def planted(kind: str, count: int, seed: int = 0) -> list[tuple[str, float, floa
     split = plant(load("digits"), kind, seed=seed)
     model = train(split, seed=seed)
     known = references(split, model, count=count, seed=seed)
-    fresh = finish(Run(METHODS["retrain"](begin=seeding.derive(seed, "fresh")), model, split, seed=99))
+    fresh = finish(Run(METHODS["retrain"](begin=seeding.derive_seed(seed, "fresh")), model, split, seed=99))
     judge = Evaluator(split, model, known, seed=seed)
     before, after = run_to_end(judge.judge(model)), run_to_end(judge.judge(fresh))
     rows = []

@@ -19,7 +19,7 @@ from core import LAF, EvalConfig, LAFConfig, Observer, Projection, Run, finish, 
 from core.models.base import outputs
 from core.runs.original_models import original
 from core.runs.records import Frame
-from core.runtime.device import computing
+from core.runtime.device import torch_threads
 from core.runtime.progress import run_to_end
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser.parse_args()
     split = forget_classes(load(args.dataset, data_dir=args.data_dir), args.classes, seed=0)
     config = EvalConfig() if args.old else EvalConfig.preset(split.dataset.family)
-    with computing(1):
+    with torch_threads(1):
         model = run_to_end(original(split, seed=0))
         observer = Observer(split, model, config, seed=0)
         observer.projection = Projection.fit(observer.original.train.representations, seed=0)

@@ -43,7 +43,7 @@ def fit_vae(
     """Train one VAE; return it and its number of batches, at most ``most``. The representation is computed anew for every batch."""
     vae = VAE.build(model.width, config.vae.latent, config.vae.output, seed=seed, name=stage).to(x.device)
     optimiser = torch.optim.Adam(vae.parameters(), lr=config.vae.lr)
-    order = Batches(len(x), config.vae.batch_size, seeding.derive(seed, stage), "order")
+    order = Batches(len(x), config.vae.batch_size, seeding.derive_seed(seed, stage), "order")
     noise = seeding.generator(seed, stage, "noise")
     count = min(most or 10**9, config.vae.epochs * len(order))
     for _ in range(count):
@@ -81,7 +81,7 @@ def plain_laf(
     found = Plain(student, seconds={"vae": now - start}, vae_batches=taken + taken_f)
     ue = torch.optim.Adam(student.parameters(), lr=config.lr_ue)
     ra = torch.optim.Adam(student.parameters(), lr=config.lr_ra)
-    order = seeding.derive(seed, "unlearn")
+    order = seeding.derive_seed(seed, "unlearn")
     remain = Batches(len(x_r), config.batch_size, order, "remain")
     forget = Batches(len(x_f), config.batch_size, order, "forget")
     noise = seeding.generator(seed, "unlearn", "noise")

@@ -22,7 +22,7 @@ from benchmarks.speed import STEP_GFLOP, core_gflops
 from core import LAF, LAFConfig, Run, forget_classes, load
 from core.config import replace
 from core.methods.laf import laf_step
-from core.models.pooled_conv import blocks, extract
+from core.models.pooled_conv import extract_blocks, find_blocks
 from core.runs.original_models import original
 from core.runtime.progress import run_to_end
 from core.training.flat_parameters import FlatVector
@@ -85,7 +85,7 @@ def row(title: str, took: float, gflop: float | None = None, peak: float = 1.0) 
 def by_layer(extractor: nn.Module, x: Tensor, peak: float) -> None:
     """Forward and backward pass of each layer, with the multiplications that a dense pass makes."""
     print("\n| layer, 64 images | ms | floor, ms | of the peak |\n|---|---|---|---|")
-    found = blocks(extractor, x)
+    found = find_blocks(extractor, x)
     assert found is not None
     for number, layer in enumerate(found):
         begin = x.detach().requires_grad_(number > 0)
@@ -99,7 +99,7 @@ def by_layer(extractor: nn.Module, x: Tensor, peak: float) -> None:
                 sum(p.numel() for p in layer.parameters() if p.dim() == 2),
                 list(layer.parameters()),
             )
-        run = partial(extract, [layer], begin)
+        run = partial(extract_blocks, [layer], begin)
         y = run()
         if isinstance(layer, tuple):
             title += f" ({100 * float((y > 0).float().mean()):.0f} % of the pool's winners pass)"

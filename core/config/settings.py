@@ -226,9 +226,18 @@ class EvalConfig:
         return max(1, round(total_steps / self.frames))
 
 
+# field -> the default at which ``as_dict`` leaves it out
+ADDED_LATER = {"decays": False}
+
+
 def as_dict(config: Any) -> dict[str, Any]:
-    """Return a config as nested dicts of plain values, in field order, for cache keys, records and JSON."""
+    """Return a config as nested dicts of plain values, in field order, for cache keys, records and JSON.
+
+    Fields that later versions added are left out at their default, so that keys of earlier versions stay the same.
+    """
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
     return {
-        f.name: as_dict(v) if hasattr(v := getattr(config, f.name), "__dataclass_fields__") else v
-        for f in fields(config)
+        name: as_dict(value) if hasattr(value, "__dataclass_fields__") else value
+        for name, value in values.items()
+        if not (name in ADDED_LATER and value == ADDED_LATER[name])
     }

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core.errors import RequestError
-from core.runtime.bounds import listed
+from core.runtime.bounds import join_names
 
 
 class Norm(NamedTuple):
@@ -126,7 +126,7 @@ class Dataset:
         """Return the error for ``ids`` that are no training images of this dataset."""
         first, last = int(self.train.ids.min()), int(self.train.ids.max())
         return RequestError(
-            f"{len(ids):,} of the ids are no training image of {self.title}: {listed(ids)}; its ids lie between {first} and {last}"
+            f"{len(ids):,} of the ids are no training image of {self.title}: {join_names(ids)}; its ids lie between {first} and {last}"
         )
 
     @cached_property

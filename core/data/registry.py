@@ -23,7 +23,7 @@ from core.data.torchvision_datasets import (
     load_svhn,
 )
 from core.errors import DataError, RequestError
-from core.runtime.bounds import quoted
+from core.runtime.bounds import quote_value
 from core.runtime.storage import home
 
 
@@ -79,7 +79,7 @@ def require_name(name: str) -> None:
     """
     if name not in DATASETS and not _OWN_NAME.fullmatch(name):
         raise RequestError(
-            f"unknown dataset {quoted(name)}; there are: {', '.join(DATASETS)}, and data that was imported; "
+            f"unknown dataset {quote_value(name)}; there are: {', '.join(DATASETS)}, and data that was imported; "
             "only the command line takes a file"
         )
 
@@ -90,7 +90,7 @@ def source(name: str) -> Source:
         from core.data.uploads import store  # imported here, so that digits do not wait for PIL
 
         data = store.about(name)
-        return Source(data.title, data.note, lambda _: store.load_own(name))
+        return Source(data.title, data.note, lambda _: store.load_uploaded(name))
     if name not in DATASETS:
         raise RequestError(f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}")
     return DATASETS[name]

@@ -14,7 +14,7 @@ from core.evaluation.evaluator import Evaluator
 from core.evaluation.reference_band import Retrained
 from core.evaluation.report import EvaluationReport
 from core.models.base import Net
-from core.models.uploads import fitted
+from core.models.uploads import assemble_unmeasured
 from core.runtime.progress import Work
 
 
@@ -83,5 +83,5 @@ def describe(files: CheckpointFiles, references: Sequence[Path] | None = None) -
 
 
 def _load_model(split: Split, files: CheckpointFiles, path: Path, device: str) -> Net:
-    _, _, model = fitted(files.arch, files.layer, path, split.dataset, str(path), files.size)
+    _, _, model = assemble_unmeasured(files.arch, files.layer, path, split.dataset, str(path), files.size)
     return model.to(device).eval()

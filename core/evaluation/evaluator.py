@@ -12,7 +12,7 @@ import torch
 from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import RequestError
-from core.evaluation.attacks.per_image import MOST as MAX_PER_IMAGE
+from core.evaluation.attacks.per_image import MAX_IMAGES as MAX_PER_IMAGE
 from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
 from core.evaluation.attacks.result import AttackResult, attack_result
 from core.evaluation.attacks.scores import ATTACKS

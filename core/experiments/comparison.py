@@ -20,7 +20,7 @@ from core.evaluation.report import EvaluationReport
 from core.methods import METHODS, method, origin_of
 from core.methods.base import Unlearner, has_own_original
 from core.models.base import Net
-from core.models.uploads import load_own_model
+from core.models.uploads import load_uploaded_model
 from core.runs.original_models import original
 from core.runs.reference_models import retraining, usual_count
 from core.runs.setup import MOST_SEED, Setup
@@ -266,7 +266,7 @@ class _SeedModels:
 
 def _seed_of(name: str, seed: int) -> int:
     """Return the seed of a method; retraining needs another seed than the first retrained model."""
-    return seeds.derive(seed, "compared") if name == "retrain" else seed
+    return seeds.derive_seed(seed, "compared") if name == "retrain" else seed
 
 
 def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: str) -> Work[Net]:
@@ -277,10 +277,10 @@ def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: s
         raise RequestError(
             f"{unlearner.title} must train its own original model and cannot unlearn from an uploaded model"
         )
-    return load_own_model(setup.model, split.dataset).to(device)
+    return load_uploaded_model(setup.model, split.dataset).to(device)
 
 
-def end_of(setup: Setup, name: str) -> tuple[Split, Net, UnlearnedModel]:
+def load_compared_model(setup: Setup, name: str) -> tuple[Split, Net, UnlearnedModel]:
     """Return split, original and unlearned model of the method ``name``, from the cache if a comparison made them."""
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     device = str(pick_device(setup.device))
@@ -289,4 +289,4 @@ def end_of(setup: Setup, name: str) -> tuple[Split, Net, UnlearnedModel]:
     return split, model, run_to_end(unlearned_model(split, model, unlearner, seed=_seed_of(name, setup.seed)))
 
 
-__all__ = ["RETRAINED", "Cell", "Comparison", "end_of", "parse_methods", "parse_seeds"]
+__all__ = ["RETRAINED", "Cell", "Comparison", "load_compared_model", "parse_methods", "parse_seeds"]

@@ -93,7 +93,7 @@ def summarise(comparison: Comparison) -> Summary:
     for name in comparison.methods:
         mine = [cells[name, seed] for seed in seeds]
         done = [c for c in mine if c.judgement is not None]
-        entries = entries_of([c.judgement for c in done if c.judgement is not None])
+        entries = summarise_metrics([c.judgement for c in done if c.judgement is not None])
         if done:
             entries["steps"] = _entry([float(c.steps) for c in done])
             entries.setdefault("seconds", _entry([c.seconds for c in done]))
@@ -125,10 +125,10 @@ def _against(line: Line, nothing: Mapping[str, Entry]) -> Line:
 
 def _references(retrained: Mapping[int, Sequence[EvaluationReport]]) -> dict[str, Entry]:
     """Return each figure over all retrained models of all seeds."""
-    return entries_of([report for reports in retrained.values() for report in reports])
+    return summarise_metrics([report for reports in retrained.values() for report in reports])
 
 
-def entries_of(reports: Sequence[EvaluationReport]) -> dict[str, Entry]:
+def summarise_metrics(reports: Sequence[EvaluationReport]) -> dict[str, Entry]:
     """Return each figure over ``reports``, usually one for each seed."""
     found = {}
     for key in dict.fromkeys(k for r in reports for k in r.figures):

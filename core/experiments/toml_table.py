@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 from core.errors import RequestError
-from core.runtime.bounds import quoted
+from core.runtime.bounds import quote_value
 
 KIND_NAMES: dict[type, str] = {
     str: "a text",
@@ -39,7 +39,7 @@ class TomlTable:
 
     def __init__(self, values: Any, name: str) -> None:
         if not isinstance(values, dict):
-            raise RequestError(f"{name} must be a table, got {quoted(values)}")
+            raise RequestError(f"{name} must be a table, got {quote_value(values)}")
         self._values = dict(values)
         self._known: list[str] = []
         self.name = name
@@ -107,7 +107,7 @@ class TomlTable:
 
     def wrong(self, key: str, expected: str, value: Any) -> RequestError:
         """Return the error for a value that is not what was expected."""
-        return RequestError(f"{key!r} of {self.name} must be {expected}, got {quoted(value)}")
+        return RequestError(f"{key!r} of {self.name} must be {expected}, got {quote_value(value)}")
 
 
 def _is_of_kind(value: Any, kind: type) -> bool:

@@ -27,7 +27,7 @@ MOST_S = 1800.0  # of one step: enough to train on a slow machine
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
+class PlayedRun:
     """A run and all that a page needs to draw it."""
 
     setup: Setup
@@ -79,7 +79,7 @@ class Replay:
 
     lesson: Lesson
     seed: int
-    runs: tuple[Played, ...]
+    runs: tuple[PlayedRun, ...]
     scenes: tuple[Scene, ...]  # one for each step
 
     @property
@@ -132,7 +132,7 @@ class _Player:
     ) -> None:
         self._runner, self._maps, self._umap, self._data_dir = runner, maps, umap, data_dir
         self._experiment: Experiment | None = None
-        self.runs: list[Played] = []
+        self.runs: list[PlayedRun] = []
         self.tour = Tour(self._current, self.open)
 
     def _current(self) -> Experiment:
@@ -191,11 +191,11 @@ class _Player:
         return Scene(number, len(run.frames) - 1, facts, verdict, curves)
 
 
-def _played(e: Experiment, run: Run) -> Played:
+def _played(e: Experiment, run: Run) -> PlayedRun:
     assert e.split is not None
     assert e.observer is not None
     split, observer = e.split, e.observer
-    return Played(
+    return PlayedRun(
         setup=e.setup,
         forget=split.request.describe(split.dataset.classes),
         title=split.dataset.title,

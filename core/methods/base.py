@@ -96,7 +96,7 @@ def has_own_original(method: Any) -> bool:
     return hasattr(method, "train_original")
 
 
-def refused_change(method: Any, before: Any, now: Any) -> str | None:
+def reason_against_change(method: Any, before: Any, now: Any) -> str | None:
     """Return the reason why a running method cannot change to the settings ``now``; None where it can.
 
     The attribute ``changeable`` of a method names the fields of its config that every ``step`` reads again.

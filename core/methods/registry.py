@@ -14,7 +14,7 @@ from core.errors import RequestError
 from core.methods.base import Unlearner
 from core.methods.laf.laf import LAF
 from core.methods.presets import baseline_origin, preset
-from core.runtime.bounds import quoted
+from core.runtime.bounds import quote_value
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def method_class(name: str) -> Callable[..., Unlearner]:
     if name not in METHODS:
         if name in METHODS.broken:
             raise RequestError(f"the method {name!r} was not loaded: {METHODS.broken[name]}")
-        raise RequestError(f"unknown method {quoted(name)}; there are: {', '.join(METHODS)}")
+        raise RequestError(f"unknown method {quote_value(name)}; there are: {', '.join(METHODS)}")
     return METHODS[name]
 
 

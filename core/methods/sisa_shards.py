@@ -18,7 +18,7 @@ from core.methods.baselines.base import copy_to
 from core.models.base import Net
 from core.models.registry import build
 from core.runtime import seeding
-from core.runtime.device import computing
+from core.runtime.device import torch_threads
 from core.runtime.progress import Progress
 from core.training.supervised import SupervisedTrainer, load_optimiser
 
@@ -114,7 +114,7 @@ class Plan:
         return model
 
     def _net_seed(self, shard: int) -> int:
-        return seeding.derive(self.seed, "shard", shard)
+        return seeding.derive_seed(self.seed, "shard", shard)
 
 
 @dataclass
@@ -152,7 +152,7 @@ class ShardTraining:
     def _start_job(self) -> SupervisedTrainer:
         shard, slice_ = self.jobs[self.at]
         images = self.plan.split.train.take(self.plan.rows(shard, slice_))
-        seed = seeding.derive(self.plan.seed, "sisa", shard, slice_)
+        seed = seeding.derive_seed(self.plan.seed, "sisa", shard, slice_)
         part = self.model.part(shard)
         trainer = SupervisedTrainer.start(part, images, self.plan.train, seed=seed, stage="sisa")
         trainer.stage = self.stage  # for messages only: training and unlearning use the same random streams
@@ -206,7 +206,7 @@ class OriginalTraining:
         if self._state.number >= self._total:
             return None
         start = time.perf_counter()
-        with computing(self._state.plan.train.threads):
+        with torch_threads(self._state.plan.train.threads):
             while self._state.number < self._total:
                 self._state.step()
                 if time.perf_counter() - start >= budget_s:

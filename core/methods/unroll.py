@@ -25,7 +25,7 @@ from core.models.base import Net, device_of
 from core.models.registry import build
 from core.runtime import bounds, seeding
 from core.runtime.bounds import Bound, check
-from core.runtime.device import computing, pick_device
+from core.runtime.device import pick_device, torch_threads
 from core.runtime.progress import Progress
 from core.training.batches import Batches
 from core.training.supervised import SupervisedTrainer, copy_of
@@ -197,7 +197,9 @@ class UnrollTraining:
             model.to(on), split.train.take(self._seen), config.train, seed=seed, stage="train"
         )
         self._images = split.train.to(on)
-        self._batches = Batches(len(split.train), config.batch_size, seeding.derive(seed, "unroll"), "order")
+        self._batches = Batches(
+            len(split.train), config.batch_size, seeding.derive_seed(seed, "unroll"), "order"
+        )
         self._pushed = torch.zeros(len(split.train))
         self._begin: dict[str, Tensor] | None = None
         self._number = 0  # steps of fine-tuning
@@ -209,7 +211,7 @@ class UnrollTraining:
         if self._number >= self._total:
             return None
         start = time.perf_counter()
-        with computing(self._config.threads):
+        with torch_threads(self._config.threads):
             while self._number < self._total:
                 if before.number < before.total:
                     before.step()

@@ -55,7 +55,7 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.detach().permute(0, 2, 3, 1).contiguous()
 
 
-def blocks(extractor: nn.Module, x: Tensor) -> Sequence[nn.Module | tuple[nn.Conv2d, int]] | None:
+def find_blocks(extractor: nn.Module, x: Tensor) -> Sequence[nn.Module | tuple[nn.Conv2d, int]] | None:
     """Return the layers of an extractor, with (convolution, its padding) for three layers that become one ``PooledConv``.
 
     Return None when the extractor is not a sequence with such layers or its images are too small to gain.
@@ -89,13 +89,13 @@ def blocks(extractor: nn.Module, x: Tensor) -> Sequence[nn.Module | tuple[nn.Con
     return found if work >= LEAST else None
 
 
-def make_ready(extractor: nn.Module, x: Tensor) -> None:
+def load_kernels(extractor: nn.Module, x: Tensor) -> None:
     """Load the compiled loops of the backward pass before the first step, where ``blocks`` finds layers that need them."""
-    if blocks(extractor, x) is not None:
+    if find_blocks(extractor, x) is not None:
         from core.models import pooled_conv_kernels  # noqa: F401
 
 
-def extract(found: Sequence[nn.Module | tuple[nn.Conv2d, int]], x: Tensor) -> Tensor:
+def extract_blocks(found: Sequence[nn.Module | tuple[nn.Conv2d, int]], x: Tensor) -> Tensor:
     """Return the output of the layers ``found`` by ``blocks`` for x (B, C, H, W)."""
     for layer in found:
         if isinstance(layer, tuple):

@@ -57,7 +57,7 @@ def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> 
             model = NETS[net](shape, classes)
         model = allocate(model)
     elif net in NETS or net.startswith("tv:"):
-        with seeding.Drawing(generator):
+        with seeding.SeededDraws(generator):
             model = NETS[net](shape, classes) if net in NETS else _torchvision(net, shape, classes)
     else:
         raise RequestError(

@@ -165,7 +165,7 @@ def _with_memory(model: nn.Module, arch: str, count: int) -> nn.Module:
         return model.to_empty(device="cpu")
     from core.models.torchvision_net import full_model
 
-    with seeding.Drawing(seeding.generator(0, "init", arch)):
+    with seeding.SeededDraws(seeding.generator(0, "init", arch)):
         return full_model(arch, count)
 
 

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from core.errors import LabError
 from core.projection import umap_layout
-from core.runtime.orphan import end_with
+from core.runtime.orphan import end_with_parent
 
 Array = npt.NDArray[np.float32]
 Message = dict[str, npt.NDArray[Any]]
@@ -193,7 +193,7 @@ def _answer(request: Message) -> Message:
 
 def _serve(parent: int | None = None) -> None:
     """Answer requests from stdin on stdout, in the child, until stdin or the process ``parent`` ends."""
-    end_with(
+    end_with_parent(
         os.getppid() if parent is None else parent
     )  # during a layout the child does not read the end of stdin
     if hasattr(os, "nice"):

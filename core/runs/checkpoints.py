@@ -20,7 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import DataError
-from core.runtime.storage import Known, load_state, save_state, tensors_in
+from core.runtime.storage import TensorNames, load_state, save_state, tensor_names
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Checkpoints:
         self._memory: dict[int, dict[str, Any]] = {}
         self._files: dict[int, Path] = {}
         self._kept = False  # True: ``folder`` is that of a kept run
-        self._known: tuple[Path, Known] | None = None  # the first state's file and its tensors
+        self._known: tuple[Path, TensorNames] | None = None  # the first state's file and its tensors
         self._frames: dict[int, int] = {}  # number of the frame that was shown at a step
         self._size = 0.0
         self._lock = RLock()
@@ -206,11 +206,11 @@ class Checkpoints:
             save_state(path, self._memory[step], packed=packed, beside=first, known=self._tensors_of(first))
         self._files[step] = path
 
-    def _tensors_of(self, first: Path) -> Known:
+    def _tensors_of(self, first: Path) -> TensorNames:
         """Return the tensors in the first state's file; none where it cannot be read."""
         if self._known is None or self._known[0] != first:
             try:
-                self._known = first, tensors_in(first)
+                self._known = first, tensor_names(first)
             except DataError as error:
                 log.warning("%s; states are written whole", error)
                 self._known = first, {}

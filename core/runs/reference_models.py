@@ -30,7 +30,7 @@ def retraining(split: Split, model: Net, *, seed: int = 0, number: int = 0) -> W
     """
     provenance = model.provenance
     given = provenance is not None and provenance.given is not None
-    own = seeding.derive(seed, "reference", number) if number else seed
+    own = seeding.derive_seed(seed, "reference", number) if number else seed
     run = Run(Retrain(begin=own if number else None), model, split, seed=own)
     device = next(model.parameters()).device.type
     begin = own if number else provenance.seed if provenance and not given else None

@@ -22,7 +22,7 @@ from core.runs.history import RunHistory
 from core.runs.observer import Observer
 from core.runs.records import Change, Frame, Mark, Phase
 from core.runtime.delegation import Delegated
-from core.runtime.device import computing
+from core.runtime.device import torch_threads
 from core.runtime.progress import Progress
 
 
@@ -240,7 +240,7 @@ class Run:
             self._end()
         else:
             try:
-                with computing(getattr(self.config, "threads", 1)):  # a plug-in's config may lack it
+                with torch_threads(getattr(self.config, "threads", 1)):  # a plug-in's config may lack it
                     self._work()
             except Exception as error:
                 self._fail(error)

@@ -12,7 +12,7 @@ from core.data.split import Split, forget_classes, forget_fraction, forget_indic
 from core.errors import ConfigError, RequestError
 from core.methods.laf.fast import SPEEDS, fast
 from core.runtime import bounds
-from core.runtime.bounds import Bound, check, quoted
+from core.runtime.bounds import Bound, check, quote_value
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
 MOST_SEED = 2**31 - 1  # the largest that the page and studies accept
@@ -48,10 +48,10 @@ class Setup:
         check(self)
         for c in self.classes:
             if not isinstance(c, str) and not _is_count(c):
-                raise ConfigError(f"classes must be whole numbers or names, got {quoted(c)}")
+                raise ConfigError(f"classes must be whole numbers or names, got {quote_value(c)}")
         for i in self.ids:
             if not _is_count(i):
-                raise ConfigError(f"ids must be whole numbers from 0 up, got {quoted(i)}")
+                raise ConfigError(f"ids must be whole numbers from 0 up, got {quote_value(i)}")
 
     def split(self, dataset: Dataset) -> Split:
         """Return the Split of ``dataset`` for these choices. Raises RequestError when the request is wrong."""

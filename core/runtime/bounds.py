@@ -86,7 +86,7 @@ def check(config: Any) -> None:
         else:
             refused = f"must be {' or '.join(_type_name(k) for k in kinds if k is not type(None))}"
         if refused is not None:
-            raise ConfigError(f"{name} {refused}, got {quoted(value)}")
+            raise ConfigError(f"{name} {refused}, got {quote_value(value)}")
 
 
 def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:
@@ -113,7 +113,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def quoted(value: Any) -> str:
+def quote_value(value: Any) -> str:
     """Return ``value`` quoted on one line of at most ``SHOWN`` characters."""
     limit = sys.get_int_max_str_digits()
     if isinstance(value, int) and not isinstance(value, bool) and limit and value.bit_length() > 3 * limit:
@@ -122,11 +122,12 @@ def quoted(value: Any) -> str:
     return said if len(said) <= SHOWN else f"{said[: SHOWN - 1]}…"
 
 
-def listed(names: Iterable[Any], most: int = 5) -> str:
+def join_names(names: Iterable[Any], most: int = 5) -> str:
     """Return at most ``most`` names that a user gave as "a, b, …", each shortened to ``SHOWN`` characters."""
     given = list(names)
     said = [
-        n if isinstance(n, str) and n.isprintable() and len(n) <= SHOWN else quoted(n) for n in given[:most]
+        n if isinstance(n, str) and n.isprintable() and len(n) <= SHOWN else quote_value(n)
+        for n in given[:most]
     ]
     return ", ".join([*said, *["…"] * (len(given) > most)])
 

@@ -46,13 +46,13 @@ def in_bfloat16(device: torch.device, precision: str) -> bool:
     return precision == "bf16"
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
-def computing(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """Compute with ``count`` OpenMP threads and ``denormals_as_zero`` in this Python thread.
 
     Restore both settings at the end.

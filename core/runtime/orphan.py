@@ -11,7 +11,7 @@ EVERY_S = 0.5  # between two checks; compiled loops of this package hold the int
 
 
 @functools.cache
-def end_with(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
     """End this process within a second of the end of its parent process, whatever it is computing.
 
     A daemon thread compares the parent's process number, so the signal that ended the parent does not matter.

@@ -66,7 +66,7 @@ def unpack(data: bytes, dtype: str, shape: tuple[int, ...], before: Array | None
     return bits.view(kind).reshape(shape)
 
 
-def matches(array: Array, before: Array | None) -> bool:
+def same_layout(array: Array, before: Array | None) -> bool:
     """Return whether ``array`` can be packed as its difference from ``before``."""
     return before is not None and before.dtype == array.dtype and before.shape == array.shape
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from core.runtime.storage import home
 
 
-def purges_home() -> Path:
+def purges_folder() -> Path:
     """Return the folder of the manifests of all purges."""
     return home() / "purges"
 
 
-def generation() -> int:
+def purge_generation() -> int:
     """Return a number that changes with each purge: the modification time of the folder of manifests."""
     try:
-        return purges_home().stat().st_mtime_ns
+        return purges_folder().stat().st_mtime_ns
     except OSError:
         return 0
 
@@ -27,7 +27,7 @@ def purged_since(before: int) -> set[str]:
     These are the dataset of the request and each dataset in which the purge found the same content.
     """
     found: set[str] = set()
-    for path in purges_home().glob("*.json"):
+    for path in purges_folder().glob("*.json"):
         try:
             if path.stat().st_mtime_ns >= before:
                 values = json.loads(path.read_bytes())
@@ -45,5 +45,5 @@ class PurgeWatch:
 
     def changed(self) -> bool:
         """Return whether there was a purge since the last call; the first call returns False."""
-        before, self._seen = self._seen, generation()
+        before, self._seen = self._seen, purge_generation()
         return before is not None and before != self._seen

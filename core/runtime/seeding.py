@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-def derive(seed: int, *names: str | int) -> int:
+def derive_seed(seed: int, *names: str | int) -> int:
     """Return a 63-bit seed for the stream called ``names`` of the run with ``seed``.
 
     It is the same on every machine.
@@ -23,10 +23,10 @@ def derive(seed: int, *names: str | int) -> int:
 
 def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return a new generator for the stream called ``names`` of the run with ``seed``."""
-    return torch.Generator(device=device).manual_seed(derive(seed, *names))
+    return torch.Generator(device=device).manual_seed(derive_seed(seed, *names))
 
 
-class Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class SeededDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A context in which torch operations of this thread draw from ``generator`` unless they are given another one.
 
     It serves code that takes no generator, such as torchvision's initialisation and dropout.

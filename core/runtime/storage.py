@@ -26,7 +26,7 @@ from core.runtime.packing import pack, unpack
 FORMAT = 2  # format 1 has neither compressed nor shared tensors
 SMALL = 1024  # bytes; compressing a smaller tensor does not pay
 
-Known = dict[str, str]  # the digest of a tensor -> its name in a file
+TensorNames = dict[str, str]  # the digest of a tensor -> its name in a file
 
 
 def home() -> Path:
@@ -43,7 +43,7 @@ def save_state(
     *,
     packed: bool = False,
     beside: Path | None = None,
-    known: Known | None = None,
+    known: TensorNames | None = None,
 ) -> None:
     """Write nested dicts and lists of tensors, arrays and JSON values to ``path``.
 
@@ -69,7 +69,7 @@ def save_state(
     write_bytes(Path(path), save(written, metadata={"laf": json.dumps(header)}))
 
 
-def tensors_in(path: Path) -> Known:
+def tensor_names(path: Path) -> TensorNames:
     """Return the names of the tensors in a state file by their digests.
 
     Raises StoreError as ``load_state`` does.

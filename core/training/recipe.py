@@ -20,7 +20,7 @@ from core.data.images import Dataset, LabelledImages
 from core.models.base import Net, multiply_adds, outputs
 from core.models.registry import build
 from core.runtime import seeding
-from core.runtime.device import computing, pick_device
+from core.runtime.device import pick_device, torch_threads
 from core.runtime.progress import Progress, Work, run_to_end
 from core.training.supervised import SupervisedTrainer
 
@@ -107,7 +107,7 @@ def find(dataset: Dataset, *, seed: int = 0, device: str = "cpu", net: str | Non
             model, learn, replace(config, epochs=cycle), seed=seed, stage=f"recipe {done}"
         )
         while trainer.number < trainer.total:
-            with computing(config.threads):
+            with torch_threads(config.threads):
                 trainer.step()
             if trainer.number % len(trainer.batches) == 0:
                 yield Progress("recipe", done + trainer.epoch, allowed, time.perf_counter() - began)

@@ -20,7 +20,7 @@ from core.errors import CancelledError, DivergedError
 from core.models.base import Net, Provenance, device_of
 from core.models.registry import build
 from core.runtime import seeding
-from core.runtime.device import computing, pick_device
+from core.runtime.device import pick_device, torch_threads
 from core.runtime.progress import Progress
 from core.training.augment import crop_and_flip
 from core.training.batches import Batches
@@ -61,7 +61,7 @@ class SupervisedTrainer:
             model,
             images.to(device),
             config,
-            Batches(len(images), config.batch_size, seeding.derive(seed, stage), "order"),
+            Batches(len(images), config.batch_size, seeding.derive_seed(seed, stage), "order"),
             adam((part or model).parameters(), config.lr, device, config.weight_decay),
             stage,
             seeding.generator(seed, stage, "chance", device=device),
@@ -88,7 +88,7 @@ class SupervisedTrainer:
         x = self.images.floats(rows)
         if self.config.augment:
             x = crop_and_flip(x, self.chance)
-        with seeding.Drawing(self.chance) if self.model.draws else nullcontext():
+        with seeding.SeededDraws(self.chance) if self.model.draws else nullcontext():
             logits = self.model(x)
         loss = functional.cross_entropy(logits, self.images.y[rows])
         value = float(loss.detach())
@@ -167,7 +167,7 @@ class Training:
         if state.number >= state.total:
             return None
         start = time.perf_counter()
-        with computing(self.config.threads):
+        with torch_threads(self.config.threads):
             state.step()
             while state.number < state.total and time.perf_counter() - start < budget_s:
                 state.step()

@@ -44,7 +44,7 @@ class VAETrainer:
     ) -> VAETrainer:
         """Return the state before step 1, for ``n`` representations of ``width`` numbers."""
         vae = VAE.build(width, config.latent, config.output, seed=seed, name=stage).to(device)
-        batches = Batches(n, config.batch_size, seeding.derive(seed, stage), "order")
+        batches = Batches(n, config.batch_size, seeding.derive_seed(seed, stage), "order")
         noise = seeding.generator(seed, stage, "noise")
         optimiser = FlatAdam(FlatParameters(vae.parameters()), config.lr)
         return cls(vae, config, batches, optimiser, noise, stage, title)

@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="laf",
         description="Machine unlearning with Label-Agnostic Forgetting, step by step.",
-        epilog="Exit codes: 0 done; 2 what you gave cannot be used (a value, file or folder); 1 the program failed; "
+        epilog="Exit codes: 0 done; 2 an argument, file or folder cannot be used; 1 the program failed; "
         "3 with --check: the run did not do what was asked.",
     )
     top.add_argument("--debug", action="store_true", help="print the traceback of an error")

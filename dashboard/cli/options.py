@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import RequestError
-from core.runtime.bounds import quoted
+from core.runtime.bounds import quote_value
 from dashboard.cli.terminal import path_of, require_folder
 from dashboard.presentation.text import numbers
 
@@ -202,11 +202,13 @@ def with_set(config: Any, assignments: Sequence[str]) -> Any:
     for words in assignments:
         field, equals, text = (part.strip() for part in words.partition("="))
         if not (field and equals and text):
-            raise RequestError(f"--set takes FIELD=VALUE, as in lr_ra=3e-3, got {quoted(words)}")
+            raise RequestError(f"--set takes FIELD=VALUE, as in lr_ra=3e-3, got {quote_value(words)}")
         if len(field) > MOST_LETTERS:
-            raise RequestError(f"{quoted(field)} is no setting of a method; the longest has fewer letters")
+            raise RequestError(
+                f"{quote_value(field)} is no setting of a method; the longest has fewer letters"
+            )
         if field in values:
-            raise RequestError(f"--set names {quoted(field)} twice; give it one value")
+            raise RequestError(f"--set names {quote_value(field)} twice; give it one value")
         values[field] = _value(text)
     if config is None:
         raise RequestError("--set changes settings, and this method has none")

@@ -174,7 +174,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     from core.evaluation.metrics import evaluate
     from core.methods import METHODS
     from core.runs.run import Run, finish
-    from core.runs.storage import let_go
+    from core.runs.storage import stop_run
     from core.runtime.device import peak_memory_mb, pick_device
 
     show = ProgressBars(quiet=a.quiet)
@@ -192,7 +192,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     show.close()
     if runs[unlearner.name].recorder is not None:
         _report_kept(runs[unlearner.name].recorder, quiet=a.quiet)
-        let_go(runs[unlearner.name])
+        stop_run(runs[unlearner.name])
     start = time.perf_counter()
     run, retrained = runs[unlearner.name], runs["retrain"].result
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
@@ -266,13 +266,13 @@ def _kept(unlearner: Any, model: Any, split: Any, setup: Any) -> Any:
 
 def _report_kept(recorder: Any, *, quiet: bool) -> None:
     """Print on standard error where the run is kept and its size, or why it is not kept."""
-    from core.runs.storage import megabytes, room
+    from core.runs.storage import megabytes, storage_quota
 
     if recorder.problem is not None or not recorder.is_kept:
         print(f"laf: {recorder.problem or 'the run has no step, so nothing is kept'}", file=sys.stderr)
     elif not quiet:
         size = megabytes(recorder.folder.bytes)
-        print(f"kept as {recorder.id}, {size}. {room().describe()}", file=sys.stderr)
+        print(f"kept as {recorder.id}, {size}. {storage_quota().describe()}", file=sys.stderr)
 
 
 def _numbers(report: Any) -> dict[str, Any]:

@@ -117,10 +117,10 @@ def purge(a: argparse.Namespace) -> None:
 
 def _list(a: argparse.Namespace) -> None:
     target_of(a.json)
-    from core.runs.storage import list_runs, next_to_go, room, went
+    from core.runs.storage import list_runs, next_deletions, past_deletions, storage_quota
 
     infos, problems = list_runs()
-    used = room()
+    used = storage_quota()
     for problem in problems:
         print(f"laf: {problem}", file=sys.stderr)
     if write_json(a.json, [i.as_dict() for i in infos]):
@@ -135,9 +135,9 @@ def _list(a: argparse.Namespace) -> None:
         print(used.describe())
     if used.is_near:
         print(
-            f"The limit is near. Next to go: {'; '.join(next_to_go()) or 'none, so no further run would be kept'}"
+            f"The limit is near. Next to go: {'; '.join(next_deletions()) or 'none, so no further run would be kept'}"
         )
-    for notice in went():
+    for notice in past_deletions():
         print(notice)
 
 

@@ -8,10 +8,10 @@ import streamlit as st
 
 from core.data.forget_selection import (
     format_ids,
-    known,
     load_list,
     parse_ids,
     remove_list,
+    require_known_ids,
     save_list,
     saved_lists,
     share_list,
@@ -92,7 +92,7 @@ def _load_form(picks: SelectionState, dataset: Dataset) -> None:
     mine = one.claims.is_of(token)
 
     def loaded() -> str:
-        ids = known(load_list(one.key, dataset, token), dataset)
+        ids = require_known_ids(load_list(one.key, dataset, token), dataset)
         picks.do(picks.operation, ids)
         return f"{one.name}: {len(ids):,} ids ({LABELS[picks.operation].lower()})"
 
@@ -126,7 +126,7 @@ def _uploaded(picks: SelectionState, dataset: Dataset, file: Any) -> str:
         text = file.getvalue().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RequestError(f"{file.name} is not a text file; save the ids as plain text") from error
-    found = known(parse_ids(text, name=file.name), dataset)
+    found = require_known_ids(parse_ids(text, name=file.name), dataset)
     picks.do(picks.operation, found)
     return f"{file.name}: {len(found):,} ids ({LABELS[picks.operation].lower()})"
 

@@ -199,7 +199,7 @@ def _suggestion(kind: str, label: str, count: int, disabled: bool) -> None:
     )
 
 
-def fulfil(picks: SelectionState, advice: SuggestionJob) -> None:
+def apply_suggestion(picks: SelectionState, advice: SuggestionJob) -> None:
     """Pick the requested suggestion as soon as it is ready."""
     wanted = lab.recall("forget-wanted")
     if wanted is None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import RequestError
 from core.lessons import Lesson
-from core.lessons.assessment.progress import class_named, finished, read_progress
+from core.lessons.assessment.progress import finished, parse_class, read_progress
 from core.runtime.ownership import owner
 from dashboard.presentation.text.status_text import as_text
 from dashboard.session.jobs.lesson_export import LessonExportJob
@@ -107,7 +107,7 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
         )
         present = st.toggle("Presenter: large type, and the class's predictions", key="lesson-link-present")
         try:
-            class_named(group.strip() or None)
+            parse_class(group.strip() or None)
         except RequestError as error:
             st.error(str(error))
             return

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import LabError
 from core.lessons import Question
-from core.lessons.assessment.progress import begin_anew, checked, tally
+from core.lessons.assessment.progress import checked, reset_tally, tally
 from core.lessons.assessment.submission import submission
 from core.runs.records import Phase
 from dashboard.presentation.text import lesson_html
@@ -135,7 +135,7 @@ def _class(lab: Lab) -> None:
     counted()
     if st.button("Count anew from now on", key="lesson-count-anew", type="tertiary"):
         try:
-            begin_anew(lesson, lesson_session.group, lesson_session.browser)
+            reset_tally(lesson, lesson_session.group, lesson_session.browser)
         except LabError as error:
             st.error(str(error))
 

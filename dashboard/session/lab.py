@@ -22,7 +22,7 @@ from core.projection.projection import UmapBackend
 from core.runs.run import Phase
 from core.runs.setup import Setup
 from core.runs.storage import Recorder, RunInfo, is_open, run_info, runs_of
-from core.runtime.purge_watch import generation, purged_since
+from core.runtime.purge_watch import purge_generation, purged_since
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.wire.outbox import Outbox
 from dashboard.presentation.wire.selection import SelectionState
@@ -31,13 +31,13 @@ from dashboard.session.jobs.audit import AuditJob
 from dashboard.session.jobs.checkpoint_evaluation import EvaluationJob
 from dashboard.session.jobs.comparison import ComparisonJob
 from dashboard.session.jobs.forget_suggestions import SuggestionJob
-from dashboard.session.jobs.lesson_export import LessonExportJob, replaying
+from dashboard.session.jobs.lesson_export import LessonExportJob, export_job_of
 from dashboard.session.lesson_session import LessonSession
 from dashboard.session.opening import Permissions
 from dashboard.session.packet_cache import PacketCache
 from dashboard.session.polling import NewsWatch
 from dashboard.session.tab_state import browser, is_connected, recall, recall_and_forget, remember
-from dashboard.session.url_params import UrlRequest, words
+from dashboard.session.url_params import UrlRequest, to_params
 
 _OPEN: weakref.WeakSet[Lab] = weakref.WeakSet()  # the open tabs of this process
 
@@ -69,7 +69,7 @@ class Lab:
         self.suggestion_job = SuggestionJob(runner)
         self.forget_set = SelectionState()  # of the page Forget set
         self.declined = False  # whether the user declined to continue the last run
-        self.purges = generation()
+        self.purges = purge_generation()
         self.listens = True  # whether the page can connect to its run; False once its browser has failed to
         self.wake: Callable[[], None] | None = None  # makes the tab's frame socket look for news at once
         self.news = NewsWatch(self, lambda: [lab.news for lab in list(_OPEN)])
@@ -87,7 +87,7 @@ class Lab:
 
     def replay(self, lesson: Lesson, seed: int) -> LessonExportJob:
         """Return the job that exports ``lesson`` as a web page; it may be running already."""
-        return replaying(
+        return export_job_of(
             lesson, seed, self._umap, self._runner, self._map_runner, self.experiment.setup.data_dir
         )
 
@@ -97,7 +97,7 @@ class Lab:
 
     def drop_purged(self) -> bool:
         """Drop everything that was made from images purged since the last call; return whether anything was purged."""
-        before, self.purges = self.purges, generation()
+        before, self.purges = self.purges, purge_generation()
         if before == self.purges:
             return False
         setup = self.experiment.setup
@@ -162,13 +162,13 @@ class Lab:
         """Return the parameters of the page's address."""
         e = self.experiment
         if e.run is None or e.split is None:
-            return words(e.setup, None, None, None, None)
+            return to_params(e.setup, None, None, None, None)
         step = len(e.run.steps) if e.run.phase is not Phase.RUNNING else None
         usual = method(e.setup.method, e.setup.config(e.split))
         assert e.model is not None
         # Settings that follow from the model and the images are not the user's choice.
         usual.configure(e.model, e.split)
-        return words(e.setup, usual.config, e.run.config_at(1), self.run_id, step)
+        return to_params(e.setup, usual.config, e.run.config_at(1), self.run_id, step)
 
     def open(
         self, setup: Setup, *, config: Any = None, take_up: str | None = None, as_copy: bool = False

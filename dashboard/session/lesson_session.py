@@ -12,9 +12,9 @@ from core.experiments.session.experiment import Experiment
 from core.lessons import Lesson, Part, Tour
 from core.lessons.assessment.progress import (
     Progress,
-    class_named,
     finished,
     now,
+    parse_class,
     read_progress,
     write_progress,
 )
@@ -23,7 +23,7 @@ from core.lessons.checks import Verdict
 from core.lessons.schema import Action
 from core.runs.records import Phase
 from core.runs.setup import Setup
-from core.runtime.bounds import quoted
+from core.runtime.bounds import quote_value
 from core.runtime.ownership import owner
 from dashboard.session.jobs.lesson_export import LessonExportJob
 
@@ -104,7 +104,7 @@ class LessonSession:
             return
         named = next((x for x in lessons if wanted in (x.id, str(x.number))), None)
         if named is None:
-            self.problem = f"There is no lesson {quoted(wanted)}. Choose one of these."
+            self.problem = f"There is no lesson {quote_value(wanted)}. Choose one of these."
             self.link = replace(self.link, lesson=None)
         else:
             self.enter(named)
@@ -135,9 +135,9 @@ class LessonSession:
     def group(self) -> str:
         """The class in which predictions are counted."""
         try:
-            return class_named(self.link.group)
+            return parse_class(self.link.group)
         except RequestError:
-            return class_named(None)
+            return parse_class(None)
 
     @property
     def seed(self) -> int:

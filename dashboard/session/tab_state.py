@@ -14,7 +14,7 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.session.browser_cookie import COOKIE, TOKEN
-from dashboard.session.url_params import UrlRequest, asked
+from dashboard.session.url_params import UrlRequest, read_request
 
 
 def remember(key: str, value: Any) -> None:
@@ -61,7 +61,7 @@ def read_words() -> dict[str, str]:
 
 def read_address() -> UrlRequest:
     """Return what the page's address asks for."""
-    return asked(read_words())
+    return read_request(read_words())
 
 
 def write_address(found: Mapping[str, str]) -> None:
@@ -70,7 +70,7 @@ def write_address(found: Mapping[str, str]) -> None:
     The step of a paused run stays as the browser wrote it: only the browser knows which step it shows.
     """
     now = read_words()
-    current, wanted = asked(now), asked(found)
+    current, wanted = read_request(now), read_request(found)
     if (
         current.run == wanted.run
         and current.step is not None

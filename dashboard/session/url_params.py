@@ -16,7 +16,7 @@ from core.errors import DataError, RequestError
 from core.models.registry import NETS
 from core.runs.setup import Setup
 from core.runs.storage.serialization import config_dict, config_like
-from core.runtime.bounds import quoted
+from core.runtime.bounds import quote_value
 
 MOST_IDS = 200  # in an address; a longer list belongs to a kept run
 MOST_CHARACTERS = 8_000  # of all that an address says of a setup
@@ -36,7 +36,7 @@ class UrlRequest:
     problem: str | None = None  # why the setup that the address names cannot exist
 
 
-def words(setup: Setup, preset: Any, config: Any, run: str | None, step: int | None) -> dict[str, str]:
+def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int | None) -> dict[str, str]:
     """Return the parameters of an address. More than ``MOST_IDS`` chosen images are left out."""
     found = {"dataset": setup.dataset, "method": setup.method, "seed": str(setup.seed)}
     if setup.plant is not None:
@@ -67,7 +67,7 @@ def words(setup: Setup, preset: Any, config: Any, run: str | None, step: int | N
     return found
 
 
-def asked(found: Mapping[str, str]) -> UrlRequest:
+def read_request(found: Mapping[str, str]) -> UrlRequest:
     """Read the parameters of an address. A setup that cannot exist gives a request with a ``problem``."""
     step = _whole(found.get("step", ""))
     run = found.get("run") or None
@@ -93,7 +93,9 @@ def _setup(found: Mapping[str, str]) -> Setup:
     names = ("dataset", "task", "plant", "method", "model", "speed", "precision")
     for word in (*(found.get(name, "") for name in names), *classes):
         if len(word) > MOST_OF_A_NAME:
-            raise RequestError(f"{quoted(word)} in the address is no name: it has {len(word):,} characters")
+            raise RequestError(
+                f"{quote_value(word)} in the address is no name: it has {len(word):,} characters"
+            )
     require_name(found["dataset"])
     return Setup(
         dataset=found["dataset"],
@@ -163,7 +165,9 @@ def with_settings(preset: Any, settings: Mapping[str, Any] | None) -> Any:
             and not is_dataclass(usual)
             and not _same_type(usual, wanted)
         ):
-            raise DataError(f"{f.name} is {quoted(usual)} in the preset and cannot be {quoted(wanted)}")
+            raise DataError(
+                f"{f.name} is {quote_value(usual)} in the preset and cannot be {quote_value(wanted)}"
+            )
     found: Any = config_like(preset, dict(settings))
     return found
 
@@ -174,7 +178,7 @@ def _require_allowed(settings: Mapping[str, Any]) -> None:
         if key == "threads":
             raise DataError(THREADS)
         if key == "net" and (not isinstance(value, str) or value not in NETS):
-            raise DataError(f"unknown net {quoted(value)}; there are: {', '.join(NETS)}")
+            raise DataError(f"unknown net {quote_value(value)}; there are: {', '.join(NETS)}")
         if isinstance(value, Mapping):
             _require_allowed(value)
 
@@ -198,4 +202,4 @@ def _share(text: str) -> float | None:
         return None
 
 
-__all__ = ["UrlRequest", "asked", "differing", "with_settings", "words"]
+__all__ = ["UrlRequest", "differing", "read_request", "to_params", "with_settings"]

@@ -27,7 +27,7 @@ def page(lab: Lab) -> None:
     if dataset is not None:
         job.about(lab.experiment)
         job.want()
-        forget_set.fulfil(picks, job)
+        forget_set.apply_suggestion(picks, job)
     drawn_of = _stage_of(lab)
     # The columns are filled below, after the user's moves have been applied.
     counts, moves = st.columns([7, 5], gap="medium", vertical_alignment="center")

@@ -13,14 +13,14 @@ from core.runs.storage import (
     RunInfo,
     list_runs,
     megabytes,
-    next_to_go,
+    next_deletions,
     note_run,
+    past_deletions,
     read_run,
     remove_run,
     rename_run,
-    room,
     share_run,
-    went,
+    storage_quota,
 )
 from dashboard.presentation.charts.runs import curves, figures, on_all_images
 from dashboard.presentation.export.run_files import FORMATS
@@ -58,7 +58,7 @@ def page(lab: Lab) -> None:
 def _room(infos: list[RunInfo], token: str) -> None:
     """Show the disk space of kept runs, the runs that are deleted next, and those that were deleted."""
     try:
-        used = room()
+        used = storage_quota()
     except LabError as error:
         st.warning(str(error), icon="⚠️")
         return
@@ -66,7 +66,7 @@ def _room(infos: list[RunInfo], token: str) -> None:
         st.caption(_plain(used.describe()))
     if used.is_near:
         mine = {i.id for i in infos if i.is_of(token)}
-        named = [told for told in next_to_go(MOST) if any(i in told for i in mine)]
+        named = [told for told in next_deletions(MOST) if any(i in told for i in mine)]
         first = "; ".join(named[:3]) or "none"
         st.warning(
             _plain(
@@ -74,7 +74,7 @@ def _room(infos: list[RunInfo], token: str) -> None:
             ),
             icon="⚠️",
         )
-    for told in went(token):
+    for told in past_deletions(token):
         st.caption(_plain(told))
 
 

@@ -135,7 +135,7 @@ def _choose_axes(study: Study, varied: list[str], kind: str, measure: str, colum
     for column, f in zip(others, [f for f in left if f != y and f in study.grid], strict=False):
         values = list(study.grid[f])
         fixed[f] = column.selectbox(
-            f, values, len(values) // 2, format_func=charts.spoken, key=f"study-{f}-{study.name}"
+            f, values, len(values) // 2, format_func=charts.value_text, key=f"study-{f}-{study.name}"
         )
     return Choice(kind, measure, x, y, fixed)
 
@@ -144,7 +144,7 @@ def _figure(study: Study, found: list[Any], choice: Choice) -> Any:
     shown = [
         g
         for g in found
-        if all(charts.spoken(g.point.get(k)) == charts.spoken(v) for k, v in choice.fixed.items())
+        if all(charts.value_text(g.point.get(k)) == charts.value_text(v) for k, v in choice.fixed.items())
     ]
     if choice.kind == FRONT:
         return study_lines.front(shown, study.varied)
@@ -183,7 +183,7 @@ def _below(study: Study, rows: list[dict[str, Any]], measure: str) -> None:
         parts.append(f"{len(failed):,} failed, the first: {failed[0]['error']}.")
     chosen = best(study, rows)
     if chosen is not None:
-        what = ", ".join(f"{k} {charts.spoken(v)}" for k, v in chosen.point.items())
+        what = ", ".join(f"{k} {charts.value_text(v)}" for k, v in chosen.point.items())
         on = ", ".join(map(str, chosen.chosen_on))
         parts.append(
             f"Best setting by average gap on seeds {on}, chosen with labels and retrained models: {what}."
@@ -196,7 +196,7 @@ def _runs(lab: Lab, study: Study, rows: list[dict[str, Any]], point: str | None)
     found = [r for r in rows if repr(r["point"]) == point and r["role"] == "reported"]
     if point is None or not found:
         return
-    st.markdown("**" + ", ".join(f"{k} {charts.spoken(v)}" for k, v in found[0]["point"].items()) + "**")
+    st.markdown("**" + ", ".join(f"{k} {charts.value_text(v)}" for k, v in found[0]["point"].items()) + "**")
     setup = studying.opened_in_lab(study, found[0])
     if isinstance(setup, str):
         st.caption(setup)

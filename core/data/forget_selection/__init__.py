@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.data.forget_selection.id_text import MOST_IDS, format_ids, parse_ids
-from core.data.forget_selection.saved_lists import (
+from core.data.forget_selection.list_files import (
     SavedList,
     load_list,
     remove_list,
@@ -19,7 +19,7 @@ from core.data.forget_selection.selection import (
     Selection,
     SelectionHistory,
     invert,
-    known,
+    require_known_ids,
 )
 
 __all__ = [
@@ -33,10 +33,10 @@ __all__ = [
     "SelectionHistory",
     "format_ids",
     "invert",
-    "known",
     "load_list",
     "parse_ids",
     "remove_list",
+    "require_known_ids",
     "save_list",
     "saved_lists",
     "share_list",

@@ -131,7 +131,7 @@ def invert(selection: Selection, universe: Sequence[int] | Ids) -> Selection:
     return Selection(universe).apply("subtract", selection.ids)
 
 
-def known(ids: Iterable[int], dataset: Dataset) -> Selection:
+def require_known_ids(ids: Iterable[int], dataset: Dataset) -> Selection:
     """Return ``ids`` as a Selection.
 
     Raises RequestError that lists some of the ids that are no training image.

@@ -48,7 +48,7 @@ def clean_name(text: str, most: int = NAME) -> str:
     return f"{stem}_{dot}{ending}" if stem.strip().casefold() in _DEVICES else name
 
 
-def hidden(text: str) -> str:
+def invisible_character(text: str) -> str:
     """Return the first invisible character of ``text``; "" when there is none.
 
     Line breaks, tabs and the joiners within an emoji are allowed.

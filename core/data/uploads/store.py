@@ -54,8 +54,8 @@ __all__ = [
     "keep",
     "kept",
     "kept_keys",
-    "load_own",
-    "read_own",
+    "load_uploaded",
+    "read_uploaded",
     "remove",
     "remove_images",
     "rename",
@@ -217,7 +217,7 @@ def remove_images(key: str, ids: Iterable[int], subjects: Iterable[str] = ()) ->
     _loaded.cache_clear()
 
 
-def load_own(key: str) -> Dataset:
+def load_uploaded(key: str) -> Dataset:
     """Return a kept dataset; each is read once per process. Raises as ``about`` does."""
     place = folder_of(key)
     if _PURGES.changed():
@@ -230,7 +230,7 @@ def _loaded(place: Path, title: str) -> Dataset:
     return read_dataset(place, title)
 
 
-def read_own(key: str) -> Dataset:
+def read_uploaded(key: str) -> Dataset:
     """Return a kept dataset read from disk, without the cache. Raises as ``about`` does."""
     place = folder_of(key)
     return read_dataset(place, read_info(place).title)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.data.uploads.names import NAME, hidden, printable_name
+from core.data.uploads.names import NAME, invisible_character, printable_name
 from core.data.uploads.reading.limits import MB
 from core.data.uploads.reading.parsed import ParsedUpload
 from core.data.uploads.reading.sources import read_source
@@ -47,7 +47,7 @@ def read_subjects(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str,
         row = rows[key]
         if not subject or row is None:
             continue
-        if len(subject) > NAME or not subject.isprintable() or hidden(subject):
+        if len(subject) > NAME or not subject.isprintable() or invisible_character(subject):
             raise DataError(
                 f"{where} has a subject in line {number} that is longer than {NAME} characters or holds one that cannot be seen; write it anew"
             )

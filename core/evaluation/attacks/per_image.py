@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-MOST = 50  # forgotten images
+MAX_IMAGES = 50  # forgotten images
 FLOOR = 0.1  # least standard deviation of a logit, since logits near certainty differ by rounding
 
 

@@ -109,7 +109,7 @@ def paper_asr(answers: Answers, *, seed: int = 0) -> float | None:
     score = torch.cat(
         [_draw(p, scored_count, seed, f"score {i}") for i, p in enumerate((a.members, a.non_members))]
     )
-    trees = GradientBoostingClassifier(random_state=seeding.derive(seed, "trees") % 2**32)
+    trees = GradientBoostingClassifier(random_state=seeding.derive_seed(seed, "trees") % 2**32)
     trees.fit(_sorted(fit), np.repeat([1, 0], count))
     predicted = trees.predict(_sorted(score))
     return float((predicted == np.repeat([1, 0], scored_count)).mean())

@@ -36,7 +36,7 @@ def _report_names(key: str, path: Path, scope: PurgeScope, files: FileEditor) ->
     """List a dataset whose classes or other subjects share a name with a purged subject."""
     match = scope.matches.get(key)
     try:
-        data = store.read_own(key) if match is None else match.dataset
+        data = store.read_uploaded(key) if match is None else match.dataset
     except DataError:
         return  # listed with the unreadable datasets
     purged = set() if match is None else set(match.names)

@@ -85,7 +85,7 @@ def find_images(dataset: Dataset, ids: frozenset[int]) -> tuple[list[MatchedImag
         if key == dataset.name:
             continue
         try:
-            other = store.read_own(key)
+            other = store.read_uploaded(key)
         except DataError:
             unreadable.append(key)
             continue

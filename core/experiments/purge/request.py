@@ -27,7 +27,7 @@ from core.experiments.purge.scope import FileEditor, PurgeScope
 from core.experiments.purge.subject_names import SubjectNames
 from core.experiments.purge.texts import purge_earlier_manifests, purge_texts
 from core.experiments.studies import results_table
-from core.runtime.purge_watch import purges_home
+from core.runtime.purge_watch import purges_folder
 
 
 def purge(
@@ -69,7 +69,7 @@ def purge(
     scope = _scope(matches, subjects, frozenset(emptied))
     files = FileEditor(manifest)
     _purge_all(scope, files, unreadable, subjects)
-    files.write_json(purges_home() / f"{made:%Y%m%d-%H%M%S-%f}.json", manifest.kept(scope.names), indent=1)
+    files.write_json(purges_folder() / f"{made:%Y%m%d-%H%M%S-%f}.json", manifest.kept(scope.names), indent=1)
     return manifest
 
 

@@ -16,7 +16,7 @@ from core.experiments.purge.image_search import MatchedImages
 from core.experiments.purge.scope import FileEditor, PurgeScope
 from core.experiments.purge.subject_names import PURGED, SubjectNames
 from core.runs.storage.folder import RunFolder, is_run_id, runs_home
-from core.runs.storage.locks import held_here, hold
+from core.runs.storage.locks import lock_run, open_run_here
 from core.runs.storage.serialization import setup_from
 
 DESCRIPTION_FIELDS = ("name", "note", "marks", "images", "forget")
@@ -32,9 +32,9 @@ def kept_run_folders() -> list[RunFolder]:
 def lock_runs(folders: Iterable[RunFolder], locks: contextlib.ExitStack) -> None:
     """Lock every run against other writers until ``locks`` closes. Raises RequestError if a run is open."""
     for folder in folders:
-        if held_here(folder.id) is not None:
+        if open_run_here(folder.id) is not None:
             raise RequestError(f"run {folder.id} is open in the Lab; close the Lab before a purge")
-        locks.enter_context(hold(folder))
+        locks.enter_context(lock_run(folder))
 
 
 def missing_datasets(uploaded: frozenset[str]) -> frozenset[str]:

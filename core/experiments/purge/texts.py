@@ -10,7 +10,7 @@ from typing import Any
 from core.experiments.purge.manifest import redacted
 from core.experiments.purge.scope import FileEditor, PurgeScope
 from core.experiments.purge.subject_names import PURGED
-from core.runtime.purge_watch import purges_home
+from core.runtime.purge_watch import purges_folder
 from core.runtime.storage import home
 
 TEXT_FOLDERS = {  # folder -> why it is left
@@ -85,7 +85,7 @@ def _without_ids(value: Any, scope: PurgeScope) -> Any:
 
 def purge_earlier_manifests(scope: PurgeScope, files: FileEditor) -> None:
     """Remove ids and names from the manifests of earlier purges."""
-    for path in sorted(purges_home().glob("*.json")):
+    for path in sorted(purges_folder().glob("*.json")):
         try:
             before = json.loads(path.read_bytes())
             after = redacted(before, scope.names)

@@ -17,7 +17,7 @@ from core.experiments.session.preparation_cache import Prepared, SetupClaim
 from core.methods import method
 from core.methods.base import require_no_model
 from core.models.base import Net
-from core.models.uploads import load_own_model
+from core.models.uploads import load_uploaded_model
 from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
 from core.runs.original_models import original
@@ -25,7 +25,7 @@ from core.runs.setup import Setup
 from core.runtime.content_cache import content_key, maps
 from core.runtime.device import pick_device
 from core.runtime.progress import Progress, WorkStepper
-from core.runtime.purge_watch import generation
+from core.runtime.purge_watch import purge_generation
 
 
 class Preparation:
@@ -62,7 +62,7 @@ class Preparation:
         self._when_ready = when_ready
         self._umap = umap
         self._token = token
-        self._generation = generation()
+        self._generation = purge_generation()
 
     def start(self) -> None:
         """Begin to prepare; on return it is done where the cache has the setup. Wait where another Experiment prepares it."""
@@ -118,7 +118,7 @@ class Preparation:
         unlearner = method(self.setup.method, self.config)
         if self.setup.model is not None:
             require_no_model(unlearner)
-            return load_own_model(self.setup.model, split.dataset).to(device)
+            return load_uploaded_model(self.setup.model, split.dataset).to(device)
         training = WorkStepper(original(split, unlearner, seed=self.setup.seed, device=device))
         while training.advance():
             if training.progress is not None:

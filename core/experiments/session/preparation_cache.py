@@ -15,7 +15,7 @@ from core.projection.projection import Projection
 from core.runs.observer import Observer
 from core.runs.records import Frame
 from core.runs.setup import Setup
-from core.runtime.purge_watch import PurgeWatch, generation
+from core.runtime.purge_watch import PurgeWatch, purge_generation
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class PreparationCache:
         """Keep ``prepared`` and drop the entry unused longest. What was read before a purge is not kept."""
         with self._lock:
             self._drop_purged()
-            if prepared.generation != generation():
+            if prepared.generation != purge_generation():
                 return
             self._found[setup] = prepared
             self._found.move_to_end(setup)

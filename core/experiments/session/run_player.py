@@ -19,7 +19,7 @@ from core.runs.checkpoints import Checkpoints
 from core.runs.engine.frame_worker import FrameWorker
 from core.runs.records import Phase
 from core.runs.run import Run
-from core.runs.storage import Recorder, let_go
+from core.runs.storage import Recorder, stop_run
 from core.runs.storage.serialization import report_dict
 
 SLOW_S = 1.0  # from one step to the next in slow motion
@@ -102,7 +102,7 @@ class RunPlayer:
 
     def reset(self) -> None:
         """Make a fresh run of the same setup."""
-        let_go(self.ready_run())
+        stop_run(self.ready_run())
         self.drop_fork()
         self.report = self.layers = None
         self.kept_frames = 0
@@ -114,7 +114,7 @@ class RunPlayer:
         if self.seat is not None:
             self.seat.leave()
         if self.run is not None:
-            let_go(self.run)
+            stop_run(self.run)
         self.drop_fork()
 
     def rewind(self, step: int, *, by_eye: bool = True) -> None:
@@ -158,7 +158,7 @@ class RunPlayer:
     def drop_fork(self) -> None:
         """Stop the fork and forget it."""
         if self.fork_run is not None:
-            let_go(self.fork_run)
+            stop_run(self.fork_run)
         self._rest(self._fork_task)
         self.fork_run = self._fork_task = self.fork_report = None
 

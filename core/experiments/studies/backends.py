@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from core.errors import LabError, RequestError
 from core.experiments.studies.jobs import Job, row_of, run_job
-from core.runtime.device import cores
-from core.runtime.orphan import end_with
+from core.runtime.device import usable_cores
+from core.runtime.orphan import end_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class LocalBackend:
     """Processes of this machine, one compute thread each; with one worker, this process itself."""
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or cores()
+        self.workers = workers or usable_cores()
 
     def rows(
         self, jobs: Iterable[Job], work: Callable[[Any], dict[str, Any]] = run_job
@@ -116,7 +116,7 @@ class LocalBackend:
 
 def _in_child(parent: int, work: Callable[[Any], dict[str, Any]], job: Any) -> dict[str, Any]:
     """Run ``job`` in a process that ends within a second of its parent; a plain joblib process finishes the job first."""
-    end_with(parent)
+    end_with_parent(parent)
     return work(job)
 
 

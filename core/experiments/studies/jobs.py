@@ -203,7 +203,7 @@ def _unlearner(cell: Cell) -> Any:
 def _seed(cell: Cell) -> int:
     """Return the seed of a cell; retraining needs another seed than the first retrained model."""
     seed = cell.setup.seed
-    return seeding.derive(seed, "compared") if cell.setup.method == "retrain" else seed
+    return seeding.derive_seed(seed, "compared") if cell.setup.method == "retrain" else seed
 
 
 def _run_once(cell: Cell, model: Net, split: Split) -> tuple[Net, dict[str, float], int]:

@@ -17,7 +17,7 @@ from core.config import TASKS, TrainConfig
 from core.data.registry import DATASETS, load, source
 from core.errors import ConfigError, LabError, RequestError
 from core.methods import METHODS, method, preset_for
-from core.runtime.bounds import quoted
+from core.runtime.bounds import quote_value
 
 OF_SETUP = {  # name -> description of a value
     "dataset": "the name of a dataset",
@@ -106,7 +106,7 @@ def checked(field: str, before: Any, value: Any) -> Any:
     if times is not None and _is_number(before):
         made = before * float(times[1])
         if not math.isfinite(made):
-            raise ConfigError(f"{field} must be a finite number, got {quoted(value)}")
+            raise ConfigError(f"{field} must be a finite number, got {quote_value(value)}")
         return max(1, round(made)) if isinstance(before, int) else float(f"{made:.12g}")
     if isinstance(before, bool) or isinstance(value, bool):
         right = isinstance(before, bool) and isinstance(value, bool)
@@ -117,7 +117,7 @@ def checked(field: str, before: Any, value: Any) -> Any:
     else:
         right = before is None or isinstance(value, type(before))
     if not right:
-        raise ConfigError(f"{field} is {_kind_in_words(before)} and cannot be {quoted(value)}")
+        raise ConfigError(f"{field} is {_kind_in_words(before)} and cannot be {quote_value(value)}")
     return float(value) if isinstance(before, float) else value
 
 

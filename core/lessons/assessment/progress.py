@@ -41,7 +41,7 @@ class Progress:
         return replace(self, at=at, furthest=max(at, self.furthest))
 
 
-def class_named(text: str | None) -> str:
+def parse_class(text: str | None) -> str:
     """Return the class that a link names. Raises RequestError for a name that is not allowed for a folder."""
     if not text:
         return NO_CLASS
@@ -107,7 +107,7 @@ def tally(lesson: Lesson, group: str = NO_CLASS, browser: str | None = None) -> 
     return Tally(tuple(counts))
 
 
-def begin_anew(lesson: Lesson, group: str = NO_CLASS, browser: str | None = None) -> None:
+def reset_tally(lesson: Lesson, group: str = NO_CLASS, browser: str | None = None) -> None:
     """Count only predictions from now on, for ``browser`` alone or for all.
 
     Raises DataError for a wrong browser name, StoreError if the disk cannot be written.
@@ -141,7 +141,7 @@ def _since(path: Path) -> str:
 
 
 def _folder(lesson: Lesson, group: str) -> Path:
-    return home() / "lessons" / "progress" / class_named(group) / lesson.id
+    return home() / "lessons" / "progress" / parse_class(group) / lesson.id
 
 
 def _path(lesson: Lesson, browser: str, group: str) -> Path:

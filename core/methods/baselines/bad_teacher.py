@@ -60,7 +60,7 @@ class BadTeacher(Baseline):
 def randomised_copy(model: Net, generator: torch.Generator) -> Net:
     """Return a frozen copy of ``model`` in eval mode with fresh weights from ``generator``, which is on the CPU."""
     fresh: Net = copy_of(model).cpu()
-    with seeding.Drawing(generator), torch.no_grad():
+    with seeding.SeededDraws(generator), torch.no_grad():
         for layer in fresh.modules():
             if callable(reset := getattr(layer, "reset_parameters", None)):
                 reset()

@@ -163,7 +163,7 @@ class Baseline:
         device = device_of(model)
         student = copy_of(model).eval()
         sizes = {"remain": len(split.remain_rows), "forget": len(split.forget_rows)}
-        begin = seeding.derive(seed, "unlearn")
+        begin = seeding.derive_seed(seed, "unlearn")
         remain, forget = (Batches(n, config.batch_size, begin, k) for k, n in sizes.items())
         return BaselineState(
             model=student,
@@ -186,7 +186,7 @@ class Baseline:
     def step(self, state: BaselineState, config: Any) -> Step:
         """Call ``update``, time it and check its numbers. Raises DivergedError when a loss is not finite."""
         start = time.perf_counter()
-        with seeding.Drawing(state.chance) if state.model.draws else nullcontext():
+        with seeding.SeededDraws(state.chance) if state.model.draws else nullcontext():
             losses, norms = self.update(state, config)
         state.number += 1
         total: int = self.steps(state.split, config)

@@ -39,7 +39,7 @@ from core.methods.laf.trials import (
     was_borne,
 )
 from core.models.base import Net, multiply_adds
-from core.runtime.device import computing
+from core.runtime.device import torch_threads
 from core.runtime.progress import Progress, Work, run_to_end
 
 WORK = 300e9  # multiply-adds of all trials that come to nothing: about 10 s of one core
@@ -126,7 +126,7 @@ class _Search:
         self.base = start_config(split, task)
         self.trials: list[Trial] = []
         self.laf = LAF(self.base)
-        with computing(self.base.threads):
+        with torch_threads(self.base.threads):
             self.state: LAFState = self.laf.start(model, split, seed=seed)
             while self.laf.prepare(self.state, self.base) is not None:
                 pass
@@ -171,7 +171,7 @@ class _Search:
         self.state.load_state_dict(copy.deepcopy(self.start))
         signals: list[Signals] = []
         decision = Decision(False, None, "")
-        with computing(self.base.threads):
+        with torch_threads(self.base.threads):
             try:
                 for number in range(1, self._longest() + 1):
                     self.laf.step(self.state, config)

@@ -82,7 +82,7 @@ class LAF:
         rows, remain_at, forget_at = _draw_rows(split, config, seed)
         layer = last_layer(student, split.train.floats(rows[:2])) if config.learns == "last" else None
         if layer is None and not in_bfloat16(device, config.precision):
-            pooled_conv.make_ready(student.extractor, split.train.floats(rows[:2]))
+            pooled_conv.load_kernels(student.extractor, split.train.floats(rows[:2]))
         n, n_f, width = len(rows), len(forget_at), model.width
         flat = FlatParameters((layer or student.extractor).parameters())
         return LAFState(
@@ -112,8 +112,8 @@ class LAF:
             flat=flat,
             optimiser_ue=FlatAdam(flat, config.lr_ue),
             optimiser_ra=FlatAdam(flat, config.lr_ra),
-            remain=Batches(len(remain_at), config.batch_size, seeding.derive(seed, "unlearn"), "remain"),
-            forget=Batches(n_f, config.batch_size, seeding.derive(seed, "unlearn"), "forget"),
+            remain=Batches(len(remain_at), config.batch_size, seeding.derive_seed(seed, "unlearn"), "remain"),
+            forget=Batches(n_f, config.batch_size, seeding.derive_seed(seed, "unlearn"), "forget"),
             noise=seeding.generator(seed, "unlearn", "noise"),
         )
 

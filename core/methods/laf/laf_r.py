@@ -11,7 +11,7 @@ import torch
 
 from core.config import LAFRConfig, TrainConfig
 from core.data.split import Split
-from core.methods.base import refused_change
+from core.methods.base import reason_against_change
 from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
 from core.methods.step import Stage, Step
@@ -69,7 +69,7 @@ class LAFR:
         """Return the reason why the settings ``now`` are refused: those of the repair cannot change; None where they are accepted."""
         if before.repair != now.repair:
             return "the repair is set up before the first step, so it cannot change during a run; reset, or begin another run"
-        return refused_change(LAF(before.laf), before.laf, now.laf)
+        return reason_against_change(LAF(before.laf), before.laf, now.laf)
 
     def stages(self, split: Split, config: LAFRConfig) -> tuple[Stage, ...]:
         """Return LAF's stages; the last one also counts the minibatches of the repair."""

@@ -86,9 +86,9 @@ class LAFState:
         """Return the representations (B, width) float32 of a Batch's x under the model being unlearned."""
         if self.layer is not None:
             return torch.addmm(self.layer.bias, x, self.layer.weight.T)
-        blocks = None if self.bf16 else pooled_conv.blocks(self.model.extractor, x)
+        blocks = None if self.bf16 else pooled_conv.find_blocks(self.model.extractor, x)
         if blocks is not None:
-            return pooled_conv.extract(blocks, x)
+            return pooled_conv.extract_blocks(blocks, x)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             return self.model.extract(x).float()
 

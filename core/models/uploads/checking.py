@@ -113,7 +113,7 @@ def check(
     """
     title = title or (weights.name if isinstance(weights, Path) else "")
     title = clean_text(title, NAME) or "the file"
-    net, tensors, model = fitted(arch, layer, weights, dataset, title, size)
+    net, tensors, model = assemble_unmeasured(arch, layer, weights, dataset, title, size)
     for part in (dataset.train, dataset.test):
         if len(part) == 0:
             raise RequestError(f"{dataset.title} has no images to check the model on")
@@ -138,7 +138,7 @@ def check(
     return UploadedModel(digest.hexdigest(), about, model, tensors)
 
 
-def fitted(
+def assemble_unmeasured(
     arch: str, layer: str, weights: bytes | Path, dataset: Dataset, title: str, size: int | None
 ) -> tuple[str, dict[str, Tensor], Net]:
     """Return net name, tensors and model without a measurement. Raises as ``check`` does."""

@@ -95,7 +95,7 @@ def share_model(key: str, shared: bool, token: str) -> None:
         _write_claims(key, _changeable(key, token).changed(token, shared=shared))
 
 
-def load_own_model(key: str, dataset: Dataset) -> Net:
+def load_uploaded_model(key: str, dataset: Dataset) -> Net:
     """Return the kept model in eval mode, for use on ``dataset``.
 
     Raises as ``model_info`` and ``require_fit`` do.

@@ -30,7 +30,7 @@ class FrameWorker:
 
     def __init__(self, runner: Scheduler, share: float | None = None) -> None:
         self._runner = runner
-        self.share = _SHARES.get(compute.cores(), math.inf) if share is None else share
+        self.share = _SHARES.get(compute.usable_cores(), math.inf) if share is None else share
         self._free_at = 0.0
         self._lock = threading.Lock()
         self._waiting: Callable[[], None] | None = None

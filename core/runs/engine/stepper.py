@@ -10,7 +10,7 @@ import torch
 
 from core.data.split import Split
 from core.errors import IllegalMoveError, LabError, RequestError
-from core.methods.base import Unlearner, refused_change
+from core.methods.base import Unlearner, reason_against_change
 from core.methods.step import Stage, Step
 from core.models.base import Net
 from core.runs.history import RunHistory
@@ -90,7 +90,7 @@ class MethodStepper:
 
     def require_change(self, before: Any, now: Any, steps: int) -> None:
         """Raise RequestError where the method cannot go on after ``steps`` steps with the settings ``now``."""
-        why = refused_change(self.unlearner, before, now)
+        why = reason_against_change(self.unlearner, before, now)
         if why is not None:
             raise RequestError(why)
         end = self.stages(now)[-1].total

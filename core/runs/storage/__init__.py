@@ -14,8 +14,8 @@ from core.runs.storage.index import (
 )
 from core.runs.storage.loader import KeptRun, open_run, read_run, restore
 from core.runs.storage.locks import is_open
-from core.runs.storage.quota import StorageQuota, megabytes, next_to_go, room, went
-from core.runs.storage.recorder import Recorder, let_go, record
+from core.runs.storage.quota import StorageQuota, megabytes, next_deletions, past_deletions, storage_quota
+from core.runs.storage.recorder import Recorder, record, stop_run
 from core.runtime.ownership import owner
 
 __all__ = [
@@ -25,24 +25,24 @@ __all__ = [
     "RunInfo",
     "StorageQuota",
     "is_open",
-    "let_go",
     "list_runs",
     "megabytes",
-    "next_to_go",
+    "next_deletions",
     "note_export",
     "note_run",
     "open_run",
     "owner",
+    "past_deletions",
     "read_run",
     "record",
     "remove_run",
     "rename_run",
     "restore",
-    "room",
     "run_folder",
     "run_info",
     "runs_home",
     "runs_of",
     "share_run",
-    "went",
+    "stop_run",
+    "storage_quota",
 ]

@@ -18,7 +18,7 @@ from core.evaluation.metrics import Reading
 from core.methods.step import Step
 from core.runs.records import Frame
 from core.runs.storage.serialization import reading_dict, reading_values
-from core.runtime.packing import matches, pack, unpack
+from core.runtime.packing import pack, same_layout, unpack
 
 FORMAT = 2  # format 1 had arrays that are not packed
 CHAIN = 8  # of so many frames the first is packed alone, each other one as the difference to the one before
@@ -129,7 +129,7 @@ def frame_bytes(frame: Frame, before: Arrays | None = None) -> tuple[bytes, dict
     kinds: dict[str, list[Any]] = {}  # dtype, shape, whether packed after the frame before
     for name, array in arrays.items():
         last = (before or {}).get(name)
-        last = last if matches(array, last) else None
+        last = last if same_layout(array, last) else None
         packed[name] = np.frombuffer(pack(array, last), np.uint8)
         kinds[name] = [array.dtype.str, list(array.shape), last is not None]
     header = {"format": FORMAT, "frame": plain, "crc": _checksum(arrays), "packed": kinds}

@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.data.uploads.names import hidden
+from core.data.uploads.names import invisible_character
 from core.errors import LabError, RequestError, StoreError
 from core.runs.records import Phase
 from core.runs.setup import Setup
 from core.runs.storage.folder import RunFolder, is_run_id, no_run, run_folder, runs_home
-from core.runs.storage.locks import held_here, hold
+from core.runs.storage.locks import lock_run, open_run_here
 from core.runs.storage.serialization import setup_from
 from core.runtime.ownership import Claims
 
@@ -196,7 +196,7 @@ def note_run(run_id: str, note: str, token: str | None = None) -> None:
 
 
 def _require_visible_text(text: str, what: str) -> None:
-    if found := hidden(text):
+    if found := invisible_character(text):
         raise RequestError(
             f"{what} has a character that cannot be seen (U+{ord(found):04X}); type it again without it"
         )
@@ -221,9 +221,9 @@ def note_export(run_id: str, path: Path, sha256: str) -> None:
 def remove_run(run_id: str, token: str | None = None) -> None:
     """Delete a run. Raises RequestError while it is open, or for a run of another owner."""
     folder = require_own(run_id, token)
-    if held_here(run_id) is not None:
+    if open_run_here(run_id) is not None:
         raise RequestError(f"run {run_id} is open in the Lab; reset the Lab or open another run first")
-    with hold(folder):
+    with lock_run(folder):
         gone = folder.path.with_name(f".{run_id}-{secrets.token_hex(4)}")
         try:
             folder.path.rename(gone)  # no list shows it from here on
@@ -234,10 +234,10 @@ def remove_run(run_id: str, token: str | None = None) -> None:
 
 def _write_about(run_id: str, **values: Any) -> None:
     """Change run.json, through the Recorder where this process keeps the run, so that neither overwrites the other."""
-    recorder = held_here(run_id)
+    recorder = open_run_here(run_id)
     if recorder is not None:
         recorder.tell(**values)
         return
     folder = run_folder(run_id)
-    with hold(folder):
+    with lock_run(folder):
         folder.write_about({**folder.read_about(), **values})

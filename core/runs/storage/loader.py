@@ -25,7 +25,7 @@ from core.runs.setup import Setup
 from core.runs.storage.folder import RunFolder
 from core.runs.storage.frame_store import StoredFrame
 from core.runs.storage.index import require_visible
-from core.runs.storage.locks import held_here
+from core.runs.storage.locks import open_run_here
 from core.runs.storage.recorder import TAKEN_OVER, Recorder
 from core.runs.storage.serialization import config_like, setup_from, weights_key
 from core.runtime.storage import load_state
@@ -98,7 +98,7 @@ def restore(
     """
     _require_same(kept, split, model, observer)
     unlearner, history = _read_history(kept, split, model)
-    keeper = held_here(kept.id)
+    keeper = open_run_here(kept.id)
     if keeper is not None and not as_copy:
         keeper.close(TAKEN_OVER)
     run = Run(unlearner, model, split, seed=int(kept.about["seed"]), observer=observer, history=history)
@@ -180,7 +180,7 @@ def _begin_again(run: Run, checkpoints: Checkpoints) -> None:
 def open_run(run_id: str) -> Run:
     """Load data, original and map of a kept run, and return the Run, played back to its last step. Raises LabError."""
     from core.data.registry import load
-    from core.models.uploads import load_own_model
+    from core.models.uploads import load_uploaded_model
     from core.runs.original_models import original
     from core.runtime.device import pick_device
     from core.runtime.progress import run_to_end
@@ -190,7 +190,7 @@ def open_run(run_id: str) -> Run:
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     device = str(pick_device(setup.device))
     if setup.model is not None:
-        model: Net = load_own_model(setup.model, split.dataset).to(device)
+        model: Net = load_uploaded_model(setup.model, split.dataset).to(device)
     else:
         unlearner = method(setup.method, setup.config(split))
         model = run_to_end(original(split, unlearner, seed=setup.seed, device=device))

@@ -29,7 +29,7 @@ class OpenRun(Protocol):
 _OPEN: WeakValueDictionary[str, OpenRun] = WeakValueDictionary()  # by id of the run
 
 
-def held_here(run_id: str) -> OpenRun | None:
+def open_run_here(run_id: str) -> OpenRun | None:
     """Return what keeps this run in this process, or None."""
     return _OPEN.get(run_id)
 
@@ -47,16 +47,16 @@ def unregister(run_id: str, keeper: OpenRun) -> None:
 
 def is_open(run_id: str) -> bool:
     """Return whether a run is being kept now, in this process or in another."""
-    if held_here(run_id) is not None:
+    if open_run_here(run_id) is not None:
         return True
     try:
-        with hold(RunFolder(runs_home() / run_id)):
+        with lock_run(RunFolder(runs_home() / run_id)):
             return False
     except LabError:
         return True
 
 
-def hold(folder: RunFolder) -> AcquireReturnProxy[FileLock]:
+def lock_run(folder: RunFolder) -> AcquireReturnProxy[FileLock]:
     """Lock the file ``.lock`` of a run until ``.lock.release()``, the end of a ``with``, or the end of the process.
 
     Raises RequestError when another process or Recorder holds it, StoreError when the folder cannot be written.

@@ -27,7 +27,7 @@ from core.errors import LabError, RequestError, StoreError
 from core.runs.records import Phase
 from core.runs.storage.folder import RunFolder, runs_home
 from core.runs.storage.index import RunInfo, all_folders, list_runs, remove_run
-from core.runs.storage.locks import held_here, hold
+from core.runs.storage.locks import lock_run, open_run_here
 from core.runtime.ownership import owner
 from core.runtime.storage import write_bytes
 
@@ -82,14 +82,14 @@ def limit() -> int | None:
     return int(found * 1e6) or None
 
 
-def room() -> StorageQuota:
+def storage_quota() -> StorageQuota:
     """Return what is used and what may be. Raises RequestError as ``limit``."""
     return StorageQuota(sum(folder.bytes for folder in all_folders()), limit())
 
 
 def make_room() -> None:
     """Delete what may be deleted, in order, until kept runs fit their limit. Raises StoreError when they still do not fit."""
-    now = room()
+    now = storage_quota()
     if now.limit is None or now.used < now.limit:
         return
     used = now.used
@@ -107,7 +107,7 @@ def make_room() -> None:
         )
 
 
-def next_to_go(most: int = 3) -> list[str]:
+def next_deletions(most: int = 3) -> list[str]:
     """Return in words what would be deleted first if the limit were reached now; at most ``most`` entries."""
     found = []
     for info, whole in _in_order():
@@ -118,7 +118,7 @@ def next_to_go(most: int = 3) -> list[str]:
     return found
 
 
-def went(token: str | None = None) -> list[str]:
+def past_deletions(token: str | None = None) -> list[str]:
     """Return in words what was deleted, newest first, of the browser with ``token``; None (a terminal): of all."""
     return [
         f"{e['when'][:10]}: deleted {e['what']} of {e['title']} ({e['id']}), {megabytes(e['bytes'])}; kept runs were at their limit"
@@ -157,11 +157,11 @@ def _between(folder: RunFolder) -> list[Path]:
 def _thin(info: RunInfo) -> int:
     """Delete the states between the first and the last; return the bytes that were freed."""
     folder = RunFolder(runs_home() / info.id)
-    if held_here(info.id) is not None:
+    if open_run_here(info.id) is not None:
         return 0
     freed = 0
     try:
-        with hold(folder):
+        with lock_run(folder):
             for path in _between(folder):
                 size = path.stat().st_size
                 path.unlink()

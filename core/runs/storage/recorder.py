@@ -18,7 +18,7 @@ from core.methods.step import Step
 from core.runs.records import Frame, Phase
 from core.runs.setup import Setup
 from core.runs.storage.folder import RunFolder, delete_half_made, put, runs_home
-from core.runs.storage.locks import held_here, hold, register, unregister
+from core.runs.storage.locks import lock_run, open_run_here, register, unregister
 from core.runs.storage.quota import make_room
 from core.runs.storage.serialization import config_dict, setup_dict, weights_key
 from core.runtime.ownership import owner
@@ -202,10 +202,10 @@ class Recorder:
 
     def _hold(self) -> None:
         """Lock the folder and close the Recorder before. Raises RequestError when another process holds it."""
-        other = held_here(self.id)
+        other = open_run_here(self.id)
         if other is not None and other is not self:
             other.close(TAKEN_OVER)
-        self._held = hold(self.folder)
+        self._held = lock_run(self.folder)
         register(self.id, self)
 
     def _try(self, write: Callable[[], object]) -> None:
@@ -256,7 +256,7 @@ def record(
     return recorder
 
 
-def let_go(run: Run) -> None:
+def stop_run(run: Run) -> None:
     """Stop ``run`` here for good; what is kept of it can be continued."""
     if isinstance(run.recorder, Recorder):
         run.recorder.note(run)

@@ -12,7 +12,7 @@ from core.evaluation.attacks import AttackReport
 from core.evaluation.metrics import Reading, Report
 from core.runs.history import config_dict as config_dict
 from core.runs.setup import Setup
-from core.runtime.bounds import listed
+from core.runtime.bounds import join_names
 
 
 def config_like(template: Any, values: Any) -> Any:
@@ -25,7 +25,7 @@ def config_like(template: Any, values: Any) -> Any:
     known = {f.name for f in fields(template)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise StoreError(f"it has settings that this version does not know: {listed(unknown)}")
+        raise StoreError(f"it has settings that this version does not know: {join_names(unknown)}")
     changed = {}
     for name, value in values.items():
         before = getattr(template, name)

@@ -19,12 +19,12 @@ NAMES = ("variant", "method", "net", "task", "dataset", "classes", "sequence", "
 KINDS = ("Heat map", "Lines", "Forgetting and utility")
 
 
-def spoken(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Return a field's value as text for an axis."""
     if isinstance(value, str):
         return value.replace("x", "×", 1) if value[:1] == "x" and value[1:2].isdigit() else value
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(spoken, value))
+        return ", ".join(map(value_text, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -43,8 +43,8 @@ def heat(
     groups: Sequence[Group], x: str, y: str, measure: str, xs: Sequence[Any], ys: Sequence[Any]
 ) -> go.Figure:
     """Return a heat map of the means over seeds for each pair of values; cells without runs are empty."""
-    found = {(spoken(g.point.get(x)), spoken(g.point.get(y))): g for g in groups}
-    columns, rows = [spoken(v) for v in xs], [spoken(v) for v in ys]
+    found = {(value_text(g.point.get(x)), value_text(g.point.get(y))): g for g in groups}
+    columns, rows = [value_text(v) for v in xs], [value_text(v) for v in ys]
     z, text, data = [], [], []
     for r in rows:
         cells = [found.get((c, r)) for c in columns]

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.experiments.studies.analysis import MEASURES, Group, pareto
 from dashboard.presentation.charts.plotly_import import go
-from dashboard.presentation.charts.studies import NAMES, dressed, shown, spoken, title_of
+from dashboard.presentation.charts.studies import NAMES, dressed, shown, title_of, value_text
 
 # distinct from the colours of D_r and D_f
 LINES = ("#4f7cf0", "#0f9d8c", "#c2569b", "#b7791f", "#6b7a90", "#8d70dd")
@@ -27,12 +27,16 @@ def lines(
     retrained: bool = True,
 ) -> go.Figure:
     """Return lines of means with a band of one standard deviation over seeds, one for each value of ``split``."""
-    order = [spoken(v) for v in xs]
+    order = [value_text(v) for v in xs]
     numbers = _numbers(xs)
-    names = list(dict.fromkeys(spoken(g.point.get(split)) if split else "" for g in groups))
+    names = list(dict.fromkeys(value_text(g.point.get(split)) if split else "" for g in groups))
     figure = go.Figure()
     for number, name in enumerate(names):
-        mine = {spoken(g.point.get(x)): g for g in groups if not split or spoken(g.point.get(split)) == name}
+        mine = {
+            value_text(g.point.get(x)): g
+            for g in groups
+            if not split or value_text(g.point.get(split)) == name
+        }
         known = [(at, g) for at in order if (g := mine.get(at)) is not None and g.mean(measure) is not None]
         positions = [numbers[order.index(at)] if numbers else at for at, _ in known]
         # a line between two names would mean nothing
@@ -135,7 +139,7 @@ def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
             customdata=[repr(dict(known[i].point)) for i in part],
             error_x=_error(known, part, "forget_gap"),
             error_y=_error(known, part, "utility_gap"),
-            text=[", ".join(f"{k} {spoken(v)}" for k, v in known[i].point.items()) for i in part],
+            text=[", ".join(f"{k} {value_text(v)}" for k, v in known[i].point.items()) for i in part],
             hovertemplate="%{text}<br>%{x:.1f} · %{y:.1f}<extra></extra>",
         )
     nothing = [r["original"] for g in known for r in g.rows if r["original"].get("forget_gap") is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.lessons.replay import Played, Replay, Scene
+from core.lessons.replay import PlayedRun, Replay, Scene
 from dashboard.presentation.export.run_page import POSITION_BYTES, page_data
 from dashboard.presentation.templating import render
 from dashboard.presentation.text import lesson_html
@@ -71,7 +71,7 @@ def _nearest(frames: list[int], number: int) -> int:
     return min(range(len(frames)), key=lambda i: abs(frames[i] - number)) if frames else 0
 
 
-def _run_line(played: Played) -> str:
+def _run_line(played: PlayedRun) -> str:
     """Return a line about the run: what it forgets, its method, and settings that differ from the preset."""
     run, setup = played.run, played.setup
     line = f"Run: {run.unlearner.title}, forgetting {played.forget}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.lessons.replay import Played
+from core.lessons.replay import PlayedRun
 from core.runs.storage import KeptRun
 from dashboard.presentation.templating import render
 
@@ -27,7 +27,7 @@ def document(kept: KeptRun) -> str:
     return render("page.html", title=title, note=about["note"], facts=_facts(kept, data), data=data)
 
 
-def page_data(kept: KeptRun | Played, position_bytes: int = POSITION_BYTES) -> dict[str, Any]:
+def page_data(kept: KeptRun | PlayedRun, position_bytes: int = POSITION_BYTES) -> dict[str, Any]:
     """Return the data of one run that page.js draws, with at most ``position_bytes`` of positions."""
     frames = _thinned_frames(kept, position_bytes)
     points = kept.points
@@ -55,7 +55,7 @@ def page_data(kept: KeptRun | Played, position_bytes: int = POSITION_BYTES) -> d
     return data
 
 
-def _thinned_frames(kept: KeptRun | Played, position_bytes: int) -> list[Any]:
+def _thinned_frames(kept: KeptRun | PlayedRun, position_bytes: int) -> list[Any]:
     """Return all frames, or every n-th and the last where they are too many."""
     n = max(1, len(kept.points["ids"]))
     most = max(2, min(2000, position_bytes // (4 * n)))
@@ -64,7 +64,7 @@ def _thinned_frames(kept: KeptRun | Played, position_bytes: int) -> list[Any]:
     return chosen if not kept.frames or chosen[-1] is kept.frames[-1] else [*chosen, kept.frames[-1]]
 
 
-def _losses(kept: KeptRun | Played) -> dict[str, Any]:
+def _losses(kept: KeptRun | PlayedRun) -> dict[str, Any]:
     """Return losses by name, for at most 2,000 steps, with four significant digits."""
     steps = kept.steps[:: max(1, -(-len(kept.steps) // 2000))]
     names = list(dict.fromkeys(name for s in steps for name in s.losses))

@@ -10,7 +10,7 @@ import torch
 
 from core.data.split import Split
 from core.errors import DivergedError
-from core.evaluation.attacks.per_image import MOST as MOST_PER_IMAGE
+from core.evaluation.attacks.per_image import MAX_IMAGES as MOST_PER_IMAGE
 from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
 from core.evaluation.attacks.result import AttackResult, Scores, attack_result
 from core.evaluation.attacks.scores import ATTACKS, Answers

@@ -17,7 +17,7 @@ from core.evaluation.checkpoint_files import (
     describe,
     evaluate_checkpoints,
 )
-from core.experiments.comparison_summary import Line, Summary, entries_of
+from core.experiments.comparison_summary import Line, Summary, summarise_metrics
 from core.runtime.device import pick_device
 from core.runtime.progress import Work
 from dashboard.session.jobs.base import BackgroundJob
@@ -92,5 +92,5 @@ def summary_of(found: EvaluatedCheckpoints) -> Summary:
         ("nothing", "Original", found.original),
     ]
     judged += [("references", f"Retrained {n + 1}", one) for n, one in enumerate(found.retrained)]
-    lines = tuple(Line(kind, title, entries_of([j]), {}) for kind, title, j in judged)
+    lines = tuple(Line(kind, title, summarise_metrics([j]), {}) for kind, title, j in judged)
     return Summary(dict(found.unlearned.figures), lines, (0,))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from core.errors import LabError
-from core.experiments.comparison import Comparison, end_of
+from core.experiments.comparison import Comparison, load_compared_model
 from core.experiments.session.experiment import Experiment
 from core.methods import METHODS
 from core.methods.base import has_own_original
@@ -46,7 +46,7 @@ class SideJob(BackgroundJob[None]):
 def _side(e: Experiment, name: str) -> Side:
     """Return the frame of the method ``name``, with its accuracies as a note. Raises LabError where the method failed."""
     assert e.observer is not None
-    _, _, made = end_of(replace(e.setup, method=name), name)
+    _, _, made = load_compared_model(replace(e.setup, method=name), name)
     fit = None
     if has_own_original(METHODS[name]):
         frame, fit = e.observer.look_turned(made.model)

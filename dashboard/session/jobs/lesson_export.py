@@ -62,7 +62,7 @@ class LessonExportJob(BackgroundJob[str]):
         _jobs.pop((self.lesson.digest, self.seed), None)  # the next request tries again
 
 
-def replaying(
+def export_job_of(
     lesson: Lesson,
     seed: int,
     umap: UmapBackend,

@@ -19,10 +19,10 @@ from core.data.forget_selection import (
     SelectionHistory,
     format_ids,
     invert,
-    known,
     load_list,
     parse_ids,
     remove_list,
+    require_known_ids,
     save_list,
     saved_lists,
 )
@@ -170,9 +170,9 @@ def test_a_list_without_ids_is_refused(text):
 
 def test_ids_that_are_no_training_image_are_named(digits):
     inside, outside = digits.train.ids[:3].tolist(), digits.test.ids[:2].tolist()
-    assert set(known(inside, digits)) == set(inside)
+    assert set(require_known_ids(inside, digits)) == set(inside)
     with pytest.raises(RequestError, match=rf"2 of the ids are no training image of Digits: {outside[0]}, "):
-        known(inside + outside, digits)
+        require_known_ids(inside + outside, digits)
 
 
 # lists on disk
@@ -214,7 +214,7 @@ def test_a_name_that_is_no_file_name_is_refused(own_home, digits, name):
 
 @given(st.text(max_size=70))
 def test_no_name_leads_out_of_the_folder(name):
-    from core.data.forget_selection.saved_lists import _is_name
+    from core.data.forget_selection.list_files import _is_name
 
     if _is_name(name):
         assert not set(name) & set('/\\:*?"<>|\0\n')

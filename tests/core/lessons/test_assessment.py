@@ -12,10 +12,10 @@ from core.lessons import read_lesson
 from core.lessons.assessment.grading import as_csv, grade
 from core.lessons.assessment.progress import (
     Progress,
-    begin_anew,
-    class_named,
     now,
+    parse_class,
     read_progress,
+    reset_tally,
     tally,
     write_progress,
 )
@@ -43,14 +43,14 @@ def test_progress_is_kept_for_each_browser_and_class_and_counted(home, lesson):
     (home / "lessons" / "progress" / "2b" / lesson.id / "bbbbbbbb.json").write_text("{")
     assert read_progress(lesson, "bbbbbbbb", "2b") == Progress()
     assert tally(lesson, "2b").counts == (1, 0)
-    begin_anew(lesson, "2b")
+    reset_tally(lesson, "2b")
     assert tally(lesson, "2b").total == 0
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "a/b", ".hidden", "x" * 60])
 def test_a_class_cannot_be_named_like_a_path(name):
     with pytest.raises(RequestError):
-        class_named(name)
+        parse_class(name)
 
 
 def test_a_seed_is_the_same_for_the_same_number_and_spread_over_others():

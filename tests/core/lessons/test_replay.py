@@ -11,7 +11,7 @@ from core.errors import LabError
 from core.lessons import read_lesson
 from core.lessons.replay import play_lesson
 from core.runtime.scheduler import Scheduler
-from dashboard.session.jobs.lesson_export import replaying
+from dashboard.session.jobs.lesson_export import export_job_of
 from tests import toys
 from tests.core.lessons.files import LESSON, written
 
@@ -26,7 +26,7 @@ def made(asked):
 
 
 def page_of(lesson, seed=0):
-    return replaying(lesson, seed, toys.Flat(), Scheduler(2), Scheduler(1))
+    return export_job_of(lesson, seed, toys.Flat(), Scheduler(2), Scheduler(1))
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ class Wants(METHODS["finetune"]):
         (Nearly(), "an object of Nearly is not a method of unlearning: it lacks configure"),
         (42, "an object of int is not a method of unlearning"),
         ("nope", "unknown method 'nope'"),
-        (Wants, "Wants cannot be made without arguments"),
+        (Wants, "Wants cannot be created without arguments"),
     ],
     ids=["class", "object", "number", "name", "arguments"],
 )

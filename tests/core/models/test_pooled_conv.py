@@ -20,10 +20,10 @@ from core.config import LAFConfig
 from core.data import forget_classes
 from core.methods import LAF
 from core.models import pooled_conv
-from core.models.pooled_conv import PooledConv, blocks, extract
+from core.models.pooled_conv import PooledConv, extract_blocks, find_blocks
 from core.models.registry import build
 from core.runs.run import Run
-from core.runtime.device import computing
+from core.runtime.device import torch_threads
 
 ROOT = Path(__file__).parents[3]
 
@@ -71,8 +71,8 @@ def test_a_pool_of_equals_gives_its_gradient_to_one_as_autograd_does():
 def test_a_graph_that_is_kept_goes_back_twice_to_the_same_bits():
     net = build("cnn", (1, 28, 28), 10, seed=0)
     x = torch.rand(3, 1, 28, 28)
-    with computing(1):
-        e = extract(blocks(net.extractor, x), x)
+    with torch_threads(1):
+        e = extract_blocks(find_blocks(net.extractor, x), x)
     first = torch.autograd.grad(e.sum(), list(net.extractor.parameters()), retain_graph=True)
     assert all(
         torch.equal(a, b)
@@ -81,8 +81,8 @@ def test_a_graph_that_is_kept_goes_back_twice_to_the_same_bits():
 
 
 def kept(extractor: nn.Module, x: torch.Tensor, count: int = 1) -> bool:
-    with computing(count):
-        return blocks(extractor, x) is not None
+    with torch_threads(count):
+        return find_blocks(extractor, x) is not None
 
 
 def test_it_is_for_larger_nets_of_such_layers_on_one_thread_only():
@@ -128,7 +128,7 @@ def test_laf_on_larger_images_has_the_losses_of_the_plain_loop(digits):
     plain = plain_laf(model, split, config, seed=3)
     run = Run(LAF(config), model, split, seed=3)
     asked = []
-    usual = pooled_conv.extract
+    usual = pooled_conv.extract_blocks
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pooled_conv, "extract", lambda found, x: asked.append(len(x)) or usual(found, x))
         while run.advance():

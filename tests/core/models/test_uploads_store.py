@@ -21,7 +21,7 @@ from core.experiments.session.experiment import Experiment
 from core.models.registry import build
 from core.models.torchvision_net import layers
 from core.models.upload_weights import read
-from core.models.uploads import check, keep, kept_models, load_own_model, remove_model
+from core.models.uploads import check, keep, kept_models, load_uploaded_model, remove_model
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.cli.main import main
@@ -37,7 +37,7 @@ def test_it_is_kept_by_content_listed_loaded_and_removed(data, weights, tmp_path
     assert keep(own) == keep(check(ARCH, "mean", weights, data)) == own.key
     assert check(ARCH, "conv5.2", weights, data).key != own.key
     assert kept_models()[own.key].net == own.about.net == f"tv:{ARCH}@mean"
-    model = load_own_model(own.key, data)
+    model = load_uploaded_model(own.key, data)
     assert toys.same(model.state_dict(), own.model.state_dict())
     assert not model.training
     made = model.provenance
@@ -46,13 +46,13 @@ def test_it_is_kept_by_content_listed_loaded_and_removed(data, weights, tmp_path
     remove_model(own.key)
     assert kept_models() == {}
     with pytest.raises(RequestError, match="no model is kept as"):
-        load_own_model(own.key, data)
+        load_uploaded_model(own.key, data)
 
 
 def test_a_kept_model_that_does_not_fit_the_data_is_refused(data, weights):
     key = keep(check(ARCH, "mean", weights, data))
     with pytest.raises(RequestError, match="4 classes and Toy has 3"):
-        load_own_model(key, replace(data, classes=("a", "b", "c")))
+        load_uploaded_model(key, replace(data, classes=("a", "b", "c")))
     with pytest.raises(RequestError, match="checked on images of 3x32x32, those of Toy are 1x8x8"):
         Setup("toy", model=key).split(toys.dataset())
     with pytest.raises(RequestError, match="not trained on labels or images that the Lab changes"):
@@ -67,13 +67,13 @@ def test_a_broken_file_is_left_out_of_the_list_and_named_when_asked_for(data, we
     path.write_bytes(path.read_bytes()[:200])
     assert kept_models() == {}
     with pytest.raises(DataError, match="is not a readable model") as caught:
-        load_own_model(key, data)
+        load_uploaded_model(key, data)
     assert str(path) in str(caught.value)
 
 
 def test_retraining_it_begins_with_the_runs_seed(data, weights):
     key = keep(check(ARCH, "mean", weights, data))
-    model, split = load_own_model(key, data), forget_classes(data, [1])
+    model, split = load_uploaded_model(key, data), forget_classes(data, [1])
     unlearner = METHODS["retrain"]()
     unlearner.configure(model, split)
     state = unlearner.start(model, split, seed=3)
@@ -84,7 +84,7 @@ def test_laf_moves_its_extractor_alone_and_repeats_to_the_bit(data, weights):
     key = keep(check(ARCH, "mean", weights, data))
     split = forget_classes(data, [1])
     config = LAFConfig(steps=2, lr_ue=1e-4, lr_ra=1e-3, batch_size=10, vae=VAEConfig(epochs=2))
-    model = load_own_model(key, data)
+    model = load_uploaded_model(key, data)
     runs = [Run(METHODS["laf"](config), model, split, seed=0) for _ in range(2)]
     a, b = (finish(run) for run in runs)
     assert toys.same(a.state_dict(), b.state_dict())

@@ -40,7 +40,6 @@ from core.models.registry import build
 from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runs.storage import (
-    let_go,
     list_runs,
     note_run,
     read_run,
@@ -49,6 +48,7 @@ from core.runs.storage import (
     rename_run,
     run_info,
     share_run,
+    stop_run,
 )
 from core.runtime.ownership import owner
 from core.runtime.scheduler import Scheduler
@@ -115,7 +115,7 @@ def a_run(toy_split, toy_model):
         run = Run(LAF(toys.QUICK), toy_model, toy_split)
         recorder = record(run, Setup(dataset="toy", classes=(1,)), token=token, name=title)
         run.advance()
-        let_go(run)
+        stop_run(run)
         return recorder.id
 
     return make

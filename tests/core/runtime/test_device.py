@@ -9,7 +9,7 @@ import torch
 
 from core import LAF, Run
 from core.models.base import outputs
-from core.runtime.device import computing, denormals_as_zero
+from core.runtime.device import denormals_as_zero, torch_threads
 from core.training.supervised import copy_of
 from tests import toys
 
@@ -37,7 +37,7 @@ def test_they_are_zero_inside_and_as_before_afterwards_even_after_an_error():
             assert not kept()
         assert not kept()
     assert kept()
-    with pytest.raises(ZeroDivisionError), computing(1):
+    with pytest.raises(ZeroDivisionError), torch_threads(1):
         1 / 0  # noqa: B018
     assert kept()
 

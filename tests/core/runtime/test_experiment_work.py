@@ -91,10 +91,10 @@ def test_a_second_experiment_of_one_setup_is_ready_at_once_and_has_its_own_run(e
 
 def test_only_the_last_few_setups_are_kept():
     from core.experiments.session.preparation_cache import PreparationCache
-    from core.runtime.purge_watch import generation
+    from core.runtime.purge_watch import purge_generation
 
     kept = PreparationCache(most=2)
-    made = {name: SimpleNamespace(generation=generation()) for name in "abc"}
+    made = {name: SimpleNamespace(generation=purge_generation()) for name in "abc"}
     for name in "abac":
         kept.put(name, made[name])
     assert [kept.get(name) for name in "abc"] == [made["a"], None, made["c"]]

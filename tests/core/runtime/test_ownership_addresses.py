@@ -11,7 +11,7 @@ from core.experiments.studies import (
     kept_studies,
     parse_study,
 )
-from core.lessons.assessment.progress import Progress, begin_anew, read_progress, tally, write_progress
+from core.lessons.assessment.progress import Progress, read_progress, reset_tally, tally, write_progress
 from core.lessons.library import load_lessons
 from core.runs.setup import Setup
 from core.runs.storage import (
@@ -94,7 +94,7 @@ def test_progress_is_each_browsers_own_and_counting_anew_changes_only_ones_own_c
     for token, choice in ((A, 1), (B, 2)):
         write_progress(lesson, owner(token), Progress(prediction=choice, predicted="2026-01-01T00:00:00"))
     assert [read_progress(lesson, owner(t)).prediction for t in (A, B)] == [1, 2]
-    begin_anew(lesson, browser=owner(B))
+    reset_tally(lesson, browser=owner(B))
     assert tally(lesson, browser=owner(B)).total == 0
     assert tally(lesson, browser=owner(A)).total == 2
 

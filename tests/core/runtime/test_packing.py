@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from core.runtime.packing import GRAINS, matches, pack, rounded_rows, unpack
+from core.runtime.packing import GRAINS, pack, rounded_rows, same_layout, unpack
 
 KINDS = [np.float16, np.float32, np.float64, np.uint8, np.int64, np.bool_]
 
@@ -79,10 +79,10 @@ def test_bytes_that_were_not_packed_are_refused():
 
 def test_arrays_of_another_kind_do_not_match():
     a = np.ones((2, 2), np.float32)
-    assert matches(a, a + 1)
-    assert not matches(a, None)
-    assert not matches(a, a.astype(np.float16))
-    assert not matches(a, a[:1])
+    assert same_layout(a, a + 1)
+    assert not same_layout(a, None)
+    assert not same_layout(a, a.astype(np.float16))
+    assert not same_layout(a, a[:1])
 
 
 @pytest.mark.filterwarnings("error")

@@ -657,7 +657,7 @@ def test_the_help_and_the_documents_say_the_codes():
     ):
         assert all(
             words in " ".join(text.split())
-            for words in ("2 what you gave cannot be used", "1 the program failed")
+            for words in ("2 an argument", "cannot be used", "1 the program failed", "3")
         ), text[:200]
 
 

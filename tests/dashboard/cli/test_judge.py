@@ -100,7 +100,7 @@ def test_the_table_says_what_was_held_against_what(files, capsys):
         ),
         ({"unlearned": "text"}, 2, ["text.safetensors", "safetensors file"]),
         ({"original": "nan"}, 2, ["nan.safetensors", "not finite", "head.bias"]),
-        ({"original": "nowhere"}, 2, ["nowhere.safetensors", "no file"]),
+        ({"original": "nowhere"}, 2, ["nowhere.safetensors", "is not a file"]),
     ],
 )
 def test_a_file_that_does_not_fit_is_named_in_one_line(files, capsys, change, code, words):

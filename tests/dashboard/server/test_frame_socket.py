@@ -197,7 +197,7 @@ def test_a_purge_of_other_data_redraws_the_page_and_keeps_the_line(lab, monkeypa
         page = Browser(socket)
         page.until(lambda: page.header is not None and page.pulse is not None)
         before = page.pulse
-        monkeypatch.setattr("dashboard.session.lab.generation", lambda: 77)
+        monkeypatch.setattr("dashboard.session.lab.purge_generation", lambda: 77)
         monkeypatch.setattr("dashboard.session.lab.purged_since", lambda _: set())
         lab.wake()
         page.until(lambda: page.pulse != before)

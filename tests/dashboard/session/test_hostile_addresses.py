@@ -26,7 +26,7 @@ from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text.status_text import as_text
 from dashboard.session.jobs import study
 from dashboard.session.lab import Lab
-from dashboard.session.url_params import MOST_IDS, asked, differing, with_settings
+from dashboard.session.url_params import MOST_IDS, differing, read_request, with_settings
 from tests.toys import Flat
 
 DIGITS = {"dataset": "digits", "classes": "0"}
@@ -94,7 +94,7 @@ def is_one_sentence(said: str) -> bool:
 )
 @pytest.mark.parametrize("name", list(METHODS))
 def test_threads_are_never_taken_from_an_address(name, found):
-    wanted = asked({**DIGITS, "method": name, "settings": json.dumps(found)})
+    wanted = read_request({**DIGITS, "method": name, "settings": json.dumps(found)})
     lab = make(asked=wanted)
     assert (
         lab.notice == "threads is not taken from an address: the server sets it; remove it from the address"
@@ -106,7 +106,7 @@ def test_threads_are_never_taken_from_an_address(name, found):
 
 @pytest.mark.parametrize("name", ["0", "nope", "a\nb", "LAF"])
 def test_an_address_that_names_no_method_is_told(name):
-    lab = make(asked=asked({**DIGITS, "method": name}))
+    lab = make(asked=read_request({**DIGITS, "method": name}))
     assert lab.notice.startswith("unknown method '")
     assert is_one_sentence(lab.notice)
     assert lab.experiment.setup == Setup()
@@ -134,7 +134,7 @@ def test_the_threads_of_a_run_are_not_in_its_address():
     ids=str,
 )
 def test_settings_beyond_the_bounds_are_told(found, said):
-    lab = make(asked=asked({**DIGITS, "settings": json.dumps(found)}))
+    lab = make(asked=read_request({**DIGITS, "settings": json.dumps(found)}))
     assert said in lab.notice
     assert is_one_sentence(lab.notice)
     assert lab.experiment.config is None
@@ -142,7 +142,7 @@ def test_settings_beyond_the_bounds_are_told(found, said):
 
 
 def test_a_net_is_one_of_the_labs():
-    wanted = asked({**DIGITS, "method": "retrain", "settings": '{"net": "tv:regnet_y_128gf@avgpool"}'})
+    wanted = read_request({**DIGITS, "method": "retrain", "settings": '{"net": "tv:regnet_y_128gf@avgpool"}'})
     lab = make(asked=wanted)
     assert lab.notice.startswith("unknown net 'tv:regnet_y_128gf@avgpool'; there are: digits-cnn")
     lab.close()
@@ -156,7 +156,7 @@ def test_a_path_is_refused_whether_or_not_it_is_there(tmp_path, kind, monkeypatc
     monkeypatch.setattr(registry, "load", lambda *a, **k: pytest.fail("it was read"))
     said = []
     for path in (there, absent):
-        lab = make(asked=asked({"dataset": str(path)}))
+        lab = make(asked=read_request({"dataset": str(path)}))
         said.append(lab.notice.replace(path.stem, "NAME"))
         problem = lab.change(Setup(dataset=str(path)))  # as a page's form would
         assert problem.replace(path.stem, "NAME") == said[-1]
@@ -198,10 +198,10 @@ def test_names_are_taken():
     "name", ["../../etc/passwd", "/etc/passwd", "own-0123456789ab", "%2e%2e", "\x00", "x" * 99]
 )
 def test_a_model_or_a_run_is_an_id(name):
-    lab = make(asked=asked({**DIGITS, "model": name}))
+    lab = make(asked=read_request({**DIGITS, "model": name}))
     assert lab.notice.startswith("no model is kept as ")
     lab.close()
-    lab = make(asked=asked({"run": name, "step": "9" * 18}))
+    lab = make(asked=read_request({"run": name, "step": "9" * 18}))
     assert lab.notice.startswith("no run is kept as ")
     assert is_one_sentence(lab.notice)
     lab.close()
@@ -225,7 +225,7 @@ def test_a_model_or_a_run_is_an_id(name):
     ids=lambda v: str(v)[:40],
 )
 def test_an_address_that_is_too_much_is_told(found, said):
-    wanted = asked({**DIGITS, **found})
+    wanted = read_request({**DIGITS, **found})
     assert wanted.setup is None
     assert said in wanted.problem
     assert is_one_sentence(wanted.problem)
@@ -238,7 +238,7 @@ def test_in_a_classroom_no_sentence_names_the_servers_folders(monkeypatch):
         raise RequestError(f"put the files in {place}/data")
 
     monkeypatch.setitem(registry.DATASETS, "toy-missing", registry.Source("T", "", missing))
-    lab = make(asked=asked({**DIGITS, "dataset": "toy-missing"}), classroom=SessionLimits())
+    lab = make(asked=read_request({**DIGITS, "dataset": "toy-missing"}), classroom=SessionLimits())
     assert lab.notice == "put the files in $LAF_HOME/data"
     lab.close()
 
@@ -252,9 +252,9 @@ def test_the_words_of_a_link_are_shown_as_they_are():
 
 def test_a_run_that_would_not_fit_is_refused_before_it_is_played():
     wanted = {**DIGITS, "settings": json.dumps({"epochs": 10_000, "batch_size": 1})}
-    lab = make(asked=asked(wanted), classroom=SessionLimits(run_mb=500))
+    lab = make(asked=read_request(wanted), classroom=SessionLimits(run_mb=500))
     assert "this run would hold up to" in lab.notice
-    assert "the limit is 500 MB: choose fewer epochs" in lab.notice
+    assert "the limit is 500 MB; choose fewer epochs" in lab.notice
     assert is_one_sentence(lab.notice)
     assert lab.change(Setup()) is None
     lab.close()
@@ -461,7 +461,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
         )
         @given(ADDRESSES)
         def visit(found):
-            lab = make(asked=asked(found), classroom=SessionLimits())
+            lab = make(asked=read_request(found), classroom=SessionLimits())
             try:
                 if lab.notice is None:
                     seen["opened"] += 1
@@ -492,7 +492,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
 
 def test_what_was_opened_writes_an_address_that_opens_the_same():
     wanted = {**DIGITS, "settings": json.dumps({"temperature": 3.0, "vae": {"latent": 4}})}
-    lab = make(asked=asked(wanted))
+    lab = make(asked=read_request(wanted))
     assert lab.notice is None
     again = differing(Setup().config(Setup().split(registry.load("digits"))), lab.experiment.config)
     assert again == {"temperature": 3.0, "vae": {"latent": 4}}

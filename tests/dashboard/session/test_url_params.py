@@ -11,7 +11,7 @@ from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.session.lab import Lab
-from dashboard.session.url_params import asked
+from dashboard.session.url_params import read_request
 from tests.toys import Flat
 
 
@@ -47,7 +47,7 @@ def test_it_names_no_setting_that_nobody_chose(lab, name):
 def test_what_was_chosen_opens_again(lab):
     assert lab.change(Setup(device="cpu"), settings={"temperature": 3.0}) is None
     ready(lab)
-    found = asked(lab.address())
+    found = read_request(lab.address())
     assert (found.setup, found.settings) == (Setup(), {"temperature": 3.0})
     chosen = lab.experiment.config
     assert lab.change(replace(found.setup, device="cpu"), settings=found.settings) is None

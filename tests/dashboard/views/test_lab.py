@@ -29,7 +29,10 @@ APP = str(Path(__file__).parents[3] / "dashboard" / "app.py")
 
 @pytest.fixture
 def app(monkeypatch):
-    for module in (reference_pool, stream):  # two retrained models: what they come to is not under test here
+    for module in (
+        reference_pool,
+        frame_readings,
+    ):  # two retrained models: what they come to is not under test here
         monkeypatch.setattr(module, "usual_count", lambda family: 2)
     st.cache_resource.clear()
     made = AppTest.from_file(APP, default_timeout=120)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core import load
-from core.data.uploads.store import keep, load_own
+from core.data.uploads.store import keep, load_uploaded
 from core.errors import LabError
 from tests.core.data.uploads.builders import (
     assert_one_sentence,
@@ -83,7 +83,7 @@ def scrambled(data: bytes, draw: random.Random) -> bytes:
 def test_a_mutated_archive_is_read_or_refused_and_touches_nothing_else(which, seed, tmp_path, own_home):
     try:
         found = look(mutated(SEEDS[which], seed), "fuzz.zip")
-        data = load_own(keep(found))
+        data = load_uploaded(keep(found))
     except LabError as error:
         assert_one_sentence(error)
     else:

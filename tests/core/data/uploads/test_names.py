@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.data.forget_selection import Selection, save_list
-from core.data.uploads.names import clean_name, clean_text, hidden
+from core.data.uploads.names import clean_name, clean_text, invisible_character
 from core.data.uploads.store import inspect
 from core.errors import DataError, RequestError
 from core.runs.storage.index import note_run, rename_run
@@ -95,7 +95,7 @@ def test_titles_names_of_runs_and_of_lists_hold_what_can_be_seen(tmp_path, monke
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
     assert inspect(pack(classes()), name="\u202egpj.zip").title == "gpj"
     assert clean_text("x" * 60_000, 40) == "x" * 40
-    assert hidden("two\nlines, a family 👩\u200d👧 and a heart ❤\ufe0f") == ""
+    assert invisible_character("two\nlines, a family 👩\u200d👧 and a heart ❤\ufe0f") == ""
     for text in ("a\u202eb", "\u3164", "a\u200bb", "\x07"):
         with pytest.raises(RequestError, match="cannot be seen"):
             rename_run("no-such-run", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.data.uploads.store import keep, load_own
+from core.data.uploads.store import keep, load_uploaded
 from core.errors import LabError
 from dashboard.forms.forget_set import subject_label
 from tests.core.data.uploads.builders import assert_one_sentence, csv_of, halves, labels, look, npz, pixels
@@ -28,7 +28,7 @@ def test_a_csv_says_who_is_on_which_image(lead):
     assert found.subject_of.tolist() == [0, -1, 0, -1, -1, 1, -1, -1]
     assert found.test_subject_of.tolist() == [0, -1, -1, -1]
     assert any("Ann: 1 of 3" in note and "Bob" not in note for note in found.notes)
-    data = load_own(keep(found))
+    data = load_uploaded(keep(found))
     assert (data.subjects, data.subject_of.tolist()) == (found.subjects, found.subject_of.tolist())
     assert data.test_subject_of.tolist() == found.test_subject_of.tolist()
     assert [data.counts_of(s) for s in (0, 1)] == [(2, 1), (1, 0)]

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from core.experiments.session.preparation_cache import PreparationCache
-from core.runtime.purge_watch import generation
+from core.runtime.purge_watch import purge_generation
 from tests import toys
 from tests.core.runtime.test_experiment_work import experiment, until  # noqa: F401 - a fixture
 
 
 def made(**values):
-    return SimpleNamespace(generation=generation(), **values)
+    return SimpleNamespace(generation=purge_generation(), **values)
 
 
 def test_one_makes_and_the_others_are_called_when_it_is_there():

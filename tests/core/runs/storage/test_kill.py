@@ -60,14 +60,14 @@ def frames(self, one):
     return kept
 
 Recorder.begin, Recorder.frame = begins, frames
-tell = dashboard.cli.run._tell_kept
+tell = dashboard.cli.run._report_kept
 
 def told(recorder, **how):
     tell(recorder, **how)
     print("kept", flush=True)
     signal.pause()  # what follows retrains and measures; the run itself is over
 
-dashboard.cli.run._tell_kept = told
+dashboard.cli.run._report_kept = told
 print("warm", flush=True)
 for _ in sys.stdin:
     child = os.fork()

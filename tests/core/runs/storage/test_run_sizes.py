@@ -23,16 +23,16 @@ from core.runs.run import Run, finish
 from core.runs.setup import Setup
 from core.runs.storage import (
     list_runs,
-    next_to_go,
+    next_deletions,
     note_run,
+    past_deletions,
     read_run,
     record,
     rename_run,
     restore,
-    room,
     run_info,
     share_run,
-    went,
+    storage_quota,
 )
 from core.runs.storage.frame_store import ARRAYS
 from core.runs.storage.serialization import reading_dict
@@ -277,7 +277,7 @@ def age(folder, days: float) -> None:
 
 def may_take(monkeypatch, share: float) -> None:
     """A limit at a share of what is kept now."""
-    monkeypatch.setenv("LAF_RUNS_MB", str(share * room().used / 1e6))
+    monkeypatch.setenv("LAF_RUNS_MB", str(share * storage_quota().used / 1e6))
 
 
 def states_of(run_id) -> int:
@@ -292,19 +292,19 @@ def test_at_the_limit_states_in_between_go_first_and_those_of_the_oldest(
     before = states_of(older)
     assert before > 3
     monkeypatch.setenv("LAF_RUNS_MB", "1000")
-    assert not room().is_near
+    assert not storage_quota().is_near
     may_take(monkeypatch, 0.99)
-    assert room().is_near
-    assert older in next_to_go()[0]
-    assert "states in between" in next_to_go()[0]
-    assert went() == []
+    assert storage_quota().is_near
+    assert older in next_deletions()[0]
+    assert "states in between" in next_deletions()[0]
+    assert past_deletions() == []
     run = begin(toy_split, toy_model, observer, token="mine")
     run.advance()
     assert run.recorder.is_kept
     assert (states_of(older), states_of(newer)) == (2, before)
-    (told,) = went("mine")
+    (told,) = past_deletions("mine")
     assert older in told
-    assert went("another's") == []
+    assert past_deletions("another's") == []
     back = reopened(older, toy_split, toy_model, observer)
     assert len(back.steps) == STEPS
 
@@ -334,8 +334,8 @@ def test_then_whole_runs_go_the_oldest_first_and_never_one_that_a_user_wants(
     assert "LAF_RUNS_MB" in run.recorder.problem
     left = {i.id for i in list_runs()[0]}
     assert left == {named, noted, shared, terminal, young, open_run.recorder.id}
-    assert [first in w for w in reversed(went())].index(True) < [
-        second in w and "deleted all" in w for w in reversed(went())
+    assert [first in w for w in reversed(past_deletions())].index(True) < [
+        second in w and "deleted all" in w for w in reversed(past_deletions())
     ].index(True)
     assert all(states_of(r) > 2 for r in (named, noted, shared, terminal, young))
     assert list_runs()[1] == []
@@ -345,7 +345,7 @@ def test_then_whole_runs_go_the_oldest_first_and_never_one_that_a_user_wants(
 def test_a_limit_that_is_no_number_is_one_sentence(monkeypatch, said):
     monkeypatch.setenv("LAF_RUNS_MB", said)
     with pytest.raises(RequestError, match=r"LAF_RUNS_MB must be a number"):
-        room()
+        storage_quota()
 
 
 def test_without_a_limit_nothing_goes(toy_split, toy_model, observer, monkeypatch):
@@ -354,7 +354,7 @@ def test_without_a_limit_nothing_goes(toy_split, toy_model, observer, monkeypatc
     run = begin(toy_split, toy_model, observer)
     run.advance()
     assert states_of(one) > 2
-    assert "without a limit" in room().describe()
+    assert "without a limit" in storage_quota().describe()
 
 
 def test_the_terminal_says_what_runs_take_and_what_goes_first(

@@ -36,7 +36,7 @@ from core.runs.storage import (
     share_run,
 )
 from core.runs.storage.frame_store import ArrayCache, StoredFrame
-from core.runs.storage.locks import held_here, hold, is_open
+from core.runs.storage.locks import is_open, lock_run, open_run_here
 from core.runs.storage.serialization import config_dict, config_like, setup_dict, setup_from
 from tests import toys
 
@@ -200,7 +200,7 @@ def test_after_a_restart_it_has_the_same_marks_changes_alarms_and_progress(toy_s
 
 
 def remove_run_when_closed(run) -> None:
-    keeper = held_here(run.recorder.id)
+    keeper = open_run_here(run.recorder.id)
     if keeper is not None:
         keeper.close()
     remove_run(run.recorder.id)
@@ -524,10 +524,10 @@ def test_a_run_that_an_earlier_version_holds_is_open_elsewhere(toy_split, toy_mo
     with open(folder.path / ".lock", "wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with pytest.raises(RequestError, match="open elsewhere"):
-            hold(folder)
+            lock_run(folder)
         assert is_open(run.recorder.id)
-    with hold(folder), pytest.raises(RequestError, match="open elsewhere"):
-        hold(folder)
+    with lock_run(folder), pytest.raises(RequestError, match="open elsewhere"):
+        lock_run(folder)
     assert not is_open(run.recorder.id)
 
 

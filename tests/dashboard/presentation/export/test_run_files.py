@@ -148,7 +148,7 @@ def test_an_address_says_the_setup_and_back():
         Setup("digits", "indices", (), ids=(3, 1, 2)),
         Setup("digits", classes=(), plant="canaries"),
     ):
-        back = url_params.asked(url_params.words(setup, preset, changed, "a-run", 3))
+        back = url_params.read_request(url_params.to_params(setup, preset, changed, "a-run", 3))
         assert (back.setup, back.run, back.step) == (setup, "a-run", 3)
         assert url_params.with_settings(preset, back.settings) == changed
     assert url_params.with_settings(preset, {}) is None
@@ -162,4 +162,4 @@ def test_an_address_says_the_setup_and_back():
         with pytest.raises(LabError):
             url_params.with_settings(preset, wrong)
     odd = {"dataset": "digits", "seed": "-", "step": "1e9", "settings": "{", "ids": "a,1"}
-    assert url_params.asked(odd).setup.ids == (1,)
+    assert url_params.read_request(odd).setup.ids == (1,)

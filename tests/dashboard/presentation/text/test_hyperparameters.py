@@ -8,7 +8,7 @@ import pytest
 
 from core.config import LAFConfig, LAFRConfig, VAEConfig
 from core.errors import ConfigError
-from core.methods.base import refused_change
+from core.methods.base import reason_against_change
 from core.methods.baselines.neggrad import NegGradConfig
 from core.methods.laf.laf import LAF
 from dashboard.presentation.text.hyperparameters import (
@@ -45,7 +45,7 @@ def test_all_settings_of_laf_have_a_knob_but_those_of_speed_and_the_batches():
 def test_each_knob_counts_from_when_it_says(parameter):
     now = with_values(BASE, {parameter.key: another(parameter, parameter.of(BASE))})
     assert parameter.of(now) == another(parameter, parameter.of(BASE))
-    refused = refused_change(LAF(BASE), BASE, now)
+    refused = reason_against_change(LAF(BASE), BASE, now)
     assert (refused is None) == (parameter.when == NEXT_STEP)
     assert (refused is not None) == (parameter.when == NEXT_RUN)
     assert [d[0].key for d in differences(BASE, now)] == [parameter.key]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.data.forget_selection.selection import Selection
 from core.data.images import Dataset
-from core.data.uploads.names import hidden
+from core.data.uploads.names import invisible_character
 from core.errors import RequestError, StoreError
 from core.runtime.ownership import Claims, owner
 from core.runtime.storage import home, write_bytes
@@ -142,7 +142,11 @@ def _no_list(key: str, dataset: Dataset) -> str:
 
 
 def _is_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and _RESERVED.fullmatch(name) is None and not hidden(name)
+    return (
+        _NAME.fullmatch(name) is not None
+        and _RESERVED.fullmatch(name) is None
+        and not invisible_character(name)
+    )
 
 
 def _require_name(name: str) -> None:
