@@ -122,7 +122,7 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     for name in ("fork of step 10", "before lunch"):
         page.settle()
         page.tab.get_by_text(name).first.click()
-    page.tab.get_by_role("heading", name=re.compile("beside")).wait_for()
+    page.tab.get_by_role("heading", name=re.compile(" and ")).wait_for()
     assert not page.problems
 
 
