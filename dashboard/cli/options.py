@@ -64,6 +64,32 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Add the options that name an uploaded model."""
+    command.add_argument(
+        "--model", default=None, metavar="FILE", help="your own trained model: its weights as safetensors"
+    )
+    command.add_argument(
+        "--arch",
+        default=None,
+        metavar="NAME",
+        help="for --model: torchvision's name of the net, or the Lab's",
+    )
+    command.add_argument(
+        "--layer",
+        default=None,
+        metavar="NAME",
+        help="for --model: the layer whose output is the representation (default: the last one that will do)",
+    )
+    command.add_argument(
+        "--resize",
+        type=numbers.whole(1, numbers.PIXELS),
+        default=None,
+        metavar="N",
+        help="for --model: scale images to NxN pixels for it",
+    )
+
+
 def setup_of(a: argparse.Namespace) -> Any:
     """Return the Setup without its classes. Raises RequestError for options that exclude each other."""
     from core.config import TASKS

@@ -11,11 +11,12 @@ from typing import Any
 from core.errors import RequestError
 from dashboard.cli import options
 from dashboard.cli.options import setup_and_dataset, with_set
-from dashboard.cli.tables import run_table
+from dashboard.cli.tables import run_numbers, run_table
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
 UNMET = 3  # exit code of --check
+AUTO = " Or let --auto find settings on this data."
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -24,7 +25,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "run", help="train, forget, retrain, and print how they compare"
     )
     options.add(run)
-    _add_model_options(run)
+    options.add_model(run)
     run.add_argument(
         "--method", default="laf", help="laf, laf+r, retrain, nothing, finetune, … (default: laf)"
     )
@@ -42,6 +43,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
         default=[],
         metavar=options.ASSIGNMENT,
         help="change a setting of the method, as in lr_ra=3e-3, steps=80 or vae.latent=16; may be repeated",
+    )
+    run.add_argument(
+        "--auto",
+        action="store_true",
+        help="for laf: find its settings on this data, without labels or retrained models; where no measured preset fits, "
+        "find the original's training too",
     )
     _add_speed_options(run)
     run.add_argument(
@@ -91,31 +98,6 @@ def _add_speed_options(run: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model_options(run: argparse.ArgumentParser) -> None:
-    run.add_argument(
-        "--model", default=None, metavar="FILE", help="your own trained model: its weights as safetensors"
-    )
-    run.add_argument(
-        "--arch",
-        default=None,
-        metavar="NAME",
-        help="for --model: torchvision's name of the net, or the Lab's",
-    )
-    run.add_argument(
-        "--layer",
-        default=None,
-        metavar="NAME",
-        help="for --model: the layer whose output is the representation (default: the last one that will do)",
-    )
-    run.add_argument(
-        "--resize",
-        type=numbers.whole(1, numbers.PIXELS),
-        default=None,
-        metavar="N",
-        help="for --model: scale images to NxN pixels for it",
-    )
-
-
 def run(a: argparse.Namespace) -> int:
     """Run the requested method to its end; print or write the result; return the exit code. Raises LabError."""
     target = target_of(a.json)
@@ -136,6 +118,8 @@ def run(a: argparse.Namespace) -> int:
         raise RequestError(
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
+    if a.auto and (a.method, a.speed) != ("laf", "exact"):
+        raise RequestError("--auto finds settings of exact LAF; leave out --method and --fast")
     setup = replace(setup, method=a.method, share=a.share, speed=a.speed, precision=a.precision)
     config = with_set(setup.config(split), a.assignments)
     require_room(setup, split, config, references=1, watched=a.save)
@@ -179,7 +163,10 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
 
     show = ProgressBars(quiet=a.quiet)
     device = str(pick_device(a.device))
-    model = _original(split, unlearner, a, uploaded, device, show)
+    model, training = _original(split, unlearner, a, uploaded, device, show)
+    found = None
+    if a.auto:
+        unlearner, found = _automatic(split, model, training, a, show)
     runs = {}
     for name, method in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
         if name not in runs:
@@ -207,8 +194,9 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "device": device,
         "steps": len(run.steps),
         "set": a.assignments,
-        "metrics": {name: _numbers(r) for name, r in reports.items()},
-        "verdict": _verdict(split.task, reports, len(run.steps)),
+        "automatic": found.as_dict() if found else None,
+        "metrics": {name: run_numbers(r) for name, r in reports.items()},
+        "verdict": _verdict(split, model, reports, run, automatic=a.auto),
         "seconds": {
             "train": model.provenance.seconds if model.provenance else 0.0,
             **_seconds(run.seconds),
@@ -221,24 +209,47 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
 
 def _original(
     split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, device: str, show: ProgressBars
-) -> Any:
+) -> tuple[Any, Any]:
+    """Return the original, and the recipe of its training if one was found."""
+    from core.experiments.automatic_run import train_original
     from core.methods.base import has_own_original
     from core.runs.original_models import original
     from core.runtime.progress import run_to_end
     from core.training.supervised import train
 
     if uploaded is not None:
-        return uploaded.to(device)
+        return uploaded.to(device), None
     if has_own_original(unlearner):
-        return run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
-    return train(split, seed=a.seed, device=device, progress=show)
+        return run_to_end(original(split, unlearner, seed=a.seed, device=device), show), None
+    if a.auto:
+        return train_original(split, seed=a.seed, device=device, progress=show)
+    return train(split, seed=a.seed, device=device, progress=show), None
 
 
-def _verdict(task: str, reports: dict[str, Any], steps: int) -> dict[str, Any]:
+def _automatic(split: Any, model: Any, training: Any, a: argparse.Namespace, show: Any) -> tuple[Any, Any]:
+    """Return LAF with the settings that were found, and how."""
+    from core.experiments.automatic_run import AutomaticRecord, find_settings
+    from core.methods import LAF
+
+    found = find_settings(split, model, seed=a.seed, progress=show)
+    return LAF(with_set(found.config, a.assignments)), AutomaticRecord(found, training)
+
+
+def _verdict(split: Any, model: Any, reports: dict[str, Any], run: Any, *, automatic: bool) -> dict[str, Any]:
     from core.evaluation.verdict import verdict
+    from core.training.recipe import check_learnt
 
-    found = verdict(task, reports["original"], [reports["retrained"]], reports["unlearned"], steps=steps)
-    return {**found.as_dict(), "text": found.describe()}
+    learning = check_learnt(model, split.dataset)
+    found = verdict(
+        split.task,
+        reports["original"],
+        [reports["retrained"]],
+        reports["unlearned"],
+        steps=len(run.steps),
+        pixel_accuracy=None if learning.learnt else learning.neighbours,
+    )
+    offer = not automatic and run.unlearner.name == "laf" and not found.is_success
+    return {**found.as_dict(), "text": found.describe() + (AUTO if offer else "")}
 
 
 def _seconds(spent: Any) -> dict[str, float]:
@@ -273,16 +284,3 @@ def _report_kept(recorder: Any, *, quiet: bool) -> None:
     elif not quiet:
         size = megabytes(recorder.folder.bytes)
         print(f"kept as {recorder.id}, {size}. {storage_quota().describe()}", file=sys.stderr)
-
-
-def _numbers(report: Any) -> dict[str, Any]:
-    names = ("train_r", "train_f", "test", "test_r", "test_f")
-    found: dict[str, Any] = {name: getattr(report, name) for name in names}
-    for name in ("clean_f", "planted"):  # only with wrong labels or a plant
-        if getattr(report, name) is not None:
-            found[name] = getattr(report, name)
-    found["attack"] = report.attack.as_dict()
-    found["js_to_retrained"] = report.js
-    found["commonest_answer"] = report.commonest
-    found["commonest_share"] = report.commonest_share
-    return found

@@ -69,6 +69,20 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def run_numbers(report: Any) -> dict[str, Any]:
+    """Return the metrics of a report for JSON and for the table."""
+    names = ("train_r", "train_f", "test", "test_r", "test_f")
+    found: dict[str, Any] = {name: getattr(report, name) for name in names}
+    for name in ("clean_f", "planted"):  # only with wrong labels or a plant
+        if getattr(report, name) is not None:
+            found[name] = getattr(report, name)
+    found["attack"] = report.attack.as_dict()
+    found["js_to_retrained"] = report.js
+    found["commonest_answer"] = report.commonest
+    found["commonest_share"] = report.commonest_share
+    return found
+
+
 def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     """Return the result as a table for the terminal."""
     columns = [key for key in COLUMNS if key in result["metrics"]["unlearned"]]
@@ -90,7 +104,9 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
         f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
     changed = f"; changed: {', '.join(result['set'])}" if result["set"] else ""
-    lines.append(f"settings: {_settings(result, split, method)}{changed}")
+    automatic = result["automatic"]
+    settings = automatic["description"] if automatic else _settings(result, split, method)
+    lines.append(f"settings: {settings}{changed}")
     lines.append(
         "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
     )

@@ -15,6 +15,8 @@ from core.errors import RequestError, StoreError
 from dashboard.presentation.progress_bars import StageBars
 
 TITLES = {
+    "recipe": "find training",
+    "automatic": "find settings",
     "train": "train",
     "vae": "VAE of D",
     "vae_f": "VAE of D_f",

@@ -191,6 +191,7 @@ OPTIONS: dict[str, list[str]] = {
     "--workers": [*NUMBERS, "0", "1025"],
 }
 FLAGS = {  # take no value
+    "--auto",
     "--check",
     "--classroom",
     "--debug",
@@ -280,6 +281,8 @@ ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and sur
         ["--indices", "@ids.txt", "--task", "class"],
         ["--method", "nothing", "--precision", "bf16"],
         ["--method", "nothing", "--fast"],
+        ["--auto", "--fast"],
+        ["--auto", "--method", "finetune"],
         ["--dataset", "mnist", "--data-dir", "@folder"],
         ["--dataset", "mnist", "--data-dir", "@broken-mnist"],
         ["surplus"],

@@ -35,3 +35,21 @@ def test_the_table_ends_with_the_verdict(capsys):
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[-1].startswith("Forgotten: the model recognises 0.0 % of the forgotten images")
     assert any(line.endswith("; changed: epochs=15") for line in lines)
+
+
+def test_automatic_settings_forget_a_class_and_are_recorded_with_their_trials(capsys):
+    code, result = run(capsys, "--auto", "--classes", "3", "--seed", "5", "--check")
+    found = result["automatic"]
+    assert code == 0
+    assert found["met"]
+    assert found["training"] is None  # digits have a measured preset for the original
+    assert result["steps"] == found["config"]["steps"] == found["trials"][found["chosen"]]["config"]["steps"]
+    assert result["metrics"]["unlearned"]["train_f"] <= 0.02
+    assert {trial["score"] for trial in found["trials"]} >= {
+        min(t["score"] for t in found["trials"] if t["score"])
+    }
+
+
+def test_a_run_that_failed_is_offered_automatic_settings(capsys):
+    _, result = run(capsys, "--set", "steps=1")
+    assert result["verdict"]["text"].endswith("Or let --auto find settings on this data.")

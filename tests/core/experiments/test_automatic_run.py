@@ -1,0 +1,60 @@
+"""Training and settings found on data that no preset was measured on: recorded, repeatable, and blind to labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from core import forget_classes
+from core.data.images import Dataset, LabelledImages
+from core.experiments.automatic_run import AutomaticRecord, find_settings, train_original
+
+
+def squares(count: int, seed: int) -> LabelledImages:
+    """Return noisy images of three classes: a bright band at the top, in the middle or at the bottom."""
+    chance = torch.Generator().manual_seed(seed)
+    y = torch.arange(count) % 3
+    x = torch.randint(0, 60, (count, 1, 9, 9), generator=chance)
+    for row in range(count):
+        x[row, 0, 3 * int(y[row]) : 3 * int(y[row]) + 3] += 150
+    return LabelledImages(x.to(torch.uint8), torch.arange(count) + 1000 * seed, 255, y)
+
+
+@pytest.fixture(scope="module")
+def split():
+    train, test = squares(150, 1), squares(60, 2)
+    data = Dataset("bands", "Bands", ("top", "middle", "bottom"), train, test, family="own-grey")
+    return forget_classes(data, [1], seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained(split):
+    return train_original(split, seed=0, device="cpu")
+
+
+def test_an_unmeasured_dataset_gets_a_recipe_and_its_model_follows_it(trained):
+    model, recipe = trained
+    assert recipe is not None
+    assert model.provenance.config == recipe.config
+
+
+def test_settings_are_the_same_for_the_same_seed_and_whatever_the_labels(split, trained):
+    model, _ = trained
+    first = find_settings(split, model, seed=0)
+    y = split.train.y[torch.randperm(len(split.train), generator=torch.Generator().manual_seed(3))]
+    permuted = replace(split, dataset=replace(split.dataset, train=replace(split.dataset.train, y=y)))
+    assert first == find_settings(split, model, seed=0) == find_settings(permuted, model, seed=0)
+
+
+def test_the_record_is_json_with_every_trial(split, trained):
+    model, recipe = trained
+    found = find_settings(split, model, seed=0)
+    record = AutomaticRecord(found, recipe)
+    values = json.loads(json.dumps(record.as_dict()))
+    assert len(values["trials"]) == len(found.trials)
+    assert values["config"]["steps"] == found.config.steps
+    assert values["training"]["config"]["epochs"] == recipe.config.epochs
+    assert found.reason in record.describe()
