@@ -40,7 +40,7 @@ def find_settings(split: Split, model: Net, *, seed: int, progress: Told | None 
 
 @dataclass(frozen=True)
 class AutomaticRecord:
-    """How an original and settings were found, for reports and JSON."""
+    """The settings that were found, with the training of their original, for reports and JSON."""
 
     settings: AutomaticSettings
     recipe: Recipe | None

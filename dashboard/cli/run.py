@@ -36,20 +36,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="F",
         help="for laf+r: share of the remaining images' labels that repair reads, up to 1 (default: all)",
     )
-    run.add_argument(
-        "--set",
-        dest="assignments",
-        action="append",
-        default=[],
-        metavar=options.ASSIGNMENT,
-        help="change a setting of the method, as in lr_ra=3e-3, steps=80 or vae.latent=16; may be repeated",
-    )
-    run.add_argument(
-        "--auto",
-        action="store_true",
-        help="for laf: find its settings on this data, without labels or retrained models; where no measured preset fits, "
-        "find the original's training too",
-    )
+    _add_settings_options(run)
     _add_speed_options(run)
     run.add_argument(
         "--seed",
@@ -70,6 +57,23 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     run.add_argument("--quiet", action="store_true", help="no progress and no table")
     return run
+
+
+def _add_settings_options(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar=options.ASSIGNMENT,
+        help="change a setting of the method, as in lr_ra=3e-3, steps=80 or vae.latent=16; may be repeated",
+    )
+    run.add_argument(
+        "--auto",
+        action="store_true",
+        help="for laf: find its settings on this data, without labels or retrained models; where no measured preset fits, "
+        "find the original's training too",
+    )
 
 
 def _add_speed_options(run: argparse.ArgumentParser) -> None:
@@ -156,9 +160,6 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     import time
 
     from core.evaluation.metrics import evaluate
-    from core.methods import METHODS
-    from core.runs.run import Run, finish
-    from core.runs.storage import stop_run
     from core.runtime.device import peak_memory_mb, pick_device
 
     show = ProgressBars(quiet=a.quiet)
@@ -167,19 +168,8 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     found = None
     if a.auto:
         unlearner, found = _automatic(split, model, training, a, show)
-    runs = {}
-    for name, method in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
-        if name not in runs:
-            keep = a.save and method is unlearner
-            runs[name] = run = (
-                _kept(method, model, split, setup) if keep else Run(method, model, split, seed=a.seed)
-            )
-            run.on_progress = show
-            finish(run)
+    runs = _finished_runs(split, unlearner, model, setup, a, show)
     show.close()
-    if runs[unlearner.name].recorder is not None:
-        _report_kept(runs[unlearner.name].recorder, quiet=a.quiet)
-        stop_run(runs[unlearner.name])
     start = time.perf_counter()
     run, retrained = runs[unlearner.name], runs["retrain"].result
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
@@ -205,6 +195,29 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         },
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def _finished_runs(
+    split: Any, unlearner: Any, model: Any, setup: Any, a: argparse.Namespace, show: Any
+) -> dict[str, Any]:
+    """Play the method and retraining to their ends; return the runs by the names of their methods."""
+    from core.methods import METHODS
+    from core.runs.run import Run, finish
+    from core.runs.storage import stop_run
+
+    runs = {}
+    for name, method in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
+        if name not in runs:
+            keep = a.save and method is unlearner
+            runs[name] = run = (
+                _kept(method, model, split, setup) if keep else Run(method, model, split, seed=a.seed)
+            )
+            run.on_progress = show
+            finish(run)
+    if runs[unlearner.name].recorder is not None:
+        _report_kept(runs[unlearner.name].recorder, quiet=a.quiet)
+        stop_run(runs[unlearner.name])
+    return runs
 
 
 def _original(

@@ -130,7 +130,7 @@ def test_laf_on_larger_images_has_the_losses_of_the_plain_loop(digits):
     asked = []
     usual = pooled_conv.extract_blocks
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pooled_conv, "extract", lambda found, x: asked.append(len(x)) or usual(found, x))
+        patch.setattr(pooled_conv, "extract_blocks", lambda found, x: asked.append(len(x)) or usual(found, x))
         while run.advance():
             pass
     assert len(asked) == 80

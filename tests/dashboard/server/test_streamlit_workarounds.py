@@ -94,7 +94,7 @@ def test_data_reaches_a_page_only_through_a_script_run():
 
 def test_no_option_sets_what_the_lab_sets_of_uvicorn():
     now = starlette_server._get_uvicorn_config_kwargs
-    if now.__module__ == serving.__name__:  # a server of this process wraps Streamlit's function
+    while now.__module__ == serving.__name__:  # each server of this process wraps Streamlit's function
         now = inspect.getclosurevars(now).nonlocals["usual"]
     usual = now()
     assert not {"timeout_graceful_shutdown", "server_header", "log_level"} & set(usual)

@@ -125,7 +125,7 @@ def test_settings_that_reach_no_aim_say_so(split, model, monkeypatch):
 
 def test_trials_that_lose_cost_no_more_than_the_bound_or_the_longest(split, model, monkeypatch):
     monkeypatch.setattr(module, "WORK", 0.0)
-    monkeypatch.setattr(module, "ENOUGH", (-1.0, 2.0))
+    monkeypatch.setattr("core.methods.laf.trials.ENOUGH", (-1.0, 2.0))
     found = automatic(model, split.unlabelled(), "class")
     lengths = [len(t.signals) * module.CADENCE["class"] for t in found.trials]
     assert sum(lengths) - max(lengths) <= max(lengths)

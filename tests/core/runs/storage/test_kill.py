@@ -142,8 +142,12 @@ def test_killed_at_random_moments_no_finished_frame_is_lost(class_split, digits_
                 while line() != "kept":
                     pass
                 whole_s, seen = time.monotonic() - start, len(straight.frames) - 1
-            else:  # one moment in each tenth of that time
-                time.sleep((kill - 1 + chance.random()) / KILLS * whole_s)
+            else:  # at a random moment after one frame in ten
+                while seen < (kill - 1) / KILLS * (len(straight.frames) - 1):
+                    told = line()
+                    if told.startswith("frame"):
+                        seen = int(told.split()[1])
+                time.sleep(chance.random() / len(straight.frames) * whole_s)
             os.kill(int(child), signal.SIGKILL)
             while (told := line()) != "died":
                 if told.startswith("frame"):
