@@ -122,8 +122,8 @@ def run(a: argparse.Namespace) -> int:
         raise RequestError(
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
-    if a.auto and (a.method, a.speed) != ("laf", "exact"):
-        raise RequestError("--auto finds settings of exact LAF; leave out --method and --fast")
+    if a.auto and (a.method, a.speed, a.precision) != ("laf", "exact", "float32"):
+        raise RequestError("--auto is for exact LAF in float32; leave out --method, --fast, --precision")
     setup = replace(setup, method=a.method, share=a.share, speed=a.speed, precision=a.precision)
     config = with_set(setup.config(split), a.assignments)
     require_room(setup, split, config, references=1, watched=a.save)

@@ -73,6 +73,7 @@ def was_borne(task: str, trial: Trial) -> bool:
 
 
 def is_enough(best: Signals | None) -> bool:
+    """Return whether a best reading of class removal is about as retrained models have it, so that no other trial is needed."""
     most, least = ENOUGH
     return (
         best is not None

@@ -1,26 +1,12 @@
-"""The invisible component that fills the browser's store, over a WebSocket or by polling (docs/wire.md)."""
+"""The invisible component that fills the browser's store, over a WebSocket (docs/wire.md)."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
 NO_LINE = "no line"  # as in frontend/line.js
 
 _component = st.components.v2.component("laf-lab.feed", js="main.js")
-
-
-def feed(key: str, packet: bytes, on_lack: Callable[[dict[str, Any]], None]) -> None:
-    """Send ``packet`` to the browser; mount it inside the polled fragment.
-
-    ``on_lack`` is called with `{"life", "from", "rev", "follow", "nonce"}` (docs/wire.md) when the browser requests
-    missing frames.
-    """
-    lack = _component(key=key, data=packet, on_lack_change=lambda: None).get("lack")
-    if lack:
-        on_lack(dict(lack))
 
 
 def line(key: str, token: str, pulse: str, *, hold: bool) -> bool:

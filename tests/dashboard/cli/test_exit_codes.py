@@ -282,6 +282,7 @@ ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and sur
         ["--method", "nothing", "--precision", "bf16"],
         ["--method", "nothing", "--fast"],
         ["--auto", "--fast"],
+        ["--auto", "--precision", "bf16"],
         ["--auto", "--method", "finetune"],
         ["--dataset", "mnist", "--data-dir", "@folder"],
         ["--dataset", "mnist", "--data-dir", "@broken-mnist"],
