@@ -61,6 +61,7 @@ class Setup:
 
     def split(self, dataset: Dataset) -> Split:
         """Return the Split of ``dataset`` for these choices. Raises RequestError when the request is wrong."""
+        self._require_settings()
         split = self._split(dataset)
         if self.model is not None:
             from core.models.uploads import model_info, require_fit
@@ -82,6 +83,7 @@ class Setup:
         """
         if self.speed not in SPEEDS:
             raise RequestError(f"unknown speed {self.speed!r}; there are: {', '.join(SPEEDS)}")
+        self._require_settings()
         found = self._named_settings(split)
         if self.speed == "fast":
             found = fast(found, split.dataset.family, split.task)
@@ -91,27 +93,29 @@ class Setup:
             return found
         return replace(found, repair=replace(found.repair, share=self.share))
 
-    def _named_settings(self, split: Split) -> Any:
-        from core.methods import preset_of
-
+    def _require_settings(self) -> None:
+        """Raise RequestError for unknown settings, and for settings that the method does not have."""
         if self.settings not in SETTINGS:
             raise RequestError(
                 f"unknown settings {quote_value(self.settings)}; there are: {', '.join(SETTINGS)}"
             )
+        if self.settings == "automatic" and not self.can_be_automatic:
+            raise RequestError(
+                "automatic settings are found for exact LAF in float32 only; choose those, or the preset's settings"
+            )
+        if self.settings == "paper" and self.method != "laf":
+            raise RequestError(
+                f"the paper's settings are those of LAF, not of {quote_value(self.method)}; choose the preset's settings"
+            )
+
+    def _named_settings(self, split: Split) -> Any:
+        from core.methods import preset_of
+
         if self.settings == "automatic":
-            if not self.can_be_automatic:
-                raise RequestError(
-                    "automatic settings are found for exact LAF in float32 only; choose the preset's settings, or LAF without "
-                    "another speed or precision"
-                )
             from core.methods.laf.automatic import start_config
 
             return start_config(split.unlabelled(), split.task)
         if self.settings == "paper":
-            if self.method != "laf":
-                raise RequestError(
-                    f"the paper's settings are those of LAF, not of {quote_value(self.method)}; choose the preset's"
-                )
             return paper_preset(split.dataset.family, split.task)
         return preset_of(self.method, split)
 

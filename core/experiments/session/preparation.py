@@ -110,9 +110,8 @@ class Preparation:
         yield
         dataset = load(self.setup.dataset, data_dir=self.setup.data_dir, download=False)
         split = self.setup.split(dataset)
-        usual = self.setup.config(split)
         given = self.config  # by the user
-        self.config = given or usual
+        self.config = given or self.setup.config(split)
         self.dataset, self.split = dataset, split
         work.pop("load")
         yield
