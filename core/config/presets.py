@@ -88,7 +88,7 @@ def _add_paper_presets() -> None:
 
 def paper_preset(family: str, task: str) -> LAFConfig:
     """Return LAF's settings in the paper's table. Raises RequestError, which names the datasets there are, for any other."""
-    found: LAFConfig = find_preset(PAPER_PRESETS, (family, task), "settings of the paper")
+    found: LAFConfig = find_preset(PAPER_PRESETS, (family, task), "entry in the paper's table")
     return found
 
 

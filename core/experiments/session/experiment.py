@@ -232,7 +232,7 @@ class Experiment:
 
     @property
     def automatic(self) -> AutomaticRecord | None:
-        """How the settings were found on these images; None for other settings, and before they are found."""
+        """The record of the settings that were found on these images; None for other settings, and before they are found."""
         return None if self.preparation.prepared is None else self.preparation.prepared.automatic
 
     @property
@@ -242,7 +242,7 @@ class Experiment:
 
     @property
     def learning(self) -> LearningCheck | None:
-        """Whether the original has learnt; its ``reason`` is a sentence. None before there is an original."""
+        """The check that the original has learnt; its ``reason`` is a sentence. None before there is an original."""
         return None if self.preparation.prepared is None else self.preparation.prepared.learning
 
     # questions
