@@ -52,6 +52,7 @@ class Experiment:
     model: Delegated[Net | None] = Delegated("preparation")  # the original
     observer: Delegated[Observer | None] = Delegated("preparation")
     projection: Delegated[Projection | None] = Delegated("preparation")
+    automatic: Delegated[AutomaticRecord | None] = Delegated("preparation")  # the settings that were found
     error: Delegated[LabError | None] = Delegated("preparation")  # preparing failed
     # the run and its fork
     run: Delegated[Run | None] = Delegated("player")
@@ -229,11 +230,6 @@ class Experiment:
         return self.player.fork_outcome.verdict
 
     # how it began
-
-    @property
-    def automatic(self) -> AutomaticRecord | None:
-        """The record of the settings that were found on these images; None for other settings, and before they are found."""
-        return None if self.preparation.prepared is None else self.preparation.prepared.automatic
 
     @property
     def trials(self) -> tuple[TrialPath, ...]:

@@ -67,3 +67,7 @@ def test_an_outcome_is_known_for_a_length_and_a_revision_and_goes_on_with_its_fi
     outcome.note(run, 1, None, judge(run, [frame], None))
     outcome.go_on(run)
     assert outcome.report_at_stop is report  # the first one stays
+    stop = len(run.steps)
+    assert outcome.back_to(stop).report_at_stop is report
+    assert outcome.back_to(stop).back_to(stop + 1).report_at_stop is report
+    assert outcome.back_to(stop - 1).report_at_stop is None

@@ -114,6 +114,16 @@ def test_the_verdict_and_the_record_of_the_settings_are_kept_with_the_run(finish
     assert kept.setup == SETUP
 
 
+def test_a_fork_is_kept_with_the_record_too_and_says_where_it_stops(finished, start):
+    e = judged(start(USUAL, kept=finished[1], token="1" * 32))
+    twin = e.fork(len(e.run.steps) - 2)
+    until(lambda: e.phase is Phase.DONE or e.fork_run.phase is Phase.PAUSED)
+    e.play()
+    until(lambda: twin.phase is Phase.DONE)
+    assert read_run(twin.recorder.id).training == e.automatic.recipe.config
+    assert twin.marks[-1] == e.run.marks[-1]
+
+
 def test_another_page_of_the_setup_has_all_at_once_and_one_with_presets_nothing_of_it(finished, start):
     e, kept = finished
     assert kept.get(replace(SETUP, settings="preset")) is None
