@@ -130,6 +130,7 @@ class Experiment:
             token=token,
         )
         self.pool = ReferencePool(setup, self.tasks, claim, self._measure_again, reference_count)
+        self.preparation.when_training_is_known = self.pool.begin_early
         self.keeping = RunKeeping(setup, token, classroom, take_up=take_up, as_copy=as_copy)
         self.player = RunPlayer(self.preparation, self.tasks, self.pool, self.keeping, classroom)
         self.follow_maps = FollowMaps(self.tasks, self.preparation, self.player, self.pool)

@@ -37,7 +37,6 @@ STEP = 3_000  # bytes of one step's record
 COPIES = 12  # of the weights: original, teacher and student, gradients, moments of two optimisers
 TRAINING = 5  # of the weights, while a reference is retrained beside the run
 MOST_TRIALS = 6  # of the search for settings, each of which keeps its best model
-START = 10  # of the weights: the state that all trials start from, and a copy of it with the moments
 WRITING = 3  # of a state, while it is copied and written
 KEPT_ACTIVATIONS = 2.5  # of a forward pass, with the gradients that the backward pass makes of them
 _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -139,7 +138,7 @@ def estimate(
     frame = points * (2 * width + 21) + n_f * classes * FLOAT
     frames = min(steps, -(-steps // looks.cadence(steps))) + 1 if watched else 0
     state = 5 * weights + 6 * vae
-    trials = MOST_TRIALS + START if setup.settings == "automatic" else 0
+    trials = MOST_TRIALS if setup.settings == "automatic" else 0
     images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
     parts = {
         "process": PROCESS,

@@ -23,7 +23,7 @@ from core.models.base import Net
 from core.models.uploads import load_uploaded_model
 from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
-from core.runs.original_models import original
+from core.runs.original_models import original, untrained
 from core.runs.setup import Setup
 from core.runtime.content_cache import content_key, maps
 from core.runtime.device import pick_device
@@ -69,6 +69,8 @@ class Preparation:
         self._umap = umap
         self._token = token
         self._generation = purge_generation()
+        # called where a recipe was found, with the split and an untrained original: references can be retrained already
+        self.when_training_is_known: Callable[[Split, Net], None] | None = None
 
     def start(self) -> None:
         """Begin to prepare; on return it is done where the cache has the setup. Wait where another Experiment prepares it."""
@@ -156,6 +158,8 @@ class Preparation:
         if self.setup.settings == "automatic":
             recipe = yield from self._do("recipe", training_recipe(split, seed=seed, device=device))
         config = None if recipe is None else recipe.config
+        if recipe is not None and self.when_training_is_known is not None:
+            self.when_training_is_known(split, untrained(split, config, seed=seed, device=device))
         work = original(split, unlearner, seed=seed, device=device, config=config)
         model = yield from self._do("train", work)
         return model, recipe

@@ -14,10 +14,14 @@ from core.errors import DivergedError
 from core.experiments.session.experiment import Experiment
 from core.experiments.session.preparation_cache import PreparationCache
 from core.methods.laf.laf import LAF
+from core.methods.laf.trials import LONGEST
+from core.runs.original_models import original
+from core.runs.reference_models import retraining
 from core.runs.run import Phase
 from core.runs.setup import Setup
-from core.runs.storage import read_run
+from core.runs.storage import list_runs, open_run, read_run, stop_run
 from core.runtime.content_cache import models
+from core.runtime.progress import Progress
 from core.runtime.scheduler import Scheduler
 from dashboard.cli import main
 from tests import toys
@@ -133,10 +137,52 @@ def test_another_page_of_the_setup_has_all_at_once_and_one_with_presets_nothing_
     assert judged(other).run.steps == e.run.steps
 
 
-def test_laf_run_finds_the_same_settings(finished, monkeypatch, capsys):
+def test_references_are_retrained_while_the_original_still_is_and_are_those_of_a_later_one(
+    start, monkeypatch
+):
+    waited = []
+
+    def slow(*args, **kwargs):
+        while not waiting.pool._early:
+            waited.append("original")
+            yield Progress("train", 0, 1)
+        return (yield from original(*args, **kwargs))
+
+    monkeypatch.setattr("core.experiments.session.preparation.original", slow)
+    monkeypatch.setattr("core.experiments.session.preparation.load", lambda *a, **k: USUAL)
+    setup = replace(SETUP, seed=3)
+    waiting = Experiment(setup, Scheduler(workers=2), toys.Flat(), reference_count=2)
+    waiting.start()
+    until(lambda: len(waiting.references) == 2 or waiting.error)
+    waiting.close()
+    assert waited
+    for number, reference in enumerate(waiting.references):
+        later = retraining(waiting.split, waiting.model, seed=3, number=number)
+        with pytest.raises(StopIteration) as end:  # at once: it is in the cache
+            next(later)
+        assert toys.same(toys.weights(end.value.value.model), toys.weights(reference.model))
+
+
+def test_laf_run_finds_the_same_settings_and_keeps_them_with_a_run_that_can_be_opened(
+    finished, monkeypatch, capsys, tmp_path
+):
     e, _ = finished
+    monkeypatch.setenv("LAF_HOME", str(tmp_path))
     monkeypatch.setattr("core.data.registry.load", lambda *a, **k: USUAL)
-    words = ["run", "--quiet", "--json", "-", "--dataset", "bands", "--classes", "1", "--device", "cpu"]
+    monkeypatch.setattr("core.projection.projection.InProcessUmap", toys.Flat)
+    words = [
+        "run",
+        "--quiet",
+        "--save",
+        "--json",
+        "-",
+        "--dataset",
+        "bands",
+        "--classes",
+        "1",
+        "--device",
+        "cpu",
+    ]
     assert main.main(words) == 0
     found = json.loads(capsys.readouterr().out)
 
@@ -148,6 +194,13 @@ def test_laf_run_finds_the_same_settings(finished, monkeypatch, capsys):
     assert untimed(found["automatic"]) == untimed(json.loads(json.dumps(e.automatic.as_dict())))
     assert found["steps"] == len(e.run.steps)
     assert found["metrics"]["unlearned"]["test"] == pytest.approx(e.run.frames[-1].reading.test)
+    (kept,) = list_runs()[0]
+    assert read_run(kept.id).automatic == found["automatic"]
+    assert read_run(kept.id).verdict == found["verdict"]
+    again = open_run(kept.id)
+    assert toys.same(toys.weights(again.result), toys.weights(e.run.result))
+    assert again.marks == e.run.marks
+    stop_run(again)
 
 
 def test_a_run_that_plays_on_has_no_verdict_until_its_new_end(start):
@@ -171,7 +224,9 @@ def test_settings_that_the_method_does_not_have_are_told_before_anything_is_prep
 
 
 FEW = dataset(bands(20, 20, 20, seed=1), bands(10, 10, 10, seed=2))
-SAYS_NOTHING = torch.arange(60) % 3
+SAYS_NOTHING = FEW.train.y.clone()  # a third of the images under each band has each label
+for label in range(3):
+    SAYS_NOTHING[FEW.train.y == label] = torch.arange(20) % 3
 BAD = {
     "D_f larger than D_r": dataset(bands(15, 40, 10, seed=1), FEW.test),
     "a class with two images": dataset(bands(20, 2, 20, seed=1), FEW.test),
@@ -189,6 +244,7 @@ UNLEARNABLE = ("labels that say nothing", "images that are all alike")
 @pytest.mark.parametrize("what", BAD)
 def test_bad_data_end_in_a_verdict_that_names_what_is_wrong(start, monkeypatch, what):
     monkeypatch.setattr("core.training.recipe.MOST_WORK", 1e6)  # a few epochs
+    monkeypatch.setitem(LONGEST, "class", 20)
     e = judged(start(BAD[what]))
     assert e.error is None
     assert e.run.phase is Phase.DONE
