@@ -203,8 +203,8 @@ def test_laf_run_finds_the_same_settings_and_keeps_them_with_a_run_that_can_be_o
     stop_run(again)
 
 
-def test_a_run_that_plays_on_has_no_verdict_until_its_new_end(start):
-    e = judged(start(USUAL, kept=PreparationCache()))
+def test_a_run_that_plays_on_has_no_verdict_until_its_new_end(finished, start):
+    e = judged(start(USUAL, kept=finished[1]))
     steps, first = len(e.run.steps), e.verdict
     e.play_on(3)
     assert e.verdict is None or len(e.run.steps) == steps + 3
