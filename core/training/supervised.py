@@ -87,7 +87,7 @@ class SupervisedTrainer:
         self.model.train(self.part is None and len(rows) > 1)  # one image has no batch statistics
         x = self.images.floats(rows)
         if self.config.augment:
-            x = crop_and_flip(x, self.chance)
+            x = crop_and_flip(x, self.chance, mirrors=self.config.mirrors)
         with seeding.SeededDraws(self.chance) if self.model.draws else nullcontext():
             logits = self.model(x)
         loss = functional.cross_entropy(logits, self.images.y[rows])

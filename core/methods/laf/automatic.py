@@ -22,6 +22,7 @@ from core.config import LAFConfig, VAEConfig
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
 from core.errors import DivergedError, RequestError
+from core.methods.laf.cautions import cautions
 from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
 from core.methods.laf.signals import SignalProbe, Signals
@@ -30,15 +31,16 @@ from core.methods.laf.trials import (
     BOLDER,
     CADENCE,
     FIRST,
-    GENTLER,
     LONGEST,
     AutomaticSettings,
     Rates,
     Trial,
     describe,
+    following,
+    is_due,
     is_enough,
+    is_too_bold,
     rank,
-    was_borne,
 )
 from core.models.base import Net, multiply_adds
 from core.runtime.device import torch_threads
@@ -56,10 +58,12 @@ def automatic(
     seed: int = 0,
     unseen: Images | None = None,
     rule: StoppingRule | None = None,
+    most_steps: int | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> AutomaticSettings:
     """Return LAF's settings for unlearning D_f of ``split`` from ``model``; see ``find``."""
-    return run_to_end(find(model, split, task, seed=seed, unseen=unseen, rule=rule), progress)
+    work = find(model, split, task, seed=seed, unseen=unseen, rule=rule, most_steps=most_steps)
+    return run_to_end(work, progress)
 
 
 def find(
@@ -70,17 +74,22 @@ def find(
     seed: int = 0,
     unseen: Images | None = None,
     rule: StoppingRule | None = None,
+    most_steps: int | None = None,
 ) -> Work[AutomaticSettings]:
     """Yield the Progress of finding LAF's settings, and return them.
 
     ``seed`` is the one that the run will have. ``unseen`` are images that no training saw; data removal and chosen images need them.
-    Raises RequestError for an unknown task or a D_f without images.
+    ``most_steps`` bounds the steps of each trial, and so of the run, further than the task does. Raises RequestError for an unknown
+    task, a D_f without images or a bound below one step.
     """
     if task not in FIRST:
         raise RequestError(f"unknown task {task!r}; there are: {', '.join(FIRST)}")
     if not len(split.forget_rows) or not len(split.remain_rows):
         raise RequestError("D_f and D_r need at least one image each to find settings for")
-    search = _Search(model, split, task, seed, unseen, rule or StoppingRule())
+    if most_steps is not None and most_steps < 1:
+        raise RequestError(f"a trial needs at least 1 step, got a bound of {most_steps}")
+    longest = min(LONGEST[task], most_steps or LONGEST[task])
+    search = _Search(model, split, task, seed, unseen, rule or StoppingRule(), longest)
     while (rates := search.next()) is not None:
         yield Progress("automatic", len(search.trials), 1 + len(BOLDER[task]), search.seconds)
         search.run(rates)
@@ -122,8 +131,11 @@ class _Search:
         seed: int,
         unseen: Images | None,
         rule: StoppingRule,
+        longest: int,
     ) -> None:
         began = time.perf_counter()
+        self.longest = longest
+        self.cautions = cautions(model, split)
         self.task, self.seed, self.rule = task, seed, rule
         self.base = start_config(split, task)
         self.trials: list[Trial] = []
@@ -136,9 +148,9 @@ class _Search:
             self.probe = SignalProbe(model, split, task, unseen=unseen, seed=seed)
             self.first = self.probe.read(model, 0)
             self.original = decide(task, [self.first], rule)
-        images = 2 * self.base.batch_size
         macs = multiply_adds(model, tuple(split.train.x.shape[1:]))
-        self.step_work = _PASSES * images * macs
+        self.step_work = _PASSES * 2 * self.base.batch_size * macs
+        self.reading_work = self.probe.images * macs
         self.seconds = time.perf_counter() - began
 
     def next(self) -> Rates | None:
@@ -149,21 +161,20 @@ class _Search:
             return None
         if self.original.stop:
             return None  # nothing to do
-        borne = was_borne(self.task, self.trials[0])
-        left = (BOLDER if borne else GENTLER)[self.task][len(self.trials) - 1 :]
-        return left[0] if left and self._longest() >= self._steps()[0] / 2 else None
+        rates = following(self.task, self.trials)
+        return rates if self._affordable() >= self.trials[0].length / 2 else None
 
-    def _steps(self) -> list[int]:
-        """Return how many steps each trial took."""
-        return [len(t.signals) * CADENCE[self.task] for t in self.trials]
+    def _spent(self) -> list[float]:
+        """Return the multiply-adds of each trial."""
+        return [t.length * self.step_work + len(t.signals) * self.reading_work for t in self.trials]
 
-    def _longest(self) -> int:
+    def _affordable(self) -> int:
         """Return how many steps the next trial may take: trials that lose may cost WORK in all, or what the longest costs."""
         if not self.trials:
-            return LONGEST[self.task]
-        taken = self._steps()
-        allowed = max(int(WORK / self.step_work), max(taken)) - (sum(taken) - max(taken))
-        return min(LONGEST[self.task], allowed)
+            return self.longest
+        spent = self._spent()
+        allowed = max(WORK, max(spent)) - (sum(spent) - max(spent))
+        return min(self.longest, int(allowed / (self.step_work + self.reading_work / CADENCE[self.task])))
 
     def run(self, rates: Rates) -> None:
         """Run one trial from the common start, to where the rule or its longest length ends it."""
@@ -176,15 +187,22 @@ class _Search:
         kept: dict[str, Tensor] | None = None
         with torch_threads(self.base.threads):
             try:
-                for number in range(1, self._longest() + 1):
+                last = self._affordable()
+                for number in range(1, last + 1):
                     self.laf.step(self.state, config)
-                    if number % CADENCE[self.task]:
+                    if number < last and not is_due(self.task, number, signals):
                         continue
                     signals.append(self.probe.read(self.state.model, number))
                     decision = decide(self.task, signals, self.rule)
                     if decision.best is None or decision.best.step == number:
                         kept = _copied(self.state.model)
                     if decision.stop:
+                        break
+                    lost = self.task == "class" and decision.best is None
+                    if lost and is_too_bold(signals, self.rule.kept):
+                        decision = replace(
+                            decision, reason=f"{decision.reason}, and D_f is forgotten already"
+                        )
                         break
             except DivergedError as error:
                 decision = replace(decision, reason=str(error))
@@ -217,7 +235,7 @@ class _Search:
             chosen,
             trial.best is not None,
             nothing,
-            why or describe(self.trials, chosen),
+            ". ".join((why or describe(self.trials, chosen), *self.cautions)),
             self.seconds,
         )
 

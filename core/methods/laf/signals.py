@@ -40,6 +40,7 @@ class Signals:
         None  # class removal: mean JS, in nats, from g_D's answers without those to forget
     )
     neighbours: float | None = None  # noisy labels: D_f gets the answer of its nearest images of D_r
+    remain_distance: float | None = None  # class removal: mean JS, in nats, from g_D's answers on D_r
 
 
 class SignalProbe:
@@ -61,7 +62,7 @@ class SignalProbe:
         self.forget, self.remain = split.train.take(forget), split.train.take(remain)
         before_f, before_r = outputs(original, self.forget), outputs(original, self.remain)
         self._own_f, self._own_r = before_f.predictions, before_r.predictions
-        self._e_r = before_r.representations
+        self._e_r, self._p_r = before_r.representations, before_r.probabilities
         classes = before_r.probabilities.shape[1]
         weights = (len(split.forget_rows) / len(forget), len(split.remain_rows) / len(remain))
         self.answers = answers_to_forget(self._own_f, self._own_r, classes, weights)  # (K,) bool
@@ -79,6 +80,11 @@ class SignalProbe:
             theirs = outputs(original, self.unseen).predictions
             self._weight = _like(self._own_f, theirs, classes)
             self._effective = float(1 / self._weight.square().sum().clamp_min(1e-12))  # Kish, 1965
+
+    @property
+    def images(self) -> int:
+        """Number of images that one reading passes through the model."""
+        return len(self.forget) + len(self.remain) + (0 if self.unseen is None else len(self.unseen))
 
     def read(self, model: Classifier, step: int) -> Signals:
         """Return the signals of ``model`` after ``step`` steps, from one forward pass over the samples."""
@@ -103,6 +109,9 @@ class SignalProbe:
             recognised_error=None if recognised is None else auc_error(len(self.forget), self._effective),
             distance=_mean(divergences(f.probabilities, self._struck)) if self.task == "class" else None,
             neighbours=self._neighbours(f, r),
+            remain_distance=(
+                _mean(divergences(r.probabilities, self._p_r)[stays]) if self.task == "class" else None
+            ),
         )
 
     def _unseen(self, model: Classifier, confidence: Tensor) -> tuple[float | None, float | None]:

@@ -95,7 +95,8 @@ class _Class:
         return forgotten and s.remain_agreement >= rule.kept and s.step >= rule.settled
 
     def score(self, s: Signals) -> float:
-        return (s.distance or 0.0) + 3 * (1 - s.remain_agreement)
+        # an answer may be kept by a narrow margin, which the divergence on D_r shows before test images change their answer
+        return (s.distance or 0.0) + 3 * (1 - s.remain_agreement) + 2 * (s.remain_distance or 0.0)
 
     def patience(self, rule: StoppingRule) -> int:
         return rule.patience

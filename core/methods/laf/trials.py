@@ -11,6 +11,7 @@ from core.config import LAFConfig
 from core.methods.laf.signals import Signals
 
 CADENCE = {"class": 2, "data": 2, "indices": 2, "noise": 20}  # steps from one reading to the next
+FAR = 0.2  # class removal: while more of D_f still gets an answer to forget, every second reading is left out
 LONGEST = {"class": 80, "data": 40, "indices": 40, "noise": 440}  # steps of a trial
 ENOUGH = 0.15, 0.95  # class removal: JS to p̃ and a_r about as retrained models have them end the search
 
@@ -22,18 +23,23 @@ FIRST: dict[str, Rates] = {
 }
 # after a first trial that D_r bore well; and after one that cost D_r much, or was there within a few steps
 BOLDER: dict[str, tuple[Rates, ...]] = {
-    "class": ((6e-3, 2e-3, 15.0), (6e-3, 1e-3, 15.0), (1e-2, 1e-4, 30.0), (6e-3, 1e-3, 30.0)),
+    "class": ((1e-2, 1e-4, 30.0), (6e-3, 1e-3, 15.0)),
     "data": ((3e-3, 1e-3, 7.0), (9e-3, 3e-3, 7.0)),
     "noise": ((4.8e-3, 2.4e-3, 15.0),),
 }
 GENTLER: dict[str, tuple[Rates, ...]] = {
-    "class": ((1e-3, 2e-4, 10.0), (3e-3, 3e-4, 10.0)),
+    "class": ((1e-3, 2e-4, 10.0),),
     "data": ((3e-4, 1e-4, 5.0), (1e-4, 3e-5, 5.0)),
     "noise": ((8e-4, 4e-4, 7.0), (3e-4, 3e-4, 7.0)),
 }
+# class removal, after the gentler trial: where it cost D_r much still, and where it left D_f its answers
+GENTLEST: Rates = (3e-4, 6e-5, 10.0)
+BETWEEN: Rates = (2e-3, 5e-4, 12.0)
 FIRST["indices"] = FIRST["data"]
 BOLDER["indices"] = BOLDER["data"]
 GENTLER["indices"] = GENTLER["data"]
+TRUSTED = 16  # steps: a trial that lost D_r by then hardly recovers
+OVER = 0.05  # of D_f: with fewer answers to forget left, more forgetting is not what a trial lacks
 QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
 BORNE = {"class": 0.97, "data": 0.97, "indices": 0.97, "noise": 0.95}  # a_r of the best reading
 
@@ -50,6 +56,11 @@ class Trial:
     seconds: float = field(default=0.0, compare=False)
     # weights at the best reading (at the last one where none met the aim), on the CPU, to draw the trial on a map; None: it diverged
     model_state: dict[str, Tensor] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def length(self) -> int:
+        """Number of steps that the trial took up to its last reading."""
+        return self.signals[-1].step if self.signals else 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,36 @@ def was_borne(task: str, trial: Trial) -> bool:
     if trial.best is None:
         return trial.signals[-1].remain_agreement >= BORNE[task]
     return trial.best.remain_agreement >= BORNE[task] and trial.best.step >= QUICK
+
+
+def is_due(task: str, number: int, signals: Sequence[Signals]) -> bool:
+    """Return whether a reading is due after ``number`` steps of a trial that has read ``signals``."""
+    far = task == "class" and bool(signals) and signals[-1].forget_agreement > FAR
+    return number - (signals[-1].step if signals else 0) >= CADENCE[task] * (2 if far else 1)
+
+
+def following(task: str, trials: Sequence[Trial]) -> Rates | None:
+    """Return the rates to try after ``trials``, at least one; None when there are no more."""
+    bold = was_borne(task, trials[0])
+    listed = (BOLDER if bold else GENTLER)[task]
+    if len(trials) <= len(listed):
+        return listed[len(trials) - 1]
+    if task != "class" or bold or len(trials) > 2 or not trials[-1].signals:
+        return None
+    last = trials[-1].best or trials[-1].signals[-1]
+    if last.forget_agreement > OVER:
+        return BETWEEN
+    return GENTLEST if last.remain_agreement < ENOUGH[1] else None
+
+
+def is_too_bold(signals: Sequence[Signals], kept: float) -> bool:
+    """Return whether a trial of class removal has forgotten D_f, and D_r with it, from which such rates hardly recover.
+
+    ``kept``: the share of D_r that must keep the original's answer.
+    """
+    if not signals or signals[-1].step < TRUSTED or signals[-1].forget_agreement > OVER:
+        return False
+    return all(s.remain_agreement < kept for s in signals[-3:])
 
 
 def is_enough(best: Signals | None) -> bool:
