@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +25,8 @@ from core.errors import DivergedError, RequestError
 from core.methods.laf.cautions import cautions
 from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
-from core.methods.laf.signals import SignalProbe, Signals
-from core.methods.laf.stopping import Decision, StoppingRule, decide, score
+from core.methods.laf.signals import SignalProbe
+from core.methods.laf.stopping import StoppingRule, decide, score
 from core.methods.laf.trials import (
     BOLDER,
     CADENCE,
@@ -90,9 +90,11 @@ def find(
         raise RequestError(f"a trial needs at least 1 step, got a bound of {most_steps}")
     longest = min(LONGEST[task], most_steps or LONGEST[task])
     search = _Search(model, split, task, seed, unseen, rule or StoppingRule(), longest)
+    for _ in search.prepare():
+        yield search.progress
     while (rates := search.next()) is not None:
-        yield Progress("automatic", len(search.trials), 1 + len(BOLDER[task]), search.seconds)
-        search.run(rates)
+        for _ in search.run(rates):
+            yield search.progress
     return search.found()
 
 
@@ -140,11 +142,9 @@ class _Search:
         self.base = start_config(split, task)
         self.trials: list[Trial] = []
         self.laf = LAF(self.base)
+        self.start: dict[str, Any] = {}  # once it is prepared
         with torch_threads(self.base.threads):
             self.state: LAFState = self.laf.start(model, split, seed=seed)
-            while self.laf.prepare(self.state, self.base) is not None:
-                pass
-            self.start: dict[str, Any] = copy.deepcopy(self.state.state_dict())
             self.probe = SignalProbe(model, split, task, unseen=unseen, seed=seed)
             self.first = self.probe.read(model, 0)
             self.original = decide(task, [self.first], rule)
@@ -152,6 +152,22 @@ class _Search:
         self.step_work = _PASSES * 2 * self.base.batch_size * macs
         self.reading_work = self.probe.images * macs
         self.seconds = time.perf_counter() - began
+
+    @property
+    def progress(self) -> Progress:
+        """The trials that are done, and the time spent."""
+        return Progress("automatic", len(self.trials), 1 + len(BOLDER[self.task]), self.seconds)
+
+    def prepare(self) -> Iterator[None]:
+        """Fit the VAEs in slices, and keep the state that all trials start from."""
+        going_on = True
+        while going_on:
+            began = time.perf_counter()
+            with torch_threads(self.base.threads):
+                going_on = self.laf.prepare(self.state, self.base) is not None
+            self.seconds += time.perf_counter() - began
+            yield
+        self.start = copy.deepcopy(self.state.state_dict())
 
     def next(self) -> Rates | None:
         """Return the rates of the next trial; None when what was found is good enough, or the work is spent."""
@@ -176,50 +192,46 @@ class _Search:
         allowed = max(WORK, max(spent)) - (sum(spent) - max(spent))
         return min(self.longest, int(allowed / (self.step_work + self.reading_work / CADENCE[self.task])))
 
-    def run(self, rates: Rates) -> None:
-        """Run one trial from the common start, to where the rule or its longest length ends it."""
+    def run(self, rates: Rates) -> Iterator[None]:
+        """Run one trial from the common start, to where the rule or its longest length ends it; yield after each reading."""
         began = time.perf_counter()
         lr_ra, lr_ue, temperature = rates
         config = replace(self.base, lr_ra=lr_ra, lr_ue=lr_ue, temperature=temperature)
         self.state.load_state_dict(copy.deepcopy(self.start))
-        signals: list[Signals] = []
-        decision = Decision(False, None, "")
-        kept: dict[str, Tensor] | None = None
-        with torch_threads(self.base.threads):
-            try:
-                last = self._affordable()
-                for number in range(1, last + 1):
-                    self.laf.step(self.state, config)
-                    if number < last and not is_due(self.task, number, signals):
-                        continue
-                    signals.append(self.probe.read(self.state.model, number))
-                    decision = decide(self.task, signals, self.rule)
-                    if decision.best is None or decision.best.step == number:
-                        kept = _copied(self.state.model)
-                    if decision.stop:
-                        break
-                    lost = self.task == "class" and decision.best is None
-                    if lost and is_too_bold(signals, self.rule.kept):
-                        decision = replace(
-                            decision, reason=f"{decision.reason}, and D_f is forgotten already"
-                        )
-                        break
-            except DivergedError as error:
-                decision = replace(decision, reason=str(error))
+        trial = Trial(config, (), None, None, "", 0.0)
+        last, goes_on = self._affordable(), True
+        while goes_on:
+            with torch_threads(self.base.threads):
+                trial, goes_on = self._to_next_reading(trial, last)
+            spent = time.perf_counter() - began
+            trial, self.seconds = replace(trial, seconds=trial.seconds + spent), self.seconds + spent
+            yield
+            began = time.perf_counter()
+        steps = trial.best.step if trial.best else trial.length or 1
+        self.trials.append(replace(trial, config=replace(config, steps=steps)))
+
+    def _to_next_reading(self, trial: Trial, last: int) -> tuple[Trial, bool]:
+        """Take the steps to the next reading, at most ``last`` in all; return the trial with it, and whether it goes on."""
+        signals, number = trial.signals, trial.length
+        try:
+            while True:
+                number += 1
+                self.laf.step(self.state, trial.config)
+                if number >= last or is_due(self.task, number, signals):
+                    break
+            signals = (*signals, self.probe.read(self.state.model, number))
+        except DivergedError as error:
+            return replace(trial, reason=str(error)), False
+        decision = decide(self.task, signals, self.rule)
         best = decision.best
-        steps = best.step if best else signals[-1].step if signals else 1
-        self.trials.append(
-            Trial(
-                replace(config, steps=steps),
-                tuple(signals),
-                best,
-                score(self.task, best) if best else None,
-                decision.reason,
-                time.perf_counter() - began,
-                kept,
-            )
+        if best is None or best.step == number:
+            trial = replace(trial, model_state=_copied(self.state.model))
+        lost = self.task == "class" and best is None and is_too_bold(signals, self.rule.kept)
+        reason = f"{decision.reason}, and D_f is forgotten already" if lost else decision.reason
+        trial = replace(
+            trial, signals=signals, best=best, score=score(self.task, best) if best else None, reason=reason
         )
-        self.seconds += self.trials[-1].seconds
+        return trial, number < last and not decision.stop and not lost
 
     def found(self) -> AutomaticSettings:
         """Return the settings of the best trial: of those that met the aim, else of the one that came nearest."""
