@@ -20,7 +20,7 @@ from core.runs.checkpoints import Checkpoints
 from core.runs.engine import FrameWorker, Keeper, MethodStepper, RunControl, RunEngine
 from core.runs.history import RunHistory
 from core.runs.observer import Observer
-from core.runs.records import Change, Frame, Mark, Phase
+from core.runs.records import Change, Frame, Mark, Phase, describe_run
 from core.runtime.delegation import Delegated
 from core.runtime.device import torch_threads
 from core.runtime.progress import Progress
@@ -29,8 +29,8 @@ from core.runtime.progress import Progress
 class Run:
     """Drives an Unlearner in slices and keeps its history.
 
-    One thread at a time calls ``tick`` or ``advance``; any thread may call ``play``, ``pause`` and ``cancel`` and read the history.
-    The model is copied, never changed. Labels reach a method only if it says that it needs them.
+    ``unlearner`` is a method or its name. One thread at a time calls ``tick`` or ``advance``; any thread may call ``play``, ``pause``
+    and ``cancel`` and read the history. The model is copied, never changed. Labels reach a method only if it says that it needs them.
     """
 
     phase: Delegated[Phase] = Delegated("control")
@@ -51,10 +51,11 @@ class Run:
     on_progress: Delegated[Callable[[Progress], object] | None] = Delegated("engine")
     _state: Delegated[Any] = Delegated("stepper", "state")
     _target: Delegated[int | None] = Delegated("control", "target")
+    __repr__ = describe_run
 
     def __init__(
         self,
-        unlearner: Unlearner,
+        unlearner: Unlearner | str,
         model: Net,
         split: Split,
         *,
@@ -68,10 +69,9 @@ class Run:
         self.control = RunControl()
         self.history = history or RunHistory()
         self.engine = RunEngine(self.stepper, self.history, observer, checkpoints, watching, self._fail)
-        self.unlearner = unlearner
-        self.seed = seed
+        self.unlearner, self.seed = self.stepper.unlearner, seed
         self._model, self._labelled = model, split
-        self.config = self.changes[-1].now if self.changes else unlearner.config
+        self.config = self.changes[-1].now if self.changes else self.unlearner.config
         self._restage()
         if observer is not None and history is None:
             self.frames.append(observer.first if observer.begins_with(model) else observer.look(model))
@@ -102,7 +102,7 @@ class Run:
         if self.phase is Phase.DONE:
             return ()
         self.control.require("advance", Phase.READY, Phase.RUNNING, Phase.PAUSED)
-        before = len(self.steps)
+        self.stepper.logs, before = False, len(self.steps)  # what fails is raised below
         if self.phase is Phase.READY:
             self.play()
         while len(self.steps) == before and not self.phase.over:
@@ -127,6 +127,7 @@ class Run:
             self.control.require("change the settings of", Phase.READY, Phase.PAUSED)
             if config == self.config:
                 return
+            self.stepper.require_config(config)
             if self.has_begun:
                 self.stepper.require_change(self.config, config, len(self.steps))
                 self.history.change_config(self.config, config)
@@ -286,8 +287,9 @@ class Run:
             self.change(config)
 
 
-def finish(run: Run) -> Net:
-    """Drive ``run`` to its end and return its result. Raises what the method raised, CancelledError when it was cancelled."""
+def finish(run: Run, progress: Callable[[Progress], object] | None = None) -> Net:
+    """Drive ``run`` to its end, with ``progress`` after each slice; return its result. Raises what the method raised, or CancelledError."""
+    run.on_progress = progress or run.on_progress
     while run.phase is not Phase.CANCELLED and run.advance():
         pass
     if run.phase is Phase.CANCELLED:
