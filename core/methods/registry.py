@@ -62,7 +62,7 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
             module, _, attribute = _BUILT_IN[name].partition(":")
             method_class: Callable[..., Unlearner] = getattr(importlib.import_module(module), attribute)
             return method_class
-        found = {**self._load_plug_ins(), **self._added}
+        found = {**self._load_plug_ins(name), **self._added}
         if name not in found:
             raise UnknownMethodError(self._reason(name))
         return found[name]
@@ -79,7 +79,8 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def _load_plug_ins(self) -> dict[str, Callable[..., Unlearner]]:
+    def _load_plug_ins(self, wanted: object = None) -> dict[str, Callable[..., Unlearner]]:
+        """Return the plug-ins. A broken one is logged, except ``wanted``, whose reason the caller raises."""
         if self._plug_ins is None:
             loaded: dict[str, Callable[..., Unlearner]] = {}
             for point in entry_points(group=ENTRY_POINT_GROUP):
@@ -91,7 +92,8 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
                     loaded[point.name] = plug_in
                 except Exception as error:  # a plug-in may raise anything; the other methods must still work
                     reason = self.broken[point.name] = _first_line(error)
-                    log.warning("the method %s of %s was not loaded: %s", point.name, point.value, reason)
+                    if point.name != wanted:
+                        log.warning("the method %s of %s was not loaded: %s", point.name, point.value, reason)
             self._plug_ins = loaded
         return self._plug_ins
 
