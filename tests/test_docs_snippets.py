@@ -8,8 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision
 
 from core.experiments.purge.manifest import proof_of
+from core.models.uploads import check
 from core.projection.projection import Projection
 from tests import toys
 from tests.uploads import image, pack
@@ -98,3 +101,16 @@ GIVEN = {
     },
 }
 CHECKS = {"README": readme, "data": data, "methods": methods, "own_model": own_model, "runs": runs}
+
+
+@pytest.mark.parametrize("arch", ["lab:digits-cnn", "resnet18"])
+def test_a_model_that_is_saved_as_the_docs_say_can_be_uploaded(arch, folder, toy_split, toy_model):
+    text = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"`(safetensors\.torch\.save\w+\([^`]+)`", text)
+    model = toy_model if arch.startswith("lab:") else torchvision.models.get_model(arch, num_classes=4).eval()
+    run(f"import safetensors.torch\n{command}", {"model": model})
+    uploaded = check(arch, "", folder / "mine.safetensors", toy_split.dataset)
+    x = toy_split.train.floats(slice(0, 3))
+    images = x if arch.startswith("lab:") else x.expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        assert torch.allclose(uploaded.model(x), model(images), atol=1e-4)
