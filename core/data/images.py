@@ -75,7 +75,7 @@ class Images:
         return replace(self, **{k: change(v) for k, v in tensors.items() if isinstance(v, Tensor)})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelledImages(Images):
     """Images with labels ``y`` (N,) int64."""
 

@@ -227,7 +227,7 @@ WRONG = {
     "the module itself": (lambda: wrap(tiny(), ""), "Tiny has no layer ''"),
     "nothing after it": (
         lambda: wrap(tiny(), "out"),
-        "cannot be cut at layer 'out'.*possible layers are: conv, norm, drop, embed$",
+        "cannot be cut at layer 'out'.*possible layers are: conv, norm, embed$",
     ),
     "read later": (lambda: wrap(Skips(), "embed"), "later layers may read only its output"),
     "a branch": (lambda: wrap(Branches(), "embed"), "forward of Branches cannot be traced"),
