@@ -13,6 +13,7 @@ from core.methods.step import Step
 
 if TYPE_CHECKING:
     from core.evaluation.metrics import Reading
+    from core.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +65,13 @@ class Change:
     after: int  # the last step with ``before``
     before: Any  # config
     now: Any
+
+
+def describe_run(run: Run) -> str:
+    """Return one line such as "Run: LAF on Digits, class 0, seed 0: paused, 12 of 55 steps"."""
+    split = run.stepper.split
+    what = f"{split.dataset.title}, {split.request.describe(split.dataset.classes)}"
+    return (
+        f"Run: {run.unlearner.title} on {what}, seed {run.seed}: {run.phase}, "
+        f"{len(run.steps):,} of {run.total_steps:,} steps"
+    )

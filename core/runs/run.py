@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from typing import Any
 
 from core.data.split import Split
@@ -18,20 +19,23 @@ from core.runs.checkpoints import Checkpoints
 from core.runs.engine import FrameWorker, MethodStepper, RunAttributes, RunControl, RunEngine
 from core.runs.history import RunHistory
 from core.runs.observer import Observer
-from core.runs.records import Change, Phase
+from core.runs.records import Change, Phase, describe_run
 from core.runtime.device import torch_threads
+from core.runtime.progress import Progress
 
 
 class Run(RunAttributes):
     """Drives an Unlearner in slices and keeps its history.
 
-    One thread at a time calls ``tick`` or ``advance``; any thread may call ``play``, ``pause`` and ``cancel`` and read the history.
-    The model is copied, never changed. Labels reach a method only if it says that it needs them.
+    ``unlearner`` is a method or its name. One thread at a time calls ``tick`` or ``advance``; any thread may call ``play``, ``pause``
+    and ``cancel`` and read the history. The model is copied, never changed. Labels reach a method only if it says that it needs them.
     """
+
+    __repr__ = describe_run
 
     def __init__(
         self,
-        unlearner: Unlearner,
+        unlearner: Unlearner | str,
         model: Net,
         split: Split,
         *,
@@ -45,9 +49,8 @@ class Run(RunAttributes):
         self.control = RunControl()
         self.history = history or RunHistory()
         self.engine = RunEngine(self.stepper, self.history, observer, checkpoints, watching, self._fail)
-        self.unlearner = unlearner
-        self.seed = seed
-        self.config = self.changes[-1].now if self.changes else unlearner.config
+        self.unlearner, self.seed = self.stepper.unlearner, seed
+        self.config = self.changes[-1].now if self.changes else self.unlearner.config
         self._restage()
         if observer is not None and history is None:
             self.frames.append(observer.first if observer.begins_with(model) else observer.look(model))
@@ -78,7 +81,7 @@ class Run(RunAttributes):
         if self.phase is Phase.DONE:
             return ()
         self.control.require("advance", Phase.READY, Phase.RUNNING, Phase.PAUSED)
-        before = len(self.steps)
+        self.stepper.logs, before = False, len(self.steps)  # what fails is raised below
         if self.phase is Phase.READY:
             self.play()
         while len(self.steps) == before and not self.phase.over:
@@ -103,6 +106,7 @@ class Run(RunAttributes):
             self.control.require("change the settings of", Phase.READY, Phase.PAUSED)
             if config == self.config:
                 return
+            self.stepper.require_config(config)
             if self.has_begun:
                 self.stepper.require_change(self.config, config, len(self.steps))
                 self.history.change_config(self.config, config)
@@ -276,8 +280,9 @@ class Run(RunAttributes):
             self.change(config)
 
 
-def finish(run: Run) -> Net:
-    """Drive ``run`` to its end and return its result. Raises what the method raised, CancelledError when it was cancelled."""
+def finish(run: Run, progress: Callable[[Progress], object] | None = None) -> Net:
+    """Drive ``run`` to its end, with ``progress`` after each slice; return its result. Raises what the method raised, or CancelledError."""
+    run.on_progress = progress or run.on_progress
     while run.phase is not Phase.CANCELLED and run.advance():
         pass
     if run.phase is Phase.CANCELLED:

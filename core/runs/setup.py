@@ -37,7 +37,7 @@ class Setup:
     ids: tuple[int, ...] = ()  # for task "indices"
     plant: str | None = None  # a key of PLANTS; decides task and images
     method: str = "laf"
-    model: str | None = None  # key of an uploaded model, used as original; None: one is trained
+    model: str | None = None  # key of an uploaded or wrapped model, used as original; None: one is trained
     share: float | None = None  # of D_r's labels, in (0, 1], for method "laf+r"; None: its preset's
     speed: str = "exact"  # a key of core.methods.laf.fast.SPEEDS, for methods "laf" and "laf+r"
     precision: str = "float32"  # a key of core.config.PRECISIONS, likewise
@@ -64,9 +64,9 @@ class Setup:
         self._require_settings()
         split = self._split(dataset)
         if self.model is not None:
-            from core.models.uploads import model_info, require_fit
+            from core.models.uploads import require_original
 
-            require_fit(model_info(self.model), dataset, split)
+            require_original(self.model, dataset, split)
         return split
 
     @property
