@@ -60,7 +60,8 @@ class RunHistory:
         """Add a step and the seconds that it took."""
         self.steps.append(step)
         self.seconds[step.stage] += step.seconds
-        if self.stop is not None and step.number == self.stop.step and not self.changed_by(step.number):
+        ends_there = self.stop is not None and step.number == step.total == self.stop.step
+        if self.stop is not None and ends_there and not self.changed_by(step.number):
             self.add_mark(self.stop.step, self.stop.text)
 
     def add_mark(self, step: int, text: str) -> None:

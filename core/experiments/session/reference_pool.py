@@ -52,6 +52,7 @@ class ReferencePool:
         self._claim = claim
         self._when_complete = when_complete
         self._prepared: Prepared | None = None
+        self._usual: int | None = None  # models that are retrained for the original, once there is one
         self._early: dict[int, Retrained] = {}  # retrained before there was a map to show them on
         self._early_task: SlicedTask | None = None
 
@@ -66,6 +67,7 @@ class ReferencePool:
     def adopt(self, prepared: Prepared) -> None:
         """Take over the references that ``prepared`` has."""
         self._prepared = prepared
+        self._usual = usual_count(prepared.split.dataset.family, prepared.model)
         self.references = list(prepared.references)
         self.revision = len(self.references)
 
@@ -93,7 +95,9 @@ class ReferencePool:
     # inside
 
     def _total(self, split: Split) -> int:
-        return usual_count(split.dataset.family) if self.count is None else self.count
+        if self.count is not None:
+            return self.count
+        return usual_count(split.dataset.family) if self._usual is None else self._usual
 
     def _take_over(self) -> None:
         """Take the references that another Experiment of the same setup has made meanwhile."""

@@ -332,14 +332,15 @@ def test_it_can_go_on_again_and_saved_it_continues(extended, long, toy_split, to
     assert len(extended.steps) == 16
 
 
-def test_a_run_with_other_settings_does_not_say_that_it_stops_where_the_search_said(
-    toy_split, toy_model, observer
+@pytest.mark.parametrize("change", [{"lr_ra": 1e-5}, {"steps": 12}])
+def test_a_run_that_was_changed_does_not_say_that_it_stops_where_the_search_said(
+    toy_split, toy_model, observer, change
 ):
     run = make(toy_split, toy_model, observer)
     run.history.stop = Mark(run.total_steps, REASON)
     run.advance()
     run.pause()
-    run.change(replace(run.config, lr_ra=1e-5))
+    run.change(replace(run.config, **change))
     finish(run)
     assert run.marks == []
 
