@@ -40,6 +40,8 @@ from core.methods.laf.trials import (
     is_due,
     is_enough,
     is_too_bold,
+    kept_at_best,
+    nearest,
     rank,
 )
 from core.models.base import Net, multiply_adds
@@ -157,7 +159,7 @@ class _Search:
         """Return the rates of the next trial; None when what was found is good enough, or the work is spent."""
         if not self.trials:
             return FIRST[self.task]
-        if self.task == "class" and any(is_enough(t.best) for t in self.trials):
+        if any(is_enough(self.task, t.best) for t in self.trials):
             return None
         if self.original.stop:
             return None  # nothing to do
@@ -194,20 +196,17 @@ class _Search:
                         continue
                     signals.append(self.probe.read(self.state.model, number))
                     decision = decide(self.task, signals, self.rule)
-                    if decision.best is None or decision.best.step == number:
+                    if (decision.best or nearest(self.task, signals)).step == number:
                         kept = _copied(self.state.model)
                     if decision.stop:
                         break
-                    lost = self.task == "class" and decision.best is None
-                    if lost and is_too_bold(signals, self.rule.kept):
-                        decision = replace(
-                            decision, reason=f"{decision.reason}, and D_f is forgotten already"
-                        )
+                    if decision.best is None and is_too_bold(self.task, signals, self.rule.kept):
+                        decision = replace(decision, reason=f"{decision.reason}, too few to go on")
                         break
             except DivergedError as error:
                 decision = replace(decision, reason=str(error))
         best = decision.best
-        steps = best.step if best else signals[-1].step if signals else 1
+        steps = best.step if best else nearest(self.task, signals).step if signals else 1
         self.trials.append(
             Trial(
                 replace(config, steps=steps),
@@ -225,8 +224,10 @@ class _Search:
         """Return the settings of the best trial: of those that met the aim, else of the one that came nearest."""
         order = [rank(self.task, t) for t in self.trials]
         chosen = order.index(min(order))
+        nothing, why = self._nothing(self.trials[chosen])
+        if nothing:  # a run that is made all the same should cost D_r least
+            chosen = max(range(len(order)), key=lambda i: kept_at_best(self.trials[i]))
         trial = self.trials[chosen]
-        nothing, why = self._nothing(trial)
         return AutomaticSettings(
             self.task,
             self.seed,
@@ -245,7 +246,9 @@ class _Search:
             return True, self.original.reason
         if self.task not in ("data", "indices"):
             return False, ""
-        if trial.score is not None and trial.score < score(self.task, self.first):
+        # a gain below the error of the AUC may be chance, and each step moves the model away from retraining
+        gain = self.first.recognised_error or 0.0
+        if trial.score is not None and trial.score < score(self.task, self.first) - gain:
             return False, ""
         return (
             True,
