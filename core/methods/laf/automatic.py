@@ -40,6 +40,8 @@ from core.methods.laf.trials import (
     is_due,
     is_enough,
     is_too_bold,
+    kept_at_best,
+    nearest,
     rank,
 )
 from core.models.base import Net, multiply_adds
@@ -173,7 +175,7 @@ class _Search:
         """Return the rates of the next trial; None when what was found is good enough, or the work is spent."""
         if not self.trials:
             return FIRST[self.task]
-        if self.task == "class" and any(is_enough(t.best) for t in self.trials):
+        if any(is_enough(self.task, t.best) for t in self.trials):
             return None
         if self.original.stop:
             return None  # nothing to do
@@ -207,7 +209,9 @@ class _Search:
             trial, self.seconds = replace(trial, seconds=trial.seconds + spent), self.seconds + spent
             yield
             began = time.perf_counter()
-        steps = trial.best.step if trial.best else trial.length or 1
+        signals, steps = trial.signals, 1
+        if signals:
+            steps = (trial.best or nearest(self.task, signals)).step
         self.trials.append(replace(trial, config=replace(config, steps=steps)))
 
     def _to_next_reading(self, trial: Trial, last: int) -> tuple[Trial, bool]:
@@ -224,10 +228,10 @@ class _Search:
             return replace(trial, reason=str(error)), False
         decision = decide(self.task, signals, self.rule)
         best = decision.best
-        if best is None or best.step == number:
+        if (best or nearest(self.task, signals)).step == number:
             trial = replace(trial, model_state=_copied(self.state.model))
-        lost = self.task == "class" and best is None and is_too_bold(signals, self.rule.kept)
-        reason = f"{decision.reason}, and D_f is forgotten already" if lost else decision.reason
+        lost = not decision.stop and best is None and is_too_bold(self.task, signals, self.rule.kept)
+        reason = f"{decision.reason}, too few to go on" if lost else decision.reason
         trial = replace(
             trial, signals=signals, best=best, score=score(self.task, best) if best else None, reason=reason
         )
@@ -237,8 +241,10 @@ class _Search:
         """Return the settings of the best trial: of those that met the aim, else of the one that came nearest."""
         order = [rank(self.task, t) for t in self.trials]
         chosen = order.index(min(order))
+        nothing, why = self._nothing(self.trials[chosen])
+        if nothing:  # a run that is made all the same should cost D_r least
+            chosen = max(range(len(order)), key=lambda i: kept_at_best(self.trials[i]))
         trial = self.trials[chosen]
-        nothing, why = self._nothing(trial)
         return AutomaticSettings(
             self.task,
             self.seed,
@@ -257,7 +263,9 @@ class _Search:
             return True, self.original.reason
         if self.task not in ("data", "indices"):
             return False, ""
-        if trial.score is not None and trial.score < score(self.task, self.first):
+        # a gain below the error of the AUC may be chance, and each step moves the model away from retraining
+        gain = self.first.recognised_error or 0.0
+        if trial.score is not None and trial.score < score(self.task, self.first) - gain:
             return False, ""
         return (
             True,
