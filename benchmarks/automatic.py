@@ -43,6 +43,7 @@ class Cut:
     size: int | None = None  # pixels a side to scale to; None: as they are
 
 
+WHOLE = ("fashion_mnist", "mnist")  # all their images, of which --classes are removed in turn
 DIGITS = ("digits-class", "digits-data", "digits-noise")
 UNSEEN = {
     "clothes-4": Cut("fashion_mnist", (1, 2, 6, 9), (200,), 101),
@@ -51,6 +52,7 @@ UNSEEN = {
     "numbers-2": Cut("mnist", (3, 6), (1000,), 104),
     "numbers-10": Cut("mnist", tuple(range(10)), (120,), 105, forget=(1, 4, 5, 8, 9)),
     "photos-3": Cut("photos", (2, 8, 9), (300,), 106),
+    "photos-1500": Cut("photos", (0, 3, 4), (500,), 115, forget=(0,)),
     "photos-grey-2": Cut("photos", (4, 8), (300,), 107, grey=True),
     "small-6": Cut("mnist", (0, 1, 4, 6, 7, 9), (150,), 108, size=8),
     "clothes-small-5": Cut("fashion_mnist", (1, 5, 7, 8, 9), (150,), 109, size=10),
@@ -88,10 +90,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="+", metavar="PART", choices=[*DIGITS, *UNSEEN])
+    parser.add_argument("parts", nargs="+", metavar="PART", choices=[*DIGITS, *WHOLE, *UNSEEN])
     parser.add_argument("--task", default="class", choices=["class", "data", "noise"], help="of unseen data")
-    parser.add_argument("--seeds", default="0-4", help="of digits, as 0-4")
-    parser.add_argument("--classes", default="0-9", help="of digits, as 0-9")
+    parser.add_argument("--seeds", default="0-4", help="of digits, as 0-4; of whole datasets the first")
+    parser.add_argument("--classes", default="0-9", help="of digits and whole datasets, as 0-9")
     parser.add_argument("--references", type=int, default=2, metavar="N", help="retrained models a request")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that holds MNIST/raw and FashionMNIST/raw")
     parser.add_argument("--photos", metavar="ZIP", help="zip of photographs in folders named by class")
@@ -128,8 +130,12 @@ def requests(part: str, a: argparse.Namespace) -> Iterator[Row]:
             )
             yield measure(f"seed {seed}", split, train(split, seed=seed), seed, a.references)
         return
-    cut = UNSEEN[part]
-    dataset = cut_from(cut, a)
+    if part in WHOLE:
+        cut = Cut(part, tuple(range(10)), (), seeds[0], forget=tuple(classes))
+        dataset = load(part, data_dir=a.data_dir)
+    else:
+        cut = UNSEEN[part]
+        dataset = cut_from(cut, a)
     half = list(range((len(dataset.classes) + 1) // 2))
     made: dict[str, Callable[[], list[Split]]] = {
         "class": lambda: [forget_classes(dataset, [c]) for c in cut.forget or range(len(dataset.classes))],

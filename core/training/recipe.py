@@ -128,7 +128,7 @@ def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tu
     macs = multiply_adds(build(net, dataset.shape, len(dataset.classes), seed=0), dataset.shape)
     epoch_work = float(_PASSES * macs * len(dataset.train))
     speed = A_SECOND[pick_device(device).type]
-    least = LEAST_EPOCHS_PHOTOGRAPHS if photographs else LEAST_EPOCHS
+    least = _least(photographs=photographs)
     allowed = min(LONGEST_S * speed, max(USUAL_S * speed, least * epoch_work))
     most = max(1, min(MOST_EPOCHS, int(allowed / epoch_work)))
     batch = 64 if len(dataset.train) >= 1000 else 32
@@ -208,9 +208,12 @@ class _Search:
             )
             why = f"{last} epochs gave {100 * accuracy:.1f} % on images held out, {after}"
             return replace(self.config, epochs=epochs), why + mirrors
-        epochs = _chosen(self.tried)
-        why = f"{epochs} epochs gave {100 * dict(self.tried)[epochs]:.1f} % on images held out"
-        return replace(self.config, epochs=epochs), f"{why}, and more gave no more{mirrors}"
+        found = _chosen(self.tried)
+        # few images held out tell little, and augmented photographs gain from more epochs than a short cycle shows
+        epochs = max(found, min(most, _least(photographs=self.config.augment)))
+        why = f"{found} epochs gave {100 * dict(self.tried)[found]:.1f} % on images held out, and more gave no more"
+        made = f", but at least {epochs} are made" if epochs > found else ""
+        return replace(self.config, epochs=epochs), why + made + mirrors
 
 
 def mirrors_mean_the_same(model: Net, held: LabelledImages) -> bool:
@@ -251,18 +254,12 @@ def check_learnt(model: Net, dataset: Dataset, *, most: int = 500) -> LearningCh
     neighbours = float((votes == test.y).double().mean())
     chance = float(torch.bincount(test.y).max()) / len(test)
     margin = math.sqrt(0.25 / len(test))  # one standard error of a share
-    if accuracy <= chance + margin:
-        return LearningCheck(
-            accuracy, neighbours, chance, False, _sentence(accuracy, "the commonest class alone", chance)
-        )
-    if accuracy < neighbours - margin:
-        return LearningCheck(
-            accuracy,
-            neighbours,
-            chance,
-            False,
-            _sentence(accuracy, "nearest neighbours on pixels", neighbours),
-        )
+    for value, what, least in (
+        (chance, "the commonest class alone", chance + margin),
+        (neighbours, "nearest neighbours on pixels", neighbours - margin),
+    ):
+        if accuracy <= least:
+            return LearningCheck(accuracy, neighbours, chance, False, _sentence(accuracy, what, value))
     reason = f"the original answers {100 * accuracy:.0f} % of test images right (nearest neighbours on pixels {100 * neighbours:.0f} %)"
     return LearningCheck(accuracy, neighbours, chance, True, reason)
 
@@ -279,6 +276,10 @@ def _held_out(images: LabelledImages, seed: int) -> tuple[LabelledImages, Labell
     order = torch.randperm(len(images), generator=seeding.generator(seed, "recipe", "held"))
     count = max(1, min(MOST_HELD_OUT, round(HELD_OUT * len(images))))
     return images.take(order[count:].sort().values), images.take(order[:count].sort().values)
+
+
+def _least(*, photographs: bool) -> int:
+    return LEAST_EPOCHS_PHOTOGRAPHS if photographs else LEAST_EPOCHS
 
 
 def _some(n: int) -> torch.Tensor:

@@ -159,7 +159,7 @@ class _Noise:
 
     def patience(self, rule: StoppingRule) -> int:
         return (
-            3 * rule.patience
+            4 * rule.patience
         )  # the share stands still for 200 steps and rises on, by some percent up and down
 
     def waiting(self, s: Signals, rule: StoppingRule) -> str:

@@ -111,6 +111,19 @@ def test_a_search_that_ends_before_the_gain_does_leaves_more_epochs_to_the_train
     assert search.found()[0].epochs == 20
 
 
+@pytest.mark.parametrize(
+    ("photographs", "epochs"), [(True, module.LEAST_EPOCHS_PHOTOGRAPHS), (False, module.LEAST_EPOCHS)]
+)
+def test_a_short_cycle_that_seems_enough_still_leaves_the_least_epochs(photographs, epochs):
+    config = TrainConfig(epochs=40, augment=photographs)
+    search = module._Search(toys.dataset().train, config, 0, "cpu", 1.0)
+    search._note(5, 0.8, 0.9)
+    search._note(10, 0.8, 0.9)
+    found, reason = search.found()
+    assert found.epochs == epochs
+    assert reason.endswith(f"more gave no more, but at least {epochs} are made")
+
+
 def test_with_wrong_labels_an_accuracy_that_stands_still_is_no_end_before_anything_is_learnt_by_heart():
     """Both parts hold as many wrong labels, so a model that memorised none knows both equally well."""
     search = module._Search(toys.dataset().train, TrainConfig(epochs=40), 0, "cpu", 1.0)

@@ -88,7 +88,7 @@ def test_data_removal_without_unseen_images_never_stops():
 
 
 def test_noisy_labels_stop_where_neighbours_agree_most():
-    shares = [0.5, 0.8, 0.95, *[0.9] * 9]
+    shares = [0.5, 0.8, 0.95, *[0.9] * 12]
     history = steps(*[replace(START, neighbours=v) for v in shares])
     assert not decide("noise", history[:-1]).stop
     decision = decide("noise", history)
