@@ -240,7 +240,6 @@ BAD = {
 UNLEARNABLE = ("labels that say nothing", "images that are all alike")
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("what", BAD)
 def test_bad_data_end_in_a_verdict_that_names_what_is_wrong(start, monkeypatch, what):
     monkeypatch.setattr("core.training.recipe.MOST_EPOCHS", 3)
