@@ -73,7 +73,10 @@ def methods(names, printed) -> None:
 
 
 def runs(names, printed) -> None:
-    assert names["_"] is True
+    assert names["_"] is True, "the proof of the purge"
+    assert names["kept"].problem is None
+    assert names["again"].steps[:1] == names["run"].steps
+    assert len(names["again"].steps) == names["again"].total_steps
 
 
 def own_model(names, printed) -> None:
