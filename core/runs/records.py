@@ -13,7 +13,6 @@ from core.methods.step import Step
 
 if TYPE_CHECKING:
     from core.evaluation.metrics import Reading
-    from core.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +66,8 @@ class Change:
     now: Any
 
 
-def describe_run(run: Run) -> str:
-    """Return one line such as "Run: LAF on Digits, class 0, seed 0: paused, 12 of 55 steps"."""
+def describe_run(run: Any) -> str:
+    """Return one line for a Run, such as "Run: LAF on Digits, class 0, seed 0: paused, 12 of 55 steps"."""
     split = run.stepper.split
     what = f"{split.dataset.title}, {split.request.describe(split.dataset.classes)}"
     return (

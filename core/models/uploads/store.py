@@ -14,8 +14,8 @@ from core.data.split import Split
 from core.errors import DataError, RequestError, StoreError
 from core.models import own_modules
 from core.models.base import Net, Provenance
-from core.models.upload_weights import assemble
 from core.models.uploads.checking import Accuracy, ModelInfo, UploadedModel
+from core.models.uploads.weights import assemble
 from core.runtime.ownership import LOCK, Claims
 from core.runtime.storage import home, load_state, save_state, write_bytes
 

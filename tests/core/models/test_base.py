@@ -85,7 +85,7 @@ def test_a_missing_part_is_named_by_run_evaluate_and_evaluator(part, bare, toy_s
 
 class Wrong(Bare):
     def extract(self, x):
-        return self.extractor(x)[:, :-1]
+        return self.extractor(x)[:, None]
 
 
 class Tuple(Bare):
@@ -104,7 +104,7 @@ def plain(model):
         (plain, "Sequential cannot be used as a model: it lacks width, extractor, head"),
         (
             Wrong,
-            r"Wrong.extract must return representations \(2, 128\) of two images, but returns a tensor \(2, 127\)",
+            r"Wrong.extract must return representations \(2, 128\) of two images, but returns a tensor \(2, 1, 128\)",
         ),
         (Tuple, "Tuple.classify must return logits .* but returns a tuple"),
     ],

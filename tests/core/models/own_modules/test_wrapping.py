@@ -76,7 +76,7 @@ def test_the_module_is_copied_and_keeps_its_weights_mode_and_attributes(toy_spli
     module = tiny()
     before = copy.deepcopy(module.state_dict())
     model = wrap(module, "embed", make=Tiny, config=QUICK)
-    finish(Run("laf", model, toy_split))
+    finish(Run(toys.quick("laf"), model, toy_split))
     finish(Run("finetune", model, toy_split))
     assert module.training
     assert toys.same(module.state_dict(), before)
