@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import subprocess
-import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -77,15 +76,6 @@ def test_the_packages_own_manifest_names_the_distribution_and_its_components():
     assert (inner["project"]["name"], inner["project"]["version"]) == (ours["name"], ours["version"])
     for component in inner["tool"]["streamlit"]["component"]["components"]:
         assert (ROOT / component["asset_dir"]).is_dir()
-
-
-@pytest.mark.slow
-def test_the_readmes_python_example_runs(tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    if not blocks:
-        pytest.skip("README.md has no python example yet")
-    done = subprocess.run([sys.executable, "-c", blocks[0]], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
 
 
 def tracked() -> list[Path]:

@@ -25,6 +25,7 @@ class TrainConfig:
     lr: float = 3e-3
     weight_decay: float = 1e-4
     augment: bool = False  # random crops and mirror images; for photographs, not for digits
+    mirrors: bool = True  # of ``augment``; False: crops alone, where a mirror image means something else
     decays: bool = False  # the rate falls to zero along half a cosine; False keeps it constant
     threads: int = 1  # OpenMP threads on a CPU; more than one is slow on a busy machine
 
@@ -227,7 +228,7 @@ class EvalConfig:
 
 
 # field -> the default at which ``as_dict`` leaves it out
-ADDED_LATER = {"decays": False}
+ADDED_LATER = {"decays": False, "mirrors": True}
 
 
 def as_dict(config: Any) -> dict[str, Any]:

@@ -5,9 +5,12 @@ Torchvision downloads missing files.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,18 +53,29 @@ def load_fashion_mnist(folder: Path) -> Dataset:
 
 
 def raw_folder(folder: Path, place: Path) -> Path | None:
-    """Return the folder of all four files, compressed or not: ``folder``/``place`` or ``folder`` itself.
+    """Return the folder of all four files, compressed or not: ``folder``/``place``, ``folder`` itself, or one between or beside them.
 
-    Return None when a file is missing.
+    A folder in ``folder`` counts if it has the dataset's name, as MNIST, mnist or fashion-mnist. Return None when a file is missing.
     """
-    others = {p.parts for p in (MNIST_RAW, FASHION_RAW)} - {place.parts}
+    mine = place.parts[0].casefold()
+    other = next(p.parts[0].casefold() for p in (MNIST_RAW, FASHION_RAW) if p != place)
+    usable = [folder / place]
     # the files of both datasets have the same names, so the other dataset's folder does not count
-    usable = [folder / place, *([] if folder.parts[-2:] in others else [folder])]
+    if other not in [_plain(part) for part in folder.parts[-2:]]:
+        usable += [folder, folder / place.name]
+    with contextlib.suppress(OSError):  # a folder that cannot be listed
+        named = sorted(p for p in folder.iterdir() if _plain(p.name) == mine)
+        usable += [raw for p in named for raw in (p, p / place.name)]
     return next((raw for raw in usable if all(_file(raw, name) is not None for name in FILES)), None)
 
 
+def _plain(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name).casefold()
+
+
 def _file(raw: Path, name: str) -> Path | None:
-    return next((path for path in (raw / name, raw / f"{name}.gz") if path.is_file()), None)
+    names = (name, name.replace("-idx", ".idx"))  # some copies of the files have a dot
+    return next((path for n in names for path in (raw / n, raw / f"{n}.gz") if path.is_file()), None)
 
 
 def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]:  # type: ignore[no-untyped-def]
@@ -72,7 +86,8 @@ def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]: 
             for name in FILES:  # raises for a broken file before the download
                 if (path := _file(raw, name)) is not None:
                     _read(path, name)
-            kind(str(folder), train=True, download=True)
+            with _without_new_folders(raw, raw.parent, folder):
+                kind(str(folder), train=True, download=True)
             found = raw_folder(folder, place)
         if found is None:
             raise DataError(f"{title} is not in {raw}; put {WANTED} there")
@@ -80,6 +95,19 @@ def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]: 
     except (OSError, RuntimeError, ValueError, EOFError) as error:  # URLError and a full disk are OSErrors
         raise unavailable(title, raw, WANTED, error) from error
     return _labelled(arrays, found)
+
+
+@contextlib.contextmanager
+def _without_new_folders(*folders: Path) -> Iterator[None]:
+    """Remove those of ``folders``, the innermost first, that a failed download made and left empty."""
+    made = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):  # it holds files, or was never made
+                folder.rmdir()
+        raise
 
 
 def _labelled(arrays: dict[str, np.ndarray], found: Path) -> list[LabelledImages]:

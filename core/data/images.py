@@ -58,6 +58,9 @@ class Images:
         mean, std = (torch.tensor(v, device=x.device)[:, None, None] for v in self.norm)
         return (x - mean) / std
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {len(self):,} of {'x'.join(map(str, self.x.shape[1:]))}"
+
     def take(self, rows: Tensor) -> Self:
         """Return the images ``rows`` (int64 or bool mask), in that order."""
         return self._map_tensors(lambda t: t[rows.to(t.device)])
@@ -72,7 +75,7 @@ class Images:
         return replace(self, **{k: change(v) for k, v in tensors.items() if isinstance(v, Tensor)})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelledImages(Images):
     """Images with labels ``y`` (N,) int64."""
 
@@ -109,6 +112,13 @@ class Dataset:
     def __post_init__(self) -> None:
         if not self.family:
             object.__setattr__(self, "family", self.name)
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.shape))
+        return (
+            f"Dataset: {self.title}, {len(self.train):,} training and {len(self.test):,} test images of {size}, "
+            f"{len(self.classes)} classes"
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -36,6 +36,7 @@ class Source:
     load: Callable[[Path], Dataset]
     files: str = ""  # names of the files that the data folder must hold; "" when it needs none
     place: Path = Path()  # of the files, relative to the data folder
+    form: str = ", unpacked,"  # after ``files``, where only unpacked files are read
     is_in: Callable[[Path], bool] = lambda _: True  # returns whether a folder holds all files
 
     @property
@@ -47,13 +48,13 @@ class Source:
 def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
     """Return the dataset ``name`` in memory; each is read once per process.
 
-    A path to a zip or npz is imported first. ``data_dir`` is the folder of downloaded files, by default
-    ``$LAF_HOME/data``. It may also be the folder of the raw files themselves. Missing files are downloaded
+    A zip or npz becomes an uploaded dataset first. ``data_dir`` is the folder of downloaded files, by default
+    ``$LAF_HOME/data``. It may also be the folder of the raw files themselves, or hold a folder with the dataset's name. Missing files are downloaded
     into it where there is a network. With ``download=False`` nothing is downloaded into a given ``data_dir``.
     Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError for missing or
     broken files.
     """
-    name = _imported(name)
+    name = _uploaded(name)
     if name.startswith(OWN):
         return source(name).load(Path())
     if name not in DATASETS:
@@ -66,7 +67,7 @@ def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool
     folder = _folder(name, data_dir)
     if data_dir is not None and not download and not found.is_in(folder):
         raise DataError(
-            f"{found.title} is missing or incomplete in {folder}; put {found.files}, unpacked, in {folder / found.place}, "
+            f"{found.title} is not complete in {folder}; put {found.files}{found.form} there, "
             "or name no folder, and the Lab downloads the files into its own"
         )
     return _load(name, folder)
@@ -79,7 +80,7 @@ def require_name(name: str) -> None:
     """
     if name not in DATASETS and not _OWN_NAME.fullmatch(name):
         raise RequestError(
-            f"unknown dataset {quote_value(name)}; there are: {', '.join(DATASETS)}, and data that was imported; "
+            f"unknown dataset {quote_value(name)}; there are: {', '.join(DATASETS)}, and uploaded data; "
             "only the command line takes a file"
         )
 
@@ -96,8 +97,8 @@ def source(name: str) -> Source:
     return DATASETS[name]
 
 
-def _imported(name: str | Path) -> str:
-    """Import the file when ``name`` is a path, and return its key; return any other name as it is."""
+def _uploaded(name: str | Path) -> str:
+    """Upload the file when ``name`` is a path, and return its key; return any other name as it is."""
     path = Path(name)
     is_path = isinstance(name, Path) or len(path.parts) > 1 or path.suffix.casefold() in (".zip", ".npz")
     if str(name) in DATASETS or not (is_path or os.path.isfile(path)):
@@ -162,6 +163,7 @@ DATASETS: dict[str, Source] = {
         load_mnist,
         files=WANTED,
         place=MNIST_RAW,
+        form="",
         is_in=lambda folder: raw_folder(folder, MNIST_RAW) is not None,
     ),
     "fashion_mnist": Source(
@@ -170,6 +172,7 @@ DATASETS: dict[str, Source] = {
         load_fashion_mnist,
         files=WANTED,
         place=FASHION_RAW,
+        form="",
         is_in=lambda folder: raw_folder(folder, FASHION_RAW) is not None,
     ),
     "cifar10": Source(

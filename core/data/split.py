@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from core.data.chosen_ids import chosen_ids
 from core.data.images import Dataset, Images, LabelledImages
 from core.errors import RequestError
 from core.runtime import seeding
@@ -79,6 +80,13 @@ class Split:
     forget_rows: Tensor  # (N_f,) int64
     clean_y: Tensor | None = None  # (N,) int64; None when no label is wrong
     planted: Planted | None = None
+
+    def __repr__(self) -> str:
+        what = self.request.describe(self.dataset.classes)
+        return (
+            f"Split: {self.dataset.title}, forget {what}: {len(self.forget_rows):,} of {len(self.train):,} training images, "
+            f"{len(self.test):,} test images"
+        )
 
     @property
     def task(self) -> str:
@@ -191,12 +199,14 @@ def relabelled(dataset: Dataset, request: ForgetRequest, rows: Tensor, y: Tensor
     return replace(_split(wrong, request, mask), clean_y=dataset.train.y)
 
 
-def forget_indices(dataset: Dataset, ids: Iterable[int], *, seed: int = 0) -> Split:
+def forget_indices(dataset: Dataset, ids: Iterable[int] | Tensor, *, seed: int = 0) -> Split:
     """Return the Split that forgets the training images ``ids``; repeats count once.
 
-    ``seed`` is only stored in the request. Raises RequestError for no ids, unknown ids, or the ids of all training images.
+    ``ids`` may also be a mask: one truth value for each training image, in a list, an array or a tensor. ``seed`` is
+    only stored in the request. Raises RequestError for no ids, unknown ids, ids that are no whole numbers, a mask of
+    another length, or the choice of all training images.
     """
-    wanted = sorted({int(i) for i in ids})
+    wanted = chosen_ids(ids, dataset)
     if not wanted:
         raise RequestError("no image is chosen; give at least one id")
     mask = torch.isin(dataset.train.ids, torch.tensor(wanted))

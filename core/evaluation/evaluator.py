@@ -38,7 +38,7 @@ from core.evaluation.metrics import jensen_shannon
 from core.evaluation.reference_band import Band, Retrained, band
 from core.evaluation.report import EvaluationReport, Metric, Relearn, Similarity
 from core.evaluation.similarity import REPRESENTATION, cka_of, rotation_from_original
-from core.models.base import Net
+from core.models.base import Net, require_classifier
 from core.runtime.progress import Progress, Work, with_progress
 
 Values = dict[str, float | None]  # by key of a metric
@@ -59,6 +59,7 @@ class Evaluator:
         config: EvalConfig | None = None,
         seed: int = 0,
     ) -> None:
+        require_classifier(original, split.dataset.shape, len(split.dataset.classes))
         self.split = split
         self.references = list(references)
         self.config = config or EvalConfig()

@@ -14,8 +14,9 @@ from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import DivergedError
 from core.evaluation.attacks import AttackReport, attack, draw_sets
-from core.models.base import Net, Outputs, outputs
+from core.models.base import Net, Outputs, divergences, outputs, require_classifier
 from core.runtime import seeding
+from core.runtime.bounds import require_config
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,14 @@ class FrameEvaluator:
 def evaluate(
     model: Net, split: Split, *, references: Sequence[Net] = (), config: EvalConfig | None = None
 ) -> Report:
-    """Measure ``model`` on all images of ``split``, with its distance to retrained ``references``."""
+    """Measure ``model`` on all images of ``split``, with its distance to retrained ``references``.
+
+    Raises RequestError when one of them is no model for these images, ConfigError for a ``config`` of another type.
+    """
+    for one in (model, *references):
+        require_classifier(one, split.dataset.shape, len(split.dataset.classes))
+    if config is not None:
+        require_config(config, EvalConfig, "evaluate")
     evaluator = FrameEvaluator(split, config, full=True)
     reading = evaluator.measure(model).reading
     forget = split.forget
@@ -180,10 +188,7 @@ def jensen_shannon(p: Tensor, q: Tensor) -> float:
 
     (n, K) and (n, K), rows summing to 1; nan for n = 0.
     """
-    p, q = p.double(), q.double()
-    m = (p + q) / 2
-    kl = [torch.xlogy(a, a).sum(1) - torch.xlogy(a, m).sum(1) for a in (p, q)]
-    return float(((kl[0] + kl[1]).mean() / 2).clamp(0, math.log(2)))
+    return float(divergences(p, q).mean().clamp(0, math.log(2)))
 
 
 def angles(e: Tensor, e0: Tensor) -> Tensor:

@@ -211,7 +211,7 @@ class Comparison:
 
     def _retrain(self, seed: int, split: Split, model: Net) -> Work[list[Retrained]]:
         if self.reference_count is None:
-            self.reference_count = usual_count(split.dataset.family)
+            self.reference_count = usual_count(split.dataset.family, model)
         count = self.reference_count
         references: list[Retrained] = []
         for number in range(count):

@@ -37,6 +37,12 @@ _BUILT_IN = {  # in display order
 }
 
 
+class UnknownMethodError(RequestError, KeyError):
+    """A name that is no method's; also a KeyError, as of any mapping."""
+
+    __str__ = Exception.__str__  # KeyError would quote the sentence
+
+
 class Registry(Mapping[str, Callable[..., Unlearner]]):
     """All methods by name, each imported at its first use. Plug-ins are looked up once."""
 
@@ -56,7 +62,16 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
             module, _, attribute = _BUILT_IN[name].partition(":")
             method_class: Callable[..., Unlearner] = getattr(importlib.import_module(module), attribute)
             return method_class
-        return {**self._load_plug_ins(), **self._added}[name]
+        found = {**self._load_plug_ins(name), **self._added}
+        if name not in found:
+            raise UnknownMethodError(self._reason(name))
+        return found[name]
+
+    def _reason(self, name: object) -> str:
+        """Return the reason why there is no method ``name``."""
+        if isinstance(name, str) and name in self.broken:
+            return f"the method {name!r} was not loaded: {self.broken[name]}"
+        return f"unknown method {quote_value(name)}; there are: {', '.join(self)}"
 
     def __iter__(self) -> Iterator[str]:
         return iter([*_BUILT_IN, *{**self._load_plug_ins(), **self._added}])
@@ -64,7 +79,8 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def _load_plug_ins(self) -> dict[str, Callable[..., Unlearner]]:
+    def _load_plug_ins(self, wanted: object = None) -> dict[str, Callable[..., Unlearner]]:
+        """Return the plug-ins. A broken one is logged, except ``wanted``, whose reason the caller raises."""
         if self._plug_ins is None:
             loaded: dict[str, Callable[..., Unlearner]] = {}
             for point in entry_points(group=ENTRY_POINT_GROUP):
@@ -76,7 +92,8 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
                     loaded[point.name] = plug_in
                 except Exception as error:  # a plug-in may raise anything; the other methods must still work
                     reason = self.broken[point.name] = _first_line(error)
-                    log.warning("the method %s of %s was not loaded: %s", point.name, point.value, reason)
+                    if point.name != wanted:
+                        log.warning("the method %s of %s was not loaded: %s", point.name, point.value, reason)
             self._plug_ins = loaded
         return self._plug_ins
 
@@ -90,9 +107,22 @@ def require_unlearner(candidate: Any) -> None:
     """Raise RequestError when a class lacks a member of the Unlearner protocol."""
     wanted = ("name", "title", "needs_labels", "configure", "stages", "start", "prepare", "step", "result")
     lacks = [name for name in wanted if not hasattr(candidate, name)]
+    lacks += _missing_of_baseline(candidate)
     if lacks:
         name = getattr(candidate, "__name__", None) or f"an object of {type(candidate).__name__}"
         raise RequestError(f"{name} is not a method of unlearning: it lacks {', '.join(lacks)}")
+
+
+def _missing_of_baseline(candidate: Any) -> list[str]:
+    """Return the members that a subclass of Baseline must write itself and lacks."""
+    from core.methods.baselines.base import Baseline
+
+    kind = candidate if isinstance(candidate, type) else type(candidate)
+    if not issubclass(kind, Baseline):
+        return []
+    lacks = [] if kind.configure is not Baseline.configure or hasattr(kind, "Config") else ["Config"]
+    inherits = kind.update is Baseline.update and kind.step is Baseline.step
+    return [*lacks, "update"] if inherits else lacks
 
 
 METHODS = Registry()
@@ -101,11 +131,18 @@ METHODS = Registry()
 
 def method_class(name: str) -> Callable[..., Unlearner]:
     """Return the class of the method ``name``. Raises RequestError for an unknown name and for a plug-in that was not loaded."""
-    if name not in METHODS:
-        if name in METHODS.broken:
-            raise RequestError(f"the method {name!r} was not loaded: {METHODS.broken[name]}")
-        raise RequestError(f"unknown method {quote_value(name)}; there are: {', '.join(METHODS)}")
     return METHODS[name]
+
+
+def as_unlearner(given: Any) -> Unlearner:
+    """Return the method called ``given``, or ``given`` itself. Raises RequestError for anything else, naming what it lacks."""
+    if isinstance(given, str):
+        return method(given)
+    if isinstance(given, type):
+        raise RequestError(f"a run takes an object, not the class {given.__name__}; write {given.__name__}()")
+    require_unlearner(given)
+    found: Unlearner = given
+    return found
 
 
 def method(name: str, *args: Any) -> Unlearner:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 from core.config import TrainConfig
 from core.data.split import Split
 from core.methods.step import Stage, Step
-from core.models.base import Net, device_of
+from core.models.base import Net, device_of, training_of
+from core.models.own_modules import PREFIX
 from core.models.registry import build
 from core.runtime.progress import Progress
 from core.training.supervised import SupervisedTrainer
@@ -20,18 +22,21 @@ class Retrain:
     name = "retrain"
     title = "Retrained from scratch"
     needs_labels = True
+    Config = TrainConfig
 
     def __init__(self, config: TrainConfig | None = None, *, begin: int | None = None) -> None:
         self.config = config
         self._begin = begin  # seed of the initial weights; None: the original's
 
     def configure(self, model: Net, split: Split) -> None:
-        """Choose the settings that trained the original, or the dataset's preset where they are not known."""
+        """Choose the settings that trained the original, unless the caller gave a config; a wrapped module keeps its net.
+
+        Raises RequestError when it is not known how the original was trained.
+        """
         if self.config is None:
-            provenance = model.provenance
-            self.config = (
-                provenance.config if provenance else TrainConfig.preset(split.dataset.family, split.task)
-            )
+            self.config = training_of(model)
+        elif model.provenance is not None and model.provenance.net.startswith(PREFIX):
+            self.config = replace(self.config, net=model.provenance.net)
 
     def stages(self, split: Split, config: TrainConfig) -> tuple[Stage, ...]:
         """Return one stage with a step for each minibatch of D_r."""

@@ -12,32 +12,19 @@ from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.data.images import Images
+from core.errors import RequestError
+from core.runtime.bounds import quote_value
 from core.runtime.device import denormals_as_zero
 
 M = TypeVar("M", bound=nn.Module)
-
-
-@runtime_checkable
-class Classifier(Protocol):
-    """The interface of a model for methods and metrics. A model must also be an nn.Module."""
-
-    width: int  # of the representation
-
-    def extract(self, x: Tensor) -> Tensor:
-        """Return representations (B, width) of images (B, C, H, W) float32 in [0, 1]."""
-        ...
-
-    def classify(self, e: Tensor) -> Tensor:
-        """Return logits (B, K) of representations (B, width)."""
-        ...
 
 
 @dataclass(frozen=True)
 class Provenance:
     """The net, seed and settings from which a model was trained; they give its initial weights again.
 
-    ``given`` is the key of an uploaded model, or the name of a method that trains its own original. Retrained
-    models cannot begin with the initial weights of such a model.
+    ``given`` is the key of an uploaded or wrapped model, or the name of a method that trains its own original.
+    Retrained models cannot begin with the initial weights of such a model.
     """
 
     net: str
@@ -47,15 +34,42 @@ class Provenance:
     given: str | None = None  # None: the Lab trained the model
 
 
+@runtime_checkable
+class Classifier(Protocol):
+    """All that methods, metrics and retraining use of a model, besides what every nn.Module has.
+
+    ``Net`` is its implementation, and ``core.wrap`` makes one of any nn.Module. ``require_classifier`` checks a model.
+    """
+
+    width: int  # of the representation
+    extractor: nn.Module  # e: images (B, C, H, W) to representations (B, width)
+    head: nn.Module  # c: representations (B, width) to logits (B, K)
+    draws: bool  # True when the forward pass in training draws random numbers, as dropout does
+    provenance: Provenance | None  # how to train such a model again; None: not known, so none is retrained
+    memory: Mapping[str, Any]  # of training, for a method that trains its own original; {} otherwise
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Return representations (B, width) of images (B, C, H, W) float32 in [0, 1], or normalised by ``Images.norm``."""
+        ...
+
+    def classify(self, e: Tensor) -> Tensor:
+        """Return logits (B, K) of representations (B, width)."""
+        ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return logits (B, K) of images (B, C, H, W)."""
+        ...
+
+
 class Net(nn.Module):
-    """Base of the Lab's own nets, with the modules ``extractor`` and ``head``."""
+    """The Classifier with a given ``width`` and the modules ``extractor`` and ``head``; base of the Lab's own nets."""
 
     width: int
     extractor: nn.Module
     head: nn.Module
-    draws = False  # True when the forward pass in training draws random numbers, as dropout does
+    draws = False
     provenance: Provenance | None = None
-    memory: Mapping[str, Any] = {}  # of training, for a method that trains its own original; never changed
+    memory: Mapping[str, Any] = {}  # never changed
 
     def extract(self, x: Tensor) -> Tensor:
         """Return representations (B, width) of images (B, C, H, W)."""
@@ -69,6 +83,66 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.extract(x))
+
+
+PARTS = ("width", "extractor", "head", "draws", "provenance", "memory", "extract", "classify")
+
+
+def require_classifier(model: Any, shape: Sequence[int] | None = None, classes: int | None = None) -> None:
+    """Check that ``model`` is a Classifier; of one that the Lab did not train, also its answers to two blank images.
+
+    ``shape`` (C, H, W) is that of the images, ``classes`` their number of classes. Raises RequestError that names what is missing or wrong.
+    """
+    name = type(model).__name__
+    advice = "core.wrap(module, representation=LAYER) makes a model of any nn.Module"
+    if not isinstance(model, nn.Module):
+        raise RequestError(f"a model must be an nn.Module, got {quote_value(model)}; {advice}")
+    lacks = [part for part in PARTS if not hasattr(model, part)]
+    lacks += [] if any(True for _ in model.parameters()) else ["parameters"]
+    if lacks:
+        raise RequestError(f"{name} cannot be used as a model: it lacks {', '.join(lacks)}; {advice}")
+    made: Any = model.provenance
+    if shape is None or classes is None or (made is not None and made.given is None):
+        return
+    try:
+        e, logits = _answers(model, torch.zeros(2, *shape, device=device_of(model)))
+    except Exception as error:  # the type of the error for a wrong size differs between nets
+        size, reason = "x".join(map(str, shape)), (str(error).splitlines() or [type(error).__name__])[0]
+        raise RequestError(
+            f"{name} cannot take images of {size} (channels x height x width): {reason}"
+        ) from error
+    for part, what, found, wanted in (
+        ("extract", "representations", e, (2, model.width)),
+        ("classify", "logits", logits, (2, classes)),
+    ):
+        if not isinstance(found, Tensor) or tuple(found.shape) != wanted or not found.is_floating_point():
+            got = (
+                f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+            )
+            raise RequestError(f"{name}.{part} must return {what} {wanted} of two images, but returns {got}")
+
+
+@torch.no_grad()
+def _answers(model: Any, x: Tensor) -> tuple[Any, Any]:
+    """Return representations and logits of images x in eval mode. Restore the model's mode afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        e = model.extract(x)
+        return e, model.classify(e)
+    finally:
+        model.train(was_training)
+
+
+def training_of(model: Any) -> TrainConfig:
+    """Return the settings with which models like ``model`` are trained. Raises RequestError where they are not known."""
+    if model.provenance is None:
+        raise RequestError(
+            f"the training of {type(model).__name__} is not known, so no model is retrained like it; wrap it by "
+            "core.wrap(…, make=FACTORY), or give Retrain a TrainConfig that names the net"
+        )
+    found: TrainConfig = model.provenance.config
+    return found
 
 
 def allocate(module: M) -> M:
@@ -134,6 +208,14 @@ def outputs(model: Classifier, images: Images, *, batch_size: int = 1024) -> Out
         return Outputs(torch.cat([e for e, _ in parts]), torch.cat([p for _, p in parts]))
     finally:
         model.train(was_training)
+
+
+def divergences(p: Tensor, q: Tensor) -> Tensor:
+    """Return JS(p, q) = ½ KL(p‖m) + ½ KL(q‖m), m = (p + q) / 2, of each row, in [0, ln 2] nats; (N, K), (N, K) -> (N,) float64."""
+    p, q = p.double(), q.double()
+    m = (p + q) / 2
+    kl = [torch.xlogy(a, a).sum(1) - torch.xlogy(a, m).sum(1) for a in (p, q)]
+    return (kl[0] + kl[1]) / 2
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ import torch
 from core.errors import RequestError
 from core.models.base import Net, allocate, initialise
 from core.models.cnn import CNN, DigitsCNN
+from core.models.own_modules import PREFIX, build_wrapped
 from core.models.small_resnet import SmallResNet
 from core.runtime import seeding
 
@@ -49,9 +50,12 @@ def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> 
 
     Torch's global random state is neither read nor changed.
     ``net`` is a key of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see
-    ``core.models.torchvision_net``). Raises RequestError for an unknown net, architecture or layer.
+    ``core.models.torchvision_net``), or the name of a module that ``core.wrap`` took with a factory. Raises
+    RequestError for an unknown net, architecture or layer, and for a module without a factory.
     """
     generator = seeding.generator(seed, "init", net)
+    if net.startswith(PREFIX):  # a module may rely on contiguous features, so channels stay first
+        return build_wrapped(net, generator)
     if net in _PLAIN:
         with torch.device("meta"):  # allocates nothing and draws nothing from the global generator
             model = NETS[net](shape, classes)

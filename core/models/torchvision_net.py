@@ -19,6 +19,7 @@ from torchvision.models.feature_extraction import NodePathTracer
 
 from core.errors import RequestError
 from core.models.base import Net
+from core.models.own_modules.cut import Reshaped, cut_points, graph_after, graph_before
 from core.models.resnet import LARGE, Resized
 
 _NAME = re.compile(r"tv:(?P<arch>[^@]+)@(?P<layer>[^/]+)(?:/(?P<size>[1-9]\d{0,3}))?")
@@ -91,7 +92,9 @@ def layers(
             continue
         names = {node: name for node, name in tracer.node_to_qualname.items() if node in shapes}
         return side, [
-            Layer(names[n], shapes[n][1:]) for n in _cuts(model, graph) if n in names and shapes[n][0] == 2
+            Layer(names[n], shapes[n][1:])
+            for n in cut_points(model, graph)
+            if n in names and shapes[n][0] == 2
         ]
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     raise RequestError(
@@ -126,7 +129,7 @@ class TorchvisionNet(Net):
             )
         self.width = math.prod(e.shape[1:])
         self.extractor = _Front(body, grey=shape[0] == 1)
-        self.head = _Back(back, tuple(e.shape[1:]))
+        self.head = Reshaped(back, tuple(e.shape[1:]))
 
     @classmethod
     def named(cls, net: str, shape: tuple[int, int, int], classes: int) -> TorchvisionNet:
@@ -155,17 +158,6 @@ class _Front(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         e: Tensor = self.body(x.expand(-1, 3, -1, -1) if self.grey else x)
         return e.flatten(1)
-
-
-class _Back(nn.Module):
-    def __init__(self, body: nn.Module, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.body = body
-        self.shape = shape
-
-    def forward(self, e: Tensor) -> Tensor:
-        logits: Tensor = self.body(e.reshape(len(e), *self.shape))
-        return logits
 
 
 def _require_channels(shape: tuple[int, int, int]) -> None:
@@ -207,7 +199,7 @@ def _split(model: nn.Module, layer: str) -> tuple[fx.GraphModule, fx.GraphModule
     """Return the modules up to ``layer`` and after it. Raises RequestError when the net cannot be cut there."""
     tracer, graph = _trace(model)
     nodes = {name: node for node, name in tracer.node_to_qualname.items()}
-    cuts = _cuts(model, graph)
+    cuts = cut_points(model, graph)
     names = [tracer.node_to_qualname[n] for n in cuts if n in tracer.node_to_qualname]
     possible = f"the last possible layers are: {', '.join(names[-4:])}"
     if layer not in nodes:
@@ -216,66 +208,7 @@ def _split(model: nn.Module, layer: str) -> tuple[fx.GraphModule, fx.GraphModule
         raise RequestError(
             f"the net cannot be cut at layer {layer!r}, since later layers read more than its output; {possible}"
         )
-    return _graph_before(model, graph, nodes[layer]), _graph_after(model, graph, nodes[layer])
-
-
-def _graph_before(model: nn.Module, graph: fx.Graph, cut: fx.Node) -> fx.GraphModule:
-    """Return the part of the net from the images to ``cut``."""
-    half = fx.Graph()
-    copies: dict[fx.Node, fx.Node] = {}
-    half.graph_copy(graph, copies)
-    half.output(copies[cut])
-    half.eliminate_dead_code(is_impure_node=_is_input_or_output)
-    return fx.GraphModule(model, half)
-
-
-def _graph_after(model: nn.Module, graph: fx.Graph, cut: fx.Node) -> fx.GraphModule:
-    """Return the part of the net after ``cut``, whose input is the output of ``cut``."""
-    half = fx.Graph()
-    copies: dict[fx.Node, fx.Node] = {}
-    output = half.graph_copy(graph, copies)
-    with half.inserting_before(copies[cut]):
-        e = half.placeholder("e")
-    copies[cut].replace_all_uses_with(e)
-    half.output(output if output is not copies[cut] else e)
-    half.eliminate_dead_code(is_impure_node=_is_input_or_output)
-    half.erase_node(next(n for n in half.nodes if n.op == "placeholder" and n.target != "e"))
-    return fx.GraphModule(model, half)
-
-
-def _is_input_or_output(node: fx.Node) -> bool:
-    return node.op in ("placeholder", "output")
-
-
-def _cuts(model: nn.Module, graph: fx.Graph) -> list[fx.Node]:
-    """Return the nodes at which the net can be cut: later nodes read only them, and there are weights before and after."""
-    nodes = list(graph.nodes)
-    output = nodes[-1]
-    needed, stack = {output}, [output]  # nodes from which the output is computed
-    while stack:
-        for node in stack.pop().all_input_nodes:
-            if node not in needed:
-                needed.add(node)
-                stack.append(node)
-    at = {node: i for i, node in enumerate(nodes)}
-    from_images: set[fx.Node] = set()  # nodes that are computed from the images
-    weighted = [i for i, n in enumerate(nodes) if n in needed and _has_weights(model, n)]
-    found, last_use = [], 0  # last_use: index of the last node that reads a node before this one
-    for i, node in enumerate(nodes):
-        if node.op == "placeholder" or any(n in from_images for n in node.all_input_nodes):
-            from_images.add(node)
-        if node not in needed or node not in from_images or node is output:
-            continue
-        if last_use <= i and weighted[0] <= i < weighted[-1]:
-            found.append(node)
-        last_use = max([last_use, *(at[u] for u in node.users if u in needed)])
-    return found
-
-
-def _has_weights(model: nn.Module, node: fx.Node) -> bool:
-    if node.op == "call_module":
-        return any(True for _ in model.get_submodule(str(node.target)).parameters())
-    return node.op == "get_attr"
+    return graph_before(model, graph, nodes[layer]), graph_after(model, graph, nodes[layer])
 
 
 class _Shapes(fx.Interpreter):

@@ -9,6 +9,7 @@ from core.config import TrainConfig, as_dict
 from core.data.split import Split
 from core.methods.base import OwnOriginal, has_own_original
 from core.models.base import Net, Provenance
+from core.models.registry import build
 from core.runs.reference_models import restore
 from core.runtime.content_cache import content_key, models
 from core.runtime.progress import Work
@@ -58,6 +59,14 @@ def original(
         keep["memory"] = model.memory
         keep["provenance"] = {k: v for k, v in asdict(model.provenance).items() if k != "config"}
     models.put(key, keep, dataset=split.dataset.name, kind="trained model")
+    return model
+
+
+def untrained(split: Split, config: TrainConfig | None = None, *, seed: int = 0, device: str = "cpu") -> Net:
+    """Return the net of ``original`` before its training, with the Provenance that it will have; default ``config`` as there."""
+    config = config or TrainConfig.preset(split.dataset.family, split.task)
+    model = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=seed).to(device).eval()
+    model.provenance = Provenance(config.net, seed, config, 0.0)
     return model
 
 

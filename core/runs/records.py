@@ -64,3 +64,13 @@ class Change:
     after: int  # the last step with ``before``
     before: Any  # config
     now: Any
+
+
+def describe_run(run: Any) -> str:
+    """Return one line for a Run, such as "Run: LAF on Digits, class 0, seed 0: paused, 12 of 55 steps"."""
+    split = run.stepper.split
+    what = f"{split.dataset.title}, {split.request.describe(split.dataset.classes)}"
+    return (
+        f"Run: {run.unlearner.title} on {what}, seed {run.seed}: {run.phase}, "
+        f"{len(run.steps):,} of {run.total_steps:,} steps"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,15 +12,24 @@ from core.errors import CancelledError, LabError
 from core.evaluation.reference_band import Retrained
 from core.methods.retrain import Retrain
 from core.models.base import Net, Provenance
+from core.models.own_modules import has_factory
 from core.models.registry import build
 from core.runs.run import Phase, Run
 from core.runtime import seeding
 from core.runtime.content_cache import content_key, models
 from core.runtime.progress import Progress, Work, run_to_end
 
+log = logging.getLogger(__name__)
 
-def usual_count(family: str) -> int:
-    """Return the usual number of retrained models: retraining digits takes seconds, other data minutes."""
+
+def usual_count(family: str, model: Net | None = None) -> int:
+    """Return the usual number of retrained models: retraining digits takes seconds, other data minutes.
+
+    It is 0, and a warning is logged, for an original ``model`` whose training cannot be repeated.
+    """
+    if model is not None and model.provenance is not None and not has_factory(model.provenance.net):
+        log.warning("%r: there are no retrained models to compare with", model)
+        return 0
     return 5 if family in ("digits", "own-small") else 3
 
 
@@ -62,7 +72,7 @@ def references(
 ) -> list[Retrained]:
     """Return ``count`` retrained models (default: ``usual_count``). Raises LabError when training fails."""
     found = []
-    for number in range(usual_count(split.dataset.family) if count is None else count):
+    for number in range(usual_count(split.dataset.family, model) if count is None else count):
         found.append(run_to_end(retraining(split, model, seed=seed, number=number), progress))
     return found
 

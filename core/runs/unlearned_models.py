@@ -11,6 +11,7 @@ from core.data.split import Split
 from core.errors import CancelledError
 from core.methods.base import Unlearner, has_own_original
 from core.models.base import Net, device_of
+from core.models.own_modules import PREFIX
 from core.runs.run import Phase, Run
 from core.runtime.content_cache import ContentCache, content_key
 from core.runtime.progress import Work
@@ -91,6 +92,10 @@ def _key(split: Split, model: Net, unlearner: Unlearner, config: dict[str, Any],
     if has_own_original(unlearner):  # its originals may differ by more than their weights
         made = model.provenance
         parts.append("" if made is None else f"{made.given} {made.seed}")
+    if model.provenance is not None and model.provenance.net.startswith(PREFIX):
+        parts.append(
+            model.provenance.net
+        )  # two wrapped modules may have the same weights and another forward
     return content_key("outcome", unlearner.name, *parts)
 
 

@@ -89,6 +89,16 @@ def check(config: Any) -> None:
             raise ConfigError(f"{name} {refused}, got {quote_value(value)}")
 
 
+def require_config(config: Any, kind: type[Any], owner: str) -> None:
+    """Raise ConfigError unless ``config`` is a ``kind``; ``owner`` is the name of what takes it."""
+    if isinstance(config, kind):
+        return
+    name = kind.__name__
+    got = f"a {type(config).__name__}" if not isinstance(config, type) else f"the class {config.__name__}"
+    how = f"{name}(**settings)" if isinstance(config, Mapping) else f"{name}(…)"
+    raise ConfigError(f"{owner} takes a {name}, got {got}; write {how}")
+
+
 def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:
     """Return the bounds of a config's fields by name, including those of its base classes."""
     found: dict[str, Bound] = {}

@@ -1,4 +1,4 @@
-"""Owners of what browsers keep: runs, imported datasets, uploaded models, forget lists and studies.
+"""Owners of what browsers keep: runs, uploaded datasets, uploaded models, forget lists and studies.
 
 A browser sees the items that it made, those that another browser shares, and those made in a terminal.
 It changes and deletes only its own items. Other items are read-only; the browser can use a copy.

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def crop_and_flip(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Return images x (B, C, H, W), each shifted at random by up to an eighth of its shorter side and mirrored at random.
+def crop_and_flip(x: Tensor, generator: torch.Generator, *, mirrors: bool = True) -> Tensor:
+    """Return images x (B, C, H, W), each shifted at random by up to an eighth of its shorter side, and mirrored at random if ``mirrors``.
 
     Zeros fill the border; zero is black, or the mean colour when images are normalised. ``generator`` is on the device of x.
     """
@@ -21,7 +21,8 @@ def crop_and_flip(x: Tensor, generator: torch.Generator) -> Tensor:
 
     across = torch.arange(w, device=x.device)
     rows = draw(2 * pad + 1) + torch.arange(h, device=x.device)  # (B, H) in the padded image
-    columns = draw(2 * pad + 1) + torch.where(draw(2) == 1, w - 1 - across, across)  # (B, W)
+    shifts = draw(2 * pad + 1)
+    columns = shifts + (torch.where(draw(2) == 1, w - 1 - across, across) if mirrors else across)  # (B, W)
     padded = functional.pad(x, (pad, pad, pad, pad))
     image = torch.arange(n, device=x.device)[:, None, None, None]
     channel = torch.arange(c, device=x.device)[None, :, None, None]

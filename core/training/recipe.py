@@ -1,9 +1,10 @@
 """A training recipe for data that no preset was measured on: the net, the rate and the number of epochs, and a check that it learnt.
 
 The net follows from the size, the channels and the kind of the images and from the device. Epochs are found on a part of D that is held
-out: cycles of falling rate, each as long as all before it, until one no longer helps or the arithmetic allowed is spent. The bound is
-counted in multiplications and not timed, so that the same data and seed give the same recipe on every machine. Retrained references
-follow it as well, since it is a TrainConfig and travels with the model's Provenance.
+out: cycles of falling rate, each as long as all before it, until one no longer helps or the arithmetic allowed is spent. The held-out
+part also tells whether mirror images mean the same. The bound is counted in multiplications and not timed, so that the same data and
+seed give the same recipe on every machine. Retrained references follow it as well, since it is a TrainConfig and travels with the
+model's Provenance.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 
 from core.config import TrainConfig
 from core.data.images import Dataset, LabelledImages
+from core.errors import RequestError
 from core.models.base import Net, multiply_adds, outputs
 from core.models.registry import build
 from core.runtime import seeding
@@ -24,17 +26,20 @@ from core.runtime.device import pick_device, torch_threads
 from core.runtime.progress import Progress, Work, run_to_end
 from core.training.supervised import SupervisedTrainer
 
-MOST_WORK = 1.2e12  # multiply-adds of the final training: about 40 s of one core
-SEARCH_WORK = 1.2e12  # of the cycles on the held-out part
-A_SECOND = {
-    "cpu": 3e10,
-    "mps": 3e11,
-    "cuda": 2e12,
-}  # multiply-adds, measured in training; for the estimate that is said first
+# multiply-adds a second in training, measured; turns the bounds in seconds into bounds in arithmetic
+A_SECOND = {"cpu": 3e10, "mps": 3e11, "cuda": 2e12}
+USUAL_S = 40  # of the final training, on one core
+LONGEST_S = 300  # of the final training of data so large that USUAL_S gives fewer than LEAST_EPOCHS
+SEARCH_S = 20  # of the cycles on the held-out part
 FIRST_CYCLE = 5  # epochs
 MOST_EPOCHS = 40
-LEAST_EPOCHS = 3
-GAIN = 0.005  # of held-out accuracy: a cycle must bring as much, or the one before was long enough
+LEAST_EPOCHS = 6  # of drawings
+LEAST_EPOCHS_PHOTOGRAPHS = 12
+GAIN = 0.005  # of held-out accuracy: fewer epochs are chosen if more of them bring less
+LITTLE = 0.01  # of held-out accuracy: a cycle that brings less is the last
+KNOWN = 0.02  # the images learnt from are known by so much better than those held out before a cycle may be the last
+MIRRORED = 0.05  # of held-out accuracy, besides two standard errors: mirror images that cost more mean something else
+PROBE = 3000  # images: of large data, to tell whether mirror images mean the same
 HELD_OUT = 0.15
 MOST_HELD_OUT = 1000  # images
 NEIGHBOURS = 5
@@ -77,56 +82,42 @@ def recipe(
     seed: int = 0,
     device: str = "cpu",
     net: str | None = None,
+    most_epochs: int | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Recipe:
     """Return the training for ``dataset``; see ``find``."""
-    return run_to_end(find(dataset, seed=seed, device=device, net=net), progress)
+    return run_to_end(find(dataset, seed=seed, device=device, net=net, most_epochs=most_epochs), progress)
 
 
-def find(dataset: Dataset, *, seed: int = 0, device: str = "cpu", net: str | None = None) -> Work[Recipe]:
+def find(
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    net: str | None = None,
+    most_epochs: int | None = None,
+) -> Work[Recipe]:
     """Yield the Progress of finding a training for ``dataset``, and return it.
 
-    ``net`` overrides the choice of the net. The labels it reads are those that the original is trained on.
+    ``net`` overrides the choice of the net; ``most_epochs`` bounds the epochs further. The labels it reads are those that the original
+    is trained on. Raises RequestError for a bound below one epoch.
     """
+    if most_epochs is not None and most_epochs < 1:
+        raise RequestError(f"a training needs at least 1 epoch, got a bound of {most_epochs}")
     config, most, epoch_work = plan(dataset, device=device, net=net)
-    speed = A_SECOND[pick_device(device).type]
-    if most <= 2 * FIRST_CYCLE or len(dataset.train) < 20:
-        return Recipe(
-            config,
-            (),
-            config.epochs * epoch_work / speed,
-            f"the arithmetic allowed gives {config.epochs} epochs",
-        )
-    learn, held = _held_out(dataset.train, seed)
-    model = build(config.net, dataset.shape, len(dataset.classes), seed=seed).to(pick_device(device))
-    tried: list[tuple[int, float]] = []
-    done, cycle, began = 0, FIRST_CYCLE, time.perf_counter()
-    allowed = min(most, int(SEARCH_WORK / (epoch_work * (1 - HELD_OUT))))
-    while done + cycle <= max(allowed, FIRST_CYCLE):
-        trainer = SupervisedTrainer.start(
-            model, learn, replace(config, epochs=cycle), seed=seed, stage=f"recipe {done}"
-        )
-        while trainer.number < trainer.total:
-            with torch_threads(config.threads):
-                trainer.step()
-            if trainer.number % len(trainer.batches) == 0:
-                yield Progress("recipe", done + trainer.epoch, allowed, time.perf_counter() - began)
-        done += cycle
-        tried.append((done, _accuracy(model, held)))
-        if len(tried) > 1 and tried[-1][1] < max(a for _, a in tried[:-1]) + GAIN:
-            break
-        cycle = done
-    epochs = _chosen(tried)
-    chosen = replace(config, epochs=epochs)
-    accuracy = dict(tried)[epochs]
+    most = min(most, most_epochs or most)
+    search = _Search(dataset.train, replace(config, epochs=most), seed, device, epoch_work)
+    yield from search.run(dataset)
+    chosen, reason = search.found()
     return Recipe(
-        chosen,
-        tuple(tried),
-        epochs * epoch_work / speed,
-        f"{epochs} epochs gave {100 * accuracy:.1f} % on images held out, and more gave no more"
-        if len(tried) > 1 and epochs < tried[-1][0]
-        else f"{epochs} epochs gave {100 * accuracy:.1f} % on images held out, where the arithmetic allowed ends",
+        chosen, tuple(search.tried), chosen.epochs * epoch_work / A_SECOND[pick_device(device).type], reason
     )
+
+
+def longest_s(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> float:
+    """Return about how many seconds finding a recipe and one training with it take at most, to say before they begin."""
+    _, most, epoch_work = plan(dataset, device=device, net=net)
+    return SEARCH_S + most * epoch_work / A_SECOND[pick_device(device).type]
 
 
 def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tuple[TrainConfig, int, float]:
@@ -136,9 +127,105 @@ def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tu
     lr, decay = _RATES.get(net, (1e-3, 5e-4))
     macs = multiply_adds(build(net, dataset.shape, len(dataset.classes), seed=0), dataset.shape)
     epoch_work = float(_PASSES * macs * len(dataset.train))
-    most = max(LEAST_EPOCHS, min(MOST_EPOCHS, int(MOST_WORK / epoch_work)))
+    speed = A_SECOND[pick_device(device).type]
+    least = _least(photographs=photographs)
+    allowed = min(LONGEST_S * speed, max(USUAL_S * speed, least * epoch_work))
+    most = max(1, min(MOST_EPOCHS, int(allowed / epoch_work)))
     batch = 64 if len(dataset.train) >= 1000 else 32
     return TrainConfig(net, most, batch, lr, decay, augment=photographs, decays=True), most, epoch_work
+
+
+class _Search:
+    """Cycles of training on a part of D, and what they gave on the part held out."""
+
+    def __init__(
+        self, images: LabelledImages, config: TrainConfig, seed: int, device: str, epoch_work: float
+    ) -> None:
+        self.images, self.config, self.seed, self.device = images, config, seed, device
+        epoch = epoch_work * (1 - HELD_OUT)
+        self.allowed = min(config.epochs, int(SEARCH_S * A_SECOND[pick_device(device).type] / epoch))
+        self.tried: list[tuple[int, float]] = []
+        self.is_over = False  # more epochs no longer help
+        self.seconds = 0.0
+
+    def run(self, dataset: Dataset) -> Work[None]:
+        """Yield the Progress of the cycles; of large data only of one, on a part, where mirror images are in question."""
+        large = self.allowed < 2 * FIRST_CYCLE
+        if len(self.images) < 20 or (large and not self.config.augment):
+            return
+        learn, held = _held_out(self.images, self.seed)
+        if large:
+            learn = learn.take(torch.arange(0, len(learn), max(1, len(learn) // PROBE)))
+        model = build(self.config.net, dataset.shape, len(dataset.classes), seed=self.seed)
+        model.to(pick_device(self.device))
+        done, cycle = 0, FIRST_CYCLE
+        while not self.is_over and done + cycle <= max(self.allowed, FIRST_CYCLE):
+            first = done == 0
+            config = replace(self.config, epochs=cycle, mirrors=self.config.mirrors and not first)
+            yield from self._cycle(model, learn, config, done)
+            done += cycle
+            if first and self.config.augment:
+                self.config = replace(self.config, mirrors=mirrors_mean_the_same(model, held))
+            if large:
+                return
+            self._note(done, _accuracy(model, held), _accuracy(model, learn.take(_some(len(learn)))))
+            cycle = done
+
+    def _cycle(self, model: Net, learn: LabelledImages, config: TrainConfig, done: int) -> Work[None]:
+        began = time.perf_counter()
+        yield Progress("recipe", done, max(self.allowed, FIRST_CYCLE), self.seconds)
+        trainer = SupervisedTrainer.start(model, learn, config, seed=self.seed, stage=f"recipe {done}")
+        while trainer.number < trainer.total:
+            with torch_threads(config.threads):
+                trainer.step()
+            if trainer.number % len(trainer.batches) == 0:
+                self.seconds, began = self.seconds + time.perf_counter() - began, time.perf_counter()
+                yield Progress("recipe", done + trainer.epoch, max(self.allowed, FIRST_CYCLE), self.seconds)
+
+    def _note(self, epochs: int, accuracy: float, known: float) -> None:
+        """Note what a cycle gave. It is the last if it brought little and D is known better than the images held out.
+
+        With wrong labels among both, the accuracy on the part held out moves by chance before anything is learnt by heart.
+        """
+        best = max((a for _, a in self.tried), default=0.0)
+        self.tried.append((epochs, accuracy))
+        brought_little = len(self.tried) > 1 and accuracy < best + LITTLE
+        self.is_over = brought_little and known > accuracy + KNOWN
+
+    def found(self) -> tuple[TrainConfig, str]:
+        """Return the training to take, and why in one sentence."""
+        most = self.config.epochs
+        mirrors = "" if self.config.mirrors else "; mirror images mean something else and are left out"
+        if not self.tried:
+            return self.config, f"the arithmetic allowed gives {most} epochs{mirrors}"
+        if not self.is_over:
+            last, accuracy = self.tried[-1]
+            epochs = min(most, 2 * last)
+            after = (
+                "where the arithmetic allowed ends"
+                if epochs <= last
+                else f"and more may help: {epochs} are made"
+            )
+            why = f"{last} epochs gave {100 * accuracy:.1f} % on images held out, {after}"
+            return replace(self.config, epochs=epochs), why + mirrors
+        found = _chosen(self.tried)
+        # few images held out tell little, and augmented photographs gain from more epochs than a short cycle shows
+        epochs = max(found, min(most, _least(photographs=self.config.augment)))
+        why = f"{found} epochs gave {100 * dict(self.tried)[found]:.1f} % on images held out, and more gave no more"
+        made = f", but at least {epochs} are made" if epochs > found else ""
+        return replace(self.config, epochs=epochs), why + made + mirrors
+
+
+def mirrors_mean_the_same(model: Net, held: LabelledImages) -> bool:
+    """Return whether ``model``, which never saw a mirror image, gives those of ``held`` the right answer about as often.
+
+    It costs a photograph of an animal little to be mirrored, and a photograph of a number much.
+    """
+    straight = outputs(model, held, batch_size=128).predictions == held.y.cpu()
+    mirrored = outputs(model, replace(held, x=held.x.flip(-1)), batch_size=128).predictions == held.y.cpu()
+    lost = straight.double() - mirrored.double()
+    error = float(lost.std()) / math.sqrt(len(lost)) if len(lost) > 1 else 0.0
+    return float(lost.mean()) <= MIRRORED + 2 * error
 
 
 def choose_net(shape: tuple[int, int, int], *, photographs: bool, device: str = "cpu") -> str:
@@ -167,18 +254,12 @@ def check_learnt(model: Net, dataset: Dataset, *, most: int = 500) -> LearningCh
     neighbours = float((votes == test.y).double().mean())
     chance = float(torch.bincount(test.y).max()) / len(test)
     margin = math.sqrt(0.25 / len(test))  # one standard error of a share
-    if accuracy <= chance + margin:
-        return LearningCheck(
-            accuracy, neighbours, chance, False, _sentence(accuracy, "the commonest class alone", chance)
-        )
-    if accuracy < neighbours - margin:
-        return LearningCheck(
-            accuracy,
-            neighbours,
-            chance,
-            False,
-            _sentence(accuracy, "nearest neighbours on pixels", neighbours),
-        )
+    for value, what, least in (
+        (chance, "the commonest class alone", chance + margin),
+        (neighbours, "nearest neighbours on pixels", neighbours - margin),
+    ):
+        if accuracy <= least:
+            return LearningCheck(accuracy, neighbours, chance, False, _sentence(accuracy, what, value))
     reason = f"the original answers {100 * accuracy:.0f} % of test images right (nearest neighbours on pixels {100 * neighbours:.0f} %)"
     return LearningCheck(accuracy, neighbours, chance, True, reason)
 
@@ -195,6 +276,15 @@ def _held_out(images: LabelledImages, seed: int) -> tuple[LabelledImages, Labell
     order = torch.randperm(len(images), generator=seeding.generator(seed, "recipe", "held"))
     count = max(1, min(MOST_HELD_OUT, round(HELD_OUT * len(images))))
     return images.take(order[count:].sort().values), images.take(order[:count].sort().values)
+
+
+def _least(*, photographs: bool) -> int:
+    return LEAST_EPOCHS_PHOTOGRAPHS if photographs else LEAST_EPOCHS
+
+
+def _some(n: int) -> torch.Tensor:
+    """Return at most about MOST_HELD_OUT rows of n, evenly."""
+    return torch.arange(0, n, max(1, n // MOST_HELD_OUT))
 
 
 def _chosen(tried: list[tuple[int, float]]) -> int:

@@ -20,6 +20,7 @@ from core.errors import CancelledError, DivergedError
 from core.models.base import Net, Provenance, device_of
 from core.models.registry import build
 from core.runtime import seeding
+from core.runtime.bounds import require_config
 from core.runtime.device import pick_device, torch_threads
 from core.runtime.progress import Progress
 from core.training.augment import crop_and_flip
@@ -87,7 +88,7 @@ class SupervisedTrainer:
         self.model.train(self.part is None and len(rows) > 1)  # one image has no batch statistics
         x = self.images.floats(rows)
         if self.config.augment:
-            x = crop_and_flip(x, self.chance)
+            x = crop_and_flip(x, self.chance, mirrors=self.config.mirrors)
         with seeding.SeededDraws(self.chance) if self.model.draws else nullcontext():
             logits = self.model(x)
         loss = functional.cross_entropy(logits, self.images.y[rows])
@@ -150,7 +151,8 @@ class Training:
     def __init__(
         self, split: Split, *, seed: int = 0, config: TrainConfig | None = None, device: str = "cpu"
     ) -> None:
-        self.config = config or TrainConfig.preset(split.dataset.family, split.task)
+        self.config = TrainConfig.preset(split.dataset.family, split.task) if config is None else config
+        require_config(self.config, TrainConfig, "training")
         self.seed = seed
         self.seconds = 0.0
         model = build(self.config.net, split.dataset.shape, len(split.dataset.classes), seed=seed)
@@ -202,7 +204,9 @@ def train(
     slice. Raises RequestError for an unknown net or device, DivergedError when training diverges.
     """
     if net is not None:
-        config = replace(config or TrainConfig.preset(split.dataset.family, split.task), net=net)
+        config = TrainConfig.preset(split.dataset.family, split.task) if config is None else config
+        require_config(config, TrainConfig, "train")
+        config = replace(config, net=net)
     training = Training(split, seed=seed, config=config, device=device)
     while (now := training.tick()) is not None:
         if progress is not None:

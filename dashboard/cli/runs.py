@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from core.errors import RequestError
+from dashboard.cli.tables import aligned
 from dashboard.cli.terminal import path_of, require_folder, require_writable, target_of, write, write_json
 
 
@@ -127,10 +128,19 @@ def _list(a: argparse.Namespace) -> None:
         return
     if not infos:
         print("no run is kept; `laf run --save` keeps one, and so does the Lab")
-    for i in infos:
-        print(
-            f"{i.id}  {i.created:%Y-%m-%d %H:%M}  {i.phase:9} {i.steps:>6,}/{i.total_steps:<6,} {i.bytes / 1e6:7.1f} MB  {i.title}"
-        )
+    rows = [
+        [
+            i.id,
+            f"{i.created:%Y-%m-%d %H:%M}",
+            str(i.phase),
+            f"{i.steps:,}/{i.total_steps:,}",
+            f"{i.bytes / 1e6:.1f} MB",
+            i.title,
+        ]
+        for i in infos
+    ]
+    for line in aligned(rows, right=(3, 4)):
+        print(line)
     if infos:
         print(used.describe())
     if used.is_near:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CancelledError, RequestError
-from dashboard.cli.tables import print_study_table
+from core.runtime.bounds import quote_value
+from dashboard.cli.tables import aligned, print_study_table
 from dashboard.cli.terminal import (
     ProgressBars,
     path_of,
@@ -20,10 +21,10 @@ from dashboard.cli.terminal import (
     write,
     write_json,
 )
-from dashboard.presentation.export.study_files import as_csv, as_json
 from dashboard.presentation.text import numbers
 from dashboard.presentation.text.durations import spoken_time
 
+ENDINGS = {"csv": "csv", "json": "json", "latex": "tex", "markdown": "md"}  # of a file, by format
 MANY, LONG_S = 1000, 3600.0  # a larger or longer study asks before it begins
 
 
@@ -40,17 +41,22 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
     _add_run_options(run)
     for command in (shown, exported):
         command.add_argument("study", help="as `laf study list` shows it")
-    shown.add_argument(
-        "--by",
-        default="average_gap",
-        metavar="FIGURE",
-        help="figure that sorts and chooses settings (default: average_gap)",
-    )
+    for command in (run, shown, exported):
+        command.add_argument(
+            "--by",
+            default=None,
+            metavar="FIGURE",
+            help="figure that sorts and chooses settings (default: the study's own [show] measure, or average_gap)",
+        )
     for command in (listed, shown):
         command.add_argument(
             "--json", default=None, metavar="FILE", help="write it as JSON; - for standard output"
         )
-    exported.add_argument("--format", default="csv", help="csv or json (default: csv)")
+    exported.add_argument(
+        "--format",
+        default="csv",
+        help="csv or json: all rows; latex or markdown: the table of settings (default: csv)",
+    )
     exported.add_argument(
         "--out",
         default=None,
@@ -111,11 +117,24 @@ def _named(name: str) -> Any:
     return ready_study(name)  # raises RequestError with the known names
 
 
+def _measure(a: argparse.Namespace, study: Any) -> str:
+    """Return the measure of --by, or the study's own. Raises RequestError for an unknown one."""
+    from core.experiments.studies import MEASURES
+    from dashboard.presentation.export.study_files import usual_measure
+
+    if a.by is None:
+        return usual_measure(study)
+    if a.by not in MEASURES:
+        raise RequestError(f"unknown figure {quote_value(a.by)}; there are: {', '.join(MEASURES)}")
+    return str(a.by)
+
+
 def _run(a: argparse.Namespace) -> None:
     from core.experiments.studies import StudyRun, predicted
     from core.runtime.device import pick_device
 
     study = replace(_named(a.study), data_dir=a.data_dir, device=a.device)
+    by = _measure(a, study)
     if a.backend == "local":  # the machines of a cluster have other folders and devices
         require_folder(a.data_dir, option="--data-dir")
         pick_device(a.device)
@@ -145,7 +164,7 @@ def _run(a: argparse.Namespace) -> None:
         bars.close()
     if not a.quiet:
         print(f"done in {spoken_time(driven.seconds)}")
-        print_study_table(study, driven.table.rows, "average_gap")
+        print_study_table(study, driven.table.rows, by)
 
 
 def _user_agrees() -> bool:
@@ -187,28 +206,32 @@ def _list(a: argparse.Namespace) -> None:
     if write_json(a.json, {"ready": ready, "begun": kept}):
         return
     print("Built-in studies, to run by name:")
-    for r in ready:
-        print(f"  {r['name']:28} {r['runs']:>5,} runs  {r['title']}")
+    for line in aligned([[r["name"], f"{r['runs']:,} runs", r["title"]] for r in ready], right=(1,)):
+        print(f"  {line}")
     print("Begun:" if kept else "Begun: none")
-    for k in kept:
-        state = "running" if k["running"] else "done" if not k["left"] else "stopped"
-        failed = f", {k['failed']:,} failed" if k["failed"] else ""
-        print(
-            f"  {k['name']:28} {k['done']:>5,} of {k['done'] + k['failed'] + k['left']:,}{failed}, {state}  {k['title']}"
-        )
+    for line in aligned([[k["name"], _state(k), k["title"]] for k in kept]):
+        print(f"  {line}")
+
+
+def _state(kept: dict[str, Any]) -> str:
+    """Return how far a study has come, such as "3 of 8, 1 failed, running"."""
+    state = "running" if kept["running"] else "done" if not kept["left"] else "stopped"
+    failed = f", {kept['failed']:,} failed" if kept["failed"] else ""
+    return f"{kept['done']:,} of {kept['done'] + kept['failed'] + kept['left']:,}{failed}, {state}"
 
 
 def _show(a: argparse.Namespace) -> None:
     from core.experiments.studies import MEASURES, ResultsTable, best, counts, groups, joined
 
     target_of(a.json)
-    if a.by not in MEASURES:
-        raise RequestError(f"unknown figure {a.by!r}; there are: {', '.join(MEASURES)}")
+    if a.by is not None:
+        _measure(a, None)
     study = _begun(a.study)
+    by = _measure(a, study)
     table = ResultsTable(study.name)
     table.refresh()
     rows = joined(study, table.rows)
-    chosen = best(study, rows, a.by)
+    chosen = best(study, rows, by)
     values = {
         "name": study.name,
         "title": study.title,
@@ -218,7 +241,7 @@ def _show(a: argparse.Namespace) -> None:
         "reported_on": list(study.reported),
         "chosen": None
         if chosen is None
-        else {"point": dict(chosen.point), "by": a.by, "value": chosen.chosen_value},
+        else {"point": dict(chosen.point), "by": by, "value": chosen.chosen_value},
         "groups": [
             {
                 "point": dict(g.point),
@@ -234,25 +257,30 @@ def _show(a: argparse.Namespace) -> None:
         return
     print(f"{study.title}\n{study.question}")
     print(f"{values['done']:,} runs done, {values['failed']:,} failed, {values['left']:,} left")
-    print_study_table(study, table.rows, a.by)
+    print_study_table(study, table.rows, by)
 
 
 def _export(a: argparse.Namespace) -> None:
     from core.experiments.studies import ResultsTable, flat, joined
+    from dashboard.presentation.export import study_files
 
-    if a.format not in ("csv", "json"):
-        raise RequestError(f"unknown format {a.format!r}; there are: csv, json")
+    if a.format not in ENDINGS:
+        raise RequestError(f"unknown format {quote_value(a.format)}; there are: {', '.join(ENDINGS)}")
+    if a.by is not None:
+        _measure(a, None)
     study = _begun(a.study)
-    path = path_of(f"{study.name}.{a.format}" if a.out is None else a.out)
+    by = _measure(a, study)
+    path = path_of(f"{study.name}.{ENDINGS[a.format]}" if a.out is None else a.out)
     if a.out != "-":
         require_writable(path, option="--out")
     table = ResultsTable(study.name)
     table.refresh()
-    text = (
-        as_json(study, joined(study, table.rows))
-        if a.format == "json"
-        else as_csv(flat(joined(study, table.rows)))
-    )
+    rows = joined(study, table.rows)
+    if a.format in ("csv", "json"):
+        text = study_files.as_json(study, rows) if a.format == "json" else study_files.as_csv(flat(rows))
+    else:
+        settings = study_files.settings_table(study, rows, by)
+        text = study_files.as_latex(settings) if a.format == "latex" else study_files.as_markdown(settings)
     if a.out == "-":
         print(text, end="")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 COLUMNS = {
@@ -14,59 +15,40 @@ COLUMNS = {
     "clean_f": "clean_f",
     "planted": "planted",
 }
-SHOWN = ("train_r", "train_f", "test_r", "test_f", "js", "average_gap", "seconds")
 MOST_LINES = 30
 MOST_ERRORS = 3
 
 
 def print_study_table(study: Any, rows: Any, by: str) -> None:
     """Print each setting's figures over the reported seeds, sorted by the figure ``by``, best first."""
-    from core.experiments.studies import MEASURES, best, groups, joined
+    from core.experiments.studies import joined
+    from dashboard.presentation.export.study_files import describe_point, settings_table
 
     found = joined(study, rows)
-    sign = -1.0 if MEASURES[by][2] is False else 1.0
-    settings = sorted(groups(found), key=lambda g: float("inf") if (m := g.mean(by)) is None else sign * m)
-    names = [n for n in study.varied if n in {k for r in found for k in r["point"]}]
-    columns = [m for m in dict.fromkeys((*SHOWN, by)) if any(g.values(m) for g in settings)]
-    lines = [[*names, *columns, ""], *(_study_line(g, names, columns) for g in settings[:MOST_LINES])]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-    if len(settings) > MOST_LINES:
-        print(f"… and {len(settings) - MOST_LINES:,} more: laf study export {study.name}")
-    print(f"Means ± standard deviation over seeds {', '.join(map(str, study.reported))}; accuracies in %.")
+    table = settings_table(study, found, by)
+    failures = [f"{n} failed" if n else "" for n in table.failed]
+    shown = [[*row, failed] for row, failed in zip(table.rows, failures, strict=True)]
+    for line in aligned([[*table.names, *table.measures, ""], *shown[:MOST_LINES]]):
+        print(line)
+    if len(shown) > MOST_LINES:
+        print(f"… and {len(shown) - MOST_LINES:,} more: laf study export {study.name}")
+    print(table.about)
     for row in [r for r in found if r["state"] == "failed"][:MOST_ERRORS]:
-        print(f"failed: {_point(row['point'])}, seed {row['seed']}: {row['error']}", file=sys.stderr)
-    chosen = best(study, found, by)
-    if chosen is not None:
-        seeds = ", ".join(map(str, chosen.chosen_on))
-        setting = _point(chosen.point) or "the only setting"
-        print(f"Chosen by {by} on seeds {seeds}, with labels and retrained models: {setting}")
+        print(f"failed: {describe_point(row['point'])}, seed {row['seed']}: {row['error']}", file=sys.stderr)
+    if table.choice:
+        print(table.choice)
 
 
-def _study_line(group: Any, names: list[str], columns: list[str]) -> list[str]:
-    from core.experiments.studies.analysis import percent
-
-    cells = [_text(group.point.get(n)) for n in names]
-    for measure in columns:
-        mean, spread = group.mean(measure), group.spread(measure)
-        scale = 100 if percent(measure) else 1
-        digits = 1 if percent(measure) or measure == "seconds" else 3
-        text = "–" if mean is None else f"{scale * mean:.{digits}f}"
-        cells.append(text + (f" ± {scale * spread:.{digits}f}" if spread is not None else ""))
-    return [*cells, f"{group.failed} failed" if group.failed else ""]
-
-
-def _point(point: Any) -> str:
-    return ", ".join(f"{name} {_text(value)}" for name, value in point.items())
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value))
-    return "" if value is None else str(value)
+def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """Return ``rows`` of cells as lines whose columns are as wide as their widest cell; those in ``right`` end flush."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return [
+        "  ".join(
+            text.rjust(width) if i in right else text.ljust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def run_numbers(report: Any) -> dict[str, Any]:
@@ -106,7 +88,7 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     changed = f"; changed: {', '.join(result['set'])}" if result["set"] else ""
     automatic = result["automatic"]
     settings = automatic["description"] if automatic else _settings(result, split, method)
-    lines.append(f"settings: {settings}{changed}")
+    lines.append(f"settings: {result['settings']}, {settings}{changed}")
     lines.append(
         "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
     )
@@ -119,6 +101,8 @@ def _settings(result: dict[str, Any], split: Any, method: str) -> str:
     from core.methods.laf.fast import SPEEDS, is_measured
 
     family, task = split.dataset.family, split.task
+    if result["settings"] == "paper":
+        return "the paper's table"
     if result["speed"] != "fast":
         return str(origin_of(method, family, task))
     measured = "measured: docs/performance.md"

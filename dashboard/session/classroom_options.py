@@ -56,7 +56,7 @@ OPTIONS = {
         "datasets",
         "N",
         numbers.whole(0, 1_000_000),
-        "imported datasets of all browsers (default: 60)",
+        "uploaded datasets of all browsers (default: 60)",
     ),
     "--models": ("models", "N", numbers.whole(0, 1_000_000), "own models of all browsers (default: 60)"),
     "--disk-mb": (

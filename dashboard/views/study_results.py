@@ -181,12 +181,12 @@ def _below(study: Study, rows: list[dict[str, Any]], measure: str) -> None:
     failed = [r for r in rows if r["state"] == "failed"]
     if failed:
         parts.append(f"{len(failed):,} failed, the first: {failed[0]['error']}.")
-    chosen = best(study, rows)
+    chosen = best(study, rows, measure)
     if chosen is not None:
         what = ", ".join(f"{k} {charts.value_text(v)}" for k, v in chosen.point.items())
         on = ", ".join(map(str, chosen.chosen_on))
         parts.append(
-            f"Best setting by average gap on seeds {on}, chosen with labels and retrained models: {what}."
+            f"Best setting by {MEASURES[measure][0]} on seeds {on}, chosen with labels and retrained models: {what}."
         )
     st.caption(" ".join([*parts, "Click a point to open its run in the Lab."]))
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 KEY = re.compile(r"own-[0-9a-f]{12}")
 IMAGES = "images.safetensors"
 ABOUT = "about.safetensors"  # a file of its own, so that a list or a new title does not touch the pixels
-_STALE_S = 3600.0  # an unfinished folder of this age belongs to an import that was killed
+_STALE_S = 3600.0  # an unfinished folder of this age belongs to an upload that was killed
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def read_info(place: Path, token: str | None = None) -> UploadedDataset:
             claims=claims,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{place} is broken; remove it and import the data again") from error
+        raise StoreError(f"{place} is broken; remove it and upload the data again") from error
 
 
 def read_dataset(place: Path, title: str) -> Dataset:
@@ -117,7 +117,7 @@ def read_dataset(place: Path, title: str) -> Dataset:
             place.name, title, classes, train, test, subjects, subject_of, test_subject_of
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise StoreError(f"{place} is broken; remove it and import the data again") from error
+        raise StoreError(f"{place} is broken; remove it and upload the data again") from error
 
 
 def state_of(preview: UploadPreview) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class UploadPreview:
         plain = [self.classes, self.subjects, self.shape, len(self.train)]
         digest = hashlib.blake2b(json.dumps(plain).encode(), digest_size=6)
         of = [] if self.subject_of is None else [self.subject_of]
-        # without known subjects the key is that of data imported before test subjects were kept
+        # without known subjects the key is that of data uploaded before test subjects were kept
         if self.test_subject_of is not None and bool((self.test_subject_of >= 0).any()):
             of.append(self.test_subject_of)
         for tensor in (*(t for p in (self.train, self.test) for t in (p.x, p.y, p.ids)), *of):
@@ -126,7 +126,7 @@ def inspect(
     if test is None:
         test = _draw_test_set(found, printable_name(name))
         notes.append(
-            f"The upload has no test set: a random {TEST_SHARE:.0%} of each class, the same at each import, becomes its test set."
+            f"The upload has no test set: a random {TEST_SHARE:.0%} of each class, the same at each upload, becomes its test set."
         )
     norm = Norm.of(found.x[~test]) if found.x.shape[1] == 3 else None
 

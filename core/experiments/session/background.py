@@ -27,9 +27,11 @@ class BackgroundTasks:
         """Hand ``task`` to the Scheduler."""
         self._submit(task, self.runner)
 
-    def give_slices(self, slices: Iterator[object], failed: Failed, weight: float = 1.0) -> None:
-        """Hand over work in slices; ``failed`` is called with the error that ended it."""
-        self.give(SlicedTask(slices, failed, weight))
+    def give_slices(self, slices: Iterator[object], failed: Failed, weight: float = 1.0) -> SlicedTask:
+        """Hand over work in slices, and return its task; ``failed`` is called with the error that ended it."""
+        task = SlicedTask(slices, failed, weight)
+        self.give(task)
+        return task
 
     def give_map_slices(self, slices: Iterator[object], failed: Failed) -> SlicedTask:
         """Hand over work that waits for UMAP, and return its task."""

@@ -45,7 +45,7 @@ class SessionLimits:
     session_mb: int = 256  # of the images of a dataset; saved states of a run may take an eighth of it
     run_mb: int = 2048  # of a run in all, as ``memory_estimate`` estimates it
     sessions: int = 60  # open tabs, of all browsers
-    datasets: int = 60  # imported, of all browsers
+    datasets: int = 60  # uploaded, of all browsers
     models: int = 60  # uploaded models that are kept, of all browsers
     disk_mb: int = 20_000  # of what browsers make under $LAF_HOME; downloaded data does not count
 
@@ -101,7 +101,7 @@ class SessionLimits:
         """Raise RequestError where no further dataset can be kept."""
         if len(list((home() / "datasets").glob("own-*"))) >= self.datasets:
             raise RequestError(
-                f"this classroom keeps at most {self.datasets} imported datasets; remove one that you no longer need"
+                f"this classroom keeps at most {self.datasets} uploaded datasets; remove one that you no longer need"
             )
         self.check_disk()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from core.evaluation.metrics import Report, evaluate
 from core.evaluation.reference_band import Retrained
 from core.experiments.session.background import BackgroundTasks
 from core.experiments.session.preparation_cache import Prepared, Reference, SetupClaim
+from core.models.base import Net
 from core.projection.projection import NoiseFloor
 from core.runs.observer import Observer
 from core.runs.reference_models import retraining, usual_count
@@ -19,6 +21,7 @@ from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runtime.content_cache import maps
 from core.runtime.progress import Progress, WorkStepper, with_progress
+from core.runtime.scheduler import SlicedTask
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ BESIDE = 0.25  # weight of retraining: the run that plays beside it gets four pa
 class ReferencePool:
     """Retrained models of one Experiment, made in the background, each shown as soon as it is there.
 
-    ``count``: how many there will be; None: ``usual_count``. ``when_complete`` is called after the last one was retrained.
+    ``count``: how many there will be; None: ``usual_count``. ``when_complete`` is called once all are there.
     """
 
     def __init__(
@@ -49,10 +52,22 @@ class ReferencePool:
         self._claim = claim
         self._when_complete = when_complete
         self._prepared: Prepared | None = None
+        self._usual: int | None = None  # models that are retrained for the original, once there is one
+        self._early: dict[int, Retrained] = {}  # retrained before there was a map to show them on
+        self._early_task: SlicedTask | None = None
+
+    def begin_early(self, split: Split, model: Net) -> None:
+        """Begin to retrain while the original is still being trained; ``model`` has its Provenance, its weights do not matter.
+
+        A single worker does not: it would only hold up the original.
+        """
+        if self._tasks.runner.workers > 1 and not self._tasks.closed:
+            self._early_task = self._tasks.give_slices(self._retrain_early(split, model), self._early_failed)
 
     def adopt(self, prepared: Prepared) -> None:
         """Take over the references that ``prepared`` has."""
         self._prepared = prepared
+        self._usual = usual_count(prepared.split.dataset.family, prepared.model)
         self.references = list(prepared.references)
         self.revision = len(self.references)
 
@@ -73,10 +88,16 @@ class ReferencePool:
             return None
         return evaluate(run.result, split, references=[r.model for r in self.references])
 
+    def is_complete(self, split: Split) -> bool:
+        """Return whether all references are there."""
+        return len(self.references) >= self._total(split)
+
     # inside
 
     def _total(self, split: Split) -> int:
-        return usual_count(split.dataset.family) if self.count is None else self.count
+        if self.count is not None:
+            return self.count
+        return usual_count(split.dataset.family) if self._usual is None else self._usual
 
     def _take_over(self) -> None:
         """Take the references that another Experiment of the same setup has made meanwhile."""
@@ -102,10 +123,29 @@ class ReferencePool:
             yield
         self._tasks.work.pop("retrain", None)
         self._claim.release()
-        if missing:
-            self._when_complete()
+        self._when_complete()
+
+    def _retrain_early(self, split: Split, model: Net) -> Iterator[None]:
+        for number in range(self._total(split)):
+            work = WorkStepper(retraining(split, model, seed=self.setup.seed, number=number))
+            while work.advance():
+                yield
+            self._early[number] = work.result
+
+    def _early_failed(self, error: LabError) -> None:
+        log.warning(
+            "a model could not be retrained early: %s", error
+        )  # it is retrained again, which tells the error
 
     def _retrain_one(self, prepared: Prepared, number: int, total: int) -> Iterator[None]:
+        while number not in self._early and self._early_task is not None and self._early_task.alive:
+            self._tasks.work["retrain"] = Progress("retrain", number, total)
+            time.sleep(0.02)
+            yield
+        if number in self._early:
+            self._add(self._early.pop(number), prepared)
+            return
+
         def of_all(progress: Progress) -> Progress:
             done = number * progress.total + progress.done
             return replace(progress, done=done, total=total * progress.total)

@@ -49,6 +49,18 @@ class Group:
         """Return the mean over seeds; None without values."""
         return average(self.values(measure))
 
+    def rank(self, measure: str) -> float | None:
+        """Return a number that is lower for better groups; None without values.
+
+        It is the mean, its negative where more is better, or the mean distance to the retrained models where they are best.
+        """
+        less = MEASURES[measure][2]
+        if less is None:
+            pairs = [(r["figures"].get(measure), r["yardstick"].get(measure)) for r in self.rows]
+            return average([abs(a - b) for a, b in pairs if a is not None and b is not None])
+        mean = self.mean(measure)
+        return mean if mean is None or less else -mean
+
     def spread(self, measure: str) -> float | None:
         """Return the standard deviation over seeds; None for fewer than two values."""
         found = self.values(measure)
@@ -152,17 +164,17 @@ class Best:
 
 
 def best(study: Study, rows: Sequence[Mapping[str, Any]], measure: str = "average_gap") -> Best | None:
-    """Return the point with the best mean of ``measure`` on the seeds for choosing; None if there are none.
+    """Return the point with the best ``rank`` by ``measure`` on the seeds for choosing; None if there are none.
 
     A point that lacks or failed one of these seeds is not chosen.
     """
     complete = [
         g for g in groups(rows, "chosen") if not g.failed and len(g.values(measure)) == len(study.chosen)
     ]
-    if not study.chosen or not complete:
+    ranked = [(rank, i) for i, g in enumerate(complete) if (rank := g.rank(measure)) is not None]
+    if not study.chosen or not ranked:
         return None
-    sign = -1.0 if MEASURES[measure][2] is False else 1.0
-    chosen = min(complete, key=lambda g: sign * (g.mean(measure) or 0.0))
+    chosen = complete[min(ranked)[1]]
     reported = next((g for g in groups(rows) if g.point == chosen.point), None)
     value = chosen.mean(measure)
     assert value is not None

@@ -12,31 +12,37 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+
+from torch import Tensor
 
 from core.config import LAFConfig, VAEConfig
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
 from core.errors import DivergedError, RequestError
+from core.methods.laf.cautions import cautions
 from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
-from core.methods.laf.signals import SignalProbe, Signals
-from core.methods.laf.stopping import Decision, StoppingRule, decide, score
+from core.methods.laf.signals import SignalProbe
+from core.methods.laf.stopping import StoppingRule, decide, score
 from core.methods.laf.trials import (
     BOLDER,
     CADENCE,
     FIRST,
-    GENTLER,
     LONGEST,
     AutomaticSettings,
     Rates,
     Trial,
     describe,
+    following,
+    is_due,
     is_enough,
+    is_too_bold,
+    kept_at_best,
+    nearest,
     rank,
-    was_borne,
 )
 from core.models.base import Net, multiply_adds
 from core.runtime.device import torch_threads
@@ -54,10 +60,12 @@ def automatic(
     seed: int = 0,
     unseen: Images | None = None,
     rule: StoppingRule | None = None,
+    most_steps: int | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> AutomaticSettings:
     """Return LAF's settings for unlearning D_f of ``split`` from ``model``; see ``find``."""
-    return run_to_end(find(model, split, task, seed=seed, unseen=unseen, rule=rule), progress)
+    work = find(model, split, task, seed=seed, unseen=unseen, rule=rule, most_steps=most_steps)
+    return run_to_end(work, progress)
 
 
 def find(
@@ -68,20 +76,27 @@ def find(
     seed: int = 0,
     unseen: Images | None = None,
     rule: StoppingRule | None = None,
+    most_steps: int | None = None,
 ) -> Work[AutomaticSettings]:
     """Yield the Progress of finding LAF's settings, and return them.
 
     ``seed`` is the one that the run will have. ``unseen`` are images that no training saw; data removal and chosen images need them.
-    Raises RequestError for an unknown task or a D_f without images.
+    ``most_steps`` bounds the steps of each trial, and so of the run, further than the task does. Raises RequestError for an unknown
+    task, a D_f without images or a bound below one step.
     """
     if task not in FIRST:
         raise RequestError(f"unknown task {task!r}; there are: {', '.join(FIRST)}")
     if not len(split.forget_rows) or not len(split.remain_rows):
         raise RequestError("D_f and D_r need at least one image each to find settings for")
-    search = _Search(model, split, task, seed, unseen, rule or StoppingRule())
+    if most_steps is not None and most_steps < 1:
+        raise RequestError(f"a trial needs at least 1 step, got a bound of {most_steps}")
+    longest = min(LONGEST[task], most_steps or LONGEST[task])
+    search = _Search(model, split, task, seed, unseen, rule or StoppingRule(), longest)
+    for _ in search.prepare():
+        yield search.progress
     while (rates := search.next()) is not None:
-        yield Progress("automatic", len(search.trials), 1 + len(BOLDER[task]), search.seconds)
-        search.run(rates)
+        for _ in search.run(rates):
+            yield search.progress
     return search.found()
 
 
@@ -120,89 +135,116 @@ class _Search:
         seed: int,
         unseen: Images | None,
         rule: StoppingRule,
+        longest: int,
     ) -> None:
         began = time.perf_counter()
+        self.longest = longest
+        self.cautions = cautions(model, split)
         self.task, self.seed, self.rule = task, seed, rule
         self.base = start_config(split, task)
         self.trials: list[Trial] = []
         self.laf = LAF(self.base)
+        self.start: dict[str, Any] = {}  # once it is prepared
         with torch_threads(self.base.threads):
             self.state: LAFState = self.laf.start(model, split, seed=seed)
-            while self.laf.prepare(self.state, self.base) is not None:
-                pass
-            self.start: dict[str, Any] = copy.deepcopy(self.state.state_dict())
             self.probe = SignalProbe(model, split, task, unseen=unseen, seed=seed)
             self.first = self.probe.read(model, 0)
             self.original = decide(task, [self.first], rule)
-        images = 2 * self.base.batch_size
         macs = multiply_adds(model, tuple(split.train.x.shape[1:]))
-        self.step_work = _PASSES * images * macs
+        self.step_work = _PASSES * 2 * self.base.batch_size * macs
+        self.reading_work = self.probe.images * macs
         self.seconds = time.perf_counter() - began
+
+    @property
+    def progress(self) -> Progress:
+        """The trials that are done, and the time spent."""
+        return Progress("automatic", len(self.trials), 1 + len(BOLDER[self.task]), self.seconds)
+
+    def prepare(self) -> Iterator[None]:
+        """Fit the VAEs in slices, and keep the state that all trials start from."""
+        going_on = True
+        while going_on:
+            began = time.perf_counter()
+            with torch_threads(self.base.threads):
+                going_on = self.laf.prepare(self.state, self.base) is not None
+            self.seconds += time.perf_counter() - began
+            yield
+        self.start = copy.deepcopy(self.state.state_dict())
 
     def next(self) -> Rates | None:
         """Return the rates of the next trial; None when what was found is good enough, or the work is spent."""
         if not self.trials:
             return FIRST[self.task]
-        if self.task == "class" and any(is_enough(t.best) for t in self.trials):
+        if any(is_enough(self.task, t.best) for t in self.trials):
             return None
         if self.original.stop:
             return None  # nothing to do
-        borne = was_borne(self.task, self.trials[0])
-        left = (BOLDER if borne else GENTLER)[self.task][len(self.trials) - 1 :]
-        return left[0] if left and self._longest() >= self._steps()[0] / 2 else None
+        rates = following(self.task, self.trials)
+        return rates if self._affordable() >= self.trials[0].length / 2 else None
 
-    def _steps(self) -> list[int]:
-        """Return how many steps each trial took."""
-        return [len(t.signals) * CADENCE[self.task] for t in self.trials]
+    def _spent(self) -> list[float]:
+        """Return the multiply-adds of each trial."""
+        return [t.length * self.step_work + len(t.signals) * self.reading_work for t in self.trials]
 
-    def _longest(self) -> int:
+    def _affordable(self) -> int:
         """Return how many steps the next trial may take: trials that lose may cost WORK in all, or what the longest costs."""
         if not self.trials:
-            return LONGEST[self.task]
-        taken = self._steps()
-        allowed = max(int(WORK / self.step_work), max(taken)) - (sum(taken) - max(taken))
-        return min(LONGEST[self.task], allowed)
+            return self.longest
+        spent = self._spent()
+        allowed = max(WORK, max(spent)) - (sum(spent) - max(spent))
+        return min(self.longest, int(allowed / (self.step_work + self.reading_work / CADENCE[self.task])))
 
-    def run(self, rates: Rates) -> None:
-        """Run one trial from the common start, to where the rule or its longest length ends it."""
+    def run(self, rates: Rates) -> Iterator[None]:
+        """Run one trial from the common start, to where the rule or its longest length ends it; yield after each reading."""
         began = time.perf_counter()
         lr_ra, lr_ue, temperature = rates
         config = replace(self.base, lr_ra=lr_ra, lr_ue=lr_ue, temperature=temperature)
         self.state.load_state_dict(copy.deepcopy(self.start))
-        signals: list[Signals] = []
-        decision = Decision(False, None, "")
-        with torch_threads(self.base.threads):
-            try:
-                for number in range(1, self._longest() + 1):
-                    self.laf.step(self.state, config)
-                    if number % CADENCE[self.task]:
-                        continue
-                    signals.append(self.probe.read(self.state.model, number))
-                    decision = decide(self.task, signals, self.rule)
-                    if decision.stop:
-                        break
-            except DivergedError as error:
-                decision = replace(decision, reason=str(error))
+        trial = Trial(config, (), None, None, "", 0.0)
+        last, goes_on = self._affordable(), True
+        while goes_on:
+            with torch_threads(self.base.threads):
+                trial, goes_on = self._to_next_reading(trial, last)
+            spent = time.perf_counter() - began
+            trial, self.seconds = replace(trial, seconds=trial.seconds + spent), self.seconds + spent
+            yield
+            began = time.perf_counter()
+        signals, steps = trial.signals, 1
+        if signals:
+            steps = (trial.best or nearest(self.task, signals)).step
+        self.trials.append(replace(trial, config=replace(config, steps=steps)))
+
+    def _to_next_reading(self, trial: Trial, last: int) -> tuple[Trial, bool]:
+        """Take the steps to the next reading, at most ``last`` in all; return the trial with it, and whether it goes on."""
+        signals, number = trial.signals, trial.length
+        try:
+            while True:
+                number += 1
+                self.laf.step(self.state, trial.config)
+                if number >= last or is_due(self.task, number, signals):
+                    break
+            signals = (*signals, self.probe.read(self.state.model, number))
+        except DivergedError as error:
+            return replace(trial, reason=str(error)), False
+        decision = decide(self.task, signals, self.rule)
         best = decision.best
-        steps = best.step if best else signals[-1].step if signals else 1
-        self.trials.append(
-            Trial(
-                replace(config, steps=steps),
-                tuple(signals),
-                best,
-                score(self.task, best) if best else None,
-                decision.reason,
-                time.perf_counter() - began,
-            )
+        if (best or nearest(self.task, signals)).step == number:
+            trial = replace(trial, model_state=_copied(self.state.model))
+        lost = not decision.stop and best is None and is_too_bold(self.task, signals, self.rule.kept)
+        reason = f"{decision.reason}, too few to go on" if lost else decision.reason
+        trial = replace(
+            trial, signals=signals, best=best, score=score(self.task, best) if best else None, reason=reason
         )
-        self.seconds += self.trials[-1].seconds
+        return trial, number < last and not decision.stop and not lost
 
     def found(self) -> AutomaticSettings:
         """Return the settings of the best trial: of those that met the aim, else of the one that came nearest."""
         order = [rank(self.task, t) for t in self.trials]
         chosen = order.index(min(order))
+        nothing, why = self._nothing(self.trials[chosen])
+        if nothing:  # a run that is made all the same should cost D_r least
+            chosen = max(range(len(order)), key=lambda i: kept_at_best(self.trials[i]))
         trial = self.trials[chosen]
-        nothing, why = self._nothing(trial)
         return AutomaticSettings(
             self.task,
             self.seed,
@@ -211,7 +253,7 @@ class _Search:
             chosen,
             trial.best is not None,
             nothing,
-            why or describe(self.trials, chosen),
+            ". ".join((why or describe(self.trials, chosen), *self.cautions)),
             self.seconds,
         )
 
@@ -221,9 +263,15 @@ class _Search:
             return True, self.original.reason
         if self.task not in ("data", "indices"):
             return False, ""
-        if trial.score is not None and trial.score < score(self.task, self.first):
+        # a gain below the error of the AUC may be chance, and each step moves the model away from retraining
+        gain = self.first.recognised_error or 0.0
+        if trial.score is not None and trial.score < score(self.task, self.first) - gain:
             return False, ""
         return (
             True,
             f"no trial came nearer to retraining than the original is: doing nothing is as near ({trial.reason})",
         )
+
+
+def _copied(model: Net) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}

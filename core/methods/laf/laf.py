@@ -39,6 +39,7 @@ class LAF:
     name = "laf"
     title = "LAF"
     needs_labels = False
+    Config = LAFConfig
     changeable = (
         *("epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded", "schedule", "losses", "ue_per_ra"),
         *("weight_remain", "weight_forget", "weight_align", "weight_repel"),

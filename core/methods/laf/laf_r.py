@@ -56,6 +56,7 @@ class LAFR:
     name = "laf+r"
     title = "LAF+R"
     needs_labels = True
+    Config = LAFRConfig
 
     def __init__(self, config: LAFRConfig | None = None) -> None:
         self.config = config

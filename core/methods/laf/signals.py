@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
-from core.models.base import Classifier, Outputs, outputs
+from core.models.base import Classifier, Outputs, divergences, outputs
 from core.runtime import seeding
 
 SAMPLE = 200  # images of D_f; of D_r half as many again
@@ -40,6 +40,7 @@ class Signals:
         None  # class removal: mean JS, in nats, from g_D's answers without those to forget
     )
     neighbours: float | None = None  # noisy labels: D_f gets the answer of its nearest images of D_r
+    remain_distance: float | None = None  # class removal: mean JS, in nats, from g_D's answers on D_r
 
 
 class SignalProbe:
@@ -61,7 +62,7 @@ class SignalProbe:
         self.forget, self.remain = split.train.take(forget), split.train.take(remain)
         before_f, before_r = outputs(original, self.forget), outputs(original, self.remain)
         self._own_f, self._own_r = before_f.predictions, before_r.predictions
-        self._e_r = before_r.representations
+        self._e_r, self._p_r = before_r.representations, before_r.probabilities
         classes = before_r.probabilities.shape[1]
         weights = (len(split.forget_rows) / len(forget), len(split.remain_rows) / len(remain))
         self.answers = answers_to_forget(self._own_f, self._own_r, classes, weights)  # (K,) bool
@@ -79,6 +80,11 @@ class SignalProbe:
             theirs = outputs(original, self.unseen).predictions
             self._weight = _like(self._own_f, theirs, classes)
             self._effective = float(1 / self._weight.square().sum().clamp_min(1e-12))  # Kish, 1965
+
+    @property
+    def images(self) -> int:
+        """Number of images that one reading passes through the model."""
+        return len(self.forget) + len(self.remain) + (0 if self.unseen is None else len(self.unseen))
 
     def read(self, model: Classifier, step: int) -> Signals:
         """Return the signals of ``model`` after ``step`` steps, from one forward pass over the samples."""
@@ -101,8 +107,11 @@ class SignalProbe:
             confidence_unseen=unseen,
             recognised=recognised,
             recognised_error=None if recognised is None else auc_error(len(self.forget), self._effective),
-            distance=_mean(js(f.probabilities, self._struck)) if self.task == "class" else None,
+            distance=_mean(divergences(f.probabilities, self._struck)) if self.task == "class" else None,
             neighbours=self._neighbours(f, r),
+            remain_distance=(
+                _mean(divergences(r.probabilities, self._p_r)[stays]) if self.task == "class" else None
+            ),
         )
 
     def _unseen(self, model: Classifier, confidence: Tensor) -> tuple[float | None, float | None]:
@@ -147,13 +156,6 @@ def struck(probabilities: Tensor, answers: Tensor) -> Tensor:
     total = left.sum(1, keepdim=True)
     even = (left.new_ones(left.shape) * ~answers) if not bool(answers.all()) else left.new_ones(left.shape)
     return torch.where(total > 0, left / total.clamp_min(1e-30), even / even.sum(1, keepdim=True))
-
-
-def js(p: Tensor, q: Tensor) -> Tensor:
-    """Return JS(p, q) = (KL(p ‖ m) + KL(q ‖ m)) / 2 with m = (p + q) / 2, in [0, ln 2] nats; (N, K), (N, K) -> (N,)."""
-    p, q = p.double(), q.double()
-    m = (p + q) / 2
-    return sum((torch.xlogy(a, a) - torch.xlogy(a, m)).sum(1) for a in (p, q)) / 2  # type: ignore[return-value]
 
 
 def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:

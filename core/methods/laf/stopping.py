@@ -24,10 +24,10 @@ from core.runtime.bounds import Bound, check
 class StoppingRule:
     """Bounds of the rules; all shares in [0, 1]."""
 
-    forgotten: float = 0.005  # class removal: at most this share of D_f still gets an answer to forget
+    forgotten: float = 0.01  # class removal: at most this share of D_f still gets an answer to forget
     kept: float = 0.9  # at least this share of D_r keeps the original's answer, or too much was lost
     settled: int = (
-        6  # class removal: the first steps throw the whole model over, so no earlier reading counts
+        8  # class removal: the first steps throw the whole model over, so no earlier reading counts
     )
     unsure: float = 2.0  # data removal: standard errors that the AUC may lie above 0.5
     patience: int = 3  # readings without a better one before the rule stops
@@ -95,7 +95,8 @@ class _Class:
         return forgotten and s.remain_agreement >= rule.kept and s.step >= rule.settled
 
     def score(self, s: Signals) -> float:
-        return (s.distance or 0.0) + 3 * (1 - s.remain_agreement)
+        # an answer may be kept by a narrow margin, which the divergence on D_r shows before test images change their answer
+        return (s.distance or 0.0) + 4 * (1 - s.remain_agreement + (s.remain_distance or 0.0))
 
     def patience(self, rule: StoppingRule) -> int:
         return rule.patience
@@ -123,7 +124,7 @@ class _Data:
 
     def score(self, s: Signals) -> float:
         known = 0.5 if s.recognised is None else s.recognised
-        return abs(known - 0.5) + 2 * (1 - s.remain_agreement)
+        return abs(known - 0.5) + 3 * (1 - s.remain_agreement)
 
     def patience(self, rule: StoppingRule) -> int:
         return 0  # each further step only costs
@@ -154,10 +155,12 @@ class _Noise:
         return s.neighbours is not None and s.remain_agreement >= rule.kept
 
     def score(self, s: Signals) -> float:
-        return (1 - (s.neighbours or 0.0)) + 2 * (1 - s.remain_agreement)
+        return (1 - (s.neighbours or 0.0)) + (1 - s.remain_agreement)
 
     def patience(self, rule: StoppingRule) -> int:
-        return 2 * rule.patience  # the share moves up and down by a percent from reading to reading
+        return (
+            4 * rule.patience
+        )  # the share stands still for 200 steps and rises on, by some percent up and down
 
     def waiting(self, s: Signals, rule: StoppingRule) -> str:
         return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from core.config import LAFConfig
 from core.methods.laf.signals import Signals
 
 CADENCE = {"class": 2, "data": 2, "indices": 2, "noise": 20}  # steps from one reading to the next
+FAR = 0.2  # class removal: while more of D_f still gets an answer to forget, every second reading is left out
+SLOW = 240  # noisy labels: up to this step, likewise
 LONGEST = {"class": 80, "data": 40, "indices": 40, "noise": 440}  # steps of a trial
 ENOUGH = 0.15, 0.95  # class removal: JS to p̃ and a_r about as retrained models have them end the search
 
@@ -16,22 +20,29 @@ Rates = tuple[float, float, float]  # (lr_RA, lr_UE, τ)
 FIRST: dict[str, Rates] = {
     "class": (3e-3, 1e-3, 15.0),
     "data": (1e-3, 3e-4, 7.0),
-    "noise": (2.4e-3, 1.2e-3, 7.0),
+    "noise": (4.8e-3, 2.4e-3, 15.0),
 }
 # after a first trial that D_r bore well; and after one that cost D_r much, or was there within a few steps
 BOLDER: dict[str, tuple[Rates, ...]] = {
-    "class": ((6e-3, 2e-3, 15.0), (6e-3, 1e-3, 15.0), (1e-2, 1e-4, 30.0), (6e-3, 1e-3, 30.0)),
+    "class": ((1e-2, 1e-4, 30.0), (6e-3, 1e-3, 15.0)),
     "data": ((3e-3, 1e-3, 7.0), (9e-3, 3e-3, 7.0)),
-    "noise": ((4.8e-3, 2.4e-3, 15.0),),
+    "noise": (),
 }
 GENTLER: dict[str, tuple[Rates, ...]] = {
-    "class": ((1e-3, 2e-4, 10.0), (3e-3, 3e-4, 10.0)),
+    "class": ((1e-3, 2e-4, 10.0),),
     "data": ((3e-4, 1e-4, 5.0), (1e-4, 3e-5, 5.0)),
-    "noise": ((8e-4, 4e-4, 7.0), (3e-4, 3e-4, 7.0)),
+    "noise": ((2.4e-3, 1.2e-3, 7.0), (8e-4, 4e-4, 7.0), (3e-4, 3e-4, 7.0)),
 }
+# class removal, after the gentler trial: where it cost D_r much still, and where it left D_f its answers
+GENTLEST: Rates = (3e-4, 6e-5, 10.0)
+# class removal, where the first trial left D_f its answers to the end
+FIRMER: tuple[Rates, ...] = ((3e-3, 3e-4, 10.0), (6e-3, 1e-3, 10.0))
+BETWEEN: Rates = (2e-3, 5e-4, 12.0)
 FIRST["indices"] = FIRST["data"]
 BOLDER["indices"] = BOLDER["data"]
 GENTLER["indices"] = GENTLER["data"]
+TRUSTED = 16  # steps: a trial that lost D_r by then hardly recovers
+OVER = 0.05  # of D_f: with fewer answers to forget left, more forgetting is not what a trial lacks
 QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
 BORNE = {"class": 0.97, "data": 0.97, "indices": 0.97, "noise": 0.95}  # a_r of the best reading
 
@@ -46,6 +57,18 @@ class Trial:
     score: float | None  # of ``best``; lower is better
     reason: str  # why it stopped, in one sentence
     seconds: float = field(default=0.0, compare=False)
+    # weights at the best reading (at the last one where none met the aim), on the CPU, to draw the trial on a map; None: it diverged
+    model_state: dict[str, Tensor] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def shown(self) -> Signals | None:
+        """The best reading, or else the one nearest to the aim, which ``model_state`` belongs to; None: the trial has none."""
+        return next((s for s in self.signals if s.step == self.config.steps), None)
+
+    @property
+    def length(self) -> int:
+        """Number of steps that the trial took up to its last reading."""
+        return self.signals[-1].step if self.signals else 0
 
 
 @dataclass(frozen=True)
@@ -72,25 +95,77 @@ def was_borne(task: str, trial: Trial) -> bool:
     return trial.best.remain_agreement >= BORNE[task] and trial.best.step >= QUICK
 
 
-def is_enough(best: Signals | None) -> bool:
-    """Return whether a best reading of class removal is about as retrained models have it, so that no other trial is needed."""
+def is_due(task: str, number: int, signals: Sequence[Signals]) -> bool:
+    """Return whether a reading is due after ``number`` steps of a trial that has read ``signals``; those far from the aim are spared."""
+    far = task == "class" and bool(signals) and signals[-1].forget_agreement > FAR
+    early = task == "noise" and number < SLOW
+    since = number - (signals[-1].step if signals else 0)
+    return since >= CADENCE[task] * (2 if far or early else 1)
+
+
+def following(task: str, trials: Sequence[Trial]) -> Rates | None:
+    """Return the rates to try after ``trials``, at least one; None when there are no more."""
+    first = trials[0]
+    bold = was_borne(task, first)
+    stubborn = task == "class" and first.best is None and bool(first.signals)
+    stubborn = stubborn and not is_too_bold(task, first.signals, ENOUGH[1])
+    listed = FIRMER if stubborn else (BOLDER if bold else GENTLER)[task]
+    if len(trials) <= len(listed):
+        return listed[len(trials) - 1]
+    if task != "class" or bold or stubborn or len(trials) > 2:
+        return None
+    last = trials[-1].shown
+    if last is None:
+        return None
+    if last.forget_agreement > OVER:
+        return BETWEEN
+    return GENTLEST if last.remain_agreement < ENOUGH[1] else None
+
+
+def is_too_bold(task: str, signals: Sequence[Signals], kept: float) -> bool:
+    """Return whether a trial has lost D_r, from which such rates hardly recover; in class removal, after D_f is forgotten.
+
+    ``kept``: the share of D_r that must keep the original's answer.
+    """
+    if task not in ("class", "noise") or not signals or signals[-1].step < TRUSTED or len(signals) < 3:
+        return False
+    if task == "class" and signals[-1].forget_agreement > OVER:
+        return False
+    return all(s.remain_agreement < kept for s in signals[-3:])
+
+
+def is_enough(task: str, best: Signals | None) -> bool:
+    """Return whether no trial is needed after one with this best reading.
+
+    In class removal it is about as retrained models have it. With noisy labels D_r bore it well, and gentler rates repair less.
+    """
+    if best is None or task not in ("class", "noise"):
+        return False
     most, least = ENOUGH
-    return (
-        best is not None
-        and best.distance is not None
-        and best.distance <= most
-        and best.remain_agreement >= least
-    )
+    if task == "noise":
+        return best.remain_agreement >= BORNE["noise"]
+    return best.distance is not None and best.distance <= most and best.remain_agreement >= least
+
+
+def kept_at_best(trial: Trial) -> float:
+    """Return the share of D_r that kept the original's answer at the reading that ``trial`` would stop at; -1 where it diverged."""
+    return -1.0 if trial.shown is None else trial.shown.remain_agreement
+
+
+def nearest(task: str, signals: Sequence[Signals]) -> Signals:
+    """Return the reading nearest to the aim, of a trial in which none met it: in class removal by both shares, else the last."""
+    return min(signals, key=_distance_to_aim) if task == "class" else signals[-1]
+
+
+def _distance_to_aim(s: Signals) -> float:
+    return s.forget_agreement + 2 * (1 - s.remain_agreement)
 
 
 def rank(task: str, trial: Trial) -> tuple[float, float]:
     """Return a key that sorts trials: those that met the aim by score, then the others by how far they are from it."""
     if trial.score is not None:
         return (0.0, trial.score)
-    if not trial.signals:
-        return (2.0, 0.0)
-    last = trial.signals[-1]
-    return (1.0, last.forget_agreement + 2 * (1 - last.remain_agreement))
+    return (2.0, 0.0) if trial.shown is None else (1.0, _distance_to_aim(trial.shown))
 
 
 def describe(trials: Sequence[Trial], chosen: int) -> str:

@@ -1,7 +1,7 @@
 """Trained models that users upload: an architecture, the layer of the representation, and a safetensors file.
 
 ``check`` reads and measures a model, ``keep`` stores it under ``$LAF_HOME/own-models``, and
-``load_own_model`` returns it as a Net. No pickle is ever read.
+``load_uploaded_model`` returns it as a Net. No pickle is ever read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from core.models.uploads.store import (
     model_info,
     remove_model,
     require_fit,
+    require_original,
     share_model,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "model_info",
     "remove_model",
     "require_fit",
+    "require_original",
     "share_model",
 ]

@@ -16,8 +16,8 @@ from core.data.uploads.names import NAME, clean_text
 from core.errors import RequestError
 from core.models.base import Net, outputs
 from core.models.registry import NETS
-from core.models.upload_weights import assemble, read, read_header
-from core.models.upload_weights import require_fit as require_weights
+from core.models.uploads.weights import assemble, read, read_header
+from core.models.uploads.weights import require_fit as require_weights
 from core.runtime import seeding
 
 BUDGET_S = 10.0  # to measure the accuracy, for each of the training and the test set

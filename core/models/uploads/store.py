@@ -12,13 +12,15 @@ from core.config import TrainConfig
 from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import DataError, RequestError, StoreError
+from core.models import own_modules
 from core.models.base import Net, Provenance
-from core.models.upload_weights import assemble
 from core.models.uploads.checking import Accuracy, ModelInfo, UploadedModel
+from core.models.uploads.weights import assemble
 from core.runtime.ownership import LOCK, Claims
 from core.runtime.storage import home, load_state, save_state, write_bytes
 
 _KEY = re.compile(r"[0-9a-f]{16}")
+WRAPPED = "module-"  # begins the key of a model that ``core.wrap`` made
 
 
 def keep(model: UploadedModel, token: str | None = None) -> str:
@@ -95,11 +97,21 @@ def share_model(key: str, shared: bool, token: str) -> None:
         _write_claims(key, _changeable(key, token).changed(token, shared=shared))
 
 
+def require_original(key: str, dataset: Dataset, split: Split) -> None:
+    """Raise RequestError unless ``key`` is an uploaded model, or one wrapped in this process, that ``split`` can have as original."""
+    if key.startswith(WRAPPED):
+        own_modules.require_fit(key, dataset, split)
+    else:
+        require_fit(model_info(key), dataset, split)
+
+
 def load_uploaded_model(key: str, dataset: Dataset) -> Net:
-    """Return the kept model in eval mode, for use on ``dataset``.
+    """Return the kept model in eval mode, or a copy of a wrapped one, for use on ``dataset``.
 
     Raises as ``model_info`` and ``require_fit`` do.
     """
+    if key.startswith(WRAPPED):
+        return own_modules.wrapped(key, dataset)
     about = require_fit(model_info(key), dataset)
     kept = load_state(_path(key))
     return _original(assemble(about.net, kept["weights"], dataset, about.title), about.net, key, dataset)

@@ -11,9 +11,11 @@ import torch
 from core.data.split import Split
 from core.errors import IllegalMoveError, LabError, RequestError
 from core.methods.base import Unlearner, reason_against_change
+from core.methods.registry import as_unlearner
 from core.methods.step import Stage, Step
-from core.models.base import Net
+from core.models.base import Net, require_classifier
 from core.runs.history import RunHistory
+from core.runtime.bounds import require_config
 from core.runtime.progress import Progress
 from core.training.supervised import copy_of
 
@@ -26,14 +28,27 @@ class MethodStepper:
     The model is copied, never changed. Labels reach a method only if it says that it needs them.
     """
 
-    def __init__(self, unlearner: Unlearner, model: Net, split: Split, seed: int) -> None:
+    def __init__(self, unlearner: Unlearner | str, model: Net, split: Split, seed: int) -> None:
+        """Configure ``unlearner``, a method or the name of one.
+
+        Raises RequestError for an unknown name, and for a method or a model that lacks a part of its protocol.
+        """
+        self.unlearner = unlearner = as_unlearner(unlearner)
+        require_classifier(model, split.dataset.shape, len(split.dataset.classes))
+        self.require_config(unlearner.config)
         unlearner.configure(model, split)
-        self.unlearner = unlearner
+        self.logs = True  # False: the caller gets what the method raised, so that it need not be logged
         self.model = model  # the original
         self.split = split  # with labels
         self.seed = seed
         self.state: Any = None  # None until ``begin``
         self._visible = split if unlearner.needs_labels else split.unlabelled()
+
+    def require_config(self, config: Any) -> None:
+        """Raise ConfigError for settings of another type than the method's; None passes, and every type if it names none."""
+        kind = getattr(self.unlearner, "Config", None)
+        if config is not None and isinstance(kind, type):
+            require_config(config, kind, self.unlearner.title)
 
     def begin(self) -> None:
         """Make the first state, unless there is one."""
@@ -90,6 +105,7 @@ class MethodStepper:
 
     def require_change(self, before: Any, now: Any, steps: int) -> None:
         """Raise RequestError where the method cannot go on after ``steps`` steps with the settings ``now``."""
+        self.require_config(now)
         why = reason_against_change(self.unlearner, before, now)
         if why is not None:
             raise RequestError(why)
@@ -100,7 +116,7 @@ class MethodStepper:
             )
 
     def explain(self, error: Exception) -> LabError:
-        """Return what a method or a measurement raised as one sentence; an unforeseen error is logged."""
+        """Return what a method or a measurement raised as one sentence, with an unforeseen error as its cause, which is logged."""
         if isinstance(error, LabError):
             return error
         title = self.unlearner.title
@@ -108,5 +124,8 @@ class MethodStepper:
             return LabError(
                 f"{title} ran out of memory; choose a smaller batch size or device memory that suffices"
             )
-        log.error("a run failed", exc_info=error)
-        return LabError(f"{title} failed: {type(error).__name__}: {error}".splitlines()[0])
+        if self.logs:
+            log.error("a run failed", exc_info=error)
+        found = LabError(f"{title} failed: {type(error).__name__}: {error}".splitlines()[0])
+        found.__cause__ = error
+        return found

@@ -110,7 +110,8 @@ class Recorder:
             self.folder.write_steps(run.steps)
             self.folder.drop_frames(len(run.frames))
             self.folder.model.unlink(missing_ok=True)
-            self.about.pop("report", None)  # it is of the model at the former end
+            for of_the_former_end in ("report", "verdict"):
+                self.about.pop(of_the_former_end, None)
             self._write_about(run)
 
         self._try(write)
@@ -233,8 +234,9 @@ def record(
     name: str = "",
     parent: str | None = None,
     step: int | None = None,
+    automatic: dict[str, Any] | None = None,
 ) -> Recorder:
-    """Keep ``run`` from now on; ``token`` is of the browser that made it. A fork gives its ``parent`` and ``step``."""
+    """Keep ``run`` from now on; ``token``: of its browser; ``parent``, ``step``: of a fork; ``automatic``: record of the settings."""
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     about = {
@@ -247,6 +249,7 @@ def record(
         "parent_step": step,
         "exports": [],
         "setup": setup_dict(setup),
+        "automatic": automatic,
         **_origin(run),
     }
     recorder = Recorder(RunFolder(runs_home() / run_id), about)

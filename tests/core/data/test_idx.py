@@ -174,3 +174,51 @@ def test_the_real_mnist_has_its_published_counts(tmp_path, no_network):
         5949,
     ]
     assert (len(mnist.train), len(mnist.test)) == (60_000, 10_000)
+
+
+# where the files may lie
+
+
+PLACES = ["MNIST/raw", "MNIST", "mnist", "mnist/raw", "raw", ""]
+
+
+@pytest.mark.parametrize("download", [False, True])
+@pytest.mark.parametrize("place", PLACES)
+def test_the_named_folder_may_be_the_files_own_or_hold_it(tmp_path, no_network, place, download):
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    for name, data in mnist_files().items():
+        (tmp_path / place / name).write_bytes(data)
+    before = sorted(tmp_path.rglob("*"))
+    assert len(load("mnist", data_dir=tmp_path, download=download).train) == 30
+    assert len(load("mnist", data_dir=tmp_path / place, download=download).train) == 30
+    assert sorted(tmp_path.rglob("*")) == before, "a folder is only read"
+
+
+@pytest.mark.parametrize("place", ["FashionMNIST/raw", "fashion-mnist", "FashionMNIST"])
+def test_fashion_mnists_files_are_not_taken_for_mnists(tmp_path, no_network, place):
+    (tmp_path / place).mkdir(parents=True)
+    for name, data in mnist_files().items():
+        (tmp_path / place / name).write_bytes(data)
+    for folder in (tmp_path, tmp_path / place):
+        assert load("fashion_mnist", data_dir=folder, download=False).title == "Fashion-MNIST"
+        with pytest.raises(DataError, match="MNIST is not complete in"):
+            load("mnist", data_dir=folder, download=False)
+
+
+def test_names_with_a_dot_are_the_same_files(tmp_path, no_network):
+    for name, data in mnist_files().items():
+        (tmp_path / name.replace("-idx", ".idx")).write_bytes(data)
+    assert len(load("mnist", data_dir=tmp_path).test) == 20
+
+
+@pytest.mark.parametrize("files", [0, 3])
+@pytest.mark.parametrize("download", [False, True])
+def test_missing_files_are_told_in_one_sentence_and_no_folder_is_made(tmp_path, no_network, files, download):
+    for name, data in list(mnist_files().items())[:files]:
+        (tmp_path / name).write_bytes(data)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError) as caught:
+        load("mnist", data_dir=tmp_path, download=download)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before

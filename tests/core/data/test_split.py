@@ -187,3 +187,91 @@ def test_ids_that_cannot_be_forgotten_are_named(digits, ids, words):
     with pytest.raises(RequestError) as caught:
         forget_indices(digits, ids(digits) if callable(ids) else ids)
     assert all(word in str(caught.value) for word in words)
+
+
+# ids and masks, in every form a caller may hold them
+
+
+FORMS = {
+    "torch": torch.tensor,
+    "NumPy": np.array,
+    "a list": list,
+    "a tuple": tuple,
+    "NumPy scalars": lambda values: list(np.array(values)),
+    "torch scalars": lambda values: list(torch.tensor(values)),
+    "a generator": iter,
+}
+
+
+@settings(max_examples=30)
+@given(data=st.data(), form=st.sampled_from(sorted(FORMS)))
+def test_a_mask_forgets_the_images_where_it_is_true_in_every_form(data, form, toy_split):
+    dataset = toy_split.dataset
+    mask = data.draw(st.lists(st.booleans(), min_size=len(dataset.train), max_size=len(dataset.train)))
+    if not any(mask) or all(mask):
+        return
+    wanted = {i for i, chosen in zip(dataset.train.ids.tolist(), mask, strict=True) if chosen}
+    assert set(forget_indices(dataset, FORMS[form](mask)).forget.ids.tolist()) == wanted
+
+
+@settings(max_examples=30)
+@given(data=st.data(), form=st.sampled_from(sorted(FORMS)))
+def test_ids_are_read_alike_in_every_form(data, form, toy_split):
+    dataset = toy_split.dataset
+    ids = data.draw(st.lists(st.sampled_from(dataset.train.ids.tolist()), min_size=1, max_size=50))
+    split = forget_indices(dataset, FORMS[form](ids))
+    assert split.forget.ids.tolist() == sorted(set(ids))
+    assert split.request.ids == tuple(sorted(set(ids)))
+
+
+def test_a_mask_of_a_class_forgets_that_class(digits):
+    assert torch.equal(
+        forget_indices(digits, digits.train.y == 0).forget_rows, forget_classes(digits, [0]).forget_rows
+    )
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=100)
+@given(ids=ANYTHING)
+def test_whatever_is_given_as_ids_gives_a_split_or_one_sentence(ids, toy_split):
+    told = None
+    try:
+        split = forget_indices(toy_split.dataset, ids)
+    except RequestError as error:
+        told = str(error)
+    assert 0 < len(split.forget_rows) < len(split.train) if told is None else "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ([True, False], "a mask needs one value for each of the 160 training images of Toy, got 2"),
+        ([True] * 159 + [3], "ids must be whole numbers, or all of them true or false, got True"),
+        ([1.5], "ids must be whole numbers, or all of them true or false, got 1.5"),
+        ("12", "ids must be whole numbers, got the text '12'"),
+        (torch.zeros(160, 2, dtype=torch.bool), "ids must be whole numbers"),
+        (7, None),
+        (object, "ids must be a list of whole numbers or a mask"),
+        ([False] * 160, "no image is chosen"),
+        ([True] * 160, "all 160 images are chosen"),
+    ],
+    ids=str,
+)
+def test_a_mask_or_ids_that_cannot_be_used_are_told(ids, words, toy_split):
+    if words is None:
+        ids, words = object(), "ids must be a list of whole numbers or a mask"
+    with pytest.raises(RequestError, match=words.replace("(", r"\(")):
+        forget_indices(toy_split.dataset, ids)
+
+
+def test_data_and_splits_show_themselves_on_one_line(toy_split):
+    dataset = toy_split.dataset
+    assert repr(dataset) == "Dataset: Toy, 160 training and 80 test images of 1x8x8, 4 classes"
+    assert repr(toy_split) == "Split: Toy, forget class b: 40 of 160 training images, 80 test images"
+    assert repr(dataset.train) == "LabelledImages: 160 of 1x8x8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -10,7 +11,12 @@ import torch
 
 from core import forget_classes
 from core.data.images import Dataset, LabelledImages
-from core.experiments.automatic_run import AutomaticRecord, find_settings, train_original
+from core.experiments.automatic_run import (
+    AutomaticRecord,
+    find_settings,
+    settings_search,
+    train_original,
+)
 
 
 def squares(count: int, seed: int) -> LabelledImages:
@@ -58,3 +64,19 @@ def test_the_record_is_json_with_every_trial(split, trained):
     assert values["config"]["steps"] == found.config.steps
     assert values["training"]["config"]["epochs"] == recipe.config.epochs
     assert found.reason in record.describe()
+
+
+def test_a_search_in_slices_ends_one_at_each_reading_and_finds_the_same(split, trained):
+    model, _ = trained
+    work, told = settings_search(split, model, seed=0), []
+    while True:
+        try:
+            told.append(next(work))
+        except StopIteration as end:
+            found = end.value
+            break
+    assert found == find_settings(split, model, seed=0)
+    readings = [len(trial.signals) for trial in found.trials]
+    for number, count in enumerate(readings):
+        assert sum(progress.done == number for progress in told) >= count
+    assert all(a.seconds <= b.seconds for a, b in itertools.pairwise(told))

@@ -141,3 +141,48 @@ def test_the_documented_plug_in_works(plug_ins, toy_split, toy_model):
     assert run.total_steps == len(run.steps) > 1
     assert not toys.same(run.result.state_dict(), toy_model.state_dict())
     assert {s.stage for s in run.steps} == {"unlearn"}
+
+
+def test_a_broken_plug_in_is_told_once(plug_ins, caplog):
+    plug_ins("raise OSError('no licence')", half="fakeplug:Half")
+    with pytest.raises(RequestError, match="'half' was not loaded: OSError: no licence"):
+        method("half")
+    assert caplog.records == [], "the error says it"
+    METHODS._plug_ins, METHODS.broken = None, {}
+    assert list(METHODS) == list(METHODS) == NAMES
+    assert [r.getMessage() for r in caplog.records] == [
+        "the method half of fakeplug:Half was not loaded: OSError: no licence"
+    ]
+
+
+INCOMPLETE = {
+    "no update": (
+        GOOD.replace("def update", "def upgrade"),
+        "Half is not a method of unlearning: it lacks update",
+    ),
+    "no config": (GOOD.replace(", Config =", ", Settings ="), "it lacks Config"),
+    "no name": (GOOD.replace("name, title,", "nom, title,"), "it lacks name"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), INCOMPLETE.values(), ids=INCOMPLETE)
+def test_a_function_that_a_plug_in_lacks_is_named(text, words, plug_ins, toy_split, toy_model):
+    plug_ins(text, half="fakeplug:Half")
+    assert list(METHODS) == NAMES
+    assert words in METHODS.broken["half"]
+    import fakeplug
+
+    with pytest.raises(RequestError, match=words):
+        Run(fakeplug.Half(), toy_model, toy_split)
+
+
+def test_an_unknown_name_is_the_labs_error_and_a_key_error(plug_ins):
+    for ask in (lambda: METHODS["lav"], lambda: method("lav")):
+        with pytest.raises(
+            RequestError, match=r"^unknown method 'lav'; there are: nothing, retrain, "
+        ) as caught:
+            ask()
+        assert isinstance(caught.value, KeyError)
+    assert METHODS.get("lav") is None
+    assert "lav" not in METHODS
+    assert 42 not in METHODS

@@ -20,8 +20,8 @@ from core.errors import DataError, RequestError
 from core.experiments.session.experiment import Experiment
 from core.models.registry import build
 from core.models.torchvision_net import layers
-from core.models.upload_weights import read
 from core.models.uploads import check, keep, kept_models, load_uploaded_model, remove_model
+from core.models.uploads.weights import read
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.cli.main import main

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import EvalConfig
-from core.errors import CancelledError, DataError, IllegalMoveError
+from core.config import EvalConfig, LAFConfig
+from core.errors import CancelledError, DataError, IllegalMoveError, LabError, RequestError
 from core.methods import LAF, METHODS
 from core.methods.laf import laf as laf_module
 from core.runs.observer import Observer
@@ -268,7 +268,9 @@ def test_saved_and_continued_in_a_fresh_process_it_makes_the_same_records(
 ):
     run.play()
     while run.tick() and not (
-        0 < run._state.vae.number < run._state.vae.total if moment == "mid-VAE" else len(run.steps) == 7
+        0 < run.stepper.state.vae.number < run.stepper.state.vae.total
+        if moment == "mid-VAE"
+        else len(run.steps) == 7
     ):
         pass
     assert len(run.steps) == (0 if moment == "mid-VAE" else 7)
@@ -376,3 +378,79 @@ def test_frames_hold_positions_where_there_is_a_map(toy_split, toy_model):
     frame = observer.look(toy_model)
     assert frame.positions.shape == (160, 2)
     assert frame.off_map.shape == (160,)
+
+
+# what a notebook gives
+
+
+@pytest.mark.parametrize("name", ["laf", "retrain", "finetune"])
+def test_a_method_may_be_named(name, toy_split, toy_model, monkeypatch):
+    monkeypatch.setattr("core.config.LAFConfig.preset", classmethod(lambda *a: toys.QUICK))
+    run = Run(name, toy_model, toy_split)
+    assert run.unlearner.name == name
+    assert repr(run).startswith(f"Run: {run.unlearner.title} on Toy, class b, seed 0: ready, 0 of ")
+    assert "\n" not in repr(run)
+
+
+WRONG_METHODS = {
+    "a name": (lambda: "lav", "unknown method 'lav'; there are: nothing, retrain"),
+    "a class": (lambda: LAF, r"a run takes an object, not the class LAF; write LAF\(\)"),
+    "nothing": (lambda: None, "an object of NoneType is not a method of unlearning: it lacks name, title"),
+    "a dict": (
+        lambda: LAF({"epochs": 3}),
+        r"LAF takes a LAFConfig, got a dict; write LAFConfig\(\*\*settings\)",
+    ),
+    "another config": (
+        lambda: LAF(toys.TRAIN),
+        r"LAF takes a LAFConfig, got a TrainConfig; write LAFConfig\(",
+    ),
+    "a config's class": (lambda: LAF(LAFConfig), "LAF takes a LAFConfig, got the class LAFConfig"),
+    "of a baseline": (lambda: METHODS["scrub"](toys.QUICK), "SCRUB takes a ScrubConfig, got a LAFConfig"),
+    "of retraining": (lambda: METHODS["retrain"]({}), "takes a TrainConfig, got a dict"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), WRONG_METHODS.values(), ids=WRONG_METHODS)
+def test_a_wrong_method_or_config_is_told_in_one_sentence(make, words, toy_split, toy_model):
+    with pytest.raises(RequestError, match=words) as caught:
+        Run(make(), toy_model, toy_split)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_settings_of_a_run_must_be_of_its_methods_type(run):
+    with pytest.raises(RequestError, match="LAF takes a LAFConfig, got a dict"):
+        run.change({"epochs": 3})
+
+
+def test_finish_reports_each_slice_and_keeps_a_report_that_was_set_before(toy_split, toy_model):
+    told, before = [], []
+    run = Run(LAF(toys.QUICK), toy_model, toy_split)
+    finish(run, progress=told.append)
+    assert {p.stage for p in told} == {"vae", "vae_f", "unlearn"}
+    assert [p.done for p in told if p.stage == "unlearn"] == list(range(1, len(run.steps) + 1))
+    other = Run(LAF(toys.QUICK), toy_model, toy_split)
+    other.on_progress = before.append
+    finish(other)
+    assert len(before) == len(told)
+
+
+def test_a_failing_run_raises_with_its_cause_and_logs_no_traceback(run, monkeypatch, caplog):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(run.unlearner, "step", broken, raising=False)
+    with pytest.raises(LabError, match="LAF failed: ZeroDivisionError: by nought") as caught:
+        finish(run)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert caplog.records == []
+
+
+def test_a_run_that_fails_in_a_worker_logs_the_traceback_once(run, monkeypatch, caplog):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(run.unlearner, "step", broken, raising=False)
+    run.play()
+    while run.tick():
+        pass
+    assert [r.exc_info[0] for r in caplog.records] == [ZeroDivisionError]

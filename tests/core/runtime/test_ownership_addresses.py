@@ -104,7 +104,7 @@ def test_a_new_cookie_is_no_new_allowance(kinds, monkeypatch):
     limits.check_dataset()
     kinds["dataset"].make(MARK, A)
     kinds["model"].make(MARK, A)
-    for check, words in ((limits.check_dataset, "at most 1 imported"), (limits.check_model, "at most 1 own")):
+    for check, words in ((limits.check_dataset, "at most 1 uploaded"), (limits.check_model, "at most 1 own")):
         with pytest.raises(RequestError, match=words):
             check()
     (home() / "runs").mkdir(exist_ok=True)
@@ -122,7 +122,7 @@ def test_the_page_keeps_no_dataset_beyond_the_total_whoever_asks(kinds):
     lab = a_lab(B, datasets=1)
     try:
         for seed in (0, 1):  # the same images as A's, and others
-            assert "at most 1 imported datasets" in dataset_upload._open(lab, proposal("mine", seed), "mine")
+            assert "at most 1 uploaded datasets" in dataset_upload._open(lab, proposal("mine", seed), "mine")
         assert store.kept(B) == []
     finally:
         lab.close()

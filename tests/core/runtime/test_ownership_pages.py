@@ -94,5 +94,5 @@ def test_a_named_folder_is_read_and_never_written(tmp_path, monkeypatch):
             (flat / name).write_bytes(data)
         assert len(load("mnist", data_dir=flat, download=False).train) == 30
         assert sorted(os.listdir(flat)) == sorted(mnist_files())
-    with pytest.raises(LabError, match="Fashion-MNIST is missing or incomplete"):
+    with pytest.raises(LabError, match="Fashion-MNIST is not complete"):
         load("fashion_mnist", data_dir=tmp_path / "MNIST" / "raw", download=False)

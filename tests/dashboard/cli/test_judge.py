@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.models.registry import build
-from core.models.upload_weights import read
+from core.models.uploads.weights import read
 from dashboard.cli.main import main
 
 

@@ -439,7 +439,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             registry,
-            "_imported",
+            "_uploaded",
             lambda name: (
                 str(name)
                 if str(name) in registry.DATASETS or str(name).startswith("own-")

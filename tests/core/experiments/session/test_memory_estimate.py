@@ -23,6 +23,7 @@ from core.experiments.session.memory_estimate import (
 from core.models.registry import build
 from core.models.vae import VAE
 from core.runs.setup import Setup
+from core.training.recipe import plan
 from dashboard.cli.main import main
 
 PROGRAM = """
@@ -127,6 +128,18 @@ def test_more_is_estimated_where_more_is_asked_for(class_split, change, part):
     a, b = (estimate(Setup(), class_split, c) for c in (config, change(config)))
     assert b.parts[part] > 1.5 * a.parts[part]
     assert b.total_mb > a.total_mb
+
+
+def test_automatic_settings_count_the_trials_models_and_the_net_that_their_recipe_plans(class_split):
+    config, weights = LAFConfig.preset("digits", "class"), net_size("digits-cnn", (1, 8, 8), 10).weights
+    preset, found = (estimate(Setup(settings=s), class_split, config) for s in ("preset", "automatic"))
+    trials = found.parts["networks"] - preset.parts["networks"]
+    assert trials == memory_estimate.MOST_TRIALS * 4 * weights
+    large = replace(class_split.dataset.train, x=class_split.dataset.train.x.repeat(1, 1, 3, 3))
+    data = replace(class_split.dataset, train=large, family="own-small")
+    assert plan(data)[0].net == "cnn"
+    planned = estimate(Setup(settings="automatic"), replace(class_split, dataset=data), config)
+    assert planned.parts["networks"] > found.parts["networks"]
 
 
 def test_the_sentence_names_the_largest_part_and_what_to_do():

@@ -42,4 +42,14 @@ def test_the_command_runs_shows_and_exports(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("temperature,seed,role,state")
+    assert main(["study", "show", "small"]) == 0
+    assert "±" not in capsys.readouterr().out, "one seed has no deviation"
+    for form, begins in (
+        ("markdown", "| temperature | Train_r, % |"),
+        ("latex", "% Seed 0; accuracies in %."),
+    ):
+        assert main(["study", "export", "small", "--format", form, "--out", "-"]) == 0
+        assert capsys.readouterr().out.startswith(begins)
+    assert main(["study", "export", "small", "--format", "latex", "--by", "beauty", "--out", "-"]) == 2
+    assert "unknown figure 'beauty'; there are: average_gap" in capsys.readouterr().err
     assert main(["study", "show", "nothing-of-that-name"]) == 2

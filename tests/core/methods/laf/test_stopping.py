@@ -57,7 +57,7 @@ def test_the_first_steps_are_not_trusted():
     early = replace(GONE, step=2)
     decision = decide("class", [early])
     assert decision.best is None
-    assert decision.reason == "the first 6 steps are not trusted"
+    assert decision.reason == "the first 8 steps are not trusted"
 
 
 def test_of_two_readings_alike_the_earlier_one_is_the_best():
@@ -88,7 +88,7 @@ def test_data_removal_without_unseen_images_never_stops():
 
 
 def test_noisy_labels_stop_where_neighbours_agree_most():
-    shares = [0.5, 0.8, 0.95, *[0.9] * 6]
+    shares = [0.5, 0.8, 0.95, *[0.9] * 12]
     history = steps(*[replace(START, neighbours=v) for v in shares])
     assert not decide("noise", history[:-1]).stop
     decision = decide("noise", history)

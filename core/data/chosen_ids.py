@@ -1,0 +1,52 @@
+"""The ids of training images that a caller names, as ids or as a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from core.data.images import Dataset
+from core.errors import RequestError
+from core.runtime.bounds import quote_value
+
+
+def chosen_ids(ids: Any, dataset: Dataset) -> list[int]:
+    """Return the ids (whole numbers) of training images, rising and without repeats, that ``ids`` names as ids or as a mask.
+
+    Raises RequestError for values that are neither, or for a mask that has not one value for each training image.
+    """
+    if isinstance(ids, (str, bytes)):
+        raise RequestError(
+            f"ids must be whole numbers, got the text {quote_value(ids)}; give a list of numbers or a mask"
+        )
+    try:
+        values = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    except TypeError as error:
+        raise RequestError(
+            f"ids must be a list of whole numbers or a mask, got {quote_value(ids)}"
+        ) from error
+    values = [
+        v.item() if getattr(v, "ndim", None) == 0 else v
+        for v in (values if isinstance(values, list) else [values])
+    ]
+    count = len(dataset.train)
+    if values and all(isinstance(v, bool) for v in values):
+        if len(values) != count:
+            raise RequestError(
+                f"a mask needs one value for each of the {count:,} training images of {dataset.title}, got {len(values):,}"
+            )
+        return sorted(dataset.train.ids[torch.tensor(values)].tolist())
+    wrong = [v for v in values if isinstance(v, bool) or not _is_whole(v)]
+    if wrong:
+        raise RequestError(
+            f"ids must be whole numbers, or all of them true or false, got {quote_value(wrong[0])}"
+        )
+    return sorted({int(v) for v in values})
+
+
+def _is_whole(value: Any) -> bool:
+    """Return whether ``value`` is a whole number that an id can be, also as a float such as 3.0."""
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) < 2**53
+    return isinstance(value, int) and -(2**63) <= value < 2**63
