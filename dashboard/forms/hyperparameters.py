@@ -21,7 +21,7 @@ from dashboard.presentation.text.hyperparameters import (
     value_text,
     with_values,
 )
-from dashboard.session import lab as state
+from dashboard.session import tab_state
 from dashboard.session.lab import Lab
 
 COLUMNS = 4
@@ -45,7 +45,7 @@ def popover(lab: Lab) -> None:
         else "Hyperparameters of the method; still those of the preset"
     )
     # a new key closes the popover for another run and after a change was applied
-    key = f"knobs-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}"
+    key = f"knobs-{lab.token}-{e.life}-{e.forks}-{tab_state.recall('knobs', 0)}"
     box, wanted = lazy_popover(label, help=what, width="stretch", key=key)
     if wanted:
         with box, st.container(key="knobs"):
@@ -65,7 +65,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
     assert current is not None
     run = e.driven
     running, over = e.phase is Phase.RUNNING, run.phase.over
-    with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}", border=False):
+    with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{tab_state.recall('knobs', 0)}", border=False):
         top = st.container()  # the buttons stay in sight above a long list
         values: dict[str, Any] = {}
         for when in (NEXT_STEP, NEXT_RUN):
@@ -102,7 +102,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
         _do(lambda: e.begin_with(with_values(now, values)))
     elif preset_again:
         _do(lambda: e.begin_with(None))
-    problem = state.recall_and_forget("knobs-problem")
+    problem = tab_state.recall_and_forget("knobs-problem")
     if problem:
         top.error(problem)
 
@@ -112,9 +112,9 @@ def _do(action: Any) -> None:
     try:
         action()
     except LabError as error:
-        state.remember("knobs-problem", str(error))
+        tab_state.remember("knobs-problem", str(error))
         return
-    state.remember("knobs", state.recall("knobs", 0) + 1)
+    tab_state.remember("knobs", tab_state.recall("knobs", 0) + 1)
     st.rerun()
 
 
@@ -126,7 +126,7 @@ def _widget(parameter: Hyperparameter, preset: LAFConfig, now: LAFConfig, token:
         if current == preset_value
         else f"{parameter.label} · **preset {value_text(parameter, preset_value)}**"
     )
-    key = f"knob-{parameter.key}-{token}-{current}-{state.recall('knobs', 0)}"
+    key = f"knob-{parameter.key}-{token}-{current}-{tab_state.recall('knobs', 0)}"
     if parameter.choices is not None:
         options = list(parameter.choices)
         value: Any = st.selectbox(

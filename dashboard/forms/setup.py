@@ -12,7 +12,7 @@ from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
 from dashboard.forms.lazy_popover import lazy_popover
-from dashboard.session import lab as state
+from dashboard.session import tab_state
 from dashboard.session.lab import Lab
 
 PLANTED = "planted"
@@ -29,34 +29,28 @@ def setup_bar(lab: Lab) -> None:
     e = lab.experiment
     split = e.split
     source = dataset_upload.source_of(lab, e.setup.dataset)
-    data, forget, knobs, facts = st.columns([1.6, 3.2, 1, 6.1], gap="small")
-    with data:
-        box, wanted = lazy_popover(
+    what = "…"
+    if split is not None:
+        what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="setup-bar"):
+        data, data_wanted = lazy_popover(
             f"Data **{source.title}**",
-            width="stretch",
             help="Choose a dataset and a seed",
             key=f"data-{lab.token}-{dataset_upload.dialogs_opened()}",
         )
-    if wanted:
-        with box:
-            _form(lab)
-    with forget:
-        what = "…"
-        if split is not None:
-            what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
-        box, wanted = lazy_popover(
+        forget, forget_wanted = lazy_popover(
             f"Forget **{what}**",
-            width="stretch",
             help="Choose which images must be forgotten",
             key=f"forget-{lab.token}",
         )
-    if wanted:
-        with box:
-            _request(lab)
-    with knobs:
         hyperparameters.popover(lab)
-    with facts:
-        st.html(_facts(lab))
+        st.html(_facts(lab), width="stretch")
+    if data_wanted:
+        with data:
+            _form(lab)
+    if forget_wanted:
+        with forget:
+            _request(lab)
     dataset_upload.show(lab)
     model_upload.show(lab)
 
@@ -173,11 +167,11 @@ def _apply(lab: Lab, setup: Setup, *, usual: bool = False) -> None:
         problem = lab.change(setup, usual=usual)
     if problem is None:
         st.rerun()
-    state.remember("problem", problem)
+    tab_state.remember("problem", problem)
 
 
 def _problem() -> None:
-    problem = state.recall_and_forget("problem")
+    problem = tab_state.recall_and_forget("problem")
     if problem:
         st.error(problem)
 
@@ -187,8 +181,9 @@ def _facts(lab: Lab) -> str:
     e = lab.experiment
     parts: list[tuple[str, str]] = []
     method = methods_form.method_class(e.setup.method)
-    config = e.config if e.run is None else e.run.config
-    parts += [("Method", method.title), *methods_form.settings(e.setup.method, config)]
+    config = e.config if e.run is None else e.driven.config
+    name = method.title if e.fork_run is None else f"{method.title}, fork"
+    parts += [("Method", name), *methods_form.settings(e.setup.method, config)]
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):

@@ -126,7 +126,7 @@ def test_l_ue_alone_raises_an_alarm_with_its_name_its_step_and_what_to_try(serve
     play_to_end(page)
     alarm = page.tab.locator(".readouts .alarm")
     expect(alarm).to_have_attribute("data-name", "Collapse")
-    expect(alarm).to_contain_text(re.compile(r"Since step \d+\. Try: L_UE alone"))
+    expect(alarm).to_contain_text(re.compile(r"Began at step \d+: .* Try: L_UE alone"))
     mark = page.tab.locator(".marks .alarm").first
     began = int(mark.get_attribute("data-step"))
     scrub(page, began - 1)

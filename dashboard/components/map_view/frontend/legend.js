@@ -32,6 +32,15 @@ export function modeText(store) {
   return { short, floor, missing, long: `${long} On it an unmoved image has a ${floor}.` };
 }
 
+/** Return the middle of a name that lies beside the boxes instead of under them. */
+export function beside(boxes, x, y, width) {
+  for (const box of boxes) {
+    if (x + width / 2 < box.left || x - width / 2 > box.right || y + 10 < box.top || y - 10 > box.bottom) continue;
+    return box.left < 60 ? box.right + width / 2 + 4 : box.left - width / 2 - 4; // into the map, not out of it
+  }
+  return x;
+}
+
 export class Legend {
   /** @param {(what: string) => void} isolate toggles the isolated group */
   constructor(isolate) {
@@ -116,8 +125,10 @@ export class Legend {
 
 /** The names of the classes, where the original model has them. */
 export class Names {
-  constructor(isolate) {
+  /** @param {(what: string) => void} isolate toggles the isolated group @param {HTMLElement[]} controls over the map, which no name may lie under */
+  constructor(isolate, controls = []) {
     this.isolate = isolate;
+    this.controls = controls;
     this.element = h("div", { class: "names" });
     keepKeys(this.element, [" ", "Enter"]);
   }
@@ -139,14 +150,23 @@ export class Names {
     this.element.replaceChildren(...this.items.map(({ button }) => button));
   }
 
+  /** Return the boxes of the controls over the map, which must not cover a name. */
+  #boxes() {
+    return this.controls.filter((element) => element.offsetWidth).map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => ({
+      left: offsetLeft, top: offsetTop, right: offsetLeft + offsetWidth, bottom: offsetTop + offsetHeight,
+    }));
+  }
+
   /** Place the names over their classes; with `xy`, over the classes' current positions on a follow map. */
   place(camera, isolate, xy = null) {
     const taken = [];
+    if (!xy || !this.blocked) this.blocked = this.#boxes(); // not on a map that moves: it would cost a layout for each picture
     for (const item of this.items ?? []) {
       const at = xy && !item.ghost ? anchor(item.indices, xy) : item.place;
       let [x, y] = camera.toScreen(at.x, at.y);
       y -= item.ghost ? 17 : 14;
       for (const other of taken) if (Math.abs(other.x - x) < (other.width + item.width) / 2 && Math.abs(other.y - y) < 16) y = other.y - 17;
+      x = beside(this.blocked, x, y, item.width);
       taken.push({ x, y, width: item.width });
       const seen = x > 4 && y > 4 && x < camera.width - 4 && y < camera.height - 4;
       item.button.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px) translate(-50%, -50%)`;

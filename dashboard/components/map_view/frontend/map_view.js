@@ -19,7 +19,6 @@ export class MapView {
   constructor(parent) {
     this.controls = controls((what) => this.#act(what));
     this.legend = new Legend((what) => this.#isolate(what));
-    this.names = new Names((what) => this.#isolate(what));
     this.card = new Card();
     this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
     this.trails = document.createElement("canvas");
@@ -27,6 +26,7 @@ export class MapView {
     this.slow = new SlowMotion();
     this.notice = h("div", { class: "notice", role: "status" });
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
+    this.names = new Names((what) => this.#isolate(what), [this.picking.bar.tools, this.controls.over]);
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.card.element);
     this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
       this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);

@@ -93,10 +93,11 @@ export class Balance {
     });
     const [shown, pointed] = [marks("shown"), marks("pointed")];
     const plot = h("div", { class: "plot" }, canvas, shown.line, ...shown.dots, pointed.line, ...pointed.dots);
+    const below = chart.conflict ? h("span", { class: "line conflict" }, h("span", {}, "below 0: conflict")) : null;
     const place = chart.row ? h("span", { class: "placed" }) : null;
     const theirs = chart.row && chart.band ? h("span", { class: "line theirs" }, h("span", {}, "retrained"), h("b", {}, band(chart.row))) : null;
     const element = h("div", { class: "chart", title: chart.help },
-      h("div", { class: "legend" }, h("span", { class: "title" }, ...title), ...legend, theirs, place), plot);
+      h("div", { class: "legend" }, h("span", { class: "title" }, ...title), ...legend, below, theirs, place), plot);
     if (chart.lines.length > 2) element.style.flexGrow = "1.4"; // its legend is taller
     canvas.addEventListener("pointermove", (event) => this.#hover(canvas, event));
     canvas.addEventListener("pointerleave", () => this.#hover(canvas, null));

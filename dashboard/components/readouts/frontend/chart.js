@@ -58,11 +58,6 @@ function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
     context.fillStyle = theme.alarm;
     context.globalAlpha = theme.dark ? 0.16 : 0.12;
     context.fillRect(LEFT, y(0), width - LEFT - RIGHT, bottom - y(0));
-    context.globalAlpha = 0.9;
-    context.font = `10px ${theme.font}`;
-    context.textAlign = "right";
-    context.textBaseline = "alphabetic";
-    context.fillText("conflict", width - RIGHT - 4, bottom - 4);
     context.globalAlpha = 1;
   }
   context.strokeStyle = theme.border;
