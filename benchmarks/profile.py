@@ -178,7 +178,7 @@ def main() -> None:
     )
     by_part(run, peak)
     by_layer(model.extractor, split.train.floats(slice(0, 64)), peak)
-    state = run._state
+    state = run.stepper.state
     fit = VAETrainer.start(
         len(state.representations),
         model.width,

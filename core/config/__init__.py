@@ -12,6 +12,7 @@ from core.config.choices import LEARNS, PRECISIONS, SCHEDULES, STEPPED, TASKS, V
 from core.config.preset_tables import LAF_PRESETS as _LAF
 from core.config.preset_tables import MEASURED, PAPER, origin
 from core.config.preset_tables import TRAIN_PRESETS as _TRAIN
+from core.config.presets import paper_preset
 from core.config.settings import (
     EvalConfig,
     LAFConfig,
@@ -41,5 +42,6 @@ __all__ = [
     "VAEConfig",
     "as_dict",
     "origin",
+    "paper_preset",
     "replace",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.config.choices import TASKS
-from core.config.preset_tables import LAF_PRESETS, ORIGINS, PAPER, REPAIR_PRESETS, TRAIN_PRESETS
+from core.config.preset_tables import LAF_PRESETS, ORIGINS, PAPER, REPAIR_PRESETS, TRAIN_PRESETS, find_preset
 from core.config.settings import LAFConfig, RepairConfig, TrainConfig, VAEConfig
 
 _DIGITS_VAE = VAEConfig(latent=8, epochs=30, batch_size=128, lr=3e-3)
@@ -75,6 +75,23 @@ def _add_papers_datasets() -> None:
             ORIGINS[name, task] = PAPER
 
 
+PAPER_PRESETS: dict[tuple[str, str], LAFConfig] = {}  # by (dataset, task): the settings of the paper's table
+
+
+def _add_paper_presets() -> None:
+    for name in ("fashion_mnist", "cifar10", "svhn"):
+        for task in TASKS:
+            PAPER_PRESETS[name, task] = LAF_PRESETS.get((name, task), _PAPER_CNN)
+    for task in TASKS:  # the paper's CNN has the same settings on both datasets
+        PAPER_PRESETS["mnist", task] = PAPER_PRESETS["fashion_mnist", task]
+
+
+def paper_preset(family: str, task: str) -> LAFConfig:
+    """Return LAF's settings in the paper's table. Raises RequestError, which names the datasets there are, for any other."""
+    found: LAFConfig = find_preset(PAPER_PRESETS, (family, task), "settings of the paper")
+    return found
+
+
 def _add_uploads() -> None:
     """Add the families of uploaded data. Small grey images use digits' presets, larger grey ones MNIST's."""
     for family, like in (("own-small", "digits"), ("own-grey", "mnist")):
@@ -94,6 +111,7 @@ def _add_uploads() -> None:
 _add_digits()
 _add_mnist()
 _add_papers_datasets()
+_add_paper_presets()
 _add_uploads()
 for _dataset in ("digits", "own-small"):
     REPAIR_PRESETS[_dataset] = RepairConfig(epochs=10, lr=1e-2)

@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from core.config import MEASURED, as_dict, origin
+from core.config import MEASURED, TrainConfig, as_dict, origin
 from core.data.split import Split
-from core.methods.laf.automatic import automatic
+from core.methods.laf import automatic
 from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
-from core.runtime.progress import Progress
-from core.training.recipe import Recipe, recipe
+from core.runs.records import Mark
+from core.runs.run import Run
+from core.runtime.content_cache import content_key, models
+from core.runtime.device import pick_device
+from core.runtime.progress import Progress, Work, run_to_end
+from core.training import recipe
+from core.training.recipe import Recipe
 from core.training.supervised import train
 
 Told = Callable[[Progress], object]
@@ -25,17 +30,61 @@ def train_original(
 
     The recipe reads the labels that the original is trained on. Retrained models follow it, since it travels with the model.
     """
-    if origin(split.dataset.family, split.task) == MEASURED:
+    if has_measured_training(split):
         return train(split, seed=seed, device=device, progress=progress), None
-    found = recipe(replace(split.dataset, train=split.train), seed=seed, device=device, progress=progress)
+    work = recipe.find(replace(split.dataset, train=split.train), seed=seed, device=device)
+    found = run_to_end(work, progress)
     return train(split, seed=seed, config=found.config, device=device, progress=progress), found
+
+
+def has_measured_training(split: Split) -> bool:
+    """Return whether the training preset of the dataset was measured on its own images, so that no recipe is needed."""
+    return origin(split.dataset.family, split.task) == MEASURED
+
+
+def training_recipe(split: Split, *, seed: int, device: str) -> Work[Recipe | None]:
+    """Find the training of ``train_original`` in slices, or take it from the cache; None where the measured preset is used."""
+    if has_measured_training(split):
+        return None
+    dataset = replace(split.dataset, train=split.train)
+    key = content_key("recipe", dataset.fingerprint, seed, pick_device(device).type)
+    kept = _recipe_from(models.get(key))
+    if kept is not None:
+        return kept
+    found = yield from recipe.find(dataset, seed=seed, device=device)
+    models.put(key, _recipe_dict(found), dataset=dataset.name, kind="training recipe")
+    return found
 
 
 def find_settings(split: Split, model: Net, *, seed: int, progress: Told | None = None) -> AutomaticSettings:
     """Return LAF's settings for ``split``, found without a label and without a retrained model; ``seed`` is the run's."""
-    return automatic(
-        model, split.unlabelled(), split.task, seed=seed, unseen=split.test.unlabelled(), progress=progress
-    )
+    return run_to_end(settings_search(split, model, seed=seed), progress)
+
+
+def settings_search(split: Split, model: Net, *, seed: int) -> Work[AutomaticSettings]:
+    """Find the settings of ``find_settings`` in slices."""
+    return automatic.find(model, split.unlabelled(), split.task, seed=seed, unseen=split.test.unlabelled())
+
+
+def _recipe_dict(found: Recipe) -> dict[str, Any]:
+    return {
+        "config": as_dict(found.config),
+        "tried": [list(pair) for pair in found.tried],
+        "expected_s": found.expected_s,
+        "reason": found.reason,
+    }
+
+
+def _recipe_from(values: dict[str, Any] | None) -> Recipe | None:
+    """Return the Recipe of what ``_recipe_dict`` gave; None for anything else."""
+    try:
+        assert values is not None
+        tried = tuple((int(epochs), float(accuracy)) for epochs, accuracy in values["tried"])
+        return Recipe(
+            TrainConfig(**values["config"]), tried, float(values["expected_s"]), str(values["reason"])
+        )
+    except (AssertionError, KeyError, TypeError, ValueError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -50,16 +99,26 @@ class AutomaticRecord:
         training = f"; original: {self.recipe.reason}" if self.recipe is not None else ""
         return f"found without labels or retrained models: {self.settings.reason}{training}"
 
+    def without_models(self) -> AutomaticRecord:
+        """Return the same record without the trials' models, which take memory."""
+        trials = tuple(replace(trial, model_state=None) for trial in self.settings.trials)
+        return replace(self, settings=replace(self.settings, trials=trials))
+
+    def end(self, run: Run) -> None:
+        """Have ``run`` say why it stops where it does, where it has the settings that were found."""
+        config = self.settings.config
+        if run.config == config:
+            run.history.stop = Mark(run.total_steps, f"LAF stopped here: {self.stop_reason}")
+
+    @property
+    def stop_reason(self) -> str:
+        """The sentence that says why the chosen trial stopped where it did."""
+        return self.settings.trials[self.settings.chosen].reason
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: the training, and each trial with its signals."""
         found = self.settings
-        training = None
-        if self.recipe is not None:
-            training = {
-                "config": as_dict(self.recipe.config),
-                "tried": [list(pair) for pair in self.recipe.tried],
-                "reason": self.recipe.reason,
-            }
+        training = None if self.recipe is None else _recipe_dict(self.recipe)
         return {
             "config": as_dict(found.config),
             "reason": found.reason,
@@ -67,6 +126,7 @@ class AutomaticRecord:
             "met": found.met,
             "nothing_to_do": found.nothing_to_do,
             "chosen": found.chosen,
+            "stop_reason": self.stop_reason,
             "seconds": found.seconds,
             "training": training,
             "trials": [

@@ -118,7 +118,7 @@ class Tour:
         assert e.run is not None
         assert e.split is not None
         assert e.model is not None
-        has_begun = e.run._state is not None
+        has_begun = e.run.has_begun
         now = e.run.result if has_begun else e.model
         self.measured |= measure(what, e.split, e.model, now, [r.model for r in e.references])
 
@@ -131,7 +131,7 @@ def _is_ready(e: Experiment) -> bool:
     """Return whether the run exists, and neither it nor its fork is being rewound."""
     if e.run is None:
         return False
-    return all(r._target is None for r in (e.run, e.fork_run) if r is not None)
+    return all(r.control.target is None for r in (e.run, e.fork_run) if r is not None)
 
 
 MOVES: dict[str, Callable[[Tour, Experiment, Any], None]] = {

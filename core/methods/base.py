@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from core.data.split import Split
-from core.errors import RequestError
+from core.errors import IllegalMoveError, RequestError
 from core.methods.step import Stage, Step
 from core.models.base import Net
 from core.runtime.progress import Progress
@@ -110,3 +111,16 @@ def reason_against_change(method: Any, before: Any, now: Any) -> str | None:
         if f not in changeable and getattr(before, f) != getattr(now, f, None):
             return f"{f} is used before the first step, so it cannot change during a run; reset, or begin another run"
     return None
+
+
+def lengthened(method: Any, config: Any, total: int) -> Any:
+    """Return ``config`` with ``total`` steps in all, for a run that goes on past its end.
+
+    Raises IllegalMoveError for a method whose number of steps cannot change during a run, or whose schedule divides them.
+    """
+    divides = getattr(config, "schedule", "") == "two-stage"
+    if divides or "steps" not in getattr(method, "changeable", ()):
+        raise IllegalMoveError(
+            f"{method.title} cannot go on past its last step with these settings; begin another run with more steps"
+        )
+    return replace(config, steps=total)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from typing import Any, cast
 
 from core.config import as_dict
 from core.methods.step import Step
@@ -28,6 +28,9 @@ class RunHistory:
     progress: dict[str, Progress] = field(default_factory=dict)  # by stage
     peak_memory_mb: dict[str, float] = field(default_factory=dict)  # by stage: of a GPU, else of the process
     overhead_s: float = 0.0  # spent on saving states
+    stop: Mark | None = (
+        None  # where a search said that these settings should stop; a mark once the run is there
+    )
 
     # settings
 
@@ -46,12 +49,19 @@ class RunHistory:
         earlier = [c for c in self.changes if c.after < at]
         self.changes = earlier if now == before else [*earlier, Change(at, before, now)]
 
+    def changed_by(self, step: int) -> bool:
+        """Return whether step number ``step`` or one before it was taken with other settings than the first, length aside."""
+        first = self.changes[0].before if self.changes else None
+        return any(without_length(c.now) != without_length(first) for c in self.changes if c.after < step)
+
     # growth
 
     def add_step(self, step: Step) -> None:
         """Add a step and the seconds that it took."""
         self.steps.append(step)
         self.seconds[step.stage] += step.seconds
+        if self.stop is not None and step.number == self.stop.step and not self.changed_by(step.number):
+            self.add_mark(self.stop.step, self.stop.text)
 
     def add_mark(self, step: int, text: str) -> None:
         """Add a remark on ``step``, unless it is there."""
@@ -88,6 +98,7 @@ class RunHistory:
             dict(self.progress),
             dict(self.peak_memory_mb),
             self.overhead_s,
+            self.stop,
         )
 
     # plain values
@@ -100,6 +111,7 @@ class RunHistory:
                 for c in self.changes
             ],
             "marks": [asdict(m) for m in self.marks],
+            "stop": None if self.stop is None else asdict(self.stop),
             "seconds": dict(self.seconds),
             "progress": [asdict(p) for p in list(self.progress.values())],
         }
@@ -128,7 +140,15 @@ class RunHistory:
             [Mark(**m) for m in values["marks"]],
             defaultdict(float, values["seconds"]),
             {p.stage: p for p in progress},
+            stop=Mark(**values["stop"]) if values.get("stop") else None,
         )
+
+
+def without_length(config: Any) -> Any:
+    """Return settings with the number of steps taken out, so that runs of other lengths compare equal."""
+    if not (is_dataclass(config) and hasattr(config, "steps")):
+        return config
+    return replace(cast("Any", config), steps=None)
 
 
 def config_dict(config: Any) -> Any:

@@ -7,50 +7,27 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from core.data.split import Split
 from core.errors import CancelledError
-from core.methods.base import Unlearner
+from core.methods.base import Unlearner, lengthened
 from core.methods.step import Stage, Step
 from core.models.base import Net
 from core.runs.checkpoints import Checkpoints
-from core.runs.engine import FrameWorker, Keeper, MethodStepper, RunControl, RunEngine
+from core.runs.engine import FrameWorker, MethodStepper, RunAttributes, RunControl, RunEngine
 from core.runs.history import RunHistory
 from core.runs.observer import Observer
-from core.runs.records import Change, Frame, Mark, Phase
-from core.runtime.delegation import Delegated
+from core.runs.records import Change, Phase
 from core.runtime.device import torch_threads
-from core.runtime.progress import Progress
 
 
-class Run:
+class Run(RunAttributes):
     """Drives an Unlearner in slices and keeps its history.
 
     One thread at a time calls ``tick`` or ``advance``; any thread may call ``play``, ``pause`` and ``cancel`` and read the history.
     The model is copied, never changed. Labels reach a method only if it says that it needs them.
     """
-
-    phase: Delegated[Phase] = Delegated("control")
-    error: Delegated[BaseException | None] = Delegated("control")
-    steps: Delegated[list[Step]] = Delegated("history")
-    frames: Delegated[list[Frame]] = Delegated("history")
-    changes: Delegated[list[Change]] = Delegated("history")
-    marks: Delegated[list[Mark]] = Delegated("history")
-    seconds: Delegated[defaultdict[str, float]] = Delegated("history")  # by stage
-    progress: Delegated[dict[str, Progress]] = Delegated("history")  # by stage
-    peak_memory_mb: Delegated[dict[str, float]] = Delegated("history")  # by stage
-    overhead_s: Delegated[float] = Delegated("history")
-    observer: Delegated[Observer | None] = Delegated("engine")
-    checkpoints: Delegated[Checkpoints | None] = Delegated("engine")  # None: the run cannot be rewound
-    watching: Delegated[FrameWorker | None] = Delegated("engine")  # None: frames are made between the steps
-    recorder: Delegated[Keeper[Run] | None] = Delegated("engine")
-    # called after each slice, in the thread that did it
-    on_progress: Delegated[Callable[[Progress], object] | None] = Delegated("engine")
-    _state: Delegated[Any] = Delegated("stepper", "state")
-    _target: Delegated[int | None] = Delegated("control", "target")
 
     def __init__(
         self,
@@ -70,7 +47,6 @@ class Run:
         self.engine = RunEngine(self.stepper, self.history, observer, checkpoints, watching, self._fail)
         self.unlearner = unlearner
         self.seed = seed
-        self._model, self._labelled = model, split
         self.config = self.changes[-1].now if self.changes else unlearner.config
         self._restage()
         if observer is not None and history is None:
@@ -136,6 +112,19 @@ class Run:
             self._restage()
             self.engine.note(self)
 
+    def extend(self, steps: int) -> None:
+        """Let a finished run go on for ``steps`` more steps of the same settings; it is PAUSED until ``play``.
+
+        Raises IllegalMoveError unless DONE, for less than one step, and for a method whose length is fixed.
+        """
+        with self.control.lock:
+            self.control.require("extend", Phase.DONE)
+            self.control.require_steps(steps)
+            config = lengthened(self.unlearner, self.config, self.total_steps + steps)
+            self.phase = Phase.PAUSED
+            self.change(config)
+            self.engine.cut(self)  # what is kept of the former end no longer holds
+
     def rewind(self, step: int) -> None:
         """Go back to ``step`` and drop what came later: steps, frames, changes and marks.
 
@@ -165,7 +154,8 @@ class Run:
             checkpoints, at, state = self.engine.state_before(step)
             unlearner = copy.copy(self.unlearner)
             unlearner.config = self.config_at(0)
-            twin = Run(unlearner, self._model, self._labelled, seed=self.seed, history=self.history.copy())
+            model, split = self.stepper.model, self.stepper.split
+            twin = Run(unlearner, model, split, seed=self.seed, history=self.history.copy())
             twin.observer, twin.checkpoints = self.observer, checkpoints.copy_until(step)
             twin.watching = None if self.watching is None else self.watching.another()
             twin.stepper.begin()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from core.config import TASKS, LAFConfig, LAFRConfig
+from core.config import TASKS, LAFConfig, LAFRConfig, paper_preset
 from core.data.images import Dataset
 from core.data.planted import plant
 from core.data.split import Split, forget_classes, forget_fraction, forget_indices, forget_noisy
@@ -16,6 +16,11 @@ from core.runtime.bounds import Bound, check, quote_value
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
 MOST_SEED = 2**31 - 1  # the largest that the page and studies accept
+SETTINGS = (  # where the settings of the method come from
+    "automatic",  # found on the data at hand, without labels or retrained models; for exact LAF
+    "preset",
+    "paper",  # for LAF on the paper's datasets
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Setup:
     share: float | None = None  # of D_r's labels, in (0, 1], for method "laf+r"; None: its preset's
     speed: str = "exact"  # a key of core.methods.laf.fast.SPEEDS, for methods "laf" and "laf+r"
     precision: str = "float32"  # a key of core.config.PRECISIONS, likewise
+    settings: str = "preset"  # one of SETTINGS
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
         "fraction": bounds.FRACTION,
@@ -55,6 +61,7 @@ class Setup:
 
     def split(self, dataset: Dataset) -> Split:
         """Return the Split of ``dataset`` for these choices. Raises RequestError when the request is wrong."""
+        self._require_settings()
         split = self._split(dataset)
         if self.model is not None:
             from core.models.uploads import model_info, require_fit
@@ -62,17 +69,22 @@ class Setup:
             require_fit(model_info(self.model), dataset, split)
         return split
 
+    @property
+    def can_be_automatic(self) -> bool:
+        """True if automatic settings exist for the method, its speed and its precision."""
+        return (self.method, self.speed, self.precision) == ("laf", "exact", "float32")
+
     def config(self, split: Split) -> Any:
-        """Return the settings of the method: its preset, with the chosen speed, precision and share of labels.
+        """Return the settings of the method by ``settings``, with the chosen speed, precision and share of labels.
 
-        None where a plug-in decides itself. Raises RequestError where there is no preset, or for a speed or precision that the method
-        does not have; ConfigError for a share outside its bounds.
+        None where a plug-in decides itself. For "automatic" they are those that all trials start from, with the most steps of a trial;
+        the search replaces them. Raises RequestError where there is no preset, and for settings, a speed or a precision that the
+        method does not have; ConfigError for a share outside its bounds.
         """
-        from core.methods import preset_of
-
-        found = preset_of(self.method, split)
         if self.speed not in SPEEDS:
             raise RequestError(f"unknown speed {self.speed!r}; there are: {', '.join(SPEEDS)}")
+        self._require_settings()
+        found = self._named_settings(split)
         if self.speed == "fast":
             found = fast(found, split.dataset.family, split.task)
         if self.precision != "float32":
@@ -80,6 +92,32 @@ class Setup:
         if self.share is None or self.method != "laf+r":
             return found
         return replace(found, repair=replace(found.repair, share=self.share))
+
+    def _require_settings(self) -> None:
+        """Raise RequestError for unknown settings, and for settings that the method does not have."""
+        if self.settings not in SETTINGS:
+            raise RequestError(
+                f"unknown settings {quote_value(self.settings)}; there are: {', '.join(SETTINGS)}"
+            )
+        if self.settings == "automatic" and not self.can_be_automatic:
+            raise RequestError(
+                "automatic settings are found for exact LAF in float32 only; choose those, or the preset's settings"
+            )
+        if self.settings == "paper" and self.method != "laf":
+            raise RequestError(
+                f"the paper's settings are those of LAF, not of {quote_value(self.method)}; choose the preset's settings"
+            )
+
+    def _named_settings(self, split: Split) -> Any:
+        from core.methods import preset_of
+
+        if self.settings == "automatic":
+            from core.methods.laf.automatic import start_config
+
+            return start_config(split.unlabelled(), split.task)
+        if self.settings == "paper":
+            return paper_preset(split.dataset.family, split.task)
+        return preset_of(self.method, split)
 
     def _split(self, dataset: Dataset) -> Split:
         if self.plant is not None:

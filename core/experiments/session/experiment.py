@@ -12,6 +12,9 @@ from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import LabError
 from core.evaluation.metrics import Report
+from core.evaluation.verdict import Verdict
+from core.experiments.automatic_run import AutomaticRecord
+from core.experiments.outcome.trial_paths import TrialPath
 from core.experiments.session.background import BackgroundTasks
 from core.experiments.session.follow_map import FollowMap, FollowMaps
 from core.experiments.session.limits import SessionLimits
@@ -32,6 +35,7 @@ from core.runs.setup import Setup
 from core.runtime.delegation import Delegated
 from core.runtime.progress import Progress
 from core.runtime.scheduler import Scheduler
+from core.training.recipe import LearningCheck
 
 
 class Experiment:
@@ -56,8 +60,6 @@ class Experiment:
     forks: Delegated[int] = Delegated("player")  # made so far
     life: Delegated[int] = Delegated("player")
     kept_frames: Delegated[int] = Delegated("player")  # frames of the life before that this one has too
-    report: Delegated[Report | None] = Delegated("player")  # of the finished run, on all images
-    fork_report: Delegated[Report | None] = Delegated("player")
     layers: Delegated[tuple[int, dict[str, Any]] | None] = Delegated(
         "player"
     )  # a step, its gradients by layer
@@ -156,6 +158,13 @@ class Experiment:
         """Play run and fork to their ends or for ``steps`` steps. Raises IllegalMoveError when neither can."""
         self.player.play(steps)
 
+    def play_on(self, steps: int) -> None:
+        """Play the run (the fork while there is one), which is done, for ``steps`` more steps of the same settings.
+
+        Raises IllegalMoveError unless it is done, and where the method cannot go on.
+        """
+        self.player.play_on(steps)
+
     def pause(self) -> None:
         """Pause what is running. Raises IllegalMoveError unless something is."""
         self.player.pause()
@@ -191,6 +200,50 @@ class Experiment:
     def want_follow(self) -> None:
         """Lay out the follow maps for all frames there are; call it again as frames come."""
         self.follow_maps.want()
+
+    # how it ended
+
+    @property
+    def report(self) -> Report | None:
+        """The report on the finished run on all images; None where its last frame is of all images."""
+        return self.player.outcome.report
+
+    @property
+    def report_at_stop(self) -> Report | None:
+        """The report on a run that went on past its end, as it was at that end; None as ``report``."""
+        return self.player.outcome.report_at_stop
+
+    @property
+    def fork_report(self) -> Report | None:
+        """The report on the finished fork, as ``report``."""
+        return self.player.fork_outcome.report
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on the run; None until it is done and all retrained models are there."""
+        return self.player.outcome.verdict
+
+    @property
+    def fork_verdict(self) -> Verdict | None:
+        """The verdict on the fork, as ``verdict``."""
+        return self.player.fork_outcome.verdict
+
+    # how it began
+
+    @property
+    def automatic(self) -> AutomaticRecord | None:
+        """How the settings were found on these images; None for other settings, and before they are found."""
+        return None if self.preparation.prepared is None else self.preparation.prepared.automatic
+
+    @property
+    def trials(self) -> tuple[TrialPath, ...]:
+        """The trials of the search for settings, with their places on the map; () without a search."""
+        return () if self.preparation.prepared is None else self.preparation.prepared.trials
+
+    @property
+    def learning(self) -> LearningCheck | None:
+        """Whether the original has learnt; its ``reason`` is a sentence. None before there is an original."""
+        return None if self.preparation.prepared is None else self.preparation.prepared.learning
 
     # questions
 

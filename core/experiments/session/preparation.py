@@ -5,27 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from core.config import EvalConfig
 from core.data.images import Dataset
 from core.data.registry import OWN, load
 from core.data.split import Split
 from core.errors import LabError
+from core.experiments.automatic_run import AutomaticRecord, settings_search, training_recipe
+from core.experiments.outcome.trial_paths import TrialPath, trial_paths
 from core.experiments.session.background import BackgroundTasks
 from core.experiments.session.preparation_cache import Prepared, SetupClaim
 from core.methods import method
 from core.methods.base import require_no_model
+from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
 from core.models.uploads import load_uploaded_model
 from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
 from core.runs.original_models import original
+from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runtime.content_cache import content_key, maps
 from core.runtime.device import pick_device
-from core.runtime.progress import Progress, WorkStepper
+from core.runtime.progress import Progress, Work, WorkStepper
 from core.runtime.purge_watch import purge_generation
+from core.training.recipe import Recipe, check_learnt
+
+T = TypeVar("T")
 
 
 class Preparation:
@@ -74,6 +81,14 @@ class Preparation:
         else:
             self._tasks.work["load"] = Progress("load", 0, 1)
 
+    def automatic_values(self, run: Run) -> dict[str, Any]:
+        """Have a new ``run`` say why it stops, and return what to keep with it, where its settings were found automatically."""
+        found = None if self.prepared is None else self.prepared.automatic
+        if found is None:
+            return {}
+        found.end(run)
+        return {"automatic": found.as_dict()}
+
     def _start_again(self) -> None:
         def again() -> Iterator[None]:
             yield
@@ -95,37 +110,83 @@ class Preparation:
         yield
         dataset = load(self.setup.dataset, data_dir=self.setup.data_dir, download=False)
         split = self.setup.split(dataset)
-        self.config = self.config or self.setup.config(split)
+        given = self.config  # by the user
+        self.config = given or self.setup.config(split)
         self.dataset, self.split = dataset, split
         work.pop("load")
         yield
-        model = yield from self._get_original(split)
+        model, recipe = yield from self._get_original(split)
+        yield
+        learning = check_learnt(model, split.dataset)
         yield
         eval_config = self.eval_config or EvalConfig.preset(split.dataset.family)
         observer = Observer(split, model, eval_config, seed=self.setup.seed)
         yield
-        projection, key = yield from self._map(model, observer)
+        (projection, key), found = yield from self._map_and_settings(model, observer)
         observer.projection = projection
+        automatic: AutomaticRecord | None = None
+        trials: tuple[TrialPath, ...] = ()
+        if found is not None:
+            trials = yield from _paths(found, model, observer, projection)
+            automatic = AutomaticRecord(found, recipe).without_models()
+            self.config = given or found.config
         self._adopt(
             Prepared(
-                dataset, split, self.config, model, observer, projection, key, generation=self._generation
+                dataset,
+                split,
+                self.config,
+                model,
+                observer,
+                projection,
+                key,
+                generation=self._generation,
+                learning=learning,
+                automatic=automatic,
+                trials=trials,
             )
         )
 
-    def _get_original(self, split: Split) -> Generator[None, None, Net]:
-        """Load the uploaded model, take the original from the cache, or train it."""
-        device = str(pick_device(self.setup.device))
+    def _get_original(self, split: Split) -> Generator[None, None, tuple[Net, Recipe | None]]:
+        """Load the uploaded model, take the original from the cache, or train it; with automatic settings, find how first.
+
+        Return the model, and the recipe of its training where one was found.
+        """
+        seed, device = self.setup.seed, str(pick_device(self.setup.device))
         unlearner = method(self.setup.method, self.config)
         if self.setup.model is not None:
             require_no_model(unlearner)
-            return load_uploaded_model(self.setup.model, split.dataset).to(device)
-        training = WorkStepper(original(split, unlearner, seed=self.setup.seed, device=device))
-        while training.advance():
-            if training.progress is not None:
-                self._tasks.work["train"] = training.progress
+            return load_uploaded_model(self.setup.model, split.dataset).to(device), None
+        recipe = None
+        if self.setup.settings == "automatic":
+            recipe = yield from self._do("recipe", training_recipe(split, seed=seed, device=device))
+        config = None if recipe is None else recipe.config
+        work = original(split, unlearner, seed=seed, device=device, config=config)
+        model = yield from self._do("train", work)
+        return model, recipe
+
+    def _do(self, stage: str, work: Work[T]) -> Generator[None, None, T]:
+        """Do ``work`` in slices as ``stage``, and return its result."""
+        stepper = WorkStepper(work)
+        while stepper.advance():
+            if stepper.progress is not None:
+                self._tasks.work[stage] = stepper.progress
             yield
-        self._tasks.work.pop("train", None)
-        return training.result
+        self._tasks.work.pop(stage, None)
+        return stepper.result
+
+    def _map_and_settings(
+        self, model: Net, observer: Observer
+    ) -> Generator[None, None, tuple[tuple[Projection, str], AutomaticSettings | None]]:
+        """Lay out the map and, with automatic settings, search for them meanwhile; return both."""
+        mapping: WorkStepper[tuple[Projection, str]] = WorkStepper(cast("Any", self._map(model, observer)))
+        going_on = mapping.advance()  # the map is laid out in another thread while this one searches
+        found = None
+        if self.setup.settings == "automatic":
+            search = settings_search(observer.evaluator.split, model, seed=self.setup.seed)
+            found = yield from self._do("automatic", search)
+        while going_on and mapping.advance():
+            yield
+        return mapping.result, found
 
     def _map(self, model: Net, observer: Observer) -> Generator[None, None, tuple[Projection, str]]:
         """Lay out the map, or take it from the cache by its key: the same model and images give the same map."""
@@ -179,3 +240,14 @@ class Preparation:
             return store.about(dataset.name, self._token).title or dataset.title
         except LabError:  # removed meanwhile
             return dataset.title
+
+
+def _paths(
+    found: AutomaticSettings, model: Net, observer: Observer, projection: Projection
+) -> Generator[None, None, tuple[TrialPath, ...]]:
+    """Place each trial's best model on the map, one in a slice; return the paths."""
+    paths = []
+    for path in trial_paths(found, model, observer, projection):
+        paths.append(path)
+        yield
+    return tuple(paths)

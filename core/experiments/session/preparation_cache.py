@@ -10,12 +10,15 @@ from typing import Any
 
 from core.data.images import Dataset
 from core.data.split import Split
+from core.experiments.automatic_run import AutomaticRecord
+from core.experiments.outcome.trial_paths import TrialPath
 from core.models.base import Net
 from core.projection.projection import Projection
 from core.runs.observer import Observer
 from core.runs.records import Frame
 from core.runs.setup import Setup
 from core.runtime.purge_watch import PurgeWatch, purge_generation
+from core.training.recipe import LearningCheck
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,9 @@ class Prepared:
     projection: Projection
     map_key: str
     references: tuple[Reference, ...] = ()
+    learning: LearningCheck | None = None  # whether the original has learnt
+    automatic: AutomaticRecord | None = None  # where the settings were found on these images
+    trials: tuple[TrialPath, ...] = ()  # of the search for them
     generation: int = 0  # of ``core.runtime.purge_watch``, when its images were read
 
 

@@ -28,7 +28,7 @@ BESIDE = 0.25  # weight of retraining: the run that plays beside it gets four pa
 class ReferencePool:
     """Retrained models of one Experiment, made in the background, each shown as soon as it is there.
 
-    ``count``: how many there will be; None: ``usual_count``. ``when_complete`` is called after the last one was retrained.
+    ``count``: how many there will be; None: ``usual_count``. ``when_complete`` is called once all are there.
     """
 
     def __init__(
@@ -73,6 +73,10 @@ class ReferencePool:
             return None
         return evaluate(run.result, split, references=[r.model for r in self.references])
 
+    def is_complete(self, split: Split) -> bool:
+        """Return whether all references are there."""
+        return len(self.references) >= self._total(split)
+
     # inside
 
     def _total(self, split: Split) -> int:
@@ -102,8 +106,7 @@ class ReferencePool:
             yield
         self._tasks.work.pop("retrain", None)
         self._claim.release()
-        if missing:
-            self._when_complete()
+        self._when_complete()
 
     def _retrain_one(self, prepared: Prepared, number: int, total: int) -> Iterator[None]:
         def of_all(progress: Progress) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import IllegalMoveError, RequestError
-from core.evaluation.metrics import Report
+from core.experiments.outcome.judging import Outcome, judge
 from core.experiments.session.background import BackgroundTasks
 from core.experiments.session.limits import SessionLimits
 from core.experiments.session.memory_estimate import require_room
@@ -19,8 +19,7 @@ from core.runs.checkpoints import Checkpoints
 from core.runs.engine.frame_worker import FrameWorker
 from core.runs.records import Phase
 from core.runs.run import Run
-from core.runs.storage import Recorder, stop_run
-from core.runs.storage.serialization import report_dict
+from core.runs.storage import stop_run
 
 SLOW_S = 1.0  # from one step to the next in slow motion
 BY_EYE = "chosen by eye: this step was picked after seeing labels and references, which LAF must not read"
@@ -46,8 +45,8 @@ class RunPlayer:
         self.forks = 0  # made so far
         self.life = 0
         self.kept_frames = 0  # frames of the life before that are also those of this one
-        self.report: Report | None = None  # of the finished run, on all images
-        self.fork_report: Report | None = None  # of the finished fork
+        self.outcome = Outcome()  # of the run, once it is finished
+        self.fork_outcome = Outcome()
         self.layers: tuple[int, dict[str, Any]] | None = None  # a step, and its gradients by layer
         self.slow = False
         self.classroom = classroom
@@ -71,7 +70,7 @@ class RunPlayer:
             unlearner, room = method(made.setup.method, made.config), self.classroom
             run = Run(unlearner, made.model, made.split, seed=made.setup.seed, observer=made.observer)
             run.checkpoints = Checkpoints() if room is None else Checkpoints(memory_mb=room.states_mb)
-            self._keeping.keep(run)
+            self._keeping.keep(run, **made.automatic_values(run))
         if self._tasks.runner.workers > 1:  # a single thread would have to alternate between the two
             run.watching = FrameWorker(self._tasks.runner)
         self._rest(self._task)
@@ -90,6 +89,14 @@ class RunPlayer:
             fork.play(steps)
             self._go(self._fork_task)
 
+    def play_on(self, steps: int) -> None:
+        """Play the driven run, which is done, for ``steps`` more steps of the same settings. Raises as ``Run.extend``."""
+        run = self.driven
+        run.extend(steps)
+        (self.outcome if run is self.run else self.fork_outcome).go_on(run)
+        run.play()
+        self._go(self._task if run is self.run else self._fork_task)
+
     def pause(self) -> None:
         """Pause what is running. Raises IllegalMoveError unless something is."""
         run, fork = self.ready_run(), self.fork_run
@@ -104,7 +111,7 @@ class RunPlayer:
         """Make a fresh run of the same setup."""
         stop_run(self.ready_run())
         self.drop_fork()
-        self.report = self.layers = None
+        self.outcome, self.layers = Outcome(), None
         self.kept_frames = 0
         self.begin()
         self.life += 1
@@ -131,7 +138,7 @@ class RunPlayer:
             run.history.add_mark(step, BY_EYE)
         if run.recorder is not None:
             run.recorder.note(run)
-        self.report = self.layers = None
+        self.outcome, self.layers = Outcome(), None
         self.kept_frames = len(run.frames)
         self.life += 1
         self._go(self._task)
@@ -160,9 +167,8 @@ class RunPlayer:
         if self.fork_run is not None:
             stop_run(self.fork_run)
         self._rest(self._fork_task)
-        self.fork_run = self._fork_task = self.fork_report = None
-
-    # settings
+        self.fork_run = self._fork_task = None
+        self.fork_outcome = Outcome()
 
     @property
     def driven(self) -> Run:
@@ -184,8 +190,10 @@ class RunPlayer:
         self.reset()
 
     def preset(self) -> Any:
-        """Return the settings that this setup has unless a user changes them."""
-        run = self.ready_run()
+        """Return the settings that this setup has unless a user changes them: those that were found, or else the named ones."""
+        run, prepared = self.ready_run(), self._preparation.prepared
+        if prepared is not None and prepared.automatic is not None:
+            return prepared.automatic.settings.config
         split = run.stepper.split
         unlearner = method(run.unlearner.name, self._preparation.setup.config(split))
         unlearner.configure(run.stepper.model, split)
@@ -201,8 +209,6 @@ class RunPlayer:
             eval_config=self._preparation.eval_config,
             references=self._pool.count,
         )
-
-    # what there is
 
     def by_layer(self) -> dict[str, Any] | None:
         """Return norms and cosine of the next step's gradients by layer; None where the method has none.
@@ -222,19 +228,18 @@ class RunPlayer:
         return found
 
     def measure(self, run: Run) -> None:
-        """Measure a finished run or fork on all images, where frames are of a part of them; the report is kept with the run."""
+        """Measure a finished run or fork on all images, where frames are of a part of them, and judge it; both are kept with the run."""
         made = self._preparation
-        if made.observer is None or made.split is None:
+        if made.observer is None or made.split is None or run.phase is not Phase.DONE:
             return
+        outcome = self.outcome if run is self.run else self.fork_outcome
+        if run not in (self.run, self.fork_run) or outcome.is_known(run, self._pool.revision):
+            return
+        revision, complete = self._pool.revision, self._pool.is_complete(made.split)
         report = self._pool.measure(run, made.split, made.observer)
-        if report is None:
-            return
-        if run is self.run:
-            self.report = report
-        elif run is self.fork_run:
-            self.fork_report = report
-        if isinstance(run.recorder, Recorder) and run.phase is Phase.DONE:  # not rewound meanwhile
-            run.recorder.tell(report=report_dict(report))
+        frames = [reference.frame for reference in self._pool.references] if complete else []
+        learning = None if made.prepared is None else made.prepared.learning
+        outcome.note(run, revision, report, judge(run, frames, learning))
 
     def measure_finished(self) -> None:
         """Measure run and fork again where they are done: there are more references now."""
@@ -275,8 +280,6 @@ class RunPlayer:
         if self.run is None:
             raise RequestError("the original model is still being prepared; wait for its map")
         return self.run
-
-    # inside
 
     def _go(self, task: RunTask | None) -> None:
         assert task is not None

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from core.config import LAFConfig, VAEConfig
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
@@ -171,6 +173,7 @@ class _Search:
         self.state.load_state_dict(copy.deepcopy(self.start))
         signals: list[Signals] = []
         decision = Decision(False, None, "")
+        kept: dict[str, Tensor] | None = None
         with torch_threads(self.base.threads):
             try:
                 for number in range(1, self._longest() + 1):
@@ -179,6 +182,8 @@ class _Search:
                         continue
                     signals.append(self.probe.read(self.state.model, number))
                     decision = decide(self.task, signals, self.rule)
+                    if decision.best is None or decision.best.step == number:
+                        kept = _copied(self.state.model)
                     if decision.stop:
                         break
             except DivergedError as error:
@@ -193,6 +198,7 @@ class _Search:
                 score(self.task, best) if best else None,
                 decision.reason,
                 time.perf_counter() - began,
+                kept,
             )
         )
         self.seconds += self.trials[-1].seconds
@@ -227,3 +233,7 @@ class _Search:
             True,
             f"no trial came nearer to retraining than the original is: doing nothing is as near ({trial.reason})",
         )
+
+
+def _copied(model: Net) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}

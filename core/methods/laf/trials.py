@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from core.config import LAFConfig
 from core.methods.laf.signals import Signals
 
@@ -46,6 +48,8 @@ class Trial:
     score: float | None  # of ``best``; lower is better
     reason: str  # why it stopped, in one sentence
     seconds: float = field(default=0.0, compare=False)
+    # weights at the best reading (at the last one where none met the aim), on the CPU, to draw the trial on a map; None: it diverged
+    model_state: dict[str, Tensor] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

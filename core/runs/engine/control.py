@@ -27,12 +27,17 @@ class RunControl:
             names = " or ".join(str(p) for p in allowed)
             raise IllegalMoveError(f"cannot {move} a run that is {self.phase}; it must be {names}")
 
+    def require_steps(self, steps: int) -> None:
+        """Raise IllegalMoveError for fewer than 1 step."""
+        if steps < 1:
+            raise IllegalMoveError(f"a run plays for at least 1 step, not {steps}")
+
     def play(self, steps: int | None) -> None:
         """Begin to play, to the end or for ``steps`` steps. Raises IllegalMoveError unless READY or PAUSED."""
         with self.lock:
             self.require("play", Phase.READY, Phase.PAUSED)
-            if steps is not None and steps < 1:
-                raise IllegalMoveError(f"a run plays for at least 1 step, not {steps}")
+            if steps is not None:
+                self.require_steps(steps)
             self.left = steps
             self.phase = Phase.RUNNING
 

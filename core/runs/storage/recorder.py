@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OF_THE_END = ("report", "verdict")  # of a model that is no longer the last
 TAKEN_OVER = "the run went on in another tab; it is kept there"
 
 
@@ -110,7 +111,7 @@ class Recorder:
             self.folder.write_steps(run.steps)
             self.folder.drop_frames(len(run.frames))
             self.folder.model.unlink(missing_ok=True)
-            self.about.pop("report", None)  # it is of the model at the former end
+            self.about = {k: v for k, v in self.about.items() if k not in OF_THE_END}
             self._write_about(run)
 
         self._try(write)
@@ -233,8 +234,12 @@ def record(
     name: str = "",
     parent: str | None = None,
     step: int | None = None,
+    automatic: dict[str, Any] | None = None,
 ) -> Recorder:
-    """Keep ``run`` from now on; ``token`` is of the browser that made it. A fork gives its ``parent`` and ``step``."""
+    """Keep ``run`` from now on; ``token`` is of the browser that made it. A fork gives its ``parent`` and ``step``.
+
+    ``automatic``: how the settings were found, as plain values.
+    """
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     about = {
@@ -247,6 +252,7 @@ def record(
         "parent_step": step,
         "exports": [],
         "setup": setup_dict(setup),
+        "automatic": automatic,
         **_origin(run),
     }
     recorder = Recorder(RunFolder(runs_home() / run_id), about)

@@ -77,7 +77,7 @@ def _run_line(played: PlayedRun) -> str:
     line = f"Run: {run.unlearner.title}, forgetting {played.forget}"
     if laf_config(run.config_at(1)) is not None:
         unlearner = type(run.unlearner)()
-        unlearner.configure(run._model, run._labelled)
+        unlearner.configure(run.stepper.model, run.stepper.split)
         changed = describe_changes(unlearner.config, run.config_at(1))
         line += "; the preset's settings" if changed == "nothing changed" else f"; {changed}"
     line += "".join(f"; after step {c.after}: {describe_changes(c.before, c.now)}" for c in run.changes)

@@ -60,7 +60,7 @@ def travel(experiment: Experiment) -> dict[str, str | None]:
     """Return why the user cannot continue or fork from the shown step; None where it is possible."""
     run = experiment.run
     why: str | None = None
-    if run is None or run._state is None:
+    if run is None or not run.has_begun:
         why = NOT_BEGUN
     elif experiment.phase is Phase.RUNNING:
         why = PLAYING

@@ -268,7 +268,9 @@ def test_saved_and_continued_in_a_fresh_process_it_makes_the_same_records(
 ):
     run.play()
     while run.tick() and not (
-        0 < run._state.vae.number < run._state.vae.total if moment == "mid-VAE" else len(run.steps) == 7
+        0 < run.stepper.state.vae.number < run.stepper.state.vae.total
+        if moment == "mid-VAE"
+        else len(run.steps) == 7
     ):
         pass
     assert len(run.steps) == (0 if moment == "mid-VAE" else 7)

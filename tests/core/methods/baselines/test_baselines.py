@@ -223,7 +223,7 @@ def test_ties_and_shares_of_the_mask():
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_salun_moves_salient_weights_only(toy_split, toy_model, decay):
     run = played("salun", toy_model, toy_split, share=0.2, lr=1e-2, weight_decay=decay)
-    masks, changed = run._state.extra["masks"], 0
+    masks, changed = run.stepper.state.extra["masks"], 0
     for p, p0, mask in zip(run.result.parameters(), toy_model.parameters(), masks, strict=True):
         assert torch.equal(p[~mask], p0[~mask])
         changed += int((p[mask] != p0[mask]).sum())

@@ -163,7 +163,7 @@ def test_a_state_can_go_back_within_one_run(name, originals, toy_split):
     unlearner = toys.quick(name)
     run = Run(unlearner, originals[name], toy_split)
     run.advance()
-    state, config = run._state, run.config
+    state, config = run.stepper.state, run.config
     early = run.state_dict()["state"]
     expected = [unlearner.step(state, config) for _ in range(min(4, run.total_steps - 1))]
     last = toys.weights(unlearner.result(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,15 @@ def test_a_run_with_these_settings_repeats_the_chosen_trial(split, model, found)
     assert best is not None
     assert len(run.steps) == found.config.steps == best.step
     assert SignalProbe(model, split.unlabelled(), "class", seed=3).read(result, best.step) == best
+
+
+def test_each_trial_keeps_the_model_of_its_best_reading(split, model, found):
+    probe = SignalProbe(model, split.unlabelled(), "class", seed=3)
+    for trial in found.trials:
+        net = copy.deepcopy(model)
+        net.load_state_dict(trial.model_state)
+        shown = trial.best or trial.signals[-1]
+        assert probe.read(net, shown.step) == shown
 
 
 def test_the_class_is_forgotten_and_the_others_are_kept(split, model, found):

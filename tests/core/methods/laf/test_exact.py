@@ -149,7 +149,7 @@ def test_it_reads_a_part_of_the_images_where_it_is_told_to(toy_split, toy_model)
     run = Run(LAF(config), toy_model, toy_split)
     while run.advance():
         pass
-    state = run._state
+    state = run.stepper.state
     n_r = len(set(state.rows[state.remain_at].tolist()) & set(toy_split.remain_rows.tolist()))
     n_f = len(set(state.rows[state.forget_at].tolist()) & set(toy_split.forget_rows.tolist()))
     assert (n_r, n_f, len(state.rows)) == (20, 6, 26)

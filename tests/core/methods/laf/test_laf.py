@@ -227,7 +227,7 @@ def test_a_run_that_fails_on_the_way_keeps_every_step_and_frame_before(toy_split
         run.advance()
     kept = list(run.steps), list(run.frames)
     with torch.no_grad():
-        run._state.model.extractor[0].weight[0, 0, 0, 0] = torch.nan
+        run.stepper.state.model.extractor[0].weight[0, 0, 0, 0] = torch.nan
     with pytest.raises(DivergedError, match="step 5 of") as caught:
         run.advance()
     assert (caught.value.step, run.phase) == (5, Phase.FAILED)

@@ -72,8 +72,8 @@ def test_the_exported_model_is_loaded_by_its_own_loader_and_answers_as_the_run(f
     run, kept = finished
     for name, data in members(as_model(kept)).items():
         (tmp_path / name).write_bytes(data)
-    x = run._labelled.test.x[:9]
-    want = run.result(run._labelled.test.floats(slice(0, 9))).argmax(1).tolist()
+    x = run.stepper.split.test.x[:9]
+    want = run.result(run.stepper.split.test.floats(slice(0, 9))).argmax(1).tolist()
     code = f"from load_model import *; print(model(prepare(torch.tensor({x.tolist()}))).argmax(1).tolist())"
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True

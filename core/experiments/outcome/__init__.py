@@ -1,0 +1,1 @@
+"""What a search for settings and a finished run led to: paths of trials, and the verdict."""
