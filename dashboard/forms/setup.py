@@ -12,8 +12,10 @@ from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
 from dashboard.forms.lazy_popover import lazy_popover
+from dashboard.presentation.text.hyperparameters import NOTHING, describe_changes
 from dashboard.session import tab_state
 from dashboard.session.lab import Lab
+from dashboard.session.url_params import with_usual_settings
 
 PLANTED = "planted"
 TASKS = {
@@ -90,7 +92,7 @@ def _form(lab: Lab) -> None:
         chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model)
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids belong to one dataset
-            chosen = replace(chosen, task=task, ids=())
+            chosen = with_usual_settings(replace(chosen, task=task, ids=()))
         _apply(lab, chosen, usual=name != setup.dataset)
     _problem()
 
@@ -176,6 +178,14 @@ def _problem() -> None:
         st.error(problem)
 
 
+def _origin(lab: Lab, config: object) -> str:
+    """Return where the settings of the run come from, in a word."""
+    e = lab.experiment
+    if describe_changes(e.preset(), config) != NOTHING:
+        return "by hand"
+    return e.setup.settings
+
+
 def _facts(lab: Lab) -> str:
     """Return the settings of the run and its models in one line of HTML."""
     e = lab.experiment
@@ -184,6 +194,8 @@ def _facts(lab: Lab) -> str:
     config = e.config if e.run is None else e.driven.config
     name = method.title if e.fork_run is None else f"{method.title}, fork"
     parts += [("Method", name), *methods_form.settings(e.setup.method, config)]
+    if e.run is not None and e.setup.method == "laf":
+        parts += [("Settings", _origin(lab, config))]
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):

@@ -19,7 +19,7 @@ from dashboard.server.frame_socket import words
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
-STAGE_HEIGHT = 654  # px; what a window of 900 px leaves below header, story, setup and transport
+STAGE_HEIGHT = 640  # px; what a window of 900 px leaves below header, story, setup and transport
 NO_CONNECTION = (
     "The page could not connect to its run, so it shows no steps. Start the Lab with `laf dashboard`; behind a proxy, "
     "let WebSockets to `/laf-feed/` through. Then reload the page."
@@ -95,7 +95,7 @@ def page(lab: Lab) -> None:
     tab_state.write_address(lab.address())
     story_line(lab)
     setup.setup_bar(lab)
-    buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
+    buttons, line = st.columns([5.2, 7.2], gap="small", vertical_alignment="center")
     with buttons:
         transport.transport(lab)
     with line:

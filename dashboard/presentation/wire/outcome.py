@@ -26,7 +26,7 @@ def verdict(
     experiment: Experiment, run: Run, bands: ReferenceBands, untouched: Compared
 ) -> dict[str, Any] | None:
     """Return the verdict on the run with its step (docs/wire.md, "verdict"); None until it is final."""
-    found = getattr(experiment, "verdict", None)
+    found = experiment.verdict
     if found is None or experiment.split is None or not is_final(run, bands):
         return None
     split, last = experiment.split, run.frames[-1]

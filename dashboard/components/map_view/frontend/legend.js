@@ -3,6 +3,7 @@ import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { classColour } from "../laf-lab.feed/theme.js";
 import { fits } from "./controls.js";
 import { anchor } from "./draw/marks.js";
+import { hasTrials } from "./draw/trials.js";
 
 const MAPS = {
   fixed: ["Fixed map: where would the original model's map place each image now?",
@@ -42,9 +43,10 @@ export function beside(boxes, x, y, width) {
 }
 
 export class Legend {
-  /** @param {(what: string) => void} isolate toggles the isolated group */
-  constructor(isolate) {
+  /** @param {(what: string) => void} isolate toggles the isolated group @param {() => void} trials shows or hides the trials */
+  constructor(isolate, trials) {
     this.isolate = isolate;
+    this.trials = trials;
     this.entries = h("div", { class: "entries", role: "group", "aria-label": "Legend: choose what to isolate" });
     this.question = h("span", { class: "question" });
     this.missing = h("span", { class: "missing" });
@@ -73,6 +75,13 @@ export class Legend {
     return h("span", { class: "key", "data-key": "cloud", title: fits(references) }, h("i", { class: "cloud" }), text);
   }
 
+  /** Return the entry that shows or hides the trials of the search for settings. */
+  #trialsEntry({ trials }, view) {
+    const title = `${trials.length} trials of settings, without labels, and where each put the forgotten images; blue: the chosen one. Click to ${view.trials ? "hide" : "show"} them`;
+    return h("button", { type: "button", class: "trials", "data-key": "trials", "aria-pressed": String(Boolean(view.trials)), title, onclick: () => this.trials() },
+      h("i", { class: "branch", "aria-hidden": "true" }), h("span", {}, `${trials.length} trial${trials.length === 1 ? "" : "s"}`));
+  }
+
   /** Build the entries for the chosen colour. */
   build(store, theme, ghosts) {
     const { scene, view } = store;
@@ -99,6 +108,7 @@ export class Legend {
       const was = names.length > 1 ? `where classes ${names.join(", ")} were` : `where class ${names[0]} was`;
       list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), was));
     }
+    if (hasTrials(store)) list.push(this.#trialsEntry(scene, view));
     if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring is near nothing on the original's map" }, h("i", { class: "off" }), "off the map"));
     if (view.cloud && view.map === "fixed" && store.references.length > 1) list.push(this.#cloud(store.references));
     this.entries.replaceChildren(...list);
@@ -106,7 +116,7 @@ export class Legend {
   }
 
   mark({ isolate }) {
-    for (const button of this.entries.querySelectorAll("button")) button.setAttribute("aria-pressed", button.dataset.isolate === isolate);
+    for (const button of this.entries.querySelectorAll("[data-isolate]")) button.setAttribute("aria-pressed", button.dataset.isolate === isolate);
   }
 
   tell(store) {

@@ -238,7 +238,7 @@ export function drawStage(context, stage) {
   if (stage.cloud) context.drawImage(stage.cloud, 0, 0, camera.width, camera.height);
   if (stage.trails) {
     context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
-    if (!stage.moving) drawTips(context, stage);
+    if (!stage.moving && stage.store.view.trails) drawTips(context, stage);
   }
   drawPicked(context, stage);
   drawPoints(context, stage);
