@@ -35,14 +35,8 @@ def transport(lab: Lab) -> None:
             _button("Play", lab, "play", stopped, "Play to the end (space)", "Space", primary=True)
         _button("Step", lab, "step", stopped or playing, f"{_one_step(lab)} (→)", "Right")
         if phase is Phase.DONE and _can_go_on(lab):
-            _button(
-                f"Play on {FURTHER} steps",
-                lab,
-                "on",
-                None,
-                f"{FURTHER} more steps; the page shows what they cost",
-                "Shift+Right",
-            )
+            what = f"{FURTHER} more steps; the page shows what they cost"
+            _button(f"Play on {FURTHER} steps", lab, "on", None, what, None)
         else:
             _button("Step ×10", lab, "ten", stopped or playing, "Ten steps (shift →)", "Shift+Right")
         slow = st.toggle(
@@ -96,7 +90,7 @@ def _why_not(phase: Phase | None) -> str | None:
 
 
 def _button(
-    label: str, lab: Lab, move: str, why_not: str | None, help: str, key: str, *, primary: bool = False
+    label: str, lab: Lab, move: str, why_not: str | None, help: str, key: str | None, *, primary: bool = False
 ) -> None:
     st.button(
         label,

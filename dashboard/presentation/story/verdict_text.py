@@ -34,10 +34,10 @@ def verdict_sentence(
     first, *rest = found.findings
     outside = _outside(now.is_outside(), bands)
     about = status_text.answers(now, bands, classes) if task == "class" and first.code == "forgotten" else ""
-    more = [first.why, first.advice, *(f.what for f in rest), about, outside]
+    more = [first.why, first.advice, *(f.what for f in rest), outside, about]
     if first.code != "forgotten":
         tone = TONES.get(first.code, "alarm")
-        more = more[:-1]  # what went wrong is said already
+        more = [m for m in more if m != outside]  # what went wrong is said already
     else:
         tone = (
             "forget" if outside else "good" if len(bands.references) > 2 else "neutral"

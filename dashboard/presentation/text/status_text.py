@@ -105,27 +105,11 @@ def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
     if not retrain_s:
         return "Retraining from scratch, for comparison, is still running."
     low, high = min(retrain_s), max(retrain_s)
-    took = _seconds(low) if _seconds(low) == _seconds(high) else _span(low, high)
-    begin = f"Retraining took {took} on this data"
     if spent_s >= high:
-        return f"{begin}: unlearning is not cheaper here."
+        return "Unlearning is not cheaper here."
     if spent_s >= low:
-        return f"{begin}: unlearning takes about as long."
+        return "Unlearning takes about as long."
     if not done or spent_s == 0:
-        return f"{begin}."
+        return ""
     times = low / spent_s
-    return f"{begin}: {'more than 100' if times > 100 else f'{times:.1f}'} times as long."
-
-
-def _span(low: float, high: float) -> str:
-    """Return a range of durations, such as "1.6 – 4.7 s"."""
-    shown, unit = _seconds(low).split(" ")
-    return (
-        f"{shown} – {_seconds(high)}"
-        if _seconds(high).endswith(f" {unit}")
-        else f"{_seconds(low)} – {_seconds(high)}"
-    )
-
-
-def _seconds(s: float) -> str:
-    return f"{s:.1f} s" if s < 60 else f"{s / 60:.1f} min"
+    return f"Retraining takes {'more than 100' if times > 100 else f'{times:.1f}'} times as long."

@@ -46,11 +46,14 @@ def status(experiment: Experiment) -> dict[str, Any]:
         found["work"][list(work).index("retrain")]["label"] += which
     seconds = [r.seconds for r in experiment.references]
     spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
+    said = status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE)
+    if experiment.automatic is not None:
+        said = f"{said} Finding the settings took {experiment.automatic.settings.seconds:.1f} s.".strip()
     found["clock"] = {
         "method": METHODS[experiment.setup.method].title,  # type: ignore[attr-defined]
         "seconds": spent,
         "retrain": [min(seconds), max(seconds)] if seconds else None,
-        "sentence": status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE),
+        "sentence": said,
     }
     return found
 

@@ -15,11 +15,13 @@ from core.experiments.session import reference_pool
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
+from core.runtime.progress import Progress
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.wire import frame_readings, scene
 from dashboard.presentation.wire import outbox as stream
 from dashboard.presentation.wire import status as run_status
 from dashboard.presentation.wire.packet import unpack
+from dashboard.session import lab as lab_module
 from dashboard.session import resources
 
 APP = str(Path(__file__).parents[3] / "dashboard" / "app.py")
@@ -74,6 +76,18 @@ def test_ten_steps_then_reset(app):
     until(app, lambda: enabled(app, "Step ×10") and enabled(app, "Reset"))
     button(app, "Reset").click().run()
     until(app, lambda: enabled(app, "Play") and button(app, "Reset").disabled)
+    assert not app.exception
+
+
+def test_a_finished_run_may_play_on_and_its_settings_were_found(app):
+    until(app, lambda: enabled(app, "Play"))
+    e = next(iter(lab_module._OPEN)).experiment
+    assert (e.setup.settings, e.run.config) == ("automatic", e.automatic.settings.config)
+    button(app, "Play").click().run()
+    until(app, lambda: enabled(app, "Play on 20 steps"))
+    steps = len(e.run.steps)
+    button(app, "Play on 20 steps").click().run()
+    until(app, lambda: len(e.run.steps) == steps + 20 and enabled(app, "Play on 20 steps"))
     assert not app.exception
 
 
@@ -313,6 +327,16 @@ def test_the_default_ships_so_nothing_is_trained_for_the_first_picture(tmp_path,
         time.sleep(0.05)
     assert made.error is None
     made.close()
+
+
+def test_what_is_tried_before_a_run_is_told_in_words():
+    work = {
+        "map": Progress("map", 0, 1),
+        "automatic": Progress("automatic", 1, 5, 2.4),
+    }
+    assert run_status.preparing(work) == (
+        "Trying settings on these images, without labels: trial 2 of at most 5, 2 s so far"
+    )
 
 
 def test_closing_one_lab_leaves_the_other_running():

@@ -195,7 +195,7 @@ function drawPiles(context, { store, camera, theme, marks, xy, ghosts }) {
   context.font = `600 11px ${theme.font}`;
   context.textBaseline = "middle";
   const taken = [];
-  for (const pile of piles(points, { least: Math.max(10, Math.ceil(0.08 * all)) })) {
+  for (const pile of piles(points, { least: Math.max(10, Math.ceil(0.15 * all)) })) {
     const text = `${pile.count} of ${all} forgotten`;
     const width = context.measureText(text).width + 14;
     const left = pile.x + 18 + width > camera.width ? pile.x - 18 - width : pile.x + 18;
