@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 
 import streamlit as st
 
@@ -190,12 +191,15 @@ def _facts(lab: Lab) -> str:
     """Return the settings of the run and its models in one line of HTML."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
+    why = ""  # of the settings, as a tooltip
     method = methods_form.method_class(e.setup.method)
     config = e.config if e.run is None else e.driven.config
     name = method.title if e.fork_run is None else f"{method.title}, fork"
     parts += [("Method", name), *methods_form.settings(e.setup.method, config)]
     if e.run is not None and e.setup.method == "laf":
         parts += [("Settings", _origin(lab, config))]
+        if e.automatic is not None:
+            why = f" title='{escape(e.automatic.settings.reason)}'"
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):
@@ -212,5 +216,7 @@ def _facts(lab: Lab) -> str:
         threads = getattr(e.config, "threads", None)
         threads = f" · {threads} thread" if threads is not None and device == "cpu" else ""
         parts += [("Device", f"{device.upper()}{threads} · seed {e.setup.seed}")]
-    cells = "".join(f"<span class='fact'>{k} <b>{v}</b></span>" for k, v in parts)
+    cells = "".join(
+        f"<span class='fact'{why if k == 'Settings' else ''}>{k} <b>{v}</b></span>" for k, v in parts
+    )
     return f"<div class='facts'>{cells}</div>"

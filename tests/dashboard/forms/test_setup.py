@@ -37,7 +37,7 @@ def until(met):
 
 
 def facts(lab):
-    return dict(re.findall(r"<span class='fact'>(.*?) <b>(.*?)</b>", form._facts(lab)))
+    return dict(re.findall(r"<span class='fact'[^>]*>(.*?) <b>(.*?)</b>", form._facts(lab)))
 
 
 def test_the_facts_are_those_of_the_fork_while_there_is_one(lab):

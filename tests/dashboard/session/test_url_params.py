@@ -79,12 +79,14 @@ def test_the_origin_of_the_settings_travels_in_the_address_unless_it_is_the_usua
 
 
 def test_a_method_without_automatic_settings_has_its_preset():
-    assert read_request({"dataset": "digits", "method": "finetune"}).setup == Setup(method="finetune")
-    assert read_request({"dataset": "digits", "speed": "fast"}).setup == Setup(speed="fast")
+    assert read_request({"dataset": "digits", "classes": "0", "method": "finetune"}).setup == Setup(
+        method="finetune"
+    )
+    assert read_request({"dataset": "digits", "classes": "0", "speed": "fast"}).setup == Setup(speed="fast")
 
 
 def test_an_address_of_an_earlier_version_changes_the_preset():
-    found = read_request({"dataset": "digits", "settings": '{"temperature": 3.0}'})
+    found = read_request({"dataset": "digits", "classes": "0", "settings": '{"temperature": 3.0}'})
     assert (found.setup, found.settings) == (Setup(), {"temperature": 3.0})
 
 
