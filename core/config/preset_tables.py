@@ -11,9 +11,13 @@ from core.errors import RequestError
 
 MEASURED = "measured: docs/presets.md"
 PAPER = "the paper's table, not measured here"
+UNMEASURED = "not measured: the paper's table"
 
 TRAIN_PRESETS: dict[Any, Any] = {}  # dataset, or (dataset, task) -> TrainConfig
 LAF_PRESETS: dict[Any, Any] = {}  # (dataset, task) -> LAFConfig
+PAPER_PRESETS: dict[
+    Any, Any
+] = {}  # (dataset, task) -> LAFConfig of the paper, wherever another preset stands
 REPAIR_PRESETS: dict[str, Any] = {}  # dataset -> RepairConfig
 ORIGINS: dict[
     tuple[str, str], str

@@ -14,7 +14,7 @@ from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import DivergedError
 from core.evaluation.attacks import AttackReport, attack, draw_sets
-from core.models.base import Net, Outputs, outputs
+from core.models.base import Net, Outputs, divergences, outputs
 from core.runtime import seeding
 
 
@@ -180,10 +180,7 @@ def jensen_shannon(p: Tensor, q: Tensor) -> float:
 
     (n, K) and (n, K), rows summing to 1; nan for n = 0.
     """
-    p, q = p.double(), q.double()
-    m = (p + q) / 2
-    kl = [torch.xlogy(a, a).sum(1) - torch.xlogy(a, m).sum(1) for a in (p, q)]
-    return float(((kl[0] + kl[1]).mean() / 2).clamp(0, math.log(2)))
+    return float(divergences(p, q).mean().clamp(0, math.log(2)))
 
 
 def angles(e: Tensor, e0: Tensor) -> Tensor:

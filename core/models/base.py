@@ -136,6 +136,14 @@ def outputs(model: Classifier, images: Images, *, batch_size: int = 1024) -> Out
         model.train(was_training)
 
 
+def divergences(p: Tensor, q: Tensor) -> Tensor:
+    """Return JS(p, q) = ½ KL(p‖m) + ½ KL(q‖m), m = (p + q) / 2, of each row, in [0, ln 2] nats; (N, K), (N, K) -> (N,) float64."""
+    p, q = p.double(), q.double()
+    m = (p + q) / 2
+    kl = [torch.xlogy(a, a).sum(1) - torch.xlogy(a, m).sum(1) for a in (p, q)]
+    return (kl[0] + kl[1]) / 2
+
+
 @torch.no_grad()
 def multiply_adds(net: nn.Module, shape: Sequence[int]) -> int:
     """Return the multiplications of one forward pass over one image of ``shape`` (C, H, W), in convolutions and linear layers."""

@@ -90,6 +90,48 @@ def add_model(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """Add the options that choose the settings of the method."""
+    source = command.add_mutually_exclusive_group()
+    source.add_argument(
+        "--settings",
+        default=None,
+        metavar="KIND",
+        help="automatic: for exact LAF, found on this data without labels or retrained models, with the original's training "
+        "where no measured preset fits; preset; or paper: the paper's table (default: automatic, or preset for other methods)",
+    )
+    source.add_argument(
+        "--auto", action="store_const", dest="settings", const="automatic", help="as --settings automatic"
+    )
+
+
+def add_speed(command: argparse.ArgumentParser) -> None:
+    """Add the options for speed and precision."""
+    speed = command.add_mutually_exclusive_group()
+    speed.add_argument(
+        "--exact",
+        action="store_const",
+        dest="speed",
+        const="exact",
+        default="exact",
+        help="the paper's arithmetic (the default)",
+    )
+    speed.add_argument(
+        "--fast",
+        action="store_const",
+        dest="speed",
+        const="fast",
+        help="for laf and laf+r: approximate, in a hundredth of the time; moves only the last layer, on kept features "
+        "of a part of the images",
+    )
+    command.add_argument(
+        "--precision",
+        default="float32",
+        metavar="KIND",
+        help="for laf and laf+r: float32, bf16, or auto: bf16 where the processor supports it (default: float32)",
+    )
+
+
 def setup_of(a: argparse.Namespace) -> Any:
     """Return the Setup without its classes. Raises RequestError for options that exclude each other."""
     from core.config import TASKS

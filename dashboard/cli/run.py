@@ -16,7 +16,7 @@ from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
 UNMET = 3  # exit code of --check
-AUTO = " Or let --auto find settings on this data."
+AUTO = " Or let --settings automatic find settings on this data."
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -36,8 +36,16 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="F",
         help="for laf+r: share of the remaining images' labels that repair reads, up to 1 (default: all)",
     )
-    _add_settings_options(run)
-    _add_speed_options(run)
+    options.add_settings(run)
+    run.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar=options.ASSIGNMENT,
+        help="change a setting of the method, as in lr_ra=3e-3, steps=80 or vae.latent=16; may be repeated",
+    )
+    options.add_speed(run)
     run.add_argument(
         "--seed",
         type=numbers.whole(0, numbers.SEED),
@@ -59,49 +67,6 @@ def add(commands: Any) -> argparse.ArgumentParser:
     return run
 
 
-def _add_settings_options(run: argparse.ArgumentParser) -> None:
-    run.add_argument(
-        "--set",
-        dest="assignments",
-        action="append",
-        default=[],
-        metavar=options.ASSIGNMENT,
-        help="change a setting of the method, as in lr_ra=3e-3, steps=80 or vae.latent=16; may be repeated",
-    )
-    run.add_argument(
-        "--auto",
-        action="store_true",
-        help="for laf: find its settings on this data, without labels or retrained models; where no measured preset fits, "
-        "find the original's training too",
-    )
-
-
-def _add_speed_options(run: argparse.ArgumentParser) -> None:
-    speed = run.add_mutually_exclusive_group()
-    speed.add_argument(
-        "--exact",
-        action="store_const",
-        dest="speed",
-        const="exact",
-        default="exact",
-        help="the paper's arithmetic (the default)",
-    )
-    speed.add_argument(
-        "--fast",
-        action="store_const",
-        dest="speed",
-        const="fast",
-        help="for laf and laf+r: approximate, in a hundredth of the time; moves only the last layer, on kept features "
-        "of a part of the images",
-    )
-    run.add_argument(
-        "--precision",
-        default="float32",
-        metavar="KIND",
-        help="for laf and laf+r: float32, bf16, or auto: bf16 where the processor supports it (default: float32)",
-    )
-
-
 def run(a: argparse.Namespace) -> int:
     """Run the requested method to its end; print or write the result; return the exit code. Raises LabError."""
     target = target_of(a.json)
@@ -117,14 +82,14 @@ def run(a: argparse.Namespace) -> int:
             "--save keeps runs of the Lab's own models only; to keep a run of your model, upload it on the page"
         )
     setup, dataset = setup_and_dataset(a)
-    split = setup.split(dataset)
     if a.share is not None and a.method != "laf+r":
         raise RequestError(
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
-    if a.auto and (a.method, a.speed, a.precision) != ("laf", "exact", "float32"):
-        raise RequestError("--auto is for exact LAF in float32; leave out --method, --fast, --precision")
     setup = replace(setup, method=a.method, share=a.share, speed=a.speed, precision=a.precision)
+    usual = "automatic" if setup.can_be_automatic else "preset"
+    setup = replace(setup, settings=usual if a.settings is None else a.settings)
+    split = setup.split(dataset)
     config = with_set(setup.config(split), a.assignments)
     require_room(setup, split, config, references=1, watched=a.save)
     unlearner = method(a.method, config)
@@ -160,20 +125,22 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
     import time
 
     from core.evaluation.metrics import evaluate
+    from core.methods import method
     from core.runtime.device import peak_memory_mb, pick_device
 
     show = ProgressBars(quiet=a.quiet)
     device = str(pick_device(a.device))
-    model, training = _original(split, unlearner, a, uploaded, device, show)
-    found = None
-    if a.auto:
-        unlearner, found = _automatic(split, model, training, a, show)
-    runs = _finished_runs(split, unlearner, model, setup, a, show)
+    model, found = _original(split, unlearner, setup, a, uploaded, device, show)
+    if found is not None:
+        unlearner = method(unlearner.name, with_set(found.settings.config, a.assignments))
+    runs = _finished_runs(split, unlearner, model, setup, found, a, show)
     show.close()
     start = time.perf_counter()
     run, retrained = runs[unlearner.name], runs["retrain"].result
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
     reports = {name: evaluate(m, split, references=[retrained]) for name, m in models.items()}
+    verdict = _verdict(split, model, reports, run, automatic=found is not None)
+    _let_go(run, verdict, quiet=a.quiet)
     return {
         "schema": 1,
         "dataset": split.dataset.name,
@@ -183,10 +150,11 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "seed": a.seed,
         "device": device,
         "steps": len(run.steps),
+        "settings": setup.settings,
         "set": a.assignments,
         "automatic": found.as_dict() if found else None,
         "metrics": {name: run_numbers(r) for name, r in reports.items()},
-        "verdict": _verdict(split, model, reports, run, automatic=a.auto),
+        "verdict": verdict,
         "seconds": {
             "train": model.provenance.seconds if model.provenance else 0.0,
             **_seconds(run.seconds),
@@ -198,54 +166,54 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
 
 
 def _finished_runs(
-    split: Any, unlearner: Any, model: Any, setup: Any, a: argparse.Namespace, show: Any
+    split: Any, unlearner: Any, model: Any, setup: Any, found: Any, a: argparse.Namespace, show: Any
 ) -> dict[str, Any]:
     """Play the method and retraining to their ends; return the runs by the names of their methods."""
     from core.methods import METHODS
     from core.runs.run import Run, finish
-    from core.runs.storage import stop_run
 
     runs = {}
     for name, method in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
         if name not in runs:
             keep = a.save and method is unlearner
             runs[name] = run = (
-                _kept(method, model, split, setup) if keep else Run(method, model, split, seed=a.seed)
+                _kept(method, model, split, setup, found) if keep else Run(method, model, split, seed=a.seed)
             )
+            if found is not None and method is unlearner:
+                found.end(run)
             run.on_progress = show
             finish(run)
-    if runs[unlearner.name].recorder is not None:
-        _report_kept(runs[unlearner.name].recorder, quiet=a.quiet)
-        stop_run(runs[unlearner.name])
     return runs
 
 
 def _original(
-    split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, device: str, show: ProgressBars
+    split: Any,
+    unlearner: Any,
+    setup: Any,
+    a: argparse.Namespace,
+    uploaded: Any,
+    device: str,
+    show: ProgressBars,
 ) -> tuple[Any, Any]:
-    """Return the original, and the recipe of its training if one was found."""
-    from core.experiments.automatic_run import train_original
+    """Return the original and, with automatic settings, the record of how they were found."""
+    from core.experiments.automatic_run import AutomaticRecord, find_settings, train_original
     from core.methods.base import has_own_original
     from core.runs.original_models import original
     from core.runtime.progress import run_to_end
     from core.training.supervised import train
 
+    model, recipe = uploaded, None
     if uploaded is not None:
-        return uploaded.to(device), None
-    if has_own_original(unlearner):
-        return run_to_end(original(split, unlearner, seed=a.seed, device=device), show), None
-    if a.auto:
-        return train_original(split, seed=a.seed, device=device, progress=show)
-    return train(split, seed=a.seed, device=device, progress=show), None
-
-
-def _automatic(split: Any, model: Any, training: Any, a: argparse.Namespace, show: Any) -> tuple[Any, Any]:
-    """Return LAF with the settings that were found, and how."""
-    from core.experiments.automatic_run import AutomaticRecord, find_settings
-    from core.methods import LAF
-
-    found = find_settings(split, model, seed=a.seed, progress=show)
-    return LAF(with_set(found.config, a.assignments)), AutomaticRecord(found, training)
+        model = uploaded.to(device)
+    elif has_own_original(unlearner):
+        model = run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
+    elif setup.settings == "automatic":
+        model, recipe = train_original(split, seed=a.seed, device=device, progress=show)
+    else:
+        model = train(split, seed=a.seed, device=device, progress=show)
+    if setup.settings != "automatic":
+        return model, None
+    return model, AutomaticRecord(find_settings(split, model, seed=a.seed, progress=show), recipe)
 
 
 def _verdict(split: Any, model: Any, reports: dict[str, Any], run: Any, *, automatic: bool) -> dict[str, Any]:
@@ -272,7 +240,7 @@ def _seconds(spent: Any) -> dict[str, float]:
     }
 
 
-def _kept(unlearner: Any, model: Any, split: Any, setup: Any) -> Any:
+def _kept(unlearner: Any, model: Any, split: Any, setup: Any, found: Any) -> Any:
     """Return a run with frames and a map that is written to disk as it advances."""
     from core.config import EvalConfig
     from core.projection.projection import Projection
@@ -284,15 +252,21 @@ def _kept(unlearner: Any, model: Any, split: Any, setup: Any) -> Any:
     observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
     observer.projection = Projection.fit(observer.original.train.representations, seed=setup.seed)
     run = Run(unlearner, model, split, seed=setup.seed, observer=observer, checkpoints=Checkpoints())
-    record(run, setup)
+    record(run, setup, automatic=None if found is None else found.as_dict())
     return run
 
 
-def _report_kept(recorder: Any, *, quiet: bool) -> None:
-    """Print on standard error where the run is kept and its size, or why it is not kept."""
-    from core.runs.storage import megabytes, storage_quota
+def _let_go(run: Any, verdict: dict[str, Any], *, quiet: bool) -> None:
+    """Keep the verdict with a run that is kept; print on standard error where it is and its size, or why it is not kept."""
+    from core.runs.storage import megabytes, stop_run, storage_quota
 
-    if recorder.problem is not None or not recorder.is_kept:
+    recorder = run.recorder
+    if recorder is None:
+        return
+    recorder.tell(verdict=verdict)
+    is_kept = recorder.is_kept
+    stop_run(run)
+    if recorder.problem is not None or not is_kept:
         print(f"laf: {recorder.problem or 'the run has no step, so nothing is kept'}", file=sys.stderr)
     elif not quiet:
         size = megabytes(recorder.folder.bytes)

@@ -106,7 +106,7 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     changed = f"; changed: {', '.join(result['set'])}" if result["set"] else ""
     automatic = result["automatic"]
     settings = automatic["description"] if automatic else _settings(result, split, method)
-    lines.append(f"settings: {settings}{changed}")
+    lines.append(f"settings: {result['settings']}, {settings}{changed}")
     lines.append(
         "JS: Jensen-Shannon divergence to the retrained model on the forgotten images, 0 to 0.69 nats."
     )
@@ -119,6 +119,8 @@ def _settings(result: dict[str, Any], split: Any, method: str) -> str:
     from core.methods.laf.fast import SPEEDS, is_measured
 
     family, task = split.dataset.family, split.task
+    if result["settings"] == "paper":
+        return "the paper's table"
     if result["speed"] != "fast":
         return str(origin_of(method, family, task))
     measured = "measured: docs/performance.md"

@@ -1,1 +1,1 @@
-"""What a search for settings and a finished run led to: paths of trials, and the verdict."""
+"""Outcomes: the paths of the trials of a search, and the verdict on a finished run."""

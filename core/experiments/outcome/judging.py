@@ -23,6 +23,7 @@ class Outcome:
         self.report_at_stop: Report | None = None  # of a run that went on: the report at its first end
         self.verdict: Verdict | None = None  # once all references are there
         self._known: tuple[int, int] | None = None  # the steps, and the revision of the references
+        self._stopped_at = 0  # the step of ``report_at_stop``
 
     def is_known(self, run: Run, revision: int) -> bool:
         """Return whether ``note`` has what there is to know."""
@@ -43,10 +44,18 @@ class Outcome:
 
     def go_on(self, run: Run) -> None:
         """Forget the end of ``run``, which goes on, but for its first report."""
-        self.report_at_stop = self.report_at_stop or self.report
+        if self.report_at_stop is None and self.report is not None and self._known is not None:
+            self.report_at_stop, self._stopped_at = self.report, self._known[0]
         self.report = self.verdict = self._known = None
         if self.report_at_stop is not None and isinstance(run.recorder, Recorder):
             run.recorder.tell(report_at_stop=report_dict(self.report_at_stop))
+
+    def back_to(self, step: int) -> Outcome:
+        """Return what still holds of a run that was taken back to ``step``: the report at a stop before it."""
+        found = Outcome()
+        if self.report_at_stop is not None and self._stopped_at <= step:
+            found.report_at_stop, found._stopped_at = self.report_at_stop, self._stopped_at
+        return found
 
 
 def judge(run: Run, references: Sequence[Frame], learning: LearningCheck | None) -> Verdict | None:

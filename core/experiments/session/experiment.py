@@ -52,6 +52,7 @@ class Experiment:
     model: Delegated[Net | None] = Delegated("preparation")  # the original
     observer: Delegated[Observer | None] = Delegated("preparation")
     projection: Delegated[Projection | None] = Delegated("preparation")
+    automatic: Delegated[AutomaticRecord | None] = Delegated("preparation")  # the settings that were found
     error: Delegated[LabError | None] = Delegated("preparation")  # preparing failed
     # the run and its fork
     run: Delegated[Run | None] = Delegated("player")
@@ -231,18 +232,13 @@ class Experiment:
     # how it began
 
     @property
-    def automatic(self) -> AutomaticRecord | None:
-        """How the settings were found on these images; None for other settings, and before they are found."""
-        return None if self.preparation.prepared is None else self.preparation.prepared.automatic
-
-    @property
     def trials(self) -> tuple[TrialPath, ...]:
         """The trials of the search for settings, with their places on the map; () without a search."""
         return () if self.preparation.prepared is None else self.preparation.prepared.trials
 
     @property
     def learning(self) -> LearningCheck | None:
-        """Whether the original has learnt; its ``reason`` is a sentence. None before there is an original."""
+        """The check that the original has learnt; its ``reason`` is a sentence. None before there is an original."""
         return None if self.preparation.prepared is None else self.preparation.prepared.learning
 
     # questions

@@ -22,10 +22,12 @@ from torch import nn
 from core.config import EvalConfig, LAFConfig, TrainConfig
 from core.data.split import Split
 from core.errors import RequestError
+from core.experiments.automatic_run import has_measured_training
 from core.models.registry import build
 from core.models.uploads import model_info
 from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
+from core.training.recipe import plan
 
 MB = 1e6
 FLOAT = 4
@@ -34,6 +36,8 @@ PROCESS = 100 * MB  # libraries that a first run imports, and what the allocator
 STEP = 3_000  # bytes of one step's record
 COPIES = 12  # of the weights: original, teacher and student, gradients, moments of two optimisers
 TRAINING = 5  # of the weights, while a reference is retrained beside the run
+MOST_TRIALS = 6  # of the search for settings, each of which keeps its best model
+START = 10  # of the weights: the state that all trials start from, and a copy of it with the moments
 WRITING = 3  # of a state, while it is copied and written
 KEPT_ACTIVATIONS = 2.5  # of a forward pass, with the gradients that the backward pass makes of them
 _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -119,9 +123,7 @@ def estimate(
     Raises RequestError for an unknown net.
     """
     looks = eval_config or EvalConfig.preset(split.dataset.family)
-    train = TrainConfig()
-    with suppress(RequestError):  # uploaded data with an uploaded model has no preset
-        train = TrainConfig.preset(split.dataset.family, split.task)
+    train = _training(setup, split)
     net = _size(setup, split, config, train)
     n, n_f, n_test = len(split.train), len(split.forget_rows), len(split.test)
     classes = len(split.dataset.classes)
@@ -137,11 +139,12 @@ def estimate(
     frame = points * (2 * width + 21) + n_f * classes * FLOAT
     frames = min(steps, -(-steps // looks.cadence(steps))) + 1 if watched else 0
     state = 5 * weights + 6 * vae
+    trials = MOST_TRIALS + START if setup.settings == "automatic" else 0
     images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
     parts = {
         "process": PROCESS,
         "images": 3.0 * images,
-        "networks": weights * (COPIES + TRAINING + count) + 3.0 * weights * (slices - 1),
+        "networks": weights * (COPIES + TRAINING + count + trials) + 3.0 * weights * (slices - 1),
         "VAEs": 8.0 * vae,
         "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
         + 2.0 * FLOAT * (n + n_test) * (width + classes),
@@ -205,6 +208,15 @@ def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
         hook.remove()
     weights = sum(t.numel() for t in (*model.parameters(), *model.buffers()))
     return NetSize(weights, model.width, sum(sizes))
+
+
+def _training(setup: Setup, split: Split) -> TrainConfig:
+    """Return the training of the original: the preset's, or with automatic settings what its recipe plans."""
+    if setup.settings == "automatic" and setup.model is None and not has_measured_training(split):
+        return plan(split.dataset, device=setup.device)[0]
+    with suppress(RequestError):  # uploaded data with an uploaded model has no preset
+        return TrainConfig.preset(split.dataset.family, split.task)
+    return TrainConfig()
 
 
 def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSize:

@@ -24,7 +24,6 @@ from core.models.uploads import load_uploaded_model
 from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
 from core.runs.original_models import original
-from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runtime.content_cache import content_key, maps
 from core.runtime.device import pick_device
@@ -81,13 +80,10 @@ class Preparation:
         else:
             self._tasks.work["load"] = Progress("load", 0, 1)
 
-    def automatic_values(self, run: Run) -> dict[str, Any]:
-        """Have a new ``run`` say why it stops, and return what to keep with it, where its settings were found automatically."""
-        found = None if self.prepared is None else self.prepared.automatic
-        if found is None:
-            return {}
-        found.end(run)
-        return {"automatic": found.as_dict()}
+    @property
+    def automatic(self) -> AutomaticRecord | None:
+        """The record of the settings that were found on these images; None for others, and before they are found."""
+        return None if self.prepared is None else self.prepared.automatic
 
     def _start_again(self) -> None:
         def again() -> Iterator[None]:

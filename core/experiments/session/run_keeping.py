@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import LabError
+from core.experiments.automatic_run import AutomaticRecord
 from core.experiments.session.limits import SessionLimits
 from core.experiments.session.preparation import Preparation
 from core.runs.run import Run
@@ -33,6 +34,7 @@ class RunKeeping:
         self.as_copy = as_copy
         self.not_kept: str | None = None  # why no run is kept, where a classroom keeps no more
         self.take_up_error: LabError | None = None  # why the kept run was not continued; a new one is there
+        self.automatic: AutomaticRecord | None = None  # of the settings, kept with each run and fork
         self._classroom = classroom
 
     def keep(self, run: Run, **about: Any) -> None:
@@ -41,7 +43,8 @@ class RunKeeping:
             return
         self.not_kept = None if self._classroom is None else self._classroom.why_not_kept(self.token)
         if self.not_kept is None:
-            record(run, self.setup, token=self.token, **about)
+            found = None if self.automatic is None else self.automatic.as_dict()
+            record(run, self.setup, token=self.token, automatic=found, **about)
 
     def continue_kept(self, preparation: Preparation) -> Run | None:
         """Return the kept run that was asked for, the first time; None where there is none or it cannot be continued."""

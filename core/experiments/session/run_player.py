@@ -65,12 +65,15 @@ class RunPlayer:
         made = self._preparation
         assert made.model is not None
         assert made.split is not None
+        self._keeping.automatic = made.automatic
         run = self._keeping.continue_kept(made)
         if run is None:
             unlearner, room = method(made.setup.method, made.config), self.classroom
             run = Run(unlearner, made.model, made.split, seed=made.setup.seed, observer=made.observer)
             run.checkpoints = Checkpoints() if room is None else Checkpoints(memory_mb=room.states_mb)
-            self._keeping.keep(run, **made.automatic_values(run))
+            if made.automatic is not None:
+                made.automatic.end(run)
+            self._keeping.keep(run)
         if self._tasks.runner.workers > 1:  # a single thread would have to alternate between the two
             run.watching = FrameWorker(self._tasks.runner)
         self._rest(self._task)
@@ -138,7 +141,7 @@ class RunPlayer:
             run.history.add_mark(step, BY_EYE)
         if run.recorder is not None:
             run.recorder.note(run)
-        self.outcome, self.layers = Outcome(), None
+        self.outcome, self.layers = self.outcome.back_to(step), None
         self.kept_frames = len(run.frames)
         self.life += 1
         self._go(self._task)
@@ -167,8 +170,7 @@ class RunPlayer:
         if self.fork_run is not None:
             stop_run(self.fork_run)
         self._rest(self._fork_task)
-        self.fork_run = self._fork_task = None
-        self.fork_outcome = Outcome()
+        self.fork_run, self._fork_task, self.fork_outcome = None, None, Outcome()
 
     @property
     def driven(self) -> Run:
@@ -191,12 +193,11 @@ class RunPlayer:
 
     def preset(self) -> Any:
         """Return the settings that this setup has unless a user changes them: those that were found, or else the named ones."""
-        run, prepared = self.ready_run(), self._preparation.prepared
-        if prepared is not None and prepared.automatic is not None:
-            return prepared.automatic.settings.config
-        split = run.stepper.split
-        unlearner = method(run.unlearner.name, self._preparation.setup.config(split))
-        unlearner.configure(run.stepper.model, split)
+        run, found = self.ready_run(), self._preparation.automatic
+        if found is not None:
+            return found.settings.config
+        unlearner = method(run.unlearner.name, self._preparation.setup.config(run.stepper.split))
+        unlearner.configure(run.stepper.model, run.stepper.split)
         return unlearner.config
 
     def require_room(self, run: Run, config: Any) -> None:
@@ -250,9 +251,8 @@ class RunPlayer:
     def set_slow(self, slow: bool) -> None:
         """Play about one step a second, or as fast as possible."""
         self.slow = slow
-        for task in (self._task, self._fork_task):
-            if task is not None:
-                task.pace_s = SLOW_S if slow else 0.0
+        for task in filter(None, (self._task, self._fork_task)):
+            task.pace_s = SLOW_S if slow else 0.0
 
     def left_s(self, stage: Stage) -> float | None:
         """Return the seconds until the first run ends ``stage``, by the wall clock; None before there is a pace."""

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
-from core.models.base import Classifier, Outputs, outputs
+from core.models.base import Classifier, Outputs, divergences, outputs
 from core.runtime import seeding
 
 SAMPLE = 200  # images of D_f; of D_r half as many again
@@ -101,7 +101,7 @@ class SignalProbe:
             confidence_unseen=unseen,
             recognised=recognised,
             recognised_error=None if recognised is None else auc_error(len(self.forget), self._effective),
-            distance=_mean(js(f.probabilities, self._struck)) if self.task == "class" else None,
+            distance=_mean(divergences(f.probabilities, self._struck)) if self.task == "class" else None,
             neighbours=self._neighbours(f, r),
         )
 
@@ -147,13 +147,6 @@ def struck(probabilities: Tensor, answers: Tensor) -> Tensor:
     total = left.sum(1, keepdim=True)
     even = (left.new_ones(left.shape) * ~answers) if not bool(answers.all()) else left.new_ones(left.shape)
     return torch.where(total > 0, left / total.clamp_min(1e-30), even / even.sum(1, keepdim=True))
-
-
-def js(p: Tensor, q: Tensor) -> Tensor:
-    """Return JS(p, q) = (KL(p ‖ m) + KL(q ‖ m)) / 2 with m = (p + q) / 2, in [0, ln 2] nats; (N, K), (N, K) -> (N,)."""
-    p, q = p.double(), q.double()
-    m = (p + q) / 2
-    return sum((torch.xlogy(a, a) - torch.xlogy(a, m)).sum(1) for a in (p, q)) / 2  # type: ignore[return-value]
 
 
 def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.config import EvalConfig
+from core.config import EvalConfig, TrainConfig
 from core.data.split import Split
 from core.errors import DataError, LabError, StoreError
 from core.methods import method
@@ -60,6 +60,24 @@ class KeptRun:
     def map_positions(self) -> Any:
         """(N, 2) positions of the original's map; None without one."""
         return self.points["positions"] if self.frames else None
+
+    @property
+    def automatic(self) -> dict[str, Any] | None:
+        """The record of the settings that were found, as ``AutomaticRecord.as_dict`` gave it; None for other settings."""
+        found: dict[str, Any] | None = self.about.get("automatic")
+        return found
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """The verdict on the finished run as plain values, with its "text"; None before there was one."""
+        found: dict[str, Any] | None = self.about.get("verdict")
+        return found
+
+    @property
+    def training(self) -> TrainConfig | None:
+        """The training of the original that was found with the settings; None for that of the preset."""
+        recipe = (self.automatic or {}).get("training")
+        return None if recipe is None else config_like(TrainConfig(), recipe["config"])
 
     @property
     def eval_config(self) -> EvalConfig:
@@ -193,7 +211,8 @@ def open_run(run_id: str) -> Run:
         model: Net = load_uploaded_model(setup.model, split.dataset).to(device)
     else:
         unlearner = method(setup.method, setup.config(split))
-        model = run_to_end(original(split, unlearner, seed=setup.seed, device=device))
+        work = original(split, unlearner, seed=setup.seed, device=device, config=kept.training)
+        model = run_to_end(work)
     observer = Observer(split, model, kept.eval_config, seed=setup.seed)
     if kept.map_positions is not None:
         from core.projection.projection import Projection

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OF_THE_END = ("report", "verdict")  # of a model that is no longer the last
 TAKEN_OVER = "the run went on in another tab; it is kept there"
 
 
@@ -111,7 +110,8 @@ class Recorder:
             self.folder.write_steps(run.steps)
             self.folder.drop_frames(len(run.frames))
             self.folder.model.unlink(missing_ok=True)
-            self.about = {k: v for k, v in self.about.items() if k not in OF_THE_END}
+            for of_the_former_end in ("report", "verdict"):
+                self.about.pop(of_the_former_end, None)
             self._write_about(run)
 
         self._try(write)
@@ -236,10 +236,7 @@ def record(
     step: int | None = None,
     automatic: dict[str, Any] | None = None,
 ) -> Recorder:
-    """Keep ``run`` from now on; ``token`` is of the browser that made it. A fork gives its ``parent`` and ``step``.
-
-    ``automatic``: how the settings were found, as plain values.
-    """
+    """Keep ``run`` from now on; ``token``: of its browser; ``parent``, ``step``: of a fork; ``automatic``: record of the settings."""
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     about = {

@@ -15,6 +15,7 @@ from core.methods import LAF, METHODS
 from core.methods.laf.laf_r import LAFR
 from core.runs.checkpoints import Checkpoints, size_of
 from core.runs.observer import Observer
+from core.runs.records import Mark
 from core.runs.run import Phase, Run, finish
 from tests import toys
 
@@ -258,3 +259,106 @@ def test_a_run_can_be_taken_back_from_files_alone(straight, toy_split, toy_model
     to_its_place(run)
     finish(run)
     assert run.steps == steps
+
+
+# a finished run that goes on
+
+
+LONGER = replace(toys.QUICK, steps=14)
+REASON = "LAF stopped here: it was enough"
+
+
+def without_total(steps):
+    return [replace(step, total=0) for step in steps]
+
+
+@pytest.fixture(scope="module")
+def long(toy_split, toy_model, observer):
+    """A run that was set to 14 steps from the beginning, never to be changed."""
+    run = make(toy_split, toy_model, observer, LAF(LONGER))
+    finish(run)
+    return run
+
+
+@pytest.fixture
+def extended(toy_split, toy_model, observer):
+    """A run of 10 steps that a search said should stop there, finished, extended by 4 and paused there."""
+    run = make(toy_split, toy_model, observer)
+    run.history.stop = Mark(run.total_steps, REASON)
+    finish(run)
+    assert run.marks == [Mark(10, REASON)]
+    run.extend(4)
+    assert (run.phase, run.total_steps, len(run.steps)) == (Phase.PAUSED, 14, 10)
+    return run
+
+
+def test_a_run_that_goes_on_is_the_run_that_was_set_to_so_many_steps(extended, long):
+    finish(extended)
+    assert without_total(extended.steps) == without_total(long.steps)
+    assert toys.same(toys.weights(extended.result), toys.weights(long.result))
+    assert [f.step for f in extended.frames] == [f.step for f in long.frames]
+    assert extended.marks == [Mark(10, REASON)]
+
+
+@pytest.mark.parametrize(("step", "total"), [(6, 10), (10, 14), (12, 14)])
+def test_taken_back_it_ends_where_it_would_have_from_there(extended, long, step, total):
+    finish(extended)
+    extended.rewind(step)
+    to_its_place(extended)
+    assert (len(extended.steps), extended.total_steps) == (step, total)
+    finish(extended)
+    assert without_total(extended.steps) == without_total(long.steps[:total])
+    assert extended.marks == [Mark(10, REASON)]
+
+
+def test_a_fork_of_it_goes_on_as_it_does(extended, long):
+    finish(extended)
+    twin = extended.fork(11)
+    to_its_place(twin)
+    finish(twin)
+    assert toys.same(toys.weights(twin.result), toys.weights(long.result))
+
+
+def test_it_can_go_on_again_and_saved_it_continues(extended, long, toy_split, toy_model):
+    extended.advance()
+    saved = extended.state_dict()
+    twin = Run(LAF(extended.config), toy_model, toy_split, seed=3)
+    twin.load_state_dict(saved)
+    finish(twin)
+    assert toys.same(toys.weights(twin.result), toys.weights(long.result))
+    finish(extended)
+    extended.extend(2)
+    finish(extended)
+    assert len(extended.steps) == 16
+
+
+def test_a_run_with_other_settings_does_not_say_that_it_stops_where_the_search_said(
+    toy_split, toy_model, observer
+):
+    run = make(toy_split, toy_model, observer)
+    run.history.stop = Mark(run.total_steps, REASON)
+    run.advance()
+    run.pause()
+    run.change(replace(run.config, lr_ra=1e-5))
+    finish(run)
+    assert run.marks == []
+
+
+def test_only_a_finished_run_of_a_method_that_can_goes_on(toy_split, toy_model, observer, straight):
+    run = make(toy_split, toy_model, observer)
+    with pytest.raises(IllegalMoveError, match="ready; it must be done"):
+        run.extend(3)
+    run.advance()
+    run.pause()
+    with pytest.raises(IllegalMoveError, match="must be done"):
+        run.extend(3)
+    finish(run)
+    with pytest.raises(IllegalMoveError, match="at least 1 step, not 0"):
+        run.extend(0)
+    assert run.phase is Phase.DONE
+    for unlearner in (METHODS["retrain"](toys.TRAIN), LAF(replace(toys.QUICK, schedule="two-stage"))):
+        other = Run(unlearner, toy_model, toy_split)
+        finish(other)
+        with pytest.raises(IllegalMoveError, match="cannot go on past its last step"):
+            other.extend(3)
+        assert other.phase is Phase.DONE

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig
+from core.config import EvalConfig, LAFConfig, TrainConfig, VAEConfig, origin, paper_preset
 from core.errors import ConfigError, RequestError
 
 WRONG = [
@@ -72,3 +72,35 @@ def test_frames_come_at_every_step_of_a_usual_run_on_digits_and_as_often_as_they
     dataset, total, cadence
 ):
     assert EvalConfig.preset(dataset).cadence(total) == cadence
+
+
+# (dataset, task): lr_UE, lr_RA, tau, latent, epochs of the tables in arXiv 2404.00506
+PAPER = {
+    ("mnist", "data"): (5e-5, 1e-4, 5, 8, 20),
+    ("fashion_mnist", "class"): (5e-5, 1e-4, 20, 8, 20),
+    ("mnist", "noise"): (5e-5, 1e-4, 20, 8, 20),
+    ("cifar10", "data"): (1e-5, 4e-5, 20, 16, 40),
+    ("svhn", "class"): (1e-5, 5e-5, 20, 16, 40),
+    ("cifar10", "noise"): (1e-5, 4e-5, 5, 16, 40),
+}
+
+
+@pytest.mark.parametrize(("key", "values"), PAPER.items(), ids=[" ".join(key) for key in PAPER])
+def test_the_papers_settings_are_those_of_its_tables(key, values):
+    c = paper_preset(*key)
+    assert (c.lr_ue, c.lr_ra, c.temperature, c.vae.latent, c.epochs) == values
+    assert c.batch_size == c.vae.batch_size == 32
+
+
+@pytest.mark.parametrize("key", [("digits", "class"), ("mnist", "indices")])
+def test_settings_that_the_paper_does_not_give_name_those_that_it_gives(key):
+    with pytest.raises(
+        RequestError, match=f"for '{' '.join(key)}'; there is one for: cifar10 class, .*svhn noise"
+    ):
+        paper_preset(*key)
+
+
+def test_svhn_is_not_measured_and_digits_noise_has_a_decaying_rate():
+    assert origin("svhn", "class").startswith("not measured")
+    assert TrainConfig.preset("digits", "noise").decays
+    assert not TrainConfig.preset("digits", "class").decays

@@ -182,6 +182,7 @@ OPTIONS: dict[str, list[str]] = {
     ],
     "--session-mb": [*NUMBERS, "7", "100000000"],
     "--sessions": [*NUMBERS, "0", "100000"],
+    "--settings": ["", "auto", "Automatic", "nonsense", HUGE],
     "--share": SHARES,
     "--subject": ["", "Nobody", HUGE],
     "--task": ["klass", "", "CLASS", "indices"],
@@ -281,6 +282,10 @@ ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and sur
         ["--indices", "@ids.txt", "--task", "class"],
         ["--method", "nothing", "--precision", "bf16"],
         ["--method", "nothing", "--fast"],
+        ["--auto", "--settings", "preset"],
+        ["--settings", "automatic", "--fast"],
+        ["--settings", "paper"],  # digits are not the paper's
+        ["--settings", "paper", "--method", "finetune"],
         ["--auto", "--fast"],
         ["--auto", "--precision", "bf16"],
         ["--auto", "--method", "finetune"],

@@ -158,7 +158,7 @@ def test_a_failure_is_one_line_and_1(capsys, monkeypatch, error, line):
 def test_a_loss_that_is_no_number_is_one_line_and_1(capsys, monkeypatch, quick):
     preset = replace(config._LAF["digits", "class"], lr_ue=1e30)
     monkeypatch.setitem(config._LAF, ("digits", "class"), preset)
-    assert laf("run", "--quiet") == 1
+    assert laf("run", "--quiet", "--settings", "preset") == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -221,7 +221,8 @@ def check_contract(result, **expected):
 
 def test_json_to_a_file_beside_the_table(capsys, tmp_path, quick):
     path = tmp_path / "out.json"
-    assert laf("run", "--classes", "3", "--seed", "5", "--device", "cpu", "--json", str(path)) == 0
+    words = ("--classes", "3", "--seed", "5", "--device", "cpu", "--settings", "preset")
+    assert laf("run", *words, "--json", str(path)) == 0
     out, err = capsys.readouterr()
     assert err == ""  # no bar where there is no terminal
     assert "Digits: forget class 3 (146 of 1,437 images), seed 5" in out
@@ -234,7 +235,7 @@ def test_json_to_a_file_beside_the_table(capsys, tmp_path, quick):
 
 
 def test_json_to_standard_output_is_all_there_is(capsys, quick):
-    argv = ("run", "--task", "data", "--classes", "5-9", "--fraction", "0.4", "--json", "-")
+    argv = ("run", "--task", "data", "--classes", "5-9", "--settings", "preset", "--json", "-")
     assert laf(*argv, "--quiet") == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -248,7 +249,7 @@ def test_ids_come_from_a_file(capsys, quick, tmp_path):
     ids = tmp_path / "ids.txt"
     chosen = sorted(load("digits").train.ids.tolist())[:40]
     ids.write_text("# mine\n" + "\n".join(map(str, chosen)))
-    assert laf("run", "--indices", str(ids)) == 0
+    assert laf("run", "--indices", str(ids), "--settings", "preset") == 0
     assert "forget 40 chosen images (40 of 1,437 images)" in capsys.readouterr().out
 
 
@@ -260,7 +261,7 @@ def test_noisy_labels_lead_with_the_true_ones(capsys, quick):
 
 
 def test_a_plant_is_reported(capsys, quick):
-    assert laf("run", "--plant", "trigger", "--json", "-") == 0
+    assert laf("run", "--plant", "trigger", "--settings", "preset", "--json", "-") == 0
     found = json.loads(capsys.readouterr().out)["metrics"]
     assert all(0 <= model["planted"] <= 1 for model in found.values())
 
@@ -272,7 +273,7 @@ def test_quiet_is_silent(capsys, quick):
 
 def test_a_terminal_sees_a_bar_for_each_stage(capsys, monkeypatch, quick):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert laf("run") == 0
+    assert laf("run", "--settings", "preset") == 0
     err = capsys.readouterr().err
     for title in ("train", "VAE of D ", "VAE of D_f", "unlearn", "retrain"):
         assert title in err, title
@@ -282,7 +283,7 @@ def test_json_expands_the_home_folder_as_its_check_does(monkeypatch, tmp_path, q
     """A shell leaves the ~ of --json=~/out.json alone; the check before the work expands it, so must the writing."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert laf("run", "--quiet", "--json=~/out.json") == 0
+    assert laf("run", "--quiet", "--method", "retrain", "--json=~/out.json") == 0
     assert (tmp_path / "out.json").exists()
 
 
@@ -290,7 +291,7 @@ def test_a_disk_that_fills_up_while_writing_json_is_one_line_and_1(capsys, monke
     import errno
 
     monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
-    assert laf("run", "--quiet", "--json", str(tmp_path / "a")) == 1
+    assert laf("run", "--quiet", "--method", "retrain", "--json", str(tmp_path / "a")) == 1
     assert "No space left" in capsys.readouterr().err
 
 

@@ -50,5 +50,7 @@ def test_automatic_settings_forget_a_class_and_are_recorded_with_their_trials(ca
 
 
 def test_a_run_that_failed_is_offered_automatic_settings(capsys):
-    _, result = run(capsys, "--set", "steps=1")
-    assert result["verdict"]["text"].endswith("Or let --auto find settings on this data.")
+    _, result = run(capsys, "--settings", "preset", "--set", "steps=1")
+    assert result["settings"] == "preset"
+    assert result["automatic"] is None
+    assert result["verdict"]["text"].endswith("Or let --settings automatic find settings on this data.")

@@ -18,7 +18,6 @@ from core.methods.laf.signals import (
     SignalProbe,
     answers_to_forget,
     auc_error,
-    js,
     nearest,
     struck,
     weighted_auc,
@@ -180,12 +179,6 @@ def test_struck_probabilities_leave_the_answers_out_and_sum_to_one():
     assert torch.allclose(struck(p, torch.tensor([True, False, False])), expected)
     own = struck(p, torch.tensor([False, False, False]))
     assert torch.allclose(own[0], expected[0])
-
-
-def test_js_matches_its_bounds():
-    p, q = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
-    assert float(js(p, p)) == 0
-    assert float(js(p, q)) == pytest.approx(0.6931, abs=1e-4)
 
 
 def test_weighted_auc_matches_a_count_over_pairs():

@@ -1,0 +1,57 @@
+"""A Setup says which settings its method gets, and refuses settings that the method does not have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.config import LAFConfig, paper_preset
+from core.errors import RequestError
+from core.methods.laf.automatic import start_config
+from core.runs.setup import SETTINGS, Setup
+from core.runs.storage.serialization import setup_dict, setup_from
+
+
+def test_the_default_is_the_preset_and_a_setup_that_was_kept_before_there_was_a_choice_has_it(class_split):
+    assert Setup().config(class_split) == LAFConfig.preset("digits", "class")
+    old = setup_dict(Setup(seed=4))
+    del old["settings"]
+    assert setup_from(old) == Setup(seed=4)
+    assert setup_from(setup_dict(Setup(settings="automatic"))).settings == "automatic"
+
+
+def test_automatic_settings_begin_as_every_trial_does(class_split):
+    found = Setup(settings="automatic").config(class_split)
+    assert found == start_config(class_split.unlabelled(), "class")
+
+
+def test_the_papers_settings_are_those_of_its_table(class_split):
+    data = replace(class_split.dataset, family="mnist")
+    assert Setup(settings="paper").config(replace(class_split, dataset=data)) == paper_preset(
+        "mnist", "class"
+    )
+    with pytest.raises(RequestError, match=r"digits.*there is one for.*fashion_mnist"):
+        Setup(settings="paper").config(class_split)
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"settings": "best"}, "unknown settings 'best'; there are: " + ", ".join(SETTINGS)),
+        ({"settings": "automatic", "method": "retrain"}, "exact LAF in float32 only"),
+        ({"settings": "automatic", "method": "laf+r"}, "exact LAF in float32 only"),
+        ({"settings": "automatic", "speed": "fast"}, "exact LAF in float32 only"),
+        ({"settings": "automatic", "precision": "bf16"}, "exact LAF in float32 only"),
+        ({"settings": "paper", "method": "finetune"}, "those of LAF, not of 'finetune'"),
+    ],
+)
+def test_settings_that_the_method_does_not_have_are_refused_in_one_sentence(
+    digits, class_split, choice, words
+):
+    setup = Setup(**choice)
+    for ask in (lambda: setup.split(digits), lambda: setup.config(class_split)):
+        with pytest.raises(RequestError) as told:
+            ask()
+        assert words in str(told.value)
+        assert "\n" not in str(told.value)
