@@ -70,9 +70,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
     assert current is not None
     run = e.driven
     running, over = e.phase is Phase.RUNNING, run.phase.over
-    if e.automatic is not None:
-        st.caption(f"Found without labels or retrained models: {e.automatic.settings.reason}.")
-    usual = "found" if e.automatic is not None else "preset"
+    usual = _usual(lab)
     with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{tab_state.recall('knobs', 0)}", border=False):
         top = st.container()  # the buttons stay in sight above a long list
         values: dict[str, Any] = {}
@@ -115,6 +113,15 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
     problem = tab_state.recall_and_forget("knobs-problem")
     if problem:
         top.error(problem)
+
+
+def _usual(lab: Lab) -> str:
+    """Return a word for the usual values; where they were found on these images, show why."""
+    found = lab.experiment.automatic
+    if found is None:
+        return "preset"
+    st.caption(f"Found without labels or retrained models: {found.settings.reason}.")
+    return "found"
 
 
 def _do(action: Any) -> None:

@@ -14,7 +14,7 @@ DIGITS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens"
 
 @dataclass(frozen=True)
 class Story:
-    """Where a user is in the story, and what to do next."""
+    """The three moments, the present one, and what to do next."""
 
     titles: tuple[str, str, str]
     at: int  # the present moment, 0 to 2
