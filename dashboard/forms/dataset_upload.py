@@ -18,6 +18,7 @@ from dashboard.presentation.text.upload_preview import preview
 from dashboard.session import classroom_options
 from dashboard.session import lab as state
 from dashboard.session.lab import Lab
+from dashboard.session.url_params import usual_setup, with_usual_settings
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +210,11 @@ def _open(lab: Lab, proposal: UploadPreview, title: str) -> str | None:
         return FAILED
     setup = lab.experiment.setup
     classes = usual_classes("class", len(proposal.classes))
-    return lab.change(Setup(key, "class", classes, seed=setup.seed, device=setup.device, method=setup.method))
+    return lab.change(
+        with_usual_settings(
+            Setup(key, "class", classes, seed=setup.seed, device=setup.device, method=setup.method)
+        )
+    )
 
 
 def _rename(lab: Lab, key: str) -> None:
@@ -233,7 +238,7 @@ def _remove(lab: Lab, key: str) -> None:
     )
     if st.button("Remove it", key="own-remove", type="primary", width="stretch"):
         if lab.experiment.setup.dataset == key:
-            lab.open(Setup())
+            lab.open(usual_setup())
         _do(lambda: store.remove(key, lab.browser))
 
 

@@ -21,7 +21,7 @@ from dashboard.presentation.text.hyperparameters import (
     value_text,
     with_values,
 )
-from dashboard.session import lab as state
+from dashboard.session import tab_state
 from dashboard.session.lab import Lab
 
 COLUMNS = 4
@@ -32,9 +32,7 @@ def popover(lab: Lab) -> None:
     e = lab.experiment
     run = e.run
     if run is None or laf_config(run.config) is None:
-        st.popover(
-            "Knobs", disabled=True, help=_why_none(lab), width="stretch", key=f"knobs-none-{lab.token}"
-        )
+        st.popover("Knobs", disabled=True, help=_why_none(lab), key=f"knobs-none-{lab.token}")
         return
     preset, now = e.preset(), e.driven.config
     changed = bool(differences(preset, now))
@@ -42,14 +40,21 @@ def popover(lab: Lab) -> None:
     what = (
         f"Changed: {describe_changes(preset, now)}"
         if changed
-        else "Hyperparameters of the method; still those of the preset"
+        else f"Hyperparameters of the method; still those {_of(lab)}"
     )
     # a new key closes the popover for another run and after a change was applied
-    key = f"knobs-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}"
-    box, wanted = lazy_popover(label, help=what, width="stretch", key=key)
+    key = f"knobs-{lab.token}-{e.life}-{e.forks}-{tab_state.recall('knobs', 0)}"
+    box, wanted = lazy_popover(label, help=what, key=key)
     if wanted:
         with box, st.container(key="knobs"):
             _form(lab, preset, now)
+
+
+def _of(lab: Lab) -> str:
+    """Return whose the usual values are, in words."""
+    return {"automatic": "that were found", "paper": "of the paper"}.get(
+        lab.experiment.setup.settings, "of the preset"
+    )
 
 
 def _why_none(lab: Lab) -> str:
@@ -65,7 +70,8 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
     assert current is not None
     run = e.driven
     running, over = e.phase is Phase.RUNNING, run.phase.over
-    with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{state.recall('knobs', 0)}", border=False):
+    usual = _usual(lab)
+    with st.form(f"knobs-form-{lab.token}-{e.life}-{e.forks}-{tab_state.recall('knobs', 0)}", border=False):
         top = st.container()  # the buttons stay in sight above a long list
         values: dict[str, Any] = {}
         for when in (NEXT_STEP, NEXT_RUN):
@@ -77,7 +83,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
                 columns = st.columns(COLUMNS, gap="small")
                 for column, parameter in zip(columns, group[row : row + COLUMNS], strict=False):
                     with column:
-                        values[parameter.key] = _widget(parameter, base, current, lab.token)
+                        values[parameter.key] = _widget(parameter, base, current, lab.token, usual)
         apply, begin, reset = top.columns(3)
         why = "The run is playing; pause it first" if running else "The run has finished" if over else None
         with apply:
@@ -94,7 +100,9 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
             )
         with reset:
             preset_again = st.form_submit_button(
-                "Reset to preset", width="stretch", help="A new run with the preset's hyperparameters"
+                "Take the found ones back" if usual == "found" else "Reset to preset",
+                width="stretch",
+                help=f"A new run with the hyperparameters {_of(lab)}",
             )
     if apply_now:
         _do(lambda: e.change(with_values(now, values)))
@@ -102,9 +110,18 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
         _do(lambda: e.begin_with(with_values(now, values)))
     elif preset_again:
         _do(lambda: e.begin_with(None))
-    problem = state.recall_and_forget("knobs-problem")
+    problem = tab_state.recall_and_forget("knobs-problem")
     if problem:
         top.error(problem)
+
+
+def _usual(lab: Lab) -> str:
+    """Return a word for the usual values; where they were found on these images, show why."""
+    found = lab.experiment.automatic
+    if found is None:
+        return "preset"
+    st.caption(f"Found without labels or retrained models: {found.settings.reason}.")
+    return "found"
 
 
 def _do(action: Any) -> None:
@@ -112,21 +129,21 @@ def _do(action: Any) -> None:
     try:
         action()
     except LabError as error:
-        state.remember("knobs-problem", str(error))
+        tab_state.remember("knobs-problem", str(error))
         return
-    state.remember("knobs", state.recall("knobs", 0) + 1)
+    tab_state.remember("knobs", tab_state.recall("knobs", 0) + 1)
     st.rerun()
 
 
-def _widget(parameter: Hyperparameter, preset: LAFConfig, now: LAFConfig, token: str) -> Any:
-    """Show one hyperparameter at its value, with the preset's beside it; return the user's value."""
+def _widget(parameter: Hyperparameter, preset: LAFConfig, now: LAFConfig, token: str, usual: str) -> Any:
+    """Show one hyperparameter at its value, with the ``usual`` one of the preset or the search beside it; return the user's value."""
     preset_value, current = parameter.of(preset), parameter.of(now)
     label = (
-        f"{parameter.label} · preset {value_text(parameter, preset_value)}"
+        f"{parameter.label} · {usual} {value_text(parameter, preset_value)}"
         if current == preset_value
-        else f"{parameter.label} · **preset {value_text(parameter, preset_value)}**"
+        else f"{parameter.label} · **{usual} {value_text(parameter, preset_value)}**"
     )
-    key = f"knob-{parameter.key}-{token}-{current}-{state.recall('knobs', 0)}"
+    key = f"knob-{parameter.key}-{token}-{current}-{tab_state.recall('knobs', 0)}"
     if parameter.choices is not None:
         options = list(parameter.choices)
         value: Any = st.selectbox(

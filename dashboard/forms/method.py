@@ -8,11 +8,23 @@ from typing import Any
 
 import streamlit as st
 
+from core.config import MEASURED, origin, paper_preset
+from core.errors import RequestError
 from core.methods import METHODS, origin_of
 from core.methods.base import has_own_original
 from core.methods.laf.fast import SPEEDS, is_measured
 from core.runs.setup import Setup
 
+SETTINGS = {
+    "automatic": "automatic",
+    "preset": "measured preset",
+    "paper": "paper's settings",
+}
+ABOUT_SETTINGS = {
+    "automatic": "Short trials on these images find lr_UE, lr_RA, τ and the number of steps, without labels or retrained models.",
+    "preset": "The settings that were tuned for this dataset, on other seeds.",
+    "paper": "The settings of the paper's table.",
+}
 SHARES = (5, 25, 50, 100)  # % of the labels of D_r that repair may read
 
 
@@ -24,7 +36,7 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
     names = list(METHODS)
     at = names.index(setup.method) if setup.method in names else names.index("laf")
     name = st.selectbox("Method", names, index=at, format_func=title, key=f"method-{token}")
-    st.caption(f"{about(name)} Settings: {origin_of(name, family, task)}.")
+    st.caption(about(name))
     share = None
     if name == "laf+r":
         now = max(1, round(100 * (setup.share or 1.0)))
@@ -48,9 +60,53 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
             st.caption(
                 "No fast settings were measured for this dataset and task; these follow a rule of thumb."
             )
+    chosen = replace(setup, method=name, share=None if share is None else share / 100, speed=speed)
+    chosen = replace(chosen, settings=_settings(chosen, family, task, token))
     for broken, why in METHODS.broken.items():
         st.caption(f"The method {broken} of another package was not loaded: {why}")
-    return replace(setup, method=name, share=None if share is None else share / 100, speed=speed)
+    return chosen
+
+
+def _settings(setup: Setup, family: str, task: str, token: str) -> str:
+    """Show where the settings come from, as a choice where there is one, and return it."""
+    found = possible_settings(setup, family, task)
+    chosen = found[0]
+    if len(found) > 1:
+        chosen = st.segmented_control(
+            "Settings",
+            found,
+            default=setup.settings if setup.settings in found else found[0],
+            format_func=lambda k: settings_title(k, family, task),
+            required=True,
+            key=f"settings-{setup.speed}-{token}",
+        )
+    origin = f" Now: {origin_of(setup.method, family, task)}." if chosen == "preset" else ""
+    st.caption(
+        f"{ABOUT_SETTINGS[chosen]}{origin}"
+        if setup.method == "laf"
+        else f"Settings: {origin_of(setup.method, family, task)}."
+    )
+    return chosen
+
+
+def possible_settings(setup: Setup, family: str, task: str) -> list[str]:
+    """Return where the settings of ``setup`` may come from, the usual one first."""
+    found = ["automatic"] if setup.can_be_automatic else []
+    found.append("preset")
+    if setup.method == "laf" and setup.speed == "exact":
+        try:
+            paper_preset(family, task)
+        except RequestError:
+            return found  # the paper has no such data
+        found.append("paper")
+    return found
+
+
+def settings_title(name: str, family: str, task: str) -> str:
+    """Return the name of an origin of settings; a preset that was not measured on such data is not called so."""
+    if name == "preset" and origin(family, task) != MEASURED:
+        return "preset, not measured"
+    return SETTINGS[name]
 
 
 def title(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 
 import streamlit as st
 
@@ -12,8 +13,10 @@ from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
 from dashboard.forms.lazy_popover import lazy_popover
-from dashboard.session import lab as state
+from dashboard.presentation.text.hyperparameters import NOTHING, describe_changes
+from dashboard.session import tab_state
 from dashboard.session.lab import Lab
+from dashboard.session.url_params import with_usual_settings
 
 PLANTED = "planted"
 TASKS = {
@@ -29,34 +32,28 @@ def setup_bar(lab: Lab) -> None:
     e = lab.experiment
     split = e.split
     source = dataset_upload.source_of(lab, e.setup.dataset)
-    data, forget, knobs, facts = st.columns([1.6, 3.2, 1, 6.1], gap="small")
-    with data:
-        box, wanted = lazy_popover(
+    what = "…"
+    if split is not None:
+        what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="setup-bar"):
+        data, data_wanted = lazy_popover(
             f"Data **{source.title}**",
-            width="stretch",
             help="Choose a dataset and a seed",
             key=f"data-{lab.token}-{dataset_upload.dialogs_opened()}",
         )
-    if wanted:
-        with box:
-            _form(lab)
-    with forget:
-        what = "…"
-        if split is not None:
-            what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
-        box, wanted = lazy_popover(
+        forget, forget_wanted = lazy_popover(
             f"Forget **{what}**",
-            width="stretch",
             help="Choose which images must be forgotten",
             key=f"forget-{lab.token}",
         )
-    if wanted:
-        with box:
-            _request(lab)
-    with knobs:
         hyperparameters.popover(lab)
-    with facts:
-        st.html(_facts(lab))
+        st.html(_facts(lab), width="stretch")
+    if data_wanted:
+        with data:
+            _form(lab)
+    if forget_wanted:
+        with forget:
+            _request(lab)
     dataset_upload.show(lab)
     model_upload.show(lab)
 
@@ -96,7 +93,7 @@ def _form(lab: Lab) -> None:
         chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model)
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids belong to one dataset
-            chosen = replace(chosen, task=task, ids=())
+            chosen = with_usual_settings(replace(chosen, task=task, ids=()))
         _apply(lab, chosen, usual=name != setup.dataset)
     _problem()
 
@@ -173,22 +170,36 @@ def _apply(lab: Lab, setup: Setup, *, usual: bool = False) -> None:
         problem = lab.change(setup, usual=usual)
     if problem is None:
         st.rerun()
-    state.remember("problem", problem)
+    tab_state.remember("problem", problem)
 
 
 def _problem() -> None:
-    problem = state.recall_and_forget("problem")
+    problem = tab_state.recall_and_forget("problem")
     if problem:
         st.error(problem)
+
+
+def _origin(lab: Lab, config: object) -> str:
+    """Return where the settings of the run come from, in a word."""
+    e = lab.experiment
+    if describe_changes(e.preset(), config) != NOTHING:
+        return "by hand"
+    return e.setup.settings
 
 
 def _facts(lab: Lab) -> str:
     """Return the settings of the run and its models in one line of HTML."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
+    why = ""  # of the settings, as a tooltip
     method = methods_form.method_class(e.setup.method)
-    config = e.config if e.run is None else e.run.config
-    parts += [("Method", method.title), *methods_form.settings(e.setup.method, config)]
+    config = e.config if e.run is None else e.driven.config
+    name = method.title if e.fork_run is None else f"{method.title}, fork"
+    parts += [("Method", name), *methods_form.settings(e.setup.method, config)]
+    if e.run is not None and e.setup.method == "laf":
+        parts += [("Settings", _origin(lab, config))]
+        if e.automatic is not None:
+            why = f" title='{escape(e.automatic.settings.reason)}'"
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):
@@ -205,5 +216,7 @@ def _facts(lab: Lab) -> str:
         threads = getattr(e.config, "threads", None)
         threads = f" · {threads} thread" if threads is not None and device == "cpu" else ""
         parts += [("Device", f"{device.upper()}{threads} · seed {e.setup.seed}")]
-    cells = "".join(f"<span class='fact'>{k} <b>{v}</b></span>" for k, v in parts)
+    cells = "".join(
+        f"<span class='fact'{why if k == 'Settings' else ''}>{k} <b>{v}</b></span>" for k, v in parts
+    )
     return f"<div class='facts'>{cells}</div>"

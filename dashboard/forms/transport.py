@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import LabError
+from core.methods.base import lengthened
 from core.runs.run import Phase
 from dashboard.forms import method as methods_form
 from dashboard.session import classroom_options
@@ -12,6 +13,7 @@ from dashboard.session.lab import Lab
 
 WAIT = "The original model is still being prepared"
 LINE_S = 1.0
+FURTHER = 20  # steps that a finished run may go on at once
 WHY_LINE = "Many users share this machine: runs take turns, in the order of their requests"
 OVER = "The run has finished; Reset starts it again"
 
@@ -32,7 +34,11 @@ def transport(lab: Lab) -> None:
         else:
             _button("Play", lab, "play", stopped, "Play to the end (space)", "Space", primary=True)
         _button("Step", lab, "step", stopped or playing, f"{_one_step(lab)} (→)", "Right")
-        _button("Step ×10", lab, "ten", stopped or playing, "Ten steps (shift →)", "Shift+Right")
+        if phase is Phase.DONE and _can_go_on(lab):
+            what = f"{FURTHER} more steps; the page shows what they cost"
+            _button(f"Play on {FURTHER} steps", lab, "on", None, what, None)
+        else:
+            _button("Step ×10", lab, "ten", stopped or playing, "Ten steps (shift →)", "Shift+Right")
         slow = st.toggle(
             "Slow",
             value=lab.experiment.slow,
@@ -51,6 +57,16 @@ def _line(lab: Lab) -> None:
     place = lab.place
     text = "It is your turn" if place is None else classroom_options.in_line(place)
     st.html(f"<p class='in-line' role='status' title='{WHY_LINE}'>{text}</p>")
+
+
+def _can_go_on(lab: Lab) -> bool:
+    """Return whether the method can take more steps of the same settings after its last one."""
+    run = lab.experiment.driven
+    try:
+        lengthened(run.unlearner, run.config, run.total_steps + FURTHER)
+    except LabError:
+        return False
+    return True
 
 
 def _one_step(lab: Lab) -> str:
@@ -74,7 +90,7 @@ def _why_not(phase: Phase | None) -> str | None:
 
 
 def _button(
-    label: str, lab: Lab, move: str, why_not: str | None, help: str, key: str, *, primary: bool = False
+    label: str, lab: Lab, move: str, why_not: str | None, help: str, key: str | None, *, primary: bool = False
 ) -> None:
     st.button(
         label,
@@ -96,6 +112,7 @@ def _move(lab: Lab, move: str) -> None:
         "reset": e.reset,
         "step": lambda: e.play(1),
         "ten": lambda: e.play(10),
+        "on": lambda: e.play_on(FURTHER),
     }
     try:
         moves[move]()

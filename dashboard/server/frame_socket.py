@@ -92,7 +92,6 @@ class Line:
         loop = self._loop
         reader = asyncio.create_task(self._read())
         lab = self._lab
-        lab.outbox.is_sure = True
         wake = lab.wake = lambda: loop.call_soon_threadsafe(self._wake.set)
         try:
             while not (reader.done() or self._given_way):

@@ -17,7 +17,6 @@ from core.experiments.session.limits import SessionLimits
 from core.experiments.session.preparation_cache import PreparationCache
 from core.experiments.session.turn_queue import QueuePosition
 from core.lessons import Lesson
-from core.methods import method
 from core.projection.projection import UmapBackend
 from core.runs.run import Phase
 from core.runs.setup import Setup
@@ -33,11 +32,11 @@ from dashboard.session.jobs.comparison import ComparisonJob
 from dashboard.session.jobs.forget_suggestions import SuggestionJob
 from dashboard.session.jobs.lesson_export import LessonExportJob, export_job_of
 from dashboard.session.lesson_session import LessonSession
-from dashboard.session.opening import Permissions
+from dashboard.session.opening import Permissions, address_of, shares_original
 from dashboard.session.packet_cache import PacketCache
 from dashboard.session.polling import NewsWatch
 from dashboard.session.tab_state import browser, is_connected, recall, recall_and_forget, remember
-from dashboard.session.url_params import UrlRequest, to_params
+from dashboard.session.url_params import UrlRequest, usual_setup
 
 _OPEN: weakref.WeakSet[Lab] = weakref.WeakSet()  # the open tabs of this process
 
@@ -74,7 +73,7 @@ class Lab:
         self.wake: Callable[[], None] | None = None  # makes the tab's frame socket look for news at once
         self.news = NewsWatch(self, lambda: [lab.news for lab in list(_OPEN)])
         if asked is None or not self._open_asked(asked):
-            self.open(Setup())
+            self.open(usual_setup())
         _OPEN.add(self)
 
     def _begin_pages(self) -> None:
@@ -106,7 +105,7 @@ class Lab:
         if setup.dataset in purged_since(before):
             self.forget_set = SelectionState()
             if self.change(setup) is not None:  # the setup names images that are gone
-                self.open(Setup())
+                self.open(usual_setup())
             self.notice = (
                 "Images of this dataset were purged. The Lab dropped everything it made from them "
                 "and is preparing it again without them."
@@ -160,15 +159,7 @@ class Lab:
 
     def address(self) -> dict[str, str]:
         """Return the parameters of the page's address."""
-        e = self.experiment
-        if e.run is None or e.split is None:
-            return to_params(e.setup, None, None, None, None)
-        step = len(e.run.steps) if e.run.phase is not Phase.RUNNING else None
-        usual = method(e.setup.method, e.setup.config(e.split))
-        assert e.model is not None
-        # Settings that follow from the model and the images are not the user's choice.
-        usual.configure(e.model, e.split)
-        return to_params(e.setup, usual.config, e.run.config_at(1), self.run_id, step)
+        return address_of(self.experiment, self.run_id)
 
     def open(
         self, setup: Setup, *, config: Any = None, take_up: str | None = None, as_copy: bool = False
@@ -201,7 +192,7 @@ class Lab:
     def _experiment_of(self, setup: Setup) -> tuple[Experiment, bool]:
         """Return an experiment with the images and original model of ``setup``, and whether the caller must close it."""
         current = self.experiment
-        if replace(current.setup, method=setup.method) == setup and current.run is not None:
+        if shares_original(current, setup):
             return current, False
         other = Experiment(setup, self._runner, self._umap, map_runner=self._map_runner, kept=self._kept)
         other.start()

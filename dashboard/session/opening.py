@@ -1,4 +1,4 @@
-"""Checks what one browser may open in its Lab: datasets, models, settings and kept runs."""
+"""Checks what one browser may open in its Lab: datasets, models, settings and kept runs; and writes its address."""
 
 from __future__ import annotations
 
@@ -10,17 +10,45 @@ from core.data.images import Dataset
 from core.data.registry import OWN, load, require_name
 from core.data.uploads import store
 from core.errors import LabError, RequestError
+from core.experiments.automatic_run import has_measured_training
+from core.experiments.session.experiment import Experiment
 from core.experiments.session.limits import SessionLimits
 from core.experiments.session.memory_estimate import require_room
-from core.methods import METHODS
+from core.methods import METHODS, method
 from core.methods.base import require_no_model
 from core.models.uploads import model_info
+from core.runs.records import Phase
 from core.runs.setup import Setup, usual_classes
 from core.runs.storage import run_folder, run_info
 from core.runs.storage.folder import no_run
 from core.runs.storage.serialization import config_like
 from core.runtime.storage import home
-from dashboard.session.url_params import with_settings
+from dashboard.session.url_params import to_params, with_settings
+
+
+def shares_original(current: Experiment, setup: Setup) -> bool:
+    """Return whether ``current`` has the images and the original model of ``setup``."""
+    if current.run is None or current.split is None:
+        return False
+    if replace(current.setup, method=setup.method, settings=setup.settings) != setup:
+        return False
+    # automatic settings find their own training for an original whose training was not measured
+    return current.setup.settings == setup.settings or has_measured_training(current.split)
+
+
+def address_of(e: Experiment, run_id: str | None) -> dict[str, str]:
+    """Return the parameters of the address that opens ``e`` again; ``run_id``: of its kept run."""
+    if e.run is None or e.split is None or e.model is None:
+        return to_params(e.setup, None, None, None, None)
+    step = len(e.run.steps) if e.run.phase is not Phase.RUNNING else None
+    config = e.run.config_at(1)
+    if config == e.preset():
+        return to_params(e.setup, config, config, run_id, step)
+    # Not against settings that were found: a browser that opens the address has not found them yet.
+    usual = method(e.setup.method, e.setup.config(e.split))
+    # Settings that follow from the model and the images are not the user's choice.
+    usual.configure(e.model, e.split)
+    return to_params(e.setup, usual.config, config, run_id, step)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from core.data.registry import require_name
 from core.errors import DataError, RequestError
 from core.models.registry import NETS
-from core.runs.setup import Setup
+from core.runs.setup import SETTINGS, Setup
 from core.runs.storage.serialization import config_dict, config_like
 from core.runtime.bounds import quote_value
 
@@ -34,6 +34,21 @@ class UrlRequest:
     run: str | None = None
     step: int | None = None  # the step to show
     problem: str | None = None  # why the setup that the address names cannot exist
+
+
+def usual_settings(setup: Setup) -> str:
+    """Return where the settings of ``setup`` come from unless a user chooses: "automatic" where that exists."""
+    return "automatic" if setup.can_be_automatic else "preset"
+
+
+def with_usual_settings(setup: Setup) -> Setup:
+    """Return ``setup`` with its ``usual_settings``."""
+    return replace(setup, settings=usual_settings(setup))
+
+
+def usual_setup() -> Setup:
+    """Return what the Lab opens without an address."""
+    return with_usual_settings(Setup())
 
 
 def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int | None) -> dict[str, str]:
@@ -57,9 +72,11 @@ def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int
         found["speed"] = setup.speed
     if setup.precision != "float32":
         found["precision"] = setup.precision
+    if setup.settings != usual_settings(setup):
+        found["settings"] = setup.settings
     changed = differing(preset, config)
     if changed:
-        found["settings"] = json.dumps(changed, separators=(",", ":"))
+        found["set"] = json.dumps(changed, separators=(",", ":"))
     if run is not None:
         found["run"] = run
         if step is not None:
@@ -74,7 +91,7 @@ def read_request(found: Mapping[str, str]) -> UrlRequest:
     if "dataset" not in found:
         return UrlRequest(run=run, step=step)
     try:
-        return UrlRequest(_setup(found), _settings(found.get("settings", "")), run, step)
+        return UrlRequest(_setup(found), _changed(found), run, step)
     except RequestError as error:
         return UrlRequest(run=run, step=step, problem=str(error))
 
@@ -91,13 +108,14 @@ def _setup(found: Mapping[str, str]) -> Setup:
             f"the address names {len(ids):,} images and the most is {MOST_IDS}; keep the run and share its address instead"
         )
     names = ("dataset", "task", "plant", "method", "model", "speed", "precision")
+    named = _named_settings(found.get("settings", ""))
     for word in (*(found.get(name, "") for name in names), *classes):
         if len(word) > MOST_OF_A_NAME:
             raise RequestError(
                 f"{quote_value(word)} in the address is no name: it has {len(word):,} characters"
             )
     require_name(found["dataset"])
-    return Setup(
+    setup = Setup(
         dataset=found["dataset"],
         task=found.get("task", "class"),
         classes=tuple(c if (n := _whole(c)) is None else n for c in classes),
@@ -111,10 +129,25 @@ def _setup(found: Mapping[str, str]) -> Setup:
         speed=found.get("speed", "exact"),
         precision=found.get("precision", "float32"),
     )
+    return replace(setup, settings=named) if named else with_usual_settings(setup)
 
 
-def _settings(text: str) -> Mapping[str, Any] | None:
-    """Return the settings that an address names, or None. Raises RequestError for tables that are nested too deeply."""
+def _named_settings(text: str) -> str:
+    """Return where the settings come from, or "" without a name. Raises RequestError for an unknown name."""
+    if text.lstrip().startswith("{"):
+        return "preset"  # an address of an earlier version, whose settings are changes of the preset
+    if text and text not in SETTINGS:
+        raise RequestError(
+            f"unknown settings {quote_value(text)} in the address; there are: {', '.join(SETTINGS)}"
+        )
+    return text
+
+
+def _changed(found: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """Return the settings that an address changes, or None. Raises RequestError for tables that are nested too deeply."""
+    text = found.get("set", "")
+    if not text and found.get("settings", "").lstrip().startswith("{"):
+        text = found["settings"]
     try:
         settings = json.loads(text) if text else None
         is_shallow = _is_shallow(settings, DEEPEST)
@@ -202,4 +235,13 @@ def _share(text: str) -> float | None:
         return None
 
 
-__all__ = ["UrlRequest", "differing", "read_request", "to_params", "with_settings"]
+__all__ = [
+    "UrlRequest",
+    "differing",
+    "read_request",
+    "to_params",
+    "usual_settings",
+    "usual_setup",
+    "with_settings",
+    "with_usual_settings",
+]

@@ -13,12 +13,13 @@ from dashboard.components.map_view import map_view
 from dashboard.components.readouts import readouts
 from dashboard.components.timeline import timeline
 from dashboard.forms import dataset_upload, setup, transport
+from dashboard.forms.story import story_line
 from dashboard.presentation.text.status_text import as_text
 from dashboard.server.frame_socket import words
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
-STAGE_HEIGHT = 672  # px; what a window of 900 px leaves below header, setup and transport
+STAGE_HEIGHT = 640  # px; what a window of 900 px leaves below header, story, setup and transport
 NO_CONNECTION = (
     "The page could not connect to its run, so it shows no steps. Start the Lab with `laf dashboard`; behind a proxy, "
     "let WebSockets to `/laf-feed/` through. Then reload the page."
@@ -87,12 +88,14 @@ def offer(lab: Lab) -> None:
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Lab."""
     offer(lab)
     if lab.not_kept is not None:
         st.warning(f"This run can play on, but it is not saved: {lab.not_kept}")
     tab_state.write_address(lab.address())
+    story_line(lab)
     setup.setup_bar(lab)
-    buttons, line = st.columns([5, 7.4], gap="small", vertical_alignment="center")
+    buttons, line = st.columns([5.2, 7.2], gap="small", vertical_alignment="center")
     with buttons:
         transport.transport(lab)
     with line:

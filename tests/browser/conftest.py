@@ -155,7 +155,7 @@ class Page:
         """Return the button whose accessible name begins with ``prefix``."""
         import re
 
-        return self.tab.get_by_role("button", name=re.compile(f"^{re.escape(prefix)}(?! ×| only)"))
+        return self.tab.get_by_role("button", name=re.compile(f"^{re.escape(prefix)}(?! ×| only| on )"))
 
     def wait_ready(self) -> None:
         """Wait until Play can be pressed."""

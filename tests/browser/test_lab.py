@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+PRESET = "/?dataset=digits&task=class&classes=0&settings=preset"  # 55 steps, and no search before them
 REMAINING = "remain_train"
 FORGOTTEN = "forget_train"
 
@@ -44,7 +45,11 @@ def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten
     play_to_end(page)
     assert page.value(FORGOTTEN) <= 0.05
     assert page.value(REMAINING) >= 0.95
-    page.tab.get_by_text(re.compile("^(Forgotten|No longer recognised)")).first.wait_for()
+    page.tab.get_by_text(re.compile("^Forgotten:")).first.wait_for()
+    assert page.tab.locator(".marks .stop").get_attribute("title").startswith("LAF stopped here: ")
+    assert "an oracle's view" in page.tab.locator(".marks .nearest").get_attribute("title")
+    page.tab.wait_for_selector(".map-view[data-cloud=true]")  # all retrained models show by themselves
+    assert page.tab.get_by_text("LAF took").is_visible()
     assert page.tab.evaluate(
         "() => [...window.lafLab.stores?.values?.() ?? []].every(s => s.stats.lost === 0)"
     )
@@ -189,7 +194,7 @@ def test_a_second_tab_has_its_own_run(server, open_page):
 
 
 def test_switching_pages_stops_nothing(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url + PRESET)
     page.wait_ready()
     page.button("Play").click()
     wait_for_frames(page, 2)
@@ -269,3 +274,50 @@ def test_the_map_is_seen_before_streamlit_has_started_and_stays_in_its_place(ser
         assert all(abs(box[side] - there[side]) < 1 for side in ("x", "y", "width", "height"))
         page.tab.reload()
     assert not page.problems
+
+
+def test_the_trials_of_settings_are_on_map_and_curves_and_can_be_hidden(server, open_page):
+    page = open_page(server.url)
+    page.wait_ready()
+    entry = page.tab.locator("[data-key=trials]")
+    expect(entry).to_have_text(re.compile(r"^\d trials?$"))
+    expect(entry).to_have_attribute("aria-pressed", "true")
+    entry.click()
+    expect(entry).to_have_attribute("aria-pressed", "false")
+    page.tab.get_by_role("group", name="Curves").get_by_role("button", name="trials").click()
+    expect(page.tab.locator(".trial.chosen")).to_have_count(1)
+    expect(page.tab.locator(".balance .chart")).to_have_count(2)
+
+
+def test_playing_on_says_what_it_costs(server, open_page):
+    page = open_page(server.url)
+    play_to_end(page)
+    end = frames(page)
+    page.tab.get_by_role("button", name="Play on 20 steps").click()
+    wait_for_frames(page, end + 20)
+    expect(page.tab.locator(".remark")).to_contain_text(re.compile("20 steps past LAF's stop at step .* → "))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_no_label_is_cut_and_retrained_stays_at_any_width(server, open_page, width, height):
+    page = open_page(server.url)
+    page.wait_ready()
+    page.tab.set_viewport_size({"width": width, "height": height})
+    page.tab.wait_for_selector(".map-view[data-references='5']", timeout=240_000)
+    page.tab.wait_for_timeout(500)
+    cut = page.tab.locator(".readouts .name").evaluate_all(
+        "all => all.filter(e => e.offsetLeft + e.offsetWidth > e.parentElement.offsetLeft + e.parentElement.clientWidth + 1).map(e => e.textContent)"
+    )
+    assert cut == []
+    assert page.tab.locator("[data-key='remain_train.reference']").is_visible()
+    tools = page.tab.locator(".map-view .tools").bounding_box()
+    for name in page.tab.locator(".map-view .names button:visible").all():
+        box = name.bounding_box()
+        beside = box["x"] >= tools["x"] + tools["width"] or box["x"] + box["width"] <= tools["x"]
+        assert beside or box["y"] >= tools["y"] + tools["height"], name.inner_text()
+    rail = page.tab.locator(".timeline .rail").bounding_box()
+    assert rail["width"] >= 200
+    assert rail["x"] >= 0
+    assert rail["x"] + rail["width"] <= width
+    if width < 500:
+        assert page.tab.locator(".timeline .thumb").bounding_box()["width"] >= 24

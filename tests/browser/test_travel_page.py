@@ -8,6 +8,8 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+PRESET = "/?dataset=digits&task=class&classes=0&settings=preset"  # 55 steps, and no search before them
+
 
 def ready(page) -> None:
     page.wait_ready()
@@ -44,7 +46,7 @@ def frames(page) -> int:
 def test_one_goes_on_from_a_scrubbed_step_and_it_is_marked_as_chosen_by_eye(server, open_page):
     from playwright.sync_api import expect
 
-    page = open_page(server.url)
+    page = open_page(server.url + PRESET)
     ready(page)
     onward = page.tab.get_by_role("button", name="Continue here")
     expect(onward).to_be_disabled()
@@ -70,7 +72,7 @@ def test_a_fork_with_other_knobs_is_drawn_over_its_parent_with_the_difference_in
 ):
     from playwright.sync_api import expect
 
-    page = open_page(server.url)
+    page = open_page(server.url + PRESET)
     ready(page)
     play_to_end(page)
     end = page.value("remain_train")
@@ -93,7 +95,7 @@ def test_a_fork_with_other_knobs_is_drawn_over_its_parent_with_the_difference_in
 def test_a_wrong_knob_is_one_sentence_and_the_right_one_marks_the_history(server, open_page):
     from playwright.sync_api import expect
 
-    page = open_page(server.url)
+    page = open_page(server.url + PRESET)
     ready(page)
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
     page.tab.wait_for_selector(".map-view[data-frames='11'][data-phase=paused]")
@@ -115,7 +117,7 @@ def test_a_wrong_knob_is_one_sentence_and_the_right_one_marks_the_history(server
 def test_l_ue_alone_raises_an_alarm_with_its_name_its_step_and_what_to_try(server, open_page):
     from playwright.sync_api import expect
 
-    page = open_page(server.url)
+    page = open_page(server.url + PRESET)
     ready(page)
     page.button("Knobs").click()
     page.tab.get_by_role("combobox", name=re.compile("Step only")).click()
@@ -126,7 +128,7 @@ def test_l_ue_alone_raises_an_alarm_with_its_name_its_step_and_what_to_try(serve
     play_to_end(page)
     alarm = page.tab.locator(".readouts .alarm")
     expect(alarm).to_have_attribute("data-name", "Collapse")
-    expect(alarm).to_contain_text(re.compile(r"Since step \d+\. Try: L_UE alone"))
+    expect(alarm).to_contain_text(re.compile(r"Began at step \d+: .* Try: L_UE alone"))
     mark = page.tab.locator(".marks .alarm").first
     began = int(mark.get_attribute("data-step"))
     scrub(page, began - 1)
@@ -135,7 +137,7 @@ def test_l_ue_alone_raises_an_alarm_with_its_name_its_step_and_what_to_try(serve
 
 
 def test_the_balance_shows_the_model_on_the_same_axis_and_gradients_by_layer(server, open_page):
-    page = open_page(server.url)
+    page = open_page(server.url + PRESET)
     ready(page)
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
     page.tab.wait_for_selector(".map-view[data-frames='11'][data-phase=paused]")
@@ -155,7 +157,7 @@ def test_the_balance_shows_the_model_on_the_same_axis_and_gradients_by_layer(ser
 
 
 def test_slow_motion_names_the_stages(server, open_page):
-    page = open_page(server.url, motion=True)
+    page = open_page(server.url + PRESET, motion=True)
     ready(page)
     page.tab.get_by_text("Slow", exact=True).click()
     page.tab.wait_for_timeout(500)

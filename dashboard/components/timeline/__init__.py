@@ -7,8 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-HEIGHT = 64  # px; constant, so that the page below does not move
-
 _component = st.components.v2.component("laf-lab.timeline", js="main.js", css="timeline.css")
 
 
@@ -17,6 +15,6 @@ def timeline(key: str, run: str, *, on_travel: Callable[[dict[str, Any]], None])
 
     ``on_travel`` is called with `{"act": "continue" | "fork" | "drop", "step", "life"}` (docs/wire.md, "Travel").
     """
-    result = _component(key=key, data={"run": run}, height=HEIGHT, on_travel_change=lambda: None)
+    result = _component(key=key, data={"run": run}, height="content", on_travel_change=lambda: None)
     if result.get("travel"):
         on_travel(dict(result["travel"]))

@@ -27,9 +27,9 @@ class BandPosition:
     inside: bool | None
     gap: float
 
-    def as_dict(self) -> dict[str, str]:
-        """Return the position in the format of docs/wire.md."""
-        tone = {True: "inside", False: "outside", None: "none"}[self.inside]
+    def as_dict(self, *, is_final: bool = True) -> dict[str, str]:
+        """Return the position in the format of docs/wire.md; without a tone until the band ``is_final``."""
+        tone = {True: "inside", False: "outside", None: "none"}[self.inside if is_final else None]
         return {"text": self.text, "words": self.words, "tone": tone}
 
 
@@ -72,6 +72,11 @@ class ReferenceBands:
             assert found is not None
             bands["js"] = replace(found, low=0.0)  # no distance is too small
         return cls(rows, tuple(references), max(len(references), total or 0), bands)
+
+    @property
+    def is_complete(self) -> bool:
+        """True once every retrained model is there, and with it every band that there will be."""
+        return len(self.references) >= max(1, self.total)
 
     @property
     def progress(self) -> str:
@@ -144,9 +149,7 @@ def position_in_band(row: Row, value: float, reference: Band, reading: Reading) 
     if place.inside:
         assert place.percentile is not None
         where = f"{ordinal(place.percentile)} percentile of {place.count}"
-        return BandPosition(
-            f"inside, {ordinal(place.percentile)}", f"inside the band, {where} retrained models", True, 0.0
-        )
+        return BandPosition("typical", f"inside the band, {where} retrained models", True, 0.0)
     reaches = low is not None and high is not None and low <= reference.high and high >= reference.low
     if row.key == "auc" and reaches:
         words = f"{long} {side} the band, but its interval reaches the band of {place.count} retrained models: cannot tell"

@@ -32,6 +32,7 @@ class Hyperparameter:
         return getattr(laf.vae if self.key.startswith("vae.") else laf, self.key.removeprefix("vae."))
 
 
+NOTHING = "nothing changed"
 SIDES = {"both": "both", "ue": "L_UE", "ra": "L_RA"}
 BOUNDED = {True: "bounded φ(m)", False: "plain m"}
 HYPERPARAMETERS = (
@@ -155,4 +156,4 @@ def differences(before: Any, now: Any) -> list[tuple[Hyperparameter, Any, Any]]:
 def describe_changes(before: Any, now: Any) -> str:
     """Return the differences in words, such as "lr_RA 0.006 → 0.001, τ 15 → 100"."""
     found = [f"{k.label} {value_text(k, a)} → {value_text(k, b)}" for k, a, b in differences(before, now)]
-    return ", ".join(found) or "nothing changed"
+    return ", ".join(found) or NOTHING

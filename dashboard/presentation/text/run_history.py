@@ -10,8 +10,10 @@ from core.runs.run import Phase, Run
 from dashboard.presentation.text.hyperparameters import describe_changes
 
 PLAYING = "The run is playing; pause it first"
+NO_MODEL = "The original model is still being prepared"
 NOT_BEGUN = "The run has not begun"
 FORKED = "A fork is drawn over the run; drop it first"
+STOPPED = "LAF stopped here"  # how the text of the mark begins that core.runs sets at the stop
 NO_STATES = "This run keeps no states to go back to"
 
 
@@ -21,8 +23,8 @@ def changes(run: Run) -> list[dict[str, Any]]:
 
 
 def marks(run: Run) -> list[dict[str, Any]]:
-    """Return the remarks that accompany the result."""
-    return [{"step": m.step, "text": m.text} for m in run.marks]
+    """Return the remarks on steps that a user chose by eye."""
+    return [{"step": m.step, "text": m.text} for m in run.marks if not m.text.startswith(STOPPED)]
 
 
 class AlarmCache:

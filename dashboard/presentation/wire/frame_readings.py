@@ -38,7 +38,7 @@ def wanted_references(experiment: Experiment) -> int:
 def reading(
     experiment: Experiment, run: Run, frame: Frame, bands: ReferenceBands, untouched: Compared, revision: int
 ) -> dict[str, Any]:
-    """Return one frame's numbers and sentence; ``untouched`` is the original model compared with the same bands."""
+    """Return one frame's numbers, and a sentence that does not judge them; ``untouched`` is the original model compared with the same bands."""
     split, observer = experiment.split, experiment.observer
     assert split is not None
     assert observer is not None
@@ -61,7 +61,10 @@ def reading(
         "values": compared.values,
         "interval": {} if attack.auc is None else {"auc": [attack.auc_low, attack.auc_high]},
         "note": note,
-        "place": {key: found.as_dict() for key, found in compared.positions_in_band.items()},
+        "place": {
+            key: found.as_dict(is_final=bands.is_complete)
+            for key, found in compared.positions_in_band.items()
+        },
         "loss": loss_terms(record) if record else None,
         "seconds": sum(v for k, v in frame.seconds.items() if k != "evaluate"),
         "angle": {

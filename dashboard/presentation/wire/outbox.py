@@ -13,14 +13,13 @@ from core.runs.run import Run
 from dashboard.presentation.text import run_history
 from dashboard.presentation.text.band_position import Compared, ReferenceBands
 from dashboard.presentation.text.loss_charts import loss_charts, outcome_charts
+from dashboard.presentation.wire import outcome
 from dashboard.presentation.wire.frame_readings import frame_arrays, reading, reference_bands
 from dashboard.presentation.wire.packet import pack
 from dashboard.presentation.wire.scene import map_radius, position_units
 from dashboard.presentation.wire.status import status
 
-OVERLAP = 10  # frames sent again, since about one payload in thirty never reaches the browser
 WINDOW = 60  # most frames in a packet
-REPEATS = 3  # packets that repeat something new which is otherwise sent once
 EMPTY: dict[str, Any] = {  # the header's fields before there is a run
     "life": 0,
     "rev": 0,
@@ -33,6 +32,7 @@ EMPTY: dict[str, Any] = {  # the header's fields before there is a run
     "follow_seqs": [],
     "retrained": False,
     "kept": 0,
+    "travel": {"continue": run_history.NO_MODEL, "fork": run_history.NO_MODEL},
 }
 
 
@@ -40,7 +40,6 @@ EMPTY: dict[str, Any] = {  # the header's fields before there is a run
 class Outbox:
     """The state of one mounted page: what it has been sent already."""
 
-    is_sure: bool = False  # True where every packet arrives, so that nothing is sent twice
     frames: int = 0
     follow: int = 0
     fork: int = 0  # frames of the fork ``fork_id``
@@ -48,7 +47,7 @@ class Outbox:
     fork_id: int = 0
     life: int = 0
     revision: int = -1
-    repeats: int = 0
+    is_stale: bool = False  # all readings and the retrained arrays must be sent with the next packet
     look_at: int | None = None  # step in the URL: shown first, instead of the newest
     # by (fork or 0, frame, revision)
     readings: dict[tuple[int, int, int], dict[str, Any]] = field(default_factory=dict)
@@ -56,14 +55,6 @@ class Outbox:
     bands: ReferenceBands | None = None
     bands_revision: int = -1  # the experiment's revision that ``bands`` belong to
     untouched: Compared | None = None  # the original model compared with ``bands``
-
-    @property
-    def _overlap(self) -> int:
-        return 0 if self.is_sure else OVERLAP
-
-    @property
-    def _again(self) -> int:
-        return 1 if self.is_sure else REPEATS
 
     def rewind(self, lack: dict[str, Any]) -> None:
         """Send again from what the browser ``lack``s (docs/wire.md)."""
@@ -76,7 +67,7 @@ class Outbox:
                 self.fork_follow = min(self.fork_follow, max(0, int(lack["fork_follow"])))
         if lack.get("rev") != self.revision:
             self.revision = -1
-        self.repeats = self._again
+        self.is_stale = True
 
     def heard(self, lack: dict[str, Any] | None) -> None:
         """Rewind where the browser ``lack``s something that was sent; what was not sent yet follows in any case."""
@@ -100,10 +91,10 @@ class Outbox:
         forked = twin is not None and (self.fork_id != experiment.forks or self.fork < len(twin.frames))
         gone = twin is None and self.fork_id != 0
         behind = self.life != experiment.life or self.frames < len(run.frames)
-        return behind or forked or gone or self.repeats > 0
+        return behind or forked or gone or self.is_stale
 
     def packet(self, experiment: Experiment, token: str, crowd: int = 1) -> bytes:
-        """Return the next packet: the status, new frames, and an overlap.
+        """Return the next packet: the status and new frames.
 
         ``crowd``: number of browser tabs that play on this server.
         """
@@ -114,10 +105,10 @@ class Outbox:
         self._begin_life(experiment)
         total, revision = len(run.frames), experiment.revision
         self._update_bands(experiment, revision)
-        window = range(max(0, self.frames - self._overlap), min(total, self.frames + WINDOW))
+        window = range(self.frames, min(total, self.frames + WINDOW))
         if revision != self.revision:
-            self.revision, self.repeats = revision, self._again
-        read = range(total) if self.repeats else window
+            self.revision, self.is_stale = revision, True
+        read = range(total) if self.is_stale else window
         self.frames = max(self.frames, window.stop)
         arrays = frame_arrays(experiment, [run.frames[i] for i in window])
         if self.look_at is not None:
@@ -129,13 +120,13 @@ class Outbox:
             "retrained": False,
         }
         references = list(experiment.references)
-        if references and self.repeats:
+        if references and self.is_stale:
             header["retrained"] = True
             seen = frame_arrays(experiment, [r.frame for r in references])
             arrays |= {f"retrained_{name}": values for name, values in seen.items()}
-        self.repeats = max(0, self.repeats - 1)
         self._add_follow_map(experiment, header, arrays)
         self._add_fork(experiment, header, arrays)
+        self.is_stale = False
         return pack(header, arrays)
 
     def _begin_life(self, experiment: Experiment) -> None:
@@ -146,7 +137,7 @@ class Outbox:
         kept = experiment.kept_frames if experiment.life == self.life + 1 else 0
         self.frames, self.follow, self.life = min(self.frames, kept), 0, experiment.life
         self.readings.clear()
-        self.repeats = self._again
+        self.is_stale = True
 
     def _update_bands(self, experiment: Experiment, revision: int) -> None:
         if self.bands is None or self.bands_revision != revision:
@@ -177,10 +168,24 @@ class Outbox:
             "kept": experiment.kept_frames,
             "changes": run_history.changes(run),
             "marks": run_history.marks(run),
+            "stop": outcome.stop(run),
+            **self._outcome(experiment, run, total),
             "alarms": self.alarm_cache.alarms(experiment, run),
             "travel": run_history.travel(experiment),
             "layers": run_history.layers(experiment),
             "slow": experiment.slow,
+        }
+
+    def _outcome(self, experiment: Experiment, run: Run, total: int) -> dict[str, Any]:
+        """Return the verdict and the step nearest to retraining, both only once the run is final."""
+        assert self.bands is not None
+        assert self.untouched is not None
+        if not outcome.is_final(run, self.bands):
+            return {"verdict": None, "nearest": None}
+        every = [self._reading(experiment, run, f, self.revision) for f in run.frames[:total]]
+        return {
+            "verdict": outcome.verdict(experiment, run, self.bands, self.untouched),
+            "nearest": outcome.nearest(every),
         }
 
     def _add_fork(self, experiment: Experiment, header: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -194,9 +199,9 @@ class Outbox:
         if fork["id"] != self.fork_id:
             self.fork_id, self.fork = fork["id"], shared
             self.fork_follow = shared
-        window = range(max(shared, self.fork - self._overlap), min(fork["total"], self.fork + WINDOW))
+        window = range(max(shared, self.fork), min(fork["total"], self.fork + WINDOW))
         self.fork = max(self.fork, window.stop)
-        every = range(shared, fork["total"]) if self.repeats else window
+        every = range(shared, fork["total"]) if self.is_stale else window
         header["fork_seqs"] = list(window)
         header["fork_readings"] = [
             self._reading(experiment, twin, twin.frames[i], self.revision, fork["id"]) for i in every
@@ -206,9 +211,7 @@ class Outbox:
         track = experiment.fork_follow
         if track is not None:
             laid = track.positions
-            window = range(
-                max(shared, self.fork_follow - self._overlap), min(len(laid), self.fork_follow + WINDOW)
-            )
+            window = range(max(shared, self.fork_follow), min(len(laid), self.fork_follow + WINDOW))
             self.fork_follow = max(self.fork_follow, window.stop)
             header["fork_follow_seqs"] = list(window)
             if len(window):
@@ -220,7 +223,7 @@ class Outbox:
         track = experiment.follow
         if track is None:
             return
-        window = range(max(0, self.follow - self._overlap), min(len(track.positions), self.follow + WINDOW))
+        window = range(self.follow, min(len(track.positions), self.follow + WINDOW))
         self.follow = max(self.follow, window.stop)
         header["follow_seqs"] = list(window)
         edge = map_radius(experiment)

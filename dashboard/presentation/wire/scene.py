@@ -26,6 +26,7 @@ def scene(experiment: Experiment, token: str) -> bytes:
     images = split.train.unlabelled().take(shown)
     out = observer.original.train
     sheet, tiles = sprites(images)
+    trials = trials_of(experiment)
     header |= {
         "dataset": split.dataset.title,
         "classes": list(split.dataset.classes),
@@ -35,6 +36,7 @@ def scene(experiment: Experiment, token: str) -> bytes:
         "n_all": len(split.train),
         "span": float(projection.span),
         "sprite": tiles,
+        "trials": trials,
     }
     return pack(
         header,
@@ -47,8 +49,38 @@ def scene(experiment: Experiment, token: str) -> bytes:
             "prediction": out.predictions.numpy().astype(np.uint8),
             "confidence": share_bytes(out.probabilities.max(1).values.numpy()),
             "sprite": np.frombuffer(sheet, np.uint8),
+            "trial_position": _trial_positions(experiment),
         },
     )
+
+
+def trials_of(experiment: Experiment) -> list[dict[str, Any]]:
+    """Return the trials of the search for settings, with the curves of their signals (docs/wire.md, "Trials")."""
+    return [
+        {
+            "number": t.number,
+            "chosen": t.is_chosen,
+            "score": t.score,
+            "reason": t.reason,
+            "settings": t.settings,
+            "seconds": t.seconds,
+            "steps": list(t.steps),
+            "forget": list(t.signals["forget_agreement"]),
+            "remain": list(t.signals["remain_agreement"]),
+            "placed": t.positions is not None,
+        }
+        for t in experiment.trials
+    ]
+
+
+def _trial_positions(experiment: Experiment) -> np.ndarray:
+    """Return where each placed trial left the forgotten images, (trials, N_f, 2) as int16."""
+    assert experiment.observer is not None
+    forget = experiment.observer.evaluator.is_forget.numpy()
+    placed = [t.positions[forget] for t in experiment.trials if t.positions is not None]
+    if not placed:
+        return np.zeros((0, int(forget.sum()), 2), np.int16)
+    return position_units(np.stack(placed), map_radius(experiment))
 
 
 def sprites(images: Images, columns: int | None = None) -> tuple[bytes, dict[str, Any]]:

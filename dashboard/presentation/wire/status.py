@@ -14,6 +14,8 @@ from dashboard.presentation.wire.frame_readings import wanted_references
 
 PREPARING = {
     "load": "Reading the images",
+    "recipe": "Finding out how to train the original model",
+    "automatic": "Trying settings",
     "train": "Training the original model",
     "map": "Laying out the map of its representations",
     "retrain": "Retraining from scratch",
@@ -44,18 +46,24 @@ def status(experiment: Experiment) -> dict[str, Any]:
         found["work"][list(work).index("retrain")]["label"] += which
     seconds = [r.seconds for r in experiment.references]
     spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
+    said = status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE)
+    if experiment.automatic is not None:
+        said = f"{said} Finding the settings took {experiment.automatic.settings.seconds:.1f} s.".strip()
     found["clock"] = {
         "method": METHODS[experiment.setup.method].title,  # type: ignore[attr-defined]
         "seconds": spent,
         "retrain": [min(seconds), max(seconds)] if seconds else None,
-        "sentence": status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE),
+        "sentence": said,
     }
     return found
 
 
 def preparing(work: dict[str, Progress]) -> str:
     """Return a sentence about the work before the map is ready."""
-    for p in work.values():
+    # the search is told first: the map is laid out beside it
+    for p in sorted(work.values(), key=lambda p: p.stage != "automatic"):
+        if p.stage == "automatic":
+            return f"Trying settings on these images, without labels: trial {p.done + 1} of at most {p.total}, {p.seconds:.0f} s so far"
         text = PREPARING[p.stage]
         if p.total > 1:
             text += f": step {p.done:,} of {p.total:,}"

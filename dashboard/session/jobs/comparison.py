@@ -79,6 +79,7 @@ class ComparisonJob:
 
     def start(self, setup: Setup, methods: Sequence[str], seeds: Sequence[int], references: int) -> None:
         """Start a comparison; an earlier one stops. Raises RequestError for what cannot be compared."""
+        setup = replace(setup, settings="preset")  # each method with its own preset
         made = Comparison(setup, methods, seeds, references=references)
         self.close()
         self._packet, self._experiment = None, None

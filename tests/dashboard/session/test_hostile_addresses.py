@@ -26,7 +26,7 @@ from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text.status_text import as_text
 from dashboard.session.jobs import study
 from dashboard.session.lab import Lab
-from dashboard.session.url_params import MOST_IDS, differing, read_request, with_settings
+from dashboard.session.url_params import MOST_IDS, differing, read_request, usual_setup, with_settings
 from tests.toys import Flat
 
 DIGITS = {"dataset": "digits", "classes": "0"}
@@ -99,7 +99,7 @@ def test_threads_are_never_taken_from_an_address(name, found):
     assert (
         lab.notice == "threads is not taken from an address: the server sets it; remove it from the address"
     )
-    assert lab.experiment.setup == Setup()
+    assert lab.experiment.setup == usual_setup()
     assert lab.experiment.config is None
     lab.close()
 
@@ -109,7 +109,7 @@ def test_an_address_that_names_no_method_is_told(name):
     lab = make(asked=read_request({**DIGITS, "method": name}))
     assert lab.notice.startswith("unknown method '")
     assert is_one_sentence(lab.notice)
-    assert lab.experiment.setup == Setup()
+    assert lab.experiment.setup == usual_setup()
     lab.close()
 
 
@@ -160,7 +160,7 @@ def test_a_path_is_refused_whether_or_not_it_is_there(tmp_path, kind, monkeypatc
         said.append(lab.notice.replace(path.stem, "NAME"))
         problem = lab.change(Setup(dataset=str(path)))  # as a page's form would
         assert problem.replace(path.stem, "NAME") == said[-1]
-        assert lab.experiment.setup == Setup()
+        assert lab.experiment.setup == usual_setup()
         lab.close()
     assert said[0] == said[1]
     assert "only the command line takes a file" in said[0]
@@ -470,7 +470,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
                     seen["told"] += 1
                     assert is_one_sentence(lab.notice), lab.notice
                     if "run" not in found:
-                        assert lab.experiment.setup == Setup()
+                        assert lab.experiment.setup == usual_setup()
                 assert resident_mb() - before < MORE_MB
             finally:
                 lab.close()

@@ -11,7 +11,7 @@ from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.session.lab import Lab
-from dashboard.session.url_params import read_request
+from dashboard.session.url_params import read_request, to_params, usual_setup, with_usual_settings
 from tests.toys import Flat
 
 
@@ -33,7 +33,7 @@ def ready(lab):
 
 @pytest.mark.parametrize("name", ["laf", "finetune"])
 def test_it_names_no_setting_that_nobody_chose(lab, name):
-    assert lab.change(Setup(method=name, device="cpu")) is None
+    assert lab.change(with_usual_settings(Setup(method=name, device="cpu"))) is None
     ready(lab)
     assert lab.address() == {
         "dataset": "digits",
@@ -48,7 +48,49 @@ def test_what_was_chosen_opens_again(lab):
     assert lab.change(Setup(device="cpu"), settings={"temperature": 3.0}) is None
     ready(lab)
     found = read_request(lab.address())
+    assert lab.address()["settings"] == "preset"
     assert (found.setup, found.settings) == (Setup(), {"temperature": 3.0})
     chosen = lab.experiment.config
     assert lab.change(replace(found.setup, device="cpu"), settings=found.settings) is None
     assert lab.experiment.config == chosen
+
+
+def test_settings_found_and_then_changed_open_again_as_they_were(lab):
+    ready(lab)
+    found = lab.experiment.automatic.settings.config
+    lab.experiment.begin_with(replace(found, temperature=3.0))
+    ready(lab)
+    asked = read_request(lab.address())
+    assert "settings" not in lab.address()
+    assert asked.setup == usual_setup()
+    chosen = lab.experiment.config
+    assert lab.change(asked.setup, settings=asked.settings) is None
+    ready(lab)
+    assert lab.experiment.config == chosen == replace(found, temperature=3.0)
+    assert lab.experiment.preset() == found
+
+
+@pytest.mark.parametrize("name", ["automatic", "preset", "paper"])
+def test_the_origin_of_the_settings_travels_in_the_address_unless_it_is_the_usual_one(name):
+    setup = Setup("mnist", settings=name)
+    words = to_params(setup, None, None, None, None)
+    assert words.get("settings") == (None if name == "automatic" else name)
+    assert read_request(words).setup == setup
+
+
+def test_a_method_without_automatic_settings_has_its_preset():
+    assert read_request({"dataset": "digits", "classes": "0", "method": "finetune"}).setup == Setup(
+        method="finetune"
+    )
+    assert read_request({"dataset": "digits", "classes": "0", "speed": "fast"}).setup == Setup(speed="fast")
+
+
+def test_an_address_of_an_earlier_version_changes_the_preset():
+    found = read_request({"dataset": "digits", "classes": "0", "settings": '{"temperature": 3.0}'})
+    assert (found.setup, found.settings) == (Setup(), {"temperature": 3.0})
+
+
+def test_an_unknown_origin_of_settings_is_one_sentence():
+    found = read_request({"dataset": "digits", "settings": "best"})
+    assert found.setup is None
+    assert found.problem == "unknown settings 'best' in the address; there are: automatic, preset, paper"

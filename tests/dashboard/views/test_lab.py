@@ -15,13 +15,13 @@ from core.experiments.session import reference_pool
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
+from core.runtime.progress import Progress
 from core.runtime.scheduler import Scheduler
-from dashboard.presentation.text import status_text as words
-from dashboard.presentation.text.band_position import ReferenceBands
 from dashboard.presentation.wire import frame_readings, scene
 from dashboard.presentation.wire import outbox as stream
 from dashboard.presentation.wire import status as run_status
 from dashboard.presentation.wire.packet import unpack
+from dashboard.session import lab as lab_module
 from dashboard.session import resources
 
 APP = str(Path(__file__).parents[3] / "dashboard" / "app.py")
@@ -76,6 +76,18 @@ def test_ten_steps_then_reset(app):
     until(app, lambda: enabled(app, "Step ×10") and enabled(app, "Reset"))
     button(app, "Reset").click().run()
     until(app, lambda: enabled(app, "Play") and button(app, "Reset").disabled)
+    assert not app.exception
+
+
+def test_a_finished_run_may_play_on_and_its_settings_were_found(app):
+    until(app, lambda: enabled(app, "Play"))
+    e = next(iter(lab_module._OPEN)).experiment
+    assert (e.setup.settings, e.run.config) == ("automatic", e.automatic.settings.config)
+    button(app, "Play").click().run()
+    until(app, lambda: enabled(app, "Play on 20 steps"))
+    steps = len(e.run.steps)
+    button(app, "Play on 20 steps").click().run()
+    until(app, lambda: len(e.run.steps) == steps + 20 and enabled(app, "Play on 20 steps"))
     assert not app.exception
 
 
@@ -207,19 +219,18 @@ def test_colour_sprites_are_near_enough_to_know_the_image_and_a_fraction_of_its_
     assert len(sheet) < x.numel() / 10
 
 
-def test_packets_overlap_and_together_lose_nothing_even_when_some_are_dropped(experiment):
+def test_packets_together_lose_nothing_and_a_lost_one_is_sent_again(experiment):
     experiment.reset()
     outbox = stream.Outbox()
     experiment.play(25)
     got, number = {}, 0
-    while experiment.run.phase is not Phase.PAUSED or outbox.frames < len(experiment.run.frames):
+    while experiment.run.phase is not Phase.PAUSED or outbox.is_behind(experiment):
         header, arrays = unpack(outbox.packet(experiment, "t"))
         number += 1
         if number % 4:  # each fourth packet is lost on the way
+            assert not set(header["seqs"]) & set(got)
             got |= {s: arrays["position"][i] for i, s in enumerate(header["seqs"])}
         time.sleep(0.01)
-    header, arrays = unpack(outbox.packet(experiment, "t"))
-    got |= {s: arrays["position"][i] for i, s in enumerate(header["seqs"])}
     missing = sorted(set(range(26)) - set(got))
     if missing:  # what the browser does then
         outbox.rewind({"life": header["life"], "from": missing[0], "rev": header["rev"], "follow": 0})
@@ -257,11 +268,6 @@ def test_a_reset_begins_a_new_life_and_the_references_stay(experiment):
     assert (header["life"], header["total"]) == (life + 1, 1)
 
 
-def said(experiment, task, reading, original, references, plant=None):
-    by = ReferenceBands.of(task, references, frame_readings.counts(experiment), plant=plant)
-    return words.sentence(task, by.compare(reading), by.compare(original), by, list("0123456789"))
-
-
 def test_all_references_travel_with_their_fits_and_again_when_one_more_is_there(experiment):
     outbox = stream.Outbox()
     header, arrays = unpack(outbox.packet(experiment, "t"))
@@ -281,73 +287,8 @@ def test_all_references_travel_with_their_fits_and_again_when_one_more_is_there(
     header, arrays = unpack(outbox.packet(experiment, "t"))
     assert arrays["retrained_position"].shape == (5, n, 2)
     assert all(0.5 < fit <= 1 for fit in header["references"]["fits"][1:])
-    for _ in range(stream.REPEATS):
-        header, arrays = unpack(outbox.packet(experiment, "t"))
+    header, arrays = unpack(outbox.packet(experiment, "t"))
     assert "retrained_position" not in arrays
-
-
-def test_the_untouched_model_is_said_to_be_not_forgotten_and_never_called_good(experiment):
-    original = experiment.observer.original.reading
-    golds = [r.frame.reading for r in experiment.references]
-    told = said(experiment, "class", original, original, golds)
-    assert told["head"].startswith("Not forgotten")
-    assert told["tone"] != "good"
-    assert said(experiment, "class", golds[0], original, golds[1:])["head"].startswith("Forgotten")
-
-
-def noisy(experiment, **values):
-    from dataclasses import replace
-
-    original = experiment.observer.original.reading
-    return replace(original, **{"clean_f": 0.4, "train_f": 0.5, "test": 0.8, **values})
-
-
-def test_wrong_labels_are_judged_by_the_true_ones(experiment):
-    original, gold = noisy(experiment), noisy(experiment, clean_f=0.97, train_f=0.0, test=0.97)
-    golds = [noisy(experiment, clean_f=c, train_f=0.0, test=0.97) for c in (0.95, 0.97, 0.99)]
-    tones = {}
-    for share, test in ((0.4, 0.8), (0.7, 0.97), (0.96, 0.97), (0.96, 0.9), (0.2, 0.97)):
-        told = said(
-            experiment, "noise", noisy(experiment, clean_f=share, test=test, train_f=0.0), original, golds
-        )
-        assert f"{100 * share:.0f} %" in told["more"]
-        tones[share, test] = told["tone"]
-    assert tones == {
-        (0.4, 0.8): "forget",
-        (0.7, 0.97): "forget",
-        (0.96, 0.97): "good",
-        (0.96, 0.9): "alarm",
-        (0.2, 0.97): "alarm",
-    }
-    first = ReferenceBands.of("noise", [gold], frame_readings.counts(experiment)).specs()[0]
-    assert (first["key"], first["reference"]) == ("clean_f", [0.97])
-
-
-def test_a_plant_is_gone_only_where_retraining_has_it(experiment):
-    original, gold = noisy(experiment, planted=0.9), noisy(experiment, planted=0.1)
-    golds = [noisy(experiment, planted=p) for p in (0.08, 0.1, 0.12)]
-    heads = {
-        p: said(experiment, "noise", noisy(experiment, planted=p), original, golds, "trigger")["head"]
-        for p in (0.9, 0.3, 0.12)
-    }
-    assert heads == {
-        0.9: "The planted thing is still there.",
-        0.3: "The planted thing is fading.",
-        0.12: "The planted thing is gone.",
-    }
-    assert "no trace" in said(experiment, "noise", gold, gold, golds, "trigger")["head"]
-    by = ReferenceBands.of("noise", [gold], frame_readings.counts(experiment), plant="trigger")
-    assert by.specs()[0]["key"] == "planted"
-
-
-def test_doing_nothing_is_named_where_it_is_nearer(experiment):
-    from dataclasses import replace
-
-    original = experiment.observer.original.reading
-    worse = replace(original, train_r=0.9, test=0.93, train_f=0.9)
-    told = said(experiment, "data", worse, original, [replace(original, train_f=0.97)])
-    assert "Doing nothing is nearer" in told["head"] + told["more"]
-    assert told["tone"] == "alarm"
 
 
 def test_a_run_that_fails_names_stage_and_step_and_keeps_its_frames(experiment):
@@ -386,6 +327,16 @@ def test_the_default_ships_so_nothing_is_trained_for_the_first_picture(tmp_path,
         time.sleep(0.05)
     assert made.error is None
     made.close()
+
+
+def test_what_is_tried_before_a_run_is_told_in_words():
+    work = {
+        "map": Progress("map", 0, 1),
+        "automatic": Progress("automatic", 1, 5, 2.4),
+    }
+    assert run_status.preparing(work) == (
+        "Trying settings on these images, without labels: trial 2 of at most 5, 2 s so far"
+    )
 
 
 def test_closing_one_lab_leaves_the_other_running():

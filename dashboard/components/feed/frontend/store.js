@@ -8,11 +8,12 @@
  */
 import { Clock } from "./clock.js";
 import { part, takeFork } from "./fork.js";
+import { showAllRetrained, takeOutcome } from "./outcome.js";
 import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
 const FRAME_FIELDS = ["position", "off_map", "prediction", "confidence", "angle"];
-const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, cloud: false, readout: null, balance: "losses", isolate: null, zoom: 1, x: 0, y: 0 };
+const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, trials: true, cloud: false, readout: null, balance: "losses", isolate: null, zoom: 1, x: 0, y: 0 };
 
 export class RunStore extends EventTarget {
   /** @param {string} run the token that the server gave this run */
@@ -75,7 +76,7 @@ export class RunStore extends EventTarget {
     }
     this.total = header.total;
     this.rev = header.rev;
-    const told = JSON.stringify([header.status, header.rows, header.charts, header.references, header.total, header.rev, header.noise, header.alarms, header.changes, header.marks, header.travel, header.layers, header.slow, header.fork]);
+    const told = JSON.stringify([header.status, header.rows, header.charts, header.references, header.total, header.rev, header.noise, header.alarms, header.changes, header.marks, header.travel, header.layers, header.slow, header.fork, header.verdict, header.nearest, header.stop]);
     this.status = header.status;
     this.clock.gentle = header.crowd > 1;
     this.rows = header.rows;
@@ -87,6 +88,7 @@ export class RunStore extends EventTarget {
     this.travel = header.travel ?? {};
     this.layers = header.layers ?? null;
     this.slow = Boolean(header.slow);
+    takeOutcome(this, header);
     this.wanted = header.references.total;
     this.noise = header.noise;
     const newest = this.newest;
@@ -109,6 +111,7 @@ export class RunStore extends EventTarget {
     if (changed) this.emit("frames");
     if (changed || told !== this.told) this.emit("status"); // most polls bring nothing new
     this.told = told;
+    showAllRetrained(this);
     return true;
   }
 

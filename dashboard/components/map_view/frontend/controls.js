@@ -64,7 +64,7 @@ export function controls(act) {
   const cloud = segmented("Retrained", [
     ["one", "one", "on the map: only the retrained model chosen under “Show”"],
     ["all", "all", ""],
-  ], (value) => act({ cloud: value === "all" }));
+  ], (value) => act({ cloud: value === "all", cloudChosen: true }));
   const over = h("div", { class: "over-map" }, h("span", {}, "retrained"), cloud.group);
   const trails = h("button", {
     type: "button", class: "toggle", title: "the paths of the forgotten images", onclick: () => act("trails"),

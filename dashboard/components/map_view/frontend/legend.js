@@ -3,6 +3,7 @@ import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { classColour } from "../laf-lab.feed/theme.js";
 import { fits } from "./controls.js";
 import { anchor } from "./draw/marks.js";
+import { hasTrials } from "./draw/trials.js";
 
 const MAPS = {
   fixed: ["Fixed map: where would the original model's map place each image now?",
@@ -32,10 +33,20 @@ export function modeText(store) {
   return { short, floor, missing, long: `${long} On it an unmoved image has a ${floor}.` };
 }
 
+/** Return the middle of a name that lies beside the boxes instead of under them. */
+export function beside(boxes, x, y, width) {
+  for (const box of boxes) {
+    if (x + width / 2 < box.left || x - width / 2 > box.right || y + 10 < box.top || y - 10 > box.bottom) continue;
+    return box.left < 60 ? box.right + width / 2 + 4 : box.left - width / 2 - 4; // into the map, not out of it
+  }
+  return x;
+}
+
 export class Legend {
-  /** @param {(what: string) => void} isolate toggles the isolated group */
-  constructor(isolate) {
+  /** @param {(what: string) => void} isolate toggles the isolated group @param {() => void} trials shows or hides the trials */
+  constructor(isolate, trials) {
     this.isolate = isolate;
+    this.trials = trials;
     this.entries = h("div", { class: "entries", role: "group", "aria-label": "Legend: choose what to isolate" });
     this.question = h("span", { class: "question" });
     this.missing = h("span", { class: "missing" });
@@ -64,6 +75,13 @@ export class Legend {
     return h("span", { class: "key", "data-key": "cloud", title: fits(references) }, h("i", { class: "cloud" }), text);
   }
 
+  /** Return the entry that shows or hides the trials of the search for settings. */
+  #trialsEntry({ trials }, view) {
+    const title = `${trials.length} trials of settings, without labels, and where each put the forgotten images; blue: the chosen one. Click to ${view.trials ? "hide" : "show"} them`;
+    return h("button", { type: "button", class: "trials", "data-key": "trials", "aria-pressed": String(Boolean(view.trials)), title, onclick: () => this.trials() },
+      h("i", { class: "branch", "aria-hidden": "true" }), h("span", {}, `${trials.length} trial${trials.length === 1 ? "" : "s"}`));
+  }
+
   /** Build the entries for the chosen colour. */
   build(store, theme, ghosts) {
     const { scene, view } = store;
@@ -90,6 +108,7 @@ export class Legend {
       const was = names.length > 1 ? `where classes ${names.join(", ")} were` : `where class ${names[0]} was`;
       list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), was));
     }
+    if (hasTrials(store)) list.push(this.#trialsEntry(scene, view));
     if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring is near nothing on the original's map" }, h("i", { class: "off" }), "off the map"));
     if (view.cloud && view.map === "fixed" && store.references.length > 1) list.push(this.#cloud(store.references));
     this.entries.replaceChildren(...list);
@@ -97,7 +116,7 @@ export class Legend {
   }
 
   mark({ isolate }) {
-    for (const button of this.entries.querySelectorAll("button")) button.setAttribute("aria-pressed", button.dataset.isolate === isolate);
+    for (const button of this.entries.querySelectorAll("[data-isolate]")) button.setAttribute("aria-pressed", button.dataset.isolate === isolate);
   }
 
   tell(store) {
@@ -116,8 +135,10 @@ export class Legend {
 
 /** The names of the classes, where the original model has them. */
 export class Names {
-  constructor(isolate) {
+  /** @param {(what: string) => void} isolate toggles the isolated group @param {HTMLElement[]} controls over the map, which no name may lie under */
+  constructor(isolate, controls = []) {
     this.isolate = isolate;
+    this.controls = controls;
     this.element = h("div", { class: "names" });
     keepKeys(this.element, [" ", "Enter"]);
   }
@@ -139,14 +160,23 @@ export class Names {
     this.element.replaceChildren(...this.items.map(({ button }) => button));
   }
 
+  /** Return the boxes of the controls over the map, which must not cover a name. */
+  #boxes() {
+    return this.controls.filter((element) => element.offsetWidth).map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => ({
+      left: offsetLeft, top: offsetTop, right: offsetLeft + offsetWidth, bottom: offsetTop + offsetHeight,
+    }));
+  }
+
   /** Place the names over their classes; with `xy`, over the classes' current positions on a follow map. */
   place(camera, isolate, xy = null) {
     const taken = [];
+    if (!xy || !this.blocked) this.blocked = this.#boxes(); // not on a map that moves: it would cost a layout for each picture
     for (const item of this.items ?? []) {
       const at = xy && !item.ghost ? anchor(item.indices, xy) : item.place;
       let [x, y] = camera.toScreen(at.x, at.y);
       y -= item.ghost ? 17 : 14;
       for (const other of taken) if (Math.abs(other.x - x) < (other.width + item.width) / 2 && Math.abs(other.y - y) < 16) y = other.y - 17;
+      x = beside(this.blocked, x, y, item.width);
       taken.push({ x, y, width: item.width });
       const seen = x > 4 && y > 4 && x < camera.width - 4 && y < camera.height - 4;
       item.button.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px) translate(-50%, -50%)`;

@@ -8,6 +8,7 @@ import { Card, nearest, neighbour } from "./pick/hover.js";
 import { Legend, Names } from "./legend.js";
 import { byClass, ghosts } from "./draw/marks.js";
 import { prepare } from "./draw/paint.js";
+import { drawTrials, hasTrials } from "./draw/trials.js";
 import { Picking } from "./pick/picking.js";
 import { Places } from "./places.js";
 import { drawSlow, SlowMotion } from "./draw/slow.js";
@@ -18,8 +19,7 @@ const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map
 export class MapView {
   constructor(parent) {
     this.controls = controls((what) => this.#act(what));
-    this.legend = new Legend((what) => this.#isolate(what));
-    this.names = new Names((what) => this.#isolate(what));
+    this.legend = new Legend((what) => this.#isolate(what), () => this.store?.setView({ trials: !this.store.view.trials }));
     this.card = new Card();
     this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
     this.trails = document.createElement("canvas");
@@ -27,6 +27,7 @@ export class MapView {
     this.slow = new SlowMotion();
     this.notice = h("div", { class: "notice", role: "status" });
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
+    this.names = new Names((what) => this.#isolate(what), [this.picking.bar.tools, this.controls.over]);
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.card.element);
     this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
       this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
@@ -169,7 +170,7 @@ export class MapView {
     const clouded = store.view.cloud && store.view.map === "fixed" && store.references.length > 1;
     if (clouded) stage.cloud = this.#cloud(stage);
     if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
-    if (store.view.trails && store.view.show !== "original") stage.trails = this.#trails(stage);
+    if ((store.view.trails && store.view.show !== "original") || (store.view.trials && hasTrials(store))) stage.trails = this.#trails(stage);
     drawStage(context, stage);
     if (this.notice.hidden) window.lafLab.arrived?.(); // removes the page's first map (static/early.js)
     const now = performance.now();
@@ -192,11 +193,12 @@ export class MapView {
   #trails(stage) {
     const { store, camera, theme, moving, xy } = stage;
     const fixed = moving || store.view.show !== "now"; // then the trails end at the drawn points
-    const key = [camera.key, store.cursor, store.view.map, store.view.map === "follow" && store.followHeld, store.view.show, store.view.isolate, theme.dark, window.devicePixelRatio].join();
+    const key = [camera.key, store.cursor, store.view.map, store.view.map === "follow" && store.followHeld, store.view.show, store.view.isolate, store.view.trails, store.view.trials, theme.dark, window.devicePixelRatio].join();
     if (key !== this.trailsKey || moving) {
       const context = fitCanvas(this.trails, camera.width, camera.height);
       context.clearRect(0, 0, camera.width, camera.height);
-      drawTrails(context, stage, fixed ? xy : null);
+      if (store.view.trials && hasTrials(store)) drawTrials(context, stage);
+      if (store.view.trails) drawTrails(context, stage, fixed ? xy : null);
       this.trailsKey = moving ? "" : key;
     }
     return this.trails;

@@ -2,11 +2,13 @@
 import { h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { drawChart, placeCursor, scaleOf } from "./chart.js";
 import { band, format } from "./table.js";
+import { trialCharts, trialList } from "./trials.js";
 
 const LAF_UNIT = "mean per image of the mini-batch";
 const GROUPS = [
   ["losses", "losses", "terms of the losses, their gradients, and each loss's share of the step"],
   ["model", "model", "accuracies, spread of the answers, attack, and representations, on the same axis of steps"],
+  ["trials", "trials", "the trials that found these settings, without labels: their signals and scores"],
   ["all", "all", "both, in place of the table"],
 ];
 
@@ -50,10 +52,11 @@ export class Balance {
     this.back = h("button", { type: "button", class: "back", hidden: true, onclick: leave }, "losses");
     keepKeys(this.back, [" ", "Enter"]);
     this.charts = [];
+    this.tried = h("div", { class: "tried" });
     this.empty = h("p", { class: "nothing" });
     this.grid = h("div", { class: "charts" });
     this.element = h("section", { class: "panel balance", "aria-label": "Loss balance" },
-      h("header", {}, this.title, tabs, this.byLayer, this.when, this.back), this.grid, this.list, this.empty);
+      h("header", {}, this.title, tabs, this.byLayer, this.when, this.back), this.grid, this.tried, this.list, this.empty);
   }
 
   /** Update the list of charts. @returns {boolean} true if it changed */
@@ -61,7 +64,8 @@ export class Balance {
     const row = store.rows.find(({ key }) => key === store.view.readout);
     const { balance } = store.view;
     const charts = [...(balance === "model" ? [] : store.charts), ...(balance === "losses" ? [] : store.outcomes)];
-    const wanted = row ? [ofRow(row)] : charts.map(ofLoss);
+    const trying = balance === "trials" && !row;
+    const wanted = row ? [ofRow(row)] : trying ? trialCharts(store) : charts.map(ofLoss);
     const key = JSON.stringify(wanted);
     if (key === this.built) return false;
     this.built = key;
@@ -72,6 +76,7 @@ export class Balance {
     setText(this.title, row ? row.label : "Loss balance");
     setTitle(this.title, row ? row.help : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : "one value for each mini-batch");
     this.back.hidden = !row;
+    this.tried.replaceChildren(...(trying ? trialList(store) : []));
     this.element.classList.toggle("one", Boolean(row));
     return true;
   }
@@ -93,10 +98,11 @@ export class Balance {
     });
     const [shown, pointed] = [marks("shown"), marks("pointed")];
     const plot = h("div", { class: "plot" }, canvas, shown.line, ...shown.dots, pointed.line, ...pointed.dots);
+    const below = chart.conflict ? h("span", { class: "line conflict" }, h("span", {}, "below 0: conflict")) : null;
     const place = chart.row ? h("span", { class: "placed" }) : null;
     const theirs = chart.row && chart.band ? h("span", { class: "line theirs" }, h("span", {}, "retrained"), h("b", {}, band(chart.row))) : null;
     const element = h("div", { class: "chart", title: chart.help },
-      h("div", { class: "legend" }, h("span", { class: "title" }, ...title), ...legend, theirs, place), plot);
+      h("div", { class: "legend" }, h("span", { class: "title" }, ...title), ...legend, below, theirs, place), plot);
     if (chart.lines.length > 2) element.style.flexGrow = "1.4"; // its legend is taller
     canvas.addEventListener("pointermove", (event) => this.#hover(canvas, event));
     canvas.addEventListener("pointerleave", () => this.#hover(canvas, null));
@@ -106,7 +112,7 @@ export class Balance {
 
   #seq(canvas, event) {
     const box = canvas.getBoundingClientRect();
-    return this.store.seqAtStep(scaleOf(this.store, box.width).step(event.clientX - box.left));
+    return this.store.seqAtStep(scaleOf(this.store, box.width, this.charts.find((chart) => chart.canvas === canvas)?.steps).step(event.clientX - box.left));
   }
 
   #hover(canvas, event) {
@@ -118,7 +124,7 @@ export class Balance {
 
   /** Return alarms and changes under the pointer. */
   #marksAt(px, width) {
-    const { x } = scaleOf(this.store, width);
+    const { x } = scaleOf(this.store, width, this.charts[0]?.steps);
     const said = [
       ...this.store.alarms.map(({ name, sentence, step }) => [step, `${name}, since step ${step}: ${sentence}`]),
       ...this.store.changes.map(({ step, text }) => [step, `after step ${step}: ${text}`]),
@@ -135,6 +141,7 @@ export class Balance {
   /** Update values and cursors. */
   update(store) {
     this.store = store;
+    this.groups.find(({ dataset }) => dataset.value === "trials").hidden = !store.scene?.trials?.length;
     const some = Boolean(this.row) || store.view.balance !== "losses" || store.readings.some((reading) => reading?.loss);
     const silent = some && !this.charts.length;
     for (const button of this.groups) button.setAttribute("aria-pressed", button.dataset.value === store.view.balance);

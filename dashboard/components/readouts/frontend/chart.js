@@ -5,11 +5,11 @@ const [LEFT, RIGHT, TOP] = [36, 6, 5];
 const FOOT = 15; // px under the last chart for the steps
 
 /** Conversion from steps to pixels and back, the same for all charts. */
-export function scaleOf(store, width) {
+export function scaleOf(store, width, steps = store.steps) {
   const room = width - LEFT - RIGHT;
   return {
-    x: (step) => LEFT + (step / store.steps) * room,
-    step: (px) => Math.max(0, Math.min(store.steps, ((px - LEFT) / room) * store.steps)),
+    x: (step) => LEFT + (step / steps) * room,
+    step: (px) => Math.max(0, Math.min(steps, ((px - LEFT) / room) * steps)),
   };
 }
 
@@ -58,11 +58,6 @@ function drawFrame(context, chart, theme, { low, high, y, width, bottom }) {
     context.fillStyle = theme.alarm;
     context.globalAlpha = theme.dark ? 0.16 : 0.12;
     context.fillRect(LEFT, y(0), width - LEFT - RIGHT, bottom - y(0));
-    context.globalAlpha = 0.9;
-    context.font = `10px ${theme.font}`;
-    context.textAlign = "right";
-    context.textBaseline = "alphabetic";
-    context.fillText("conflict", width - RIGHT - 4, bottom - 4);
     context.globalAlpha = 1;
   }
   context.strokeStyle = theme.border;
@@ -123,6 +118,22 @@ function drawMarks(context, store, theme, { x, bottom }) {
     context.lineTo(x(step), 5);
     context.fill();
   }
+}
+
+/** Draw one signal of all trials, faintly; the chosen trial's is stronger. */
+function drawTrialLines(context, { trials, signal }, theme, { x, y }) {
+  for (const trial of trials ?? []) {
+    context.strokeStyle = trial.chosen ? theme.accent : theme.original;
+    context.lineWidth = trial.chosen ? 1.6 : 1.1;
+    context.globalAlpha = trial.chosen ? 0.9 : 0.55;
+    context.beginPath();
+    trial.steps.forEach((step, k) => {
+      const value = trial[signal][k];
+      if (typeof value === "number") context[k ? "lineTo" : "moveTo"](x(step), y(100 * value));
+    });
+    context.stroke();
+  }
+  context.globalAlpha = 1;
 }
 
 /** Draw the fork's curves in the same colours, dashed. */
@@ -197,10 +208,12 @@ export function drawChart(chart, store, theme, last) {
   const [low, high] = extent(chart, store);
   const tone = chart.log ? Math.log10 : (value) => value;
   const y = (value) => bottom - ((tone(Math.max(chart.log ? low : -Infinity, value)) - tone(low)) / (tone(high) - tone(low))) * (bottom - TOP);
-  const { x } = scaleOf(store, width);
+  const steps = chart.steps ?? store.steps;
+  const { x } = scaleOf(store, width, steps);
   const frame = { low, high, x, y, width, bottom };
   drawFrame(context, chart, theme, frame);
   drawBand(context, chart, theme, frame);
+  drawTrialLines(context, chart, theme, frame);
   drawLines(context, chart, store, theme, frame);
   drawFork(context, chart, store, theme, frame);
   drawMarks(context, store, theme, frame);
@@ -208,7 +221,7 @@ export function drawChart(chart, store, theme, last) {
   if (!last) return;
   context.fillStyle = theme.muted;
   context.textBaseline = "alphabetic";
-  for (const [text, align, step] of [["0", "left", 0], ["step", "center", store.steps / 2], [String(store.steps), "right", store.steps]]) {
+  for (const [text, align, step] of [["0", "left", 0], ["step", "center", steps / 2], [String(steps), "right", steps]]) {
     context.textAlign = align;
     context.fillText(text, x(step), height - 3);
   }

@@ -16,8 +16,9 @@ export class Readouts {
     });
     this.spent = h("b", { "data-key": "clock.seconds" });
     this.other = h("b", { class: "retrained", "data-key": "clock.retrain" });
+    this.tense = h("span", {}, " so far · ");
     this.verdict = h("p", { class: "verdict" });
-    this.clock = h("section", { class: "panel clock", "aria-label": "Clock" }, h("p", {}, this.spent, " so far · ", this.other), this.verdict);
+    this.clock = h("section", { class: "panel clock", "aria-label": "Clock" }, h("p", {}, this.spent, this.tense, this.other), this.verdict);
     this.root = h("div", { class: "readouts" }, this.table.element, this.balance.element, this.clock);
     parent.append(this.root);
     this.sizes = new ResizeObserver(() => this.#later(true));
@@ -83,9 +84,11 @@ export class Readouts {
     this.balance.update(store);
     const clock = store.status?.clock;
     this.clock.classList.toggle("empty", !clock);
-    setText(this.spent, clock ? `${clock.method} ${seconds(clock.seconds)} s` : "0 s");
+    const over = ["done", "failed", "cancelled"].includes(store.status?.phase);
+    setText(this.spent, clock ? `${clock.method} ${over ? "took " : ""}${seconds(clock.seconds)} s` : "0 s");
+    setText(this.tense, over ? " · " : " so far · ");
     const [quickest, slowest] = clock?.retrain?.map(seconds) ?? [];
-    setText(this.other, quickest ? `retraining ${quickest === slowest ? quickest : `${quickest} – ${slowest}`} s` : "retraining …");
+    setText(this.other, quickest ? `retraining took ${quickest === slowest ? quickest : `${quickest} – ${slowest}`} s` : "retraining …");
     setText(this.verdict, clock?.sentence ?? "");
     setTitle(this.verdict, this.verdict.textContent);
     this.spent.dataset.value = clock?.seconds ?? "";

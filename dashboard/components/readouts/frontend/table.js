@@ -1,4 +1,5 @@
 /** The sentence about the model's state, and a row for each figure: curve, value, band of retrained models, position in it. */
+import { costOfGoingOn, sentenceOf } from "../laf-lab.feed/outcome.js";
 import { fitCanvas, h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 
 /** Return a number in the row's format, with its unit if requested. */
@@ -128,7 +129,7 @@ export class Table {
   /** Update texts, values and dots. */
   update(store) {
     const { reading, rows } = store;
-    const sentence = reading?.sentence;
+    const sentence = sentenceOf(store);
     setText(this.head, sentence?.head ?? "No model yet.");
     setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
@@ -151,10 +152,10 @@ export class Table {
     const [first, ...rest] = found;
     if (!first) return this.alarm.replaceChildren();
     const others = [...new Set(rest.map(({ name }) => (name === first.name ? "another" : name)))].join(", ");
-    const more = rest.length ? h("small", { title: rest.map((a) => `${a.name}: ${a.sentence} Since step ${a.step}. ${a.advice}`).join("\n") }, ` and ${others}`) : null;
+    const more = rest.length ? h("small", { title: rest.map((a) => `${a.name}. Began at step ${a.step}: ${a.sentence} Try: ${a.advice}`).join("\n") }, ` and ${others}`) : null;
     this.alarm.dataset.name = first.name;
-    this.alarm.replaceChildren(h("b", {}, first.name), ...(more ? [more] : []), ` ${first.sentence} `, h("i", {}, `Since step ${first.step}. Try: ${first.advice}`));
-    setTitle(this.alarm, `${first.name}: ${first.sentence} Since step ${first.step}. ${first.advice}`);
+    this.alarm.replaceChildren(h("b", {}, first.name), ...(more ? [more] : []), h("i", {}, ` Began at step ${first.step}: `), first.sentence, h("i", {}, ` Try: ${first.advice}`));
+    setTitle(this.alarm, `${first.name}. Began at step ${first.step}: ${first.sentence} Try: ${first.advice}`);
     return undefined;
   }
 
@@ -162,7 +163,9 @@ export class Table {
   #remark(store, reading) {
     const { fork } = store;
     const step = reading?.step ?? 0;
-    const parts = store.remarks.filter((remark) => remark.step <= step).map((remark) => `Step ${remark.step} ${remark.text}: not label-agnostic.`);
+    const cost = costOfGoingOn(store);
+    const parts = cost ? [cost] : [];
+    parts.push(...store.remarks.filter((remark) => remark.step <= step).map((remark) => `Step ${remark.step} ${remark.text}: not label-agnostic.`));
     if (fork) {
       const eye = fork.marks?.length ? " You chose this step by looking at results: not label-agnostic." : "";
       parts.push(`Fork from step ${fork.from} (dashed, diamonds): ${fork.error ?? fork.text}.${eye}`);

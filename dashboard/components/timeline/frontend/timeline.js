@@ -101,8 +101,9 @@ export class Timeline {
     const gone = ["done", "failed", "cancelled"].includes(store.status?.phase);
     const newest = behind ? null : gone ? "this is the newest step; scrub back first" : "this is the newest step; Play continues from here";
     const set = (button, why, told) => { button.disabled = Boolean(why); button.title = why || told; };
-    set(this.onward, store.travel.continue || newest, `rewind the run to step ${step} and continue from there; later steps are dropped (c)`);
-    set(this.forking, store.travel.fork, `a second run from step ${step}, drawn over this one; change its hyperparameters, then play (f)`);
+    const none = store.newest < 0 ? "The original model is still being prepared" : null;
+    set(this.onward, none || store.travel.continue || newest, `rewind the run to step ${step} and continue from there; later steps are dropped (c)`);
+    set(this.forking, none || store.travel.fork, `a second run from step ${step}, drawn over this one; change its hyperparameters, then play (f)`);
     this.drop.hidden = !store.fork;
   }
 
@@ -139,6 +140,7 @@ export class Timeline {
     const parts = [PHASES[status?.phase] ?? "Waiting for the server"];
     if (busy && !["done", "cancelled"].includes(status.phase)) parts.push(`${busy.label}, ${busy.done} of ${busy.total}`);
     if (busy && typeof busy.left_s === "number" && status.phase === "running") parts.push(`about ${seconds(busy.left_s)} s left`);
+    if (this.store.stopAt && status?.phase === "done" && this.store.steps <= this.store.stopAt.step) parts.splice(0, 1, this.store.stopAt.text);
     if (status?.sentence) parts.splice(0, status.phase === "preparing" ? 1 : 0, status.sentence);
     setText(this.stage, wrong || parts.join(" · "));
     this.stage.title = this.stage.textContent;

@@ -84,13 +84,16 @@ export class Track {
     this.rail.setAttribute("aria-valuetext", `step ${shown} of ${store.steps}`);
   }
 
-  /** Draw marks: an alarm's beginning, changed settings, a step chosen by eye, and the fork's start. */
+  /** Draw marks: alarms, changed settings, steps chosen by eye, the fork's start, LAF's own stop, and the step nearest to retraining. */
   #mark() {
     const { store } = this;
     const marks = [
       ...store.alarms.map(({ name, sentence, step }) => ["alarm", step, `${name}, since step ${step}: ${sentence}`]),
       ...store.changes.map(({ step, text }) => ["change", step, `after step ${step}: ${text}`]),
       ...store.remarks.map(({ step, text }) => ["eye", step, `step ${step}: ${text}; not label-agnostic`]),
+      ...(store.stopAt ? [["stop", store.stopAt.step, store.stopAt.text]] : []),
+      ...(store.nearest ? [["nearest", store.nearest.step,
+        `step ${store.nearest.step}: nearest to retraining, JS ${store.nearest.js.toFixed(2)}; an oracle's view, seen with retrained models`]] : []),
       ...(store.fork ? [["forked", store.fork.from, `fork from step ${store.fork.from}: ${store.fork.text}`]] : []),
     ];
     const key = JSON.stringify([marks, store.steps]);

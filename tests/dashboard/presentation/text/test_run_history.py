@@ -182,3 +182,9 @@ def test_the_share_of_the_last_move_is_a_share_and_norms_are_those_of_the_repres
     forget = experiment.observer.evaluator.is_forget.numpy()
     lengths = np.sqrt((frame.representations.astype(np.float64) ** 2).sum(1))
     assert header["readings"][-1]["norm"]["forget"] == pytest.approx(np.median(lengths[forget]), rel=1e-4)
+
+
+def test_without_a_model_no_move_is_possible_and_each_says_why():
+    before = Experiment(Setup(device="cpu"), Scheduler(1))
+    header, _ = unpack(stream.Outbox().packet(before, "t"))
+    assert header["travel"] == {"continue": run_history.NO_MODEL, "fork": run_history.NO_MODEL}

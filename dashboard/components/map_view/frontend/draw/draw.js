@@ -141,9 +141,9 @@ function drawPoints(context, { camera, theme, marks, xy }) {
     large(x, y, marks.colour[i], marks.alpha[i]);
     rim(x, y, marks.rim, marks.alpha[i]);
   });
-  each(marks.order, (i, x, y) => {
-    if (marks.off[i]) far(x, y, theme.muted, Math.min(0.75, marks.alpha[i] * 2));
-  });
+  for (const [indices, colour] of [[marks.remaining, theme.muted], [marks.forgotten, marks.lost]]) { // a ring in another colour would hide a pile's own
+    each(indices, (i, x, y) => { if (marks.off[i]) far(x, y, colour, Math.min(0.75, marks.alpha[i] * 2)); });
+  }
   dots.done();
 }
 
@@ -194,10 +194,13 @@ function drawPiles(context, { store, camera, theme, marks, xy, ghosts }) {
   }
   context.font = `600 11px ${theme.font}`;
   context.textBaseline = "middle";
-  for (const pile of piles(points, { least: Math.max(10, Math.ceil(0.08 * all)) })) {
-    const text = `${pile.count} of ${all}`;
+  const taken = [];
+  for (const pile of piles(points, { least: Math.max(10, Math.ceil(0.15 * all)) })) {
+    const text = `${pile.count} of ${all} forgotten`;
     const width = context.measureText(text).width + 14;
     const left = pile.x + 18 + width > camera.width ? pile.x - 18 - width : pile.x + 18;
+    while (taken.some((box) => Math.abs(box.y - pile.y) < 20 && left < box.right && box.left < left + width)) pile.y += 20;
+    taken.push({ left, right: left + width, y: pile.y });
     context.fillStyle = theme.raised;
     context.strokeStyle = theme.forget;
     context.lineWidth = 1;
@@ -235,7 +238,7 @@ export function drawStage(context, stage) {
   if (stage.cloud) context.drawImage(stage.cloud, 0, 0, camera.width, camera.height);
   if (stage.trails) {
     context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
-    if (!stage.moving) drawTips(context, stage);
+    if (!stage.moving && stage.store.view.trails) drawTips(context, stage);
   }
   drawPicked(context, stage);
   drawPoints(context, stage);

@@ -38,13 +38,14 @@ export function prepare(theme, view, scene, says, picks) {
   const marks = {
     colour: new Array(n), alpha: new Float32Array(n), off: new Uint8Array(n), order: new Uint32Array(n),
     picked: [], ring: scene.stage === "pick" ? theme.forget : theme.text, small: 2.5 * grow, large: 3.5 * grow, rim: view.colour === "forget" ? theme.panel : theme.forget,
+    lost: view.colour === "forget" ? theme.forget : theme.muted, // ring of a forgotten point off the map
   };
   let [front, back] = [n, 0];
   for (let i = 0; i < n; i++) {
     const forgotten = scene.forget[i] === 1;
     const strange = says.off_map && view.map === "fixed" ? says.off_map[i] : 0; // a follow map places every point
     marks.colour[i] = colour(i);
-    marks.alpha[i] = (picked(view.isolate, scene, says, i) ? (forgotten ? 1 : 0.78) : 0.1) * (1 - (0.6 * strange) / 255);
+    marks.alpha[i] = (picked(view.isolate, scene, says, i) ? (forgotten ? 1 : 0.78) : 0.1) * (1 - ((forgotten ? 0.2 : 0.6) * strange) / 255);
     if (picks.has(scene.ids[i])) {
       marks.picked.push(i);
       marks.alpha[i] = 1;

@@ -1,0 +1,36 @@
+"""The line at the top of the Lab: where a user is in the story, what to do next, and the way to the first lesson."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from core.lessons.library import load_lessons
+from dashboard.presentation.story.moments import story
+from dashboard.presentation.wire.frame_readings import wanted_references
+from dashboard.session.lab import Lab
+
+
+def story_line(lab: Lab) -> None:
+    """Show the three moments with the present one marked, and the button that opens lesson 1."""
+    e = lab.experiment
+    now = story(e, 0 if e.run is None else wanted_references(e))
+    moments = "".join(
+        f"<li{' class=now aria-current=step' if k == now.at else ''}><i>{k + 1}</i>{escape(title)}</li>"
+        for k, title in enumerate(now.titles)
+    )
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="story"):
+        st.html(
+            f"<div class='story'><ol>{moments}</ol><p role='status'>{escape(now.hint)}</p></div>",
+            width="stretch",
+        )
+        if st.button(
+            "Start here",
+            key="story-lesson",
+            help="Lesson 1 shows in a few minutes why and how a model forgets",
+        ):
+            lessons, _ = load_lessons()
+            if lessons:
+                lab.lesson_session.enter(lessons[0])
+            st.switch_page("views/lessons.py")
