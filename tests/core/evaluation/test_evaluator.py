@@ -17,7 +17,7 @@ from core.evaluation.evaluator import Evaluator
 from core.evaluation.metric_specs import METRIC_SPECS
 from core.evaluation.metrics import jensen_shannon
 from core.evaluation.reference_band import Retrained, band
-from core.evaluation.similarity import rotation_from_original
+from core.evaluation.representations.similarity import rotation_from_original
 from core.models.base import outputs
 from core.models.registry import build
 from core.runtime.progress import run_to_end
