@@ -98,7 +98,12 @@ def _before_first(lab: Lab) -> None:
             _start(lab, methods, DEFAULT_SEEDS, usual)
     with other:
         _form(lab)
-    told.caption(comparison_job.cost_in_words(e, len(methods), 3, usual))
+    with told:  # the times become known while the Lab prepares
+        poll(
+            COMPARISON_S,
+            lambda: st.caption(comparison_job.cost_in_words(e, len(methods), 3, usual)),
+            lambda: lab.experiment is not e,
+        )
     st.caption(f"{examples.LABEL}:")
     summary = examples.summary_example()
     table(

@@ -7,6 +7,7 @@ KLoM is KL(unlearned | retrained) of the two histograms. The paper has 100 model
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 BINS = 20
 LIMIT = 100.0  # margins are clipped to ± LIMIT
 EMPTY = 1e-5  # least share of retrained models in a bin
+MOST_NATS = -math.log(EMPTY)  # of an image whose bin holds no retrained model
 TAIL = 95  # percentile over images
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.evaluation.answers.answer_changes import AnswerChanges
-from core.evaluation.answers.klom import floor_of_one, klom_of_one, mean_and_tail
+from core.evaluation.answers.klom import MOST_NATS, floor_of_one, klom_of_one, mean_and_tail
 from core.evaluation.attacks.frame_attack import MIN_SCORED
 from core.evaluation.attacks.per_image import MAX_IMAGES as MAX_PER_IMAGE
 from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
@@ -172,6 +172,11 @@ def against_references(
         values |= dict(zip(keys, mean_and_tail(found), strict=True))
         for i, v in enumerate(of_each):
             v |= dict(zip(keys, mean_and_tail(floor_of_one(i, margins)), strict=True))
+        for key in keys:
+            if of_each and all((v[key] or 0.0) > MOST_NATS - 1e-6 for v in of_each):  # tells nothing
+                values[key] = None
+                for v in of_each:
+                    v[key] = None
     probes = [r.probes.get(UNSEEN, {}) for r in references]
     values["layer_probe"] = largest_excess(measured.probes.get(UNSEEN, {}), probes)
     for i, v in enumerate(of_each):

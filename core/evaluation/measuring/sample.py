@@ -79,6 +79,10 @@ def missing_value_reasons(sample: EvaluationSample, references: int) -> dict[str
     pairs = ("js", "cka_retrained", "average_gap", "tug_of_war", *KLOM, "layer_probe")
     reasons |= dict.fromkeys(pairs, no_retrained)
     if references:
+        reasons |= dict.fromkeys(
+            KLOM,
+            f"{references} retrained models are too few: among themselves they are at the largest value, 11.5 nats, too.",
+        )
         reasons["layer_probe"] = "Too few forgotten or unseen images for a probe at each layer."
     reasons |= {
         "probe": "Too few classes or test images for a probe.",
