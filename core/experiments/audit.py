@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -67,8 +67,8 @@ class DeletionRecord:
     hashes: Mapping[str, str]
     command: str
     machine: Mapping[str, str]
-    request: Mapping[str, str]  # requester, date and reference number
-    strongest: str  # a sentence about all attacks together
+    request: Mapping[str, str] = field(default_factory=dict)  # requester, date and reference number
+    strongest: str = ""  # a sentence about all attacks together
     subjects: tuple[SubjectResult, ...] = ()
     caution: str = NOT_A_GUARANTEE
 
@@ -120,19 +120,23 @@ def audit(
             **{f"retrained weights {r.number + 1}": weights_hash(r.model) for r in references},
         },
         command=command_of(setup),
-        machine={
-            "LAF Lab": f"{_version()}, results version {VERSION}",
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "device": str(device_of(original)),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        machine=_machine(original),
         request=(request or DeletionRequest()).listed(split),
         strongest=report.strongest.sentence
         if report.strongest is not None
         else "No attack has enough images.",
         subjects=subject_results(split, unlearned, references, subjects or {}),
     )
+
+
+def _machine(original: Net) -> dict[str, str]:
+    return {
+        "LAF Lab": f"{_version()}, results version {VERSION}",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": str(device_of(original)),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def _done(name: str, origin: str, original: Net) -> dict[str, str]:

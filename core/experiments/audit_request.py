@@ -1,4 +1,4 @@
-"""Who asked for a deletion, when and under which number, and what became of each subject's images."""
+"""The request behind a record: requester, date and number, and the results for each subject's images."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DeletionRequest:
 
 @dataclass(frozen=True)
 class SubjectResult:
-    """How many of one subject's forgotten images get their label: from the unlearned model and from each retrained one."""
+    """Counts of one subject's forgotten images that get their label, from the unlearned model and from each retrained one."""
 
     name: str
     images: int

@@ -23,7 +23,7 @@ def nearest_remaining(remain: Tensor, forget: Tensor) -> Tensor:
     if not len(forget) or len(remain) < FEWEST:
         return torch.empty(0, dtype=torch.int64)
     a, b = (functional.normalize(x.double(), dim=1) for x in (remain, forget))
-    cosine = torch.cat([(part @ b.T).max(1).values for part in a.split(CHUNK)])
+    cosine = torch.cat([(part @ b.T).max(1).values for part in torch.split(a, CHUNK)])
     count = min(MOST, max(FEWEST, math.floor(SHARE * len(remain))))
     return cosine.sort(descending=True, stable=True).indices[:count]
 

@@ -84,9 +84,14 @@ def test_lab_comparison_and_record_have_one_js_one_auc_and_one_band_for_each(toy
         [
             FrameEvaluator(split, seed=5).measure(r.model).reading for r in known
         ],  # a page's seed changes nothing
-        dict.fromkeys(
-            ("remain_train", "forget_train", "remain_test", "forget_test", "one_answer", "test"), 40
-        ),
+        {
+            "remain_train": 120,
+            "forget_train": 40,
+            "one_answer": 40,
+            "remain_test": 60,
+            "forget_test": 20,
+            "test": 80,
+        },
     )
     lab = bands.compare(FrameEvaluator(split, seed=6).measure(made.model).reading)
     report = evaluate(made.model, split, references=[r.model for r in known])
