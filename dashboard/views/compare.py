@@ -21,7 +21,7 @@ from dashboard.session.lab import Lab
 from dashboard.session.polling import COMPARISON_S, poll
 from dashboard.views.compare_details import details
 
-HEAD_PX, ROW_PX, BORDER_PX = 46, 30, 18  # of the table: heading, a row, and room for a scroll bar
+HEAD_PX, ROW_PX, BORDER_PX = 48, 31, 14  # of the table: heading, a row, and room for a scroll bar
 GROUPS = {  # figures by topic
     "Accuracy": (
         "train_r",
@@ -139,7 +139,7 @@ def _form(lab: Lab) -> None:
     count = (
         "other methods or seeds"
         if comparison is None
-        else f"{len(comparison.methods)} methods · seeds {_spoken(comparison.seeds)}"
+        else f"{len(comparison.methods)} methods · {_spoken(comparison.seeds)}"
     )
     if running:  # Streamlit keeps a popover open that is disabled while open, so a button replaces it
         st.button(
@@ -186,11 +186,11 @@ def _fields(lab: Lab) -> None:
 
 
 def _spoken(seeds: tuple[int, ...]) -> str:
-    return (
-        f"{seeds[0]}–{seeds[-1]}"
-        if len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
-        else ", ".join(map(str, seeds))
-    )
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]}–{seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
 
 
 def _told(comparison: Comparison) -> None:

@@ -32,7 +32,7 @@ def details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
     if not ready:
         return
     a, b = lab.comparison_job.two(ready)
-    pick_a, pick_b, what = st.columns([2, 2, 6], gap="small", vertical_alignment="bottom")
+    pick_a, pick_b, what = st.columns([1.4, 1.4, 7.2], gap="small", vertical_alignment="bottom")
     with pick_a:
         a = st.selectbox("A", ready, ready.index(a), format_func=title_of, key=f"compare-a-{a}-{len(ready)}")
     with pick_b:

@@ -31,6 +31,9 @@ def klom(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
     low, high = both.min(0), both.max(0)
     width = np.where(high > low, high - low, 1.0) / BINS
     bins = np.minimum(((both - low) / width).astype(np.int64), BINS - 1)  # (m + k, n)
+    if len(unlearned) == 1:  # the same, without histograms
+        alone: np.ndarray = -np.log(np.maximum((bins[1:] == bins[0]).mean(0), EMPTY))
+        return alone
     shares = (bins[:, None, :] == np.arange(BINS)[None, :, None]).astype(np.float64)  # (m + k, BINS, n)
     p, q = shares[: len(unlearned)].mean(0), np.maximum(shares[len(unlearned) :].mean(0), EMPTY)
     divergence: np.ndarray = np.where(p > 0, p * np.log(np.maximum(p, EMPTY) / q), 0.0).sum(0)

@@ -23,6 +23,9 @@ from dashboard.session.jobs.base import BackgroundJob
 FIRST = ("laf", "nothing")  # shown until the user picks other methods
 RETRAIN = "retrain"  # has a row already, that of the retrained models
 MOST_KEPT = 20  # browsers
+GRACE_S = (
+    60.0  # a comparison goes on for so long after its page was closed, since a reload closes the page first
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +107,8 @@ class ComparisonJob:
     def start(self, setup: Setup, methods: Sequence[str], seeds: Sequence[int], references: int) -> None:
         """Start a comparison; an earlier one stops. Raises RequestError for what cannot be compared."""
         made = Comparison(setup, methods, seeds, references=references)
-        self.close()
+        self._close_maps()
+        self._cancel_unless_taken_over()
         self._packet, self._experiment = None, None
         self.comparison, self.number = made, self.number + 1
         self._keep(made)
@@ -137,10 +141,30 @@ class ComparisonJob:
             return kept is not None and kept.comparison is self.comparison and kept.owner is not self
 
     def close(self) -> None:
-        """Stop the comparison and the work on its maps."""
-        self._sides.close()
+        """Stop the work on maps, and the comparison unless a page of the browser takes it over within GRACE_S."""
+        self._close_maps()
+        if self.comparison is None or self.comparison.over:
+            return
+        if self._is_kept():
+            timer = threading.Timer(GRACE_S, self._cancel_unless_taken_over)
+            timer.daemon = True
+            timer.start()
+        else:
+            self._cancel_unless_taken_over()
+
+    def _is_kept(self) -> bool:
+        with _lock:
+            kept = _kept.get(self._browser or "")
+            return (
+                kept is not None and kept.comparison is self.comparison and kept.purges == purge_generation()
+            )
+
+    def _cancel_unless_taken_over(self) -> None:
         if self.comparison is not None and not self._was_taken_over():
             self.comparison.cancel()
+
+    def _close_maps(self) -> None:
+        self._sides.close()
         if self._experiment is not None and self._owns_experiment:
             self._experiment.close()
 
