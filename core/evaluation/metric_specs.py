@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.evaluation.answers.klom import MOST_NATS
 from core.evaluation.reference_band import Band, BandPlace, band
 from core.evaluation.report import Metric
 
@@ -100,6 +101,7 @@ SUMMARISED = ("train_r", "train_f", "test")  # the metrics that the two summarie
 OPTIONAL = ("clean_f", "planted")  # only for tasks with wrong labels or with a plant
 _ANY = (-math.inf, math.inf)
 _FROM_0 = (0.0, math.inf)
+_KLOM = (0.0, MOST_NATS)
 
 METRIC_SPECS: dict[str, MetricSpec] = {
     spec.key: spec
@@ -112,10 +114,10 @@ METRIC_SPECS: dict[str, MetricSpec] = {
         MetricSpec("clean_f", "true labels of D_f", "", "%", 1),
         MetricSpec("planted", "planted answer", "", "%", 1),
         MetricSpec("js", "JS to retrained", "JS", "nats", 3, (0.0, math.log(2)), True, True),
-        MetricSpec("klom_f", "KLoM, forgotten", "KLoM", "nats", 2, _FROM_0, True, True),
-        MetricSpec("klom_f_95", "KLoM, forgotten, 95 %", "KLoM", "nats", 2, _FROM_0, True, True),
-        MetricSpec("klom_r", "KLoM, remaining", "KLoM", "nats", 2, _FROM_0, True, True),
-        MetricSpec("klom_r_95", "KLoM, remaining, 95 %", "KLoM", "nats", 2, _FROM_0, True, True),
+        MetricSpec("klom_f", "KLoM, forgotten", "KLoM", "nats", 2, _KLOM, True, True),
+        MetricSpec("klom_f_95", "KLoM, forgotten, 95 %", "KLoM", "nats", 2, _KLOM, True, True),
+        MetricSpec("klom_r", "KLoM, remaining", "KLoM", "nats", 2, _KLOM, True, True),
+        MetricSpec("klom_r_95", "KLoM, remaining, 95 %", "KLoM", "nats", 2, _KLOM, True, True),
         MetricSpec("spread", "spread of answers", "H", "nats", 2, _FROM_0),
         MetricSpec("commonest_share", "one answer", "", "%", 1),
         MetricSpec("auc_confidence", "AUC, confidence", "AUC", "", 2),
@@ -145,19 +147,22 @@ METRIC_SPECS: dict[str, MetricSpec] = {
 def metric_band(key: str, values: Sequence[float | None], resolution: float = 0.0) -> Band | None:
     """Return the band of the metric ``key`` from its ``values`` on retrained models, the same on every page.
 
-    ``resolution`` is as in ``band``. None where a value is missing or not finite.
+    ``resolution`` is as in ``band``. None where a value is missing or not finite, and for a band of KLoM that reaches its
+    largest possible value: it would hold every model.
     """
     finite = [v for v in values if v is not None and math.isfinite(v)]
     if len(finite) < len(values):
         return None
     spec = METRIC_SPECS[key]
-    return band(
+    found = band(
         finite,
         resolution=resolution,
         bounds=spec.bounds,
         pairwise=spec.pairwise,
         one_sided=spec.one_sided,
     )
+    holds_all = spec.bounds == _KLOM and found is not None and found.high >= MOST_NATS
+    return None if holds_all else found
 
 
 def make_metric(key: str, value: float | None, band: Band | None = None, why: str | None = None) -> Metric:

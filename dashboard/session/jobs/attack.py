@@ -15,7 +15,8 @@ from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
 from core.evaluation.attacks.result import AttackResult, Scores, attack_result
 from core.evaluation.attacks.scores import ATTACKS, Answers
 from core.evaluation.attacks.strongest import StrongestAttack, strongest_attack
-from core.evaluation.measuring.measurements import EvaluationSample, answers_of, scores_of
+from core.evaluation.measuring.measurements import answers_of, scores_of
+from core.evaluation.measuring.sample import EvaluationSample
 from core.experiments.session.experiment import Experiment
 from core.models.base import Net, outputs
 from core.runs.run import Phase, Run

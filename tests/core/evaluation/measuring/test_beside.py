@@ -7,9 +7,13 @@ import pytest
 import torch
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
+from core.config import EvalConfig
 from core.data import forget_fraction
 from core.evaluation.evaluator import Evaluator
+from core.evaluation.measuring.beside import against_references
+from core.evaluation.measuring.measurements import measure_model
 from core.evaluation.measuring.sample import EvaluationSample
+from core.evaluation.metric_specs import metric_band
 from core.evaluation.representations.layer_probes import probe_auc
 from core.evaluation.representations.similarity import layer_features
 from core.models.base import outputs
@@ -65,8 +69,13 @@ def test_klom_is_by_hand_leaving_one_reference_out_and_its_floor_is_the_referenc
         )
         for t in theirs
     ]
-    assert report.figures["klom_f"].band.values == pytest.approx(floor, abs=1e-6)
-    assert report.figures["klom_f"].band.low == 0
+    sample = EvaluationSample(toy_split, 0)
+    measured = [
+        run_to_end(measure_model(m, sample, EvalConfig())) for m in (other, *(r.model for r in known))
+    ]
+    found, of_each = against_references(measured[0], measured[1:], sample)
+    assert found["klom_f"] == pytest.approx(values.mean(), abs=1e-6)
+    assert [v["klom_f"] for v in of_each] == pytest.approx(floor, abs=1e-6)
 
 
 def test_a_klom_at_its_most_among_retrained_models_is_no_number(report, toy_split, known):
@@ -79,6 +88,11 @@ def test_a_klom_at_its_most_among_retrained_models_is_no_number(report, toy_spli
     assert min(tails) == pytest.approx(-np.log(1e-5))  # two others fill two bins of twenty
     assert report.figures["klom_f_95"].value is None
     assert "too few" in report.figures["klom_f_95"].why
+
+
+def test_a_band_of_klom_that_holds_every_model_is_none():
+    assert metric_band("klom_f", [10.0, 10.4, 11.0, 10.2]) is None
+    assert metric_band("klom_f", [5.0, 5.2, 5.1, 4.9]).high < 6
 
 
 def test_harm_is_read_on_the_nearest_by_the_originals_representation(
