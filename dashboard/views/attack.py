@@ -25,20 +25,17 @@ def page(lab: Lab) -> None:
     """Draw the page; attack again when the run has moved on."""
     job = lab.attack_job
     job.want(lab.experiment)
-    kind, told = st.columns([4.6, 7], gap="small", vertical_alignment="center")
-    with kind:
-        name = st.segmented_control(
-            "Attack",
-            list(ATTACKS),
-            format_func=lambda k: ATTACKS[k].title,
-            default="confidence",
-            required=True,
-            key="attack-kind",
-            label_visibility="collapsed",
-        )
+    name = st.segmented_control(  # outside of columns, where it wraps on a phone
+        "Attack",
+        list(ATTACKS),
+        format_func=lambda k: ATTACKS[k].title,
+        default="confidence",
+        required=True,
+        key="attack-kind",
+        label_visibility="collapsed",
+    )
     found = job.result
-    with told:
-        _told(lab, found)
+    _told(lab, found)
     error, phase = job.error, lab.phase
     if error is not None:
         st.error(error)

@@ -43,7 +43,8 @@ def page(lab: Lab) -> None:
             st.caption(
                 "The tests of the record. Each has the band of retrained models beside it, and a verdict."
             )
-            st.dataframe(what_is_tested(e), hide_index=True, width="stretch", height="content")
+            rows = [f"| {row['test']} | {row['what it measures']} |" for row in what_is_tested(e)]
+            st.markdown("\n".join(["| test | what it measures |", "|---|---|", *rows]))
         return
     with files, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         _downloads(e, job.result)

@@ -32,9 +32,9 @@ def page(lab: Lab) -> None:
         return
     what = split.request.describe(split.dataset.classes)
     st.markdown(
-        f"**Judge finished models.** The page trains nothing and unlearns nothing. It uses the Lab's images and the Lab's request: "
-        f"{split.dataset.title}, {what} ({len(split.forget_rows):,} of {len(split.train):,} images). "
-        "Change them in the Lab or on *Forget set*."
+        "**How close are finished models to retraining?** The page shows every figure of an unlearned model beside its original and "
+        f"models retrained without the images; it trains nothing. It uses the Lab's request: {split.dataset.title}, {what} "
+        f"({len(split.forget_rows):,} of {len(split.train):,} images). Change it in the Lab or on *Forget set*."
     )
     _lab_run(lab, job)
     left, right = st.columns([1, 1], gap="large")
