@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import LabError
-from core.experiments.comparison import Comparison, load_compared_model
+from core.experiments.comparison import RETRAIN, Comparison, load_compared_model
 from core.experiments.session.experiment import Experiment
 from core.methods import METHODS
 from core.methods.base import has_own_original
@@ -21,7 +21,6 @@ from dashboard.presentation.wire.comparison import Side, pair_packet, title_of
 from dashboard.session.jobs.base import BackgroundJob
 
 FIRST = ("laf", "nothing")  # shown until the user picks other methods
-RETRAIN = "retrain"  # has a row already, that of the retrained models
 MOST_KEPT = 20  # browsers
 GRACE_S = (
     60.0  # a comparison goes on for so long after its page was closed, since a reload closes the page first
