@@ -25,7 +25,8 @@ from core.data import Dataset, LabelledImages, Split
 from core.evaluation.attacks.result import AttackResult, attack_result
 from core.evaluation.attacks.scores import ATTACKS
 from core.evaluation.evaluator import Evaluator
-from core.evaluation.measurements import EvaluationSample, answers_of, scores_of
+from core.evaluation.measuring.measurements import answers_of, scores_of
+from core.evaluation.measuring.sample import EvaluationSample
 from core.evaluation.reference_band import band
 from core.models.base import Net, outputs
 from core.runs.reference_models import references

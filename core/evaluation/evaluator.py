@@ -7,41 +7,36 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-import torch
-
 from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import RequestError
-from core.evaluation.attacks.per_image import MAX_IMAGES as MAX_PER_IMAGE
-from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
-from core.evaluation.attacks.result import AttackResult, attack_result
-from core.evaluation.attacks.scores import ATTACKS
-from core.evaluation.measurements import (
-    STAGE,
-    EvaluationSample,
-    ModelMeasurements,
-    measure_model,
-    missing_value_reasons,
-    resolutions,
+from core.evaluation.attacks.strongest import StrongestAttack, strongest_attack
+from core.evaluation.measuring.beside import (
+    NOT_CHOSEN,
+    Beside,
+    Values,
+    against_references,
+    choose_nearest,
+    harm_to_nearest,
 )
+from core.evaluation.measuring.measurements import STAGE, ModelMeasurements, measure_model
+from core.evaluation.measuring.sample import EvaluationSample, missing_value_reasons, resolutions
 from core.evaluation.metric_specs import (
     METRIC_SPECS,
     OPTIONAL,
-    MetricSpec,
     average,
     make_metric,
+    metric_band,
     peak_memory,
     subtract_mean,
     summaries,
 )
 from core.evaluation.metrics import jensen_shannon
-from core.evaluation.reference_band import Band, Retrained, band
-from core.evaluation.report import EvaluationReport, Metric, Relearn, Similarity
-from core.evaluation.similarity import REPRESENTATION, cka_of, rotation_from_original
+from core.evaluation.reference_band import Retrained
+from core.evaluation.report import EvaluationReport, Metric
+from core.evaluation.representations.similarity import REPRESENTATION, cka_of, rotation_from_original
 from core.models.base import Net, require_classifier
 from core.runtime.progress import Progress, Work, with_progress
-
-Values = dict[str, float | None]  # by key of a metric
 
 
 class Evaluator:
@@ -69,6 +64,9 @@ class Evaluator:
         self._references_measured: dict[int, ModelMeasurements] = {}  # by number of the reference
         self._pair_values: dict[tuple[str, int, int], float] = {}  # JS and CKA between two references
         self._reference_moves: dict[int, Values] = {}  # by number, how far the reference is from the original
+        self._near = (
+            NOT_CHOSEN  # places in the sample of D_r of the images nearest to D_f, by the first original
+        )
 
     def of_original(self, original: Net) -> Evaluator:
         """Return an evaluator for a method with its own original, which shares the measured references."""
@@ -101,6 +99,8 @@ class Evaluator:
             self._original_measured = yield from _as_part(
                 self._measure(self._original, "the original model"), next(part), parts
             )
+            if self._near is NOT_CHOSEN:
+                self._near = choose_nearest(self._original, self.sample, self.config.batch_size)
         for r in waiting:
             work = self._measure(r.model, f"retrained model {r.number}")
             self._references_measured[r.number] = yield from _as_part(work, next(part), parts)
@@ -127,16 +127,23 @@ class Evaluator:
         seconds: Mapping[str, float] | None,
         memory: Mapping[str, float] | float | None,
     ) -> EvaluationReport:
-        references = [self._references_measured[n] for n in others]
-        sample = self.sample
+        assert self._original_measured is not None
+        beside = Beside(
+            self.sample, measured, self._original_measured, [self._references_measured[n] for n in others]
+        )
+        sample, attacks = self.sample, beside.attacks()
+        strongest = strongest_attack(attacks)
         return EvaluationReport(
-            figures=self._metrics(measured, number, others, seconds, memory),
-            class_accuracy=self._class_accuracy(measured),
-            prediction_matrix=self._prediction_matrix(measured),
-            cka=self._similarities(measured, references),
-            relearn=self._relearn(measured, references),
-            attacks={name: self._attack(name, measured, references) for name in ATTACKS},
-            per_image=self._per_image(measured, references),
+            figures=self._metrics(measured, number, others, seconds, memory, strongest),
+            class_accuracy=beside.class_accuracy(),
+            prediction_matrix=beside.prediction_matrix(),
+            answer_changes=beside.answer_changes(),
+            layer_probes=beside.layer_probes(),
+            cka=beside.similarities(),
+            relearn=beside.relearn(),
+            attacks=attacks,
+            strongest=strongest,
+            per_image=beside.per_image(),
             references=len(others),
             seconds=dict(seconds or {}),
             peak_memory_mb=dict(memory) if isinstance(memory, Mapping) else {},
@@ -151,16 +158,21 @@ class Evaluator:
         others: list[int],
         seconds: Mapping[str, float] | None,
         memory: Mapping[str, float] | float | None,
+        strongest: StrongestAttack | None = None,
     ) -> dict[str, Metric]:
         """Return every metric of a model, which is reference ``number`` where that is not None, against ``others``."""
-        reasons, steps = missing_value_reasons(self.sample, len(others)), resolutions(self.sample)
+        reasons, steps = (
+            missing_value_reasons(self.sample, len(others)),
+            resolutions(self.sample, len(self._near)),
+        )
         values, reference_values = self._values(measured, number, others)
         values["seconds"] = math.fsum(seconds.values()) if seconds else None
         values["peak_memory_mb"] = peak_memory(memory)
+        values["attack_p"] = None if strongest is None else strongest.corrected
         metrics = {}
-        for key, spec in METRIC_SPECS.items():
+        for key in METRIC_SPECS:
             if key not in OPTIONAL or key in values:
-                of_references = _band_of(spec, [v.get(key) for v in reference_values], steps.get(key, 0.0))
+                of_references = metric_band(key, [v.get(key) for v in reference_values], steps.get(key, 0.0))
                 metrics[key] = make_metric(key, values[key], of_references, reasons.get(key))
         return metrics
 
@@ -168,9 +180,16 @@ class Evaluator:
         self, measured: ModelMeasurements, number: int | None, others: list[int]
     ) -> tuple[Values, list[Values]]:
         """Return the values of a model and of each of ``others``, each compared with the remaining references."""
-        values: Values = {**measured.values, **self._against_original(measured)}
+        near = self._near
+        values: Values = {
+            **measured.values,
+            **self._against_original(measured),
+            **harm_to_nearest(measured, self.sample, near),
+        }
+        references = [self._references_measured[n] for n in others]
         reference_values: list[Values] = [
-            {**self._references_measured[n].values, **self._reference_against_original(n)} for n in others
+            {**m.values, **self._reference_against_original(n), **harm_to_nearest(m, self.sample, near)}
+            for n, m in zip(others, references, strict=True)
         ]
         for key in ("probe", "relearn"):
             values[key], centred = subtract_mean(values[key], [v[key] for v in reference_values])
@@ -181,6 +200,10 @@ class Evaluator:
             for v, n in zip(reference_values, others, strict=True):
                 of_n = self._references_measured[n]
                 v[key] = average([self._pair_value(key, of_n, n, o) for o in others if o != n])
+        of_all, of_each = against_references(measured, references, self.sample)
+        values |= of_all
+        for v, mine in zip(reference_values, of_each, strict=True):
+            v |= mine
         values |= summaries(values, reference_values)
         for i, v in enumerate(reference_values):
             v |= summaries(v, [other for j, other in enumerate(reference_values) if j != i])
@@ -214,76 +237,6 @@ class Evaluator:
         if pair is not None:
             self._pair_values[pair] = value
         return value
-
-    def _similarities(
-        self, measured: ModelMeasurements, references: list[ModelMeasurements]
-    ) -> tuple[Similarity, ...]:
-        assert self._original_measured is not None
-        similarities = []
-        for layer in measured.grams["forget"]:
-            for images in ("forget", "remain"):
-                gram, of_original = measured.grams[images][layer], self._original_measured.grams[images]
-                of_references = [r.grams[images][layer] for r in references if layer in r.grams[images]]
-                if layer in of_original:  # nets of different architectures share only the representation
-                    to_references = tuple(cka_of(gram, other) for other in of_references)
-                    between = tuple(cka_of(a, b) for a, b in itertools.combinations(of_references, 2))
-                    to_original = cka_of(gram, of_original[layer])
-                    similarities.append(Similarity(layer, images, to_original, to_references, between))
-        return tuple(similarities)
-
-    def _relearn(self, measured: ModelMeasurements, references: list[ModelMeasurements]) -> Relearn | None:
-        curve = measured.curve
-        if curve is None:
-            return None
-        of_references = tuple(r.curve.accuracy for r in references if r.curve is not None)
-        shown = self.sample.shown
-        held_out = len(self.sample.deep("forget")) - shown
-        return Relearn(curve.steps, curve.accuracy, of_references, shown, held_out)
-
-    def _attack(
-        self, name: str, measured: ModelMeasurements, references: list[ModelMeasurements]
-    ) -> AttackResult:
-        assert self._original_measured is not None
-        sets = self.sample.sets
-        original_scores = self._original_measured.scores[name]
-        reference_scores = [s for r in references if (s := r.scores[name]) is not None]
-        counts = len(sets.members), len(sets.non_members)
-        return attack_result(name, measured.scores[name], original_scores, reference_scores, *counts)
-
-    def _per_image(self, measured: ModelMeasurements, references: list[ModelMeasurements]) -> PerImage | None:
-        rows = self.sample.sets.members  # without copies of an image
-        if len(rows) > MAX_PER_IMAGE:
-            return None
-        assert self._original_measured is not None
-        models = (measured, self._original_measured, *references)
-        logits = [logits_of(m.answers.members, m.answers.members_y) for m in models]
-        return per_image(rows, self.split.train.ids.cpu()[rows], logits[0], logits[2:], logits[1:2])
-
-    def _class_accuracy(self, measured: ModelMeasurements) -> torch.Tensor:
-        y = self.split.test.y.cpu()[self.sample.test]
-        right = (measured.test.argmax(1) == y).double()
-        classes = len(self.split.dataset.classes)
-        return torch.bincount(y, right, minlength=classes) / torch.bincount(y, minlength=classes)
-
-    def _prediction_matrix(self, measured: ModelMeasurements) -> dict[str, torch.Tensor]:
-        classes, sample = len(self.split.dataset.classes), self.sample
-        truth = {
-            "forget": self.split.true_y.cpu()[sample.forget],
-            "test": self.split.test.y.cpu()[sample.test],
-        }
-        predicted = {"forget": measured.forget.argmax(1), "test": measured.test.argmax(1)}
-        return {
-            k: torch.bincount(truth[k] * classes + predicted[k], minlength=classes**2).view(classes, classes)
-            for k in truth
-        }
-
-
-def _band_of(spec: MetricSpec, values: Sequence[float | None], resolution: float) -> Band | None:
-    """Return the band of the retrained models' ``values``; None where one of them is missing or not finite."""
-    finite = [v for v in values if v is not None and math.isfinite(v)]
-    if len(finite) < len(values):
-        return None
-    return band(finite, resolution=resolution, bounds=spec.bounds, pairwise=spec.pairwise)
 
 
 def _as_part(work: Work[ModelMeasurements], number: int, parts: int) -> Work[ModelMeasurements]:

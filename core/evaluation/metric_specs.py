@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.evaluation.reference_band import Band, BandPlace
+from core.evaluation.answers.klom import MOST_NATS
+from core.evaluation.reference_band import Band, BandPlace, band
 from core.evaluation.report import Metric
 
 _HELP = {
@@ -18,6 +19,13 @@ _HELP = {
     "clean_f": "Accuracy on forgotten images by their true labels, where they were mislabelled.",
     "planted": "Mean probability of the planted answer.",
     "js": "Mean Jensen-Shannon divergence on D_f to the retrained models: 0 equal, 0.69 nothing in common.",
+    "klom_f": (
+        "KLoM on D_f: KL divergence of each image's margin from retrained models' margins, in 20 bins, mean over images"
+        " (arXiv 2410.23232). The floor is the value of retrained models among themselves; few models make it high."
+    ),
+    "klom_f_95": "KLoM on D_f, 95th percentile over images: the images that differ most from retrained models.",
+    "klom_r": "KLoM on remaining training images, mean over images.",
+    "klom_r_95": "KLoM on remaining training images, 95th percentile over images.",
     "spread": "Entropy of the mean answer to D_f: 0 where all images get the same class.",
     "commonest_share": "Share of D_f that gets the commonest answer.",
     "auc_confidence": (
@@ -27,6 +35,15 @@ _HELP = {
     "auc_loss": "Membership attack by the probability of the image's given label.",
     "auc_correctness": "Membership attack by whether the answer is the given label.",
     "auc_learned": "Membership attack by a logistic regression on sorted probabilities.",
+    "attack_p": (
+        "The smallest p of the five attacks after Holm's correction for five tests: how likely a retrained model"
+        " is as far from the others. Below 0.05 an attack tells the model from retrained ones."
+    ),
+    "near_r": "Accuracy on the remaining images that are nearest to D_f by the original's representation.",
+    "near_auc": (
+        "Membership attack, by the probability of the label, on the remaining images nearest to D_f: these images stay,"
+        " so a value above the retrained models' means that they are more exposed than before."
+    ),
     "asr_paper": (
         "Accuracy of the paper's attack, gradient-boosted trees on sorted probabilities, with balanced and disjoint sets."
     ),
@@ -37,6 +54,10 @@ _HELP = {
     "probe": (
         "Test accuracy on touched classes of a linear probe fitted on ten images of each class,"
         " minus the retrained models' mean."
+    ),
+    "layer_probe": (
+        "The largest AUC over the layers of a linear probe that tells forgotten from unseen images,"
+        " minus the retrained models' mean at that layer."
     ),
     "relearn": (
         "Mean accuracy on the rest of D_f while a copy is fine-tuned on a few of its images,"
@@ -67,6 +88,7 @@ class MetricSpec:
     digits: int  # to show
     bounds: tuple[float, float] = (0.0, 1.0)  # the smallest and the largest possible value
     pairwise: bool = False  # compares two models; the value is the mean over the retrained models
+    one_sided: bool = False  # a distance, of which no value is too small
     summary: bool = False
 
     @property
@@ -79,6 +101,7 @@ SUMMARISED = ("train_r", "train_f", "test")  # the metrics that the two summarie
 OPTIONAL = ("clean_f", "planted")  # only for tasks with wrong labels or with a plant
 _ANY = (-math.inf, math.inf)
 _FROM_0 = (0.0, math.inf)
+_KLOM = (0.0, MOST_NATS)
 
 METRIC_SPECS: dict[str, MetricSpec] = {
     spec.key: spec
@@ -90,7 +113,11 @@ METRIC_SPECS: dict[str, MetricSpec] = {
         MetricSpec("test_f", "Test_f", "", "%", 1),
         MetricSpec("clean_f", "true labels of D_f", "", "%", 1),
         MetricSpec("planted", "planted answer", "", "%", 1),
-        MetricSpec("js", "JS to retrained", "JS", "nats", 3, (0.0, math.log(2)), pairwise=True),
+        MetricSpec("js", "JS to retrained", "JS", "nats", 3, (0.0, math.log(2)), True, True),
+        MetricSpec("klom_f", "KLoM, forgotten", "KLoM", "nats", 2, _KLOM, True, True),
+        MetricSpec("klom_f_95", "KLoM, forgotten, 95 %", "KLoM", "nats", 2, _KLOM, True, True),
+        MetricSpec("klom_r", "KLoM, remaining", "KLoM", "nats", 2, _KLOM, True, True),
+        MetricSpec("klom_r_95", "KLoM, remaining, 95 %", "KLoM", "nats", 2, _KLOM, True, True),
         MetricSpec("spread", "spread of answers", "H", "nats", 2, _FROM_0),
         MetricSpec("commonest_share", "one answer", "", "%", 1),
         MetricSpec("auc_confidence", "AUC, confidence", "AUC", "", 2),
@@ -98,10 +125,14 @@ METRIC_SPECS: dict[str, MetricSpec] = {
         MetricSpec("auc_loss", "AUC, loss", "AUC", "", 2),
         MetricSpec("auc_correctness", "AUC, correctness", "AUC", "", 2),
         MetricSpec("auc_learned", "AUC, learned", "AUC", "", 2),
+        MetricSpec("attack_p", "strongest attack, p", "p", "", 3),
+        MetricSpec("near_r", "nearest to D_f, train", "", "%", 1),
+        MetricSpec("near_auc", "AUC, nearest to D_f", "AUC", "", 2),
         MetricSpec("asr_paper", "ASR, paper's", "ASR", "%", 1),
         MetricSpec("cka_original", "CKA to original", "CKA", "", 2),
         MetricSpec("cka_retrained", "CKA to retrained", "CKA", "", 2, pairwise=True),
         MetricSpec("probe", "few-shot probe", "", "%", 1, _ANY),
+        MetricSpec("layer_probe", "probe by layer", "", "", 2, _ANY),
         MetricSpec("relearn", "relearning", "", "%", 1, _ANY),
         MetricSpec("angle", "angle moved", "∠", "°", 1, (0.0, 180.0)),
         MetricSpec("angle_ratio", "angle over noise floor", "∠/∠", "", 1, _FROM_0),
@@ -111,6 +142,27 @@ METRIC_SPECS: dict[str, MetricSpec] = {
         MetricSpec("tug_of_war", "tug-of-war", "ToW", "", 2, summary=True),
     )
 }
+
+
+def metric_band(key: str, values: Sequence[float | None], resolution: float = 0.0) -> Band | None:
+    """Return the band of the metric ``key`` from its ``values`` on retrained models, the same on every page.
+
+    ``resolution`` is as in ``band``. None where a value is missing or not finite, and for a band of KLoM that reaches its
+    largest possible value: it would hold every model.
+    """
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    if len(finite) < len(values):
+        return None
+    spec = METRIC_SPECS[key]
+    found = band(
+        finite,
+        resolution=resolution,
+        bounds=spec.bounds,
+        pairwise=spec.pairwise,
+        one_sided=spec.one_sided,
+    )
+    holds_all = spec.bounds == _KLOM and found is not None and found.high >= MOST_NATS
+    return None if holds_all else found
 
 
 def make_metric(key: str, value: float | None, band: Band | None = None, why: str | None = None) -> Metric:

@@ -14,6 +14,7 @@ from core.config import EvalConfig
 from core.data.split import Split
 from core.errors import DivergedError
 from core.evaluation.attacks import AttackReport, attack, draw_sets
+from core.evaluation.attacks.member_sets import as_members
 from core.models.base import Net, Outputs, divergences, outputs, require_classifier
 from core.runtime import seeding
 from core.runtime.bounds import require_config
@@ -95,7 +96,9 @@ class FrameEvaluator:
         self.test_rows = torch.cat([test_r, test_f]).sort().values
         self.is_forget = torch.isin(self.train_rows, forget)  # (n,) bool
         self._is_touched = touched[self.test_rows]
-        self._sets = draw_sets(split, train_rows=self.train_rows, test_rows=self.test_rows, seed=seed)
+        self._sets = draw_sets(split, train_rows=self.train_rows, test_rows=self.test_rows)
+        is_stamped = split.planted is not None and split.planted.kind == "trigger"
+        self._stamped = as_members(split, self._sets) if is_stamped else None
         self._train = split.train.take(self.train_rows)
         self._test = split.test.take(self.test_rows)
 
@@ -126,7 +129,7 @@ class FrameEvaluator:
             test=self._weight_f * (test_f or 0.0) + (1 - self._weight_f) * (test_r or 0.0),
             test_r=test_r,
             test_f=test_f,
-            attack=self._attack(train, test),
+            attack=self._attack(model, train, test),
             answers=tuple((counts / max(1, int(counts.sum()))).tolist()),
             forget_probabilities=train.probabilities[self.is_forget],
             clean_f=self._clean_accuracy(train),
@@ -147,8 +150,9 @@ class FrameEvaluator:
         p = outputs(model, planted.probe, batch_size=self.config.batch_size).probabilities
         return float(p.gather(1, planted.answer[:, None]).mean())
 
-    def _attack(self, train: Outputs, test: Outputs) -> AttackReport:
-        sets = self._sets
+    def _attack(self, model: Net, train: Outputs, test: Outputs) -> AttackReport:
+        sets, size = self._sets, self.config.batch_size
+        stamped = self._stamped
 
         def select(part: Outputs, rows: Tensor, wanted: Tensor) -> Tensor:
             return part.probabilities[torch.searchsorted(rows, wanted)]
@@ -157,7 +161,9 @@ class FrameEvaluator:
             select(train, self.train_rows, sets.fit_members),
             select(test, self.test_rows, sets.fit_non_members),
             select(train, self.train_rows, sets.members),
-            select(test, self.test_rows, sets.non_members),
+            select(test, self.test_rows, sets.non_members)
+            if stamped is None or not len(stamped)
+            else outputs(model, stamped, batch_size=size).probabilities,
         )
 
 
@@ -189,6 +195,20 @@ def jensen_shannon(p: Tensor, q: Tensor) -> float:
     (n, K) and (n, K), rows summing to 1; nan for n = 0.
     """
     return float(divergences(p, q).mean().clamp(0, math.log(2)))
+
+
+def mean_js(p: Tensor, references: Sequence[Tensor]) -> float | None:
+    """Return the mean of ``jensen_shannon`` from answers (n, K) to those of each reference, in nats; None without references.
+
+    This is the metric ``js``, "JS to retrained", wherever it is shown.
+    """
+    return math.fsum(jensen_shannon(p, q) for q in references) / len(references) if references else None
+
+
+def js_between(references: Sequence[Tensor]) -> list[float]:
+    """Return ``mean_js`` of each of at least two retrained models to the others; their band is ``metric_band("js", …)``."""
+    found = [mean_js(p, [q for j, q in enumerate(references) if j != i]) for i, p in enumerate(references)]
+    return [value for value in found if value is not None]
 
 
 def angles(e: Tensor, e0: Tensor) -> Tensor:

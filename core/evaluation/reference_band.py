@@ -66,11 +66,13 @@ def band(
     resolution: float = 0.0,
     bounds: tuple[float, float] = (0.0, 1.0),
     pairwise: bool = False,
+    one_sided: bool = False,
 ) -> Band | None:
     """Return the Band of one metric of k retrained models; None for k = 0. ``resolution`` is 1 / n for a share among n images.
 
     ``pairwise``: each value is the mean distance of one model to the k - 1 others. These means share pairs, which reduces
     their spread by (k - 2) / (k - 1); it is divided by that factor. Two models have one pair, and no band.
+    ``one_sided``: the values are distances, of which none is too small. The band begins at the lower bound.
     """
     from scipy.stats import t
 
@@ -88,4 +90,5 @@ def band(
     # rounding to steps of r adds r² / 12 to a variance
     scale = math.sqrt((spread**2 + resolution**2 / 12) * (1 + 1 / k)) or 1e-12
     half = float(t.ppf((1 + LEVEL) / 2, k - 1)) * scale
-    return Band(found, max(bounds[0], mean - half), min(bounds[1], mean + half), mean, scale)
+    low = bounds[0] if one_sided else max(bounds[0], mean - half)
+    return Band(found, low, min(bounds[1], mean + half), mean, scale)

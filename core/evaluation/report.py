@@ -8,9 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
+from core.evaluation.answers.answer_changes import AnswerChanges
 from core.evaluation.attacks.per_image import PerImage
 from core.evaluation.attacks.result import AttackResult
+from core.evaluation.attacks.strongest import StrongestAttack
 from core.evaluation.reference_band import Band, BandPlace
+from core.evaluation.representations.layer_probes import LayerProbe
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,14 @@ class EvaluationReport:
     figures: Mapping[str, Metric]  # in the order of ``core.evaluation.metric_specs.METRIC_SPECS``
     class_accuracy: Tensor  # (K,) on test images; nan for a class without test images
     prediction_matrix: Mapping[str, Tensor]  # "forget" and "test": (K, K) counts, true class × answer
+    answer_changes: Mapping[str, AnswerChanges]  # "forget" and "remain": original's answer × answer now
+    layer_probes: tuple[
+        LayerProbe, ...
+    ]  # in the order of the layers, against unseen and then against remaining images
     cka: tuple[Similarity, ...]  # in the order of the layers, "forget" then "remain" for each
     relearn: Relearn | None
     attacks: Mapping[str, AttackResult]  # by name, in the order of ``core.evaluation.attacks.scores.ATTACKS``
+    strongest: StrongestAttack | None  # None where no attack has enough images
     per_image: PerImage | None  # for at most 50 images and at least two retrained models
     references: int  # retrained models that it was compared with
     seconds: Mapping[str, float]  # by stage; empty where not known
@@ -106,6 +114,18 @@ class EvaluationReport:
             "figures": {key: metric.as_dict() for key, metric in self.figures.items()},
             "class_accuracy": accuracy,
             "prediction_matrix": {k: m.tolist() for k, m in self.prediction_matrix.items()},
+            "answer_changes": {k: c.matrix.tolist() for k, c in self.answer_changes.items()},
+            "layer_probes": [
+                {
+                    "layer": p.layer,
+                    "against": p.against,
+                    "auc": p.auc,
+                    "original": p.original,
+                    "references": list(p.references),
+                    "excess": p.excess,
+                }
+                for p in self.layer_probes
+            ],
             "cka": [
                 {
                     "layer": s.layer,
@@ -126,5 +146,6 @@ class EvaluationReport:
                 "held_out": self.relearn.held_out,
             },
             "attacks": {name: result.as_dict() for name, result in self.attacks.items()},
+            "strongest_attack": None if self.strongest is None else self.strongest.as_dict(),
             "per_image": None if self.per_image is None else self.per_image.as_dict(),
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -19,6 +19,7 @@ from core.data.split import Split
 from core.evaluation.attacks.result import AttackResult
 from core.evaluation.reference_band import Retrained
 from core.evaluation.report import EvaluationReport, Metric
+from core.experiments.audit_request import DeletionRequest, SubjectResult, subject_results
 from core.methods import METHODS, origin_of
 from core.models.base import Net, device_of
 from core.runs.setup import Setup
@@ -36,7 +37,10 @@ STAGES = {
     "retrain": "retraining",
 }
 MODERATE_AUC = 0.6  # an attack that could not have detected this AUC counts as "no power"
-TESTED = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "planted", "js", "commonest_share")
+TESTED = (
+    *("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "planted", "js", "commonest_share"),
+    *("klom_f", "layer_probe", "near_r", "near_auc"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class DeletionRecord:
     hashes: Mapping[str, str]
     command: str
     machine: Mapping[str, str]
+    request: Mapping[str, str] = field(default_factory=dict)  # requester, date and reference number
+    strongest: str = ""  # a sentence about all attacks together
+    subjects: tuple[SubjectResult, ...] = ()
     caution: str = NOT_A_GUARANTEE
 
     def count(self, verdict: str) -> int:
@@ -85,10 +92,12 @@ def audit(
     config: Any,
     seconds: Mapping[str, float],
     peak_memory_mb: float,
+    request: DeletionRequest | None = None,
+    subjects: Mapping[str, Sequence[int]] | None = None,
 ) -> DeletionRecord:
     """Return the record of one finished run.
 
-    ``report`` is the evaluation of ``unlearned``; ``seconds`` are by stage of unlearning.
+    ``report`` is the evaluation of ``unlearned``; ``seconds`` are by stage of unlearning; ``subjects`` are ids by name.
     """
     ids = split.train.ids[split.forget_rows]
     origin = origin_of(setup.method, split.dataset.family, split.task)
@@ -111,14 +120,23 @@ def audit(
             **{f"retrained weights {r.number + 1}": weights_hash(r.model) for r in references},
         },
         command=command_of(setup),
-        machine={
-            "LAF Lab": f"{_version()}, results version {VERSION}",
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "device": str(device_of(original)),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        machine=_machine(original),
+        request=(request or DeletionRequest()).listed(split),
+        strongest=report.strongest.sentence
+        if report.strongest is not None
+        else "No attack has enough images.",
+        subjects=subject_results(split, unlearned, references, subjects or {}),
     )
+
+
+def _machine(original: Net) -> dict[str, str]:
+    return {
+        "LAF Lab": f"{_version()}, results version {VERSION}",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": str(device_of(original)),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def _done(name: str, origin: str, original: Net) -> dict[str, str]:
@@ -170,29 +188,24 @@ def _accuracy_check(figure: Metric, count: int) -> Check:
 
 def _attack_check(result: AttackResult) -> Check:
     """Return the check of one attack; it has "no power" if it could not have detected a moderate leak."""
-    name = f"attack: {result.title}"
+    name = f"AUC, {result.title.lower()}"
     if result.auc is None or result.low is None or result.high is None:
         return Check(name, "–", "0.5", "not tested", result.why or "too few images")
-    found = f"AUC {result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
-    aucs = result.reference_aucs
-    expected = f"0.5; retrained models {min(aucs):.2f} to {max(aucs):.2f}" if aucs else "0.5"
+    found = f"{result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
     power = result.power.sentence if result.power is not None else ""
+    finding, reference = result.finding, result.band
+    expected = "0.5"
+    if finding != "no band" and reference is not None:
+        expected = f"{reference.low:.2f} to {reference.high:.2f}"
+    if finding in ("more", "less"):
+        where = "above" if finding == "more" else "below"
+        why = f"its interval is {where} the band of {len(result.reference_aucs)} retrained models"
+        return Check(name, found, expected, "failed", why)
+    if result.sees_a_leak and finding == "cannot tell":
+        why = "retrained models show the same, so it is no trace of training"
+        return Check(name, found, expected, "passed", why)
     if result.sees_a_leak:
-        if aucs and result.low <= max(aucs) and result.high >= min(aucs):
-            return Check(
-                name,
-                found,
-                expected,
-                "passed",
-                "retrained models show the same, so it is no trace of training",
-            )
-        return Check(
-            name,
-            found,
-            expected,
-            "failed",
-            "it tells forgotten images from unseen ones, but not in retrained models",
-        )
+        return Check(name, found, expected, "failed", "it tells forgotten images from unseen ones")
     smallest = result.power.smallest_auc if result.power is not None else None
     if smallest is None or smallest > MODERATE_AUC:
         return Check(name, found, expected, "no power", power)

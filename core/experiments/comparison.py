@@ -31,6 +31,7 @@ from core.runtime.progress import Progress, Work, WorkStepper, run_to_end, with_
 from core.runtime.scheduler import Scheduler, SlicedTask
 
 T = TypeVar("T")
+RETRAIN = "retrain"  # the method of the retrained models
 RETRAINED = "references"  # the row of the retrained models, each evaluated against the others
 
 
@@ -50,9 +51,12 @@ class Cell:
 
 
 def parse_methods(text: str) -> tuple[str, ...]:
-    """Return the methods of a text: "all", or names separated by commas. Raises RequestError for an unknown name."""
+    """Return the methods of a text: "all", or names separated by commas. Raises RequestError for an unknown name.
+
+    "all" leaves out retraining, since the retrained models have a row in every comparison.
+    """
     if text.strip() == "all":
-        return tuple(METHODS)
+        return tuple(name for name in METHODS if name != RETRAIN)
     names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
     for name in names:
         if name not in METHODS:

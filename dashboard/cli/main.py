@@ -1,6 +1,6 @@
 """The command `laf`: its parser, its exit codes and its error messages.
 
-Exit codes: 0 done; 2 the user's input cannot be used; 1 the program failed; 3 `laf run --check`: the run did not do what
+Exit codes: 0 done; 2 the user's input cannot be used; 1 the program failed; 3 `laf run --check` and `laf audit --check`: the run did not do what
 was asked. Codes 2 and 1 print one line; --debug adds the traceback. Ctrl-C exits with 1 and the line "stopped". A closed pipe, as in `laf runs list | head -1`, exits with 1
 and prints nothing.
 """
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from core.errors import DataError, LabError, RequestError, StoreError
-from dashboard.cli import compare, dashboard, judge, lesson, run, runs, study
+from dashboard.cli import dashboard, lesson, run, runs, study
+from dashboard.cli.evidence import audit, compare, judge
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -45,13 +46,14 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(
         dest="command",
         required=True,
-        metavar="run | compare | judge | runs | purge | study | lesson | grade | dashboard",
+        metavar="run | compare | judge | audit | runs | purge | study | lesson | grade | dashboard",
     )
 
     added = (
         run.add(commands),
         compare.add(commands),
         judge.add(commands),
+        audit.add(commands),
         *runs.add(commands),
         *study.add(commands),
         *lesson.add(commands),
@@ -90,6 +92,7 @@ def _run(argv: Sequence[str] | None) -> int:
         "run": run.run,
         "compare": compare.compare,
         "judge": judge.judge,
+        "audit": audit.audit,
         "runs": runs.runs,
         "purge": runs.purge,
         "study": study.study,

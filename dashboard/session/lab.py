@@ -78,7 +78,7 @@ class Lab:
 
     def _begin_pages(self) -> None:
         """Create the jobs of the other pages; they outlive a change of the experiment."""
-        self.comparison_job = ComparisonJob(self._runner, self._experiment_of)
+        self.comparison_job = ComparisonJob(self._runner, self._experiment_of, self.browser)
         self.audit_job = AuditJob(self._runner)
         self.evaluation_job = EvaluationJob(self._runner)
         self.attack_job = AttackJob(self._runner)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import numpy as np
 import streamlit as st
 import torch
@@ -12,7 +10,7 @@ from core.evaluation.attacks.per_image import PerImage
 from core.evaluation.attacks.result import AttackResult, Scores
 from core.evaluation.attacks.scores import ATTACKS
 from core.runs.run import Phase
-from dashboard.presentation.charts import attacks
+from dashboard.presentation.charts import attacks, examples
 from dashboard.presentation.wire import scene
 from dashboard.session import resources
 from dashboard.session.jobs.attack import AttackData, groups, rates, verdict
@@ -27,30 +25,47 @@ def page(lab: Lab) -> None:
     """Draw the page; attack again when the run has moved on."""
     job = lab.attack_job
     job.want(lab.experiment)
-    kind, told = st.columns([4.6, 7], gap="small", vertical_alignment="center")
-    with kind:
-        name = st.segmented_control(
-            "Attack",
-            list(ATTACKS),
-            format_func=lambda k: ATTACKS[k].title,
-            default="confidence",
-            required=True,
-            key="attack-kind",
-            label_visibility="collapsed",
-        )
+    name = st.segmented_control(  # outside of columns, where it wraps on a phone
+        "Attack",
+        list(ATTACKS),
+        format_func=lambda k: ATTACKS[k].title,
+        default="confidence",
+        required=True,
+        key="attack-kind",
+        label_visibility="collapsed",
+    )
     found = job.result
-    with told:
-        _told(lab, found)
+    _told(lab, found)
     error, phase = job.error, lab.phase
     if error is not None:
         st.error(error)
     elif found is not None:
+        if found.strongest is not None:
+            st.markdown(f"**All attacks together.** {found.strongest.sentence}")
         _shown(found, found.results[name or "confidence"])
+    else:
+        _example()
 
     def is_stale() -> bool:
         return job.result is not found or job.error != error or lab.phase is not phase
 
     poll(JOB_S, lambda: job.want(lab.experiment), is_stale)
+
+
+def _example() -> None:
+    """Say what the page will show, with an example and a way to the Lab."""
+    st.markdown(
+        "**Can an attacker tell which images were used in training?** The page attacks the Lab's model, the original and the "
+        "retrained models in five ways, and shows the scores of forgotten and of unseen images. It fills by itself as soon as "
+        "the Lab has a model."
+    )
+    st.page_link("views/lab.py", label="Open the Lab")
+    result = examples.attack_example()
+    assert result.scores is not None
+    left, right = st.columns(2, gap="small")
+    left.plotly_chart(_sized(attacks.histogram(result, 0.5), CHART - 70), key="example-hist")
+    right.plotly_chart(_sized(attacks.strip(result), CHART - 70), key="example-strip")
+    st.caption(f"{examples.LABEL}: an attack that finds more than on models retrained without these images.")
 
 
 def _told(lab: Lab, found: AttackData | None) -> None:
@@ -169,13 +184,7 @@ def _grids(found: AttackData, scores: Scores, threshold: float) -> None:
                 images = sample.split.train.unlabelled().take(sample.sets.members[some])
             else:
                 images = sample.unseen.unlabelled().take(some)
-            sheet, tiles = scene.sprites(images, columns=10)
-            data = base64.b64encode(sheet).decode()
-            width = round(100 * tiles["columns"] / 10)
-            st.html(
-                f"<img alt='{title}: {min(len(indices), SHOWN)} of {len(indices)} images' src='data:{tiles['mime']};base64,{data}' "
-                f"style='width:{width}%;image-rendering:pixelated;border-radius:6px'>"
-            )
+            st.html(scene.thumbnails(images, f"{title}: {min(len(indices), SHOWN)} of {len(indices)} images"))
 
 
 if __name__ == "__main__":

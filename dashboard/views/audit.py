@@ -6,10 +6,13 @@ import json
 
 import streamlit as st
 
+from core.errors import LabError, RequestError
+from core.experiments.audit_request import LONGEST, DeletionRequest
 from core.experiments.session.experiment import Experiment
+from core.runs.run import Phase
 from dashboard.presentation.export import audit_page
 from dashboard.session import resources
-from dashboard.session.jobs.audit import DatedRecord, why_not
+from dashboard.session.jobs.audit import DatedRecord, what_is_tested, why_not
 from dashboard.session.lab import Lab
 from dashboard.session.polling import JOB_S, poll, wait_for
 
@@ -18,35 +21,83 @@ def page(lab: Lab) -> None:
     job, e = lab.audit_job, lab.experiment
     job.show(e)
     obstacle = why_not(e)
-    make, told, files = st.columns([2, 6, 4], gap="small", vertical_alignment="center")
+    st.markdown(
+        "**The record of a deletion request.** It says what was asked and done, what it cost, and how the model compares with "
+        "models retrained without the images, test by test. It covers the run in the Lab, on all images."
+    )
+    request = _request()
+    make, told, files = st.columns([2.4, 5.6, 4], gap="small", vertical_alignment="center")
     with make:
-        if st.button(
-            "Draw up the record",
-            type="primary",
-            disabled=obstacle is not None or job.busy,
-            help=obstacle,
-            key="audit-make",
-            width="stretch",
-        ):
-            job.draw_up(e)
+        _main_button(lab, request, obstacle)
     with told:
         if obstacle is not None:
             st.caption(obstacle)
         elif job.error is not None:
             st.error(job.error)
-        elif not job.busy and job.result is None:
-            st.caption(
-                "The record covers the run in the Lab, compared with its retrained models on all images."
-            )
     if job.busy:
         wait_for(job, "Evaluating the model on all images")
     elif obstacle is not None:
         poll(JOB_S, lambda: None, lambda: why_not(lab.experiment) != obstacle)
     if job.result is None:
+        if not job.busy:
+            st.caption(
+                "The tests of the record. Each has the band of retrained models beside it, and a verdict."
+            )
+            rows = [f"| {row['test']} | {row['what it measures']} |" for row in what_is_tested(e)]
+            st.markdown("\n".join(["| test | what it measures |", "|---|---|", *rows]))
         return
     with files, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         _downloads(e, job.result)
     st.html(audit_page.sheet(job.result.record, job.result.made))
+
+
+def _request() -> DeletionRequest | None:
+    """Let the user state who asked, when, and under which number; return None, with the reason shown, for an unusable text."""
+    who, when, number = st.columns(3, gap="small")
+    texts = (
+        who.text_input(
+            "Requester", max_chars=LONGEST, key="audit-requester", placeholder="who asked (optional)"
+        ),
+        when.text_input(
+            "Received", max_chars=LONGEST, key="audit-received", placeholder="date of the request (optional)"
+        ),
+        number.text_input(
+            "Reference number",
+            max_chars=LONGEST,
+            key="audit-number",
+            placeholder="made from data and ids if empty",
+        ),
+    )
+    try:
+        return DeletionRequest(*(text.strip() for text in texts))
+    except RequestError as error:
+        st.error(str(error))
+        return None
+
+
+def _main_button(lab: Lab, request: DeletionRequest | None, obstacle: str | None) -> None:
+    """Offer what comes next: to play the run, or to draw up its record."""
+    job, e = lab.audit_job, lab.experiment
+    if e.run is not None and e.run.phase not in (Phase.DONE, Phase.RUNNING):
+        if st.button("Play the run to its end", type="primary", key="audit-play", width="stretch"):
+            try:
+                e.play()
+            except LabError as error:
+                st.error(str(error))
+            else:
+                st.rerun()
+        return
+    pressed = st.button(
+        "Draw up the record",
+        type="primary",
+        disabled=obstacle is not None or job.busy or request is None,
+        help=obstacle,
+        key="audit-make",
+        width="stretch",
+    )
+    if pressed and request is not None:
+        job.draw_up(e, request)
+        st.rerun()
 
 
 def _downloads(e: Experiment, found: DatedRecord) -> None:

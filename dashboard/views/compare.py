@@ -8,21 +8,20 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LabError
-from core.experiments.comparison import RETRAINED, Comparison, parse_seeds
+from core.experiments.comparison import Comparison, parse_seeds
 from core.experiments.comparison_summary import Summary, summarise
 from core.methods import METHODS
 from dashboard.components.comparison_table import table
-from dashboard.components.map_pair import pair
-from dashboard.presentation.charts import evaluation
+from dashboard.presentation.charts import examples
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.wire.comparison import table_data, title_of
 from dashboard.session import resources
 from dashboard.session.jobs import comparison as comparison_job
 from dashboard.session.lab import Lab
 from dashboard.session.polling import COMPARISON_S, poll
+from dashboard.views.compare_details import details
 
-TABLE_HEIGHT = 352  # px
-DETAIL_HEIGHT = 400
+HEAD_PX, ROW_PX, BORDER_PX = 48, 31, 14  # of the table: heading, a row, and room for a scroll bar
 GROUPS = {  # figures by topic
     "Accuracy": (
         "train_r",
@@ -35,32 +34,33 @@ GROUPS = {  # figures by topic
         "average_gap",
         "tug_of_war",
     ),
-    "Answers": ("js", "spread", "commonest_share", "train_f", "test_f"),
-    "Attacks": (),  # all figures that begin with auc or asr
+    "Answers": (
+        "js",
+        "klom_f",
+        "klom_f_95",
+        "klom_r",
+        "klom_r_95",
+        "spread",
+        "commonest_share",
+        "train_f",
+        "test_f",
+    ),
+    "Attacks": (),  # all figures that begin with auc, attack or asr
     "Representations": (),  # cka, probes, angle
+    "Harm to the rest": ("train_r", "test_r", "near_r", "near_auc", "klom_r", "klom_r_95"),
     "Cost": ("seconds", "steps", "peak_memory_mb"),
 }
-MAPS = "Maps A | B"
-CHARTS = {
-    "Where forgotten images go": evaluation.answers,
-    "Class accuracy": evaluation.class_accuracy,
-    "Layers": evaluation.layers,
-    "Relearning": evaluation.relearning,
-}
+DEFAULT_SEEDS = "0-2"
 
 
 def page(lab: Lab) -> None:
     comparison: Comparison | None = lab.comparison_job.comparison
+    if comparison is None:
+        _before_first(lab)
+        return
     form, told, files = st.columns([3.4, 7, 1.6], gap="small", vertical_alignment="center")
     with form:
         _form(lab)
-    if comparison is None:
-        with told:
-            st.caption(
-                "The page compares methods on the Lab's request with models retrained from scratch. Nothing has been compared yet."
-            )
-        _explain(lab)
-        return
     with told:
         _told(comparison)
     summary = summarise(comparison)
@@ -80,33 +80,66 @@ def page(lab: Lab) -> None:
         "Click a method's name for details, or a heading to sort."
     )
     if summary.lines:
-        _details(lab, comparison, summary)
+        details(lab, comparison, summary)
 
 
-def _explain(lab: Lab) -> None:
+def _before_first(lab: Lab) -> None:
+    """Say what the page will show, offer to start, and show an example."""
     e = lab.experiment
     what = e.split.request.describe(e.split.dataset.classes) if e.split is not None else "…"
     st.markdown(
-        f"""
-#### What will be compared
-The request is the Lab's: **forget {what}**. Each seed gets its own images, original model and {comparison_job.usual(lab.experiment)} retrained models.
-Every method then starts from the same original, and the same figures are computed. Only SISA and unrolled SGD train an original of their own.
-
-- No figure is a score to maximise. **The closer to retrained models, the better, in both directions.**
-- *Do nothing* is a row like any other. Where it is closer to retraining than a method, the method's figure has a ▼.
-- If a method fails, its row says why. The other methods go on.
-- The methods' settings were tuned on other seeds, with labels and retrained models, all with the same budget. LAF uses the Lab's preset.
-"""
+        f"**Which method comes closest to retraining?** Every method forgets the Lab's request (**{what}**) over several seeds, "
+        "and its figures stand beside models retrained from scratch. The closer to them, the better, in both directions."
     )
+    methods, usual = comparison_job.offered(), comparison_job.usual(e)
+    start, other, told = st.columns([2.4, 2, 6], gap="small", vertical_alignment="center")
+    with start:
+        if st.button("Compare all methods, 3 seeds", type="primary", key="compare-all", width="stretch"):
+            _start(lab, methods, DEFAULT_SEEDS, usual)
+    with other:
+        _form(lab)
+    with told:  # the times become known while the Lab prepares
+        poll(
+            COMPARISON_S,
+            lambda: st.caption(comparison_job.cost_in_words(e, len(methods), 3, usual)),
+            lambda: lab.experiment is not e,
+        )
+    st.caption(f"{examples.LABEL}:")
+    summary = examples.summary_example()
+    table(
+        "compare-example",
+        table_data(summary, None, list(summary.columns), []),
+        height=_height(len(summary.lines)),
+        on_pick=lambda _: None,
+    )
+    st.caption(
+        "**Green**: inside the band of retrained models for every seed. *Do nothing* is a row like any other. If a method "
+        "fails, its row says why, and the others go on. The methods' settings were tuned on other seeds, with labels and "
+        "retrained models; LAF uses the Lab's preset."
+    )
+
+
+def _start(lab: Lab, methods: list[str], seeds: str, references: int) -> None:
+    try:
+        lab.comparison_job.start(lab.experiment.setup, methods, parse_seeds(seeds, 20), references)
+    except LabError as error:
+        st.error(str(error))
+    else:
+        st.rerun()
+
+
+def _height(rows: int) -> int:
+    """Return the height in px of a table that shows all of its rows."""
+    return HEAD_PX + ROW_PX * rows + BORDER_PX
 
 
 def _form(lab: Lab) -> None:
     comparison = lab.comparison_job.comparison
     running = comparison is not None and not comparison.over
     count = (
-        "all methods"
+        "other methods or seeds"
         if comparison is None
-        else f"{len(comparison.methods)} methods · seeds {_spoken(comparison.seeds)}"
+        else f"{len(comparison.methods)} methods · {_spoken(comparison.seeds)}"
     )
     if running:  # Streamlit keeps a popover open that is disabled while open, so a button replaces it
         st.button(
@@ -127,7 +160,7 @@ def _form(lab: Lab) -> None:
 
 
 def _fields(lab: Lab) -> None:
-    names = list(METHODS)
+    names = comparison_job.offered()
     chosen = st.pills(
         "Methods",
         names,
@@ -138,24 +171,26 @@ def _fields(lab: Lab) -> None:
     )
     for name, why in METHODS.broken.items():
         st.caption(f"The plug-in {name!r} could not be loaded: {why}")
-    seeds = st.text_input("Seeds", "0-2", key="compare-seeds", help="Ranges and commas, such as 0-2 or 1,5")
+    seeds = st.text_input(
+        "Seeds", DEFAULT_SEEDS, key="compare-seeds", help="Ranges and commas, such as 0-2 or 1,5"
+    )
     usual = comparison_job.usual(lab.experiment)
     references = st.slider("Retrained models for each seed", 2, 10, usual, key=f"compare-references-{usual}")
+    try:
+        count = len(parse_seeds(seeds, 20))
+        st.caption(comparison_job.cost_in_words(lab.experiment, len(chosen), count, references))
+    except LabError:
+        pass  # said at the start
     if st.button("Start", type="primary", width="stretch", key="compare-start", disabled=not chosen):
-        methods = [n for n in names if n in chosen]
-        try:
-            lab.comparison_job.start(lab.experiment.setup, methods, parse_seeds(seeds, 20), references)
-            st.rerun()
-        except LabError as error:
-            st.error(str(error))
+        _start(lab, [n for n in names if n in chosen], seeds, references)
 
 
 def _spoken(seeds: tuple[int, ...]) -> str:
-    return (
-        f"{seeds[0]}–{seeds[-1]}"
-        if len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
-        else ", ".join(map(str, seeds))
-    )
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]}–{seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
 
 
 def _told(comparison: Comparison) -> None:
@@ -180,7 +215,7 @@ def _table(lab: Lab, comparison: Comparison, group: str) -> None:
     def shown() -> None:
         summary = summarise(comparison)
         data = table_data(summary, comparison, _keys(summary, group), lab.comparison_job.chosen)
-        table("compare-table", data, height=TABLE_HEIGHT, on_pick=lab.comparison_job.pick)
+        table("compare-table", data, height=_height(len(summary.lines)), on_pick=lab.comparison_job.pick)
 
     poll(None if comparison.over else COMPARISON_S, shown, lambda: False)
 
@@ -190,9 +225,9 @@ def _keys(summary: Summary, group: str) -> list[str]:
     if group == "All":
         return keys
     if group == "Attacks":
-        return [k for k in keys if k.startswith(("auc", "asr"))]
+        return [k for k in keys if k.startswith(("auc", "attack", "asr", "near_auc"))]
     if group == "Representations":
-        return [k for k in keys if k.startswith(("cka", "probe", "relearn", "angle"))]
+        return [k for k in keys if k.startswith(("cka", "probe", "relearn", "angle", "layer"))]
     return [k for k in GROUPS[group] if k in keys]
 
 
@@ -214,56 +249,6 @@ def _files(summary: Summary, comparison: Comparison) -> None:
             ),
         ):
             st.download_button(label, make(), name, width="stretch", on_click="ignore", key=f"export-{name}")
-
-
-def _details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
-    ready = [line.method for line in summary.lines if line.entries and line.method != RETRAINED]
-    if not ready:
-        return
-    a, b = lab.comparison_job.two(ready)
-    pick_a, pick_b, what = st.columns([2, 2, 6], gap="small", vertical_alignment="bottom")
-    with pick_a:
-        a = st.selectbox("A", ready, ready.index(a), format_func=title_of, key=f"compare-a-{a}-{len(ready)}")
-    with pick_b:
-        b = st.selectbox("B", ready, ready.index(b), format_func=title_of, key=f"compare-b-{b}-{len(ready)}")
-    lab.comparison_job.chosen = [a, b]
-    with what:
-        detail = st.segmented_control(
-            "Detail", [MAPS, *CHARTS], default=MAPS, required=True, key="compare-detail"
-        )
-    if detail == MAPS:
-        _maps(lab, comparison, a, b)
-        return
-    seed = comparison.seeds[0]
-    judged = {
-        title_of(n): c.judgement for n in (a, b) if (c := comparison.cells[n, seed]).judgement is not None
-    }
-    retrained = list(comparison.retrained.get(seed, ()))
-    draw = CHARTS[detail]
-    classes = comparison.split.dataset.classes if comparison.split is not None else ()
-    figure = draw(judged, retrained, classes)
-    st.plotly_chart(
-        figure, key=f"compare-chart-{detail}", height=DETAIL_HEIGHT, config={"displayModeBar": False}
-    )
-    st.caption(f"Seed {seed}. {evaluation.CAPTIONS[detail]}")
-
-
-def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
-    maps = lab.comparison_job.maps(a, b)
-    if isinstance(maps, bytes):
-        pair("compare-pair", maps, height=DETAIL_HEIGHT)
-        st.caption(
-            f"Seed {comparison.seeds[0]}. Both models are shown on the original model's map, placed by angle. "
-            "Point at an image to see it on both."
-        )
-        return
-
-    def tell() -> None:
-        found = lab.comparison_job.maps(a, b)
-        if isinstance(found, str):
-            st.caption(found)
-
-    poll(COMPARISON_S, tell, lambda: isinstance(lab.comparison_job.maps(a, b), bytes))
 
 
 if __name__ == "__main__":

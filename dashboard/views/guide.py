@@ -69,7 +69,7 @@ in $D_r$, and the model would learn the same from them. The map shows at most 2,
 | planted sign | | for planted data: mean probability of the answer that only the plant teaches |
 | forgotten, one answer | max share | share of the forgotten images that get the most common answer |
 | distance to retrained | JS | Jensen-Shannon divergence on the forgotten images: 0 for the same answers, 0.69 for none in common; the band shows the distances between retrained models |
-| attack AUC | AUC | how well an attacker tells forgotten training images from test images of the same classes; 0.5: not at all |
+| AUC, learned | AUC | how well an attacker tells forgotten training images from test images of the same classes; 0.5: not at all |
 
 With few images an AUC is uncertain by ± 0.1. If its interval overlaps the band, but the AUC itself is outside, the page says *cannot tell*.
 Click a small curve to enlarge it. The band is then a strip, and each retrained model a dashed line.

@@ -11,15 +11,17 @@ import streamlit as st
 from core.data.split import Split
 from core.errors import LabError
 from core.evaluation.attacks.result import AttackResult
+from core.runs.run import Phase
 from dashboard.components.comparison_table import table
 from dashboard.forms import model_upload
+from dashboard.presentation.charts import examples
+from dashboard.presentation.export.judge_files import pack_models
 from dashboard.presentation.wire.comparison import table_data
 from dashboard.session import classroom_options, resources
 from dashboard.session.jobs.checkpoint_evaluation import Checkpoints, Evaluation, EvaluationJob, summary_of
 from dashboard.session.lab import Lab
 from dashboard.session.polling import wait_for
 
-HEIGHT = 300
 LIMIT_MB = 1024
 
 
@@ -30,10 +32,11 @@ def page(lab: Lab) -> None:
         return
     what = split.request.describe(split.dataset.classes)
     st.markdown(
-        f"**Judge finished models.** The page trains nothing and unlearns nothing. It uses the Lab's images and the Lab's request: "
-        f"{split.dataset.title}, {what} ({len(split.forget_rows):,} of {len(split.train):,} images). "
-        "Change them in the Lab or on *Forget set*."
+        "**How close are finished models to retraining?** The page shows every figure of an unlearned model beside its original and "
+        f"models retrained without the images; it trains nothing. It uses the Lab's request: {split.dataset.title}, {what} "
+        f"({len(split.forget_rows):,} of {len(split.train):,} images). Change it in the Lab or on *Forget set*."
     )
+    _lab_run(lab, job)
     left, right = st.columns([1, 1], gap="large")
     with left:
         original, unlearned = (
@@ -53,7 +56,7 @@ def page(lab: Lab) -> None:
             return
     st.caption(
         "All models must have the same architecture and be saved by `safetensors.torch.save_file(model.state_dict(), …)`. "
-        "The page *Runs* exports such a file of a finished run. On *Forget set*, choose the ids of the forgotten images or read them from a file."
+        "The page *Runs* exports the original, the unlearned and the retrained models of a finished run together. On *Forget set*, choose the ids of the forgotten images or read them from a file."
     )
     obstacle = (
         "Upload the original and the unlearned model first" if original is None or unlearned is None else None
@@ -80,6 +83,56 @@ def _outcome(job: EvaluationJob) -> None:
         wait_for(job, "Evaluating the models")
     elif job.result is not None:
         _result(job.result)
+    else:
+        _example()
+
+
+def _lab_run(lab: Lab, job: EvaluationJob) -> None:
+    """Offer to judge the run in the Lab, which needs no file, and to download its models."""
+    e = lab.experiment
+    done = e.run is not None and e.run.phase is Phase.DONE
+    why = None if done else "The Lab has no finished run"
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Judge the Lab's run", key="judge-lab", disabled=not done or job.busy, help=why):
+            try:
+                job.evaluate_run(e)
+            except LabError as error:
+                st.error(str(error))
+            else:
+                st.rerun()
+        st.download_button(
+            "Download its models",
+            lambda: _models(lab),
+            "models-for-judge.zip",
+            "application/zip",
+            on_click="ignore",
+            disabled=not done,
+            key="judge-models",
+            help=why or "Original, unlearned and retrained models, and the forgotten ids, as one zip",
+        )
+
+
+def _models(lab: Lab) -> bytes:
+    e = lab.experiment
+    assert e.run is not None
+    assert e.model is not None
+    assert e.split is not None
+    made = e.model.provenance
+    arch = f"lab:{made.net}" if made is not None else "ARCH"
+    ids = e.split.train.ids[e.split.forget_rows].tolist()
+    return pack_models(arch, e.model, e.run.result, [r.model for r in e.references], ids)
+
+
+def _example() -> None:
+    """Show what the page will show."""
+    st.caption(f"{examples.LABEL}: each model a row, green inside the band of the retrained models.")
+    summary = examples.summary_example()
+    table(
+        "judge-example",
+        table_data(summary, None, list(summary.columns), []),
+        height=64 + 30 * len(summary.lines),
+        on_pick=lambda _: None,
+    )
 
 
 def _upload(label: str, key: str, *, several: bool = False) -> Any:
@@ -103,9 +156,11 @@ def _result(found: Evaluation) -> None:
     table(
         "judge-table",
         table_data(summary, None, list(summary.columns), []),
-        height=min(HEIGHT, 60 + 31 * len(summary.lines)),
+        height=64 + 30 * len(summary.lines),
         on_pick=lambda _: None,
     )
+    if figures.unlearned.strongest is not None:
+        st.markdown(f"**All attacks together.** {figures.unlearned.strongest.sentence}")
     _attacks(list(figures.unlearned.attacks.values()))
     record = {
         "about": found.about,

@@ -177,7 +177,7 @@ def _exports(kept: KeptRun) -> None:
             "Export", list(FORMATS), format_func=lambda f: FORMATS[f][3], key=f"form-{kept.id}"
         )
     make, ending, mime, _ = FORMATS[form]
-    unfinished = form == "safetensors" and not kept.folder.model.exists()
+    unfinished = form in ("safetensors", "judge") and not kept.folder.model.exists()
     empty = not kept.frames and form in ("html", "parquet")
     why = (
         "The run is not finished, so it has no model yet"

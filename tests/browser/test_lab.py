@@ -147,8 +147,8 @@ def test_another_method_is_chosen_and_the_retrained_cloud_is_drawn(server, open_
     page.tab.locator(".map-view .stage canvas").first.focus()
     page.tab.keyboard.press("]")
     expect(page.tab.locator(".map-view .card")).to_contain_text(re.compile(r"[1-5] of 5 say \d"))
-    page.tab.get_by_role("button", name="Curve of attack AUC").click()
-    expect(page.tab.locator(".balance h3")).to_have_text("attack AUC")
+    page.tab.get_by_role("button", name="Curve of AUC, learned").click()
+    expect(page.tab.locator(".balance h3")).to_have_text("AUC, learned")
     assert not page.problems
 
 

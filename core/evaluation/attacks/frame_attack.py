@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.evaluation.attacks.roc import area_under_roc, auc_interval, tpr_at_fpr
+from core.evaluation.attacks.power import interval
+from core.evaluation.attacks.roc import area_under_roc, delong_variance, tpr_at_fpr
 
 MIN_SCORED = 10  # members and non-members each; the least for a result
 MIN_FOR_TPR = 1000  # non-members, so that 1 % of them are 10 false positives
@@ -20,7 +21,8 @@ MIN_FOR_TPR = 1000  # non-members, so that 1 % of them are 10 false positives
 class AttackReport:
     """The result of one attack on one model. A value nearer to the retrained models' is better, not a lower value.
 
-    ``asr`` is the balanced accuracy, ``auc`` the area under the ROC with its 95 % interval; all are in [0, 1].
+    ``asr`` is the balanced accuracy, ``auc`` the area under the ROC with its 95 % interval over draws of images (DeLong);
+    all are in [0, 1]. ``auc`` is the metric ``auc_learned`` of an EvaluationReport.
     They are None for too few images. ``tpr_at_1pct_fpr`` is None below 1,000 non-members.
     """
 
@@ -49,7 +51,7 @@ def attack(
         return AttackReport(None, None, None, None, None, len(members), len(non_members))
     positive, negative = logistic_scores(fit_members, fit_non_members, members, non_members)
     auc = area_under_roc(positive, negative)
-    low, high = auc_interval(auc, len(positive), len(negative))
+    low, high = interval(auc, delong_variance(positive, negative), 0.0, 0)
     return AttackReport(
         asr=float(((positive > 0).mean() + (negative <= 0).mean()) / 2),
         auc=auc,

@@ -34,17 +34,18 @@ class AttackSets:
 def draw_sets(
     split: Split, *, train_rows: Tensor | None = None, test_rows: Tensor | None = None, seed: int = 0
 ) -> AttackSets:
-    """Draw the four sets of an attack on D_f, from ``train_rows`` and ``test_rows`` (default: all).
+    """Draw the four sets of an attack on D_f, from ``train_rows`` and ``test_rows`` (default: all, in any order).
 
-    A class that is forgotten as a whole gives all its test images to scoring. A class that is forgotten in part gives half
+    This is the one draw behind every AUC: the same rows give the same sets in each frame, report and record. Members
+    exclude copies of an earlier image and label. A class that is forgotten as a whole gives all its test images to scoring. A class that is forgotten in part gives half
     of them to fitting. An untouched class gives all to fitting. Fitting takes as many members as non-members of each class.
     """
     train_y, test_y = split.true_y.cpu(), split.test.y.cpu()  # the true class of mislabelled members
-    train_rows = torch.arange(len(train_y)) if train_rows is None else train_rows
-    test_rows = torch.arange(len(test_y)) if test_rows is None else test_rows
+    train_rows = torch.arange(len(train_y)) if train_rows is None else train_rows.sort().values
+    test_rows = torch.arange(len(test_y)) if test_rows is None else test_rows.sort().values
     forgotten = torch.zeros(len(train_y), dtype=torch.bool)
     forgotten[split.forget_rows.cpu()] = True
-    members = train_rows[forgotten[train_rows]]
+    members = without_twins(split.train, train_rows[forgotten[train_rows]])
     remaining = train_rows[~forgotten[train_rows]]
     member_counts = torch.bincount(train_y[members], minlength=len(split.dataset.classes))
 

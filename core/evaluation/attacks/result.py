@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from core.evaluation.attacks.finding import Finding, attack_finding
 from core.evaluation.attacks.frame_attack import MIN_SCORED
 from core.evaluation.attacks.power import Power, interval, power
 from core.evaluation.attacks.roc import area_under_roc, can_tell_tpr, delong_variance, roc_points, tpr_at_fpr
 from core.evaluation.attacks.scores import ATTACKS
+from core.evaluation.reference_band import Band, band
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,27 @@ class AttackResult:
     def roc(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Return FPR, TPR and threshold of every corner of the curve; None without scores."""
         return None if self.scores is None else roc_points(self.scores.members, self.scores.non_members)
+
+    @property
+    def band(self) -> Band | None:
+        """The band of the retrained models' AUCs; that of the metric ``auc_`` + ``name``."""
+        return band(self.reference_aucs)
+
+    @property
+    def image_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the AUC over draws of images alone (DeLong); None without an AUC."""
+        if self.auc is None or self.low is None or self.high is None:
+            return None
+        if self.scores is None:
+            return self.low, self.high
+        variance = delong_variance(self.scores.members, self.scores.non_members)
+        return interval(self.auc, variance, 0.0, 0)
+
+    @property
+    def finding(self) -> Finding | None:
+        """The comparison with retrained models by ``attack_finding``; None without an AUC."""
+        found = self.image_interval
+        return None if found is None else attack_finding(*found, self.band)
 
     @property
     def sees_a_leak(self) -> bool | None:

@@ -28,7 +28,7 @@ MEASURES: dict[str, tuple[str, str, bool | None]] = {
     "clean_f": ("true labels of D_f", "%", None),
     "commonest_share": ("one answer", "%", None),
     "spread": ("spread of answers", "nats", None),
-    "auc": ("attack AUC", "", None),
+    "auc": ("AUC, learned", "", None),
     "seconds": ("seconds", "s", True),
 }
 

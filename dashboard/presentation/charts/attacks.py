@@ -18,7 +18,7 @@ BINS = (10, 36)  # fewest and most
 def histogram(result: AttackResult, threshold: float) -> go.Figure:
     """Return the histogram of member and non-member scores, as shares of each, with the threshold."""
     assert result.scores is not None
-    figure = _empty("score: further right means more like a training image", "share, %")
+    figure = _empty("score (right: more like a training image)", "share, %")
     both = np.r_[result.scores.members, result.scores.non_members]
     fewer = min(len(result.scores.members), len(result.scores.non_members))
     edges = np.linspace(both.min(), both.max() + 1e-9, int(np.clip(3 * np.sqrt(fewer), *BINS)) + 1)

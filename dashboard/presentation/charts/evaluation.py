@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.evaluation.answers.answer_changes import AnswerChanges
 from core.evaluation.report import EvaluationReport
+from core.evaluation.representations.layer_probes import UNSEEN
 from dashboard.presentation.charts.plotly_import import go, make_subplots
 
 RETRAINED = "#8d70dd"
@@ -15,6 +17,9 @@ CAPTIONS = {
     "Where forgotten images go": "Share of the forgotten images that each model calls each class; whiskers: lowest and highest of the retrained models.",
     "Class accuracy": "Accuracy on test images by true class; whiskers: lowest and highest of the retrained models.",
     "Layers": "Linear CKA on the forgotten images, layer by layer: 1 is the same up to rotation and scale.",
+    "Information by layer": "AUC of a linear probe that tells forgotten from unseen images, layer by layer: 0.5 tells nothing. "
+    "Only what lies above the purple lines is information that retrained models lack.",
+    "Before and now": "Rows: the original's answer; columns: the answer now, for the forgotten images. Click a cell to see its images.",
     "Relearning": "Accuracy on the rest of the forgotten images while a few of them are learned again. A curve above the purple ones "
     "suggests remaining memory.",
 }
@@ -134,6 +139,56 @@ def layers(
     figure.update_yaxes(range=[0, 1.02])
     figure.update_yaxes(title="linear CKA on D_f", col=1)
     return _dressed(figure)
+
+
+def layer_information(
+    reports: Mapping[str, EvaluationReport], retrained: Sequence[EvaluationReport], classes: Sequence[str]
+) -> go.Figure:
+    """Return the AUC of the probes that tell forgotten from unseen images, by layer."""
+    figure = _empty("layer", "AUC of the probe")
+    lines = [("retrained", r, RETRAINED, 1.2) for r in retrained]
+    lines += [(n, r, colour, 2.4) for (n, r), colour in zip(reports.items(), PAIR, strict=False)]
+    for number, (name, report, colour, width) in enumerate(lines):
+        found = [p for p in report.layer_probes if p.against == UNSEEN]
+        figure.add_scatter(
+            x=[p.layer for p in found],
+            y=[p.auc for p in found],
+            name=name,
+            mode="lines" if name == "retrained" else "lines+markers",
+            line={"color": colour, "width": width},
+            showlegend=name != "retrained" or not number,
+        )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(range=[0, 1.02])
+    return figure
+
+
+def answer_changes(changes: AnswerChanges, classes: Sequence[str]) -> go.Figure:
+    """Return the matrix original's answer × answer now as a heat map with counts; its points select cells."""
+    counts = changes.matrix.tolist()
+    labels = list(classes)
+    figure = _empty("answer now", "original's answer")
+    cells = [(b, n, counts[b][n]) for b in range(len(labels)) for n in range(len(labels)) if counts[b][n]]
+    most = max((c for *_, c in cells), default=1)
+    figure.add_scatter(
+        x=[labels[n] for _, n, _ in cells],
+        y=[labels[b] for b, _, _ in cells],
+        mode="markers+text",
+        text=[str(c) for *_, c in cells],
+        customdata=[[b, n] for b, n, _ in cells],
+        marker={
+            "symbol": "square",
+            "size": 30,
+            "color": PAIR[0],
+            "opacity": [0.25 + 0.7 * c / most for *_, c in cells],
+        },
+        hovertemplate="%{text} images: %{y} → %{x}<extra></extra>",
+    )
+    axis = {"type": "category", "categoryorder": "array", "categoryarray": labels}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis, autorange="reversed")
+    figure.update_layout(showlegend=False, clickmode="event+select")
+    return figure
 
 
 def _add_between_retrained(figure: go.Figure, report: EvaluationReport) -> None:

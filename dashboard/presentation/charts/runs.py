@@ -47,7 +47,7 @@ def curves(runs: Sequence[KeptRun]) -> go.Figure:
 
 def figures(runs: Sequence[KeptRun]) -> dict[str, list[Any]]:
     """Return the figures of each run's last frame as table columns, with the difference of two runs."""
-    rows: dict[str, list[Any]] = {"last frame": ["step", *FIGURES.values(), "attack AUC"]}
+    rows: dict[str, list[Any]] = {"last frame": ["step", *FIGURES.values(), "AUC, learned"]}
     values = []
     for number, kept in enumerate(runs):
         f = kept.frames[-1]

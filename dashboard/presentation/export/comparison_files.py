@@ -32,11 +32,11 @@ def heading(figure: Metric) -> str:
 
 def name_of(figure: Metric) -> str:
     """Return the figure's symbol, or its label where several figures share the symbol."""
-    return figure.label if figure.symbol in ("", "AUC", "CKA") else figure.symbol
+    return figure.label if figure.symbol in ("", "AUC", "CKA", "KLoM", "p") else figure.symbol
 
 
-def to_csv(summary: Summary) -> str:
-    """Return a line for each method and figure, with the value of each seed."""
+def to_csv(summary: Summary, keys: Sequence[str] | None = None) -> str:
+    """Return a line for each method and figure (default: all), with the value of each seed."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -53,7 +53,7 @@ def to_csv(summary: Summary) -> str:
         + [f"seed_{s}" for s in summary.seeds]
     )
     for line in summary.lines:
-        for key, figure in summary.columns.items():
+        for key, figure in _columns(summary, keys).items():
             entry = line.entries.get(key)
             if entry is None:
                 continue
@@ -74,6 +74,21 @@ def to_csv(summary: Summary) -> str:
                 ]
             )
     return out.getvalue()
+
+
+def to_text(summary: Summary, keys: Sequence[str] | None = None) -> str:
+    """Return a table for a terminal, a column as wide as its widest cell: * inside the band in every seed, ▼ as in Markdown."""
+    columns = _columns(summary, keys)
+    rows = [["", *(heading(f) for f in columns.values())]]
+    rows += [
+        [line.title, *(_marked(columns[k], line, k, "", "*", "▼") for k in columns)] for line in summary.lines
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n" + _failures(summary)
 
 
 def to_markdown(summary: Summary, keys: Sequence[str] | None = None) -> str:

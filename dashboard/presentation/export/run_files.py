@@ -13,6 +13,7 @@ import numpy as np
 
 from core.errors import RequestError, StoreError
 from core.runs.storage import KeptRun
+from dashboard.presentation.export.judge_files import as_judge_set
 from dashboard.presentation.export.run_page import document
 
 Row = dict[str, Any]
@@ -168,6 +169,7 @@ FORMATS: dict[str, tuple[Callable[[KeptRun], bytes], str, str, str]] = {
     "csv": (as_csv, "-csv.zip", "application/zip", "Tables (CSV)"),
     "parquet": (as_parquet, "-parquet.zip", "application/zip", "Tables (Parquet)"),
     "safetensors": (as_model, "-model.zip", "application/zip", "Model (safetensors)"),
+    "judge": (as_judge_set, "-judge.zip", "application/zip", "All models for Judge (safetensors)"),
 }
 
 

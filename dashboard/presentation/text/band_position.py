@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from core.evaluation.metrics import Reading, jensen_shannon
-from core.evaluation.reference_band import Band, band
+from core.evaluation.attacks.finding import attack_finding
+from core.evaluation.metric_specs import metric_band
+from core.evaluation.metrics import Reading, js_between, mean_js
+from core.evaluation.reference_band import Band
 from dashboard.presentation.text.readout_rows import JS, Row, rows_for
 
 NO_STEPS = ("auc", "planted")  # not shares of images, so they have no resolution of one image
@@ -62,15 +63,13 @@ class ReferenceBands:
             if row is JS:
                 continue
             step = 0.0 if row.key in NO_STEPS else 1 / max(1, counts[row.key])
-            found = band([v for r in references if (v := row.value(r)) is not None], resolution=step)
+            found = metric_band(row.metric, [v for r in references if (v := row.value(r)) is not None], step)
             if found is not None:
                 bands[row.key] = found
         if len(references) > 2:  # two models have one distance, which makes no band
-            # the distance of each retrained model to the others
-            among = [distance(r, [o for o in references if o is not r]) or 0.0 for r in references]
-            found = band(among, bounds=(0.0, math.log(2)))
+            found = metric_band("js", js_between([r.forget_probabilities for r in references]))
             assert found is not None
-            bands["js"] = replace(found, low=0.0)  # no distance is too small
+            bands["js"] = found
         return cls(rows, tuple(references), max(len(references), total or 0), bands)
 
     @property
@@ -150,8 +149,12 @@ def position_in_band(row: Row, value: float, reference: Band, reading: Reading) 
         assert place.percentile is not None
         where = f"{ordinal(place.percentile)} percentile of {place.count}"
         return BandPosition("typical", f"inside the band, {where} retrained models", True, 0.0)
-    reaches = low is not None and high is not None and low <= reference.high and high >= reference.low
-    if row.key == "auc" and reaches:
+    if (
+        row.key == "auc"
+        and low is not None
+        and high is not None
+        and attack_finding(low, high, reference) == "cannot tell"
+    ):
         words = f"{long} {side} the band, but its interval reaches the band of {place.count} retrained models: cannot tell"
         return BandPosition("cannot tell", words, None, 0.0)
     if float(short) == 0:
@@ -170,7 +173,4 @@ def ordinal(percentile: float) -> str:
 
 def distance(reading: Reading, references: Sequence[Reading]) -> float | None:
     """Return the mean Jensen-Shannon divergence to ``references`` on D_f, in nats; None without references."""
-    if not references:
-        return None
-    found = [jensen_shannon(reading.forget_probabilities, r.forget_probabilities) for r in references]
-    return sum(found) / len(found)
+    return mean_js(reading.forget_probabilities, [r.forget_probabilities for r in references])

@@ -98,7 +98,7 @@ def outcome_charts(task: str) -> list[dict[str, Any]]:
             "lines": [["one_answer", "largest share", "forget"]],
         },
         {
-            "name": "attack AUC",
+            "name": "AUC, learned",
             "help": "membership attack; 0.5 means that it cannot tell",
             "of": "values",
             "range": [0, 1],

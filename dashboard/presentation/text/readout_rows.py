@@ -9,6 +9,15 @@ from dataclasses import dataclass, replace
 from core.data.planted import PLANTS
 from core.evaluation.metrics import Reading
 
+METRICS = {
+    "remain_train": "train_r",
+    "forget_train": "train_f",
+    "remain_test": "test_r",
+    "forget_test": "test_f",
+    "one_answer": "commonest_share",
+    "auc": "auc_learned",
+}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -23,6 +32,11 @@ class Row:
     unit: str = "%"
     digits: int = 1
     range: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def metric(self) -> str:
+        """The key in METRIC_SPECS of the same metric in an EvaluationReport."""
+        return METRICS.get(self.key, self.key)
 
 
 REMAIN_TRAIN = Row(
@@ -81,10 +95,11 @@ ONE_ANSWER = Row(
 )
 AUC = Row(
     "auc",
-    "attack AUC",
+    "AUC, learned",
     "AUC",
     "neutral",
-    "Membership attack: at 0.5 it cannot tell forgotten training images from test images of the same classes. "
+    "Membership attack by a logistic regression on sorted probabilities: at 0.5 it cannot tell forgotten training images "
+    "from test images of the same classes. "
     "Closer to the retrained models is better, not lower.",
     lambda r: r.attack.auc,
     unit="",

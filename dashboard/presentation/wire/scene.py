@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -117,3 +119,14 @@ def position_units(positions: np.ndarray, edge: float) -> np.ndarray:
 def share_bytes(values: np.ndarray) -> np.ndarray:
     """Return shares in [0, 1] as bytes."""
     return np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
+
+
+def thumbnails(images: Images, alt: str, columns: int = 10) -> str:
+    """Return ``images`` as one HTML picture with ``columns`` a row."""
+    sheet, tiles = sprites(images, columns=columns)
+    data = base64.b64encode(sheet).decode()
+    width = round(100 * tiles["columns"] / columns)
+    return (
+        f"<img alt='{escape(alt, quote=True)}' src='data:{tiles['mime']};base64,{data}' "
+        f"style='width:{width}%;image-rendering:pixelated;border-radius:6px'>"
+    )

@@ -14,7 +14,9 @@ from core.evaluation.attacks.per_image import MAX_IMAGES as MOST_PER_IMAGE
 from core.evaluation.attacks.per_image import PerImage, logits_of, per_image
 from core.evaluation.attacks.result import AttackResult, Scores, attack_result
 from core.evaluation.attacks.scores import ATTACKS, Answers
-from core.evaluation.measurements import EvaluationSample, answers_of, scores_of
+from core.evaluation.attacks.strongest import StrongestAttack, strongest_attack
+from core.evaluation.measuring.measurements import answers_of, scores_of
+from core.evaluation.measuring.sample import EvaluationSample
 from core.experiments.session.experiment import Experiment
 from core.models.base import Net, outputs
 from core.runs.run import Phase, Run
@@ -33,6 +35,7 @@ class AttackData:
     references: int
     sample: EvaluationSample
     results: dict[str, AttackResult]  # by attack
+    strongest: StrongestAttack | None  # of all attacks, with their number accounted for
     # set when at most 50 different images are forgotten and two models were retrained
     per_image: PerImage | None
 
@@ -84,7 +87,9 @@ class AttackJob(BackgroundJob[AttackData]):
         now = before if model is original else (yield from _attack_model(model, sample))
         results = {name: _result(name, now, before, retrained, sample) for name in ATTACKS}
         images = _per_image(now, before, retrained, sample, split)
-        return AttackData(step, run.total_steps, len(references), sample, results, images)
+        return AttackData(
+            step, run.total_steps, len(references), sample, results, strongest_attack(results), images
+        )
 
     def _attack_once(self, model: Net, sample: EvaluationSample) -> Work[AttackedModel]:
         """Attack ``model``, or return what an earlier attack on it found."""
@@ -174,10 +179,11 @@ def verdict(result: AttackResult) -> str:
     k = len(result.reference_aucs)
     if k == 1:
         return f"{told} One retrained model has {low:.2f}: no band yet."
-    retrained = f"{k} retrained models have {low:.2f} to {high:.2f}"
-    if result.low > high:
+    assert result.band is not None
+    retrained = f"{k} retrained models have {low:.2f} to {high:.2f}, their band is {result.band.low:.2f} to {result.band.high:.2f}"
+    if result.finding == "more":
         return f"{told} {retrained}. The attack sees more here than in models that never saw these images."
-    if result.high < low:
+    if result.finding == "less":
         return (
             f"{told} {retrained}. The attack sees less here than in retrained models, which is a trace too."
         )

@@ -10,14 +10,19 @@ from typing import Any
 
 from core.data.split import Split
 from core.data.uploads.names import clean_name
-from core.errors import LabError
+from core.errors import LabError, RequestError
 from core.evaluation.checkpoint_files import (
     CheckpointFiles,
     EvaluatedCheckpoints,
     describe,
     evaluate_checkpoints,
 )
+from core.evaluation.evaluator import Evaluator
+from core.evaluation.reference_band import Retrained
 from core.experiments.comparison_summary import Line, Summary, summarise_metrics
+from core.experiments.session.experiment import Experiment
+from core.models.base import Net
+from core.runs.run import Phase
 from core.runtime.device import pick_device
 from core.runtime.progress import Work
 from dashboard.session.jobs.base import BackgroundJob
@@ -57,6 +62,13 @@ class EvaluationJob(BackgroundJob[Evaluation]):
         """Start to evaluate ``checkpoints`` on ``split``; an earlier evaluation is dropped."""
         self.start(_evaluate(split, checkpoints))
 
+    def evaluate_run(self, e: Experiment) -> None:
+        """Start to evaluate the Lab's finished run, with its original and its retrained models. Raises RequestError without one."""
+        if e.run is None or e.split is None or e.model is None or e.run.phase is not Phase.DONE:
+            raise RequestError("the Lab has no finished run; play one to its end first")
+        references = [Retrained(n, r.model, r.seconds) for n, r in enumerate(e.references)]
+        self.start(_evaluate_run(e.split, e.model, e.run.result, references, e.setup.seed))
+
 
 def _evaluate(split: Split, checkpoints: Checkpoints) -> Work[Evaluation]:
     with tempfile.TemporaryDirectory(prefix="laf-judge-") as folder:
@@ -72,6 +84,21 @@ def _evaluate(split: Split, checkpoints: Checkpoints) -> Work[Evaluation]:
                 text = text.replace(f"{path.parent}/", "")
             raise LabError(text) from error
         return Evaluation(figures, describe(files))
+
+
+def _evaluate_run(
+    split: Split, original: Net, unlearned: Net, references: list[Retrained], seed: int
+) -> Work[Evaluation]:
+    evaluator = Evaluator(split, original, references, seed=seed)
+    of_unlearned = yield from evaluator.judge(unlearned)
+    of_original = yield from evaluator.judge(original)
+    of_references = []
+    for reference in references:
+        of_references.append((yield from evaluator.judge(reference.model, reference=reference.number)))
+    count = len(references)
+    beside = f"{count} retrained model{'s' * (count != 1)}" if count else "no retrained model yet"
+    about = f"The Lab's run beside its original and {beside}."
+    return Evaluation(EvaluatedCheckpoints(of_unlearned, of_original, tuple(of_references)), about)
 
 
 def _write(uploads: Sequence[Upload], folder: Path) -> list[Path]:

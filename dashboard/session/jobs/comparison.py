@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from core.errors import LabError
-from core.experiments.comparison import Comparison, load_compared_model
+from core.experiments.comparison import RETRAIN, Comparison, load_compared_model
 from core.experiments.session.experiment import Experiment
 from core.methods import METHODS
 from core.methods.base import has_own_original
 from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
 from core.runtime.progress import Progress, Work
+from core.runtime.purge_watch import purge_generation
 from core.runtime.scheduler import Scheduler
+from dashboard.presentation.text.durations import spoken_time
 from dashboard.presentation.wire.comparison import Side, pair_packet, title_of
 from dashboard.session.jobs.base import BackgroundJob
 
 FIRST = ("laf", "nothing")  # shown until the user picks other methods
+MOST_KEPT = 20  # browsers
+GRACE_S = (
+    60.0  # a comparison goes on for so long after its page was closed, since a reload closes the page first
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """The last comparison of a browser, which a reloaded page shows again."""
+
+    comparison: Comparison
+    owner: ComparisonJob
+    purges: int  # when it was started; a later purge may concern its images
+
+
+_kept: dict[str, _Kept] = {}  # by browser
+_lock = threading.Lock()
 
 
 class SideJob(BackgroundJob[None]):
@@ -61,11 +81,15 @@ def _side(e: Experiment, name: str) -> Side:
 class ComparisonJob:
     """One tab's comparison.
 
-    ``open_experiment`` returns an Experiment of a Setup, and whether this job must close it.
+    ``open_experiment`` returns an Experiment of a Setup, and whether this job must close it. A job takes over the last
+    comparison of its ``browser``, so that a reload loses nothing.
     """
 
     def __init__(
-        self, scheduler: Scheduler, open_experiment: Callable[[Setup], tuple[Experiment, bool]]
+        self,
+        scheduler: Scheduler,
+        open_experiment: Callable[[Setup], tuple[Experiment, bool]],
+        browser: str | None = None,
     ) -> None:
         self._scheduler = scheduler
         self._open = open_experiment
@@ -76,21 +100,71 @@ class ComparisonJob:
         self.comparison: Comparison | None = None
         self.chosen: list[str] = []
         self.number = 0  # comparisons started; the page gives each a form of its own
+        self._browser = browser
+        self._take_over()
 
     def start(self, setup: Setup, methods: Sequence[str], seeds: Sequence[int], references: int) -> None:
         """Start a comparison; an earlier one stops. Raises RequestError for what cannot be compared."""
         setup = replace(setup, settings="preset")  # each method with its own preset
         made = Comparison(setup, methods, seeds, references=references)
-        self.close()
+        self._close_maps()
+        self._cancel_unless_taken_over()
         self._packet, self._experiment = None, None
         self.comparison, self.number = made, self.number + 1
+        self._keep(made)
         made.start(self._scheduler)
 
+    def _keep(self, comparison: Comparison) -> None:
+        if self._browser is None:
+            return
+        with _lock:
+            _kept.pop(self._browser, None)
+            _kept[self._browser] = _Kept(comparison, self, purge_generation())
+            while len(_kept) > MOST_KEPT:
+                _kept.pop(next(iter(_kept)))
+
+    def _take_over(self) -> None:
+        if self._browser is None:
+            return
+        with _lock:
+            kept = _kept.get(self._browser)
+            if kept is not None and kept.purges != purge_generation():
+                del _kept[self._browser]
+            elif kept is not None:
+                self.comparison = kept.comparison
+                _kept[self._browser] = replace(kept, owner=self)
+
+    def _was_taken_over(self) -> bool:
+        """Return True if a later page of the browser shows this job's comparison."""
+        with _lock:
+            kept = _kept.get(self._browser or "")
+            return kept is not None and kept.comparison is self.comparison and kept.owner is not self
+
     def close(self) -> None:
-        """Stop the comparison and the work on its maps."""
-        self._sides.close()
-        if self.comparison is not None:
+        """Stop the work on maps, and the comparison unless a page of the browser takes it over within GRACE_S."""
+        self._close_maps()
+        if self.comparison is None or self.comparison.over:
+            return
+        if self._is_kept():
+            timer = threading.Timer(GRACE_S, self._cancel_unless_taken_over)
+            timer.daemon = True
+            timer.start()
+        else:
+            self._cancel_unless_taken_over()
+
+    def _is_kept(self) -> bool:
+        with _lock:
+            kept = _kept.get(self._browser or "")
+            return (
+                kept is not None and kept.comparison is self.comparison and kept.purges == purge_generation()
+            )
+
+    def _cancel_unless_taken_over(self) -> None:
+        if self.comparison is not None and not self._was_taken_over():
             self.comparison.cancel()
+
+    def _close_maps(self) -> None:
+        self._sides.close()
         if self._experiment is not None and self._owns_experiment:
             self._experiment.close()
 
@@ -126,6 +200,30 @@ class ComparisonJob:
             first, second = (s for s in sides if isinstance(s, Side))
             self._packet = (a, b), pair_packet(e.split, e.observer, e.projection, first, second)
         return self._packet[1]
+
+
+def offered() -> list[str]:
+    """Return the methods to choose from; retraining is always in the table, as the row of the retrained models."""
+    return [name for name in METHODS if name != RETRAIN]
+
+
+def cost_in_words(experiment: Experiment, methods: int, seeds: int, references: int) -> str:
+    """Return how long a comparison may take, from the trainings that the Lab has timed; what is kept costs nothing.
+
+    A method is counted as one training, which most methods do not reach.
+    """
+    trained = [r.seconds for r in experiment.references]
+    if experiment.model is not None and experiment.model.provenance is not None:
+        trained.append(experiment.model.provenance.seconds)
+    trained = [t for t in trained if t > 0]
+    count = seeds * (1 + references + methods)
+    work = f"{seeds} × (1 original + {references} retrained models + {methods} methods)"
+    if not trained:
+        return f"{work} = {count} trainings; their time is known once the Lab has trained a model."
+    seconds = count * sum(trained) / len(trained)
+    return (
+        f"About {spoken_time(seconds)} of computing at most: {work}. What was computed before costs nothing."
+    )
 
 
 def usual(experiment: Experiment) -> int:

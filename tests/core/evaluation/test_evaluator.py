@@ -15,9 +15,9 @@ from core.data import forget_fraction, forget_indices, forget_noisy, plant
 from core.errors import DivergedError, RequestError
 from core.evaluation.evaluator import Evaluator
 from core.evaluation.metric_specs import METRIC_SPECS
-from core.evaluation.metrics import jensen_shannon
+from core.evaluation.metrics import FrameEvaluator, jensen_shannon
 from core.evaluation.reference_band import Retrained, band
-from core.evaluation.similarity import rotation_from_original
+from core.evaluation.representations.similarity import rotation_from_original
 from core.models.base import outputs
 from core.models.registry import build
 from core.runtime.progress import run_to_end
@@ -177,6 +177,27 @@ def test_noise_has_clean_labels_and_a_plant_its_sign():
     planted = plant(data, "trigger", seed=0)
     model = train(planted, seed=0, config=TrainConfig("digits-cnn", epochs=2, batch_size=32))
     assert 0 <= run_to_end(Evaluator(planted, model).judge(model)).figures["planted"].value <= 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda d: forget_fraction(d, [0, 1], 0.5),
+        lambda d: forget_noisy(d, [0, 1], 0.5, seed=0),
+        lambda d: plant(d, "trigger", seed=0),
+        lambda d: plant(d, "duplicates", seed=0),
+    ],
+    ids=["data", "noise", "trigger", "duplicates"],
+)
+def test_a_frame_and_a_report_attack_the_same_images(make):
+    split = make(toys.dataset())
+    model = train(split, seed=0, config=toys.TRAIN)
+    frame = FrameEvaluator(split, seed=3).measure(model).reading.attack
+    found = run_to_end(Evaluator(split, model, seed=4).judge(model)).attacks["learned"]
+    assert (frame.members, frame.non_members) == (found.members, found.non_members)
+    assert frame.auc == found.auc
+    if frame.auc is not None:
+        assert (frame.auc_low, frame.auc_high) == pytest.approx(found.image_interval)
 
 
 def test_a_few_images_get_scores_of_their_own(toy_split):

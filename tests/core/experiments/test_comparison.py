@@ -11,16 +11,21 @@ import pytest
 
 from core.config import LAFConfig, TrainConfig
 from core.errors import LabError, RequestError
+from core.evaluation.evaluator import Evaluator
+from core.evaluation.metrics import FrameEvaluator, evaluate
 from core.evaluation.reference_band import band
 from core.evaluation.report import Metric
-from core.experiments.comparison import Comparison, parse_methods, parse_seeds
+from core.experiments.audit import audit
+from core.experiments.comparison import Comparison, load_compared_model, parse_methods, parse_seeds
 from core.experiments.comparison_summary import Entry, Line, Summary, summarise
 from core.methods import METHODS
 from core.methods.baselines.no_op import Nothing
+from core.runs.reference_models import references
 from core.runs.setup import Setup
-from core.runtime.progress import Progress
+from core.runtime.progress import Progress, run_to_end
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
+from dashboard.presentation.text.band_position import ReferenceBands
 from tests import toys
 
 
@@ -66,6 +71,53 @@ def test_each_method_is_judged_on_each_seed_beside_its_own_references(toy):
         figure = cell.judgement.figures["train_f"]
         theirs = [j.figures["train_f"].value for j in comparison.retrained[seed]]
         assert list(figure.band.values) == pytest.approx(theirs), (name, seed)
+
+
+def test_lab_comparison_and_record_have_one_js_one_auc_and_one_band_for_each(toy):
+    comparison = Comparison(toy, ["laf"], [0], references=3)
+    comparison.finish()
+    compared = comparison.cells["laf", 0].judgement
+    split, original, made = load_compared_model(toy, "laf")
+    known = references(split, original, count=3, seed=0)
+    bands = ReferenceBands.of(
+        "class",
+        [
+            FrameEvaluator(split, seed=5).measure(r.model).reading for r in known
+        ],  # a page's seed changes nothing
+        {
+            "remain_train": 120,
+            "forget_train": 40,
+            "one_answer": 40,
+            "remain_test": 60,
+            "forget_test": 20,
+            "test": 80,
+        },
+    )
+    lab = bands.compare(FrameEvaluator(split, seed=6).measure(made.model).reading)
+    report = evaluate(made.model, split, references=[r.model for r in known])
+    judged = run_to_end(Evaluator(split, original, known, seed=7).judge(made.model))
+    record = audit(
+        toy, split, original, made.model, known, judged, config=None, seconds={}, peak_memory_mb=1.0
+    )
+    checks = {c.name: c for c in record.checks}
+    rows = {row.key: row for row in bands.rows}
+    for row, key in (("js", "js"), ("auc", "auc_learned"), ("forget_test", "test_f")):
+        mine, theirs = bands.bands[row], compared.figures[key].band
+        assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=1e-6), key
+        assert lab.values[row] == pytest.approx(compared.figures[key].value, abs=1e-6), key
+        assert judged.figures[key].band.high == pytest.approx(theirs.high, abs=1e-9)
+    assert report.js == pytest.approx(compared.figures["js"].value, abs=1e-6)
+    assert report.attack.auc == compared.attacks["learned"].auc
+    assert rows["auc"].label == compared.figures["auc_learned"].label == "AUC, learned"
+    auc, js = checks["AUC, learned"], checks["JS to retrained (JS)"]
+    assert auc.found.startswith(f"{report.attack.auc:.2f} ")
+    of = bands.bands
+    assert auc.expected == f"{of['auc'].low:.2f} to {of['auc'].high:.2f}"
+    assert js.expected == f"{of['js'].low:.3f} nats to {of['js'].high:.3f} nats"
+    said = {"more": "outside", "less": "outside", "cannot tell": "inside"}[
+        compared.attacks["learned"].finding
+    ]
+    assert said == ("outside" if lab.positions_in_band["auc"].inside is False else "inside")
 
 
 def test_a_second_comparison_takes_every_outcome_from_the_shelf(toy, monkeypatch):
@@ -157,7 +209,8 @@ def test_what_is_no_seed_is_refused(text):
 
 
 def test_methods_are_named_or_all():
-    assert parse_methods("all") == tuple(METHODS)
+    assert parse_methods("all") == tuple(m for m in METHODS if m != "retrain")  # has a row in any case
+    assert parse_methods("retrain") == ("retrain",)
     assert parse_methods("laf, nothing,laf") == ("laf", "nothing")
     with pytest.raises(RequestError, match="'amnesia'"):
         parse_methods("laf,amnesia")

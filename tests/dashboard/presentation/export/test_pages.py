@@ -13,6 +13,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from core.experiments.audit import Check, DeletionRecord
+from core.experiments.audit_request import SubjectResult
 from core.lessons.checks import Clause, Verdict
 from core.lessons.library import SHIPPED
 from core.lessons.parser import read_lessons
@@ -79,6 +80,9 @@ def test_a_deletion_record_escapes_all_text():
         hashes={},
         command=EVIL,
         machine={},
+        request={"requester": EVIL},
+        strongest=EVIL,
+        subjects=(SubjectResult(EVIL, 1, 0, ()),),
     )
     page = audit_page.document(record, datetime(2026, 1, 2))
     assert "<img" not in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.evaluation.probes import STEPS, few_shot, relearn
+from core.evaluation.representations.probes import STEPS, few_shot, relearn
 from tests import toys
 
 
@@ -49,7 +49,7 @@ def test_one_step_of_relearning_is_one_of_adam(toy_model, toy_split):
     """Against torch's own Adam, on a class that the model does not know."""
     import copy
 
-    from core.evaluation.probes import LR
+    from core.evaluation.representations.probes import LR
 
     other = toys.model(toys.split())
     with torch.no_grad():

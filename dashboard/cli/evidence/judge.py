@@ -101,18 +101,20 @@ def judge(a: argparse.Namespace) -> None:
 
 def table(found: Any) -> str:
     """Return each figure of the unlearned model beside the original's and the retrained models' band."""
-    lines = [f"{'':22}{'original':>12}{'unlearned':>12}   retrained"]
+    lines = [f"{'':24}{'original':>12}{'unlearned':>12}   retrained"]
     for key, figure in found.unlearned.figures.items():
         if key in ("seconds", "peak_memory_mb"):
             continue
         before = found.original.figures[key]
         cells = "".join(f"{show(f.value, f):>12}" for f in (before, figure))
-        lines.append(f"{figure.label:22}{cells}   {_beside(figure)}".rstrip())
+        lines.append(f"{figure.label:24}{cells}   {_beside(figure)}".rstrip())
     for attack in found.unlearned.attacks.values():
         if attack.power is not None:
             lines.append(
                 f"{attack.title}: AUC {attack.auc:.2f} [{attack.low:.2f}, {attack.high:.2f}]. {attack.power.sentence}"
             )
+    if found.unlearned.strongest is not None:
+        lines.append(found.unlearned.strongest.sentence)
     if found.unlearned.per_image is not None:
         lines.append(found.unlearned.per_image.sentence)
     return "\n".join(lines)

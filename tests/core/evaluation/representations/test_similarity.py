@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.images import Images
-from core.evaluation.similarity import (
+from core.evaluation.representations.similarity import (
     MAX_LAYERS,
     MAX_WIDTH,
     REPRESENTATION,

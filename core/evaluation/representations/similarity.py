@@ -44,9 +44,14 @@ def linear_cka(x: Tensor, y: Tensor) -> float:
     return cka_of(gram(x), gram(y))
 
 
-@torch.no_grad()
 def layer_grams(model: Net, images: Images, *, batch_size: int = 256) -> dict[str, Tensor]:
-    """Return ``gram`` of the layers of the extractor, in the order of the forward pass, and of the representation, the last.
+    """Return ``gram`` of each of ``layer_features``."""
+    return {name: gram(x) for name, x in layer_features(model, images, batch_size=batch_size).items()}
+
+
+@torch.no_grad()
+def layer_features(model: Net, images: Images, *, batch_size: int = 256) -> dict[str, Tensor]:
+    """Return features (n, p) of the layers of the extractor, in the order of the forward pass, and of the representation, the last.
 
     Layers are the modules of the extractor with weights, at most MAX_LAYERS of them, spread evenly. The first use of a
     layer counts. ``narrow`` limits the width of the features.
@@ -81,7 +86,7 @@ def layer_grams(model: Net, images: Images, *, batch_size: int = 256) -> dict[st
             hook.remove()
     whole = {n: torch.cat(parts) for n, parts in features.items() if sum(map(len, parts)) == len(images)}
     keep = _spread(list(whole), MAX_LAYERS - 1)
-    return {**{name: gram(whole[name]) for name in keep}, REPRESENTATION: gram(torch.cat(last))}
+    return {**{name: whole[name] for name in keep}, REPRESENTATION: torch.cat(last)}
 
 
 def narrow(x: Tensor) -> Tensor:

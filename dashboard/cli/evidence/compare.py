@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from core.errors import RequestError
+from core.runtime.bounds import quote_value
 from dashboard.cli import options
 from dashboard.cli.options import setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, target_of, write
@@ -21,10 +23,14 @@ FIRST = (
     "test_f",
     "clean_f",
     "js",
-    "auc",
+    "klom_f",
+    "auc_learned",
+    "attack_p",
+    "near_r",
     "seconds",
     "steps",
 )  # default columns
+FORMATS = ("table", "markdown", "latex", "csv")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -55,6 +61,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "--full", action="store_true", help="all figures in the table, not only the first ones"
     )
     compare.add_argument(
+        "--format",
+        default="table",
+        metavar="KIND",
+        help=f"how the table is printed: {', '.join(FORMATS)} (default: table)",
+    )
+    compare.add_argument(
         "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
     )
     compare.add_argument("--quiet", action="store_true", help="no progress and no table")
@@ -63,6 +75,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def compare(a: argparse.Namespace) -> None:
     """Run all methods and seeds; print or write the comparison. Raises LabError if no run succeeded."""
+    if a.format not in FORMATS:
+        raise RequestError(f"unknown format {quote_value(a.format)}; there are: {', '.join(FORMATS)}")
     target = target_of(a.json)
     from core.experiments.comparison import Comparison, parse_methods, parse_seeds
     from core.experiments.comparison_summary import summarise
@@ -92,23 +106,38 @@ def compare(a: argparse.Namespace) -> None:
         print(json.dumps(result))
         return
     if not a.quiet:
-        _print(comparison, summary, about, dataset.title, full=a.full)
+        _print(comparison, summary, about, dataset.title, full=a.full, kind=a.format)
     if target is not None:  # last, so that the table is printed even if the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
 
 
-def _print(comparison: Any, summary: Any, about: dict[str, Any], title: str, *, full: bool) -> None:
-    """Print the table, and a sentence for each seed that failed."""
+def _print(
+    comparison: Any, summary: Any, about: dict[str, Any], title: str, *, full: bool, kind: str
+) -> None:
+    """Print the table as ``kind``, and on standard error a sentence for each seed that failed.
+
+    A table for a terminal has a heading and a legend. The other kinds are printed alone, so that a file can take them.
+    """
     from dashboard.presentation.export import comparison_files
 
-    print(
-        f"{title}: forget {about['forget']}, seeds {', '.join(map(str, comparison.seeds))}; "
-        f"{comparison.reference_count} retrained models a seed; {comparison.seconds:.0f} s"
-    )
-    print(comparison_files.to_markdown(summary, FIRST if not full else None))
-    print(
-        "Bold: inside the band of retrained models in every seed. ▼: doing nothing is nearer to retraining."
-    )
+    keys = FIRST if not full else None
+    if kind == "table":
+        print(
+            f"{title}: forget {about['forget']}, seeds {', '.join(map(str, comparison.seeds))}; "
+            f"{comparison.reference_count} retrained models a seed; {comparison.seconds:.0f} s"
+        )
+        print(comparison_files.to_text(summary, keys))
+        print(
+            "*: inside the band of retrained models in every seed. ▼: doing nothing is nearer to retraining. "
+            "±: standard deviation over seeds."
+        )
+    else:
+        made = {
+            "markdown": lambda: comparison_files.to_markdown(summary, keys),
+            "latex": lambda: comparison_files.to_latex(summary, keys),
+            "csv": lambda: comparison_files.to_csv(summary, keys),
+        }[kind]()
+        print(made, end="")
     for seed, why in comparison.errors.items():
         print(f"seed {seed}: {why}", file=sys.stderr)
 

@@ -1,0 +1,1 @@
+"""The commands that judge models: `laf compare`, `laf judge` and `laf audit`."""

@@ -1,0 +1,63 @@
+"""The export for Judge has every model that Judge needs; judged from it, a run has the figures it had."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from core.config import EvalConfig, LAFConfig, TrainConfig
+from core.evaluation.checkpoint_files import CheckpointFiles, evaluate_checkpoints
+from core.evaluation.evaluator import Evaluator
+from core.methods import LAF
+from core.runs.checkpoints import Checkpoints
+from core.runs.observer import Observer
+from core.runs.original_models import original
+from core.runs.reference_models import references
+from core.runs.run import Run, finish
+from core.runs.setup import Setup
+from core.runs.storage import read_run, record
+from core.runtime.progress import run_to_end
+from dashboard.presentation.export.judge_files import as_judge_set
+from tests import toys
+
+
+def test_a_kept_run_is_judged_from_its_export_as_in_the_lab(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("dashboard.presentation.export.judge_files.load", lambda *a, **k: toys.dataset())
+    monkeypatch.setattr("dashboard.presentation.export.judge_files.usual_count", lambda *_: 2)
+    monkeypatch.setattr(TrainConfig, "preset", classmethod(lambda *_: toys.TRAIN))
+    monkeypatch.setattr(LAFConfig, "preset", classmethod(lambda *_: toys.QUICK))
+    split = toys.split()
+    model = run_to_end(original(split, seed=0))
+    known = references(split, model, count=2, seed=0)
+    run = Run(
+        LAF(), model, split, observer=Observer(split, model, EvalConfig(frames=3)), checkpoints=Checkpoints()
+    )
+    recorder = record(run, Setup(dataset="toy", classes=(1,), device="cpu"), token="mine")
+    finish(run)
+    recorder.close()
+    with zipfile.ZipFile(io.BytesIO(as_judge_set(read_run(recorder.id)))) as archive:
+        archive.extractall(tmp_path)
+    names = sorted(p.name for p in tmp_path.glob("*.safetensors"))
+    assert names == [
+        "original.safetensors",
+        "retrained-1.safetensors",
+        "retrained-2.safetensors",
+        "unlearned.safetensors",
+    ]
+    assert [*map(int, (tmp_path / "ids.txt").read_text().split())] == split.train.ids[
+        split.forget_rows
+    ].tolist()
+    arch = (tmp_path / "judge.txt").read_text().split("--arch ")[1].split()[0]
+    files = CheckpointFiles(
+        arch,
+        tmp_path / names[0],
+        tmp_path / names[3],
+        (tmp_path / names[1], tmp_path / names[2]),
+    )
+    found = run_to_end(evaluate_checkpoints(split, files)).unlearned.figures
+    expected = run_to_end(Evaluator(split, model, known).judge(run.result)).figures
+    assert {k: f.value for k, f in found.items()} == pytest.approx({k: f.value for k, f in expected.items()})
+    assert found["train_f"].band == expected["train_f"].band
