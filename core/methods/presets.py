@@ -29,8 +29,12 @@ _SIMILAR_DATASET = {"own-small": "digits", "own-grey": "mnist", "fashion_mnist":
 
 
 def preset(name: str, family: str, task: str, config: type[Any]) -> Any:
-    """Return the ``config`` of a method for (dataset or family, task); the paper's where no settings were tuned."""
-    return config(**(_tuned_settings(name, family, task)[0] or {}))
+    """Return the ``config`` of a method for (dataset or family, task); the paper's where no settings were tuned.
+
+    A config may name the fields that depend on the task in ``FOR_TASK``, a mapping from a task to fields.
+    """
+    by_task = getattr(config, "FOR_TASK", {}).get(task, {})
+    return config(**{**by_task, **(_tuned_settings(name, family, task)[0] or {})})
 
 
 def baseline_origin(name: str, family: str, task: str) -> str:

@@ -7,6 +7,7 @@ import time
 
 from core.config import TrainConfig
 from core.data.split import Split
+from core.methods.base import IMAGES_R, LABELS_R
 from core.methods.step import Stage, Step
 from core.models.base import Net, device_of
 from core.models.registry import build
@@ -20,6 +21,7 @@ class Retrain:
     name = "retrain"
     title = "Retrained from scratch"
     needs_labels = True
+    reads = (IMAGES_R, LABELS_R)
 
     def __init__(self, config: TrainConfig | None = None, *, begin: int | None = None) -> None:
         self.config = config
