@@ -94,7 +94,7 @@ def test_a_run_counted_in_steps_has_a_hyperparameter_for_them():
 
 def test_mda_has_knobs_for_all_but_its_optimiser_and_batches():
     mda = preset_for("mda", "digits", "noise")
-    keys = {k.key for k in hyperparameters_of(mda)} | {"epochs"}
+    keys = {k.key for k in hyperparameters_of(mda)} | {"epochs", "steps"}
     left = {f.name for f in fields(mda)} - keys
     assert left == {"batch_size", "optimiser", "momentum", "weight_decay", "threads"}
     for parameter in hyperparameters_of(mda):
