@@ -170,7 +170,7 @@ def candidates(name: str, count: int) -> list[Any]:
         return [preset, *(replace(preset, **drawn(SPACE[name], generator)) for _ in range(count - 1))]
     found = [kind.Config(), *(kind.Config(**known) for known in KNOWN.get(name, ()))]
     found += [preset] if (preset := _preset(name)) not in found else []
-    split = case(*TUNED_ON[0]).split
+    split = forget_classes(load("digits"), [TUNED_ON[0][0]], seed=TUNED_ON[0][1])
     while len(found) < count:
         if name in SPACE:
             found.append(kind.Config(**drawn(SPACE[name], generator)))

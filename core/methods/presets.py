@@ -27,6 +27,7 @@ FAST: dict[tuple[str, str], Settings] = {  # by (dataset, task): the fields of a
 }
 _SEARCHES = {("digits", "class"): "benchmarks.search_baselines"}  # where it was not benchmarks.tune
 _MEASURED = {("mda", "mnist", "class"): "measured on one class, not searched: docs/methods.md"}
+_WITHOUT_PAPER = ("mda", "guided")  # their defaults are the Lab's
 _SIMILAR_DATASET = {"own-small": "digits", "own-grey": "mnist", "fashion_mnist": "mnist"}
 
 
@@ -45,7 +46,9 @@ def baseline_origin(name: str, family: str, task: str) -> str:
         return "nothing to search: docs/methods.md"
     settings, tuned_dataset, tuned_task = _tuned_settings(name, family, task)
     if settings is None:
-        return "its paper's, not measured here"
+        return (
+            "its defaults, not measured here" if name in _WITHOUT_PAPER else "its paper's, not measured here"
+        )
     if (tuned_dataset, tuned_task) == (family, task):
         best = "found" if settings else "its paper's, the best"
         search = _SEARCHES.get((family, task), "benchmarks.tune")

@@ -18,7 +18,7 @@ WARM_UP, FORGET, RECOVER = range(3)
 
 @dataclass(frozen=True)
 class GuidedConfig(BaselineConfig):
-    """Settings of ours, since the paper's are not given here: SGD with momentum 0.9 at 0.01, one epoch for each phase."""
+    """Settings of ours: SGD with momentum 0.9 at 0.01, one batch of warm-up, 3 epochs of D_f, one of D_r."""
 
     epochs: int = 1  # of the recovery, over D_r
     lr: float = 1e-2
@@ -34,7 +34,10 @@ class GuidedConfig(BaselineConfig):
 
 
 class Guided(Baseline):
-    """Warm-up: ascent on D_f. Forgetting: D_f learns the original's best wrong answers. Recovery: D_r with its labels."""
+    """Warm-up: ascent on D_f. Forgetting: D_f learns the original's best wrong answers. Recovery: D_r with its labels.
+
+    The three phases are the paper's. The losses of the phases are ours.
+    """
 
     name = "guided"
     title = "Guided unlearning"

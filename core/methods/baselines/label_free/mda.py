@@ -37,11 +37,11 @@ class MDAConfig(BaselineConfig):
     batch_size: int = 32  # of each half
     weight_align: float = 1.0
     weight_forget: float = 1.0
-    # what D_f learns: "struck", the original's answers without those to forget; "neighbours", the votes of the most similar
-    # images of D_r
+    # What D_f learns. "struck": the original's answers without those to forget.
+    # "neighbours": the votes of the most similar images of D_r.
     target: str = "struck"
     renew: float = (
-        1.0  # of votes: the share of the present model's answers, which grows from 0 to this at the last step
+        1.0  # of votes: the present model's share in them, which grows from 0 to this at the last step
     )
     sharpness: float = 2.0  # of votes: the power to which they are raised; above 1 a majority counts for more
 
@@ -90,7 +90,6 @@ class MDA(Baseline):
 
     def optimiser(self, student: Net, config: MDAConfig, device: torch.device) -> torch.optim.Optimizer:
         """Return the optimiser of the extractor; the head stays as it is."""
-        student.head.requires_grad_(False)
         return optimiser(student.extractor.parameters(), config, device)
 
     def stages(self, split: Split, config: MDAConfig) -> tuple[Stage, ...]:
@@ -99,7 +98,7 @@ class MDA(Baseline):
         return (answers, *super().stages(split, config))
 
     def prepare(self, state: BaselineState, config: MDAConfig) -> Progress | None:
-        """Let the original answer on some batches of D; after the last batch, find the answers to forget or the neighbours."""
+        """Let the original answer on some batches of D; step 1 derives its targets from them."""
         extra, total = state.extra, len(state.split.train)
         if "probabilities" not in extra:
             extra |= {"probabilities": [], "seconds": 0.0}
@@ -198,7 +197,7 @@ def descend_both(
 
     The norms are named "align" and "forget"; the cosine is None where a gradient is 0.
     """
-    learning = [p for p in state.model.parameters() if p.requires_grad]
+    learning = list(state.model.extractor.parameters())
     parts = []
     for loss, keep in ((first, True), (second, False)):
         grads = torch.autograd.grad(loss, learning, retain_graph=keep, allow_unused=True)

@@ -102,7 +102,7 @@ def test_without_the_forget_term_nothing_moves_but_rounding(toy_split, toy_model
 @pytest.fixture(scope="module")
 def noisy():
     split = forget_noisy(toys.dataset(), [0, 1], 0.4, seed=0)
-    return split, train(split, seed=0, config=toys.TRAIN)
+    return split, train(split, seed=0, config=replace(toys.TRAIN, epochs=20))
 
 
 def test_for_noisy_labels_the_first_target_is_the_vote_of_similar_images(noisy):
