@@ -64,4 +64,5 @@ def lipschitz_loss(model: Net, x: Tensor, noise: Tensor) -> Tensor:
     with torch.no_grad():
         near = model((x + noise).flatten(0, 1)).reshape(copies, count, -1)  # (N, B, K)
     change = (model(x) - near).norm(dim=2)
-    return (change / noise.flatten(2).norm(dim=2).clamp_min(1e-12)).mean()
+    loss: Tensor = (change / noise.flatten(2).norm(dim=2).clamp_min(1e-12)).mean()
+    return loss

@@ -168,7 +168,8 @@ def _neighbours(split: Any) -> Tensor:
     if len(among) > MOST_AMONG:
         among = among[torch.linspace(0, len(among) - 1, MOST_AMONG, device=among.device).long()]
     near = nearest(split.train.take(split.forget_rows), split.train.take(among))
-    return among[near.to(among.device)]
+    rows: Tensor = among[near.to(among.device)]
+    return rows
 
 
 @torch.no_grad()

@@ -71,7 +71,8 @@ class ESC(TrainingFree):
         lengths, directions = torch.linalg.eigh(gram.cpu())  # ascending
         place = -1 - state.number
         u = directions[:, place].to(gram.device)
-        erase(*state.fixed["layer"], u)
+        layer, side = state.fixed["layer"]
+        erase(layer, side, u)
         return {"erased_share": float(lengths[place] / lengths.sum().clamp_min(1e-30))}, {}
 
 

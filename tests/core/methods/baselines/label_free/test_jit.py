@@ -1,4 +1,4 @@
-"""JiT: its loss and one step by hand, and what it does to the answers."""
+"""JiT: its loss and the gradient of it by hand, and the noise of a step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from torch import nn
 from core.methods.baselines.label_free.jit import lipschitz_loss
 from core.models.base import Net
 from tests import toys
-from tests.core.methods.baselines.plays import SGD, played
 
 
 class Linear(Net):
@@ -35,20 +34,11 @@ def test_the_loss_of_a_linear_model_is_the_stretch_of_the_noise():
         torch.as_tensor(x, dtype=torch.float32).reshape(3, 1, 3, 4),
         torch.as_tensor(noise, dtype=torch.float32).reshape(4, 3, 1, 3, 4),
     )
-    np.testing.assert_allclose(float(loss), (lengths / sizes).mean(), rtol=1e-5)
+    np.testing.assert_allclose(float(loss.detach()), (lengths / sizes).mean(), rtol=1e-5)
     loss.backward()
     direction = change / (lengths * sizes)[..., None] / 12  # dL/df(x), by copy and image
     expected = np.einsum("nbk,bd->kd", direction, x)
     np.testing.assert_allclose(net.head.weight.grad, expected, rtol=1e-3, atol=1e-6)
-
-
-def test_the_logits_of_d_f_change_less_with_noise_afterwards(toy_split, toy_model):
-    """The paper's aim: a smaller Lipschitz constant on D_f."""
-    result = played("jit", toy_model, toy_split, lr=0.03, epochs=5, copies=5, **SGD).result
-    x = toy_split.train.floats(toy_split.forget_rows)
-    noise = 0.5 * torch.randn(5, *x.shape, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        assert float(lipschitz_loss(result, x, noise)) < 0.8 * float(lipschitz_loss(toy_model, x, noise))
 
 
 def test_a_step_draws_the_stated_number_of_copies(toy_split, toy_model, monkeypatch):

@@ -69,6 +69,7 @@ def test_the_first_step_moves_the_extractor_along_the_kl_only(toy_split, toy_mod
         target = toy_model(x)
         target[:, 1] = -torch.inf
     model = toys.model(toy_split).eval()
+    model.zero_grad()  # its training left gradients
     loss = -(target.softmax(1) * model(x).log_softmax(1)).sum()  # KL but for a constant
     loss.backward()
     step = unlearner.step(state, unlearner.config)
