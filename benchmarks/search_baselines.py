@@ -122,8 +122,10 @@ class Case:
         model = self.model
         if has_own_original(unlearner):
             model = run_to_end(original(self.split, unlearner, seed=self.seed))
+        # with the case's own seed, retraining would be the first retrained model again
+        seed = seeding.derive_seed(self.seed, "compared") if name == "retrain" else self.seed
         try:
-            return self.evaluator.measure(finish(Run(unlearner, model, self.split, seed=self.seed))).reading
+            return self.evaluator.measure(finish(Run(unlearner, model, self.split, seed=seed))).reading
         except DivergedError:
             return None
 
