@@ -98,7 +98,9 @@ def test_mda_has_knobs_for_all_but_its_optimiser_and_batches():
     left = {f.name for f in fields(mda)} - keys
     assert left == {"batch_size", "optimiser", "momentum", "weight_decay", "threads"}
     for parameter in hyperparameters_of(mda):
-        now = with_values(mda, {parameter.key: another(parameter, parameter.of(mda) or 0.25)})
+        value = parameter.of(mda)
+        plain = parameter.choices is None and not parameter.whole
+        now = with_values(mda, {parameter.key: value / 2 if plain else another(parameter, value)})
         assert [d[0] for d in differences(mda, now)] == [parameter]
         refused = reason_against_change(METHODS["mda"](mda), mda, now)
         assert (refused is None) == (parameter.when == NEXT_STEP)
