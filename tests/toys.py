@@ -41,8 +41,16 @@ QUICK_OF: dict[str, dict[str, Any]] = {
     "bad-teacher": {"lr": 1e-3},
     "scrub": {"epochs": 2, "msteps": 1, "forget_batch_size": 16, "lr": 1e-2},
     "salun": {},
+    "guided": {"forget_epochs": 1},
+    "ssd": {"alpha": 1.0},
+    "lfssd": {"alpha": 1.0},
+    "jit": {"copies": 3, "lr": 1e-2},
+    "esc": {},
+    "delete": {"lr": 1e-2},
+    "mda": {},
 }
 _NOT_STUDENTS = ("sisa", "unroll")
+_WITHOUT_TRAINING = ("ssd", "lfssd", "esc")
 
 
 def quick(name: str, **settings: Any) -> Any:
@@ -54,6 +62,8 @@ def quick(name: str, **settings: Any) -> Any:
     if name == "laf+r":
         return method(name, LAFRConfig(QUICK, RepairConfig(epochs=1)))
     common = {} if name in _NOT_STUDENTS else {"epochs": 2, "batch_size": 16}
+    if name in _WITHOUT_TRAINING:
+        common = {"batch_size": 16}
     made: Any = METHODS[name]
     return method(name, made.Config(**{**common, **QUICK_OF[name], **settings}))
 

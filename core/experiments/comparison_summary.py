@@ -10,6 +10,7 @@ from typing import Any
 from core.evaluation.report import EvaluationReport, Metric
 from core.experiments.comparison import Comparison
 from core.methods import METHODS
+from core.methods.base import reads_of
 
 NOTHING = "nothing"
 COST = ("steps", "seconds", "peak_memory_mb")
@@ -38,6 +39,7 @@ class Line:
     entries: Mapping[str, Entry]
     errors: Mapping[int, str]  # by seed
     origin: str = ""  # origin of its settings
+    reads: tuple[str, ...] | None = None  # what the method reads; None for the retrained models
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Summary:
             found[line.method] = {
                 "title": line.title,
                 "settings": line.origin,
+                "reads": None if line.reads is None else list(line.reads),
                 "seeds": list(self.seeds),
                 "mean": {k: e.mean for k, e in of.items()},
                 "spread": {k: e.spread for k, e in of.items()},
@@ -100,7 +103,9 @@ def summarise(comparison: Comparison) -> Summary:
         if name == NOTHING:
             nothing = entries
         errors = {c.seed: c.error for c in mine if c.error}
-        lines.append(Line(name, METHODS[name].title, entries, errors, comparison.origins.get(name, "")))  # type: ignore[attr-defined]
+        title = METHODS[name].title  # type: ignore[attr-defined]
+        origin, reads = comparison.origins.get(name, ""), reads_of(METHODS[name])
+        lines.append(Line(name, title, entries, errors, origin, reads))
     columns.setdefault(
         "steps", Metric("steps", "steps", "", "", 0, None, None, None, None, False, "Steps taken.")
     )

@@ -11,6 +11,9 @@ from core.methods.step import Stage, Step
 from core.models.base import Net
 from core.runtime.progress import Progress
 
+IMAGES_F, IMAGES_R, LABELS_F, LABELS_R = "images of D_f", "images of D_r", "labels of D_f", "labels of D_r"
+ALL_READ = (IMAGES_F, IMAGES_R, LABELS_F, LABELS_R)
+
 
 class State(Protocol):
     """Everything that a method changes: weights, optimisers, generators, counters."""
@@ -23,7 +26,11 @@ class State(Protocol):
 
 
 class Unlearner(Protocol):
-    """A method of unlearning. ``core.methods.laf.laf`` has preparation; ``core.methods.retrain`` has none."""
+    """A method of unlearning. ``core.methods.laf.laf`` has preparation; ``core.methods.retrain`` has none.
+
+    A method may define ``reads``, the part of ``ALL_READ`` that it reads between the original and its result; see ``reads_of``.
+    A method may define ``advice``, a mapping from the name of an alarm to the sentence that tells what to try.
+    """
 
     name: str
     title: str
@@ -95,6 +102,30 @@ def require_no_model(method: Any) -> None:
 def has_own_original(method: Any) -> bool:
     """Return whether a method follows NeedsOwnOriginal, so that it must train its original model itself."""
     return hasattr(method, "train_original")
+
+
+def reads_of(method: Any) -> tuple[str, ...]:
+    """Return the part of ``ALL_READ`` that a method reads, in that order.
+
+    Without ``reads``, a method counts as one that reads all images, and all labels where it needs labels.
+    """
+    given = getattr(method, "reads", None)
+    if given is None:
+        given = ALL_READ if getattr(method, "needs_labels", True) else (IMAGES_F, IMAGES_R)
+    return tuple(kind for kind in ALL_READ if kind in given)
+
+
+def reads_text(reads: tuple[str, ...] | None) -> str:
+    """Return what a method reads as short text, such as "D_f; D_r with labels"; "–" for None."""
+    if reads is None:
+        return "–"
+    found = []
+    for part in ("D_f", "D_r"):
+        if f"labels of {part}" in reads:
+            found.append(f"{part} with labels")
+        elif f"images of {part}" in reads:
+            found.append(part)
+    return "; ".join(found) or "nothing"
 
 
 def reason_against_change(method: Any, before: Any, now: Any) -> str | None:

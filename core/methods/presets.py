@@ -25,12 +25,19 @@ FAST: dict[tuple[str, str], Settings] = {  # by (dataset, task): the fields of a
     for dataset, tasks in _TABLES["fast"].items()
     for task, settings in tasks.items()
 }
+_SEARCHES = {("digits", "class"): "benchmarks.search_baselines"}  # where it was not benchmarks.tune
+_MEASURED = {("mda", "mnist", "class"): "measured on one class, not searched: docs/methods.md"}
+_WITHOUT_PAPER = ("mda", "guided")  # their defaults are the Lab's
 _SIMILAR_DATASET = {"own-small": "digits", "own-grey": "mnist", "fashion_mnist": "mnist"}
 
 
 def preset(name: str, family: str, task: str, config: type[Any]) -> Any:
-    """Return the ``config`` of a method for (dataset or family, task); the paper's where no settings were tuned."""
-    return config(**(_tuned_settings(name, family, task)[0] or {}))
+    """Return the ``config`` of a method for (dataset or family, task); the paper's where no settings were tuned.
+
+    A config may name the fields that depend on the task in ``FOR_TASK``, a mapping from a task to fields.
+    """
+    by_task = getattr(config, "FOR_TASK", {}).get(task, {})
+    return config(**{**by_task, **(_tuned_settings(name, family, task)[0] or {})})
 
 
 def baseline_origin(name: str, family: str, task: str) -> str:
@@ -39,10 +46,13 @@ def baseline_origin(name: str, family: str, task: str) -> str:
         return "nothing to search: docs/methods.md"
     settings, tuned_dataset, tuned_task = _tuned_settings(name, family, task)
     if settings is None:
-        return "its paper's, not measured here"
+        return (
+            "its defaults, not measured here" if name in _WITHOUT_PAPER else "its paper's, not measured here"
+        )
     if (tuned_dataset, tuned_task) == (family, task):
         best = "found" if settings else "its paper's, the best"
-        return f"{best} by benchmarks.tune: docs/methods.md"
+        search = _SEARCHES.get((family, task), "benchmarks.tune")
+        return _MEASURED.get((name, family, task), f"{best} by {search}: docs/methods.md")
     source = (
         f"{TASKS[tuned_task]}'s on {tuned_dataset}" if tuned_task != task else f"those of {tuned_dataset}"
     )

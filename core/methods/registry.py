@@ -32,6 +32,13 @@ _BUILT_IN = {  # in display order
     "bad-teacher": "core.methods.baselines.bad_teacher:BadTeacher",
     "scrub": "core.methods.baselines.scrub:Scrub",
     "salun": "core.methods.baselines.salun:SalUn",
+    "guided": "core.methods.baselines.guided:Guided",
+    "ssd": "core.methods.baselines.training_free.dampening:SSD",
+    "lfssd": "core.methods.baselines.training_free.dampening:LFSSD",
+    "jit": "core.methods.baselines.label_free.jit:JiT",
+    "esc": "core.methods.baselines.training_free.esc:ESC",
+    "delete": "core.methods.baselines.label_free.delete:Delete",
+    "mda": "core.methods.baselines.label_free.mda:MDA",
     "laf": "core.methods.laf.laf:LAF",
     "laf+r": "core.methods.laf.laf_r:LAFR",
 }

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from core.config import TrainConfig
 from core.data.split import Split
+from core.methods.base import IMAGES_R, LABELS_R
 from core.methods.step import Stage, Step
 from core.models.base import Net, device_of, training_of
 from core.models.own_modules import PREFIX
@@ -23,6 +24,7 @@ class Retrain:
     title = "Retrained from scratch"
     needs_labels = True
     Config = TrainConfig
+    reads = (IMAGES_R, LABELS_R)
 
     def __init__(self, config: TrainConfig | None = None, *, begin: int | None = None) -> None:
         self.config = config

@@ -14,6 +14,7 @@ import torch
 from core.config import TrainConfig, as_dict
 from core.data.split import Split
 from core.errors import RequestError
+from core.methods.base import IMAGES_R, LABELS_R
 from core.methods.presets import preset
 from core.methods.sisa_shards import OriginalTraining, Plan, Shards, ShardTraining
 from core.methods.step import Stage, Step
@@ -53,6 +54,7 @@ class SISA:
     source = "Bourtoule et al. 2021, arXiv 1912.03817"
     Config = SISAConfig
     needs_labels = True
+    reads = (IMAGES_R, LABELS_R)
     original_knows_forget_set = False
 
     def __init__(self, config: SISAConfig | None = None) -> None:

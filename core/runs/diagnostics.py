@@ -7,7 +7,7 @@ each alarm with settings that truly fail, and none with the preset.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +69,10 @@ def alarms(run: Run, references: Sequence[Reading] = ()) -> list[Alarm]:
             *_one_answer(seen),
         ]
     found += _conflict(run.steps)
-    return sorted(found, key=lambda a: a.began)
+    own = getattr(
+        getattr(run, "unlearner", None), "advice", {}
+    )  # a method that has other settings than LAF gives its own advice
+    return sorted((replace(a, advice=own.get(a.name, a.advice)) for a in found), key=lambda a: a.began)
 
 
 class _Seen:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from core.methods.base import IMAGES_F, IMAGES_R
 from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, divergence
 from core.models.base import Net, device_of
 from core.runtime import bounds, seeding
@@ -34,6 +35,7 @@ class BadTeacher(Baseline):
     source = "Chundawat et al. 2023, arXiv 2205.08096"
     Config = BadTeacherConfig
     needs_labels = False
+    reads = (IMAGES_F, IMAGES_R)
     passes = 8 / 3
 
     def start(self, model: Net, split: Any, *, seed: int) -> BaselineState:

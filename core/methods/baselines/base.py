@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from core.data.split import Split
 from core.errors import ConfigError, DivergedError
+from core.methods.base import ALL_READ
 from core.methods.presets import preset
 from core.methods.step import Stage, Step
 from core.models.base import Net, device_of
@@ -133,6 +134,7 @@ class Baseline:
     source: ClassVar[str]  # the paper
     Config: ClassVar[type[Any]]
     needs_labels = True
+    reads: ClassVar[tuple[str, ...]] = ALL_READ
     # batches that a step passes forward and backward; a forward pass alone counts as a third
     passes: ClassVar[float] = 1.0
 
@@ -169,11 +171,15 @@ class Baseline:
             model=student,
             original=copy_of(model).eval().requires_grad_(False),
             split=split.to(device),
-            optimiser=optimiser(student.parameters(), config, device),
+            optimiser=self.optimiser(student, config, device),
             remain=remain,
             forget=forget,
             chance=seeding.generator(seed, "unlearn", "chance", device=device),
         )
+
+    def optimiser(self, student: Net, config: Any, device: torch.device) -> torch.optim.Optimizer:
+        """Return the optimiser of the weights that learn, by default all of them."""
+        return optimiser(student.parameters(), config, device)
 
     def prepare(self, state: BaselineState, config: Any) -> Progress | None:
         """Return None: there is nothing to prepare."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.data.split import Split
+from core.methods.base import IMAGES_F, LABELS_F
 from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, batches, mean_cross_entropy
 from core.models.base import Net
 from core.runtime import bounds
@@ -35,6 +36,7 @@ class BoundaryShrink(Baseline):
     title = "Boundary shrink"
     source = "Chen et al. 2023, arXiv 2303.11570"
     Config = BoundaryShrinkConfig
+    reads = (IMAGES_F, LABELS_F)
     passes = 7 / 3  # forward and backward for the images' gradient, forward for the class, then the step
 
     def epoch_steps(self, split: Split, config: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.methods.base import IMAGES_R, LABELS_R
 from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, mean_cross_entropy
 
 
@@ -24,6 +25,7 @@ class Finetune(Baseline):
     title = "Fine-tune"
     source = "Golatkar et al. 2020, arXiv 1911.04933"
     Config = FinetuneConfig
+    reads = (IMAGES_R, LABELS_R)
 
     def update(
         self, state: BaselineState, config: FinetuneConfig

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from core.data.split import Split
+from core.methods.base import IMAGES_F, LABELS_F
 from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, batches, mean_cross_entropy
 from core.runtime import bounds
 from core.runtime.bounds import Bound
@@ -27,6 +28,7 @@ class NegGrad(Baseline):
     title = "NegGrad (gradient ascent)"
     source = "Golatkar et al. 2020, arXiv 1911.04933"
     Config = NegGradConfig
+    reads = (IMAGES_F, LABELS_F)
 
     def epoch_steps(self, split: Split, config: Any) -> int:
         """Return the number of batches of D_f."""

@@ -21,6 +21,7 @@ class Nothing(Baseline):
     source = ""
     Config = NothingConfig
     needs_labels = False
+    reads = ()
 
     def steps(self, split: Any, config: NothingConfig) -> int:
         """Return 1, so that a run can be played like others."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from core.data.split import Split
+from core.methods.base import IMAGES_F, IMAGES_R, LABELS_R
 from core.methods.baselines.base import (
     Baseline,
     BaselineConfig,
@@ -56,6 +57,7 @@ class Scrub(Baseline):
     title = "SCRUB"
     source = "Kurmanji et al. 2023, arXiv 2302.09880"
     Config = ScrubConfig
+    reads = (IMAGES_F, IMAGES_R, LABELS_R)
     passes = 4 / 3
 
     def start(self, model: Any, split: Split, *, seed: int) -> BaselineState:

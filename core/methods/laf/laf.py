@@ -15,6 +15,7 @@ from torch import Tensor
 from core.config import LAFConfig
 from core.data.split import Split, UnlabelledSplit
 from core.errors import DivergedError
+from core.methods.base import IMAGES_F, IMAGES_R
 from core.methods.laf.laf_step import Batch, LAFState, active_losses, descend, gradients, split_by_layer
 from core.methods.laf.last_layer import features, last_layer
 from core.methods.step import SLICE_S, Stage, Step
@@ -40,6 +41,7 @@ class LAF:
     title = "LAF"
     needs_labels = False
     Config = LAFConfig
+    reads = (IMAGES_F, IMAGES_R)
     changeable = (
         *("epochs", "steps", "lr_ue", "lr_ra", "temperature", "bounded", "schedule", "losses", "ue_per_ra"),
         *("weight_remain", "weight_forget", "weight_align", "weight_repel"),

@@ -11,7 +11,7 @@ import torch
 
 from core.config import LAFRConfig, TrainConfig
 from core.data.split import Split
-from core.methods.base import reason_against_change
+from core.methods.base import IMAGES_F, IMAGES_R, LABELS_R, reason_against_change
 from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
 from core.methods.step import Stage, Step
@@ -57,6 +57,7 @@ class LAFR:
     title = "LAF+R"
     needs_labels = True
     Config = LAFRConfig
+    reads = (IMAGES_F, IMAGES_R, LABELS_R)
 
     def __init__(self, config: LAFRConfig | None = None) -> None:
         self.config = config

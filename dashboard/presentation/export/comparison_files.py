@@ -9,6 +9,7 @@ from typing import Any
 
 from core.evaluation.report import Metric
 from core.experiments.comparison_summary import Entry, Line, Summary
+from core.methods.base import reads_text
 
 
 def shown(figure: Metric, value: float) -> float:
@@ -94,32 +95,45 @@ def to_text(summary: Summary, keys: Sequence[str] | None = None) -> str:
 def to_markdown(summary: Summary, keys: Sequence[str] | None = None) -> str:
     """Return a Markdown table: bold inside the band in every seed, ▼ where doing nothing is closer to retraining."""
     columns = _columns(summary, keys)
-    head = ["method", *(heading(f) for f in columns.values())]
-    rows = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * len(columns)]
-    for line in summary.lines:
+    names = _names(summary)
+    head = [*names.pop(0), *(heading(f) for f in columns.values())]
+    rows = ["| " + " | ".join(head) + " |", "|---|" + "---|" * tells_reads(summary) + "---:|" * len(columns)]
+    for name, line in zip(names, summary.lines, strict=True):
         cells = [_marked(columns[k], line, k, "**", "**", " ▼") for k in columns]
-        rows.append(f"| {line.title} | " + " | ".join(cells) + " |")
+        rows.append("| " + " | ".join([*name, *cells]) + " |")
     return "\n".join(rows) + "\n" + _failures(summary)
 
 
 def to_latex(summary: Summary, keys: Sequence[str] | None = None) -> str:
     """Return a booktabs tabular: bold inside the band in every seed, a dagger where doing nothing is closer."""
     columns = _columns(summary, keys)
-    head = " & ".join(["method", *(_tex(heading(f)) for f in columns.values())])
+    names = _names(summary)
+    head = " & ".join([*names.pop(0), *(_tex(heading(f)) for f in columns.values())])
     rows = []
-    for line in summary.lines:
+    for name, line in zip(names, summary.lines, strict=True):
         cells = [
             _marked(columns[k], line, k, r"\textbf{", "}", r"$^\dagger$")
             .replace(" ± ", r" $\pm$ ")
             .replace("–", "--")
             for k in columns
         ]
-        rows.append(f"{_tex(line.title)} & " + " & ".join(cells) + r" \\")
+        rows.append(" & ".join([*map(_tex, name), *cells]) + r" \\")
     body = "\n".join(rows)
     return (
         f"% bold: inside the band of retrained models in every seed; dagger: doing nothing is closer to retraining\n"
-        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+        f"\\begin{{tabular}}{{l{'l' * tells_reads(summary)}{'r' * len(columns)}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
     )
+
+
+def tells_reads(summary: Summary) -> bool:
+    """Return whether a line says what its method reads; results from files do not."""
+    return any(line.reads is not None for line in summary.lines)
+
+
+def _names(summary: Summary) -> list[list[str]]:
+    """Return the first cells of the head and of each row: the method, and what it reads where that is known."""
+    rows = [["method", "reads"], *([line.title, reads_text(line.reads)] for line in summary.lines)]
+    return rows if tells_reads(summary) else [row[:1] for row in rows]
 
 
 def to_json(summary: Summary, about: dict[str, Any]) -> dict[str, Any]:

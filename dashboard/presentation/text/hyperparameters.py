@@ -1,4 +1,4 @@
-"""LAF's hyperparameters: their labels, help texts, and when a change takes effect."""
+"""Hyperparameters of LAF and of its variant MDA: their labels, help texts, and when a change takes effect."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from core.config import SCHEDULES, LAFConfig
 from core.errors import ConfigError
+from core.methods.baselines.label_free.mda import MDAConfig
 
 NEXT_STEP, NEXT_RUN = "from the next step", "in the next run"
 
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One hyperparameter of LAF; ``key`` is the config field's name, with "vae." before those of the two VAEs."""
+    """One hyperparameter of a method; ``key`` is the config field's name, with "vae." before those of the two VAEs."""
 
     key: str
     label: str
@@ -25,10 +26,10 @@ class Hyperparameter:
     @property
     def when(self) -> str:
         """The point at which a change takes effect while a run is paused."""
-        return NEXT_RUN if self.key.startswith("vae") else NEXT_STEP
+        return NEXT_RUN if self.key.startswith("vae") or self.key == "target" else NEXT_STEP
 
-    def of(self, laf: LAFConfig) -> Any:
-        """Return the value in ``laf``."""
+    def of(self, laf: Any) -> Any:
+        """Return the value in ``laf``, a LAFConfig or an MDAConfig."""
         return getattr(laf.vae if self.key.startswith("vae.") else laf, self.key.removeprefix("vae."))
 
 
@@ -91,20 +92,49 @@ HYPERPARAMETERS = (
     Hyperparameter("vae.epochs", "VAE's epochs", "Passes of a VAE over the representations.", whole=True),
 )
 
+MDA_HYPERPARAMETERS = (
+    Hyperparameter("lr", "lr", "Learning rate of the extractor; the head stays as it is."),
+    Hyperparameter(
+        "epochs", "Epochs", "Length of the run: passes over the shorter of D_f and D_r.", whole=True
+    ),
+    Hyperparameter("weight_align", "Weight of align", "Keeps D_r where the original had it."),
+    Hyperparameter("weight_forget", "Weight of forget", "Leads D_f to its new answers."),
+    Hyperparameter(
+        "renew",
+        "Renewal of votes",
+        "Weight of the present model's answers in the neighbours' votes, reached at the last step; 0 keeps the original's.",
+    ),
+    Hyperparameter(
+        "sharpness",
+        "Sharpness of votes",
+        "Power of the neighbours' votes; above 1 a majority counts for more.",
+    ),
+    Hyperparameter(
+        "target",
+        "D_f learns",
+        "The original's answers without those to forget, for a class; the votes of similar images of D_r, for wrong labels.",
+        {"struck": "struck answers", "neighbours": "neighbours' votes"},
+    ),
+)
 
-def laf_config(config: Any) -> LAFConfig | None:
-    """Return the LAF part of a method's config; None for a method without hyperparameters."""
+
+def laf_config(config: Any) -> Any:
+    """Return the LAFConfig or MDAConfig in a method's config; None for a method without hyperparameters."""
     laf = getattr(config, "laf", config)
-    return laf if isinstance(laf, LAFConfig) else None
+    return laf if isinstance(laf, LAFConfig | MDAConfig) else None
 
 
-def hyperparameters_of(laf: LAFConfig) -> list[Hyperparameter]:
+def hyperparameters_of(laf: LAFConfig | MDAConfig) -> list[Hyperparameter]:
     """Return the hyperparameters of ``laf``, with steps in place of epochs where the config counts steps."""
+    if isinstance(laf, MDAConfig):
+        return [_counted(parameter, laf) for parameter in MDA_HYPERPARAMETERS]
+    return [_counted(parameter, laf) for parameter in HYPERPARAMETERS]
+
+
+def _counted(parameter: Hyperparameter, laf: LAFConfig | MDAConfig) -> Hyperparameter:
+    """Return the hyperparameter "steps" in place of "epochs" where ``laf`` counts steps."""
     steps = Hyperparameter("steps", "Steps", "Length of the run.", whole=True)
-    return [
-        steps if parameter.key == "epochs" and laf.steps is not None else parameter
-        for parameter in HYPERPARAMETERS
-    ]
+    return steps if parameter.key == "epochs" and laf.steps is not None else parameter
 
 
 def with_values(config: Any, values: Mapping[str, Any]) -> Any:
@@ -122,11 +152,8 @@ def with_values(config: Any, values: Mapping[str, Any]) -> Any:
             )
     try:
         vae = {k.removeprefix("vae."): v for k, v in values.items() if k.startswith("vae.")}
-        now = replace(
-            laf,
-            vae=replace(laf.vae, **vae),
-            **{k: v for k, v in values.items() if not k.startswith("vae.")},
-        )
+        plain = {k: v for k, v in values.items() if not k.startswith("vae.")}
+        now = replace(laf, **({"vae": replace(laf.vae, **vae)} if vae else {}), **plain)
     except ConfigError as error:
         message = str(error)
         for parameter in sorted(hyperparameters_of(laf), key=lambda k: -len(k.key)):

@@ -13,12 +13,21 @@ from core.evaluation.report import Metric
 from core.experiments.comparison import Comparison
 from core.experiments.comparison_summary import Entry, Line, Summary
 from core.methods import METHODS
+from core.methods.base import reads_text
 from core.projection.projection import Projection
 from core.runs.observer import Observer
 from core.runs.records import Frame
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.wire.packet import pack
 from dashboard.presentation.wire.scene import position_units, share_bytes, sprites
+
+READS = {
+    "key": "reads",
+    "label": "reads",
+    "unit": "",
+    "help": "What the method reads once the original is trained: images, or images with their labels.",
+    "summary": False,
+}
 
 
 def table_data(
@@ -27,7 +36,8 @@ def table_data(
     """Return the table (docs/wire.md, "Table"); without a ``comparison`` no row can be picked."""
     columns = {k: summary.columns[k] for k in keys if k in summary.columns}
     return {
-        "columns": [
+        "columns": [READS] * comparison_files.tells_reads(summary)
+        + [
             {
                 "key": k,
                 "label": comparison_files.name_of(f),
@@ -62,6 +72,14 @@ def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) 
         }
     else:
         row |= _state(line, comparison)
+    row["cells"]["reads"] = {
+        "value": None if line.reads is None else len(line.reads),
+        "text": reads_text(line.reads),
+        "spread": None,
+        "tone": "",
+        "loses": False,
+        "help": "" if line.reads is None else ", ".join(line.reads) or "nothing",
+    }
     for key, figure in columns.items():
         entry = line.entries.get(key)
         if entry is not None:

@@ -284,14 +284,17 @@ def test_csv_holds_the_value_of_each_seed():
 def test_markdown_and_latex_are_tables_with_as_many_cells_in_each_row():
     summary = small()
     lines = [line for line in comparison_files.to_markdown(summary).splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in lines} == {len(summary.columns) + 2}
+    assert {line.count("|") for line in lines} == {len(summary.columns) + 3}, (
+        "method and what it reads come first"
+    )
     assert "**97.0 ± 1.0**" in comparison_files.to_markdown(summary)
+    assert "| LAF | D_f; D_r |" in comparison_files.to_markdown(summary)
     assert "80.3 ± 0.6 ▼" in comparison_files.to_markdown(summary)
     tex = comparison_files.to_latex(summary)
     assert r"\textbf{97.0 $\pm$ 1.0}" in tex
     assert r"80.3 $\pm$ 0.6$^\dagger$" in tex
     body = tex.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
-    assert {row.count("&") for row in body} == {len(summary.columns)}
+    assert {row.count("&") for row in body} == {len(summary.columns) + 1}
 
 
 def test_json_is_plain_and_holds_the_contract():
@@ -299,6 +302,8 @@ def test_json_is_plain_and_holds_the_contract():
     assert made["schema"] == 1
     assert made["methods"]["laf"]["seeds"] == [0, 1, 2]
     assert set(made["methods"]["laf"]) >= {"seeds", "mean", "spread"}
+    assert made["methods"]["laf"]["reads"] == ["images of D_f", "images of D_r"]
+    assert made["methods"]["references"]["reads"] is None
 
 
 def test_a_name_with_a_percent_or_an_underscore_is_safe_in_latex():

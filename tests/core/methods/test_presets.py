@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import tomllib
+from dataclasses import replace
 
 import pytest
 
+from benchmarks import search_baselines
 from benchmarks.tune import SEARCHED, capped, draw, line
 from core import config
 from core.methods import METHODS, origin_of, preset_of
@@ -67,3 +70,20 @@ def test_what_the_search_prints_is_an_entry_of_the_table():
     ((key, settings),) = ast.literal_eval("{" + printed + "}").items()
     assert key == ("scrub", "digits", "class")
     assert METHODS["scrub"].Config(**settings) == candidate
+
+
+@pytest.mark.parametrize("name", ["neggrad+", "guided", "ssd", "jit", "esc", "mda", "laf"])
+def test_every_method_gets_the_same_number_of_candidates_and_prints_them_as_presets(name):
+    made = search_baselines.candidates(name, 8)
+    assert len(made) == 8
+    usual = made[0]
+    for candidate in made:
+        own = tomllib.loads(f"own = {search_baselines.differences(name, candidate)}")["own"]
+        assert replace(usual, **own) == candidate
+    assert search_baselines.candidates(name, 8) == made
+
+
+def test_mda_and_the_new_search_say_where_their_settings_come_from():
+    assert "benchmarks.search_baselines" in origin_of("finetune", "digits", "class")
+    assert "measured on one class" in origin_of("mda", "mnist", "class")
+    assert origin_of("mda", "cifar10", "class") == "its defaults, not measured here"

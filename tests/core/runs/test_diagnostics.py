@@ -10,7 +10,8 @@ import pytest
 from core import train
 from core.config import EvalConfig, LAFConfig
 from core.errors import LabError
-from core.methods import LAF
+from core.methods import LAF, preset_for
+from core.methods.baselines.label_free.mda import MDA
 from core.runs import diagnostics as module
 from core.runs.diagnostics import Alarm, alarms
 from core.runs.observer import Observer
@@ -41,7 +42,8 @@ def data_lab(data_split):
 
 
 def played(split, model, observer, theirs, config, seed=0):
-    run = Run(LAF(config), model, split, seed=seed, observer=observer)
+    method = LAF(config) if isinstance(config, LAFConfig) else MDA(config)
+    run = Run(method, model, split, seed=seed, observer=observer)
     try:
         while run.advance():
             pass
@@ -57,6 +59,13 @@ def named(found: list[Alarm], name: str) -> Alarm:
 
 def test_the_preset_of_class_removal_raises_no_alarm(lab):
     assert [lab(PRESET, seed)[1] for seed in range(2)] == [[], []]
+
+
+def test_the_variants_preset_raises_no_alarm_and_its_collapse_has_its_own_advice(lab):
+    """MDA has no τ, so LAF's advice would mean nothing there."""
+    preset = preset_for("mda", "digits", "class")
+    assert lab(preset)[1] == []
+    assert named(lab(replace(preset, lr=0.1))[1], "Collapse").advice == MDA.advice["Collapse"]
 
 
 def test_l_ue_alone_falls_without_forgetting(lab):

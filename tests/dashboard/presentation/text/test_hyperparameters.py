@@ -8,6 +8,7 @@ import pytest
 
 from core.config import LAFConfig, LAFRConfig, VAEConfig
 from core.errors import ConfigError
+from core.methods import METHODS, preset_for
 from core.methods.base import reason_against_change
 from core.methods.baselines.neggrad import NegGradConfig
 from core.methods.laf.laf import LAF
@@ -89,3 +90,22 @@ def test_a_run_counted_in_steps_has_a_hyperparameter_for_them():
     assert "steps" in {k.key for k in hyperparameters_of(counted)}
     assert "epochs" not in {k.key for k in hyperparameters_of(counted)}
     assert with_values(counted, {"steps": 30}).steps == 30
+
+
+def test_mda_has_knobs_for_all_but_its_optimiser_and_batches():
+    mda = preset_for("mda", "digits", "noise")
+    keys = {k.key for k in hyperparameters_of(mda)} | {"epochs", "steps"}
+    left = {f.name for f in fields(mda)} - keys
+    assert left == {"batch_size", "optimiser", "momentum", "weight_decay", "threads"}
+    for parameter in hyperparameters_of(mda):
+        value = parameter.of(mda)
+        plain = parameter.choices is None and not parameter.whole
+        now = with_values(mda, {parameter.key: value / 2 if plain else another(parameter, value)})
+        assert [d[0] for d in differences(mda, now)] == [parameter]
+        refused = reason_against_change(METHODS["mda"](mda), mda, now)
+        assert (refused is None) == (parameter.when == NEXT_STEP)
+
+
+def test_a_wrong_value_of_mda_is_told_by_its_label():
+    with pytest.raises(ConfigError, match=r"^Weight of align must be .* Nothing was changed\.$"):
+        with_values(preset_for("mda", "digits", "class"), {"weight_align": -1.0})

@@ -1,0 +1,1 @@
+"""Methods that take gradient steps and read no label."""
