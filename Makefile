@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: run venv test lint bench findings docs clean browser
+.PHONY: run venv test test-rest test-browser lint bench findings docs clean browser
 
 run: venv
 	$(BIN)/laf dashboard
@@ -13,18 +13,25 @@ venv: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet $(if $(CI),--no-compile) --constraint constraints.txt --editable ".[dev]"
 	touch $(STAMP)
 
 browser:
 	@sh tests/browser/install.sh
 
+# Tests start dozens of processes. Each would compile the project anew if none of them kept the bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Idle workers take over tests of busy ones, so that the longest file does not end alone.
 PARALLEL := --dist worksteal --numprocesses auto --maxprocesses
 
-# The browser's tests run apart: each of their workers has a server and a Chromium of its own.
-test: venv browser
+test: test-rest test-browser
+
+test-rest: venv
 	$(BIN)/python -m pytest -m "not browser" $(PARALLEL) 4
+
+# The browser's tests run apart: each of their workers has a server and a Chromium of its own.
+test-browser: venv browser
 	$(BIN)/python -m pytest tests/browser -m browser $(PARALLEL) 2
 
 lint: venv

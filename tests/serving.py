@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from core.experiments.session import reference_pool
 from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
@@ -20,6 +21,9 @@ BROWSER = "b" * 32
 
 
 def tabs(*, plays: bool) -> None:
+    reference_pool.usual_count = lambda family: (
+        0
+    )  # retraining takes most of the time, and is not under test here
     runner, beside, kept = Scheduler(1), Scheduler(1), PreparationCache()
     made = [Lab(runner, Flat(), beside, kept, browser=BROWSER) for _ in range(2)]
     made[1].open(Setup(seed=1, device="cpu"))
