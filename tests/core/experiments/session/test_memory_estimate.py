@@ -60,7 +60,7 @@ else:  # so many images of as many pixels as MNIST's, noise around a pattern for
     data = Dataset("generated", "Generated", tuple(map(str, range(10))), part(count, 0), part(count // 6, count), family="mnist")
 split = forget_classes(data, [0], seed=0)
 config = LAFConfig.preset(data.family, "class")
-config = replace(config, epochs=1, steps=3, batch_size=batch, vae=replace(config.vae, latent=latent, epochs=1))
+config = replace(config, epochs=1, steps=6, batch_size=batch, vae=replace(config.vae, latent=latent, epochs=1))
 found = estimate(Setup(), split, config, references=1)
 quick = replace(TrainConfig.preset(data.family, "class"), epochs=1)
 model = build(quick.net, data.shape, 10, seed=0)  # training it holds no more than the retraining below
