@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: run venv test lint bench findings docs clean browser
+.PHONY: run venv test test-rest test-browser warm lint bench findings docs clean browser
 
 run: venv
 	$(BIN)/laf dashboard
@@ -19,13 +19,25 @@ $(STAMP): pyproject.toml constraints.txt
 browser:
 	@sh tests/browser/install.sh
 
+# Tests start dozens of processes. Each would compile the project anew if none of them kept the bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Idle workers take over tests of busy ones, so that the longest file does not end alone.
 PARALLEL := --dist worksteal --numprocesses auto --maxprocesses
 
-# The browser's tests run apart: each of their workers has a server and a Chromium of its own.
-test: venv browser
+test: test-rest test-browser
+
+test-rest: venv
 	$(BIN)/python -m pytest -m "not browser" $(PARALLEL) 4
+
+# The browser's tests run apart: each of their workers has a server and a Chromium of its own.
+test-browser: venv browser
 	$(BIN)/python -m pytest tests/browser -m browser $(PARALLEL) 2
+
+# What Python and numba compile is kept beside the sources. Once here saves it in each process of the tests that begin together.
+warm: venv
+	$(BIN)/python -c "from core.models import pooled_conv_kernels; from core.projection import umap_layout; umap_layout.warm_up()"
+	$(BIN)/python -c "import dashboard.cli.run, dashboard.server.serving, streamlit.web.bootstrap, plotly.graph_objects, hypothesis"
 
 lint: venv
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,11 +20,25 @@ settings.register_profile("laf", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("laf")
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> Path:
+    """Return a folder that all pytest workers share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _home(tmp_path_factory):
-    """Keep tests out of the user's own folder, on one thread, and away from waiting for the disk."""
+def _home(tmp_path_factory, shared_folder):
+    """Keep tests out of the user's own folder, on one thread, and away from waiting for the disk.
+
+    Each worker has a LAF_HOME, and all have the models and maps of one: an entry's key decides its content to the bit.
+    """
+    home = tmp_path_factory.mktemp("laf-home")
+    for kind in ("models", "maps"):
+        (shared_folder / kind).mkdir(exist_ok=True)
+        (home / kind).symlink_to(shared_folder / kind)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAF_HOME", str(tmp_path_factory.mktemp("laf-home")))
+        patch.setenv("LAF_HOME", str(home))
         patch.setattr(os, "fsync", lambda _: None)  # only a power cut would show the difference
         torch.set_num_threads(1)
         yield

@@ -80,19 +80,17 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_home(shared_folder: Path) -> Path:
     """Return a folder to copy as LAF_HOME: the default setup's retrained models, trained once for all pytest workers."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    prepared = shared / "prepared-home"
-    with FileLock(shared / "prepared-home.lock"):
+    prepared = shared_folder / "prepared-home"
+    with FileLock(shared_folder / "prepared-home.lock"):
         if not prepared.exists():
-            making = shared / "prepared-home-in-work"
+            making = shared_folder / "prepared-home-in-work"
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("LAF_HOME", str(making))
                 split = Setup(device="cpu").split(load("digits"))
                 references(split, run_to_end(original(split, LAF())))
+            shutil.copytree(making / "models", shared_folder / "models", dirs_exist_ok=True)
             making.rename(prepared)
     return prepared
 
@@ -104,9 +102,15 @@ def home(prepared_home: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start the server that the tests of one pytest worker share."""
+def server(
+    prepared_home: Path, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Start the server that the tests of one pytest worker share. It has models and maps in common with those of the others."""
     home = Path(shutil.copytree(prepared_home, tmp_path_factory.mktemp("lab") / "home"))
+    for kind in ("models", "maps"):
+        if (home / kind).exists():
+            shutil.rmtree(home / kind)
+        (home / kind).symlink_to(shared_folder / kind)
     made = Server(home)
     made.wait()
     yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -26,10 +27,10 @@ DATA = LAFConfig.preset("digits", "data")
 
 @pytest.fixture(scope="module")
 def lab(class_split, digits_model):
-    """Plays settings on class 0 and gives the run and its alarms, with three retrained models."""
+    """Plays settings on class 0, each once, and gives the run and its alarms, with three retrained models."""
     observer = Observer(class_split, digits_model, EvalConfig.preset("digits"), seed=0)
     theirs = [observer.look(r.model).reading for r in references(class_split, digits_model, count=3, seed=0)]
-    return lambda config, seed=0: played(class_split, digits_model, observer, theirs, config, seed)
+    return cache(lambda config, seed=0: played(class_split, digits_model, observer, theirs, config, seed))
 
 
 @pytest.fixture(scope="module")

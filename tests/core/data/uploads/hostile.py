@@ -50,6 +50,7 @@ def entry(dtype: str, shape: list[int], first: int, last: int) -> dict:
     return {"dtype": dtype, "shape": shape, "data_offsets": [first, last]}
 
 
+EMPTY = json.dumps(entry("F32", [0], 0, 0))
 BAD_WEIGHTS = {
     "nothing": b"",
     "a length beyond the file": safetensors("{}", length=2**63),
@@ -70,7 +71,7 @@ BAD_WEIGHTS = {
     "a negative side": safetensors(json.dumps({"a": entry("F32", [-1, -1], 0, 4)}), bytes(4)),
     "an unknown type": safetensors(json.dumps({"a": entry("F\u202e", [1], 0, 4)}), bytes(4)),
     "an entry that is none": safetensors('{"a": 5}'),
-    "a million tensors": safetensors(json.dumps({str(i): entry("F32", [0], 0, 0) for i in range(10**6)})),
+    "a million tensors": safetensors("{" + ", ".join(f'"{i}": {EMPTY}' for i in range(10**6)) + "}"),
     "empty tensors": save({"a": torch.zeros(0), "b": torch.zeros(3, 0)}),
     "a long name": save({"x\u202e" * 30_000: torch.zeros(1)}),
 }

@@ -141,12 +141,12 @@ def packed(data: bytes) -> list[bytes]:
     if zipfile.is_zipfile(io.BytesIO(data)):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found += [archive.read(name) for name in archive.namelist()]
-    for start in re.finditer(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08", data):
+    view = memoryview(data)  # no copy of the rest for each place that looks like a beginning
+    for found_at in re.finditer(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08", data):
+        start = found_at.start()
         try:
-            zlib.decompressobj(47).decompress(
-                data[start.start() : start.start() + 200]
-            )  # cheap where it is none
-            out = zlib.decompressobj(47).decompress(data[start.start() :])
+            zlib.decompressobj(47).decompress(view[start : start + 200])  # cheap where it is none
+            out = zlib.decompressobj(47).decompress(view[start:])
         except zlib.error:
             continue
         if len(out) >= 32:
@@ -161,7 +161,7 @@ def is_named(data: bytes) -> bool:
 
 def givers(root: Path, needles: list[bytes]) -> set[str]:
     """Return the files under ``root`` whose name, bytes or packed contents have a needle or SUBJECT."""
-    found = set()
+    found, needles = set(), list(dict.fromkeys(needles))
     for path in root.rglob("*"):
         shown = str(path.relative_to(root))
         if is_named(shown.encode()):
