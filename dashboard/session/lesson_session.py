@@ -18,6 +18,7 @@ from core.lessons.assessment.progress import (
     read_progress,
     write_progress,
 )
+from core.lessons.assessment.students import MOST_NAME, MOST_NUMBER, read_student, write_student
 from core.lessons.assessment.submission import Student, evidence, seed_of
 from core.lessons.checks import Verdict
 from core.lessons.schema import Action
@@ -98,7 +99,7 @@ class LessonSession:
             return
         self.arrived = True
         self.link = LessonLink.of(found)
-        self.who = Student("", self.link.student, self.link.group or "")
+        self._meet()
         wanted = self.link.lesson
         if wanted is None:
             return
@@ -126,10 +127,24 @@ class LessonSession:
     def called(self, name: str, number: str) -> None:
         """Set the student's name and number; the number determines the seed."""
         seed = seed_of(self.who.number)
-        self.who = Student(name.strip()[:80], number.strip()[:40], self.link.group or "")
+        self.who = Student(name.strip()[:MOST_NAME], number.strip()[:MOST_NUMBER], self.link.group or "")
         self.link = replace(self.link, student=self.who.number)
+        try:
+            write_student(self.browser, self.who)
+        except LabError as error:
+            self.problem = str(error)
         if self.lesson is not None and seed_of(number) != seed:
             self._open_data()
+
+    def _meet(self) -> None:
+        """Take the student that this browser keeps. A number in the address wins: without a file it is the student's only trace."""
+        try:
+            self.who = read_student(self.browser, self.link.group or "")
+        except LabError:  # a tab without a browser's token keeps nothing
+            self.who = Student("", "", self.link.group or "")
+        if self.link.student and self.link.student != self.who.number:
+            self.who = Student("", self.link.student, self.link.group or "")
+        self.link = replace(self.link, student=self.who.number)
 
     @property
     def group(self) -> str:
