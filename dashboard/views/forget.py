@@ -11,7 +11,8 @@ from core.evaluation.forget_suggestions import Filter, ordered
 from dashboard.components.feed import picks_feed
 from dashboard.components.gallery import gallery
 from dashboard.components.map_view import map_view
-from dashboard.forms import forget_lists, forget_set
+from dashboard.forms.forget import lists as forget_lists
+from dashboard.forms.forget import selection as forget_set
 from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs.forget_suggestions import WORK, SuggestionJob

@@ -16,7 +16,7 @@ def document(replay: Replay) -> str:
     """Return the page; long runs keep every n-th frame, so that the page stays below 8 MB."""
     lesson, first = replay.lesson, replay.runs[0]
     position_bytes = POSITION_BYTES // max(1, len(replay.runs))
-    runs = [page_data(played, position_bytes) for played in replay.runs]
+    runs = [page_data(played, position_bytes, played.retrained) for played in replay.runs]
     return render(
         "lesson.html",
         title=f"{lesson.number} · {lesson.title}",

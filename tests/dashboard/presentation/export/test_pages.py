@@ -32,6 +32,7 @@ def played():
         map_positions=None,
         title=EVIL,
         forget=EVIL,
+        retrained=(),
     )
 
 
