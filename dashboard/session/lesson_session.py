@@ -84,6 +84,7 @@ class LessonSession:
         self._experiment = experiment
         self.browser = owner(browser)
         self.link = LessonLink()
+        self.lessons: Sequence[Lesson] = ()  # all, in their order
         self.lesson: Lesson | None = None
         self.progress = Progress()
         self.who = Student("", "", "")
@@ -95,6 +96,7 @@ class LessonSession:
 
     def arrive(self, found: Mapping[str, str], lessons: Sequence[Lesson]) -> None:
         """Read the address on the first call, and open the lesson that it names by id or number."""
+        self.lessons = lessons
         if self.arrived:
             return
         self.arrived = True
@@ -200,6 +202,15 @@ class LessonSession:
         if part.check is not None and str(at) not in self.progress.passed:
             return "Pass the check first, or skip it"
         return None
+
+    @property
+    def following(self) -> Lesson | None:
+        """The lesson after the open one; None after the last."""
+        ids = [x.id for x in self.lessons]
+        after = (
+            ids.index(self.lesson.id) + 1 if self.lesson is not None and self.lesson.id in ids else len(ids)
+        )
+        return self.lessons[after] if after < len(ids) else None
 
     @property
     def finished(self) -> bool:

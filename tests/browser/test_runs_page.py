@@ -73,7 +73,7 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     page.tab.reload()
     expect(page.tab.locator(".map-view")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert page.value("forget_train") == there
-    page.tab.get_by_role("link", name="Runs").click()
+    page.visit("Runs")
     shared = page.tab.get_by_text("Shared", exact=True)
     page.click_until(page.tab.get_by_text("paused at step 10").first, shared)
     page.settle()
@@ -103,7 +103,7 @@ def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(se
 def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     page = open_page(server.url)
     ten_steps(page)
-    page.tab.get_by_role("link", name="Runs").click()
+    page.visit("Runs")
     box = page.tab.get_by_role("checkbox").first
     page.settle()
     # the newest is this browser's; shared ones come after
@@ -117,7 +117,7 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     assert got.value.suggested_filename.endswith(".html")
     page.tab.get_by_role("button", name="Fork", exact=True).click()
     expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=120_000)
-    page.tab.get_by_role("link", name="Runs").click()
+    page.visit("Runs")
     page.tab.get_by_text("fork of step 10").wait_for()
     for name in ("fork of step 10", "before lunch"):
         page.settle()

@@ -7,9 +7,9 @@ from typing import Any
 from core.lessons.replay import PlayedRun, Replay, Scene
 from dashboard.presentation.export.run_page import POSITION_BYTES, page_data
 from dashboard.presentation.templating import render
-from dashboard.presentation.text import lesson_html
 from dashboard.presentation.text.formula import formula_or_source, prose
 from dashboard.presentation.text.hyperparameters import describe_changes, laf_config
+from dashboard.presentation.text.lessons import lesson_html
 
 
 def document(replay: Replay) -> str:

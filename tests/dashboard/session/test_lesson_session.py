@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.lessons.assessment.submission import seed_of
+from core.lessons.library import SHIPPED
+from core.lessons.parser import read_lessons
 from dashboard.session.lesson_session import LessonSession
 
 TOKEN = "c" * 32
@@ -38,3 +40,14 @@ def test_another_number_in_the_address_is_another_student_without_the_name(arriv
     other = arrive({"student": "k-18", "class": "2b"})
     assert (other.who.name, other.who.number, other.who.group) == ("", "k-18", "2b")
     assert arrive({}).who.name == "Ada"  # a link that was only opened changes nothing
+
+
+def test_the_next_lesson_is_the_one_after_in_the_list_and_none_after_the_last(arrive):
+    lessons = read_lessons([SHIPPED])[0]
+    session = arrive({})
+    session.arrive({}, lessons)
+    session.lessons = lessons
+    assert session.following is None  # no lesson is open
+    for lesson, after in zip(lessons, [*lessons[1:], None], strict=True):
+        session.lesson = lesson
+        assert session.following is after
