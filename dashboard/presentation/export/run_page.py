@@ -28,14 +28,16 @@ SMOOTH = 40  # the smoothed losses are means over a 40th of the run
 MOST_CLASSES = 30  # whose names are written on the map
 
 
-def document(kept: KeptRun) -> str:
+def document(kept: KeptRun, *, home: str | None = None) -> str:
     """Return the page of at most ``MOST_BYTES``.
 
-    A long run keeps every n-th frame, and the page says so.
+    A long run keeps every n-th frame, and the page says so. ``home``: a link to the list of runs, where the page is part of a site.
     """
     about, data = kept.about, page_data(kept, retrained=frames_beside(kept))
     title = about["name"] or f"{about['images']['title']}: forgetting {about['forget']}"
-    return render("page.html", title=title, note=about["note"], facts=_facts(kept, data), data=data)
+    return render(
+        "page.html", home=home, title=title, note=about["note"], facts=_facts(kept, data), data=data
+    )
 
 
 def page_data(
