@@ -17,8 +17,11 @@ HELP = "Plays one run on digits to its end and runs a study of eight runs. Nothi
 TAKES = "Takes about half a minute on two free cores. The run appears on *Runs*, the study on *Studies*."
 
 
-def offer(lab: Lab) -> None:
-    """Draw the button; or the progress of the work; nothing where the browser has the set or keeps no runs."""
+def offer(lab: Lab, *, is_bare: bool = True) -> None:
+    """Draw the button, or the progress of the work.
+
+    Draw nothing where the browser has the set or keeps no runs, nor for a page that is not ``is_bare``.
+    """
     token = lab.browser
     if token is None:
         return
@@ -28,7 +31,7 @@ def offer(lab: Lab) -> None:
         return
     if job is not None and job.error is not None:
         st.error(f"The example set was not made. {job.error[:1].upper()}{job.error[1:]}")
-    elif examples.is_made(token):
+    elif not is_bare or examples.is_made(token):
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="example-offer"):
         if st.button(LABEL, key="example-make", type="primary", help=HELP):

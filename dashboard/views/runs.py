@@ -30,6 +30,7 @@ from dashboard.presentation.export.run_files import FORMATS, obstacle
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
+FEW = 3  # runs; a page with fewer offers the example set
 EMPTY = """
 #### Every run is kept here
 The Lab writes a run to disk from its first step, so nothing is lost when the page is closed. This page lists the runs with their outcome,
@@ -54,7 +55,7 @@ def page(lab: Lab) -> None:
     listed, detail = st.columns([1.15, 1], gap="medium")
     with listed:
         chosen = run_list(infos, token)
-        example_set.offer(lab)
+        example_set.offer(lab, is_bare=len(infos) < FEW)
     with detail:
         if not chosen:
             st.caption("Tick a run to open, name, share or export it. Tick two to compare them.")

@@ -12,6 +12,7 @@ from core.errors import RequestError
 from core.lessons import Lesson
 from core.lessons.assessment.progress import Progress, finished, parse_class, read_progress, score
 from core.runtime.ownership import owner
+from dashboard.forms.lessons.editor import editor
 from dashboard.presentation.text.status_text import as_text
 from dashboard.session.jobs.lesson_export import LessonExportJob
 from dashboard.session.lab import Lab
@@ -43,6 +44,7 @@ def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> No
     with right:
         _who(lab)
         _teacher(lab, lessons)
+        editor(lab)
 
 
 def _score(lab: Lab, lessons: Sequence[Lesson]) -> None:

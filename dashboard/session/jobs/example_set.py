@@ -99,6 +99,7 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
         while run is not None and not run.over:
             table.refresh()
             done = counts(study, table.rows)["done"]
+            self.said = f"Running the example study: {run.now or 'starting'}"
             yield self._wait(end, 50 + 50 * done // study.size)
         if run is not None and run.error is not None:
             raise LabError(run.error)
@@ -133,7 +134,7 @@ def kept_run(token: str) -> str | None:
 
 def is_made(token: str) -> bool:
     """Return whether the browser has the example run and has started the example study."""
-    return kept_run(token) is not None and name_for(STUDY_NAME, token) in studying.choices(token)
+    return name_for(STUDY_NAME, token) in studying.choices(token) and kept_run(token) is not None
 
 
 def job_of(token: str) -> ExampleSetJob | None:
