@@ -4,14 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.page_frame import frame
+from dashboard.page_frame import frame, mark_group
 from dashboard.server.warmup import import_lab
 
 VIEWS = Path(__file__).parent / "views"
 
 import_lab()  # before a view imports any of it
 frame()
-# The first group has no title: its pages are one click away, those of the others are in a menu under the group's title.
+# Pages of the group without a title are links; those of the others are in a menu under the group's title.
 groups = {
     "": [
         st.Page(VIEWS / "lab.py", title="Lab", default=True),
@@ -32,4 +32,6 @@ groups = {
         st.Page(VIEWS / "audit.py", title="Audit", url_path="audit"),
     ],
 }
-st.navigation(groups, position="top").run()
+page = st.navigation(groups, position="top")
+mark_group(groups, page)
+page.run()

@@ -49,8 +49,10 @@ def page(lab: Lab) -> None:
         st.warning(problem, icon="⚠️")
     _room(infos, token)
     if not infos:
-        st.markdown(EMPTY)
-        example_set.offer(lab)
+        text, _ = st.columns([1.7, 1])
+        with text:
+            st.markdown(EMPTY)
+            example_set.offer(lab)
         return
     listed, detail = st.columns([1.15, 1], gap="medium")
     with listed:

@@ -126,6 +126,36 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     assert not page.problems
 
 
+def test_one_click_makes_an_example_set_and_replay_plays_its_run_from_the_first_frame(server, open_page):
+    page = open_page(f"{server.url}/runs")
+    line = page.tab.get_by_text("Example: forget the zeros").first
+    page.click_until(
+        page.tab.get_by_role("button", name="Make an example set"), page.tab.get_by_role("progressbar")
+    )
+    line.wait_for(timeout=240_000)
+    page.tab.get_by_text(re.compile(r"seed 0 · preset settings")).wait_for()
+    page.tab.get_by_text(re.compile(r"Train_f 100.0 → 0.0 %")).wait_for()
+    page.settle()
+    line.click()
+    page.tab.get_by_role("button", name="Replay in the Lab").click()
+    page.tab.wait_for_selector(".map-view[data-frames]")
+    seen: list[int] = []
+
+    def at_the_end() -> bool:
+        seen.append(page.number("frame"))
+        return len(set(seen)) > 1 and seen[-1] == page.number("frames") - 1
+
+    page.until(at_the_end)
+    last = page.number("frames") - 1
+    played = seen[next(i for i, frame in enumerate(seen) if frame < last) :]
+    assert min(played) < last / 2
+    assert sorted(played) == played  # forwards
+    page.visit("Studies")
+    page.tab.get_by_text("Example: how hard does the temperature push?").first.wait_for()
+    page.tab.wait_for_selector(".js-plotly-plot")
+    assert not page.problems
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A toy run as a page on disk."""

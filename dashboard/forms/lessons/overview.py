@@ -130,7 +130,9 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
             "Controls", CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
         )
         present = st.toggle(
-            "Presenter: everything larger, and the class's predictions", key="lesson-link-present"
+            "Presenter: large type, and the class's predictions",
+            key="lesson-link-present",
+            help="To enlarge the map and the figures as well, press Ctrl and + in the browser",
         )
         try:
             parse_class(group.strip() or None)
