@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: run venv test test-rest test-browser warm lint bench findings docs clean browser
+.PHONY: run venv test test-rest test-browser warm lint bench findings docs site clean browser
 
 run: venv
 	$(BIN)/laf dashboard
@@ -55,5 +55,9 @@ findings: venv
 docs: venv
 	$(BIN)/python assets/make_api.py
 
+# the static site in site/: lessons and runs to replay, findings, documents; about ten minutes on two cores
+site: venv
+	$(BIN)/python assets/make_site.py
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis test-output
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis test-output

@@ -250,8 +250,12 @@ def _evaluate(node: tuple[Any, ...], facts: Facts, clauses: list[Clause]) -> boo
         decisive = kind == "or"
         return decisive if decisive in parts else None if None in parts else not decisive
     if kind == "not":
-        inner = _evaluate(node[1], facts, clauses)
-        return None if inner is None else not inner
+        own: list[Clause] = []
+        inner = _evaluate(node[1], facts, own)
+        result = None if inner is None else not inner
+        # one comparison is shown with its "not", so that its sign tells what the check wants
+        clauses += [Clause(f"not {own[0].text}", result, own[0].values)] if len(own) == 1 else own
+        return result
     if kind == "alarm":
         raised = facts.get("alarms")
         holds = None if raised is None else node[1] in raised

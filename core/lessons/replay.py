@@ -37,6 +37,9 @@ class PlayedRun:
     is_forget: np.ndarray  # (N,) bool
     map_positions: np.ndarray | None  # (N, 2) on the map of the original
     run: Run
+    labels: np.ndarray  # (N,) numbers of the true classes
+    classes: tuple[str, ...]
+    retrained: tuple[Frame, ...] = ()  # a frame of each retrained model
 
     @property
     def steps(self) -> list[Step]:
@@ -51,12 +54,13 @@ class PlayedRun:
     @property
     def points(self) -> Mapping[str, Any]:
         """Points on the map, as in a KeptRun."""
-        return {"ids": self.ids, "forget": self.is_forget}
+        return {"ids": self.ids, "forget": self.is_forget, "label": self.labels}
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """Changes and marks, as in a KeptRun."""
+        """Changes, marks and the names of the classes, as in a KeptRun."""
         return {
+            "images": {"classes": list(self.classes)},
             "changes": [{"after": c.after} for c in self.run.changes],
             "marks": [{"step": m.step, "text": m.text} for m in self.run.marks],
         }
@@ -203,4 +207,7 @@ def _played(e: Experiment, run: Run) -> PlayedRun:
         is_forget=observer.evaluator.is_forget.cpu().numpy(),
         map_positions=None if observer.projection is None else observer.projection.positions,
         run=run,
+        labels=split.true_y[observer.rows].cpu().numpy(),
+        classes=split.dataset.classes,
+        retrained=tuple(r.frame for r in e.references),
     )

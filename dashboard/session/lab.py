@@ -125,8 +125,12 @@ class Lab:
         self.notice = self.notice or problem
         return problem is None
 
-    def take_up(self, run_id: str, *, as_copy: bool = False, step: int | None = None) -> str | None:
+    def take_up(
+        self, run_id: str, *, as_copy: bool = False, step: int | None = None, replay: bool = False
+    ) -> str | None:
         """Open a kept run, or a copy of it; or change nothing and return a sentence that says why not.
+
+        The page shows ``step`` first. With ``replay`` it plays the recorded frames from the first on.
 
         A run of another owner is always copied, since only its owner's browser may write to it.
         """
@@ -135,7 +139,7 @@ class Lab:
         except LabError as error:
             return self._permissions.message(error)
         self.open(setup, take_up=run_id, as_copy=as_copy or not is_own)
-        self.outbox.look_at = step
+        self.outbox.look_at, self.outbox.replay = step, replay
         return None
 
     def offer(self) -> RunInfo | None:

@@ -18,6 +18,7 @@ from core.lessons.assessment.progress import (
     read_progress,
     write_progress,
 )
+from core.lessons.assessment.students import MOST_NAME, MOST_NUMBER, read_student, write_student
 from core.lessons.assessment.submission import Student, evidence, seed_of
 from core.lessons.checks import Verdict
 from core.lessons.schema import Action
@@ -83,6 +84,7 @@ class LessonSession:
         self._experiment = experiment
         self.browser = owner(browser)
         self.link = LessonLink()
+        self.lessons: Sequence[Lesson] = ()  # all, in their order
         self.lesson: Lesson | None = None
         self.progress = Progress()
         self.who = Student("", "", "")
@@ -94,11 +96,12 @@ class LessonSession:
 
     def arrive(self, found: Mapping[str, str], lessons: Sequence[Lesson]) -> None:
         """Read the address on the first call, and open the lesson that it names by id or number."""
+        self.lessons = lessons
         if self.arrived:
             return
         self.arrived = True
         self.link = LessonLink.of(found)
-        self.who = Student("", self.link.student, self.link.group or "")
+        self._meet()
         wanted = self.link.lesson
         if wanted is None:
             return
@@ -126,10 +129,24 @@ class LessonSession:
     def called(self, name: str, number: str) -> None:
         """Set the student's name and number; the number determines the seed."""
         seed = seed_of(self.who.number)
-        self.who = Student(name.strip()[:80], number.strip()[:40], self.link.group or "")
+        self.who = Student(name.strip()[:MOST_NAME], number.strip()[:MOST_NUMBER], self.link.group or "")
         self.link = replace(self.link, student=self.who.number)
+        try:
+            write_student(self.browser, self.who)
+        except LabError as error:
+            self.problem = str(error)
         if self.lesson is not None and seed_of(number) != seed:
             self._open_data()
+
+    def _meet(self) -> None:
+        """Take the student that this browser keeps. A number in the address wins: without a file it is the student's only trace."""
+        try:
+            self.who = read_student(self.browser, self.link.group or "")
+        except LabError:  # a tab without a browser's token keeps nothing
+            self.who = Student("", "", self.link.group or "")
+        if self.link.student and self.link.student != self.who.number:
+            self.who = Student("", self.link.student, self.link.group or "")
+        self.link = replace(self.link, student=self.who.number)
 
     @property
     def group(self) -> str:
@@ -185,6 +202,15 @@ class LessonSession:
         if part.check is not None and str(at) not in self.progress.passed:
             return "Pass the check first, or skip it"
         return None
+
+    @property
+    def following(self) -> Lesson | None:
+        """The lesson after the open one; None after the last."""
+        ids = [x.id for x in self.lessons]
+        after = (
+            ids.index(self.lesson.id) + 1 if self.lesson is not None and self.lesson.id in ids else len(ids)
+        )
+        return self.lessons[after] if after < len(ids) else None
 
     @property
     def finished(self) -> bool:

@@ -11,7 +11,8 @@ from core.evaluation.forget_suggestions import Filter, ordered
 from dashboard.components.feed import picks_feed
 from dashboard.components.gallery import gallery
 from dashboard.components.map_view import map_view
-from dashboard.forms import forget_lists, forget_set
+from dashboard.forms.forget import lists as forget_lists
+from dashboard.forms.forget import selection as forget_set
 from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs.forget_suggestions import WORK, SuggestionJob
@@ -25,6 +26,7 @@ def page(lab: Lab) -> None:
     dataset = lab.experiment.split.dataset if lab.experiment.split is not None else None
     picks, job = lab.forget_set, lab.suggestion_job
     if dataset is not None:
+        picks.begin_with(_labs_own(lab, dataset))
         job.about(lab.experiment)
         job.want()
         forget_set.apply_suggestion(picks, job)
@@ -50,6 +52,15 @@ def page(lab: Lab) -> None:
         with moves:
             _moves(lab, dataset)
     _poll(lab, shown, drawn_of)
+
+
+def _labs_own(lab: Lab, dataset: Dataset) -> Ids:
+    """Return the ids of the training images that the Lab forgets now."""
+    split = lab.experiment.split
+    assert split is not None
+    known: Ids = dataset.train.ids.cpu().numpy()
+    ids: Ids = split.train.ids.cpu().numpy()[split.forget_rows.cpu().numpy()]
+    return ids[np.isin(ids, known)]
 
 
 def _take(picks: SelectionState, value: dict, dataset: Dataset | None) -> None:  # type: ignore[type-arg]

@@ -6,8 +6,9 @@ import streamlit as st
 
 from core.lessons.library import load_lessons
 from dashboard.components.timeline import timeline
-from dashboard.forms import hyperparameters, lesson_list, method, transport
-from dashboard.forms.lesson_panel import panel
+from dashboard.forms import hyperparameters, method, transport
+from dashboard.forms.lessons.overview import overview
+from dashboard.forms.lessons.panel import panel
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 from dashboard.views import lab as front
@@ -23,7 +24,7 @@ def page(lab: Lab) -> None:
     lesson_session.arrive(tab_state.read_words(), lessons)
     if lesson_session.lesson is None:
         tab_state.write_address(lesson_session.link.words())
-        lesson_list.overview(lab, lessons, problems)
+        overview(lab, lessons, problems)
         return
     lesson_session.go_on()
     tab_state.write_address({**lab.address(), **lesson_session.link.words()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -22,12 +23,23 @@ from core.runs.storage import (
     share_run,
     storage_quota,
 )
+from dashboard.forms import example_set
+from dashboard.forms.run_list import MOST, escaped, run_list, settings_of
 from dashboard.presentation.charts.runs import curves, figures, on_all_images
-from dashboard.presentation.export.run_files import FORMATS
+from dashboard.presentation.export.run_files import FORMATS, obstacle
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
-MOST = 50  # runs that the list shows before "Show more"
+FEW = 3  # runs; a page with fewer offers the example set
+EMPTY = """
+#### Every run is kept here
+The Lab writes a run to disk from its first step, so nothing is lost when the page is closed. This page lists the runs with their outcome,
+seed, settings and size. Here you replay a run, continue or fork it, compare two, share one, or export it as a web page, tables or models.
+
+**An example of a line:** *the zeros* · done at step 55 of 55 · seed 0 · preset settings · accuracy on the forgotten images before → after.
+
+To keep a run of your own, press **Play** in the Lab; in a terminal, add `--save` to `laf run`.
+"""
 
 
 def page(lab: Lab) -> None:
@@ -37,13 +49,15 @@ def page(lab: Lab) -> None:
         st.warning(problem, icon="⚠️")
     _room(infos, token)
     if not infos:
-        st.caption(
-            "No run is kept yet. The Lab keeps a run from its first step; `laf run --save` keeps one too."
-        )
+        text, _ = st.columns([1.7, 1])
+        with text:
+            st.markdown(EMPTY)
+            example_set.offer(lab)
         return
     listed, detail = st.columns([1.15, 1], gap="medium")
     with listed:
-        chosen = _list(infos, token)
+        chosen = run_list(infos, token)
+        example_set.offer(lab, is_bare=len(infos) < FEW)
     with detail:
         if not chosen:
             st.caption("Tick a run to open, name, share or export it. Tick two to compare them.")
@@ -63,51 +77,31 @@ def _room(infos: list[RunInfo], token: str) -> None:
         st.warning(str(error), icon="⚠️")
         return
     if infos:
-        st.caption(_plain(used.describe()))
+        st.caption(escaped(used.describe()))
     if used.is_near:
         mine = {i.id for i in infos if i.is_of(token)}
         named = [told for told in next_deletions(MOST) if any(i in told for i in mine)]
         first = "; ".join(named[:3]) or "none"
         st.warning(
-            _plain(
+            escaped(
                 f"The limit of kept runs is near. Yours that are deleted first: {first}. Name a run to keep it."
             ),
             icon="⚠️",
         )
     for told in past_deletions(token):
-        st.caption(_plain(told))
-
-
-def _list(infos: list[RunInfo], token: str) -> list[RunInfo]:
-    """List the runs, each with a box; return those that are ticked."""
-    total = megabytes(sum(i.bytes for i in infos))
-    st.caption(f"{len(infos):,} run{'s' * (len(infos) != 1)}, newest first; {total}")
-    most = tab_state.recall("runs-most", MOST)
-    chosen = []
-    for info in infos[:most]:
-        whose = "" if info.is_of(token) else " · from a terminal" if info.owner is None else " · shared"
-        fork = f" · fork of step {info.parent_step}" if info.parent else ""
-        label = (
-            f"**{_plain(info.title)}** · {info.phase} at step {info.steps:,} of {info.total_steps:,} · "
-            f"{info.created:%d %b %H:%M}{fork}{whose} · {megabytes(info.bytes)}"
-        )
-        if st.checkbox(label, key=f"run-{info.id}"):
-            chosen.append(info)
-    if len(infos) > most and st.button("Show more"):
-        tab_state.remember("runs-most", most + MOST)
-        st.rerun()
-    return chosen
+        st.caption(escaped(told))
 
 
 def _one(lab: Lab, info: RunInfo, token: str) -> None:
-    st.markdown(f"#### {_plain(info.title)}")
+    st.markdown(f"#### {escaped(info.title)}")
     st.caption(
-        f"{info.setup.dataset}, forget {info.forget}; {info.setup.method}, seed {info.setup.seed}; {info.frames:,} frames, "
+        f"{info.setup.dataset}, forget {escaped(info.forget)}; {info.setup.method}, seed {info.setup.seed}; {info.frames:,} frames, "
         f"{megabytes(info.bytes)}; `{info.id}`"
     )
     kept = _read(info, token)
     if kept is None:
         return
+    st.caption(f"Settings: {escaped(settings_of(kept))}")
     told = on_all_images(kept.about)
     if told is not None:
         st.caption(told)
@@ -117,8 +111,8 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
     if info.is_of(token):
         _own(info, token)
     elif info.note:
-        st.markdown(_plain(info.note))
-    _exports(kept)
+        st.markdown(escaped(info.note))
+    _exports(kept, is_own=info.is_of(token))
     if kept.frames:
         st.plotly_chart(curves([kept]), width="stretch", config={"displayModeBar": False})
 
@@ -128,8 +122,9 @@ def _buttons(lab: Lab, info: RunInfo, kept: KeptRun, token: str) -> None:
     with st.container(horizontal=True, gap="small"):
         label = "Replay in the Lab" if info.phase is Phase.DONE else "Continue in the Lab"
         no_frames = not kept.frames
-        if st.button(label, type="primary", key="run-open", disabled=no_frames):
-            _open(lab, info, as_copy=False)
+        help = "Opens the run and plays its frames from the first on" if info.phase is Phase.DONE else None
+        if st.button(label, type="primary", key="run-open", disabled=no_frames, help=help):
+            _open(lab, info, as_copy=False, replay=info.phase is Phase.DONE)
         what = "Continue a copy from the last step. The run itself stays unchanged"
         if st.button("Fork", key="run-fork", disabled=no_frames, help=what):
             _open(lab, info, as_copy=True)
@@ -159,7 +154,7 @@ def _two(infos: list[RunInfo], token: str) -> None:
     if len(kept) < 2:
         st.caption("One of the two runs has no frames to compare.")
         return
-    st.markdown("#### " + " and ".join(_plain(i.title) for i in infos))
+    st.markdown("#### " + " and ".join(escaped(i.title) for i in infos))
     if (
         kept[0].about["dataset"] != kept[1].about["dataset"]
         or kept[0].about["forget"] != kept[1].about["forget"]
@@ -169,7 +164,7 @@ def _two(infos: list[RunInfo], token: str) -> None:
     st.plotly_chart(curves(kept), width="stretch", config={"displayModeBar": False})
 
 
-def _exports(kept: KeptRun) -> None:
+def _exports(kept: KeptRun, *, is_own: bool) -> None:
     """Offer the run as a file, which is made when the user downloads it."""
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
@@ -177,19 +172,11 @@ def _exports(kept: KeptRun) -> None:
             "Export", list(FORMATS), format_func=lambda f: FORMATS[f][3], key=f"form-{kept.id}"
         )
     make, ending, mime, _ = FORMATS[form]
-    unfinished = form in ("safetensors", "judge") and not kept.folder.model.exists()
-    empty = not kept.frames and form in ("html", "parquet")
-    why = (
-        "The run is not finished, so it has no model yet"
-        if unfinished
-        else "The run has no frames"
-        if empty
-        else None
-    )
+    why = obstacle(kept, form, is_own=is_own)
     with right:
         st.download_button(
             "Download",
-            lambda: make(kept),
+            lambda: _made(make, kept),
             f"run-{kept.id}{ending}",
             mime,
             on_click="ignore",
@@ -200,8 +187,16 @@ def _exports(kept: KeptRun) -> None:
         )
 
 
-def _open(lab: Lab, info: RunInfo, *, as_copy: bool) -> None:
-    problem = lab.take_up(info.id, as_copy=as_copy)
+def _made(make: Callable[[KeptRun], bytes], kept: KeptRun) -> bytes:
+    """Return the file; a file that cannot be made says why instead."""
+    try:
+        return make(kept)
+    except LabError as error:
+        return f"This file could not be made: {error}\n".encode()
+
+
+def _open(lab: Lab, info: RunInfo, *, as_copy: bool, replay: bool = False) -> None:
+    problem = lab.take_up(info.id, as_copy=as_copy, replay=replay)
     if problem is None:
         st.switch_page("views/lab.py")
     st.error(problem)
@@ -222,11 +217,6 @@ def _do(move: Any) -> None:
         st.error(str(error))
     else:
         st.rerun()
-
-
-def _plain(text: str) -> str:
-    """Escape Markdown in text that users wrote."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~$<>:" else c for c in text)
 
 
 if __name__ == "__main__":

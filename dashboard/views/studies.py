@@ -21,10 +21,12 @@ from core.experiments.studies import (
     share_study,
     study_claims,
 )
+from dashboard.forms import example_set
 from dashboard.presentation.export.study_files import as_csv, as_json
 from dashboard.presentation.text.durations import spoken_time
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs import study as studying
+from dashboard.session.jobs.example_set import STUDY_NAME
 from dashboard.session.lab import Lab
 from dashboard.session.polling import STUDY_S, poll
 from dashboard.views import study_form, study_results
@@ -61,7 +63,7 @@ def page(lab: Lab) -> None:
     if study.question:
         st.markdown(f"**{study.question}**")
     if not table.rows:
-        _explain(study)
+        _explain(lab, study)
         return
     with files:
         _files(study, table)
@@ -73,7 +75,8 @@ def _chosen() -> str:
     token = tab_state.browser()
     names = studying.choices(token)
     requested, number = tab_state.recall("study-go", ("", 0))
-    first_of = {n: n if n in names else name_for(n, token) for n in (requested, FIRST)}
+    wanted = (requested, STUDY_NAME, FIRST)
+    first_of = {n: n if n in names else name_for(n, token) for n in wanted}
     options = [NEW, *names]
     first = next((n for n in first_of.values() if n in options), options[-1])
     return st.selectbox(
@@ -196,7 +199,15 @@ def _choose(name: str) -> None:
     tab_state.remember("study-go", (name, tab_state.recall("study-go", ("", 0))[1] + 1))
 
 
-def _explain(study: Study) -> None:
+INTRO = """
+A study makes many runs and varies settings, methods, data or seeds. This page then draws the results as lines, as a heat map or as
+accuracy against cost, with the spread over seeds; a click on a point opens its run in the Lab.
+"""
+
+
+def _explain(lab: Lab, study: Study) -> None:
+    st.markdown(INTRO)
+    example_set.offer(lab)
     st.markdown(
         f"""
 - **{study.size:,} runs**: {len(study.variants)} × {" × ".join(str(len(v)) for v in study.grid.values()) or "1"} settings × {len(study.seeds)} seeds. Each is compared with models

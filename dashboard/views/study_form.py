@@ -40,7 +40,7 @@ def build(setup: Setup) -> Study | None:
     except LabError as error:
         st.warning(str(error).removeprefix("this study: ").capitalize())
         return None
-    with left.popover("As a file", help="The same study for `laf study run`"):
+    with left.popover("As a file", help="The same study, for `laf study run` in a terminal"):
         st.code(study.source, language="toml")
         st.download_button("Download", study.source, f"{study.name}.toml", on_click="ignore", key="own-file")
     return studying.in_folder(studying.mine(study, tab_state.browser()), setup)

@@ -40,6 +40,14 @@ def _chromium() -> str | None:
     return next((f for f in found if f), None)
 
 
+# Titles of the groups in the navigation, and the pages in their menus; other pages are links of their own.
+GROUPS = {
+    "Evidence": ("Attack", "Compare", "Studies", "Judge"),
+    "Learn": ("Lessons", "Guide"),
+    "Kept": ("Runs", "Audit"),
+}
+
+
 class Server:
     """`laf dashboard` on a free port."""
 
@@ -160,6 +168,16 @@ class Page:
         import re
 
         return self.tab.get_by_role("button", name=re.compile(f"^{re.escape(prefix)}(?! ×| only| on )"))
+
+    def visit(self, name: str) -> None:
+        """Open the page ``name`` by the navigation."""
+        group = next((g for g, names in GROUPS.items() if name in names), None)
+        if group is None:
+            self.tab.get_by_role("link", name=name, exact=True).first.click()
+            return
+        item = self.tab.get_by_role("menuitem", name=name, exact=True)
+        self.click_until(self.tab.get_by_test_id("stTopNavSection").filter(has_text=group), item)
+        item.click()
 
     def wait_ready(self) -> None:
         """Wait until Play can be pressed."""

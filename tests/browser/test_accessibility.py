@@ -46,7 +46,7 @@ def findings(page: Any, name: str) -> list[str]:
 
 
 def turn_to(page: Any, name: str) -> None:
-    page.tab.get_by_role("link", name=name, exact=True).first.click()
+    page.visit(name)
     expect(page.tab.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 

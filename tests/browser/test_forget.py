@@ -140,7 +140,7 @@ def picked_by_server(page) -> int:
 def forget_page(server, open_page):
     page = open_page(server.url)
     page.wait_ready()
-    page.tab.get_by_role("link", name="Forget set").first.click()
+    page.visit("Forget set")
     page.tab.wait_for_selector(".gallery[data-ready=true]")
     page.tab.wait_for_selector(".map-view[data-ready=true]")
     page.tab.get_by_text("training images are on the map").wait_for()
@@ -237,7 +237,7 @@ def test_a_lasso_on_the_lab_while_it_plays_then_into_the_forget_set(server, open
     page.tab.locator(".map-view").get_by_role("button", name="Add to forget set").click()
     page.tab.wait_for_selector(".gallery[data-ready=true]")
     wait_until(lambda: picked_by_server(page) == len(found["ids"]))
-    page.tab.get_by_role("link", name="Lab", exact=True).first.click()
+    page.visit("Lab")
     page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)  # another page stopped nothing
     assert not page.problems
 

@@ -73,7 +73,7 @@ def test_an_address_with_run_and_step_shows_that_step_to_another_browser(server,
     page.tab.reload()
     expect(page.tab.locator(".map-view")).to_have_attribute("data-frame", "6", timeout=120_000)
     assert page.value("forget_train") == there
-    page.tab.get_by_role("link", name="Runs").click()
+    page.visit("Runs")
     shared = page.tab.get_by_text("Shared", exact=True)
     page.click_until(page.tab.get_by_text("paused at step 10").first, shared)
     page.settle()
@@ -103,7 +103,7 @@ def test_after_a_reload_at_the_newest_step_the_picture_follows_what_is_played(se
 def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     page = open_page(server.url)
     ten_steps(page)
-    page.tab.get_by_role("link", name="Runs").click()
+    page.visit("Runs")
     box = page.tab.get_by_role("checkbox").first
     page.settle()
     # the newest is this browser's; shared ones come after
@@ -117,12 +117,42 @@ def test_the_page_runs_opens_forks_names_and_compares(server, open_page):
     assert got.value.suggested_filename.endswith(".html")
     page.tab.get_by_role("button", name="Fork", exact=True).click()
     expect(page.tab.locator(".map-view")).to_have_attribute("data-frames", "11", timeout=120_000)
-    page.tab.get_by_role("link", name="Runs").click()
+    page.visit("Runs")
     page.tab.get_by_text("fork of step 10").wait_for()
     for name in ("fork of step 10", "before lunch"):
         page.settle()
         page.tab.get_by_text(name).first.click()
     page.tab.get_by_role("heading", name=re.compile(" and ")).wait_for()
+    assert not page.problems
+
+
+def test_one_click_makes_an_example_set_and_replay_plays_its_run_from_the_first_frame(server, open_page):
+    page = open_page(f"{server.url}/runs")
+    line = page.tab.get_by_text("Example: forget the zeros").first
+    page.click_until(
+        page.tab.get_by_role("button", name="Make an example set"), page.tab.get_by_role("progressbar")
+    )
+    line.wait_for(timeout=240_000)
+    page.tab.get_by_text(re.compile(r"seed 0 · preset settings")).wait_for()
+    page.tab.get_by_text(re.compile(r"Train_f 100.0 → 0.0 %")).wait_for()
+    page.settle()
+    line.click()
+    page.tab.get_by_role("button", name="Replay in the Lab").click()
+    page.tab.wait_for_selector(".map-view[data-frames]")
+    seen: list[int] = []
+
+    def at_the_end() -> bool:
+        seen.append(page.number("frame"))
+        return len(set(seen)) > 1 and seen[-1] == page.number("frames") - 1
+
+    page.until(at_the_end)
+    last = page.number("frames") - 1
+    played = seen[next(i for i, frame in enumerate(seen) if frame < last) :]
+    assert min(played) < last / 2
+    assert sorted(played) == played  # forwards
+    page.visit("Studies")
+    page.tab.get_by_text("Example: how hard does the temperature push?").first.wait_for()
+    page.tab.wait_for_selector(".js-plotly-plot")
     assert not page.problems
 
 

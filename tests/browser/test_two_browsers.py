@@ -39,7 +39,7 @@ def photos() -> bytes:
 
 
 def to(page, name: str) -> None:
-    page.tab.get_by_role("link", name=name, exact=True).click()
+    page.visit(name)
 
 
 def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):

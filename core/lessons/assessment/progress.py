@@ -128,6 +128,24 @@ def finished(lesson: Lesson, progress: Progress) -> bool:
     return progress.furthest > len(lesson.parts) and all(str(i) in progress.passed for i in checked(lesson))
 
 
+@dataclass(frozen=True)
+class Score:
+    """Points of one browser in one lesson: one for each passed check and each right answer, the prediction included."""
+
+    points: int
+    most: int
+
+
+def score(lesson: Lesson, progress: Progress) -> Score:
+    """Return the points so far. A question without a right answer gives none, neither gained nor lost."""
+    questions = {str(i): p.question for i, p in enumerate(lesson.parts, 1) if p.question is not None}
+    right = [progress.answers.get(i) == q.answer for i, q in questions.items() if q.answer is not None]
+    if lesson.prediction.answer is not None:
+        right.append(progress.prediction == lesson.prediction.answer)
+    wanted = checked(lesson)
+    return Score(sum(right) + sum(str(i) in progress.passed for i in wanted), len(right) + len(wanted))
+
+
 def checked(lesson: Lesson) -> Sequence[int]:
     """Return the numbers, from 1, of the steps with a check."""
     return [i for i, part in enumerate(lesson.parts, 1) if part.check is not None]

@@ -7,18 +7,22 @@ from typing import Any
 from core.lessons.replay import PlayedRun, Replay, Scene
 from dashboard.presentation.export.run_page import POSITION_BYTES, page_data
 from dashboard.presentation.templating import render
-from dashboard.presentation.text import lesson_html
 from dashboard.presentation.text.formula import formula_or_source, prose
 from dashboard.presentation.text.hyperparameters import describe_changes, laf_config
+from dashboard.presentation.text.lessons import lesson_html
 
 
-def document(replay: Replay) -> str:
-    """Return the page; long runs keep every n-th frame, so that the page stays below 8 MB."""
+def document(replay: Replay, *, home: str | None = None) -> str:
+    """Return the page; long runs keep every n-th frame, so that the page stays below 8 MB.
+
+    ``home``: a link to the list of lessons, where the page is part of a site.
+    """
     lesson, first = replay.lesson, replay.runs[0]
     position_bytes = POSITION_BYTES // max(1, len(replay.runs))
-    runs = [page_data(played, position_bytes) for played in replay.runs]
+    runs = [page_data(played, position_bytes, played.retrained) for played in replay.runs]
     return render(
         "lesson.html",
+        home=home,
         title=f"{lesson.number} · {lesson.title}",
         lesson=lesson,
         steps=[_step(replay, i) for i in range(len(lesson.parts))],

@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from core.data.forget_selection import Selection, format_ids
+from core.data.registry import OWN
 from core.errors import RequestError, StoreError
 from core.runs.storage import KeptRun
-from dashboard.presentation.export.judge_files import as_judge_set
+from dashboard.presentation.export.companions import companions
 from dashboard.presentation.export.run_page import document
 
 Row = dict[str, Any]
@@ -123,6 +126,55 @@ def as_model(kept: KeptRun) -> bytes:
     )
 
 
+def as_judge(kept: KeptRun) -> bytes:
+    """Return a zip of all that the page Judge asks for: original, unlearned and retrained models, and the forgotten images' ids.
+
+    Raises RequestError for a run that is not finished, LabError where its original model or its images are no longer there.
+    """
+    from safetensors.torch import save
+
+    if not kept.folder.model.exists():
+        raise RequestError(f"run {kept.id} is not finished, so it has no model yet; continue it to its end")
+    found = companions(kept)
+    split = found.split
+    ids = split.train.ids[split.forget_rows].cpu().numpy()
+    files = {
+        "unlearned.safetensors": kept.folder.model.read_bytes(),
+        "original.safetensors": save(_weights(found.original)),
+        "forget-ids.txt": format_ids(
+            Selection(ids), title=f"{kept.about['forget']}, {split.dataset.title}"
+        ).encode(),
+        "how-to-judge.txt": _how_to_judge(kept, len(found.retrained)).encode(),
+    }
+    files |= {f"retrained-{r.number}.safetensors": save(_weights(r.model)) for r in found.retrained}
+    return _zip(files)
+
+
+def _weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+
+
+def _how_to_judge(kept: KeptRun, count: int) -> str:
+    """Return the text that says what to do with the files; ``count`` of them are retrained models."""
+    setup, net = kept.setup, kept.about["net"]
+    models = "original.safetensors, unlearned.safetensors" + (
+        f" and the {count} retrained models" if count else ""
+    )
+    upload = f"On the page Judge, upload {models}. The architecture is {net}."
+    if setup.task == "noise" or setup.plant is not None:
+        return f"On the page Runs, open this run in the Lab: Judge uses the Lab's images and its request.\n{upload}\n"
+    retrained = (
+        " --retrained " + " ".join(f"retrained-{k}.safetensors" for k in range(count)) if count else ""
+    )
+    return (
+        f"All that the page Judge needs for this run.\n\n1. On the page Lab, choose the dataset {setup.dataset}.\n"
+        '2. On the page Forget set, open Lists, upload forget-ids.txt, then press "Use in the Lab".\n'
+        f"3. {upload}\n\nOr in a terminal, in this folder:\n\n"
+        f"laf judge --dataset {setup.dataset} --task indices --indices forget-ids.txt --arch lab:{net} "
+        f"--original original.safetensors --unlearned unlearned.safetensors{retrained}\n"
+    )
+
+
 LOADER = '''"""The unlearned model of a LAF Lab run. Needs the package laf-lab (and with it torch and safetensors)."""
 
 import json
@@ -169,8 +221,23 @@ FORMATS: dict[str, tuple[Callable[[KeptRun], bytes], str, str, str]] = {
     "csv": (as_csv, "-csv.zip", "application/zip", "Tables (CSV)"),
     "parquet": (as_parquet, "-parquet.zip", "application/zip", "Tables (Parquet)"),
     "safetensors": (as_model, "-model.zip", "application/zip", "Model (safetensors)"),
-    "judge": (as_judge_set, "-judge.zip", "application/zip", "All models for Judge (safetensors)"),
+    "judge": (as_judge, "-judge.zip", "application/zip", "All that Judge needs"),
 }
+
+
+def obstacle(kept: KeptRun, form: str, *, is_own: bool = True) -> str | None:
+    """Return why the run cannot be exported as ``form``, or None."""
+    if form in ("safetensors", "judge") and not kept.folder.model.exists():
+        return "The run is not finished, so it has no model yet"
+    if form in ("html", "parquet") and not kept.frames:
+        return "The run has no frames"
+    if (
+        form == "judge"
+        and not is_own
+        and (kept.setup.dataset.startswith(OWN) or kept.setup.model is not None)
+    ):
+        return "Only its owner can export the models of an uploaded dataset or model"
+    return None
 
 
 def _about(kept: KeptRun) -> bytes:

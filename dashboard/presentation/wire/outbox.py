@@ -49,6 +49,7 @@ class Outbox:
     revision: int = -1
     is_stale: bool = False  # all readings and the retrained arrays must be sent with the next packet
     look_at: int | None = None  # step in the URL: shown first, instead of the newest
+    replay: bool = False  # whether the browser plays the recorded frames once, as soon as it has all
     # by (fork or 0, frame, revision)
     readings: dict[tuple[int, int, int], dict[str, Any]] = field(default_factory=dict)
     alarm_cache: run_history.AlarmCache = field(default_factory=run_history.AlarmCache)
@@ -113,6 +114,8 @@ class Outbox:
         arrays = frame_arrays(experiment, [run.frames[i] for i in window])
         if self.look_at is not None:
             header["look_at"] = max((f.number for f in run.frames if f.step <= self.look_at), default=0)
+        if self.replay:
+            header["replay"] = True
         header |= self._run_fields(experiment, run, total, revision) | {
             "readings": [self._reading(experiment, run, run.frames[i], revision) for i in read],
             "seqs": list(window),

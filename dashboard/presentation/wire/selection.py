@@ -24,6 +24,7 @@ class SelectionState:
         self.history = SelectionHistory()
         self.operation = "replace"  # default operation of a move
         self.revision = 0  # rises with every change
+        self._begun = Selection()  # the selection that the user began with
         self._nonce = 0.0  # of the last applied move
         self._acted = 0.0  # nonce of the last button press
 
@@ -49,6 +50,14 @@ class SelectionState:
     def do(self, operation: str, ids: Iterable[int]) -> None:
         """Apply one operation that can be undone."""
         self._set(self.history.do(operation, ids))
+
+    def begin_with(self, ids: Iterable[int]) -> None:
+        """Set the selection that the user begins with. It is no step to undo, and replaces nothing that the user picked."""
+        wanted = Selection(ids)
+        untouched = self.history == SelectionHistory(self._begun)
+        if untouched and wanted != self._begun:
+            self._begun = wanted
+            self._set(SelectionHistory(wanted))
 
     def undo(self) -> None:
         self._set(self.history.undo())

@@ -16,6 +16,7 @@ from core.lessons.assessment.progress import (
     parse_class,
     read_progress,
     reset_tally,
+    score,
     tally,
     write_progress,
 )
@@ -128,3 +129,23 @@ def test_a_fork_with_other_settings_is_played_again(home, tmp_path):
     handed_in(lesson, tmp_path / "in", Progress(2, now(), {}, {"2": shown}, 3, 3))
     row = grade(tmp_path / "in", [lesson])[0]
     assert (row.replayed, row.same_record, row.checks_of, row.finished) == (1, 1, 2, False)
+
+
+def test_a_point_for_each_passed_check_and_each_right_answer(lesson):
+    most = 3  # the prediction, the question and the check of the only step
+    for prediction, answer, passed, points in (
+        (None, None, False, 0),
+        (2, None, False, 1),
+        (1, 1, False, 1),
+        (2, 2, True, 2),
+        (2, 1, True, 3),
+    ):
+        progress = Progress(
+            prediction,
+            answers={} if answer is None else {"1": answer},
+            passed={"1": {}} if passed else {},
+        )
+        found = score(lesson, progress)
+        assert (found.points, found.most) == (points, most)
+    open_question = replace(lesson, prediction=replace(lesson.prediction, answer=None))
+    assert score(open_question, Progress(2)).most == most - 1  # nothing to be right about

@@ -108,6 +108,11 @@ export class RunStore extends EventTarget {
       this.lookedAt = header.look_at; // once: the URL names the frame to show first
       if (header.look_at < header.total - 1) this.clock.show(header.look_at); // the newest frame is shown and followed by default
     }
+    if (header.replay && !this.replayed && this.held === header.total && header.total > 1) {
+      this.replayed = true; // once: "Replay in the Lab" was pressed on another page
+      this.clock.show(0);
+      this.clock.playBack();
+    }
     if (changed) this.emit("frames");
     if (changed || told !== this.told) this.emit("status"); // most polls bring nothing new
     this.told = told;

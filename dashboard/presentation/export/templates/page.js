@@ -3,7 +3,7 @@
 const packed = JSON.parse(document.getElementById("data").textContent);
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const UNIT = 16383;
-let data, forget, positions, count, accuracy, losses; // of the shown run
+let data, forget, labels, positions, retrained, count, accuracy, losses; // of the shown run
 const find = (id) => document.getElementById(id);
 const time = find("time"), play = find("play"), where = find("where");
 let at = 0; // frame, with a fraction between two
@@ -25,31 +25,65 @@ function sheet(canvas) {
   return { context, width, height };
 }
 
-function drawMap() {
-  const { context, width, height } = sheet(find("map"));
-  if (!positions) {
-    context.fillStyle = colour("muted");
-    context.fillText("this run has no map", 12, 20);
-    return;
-  }
-  const low = Math.min(Math.floor(at), count - 1), high = Math.min(low + 1, count - 1), part = at - low;
+/** Draw the points of one map; `place` returns a point's position on one axis in units of the map. */
+function drawPoints(canvas, place) {
+  const { context, width, height } = sheet(canvas);
   const reach = (Math.min(width, height) / 2 - 8) / (1.15 * UNIT);
-  const size = data.n > 800 ? 2.1 : 3;
-  const place = (i, axis) => {
-    const a = positions[2 * (low * data.n + i) + axis], b = positions[2 * (high * data.n + i) + axis];
-    return (a + (b - a) * part) * reach;
-  };
+  const size = (data.n > 800 ? 2.1 : 3) * (Math.min(width, height) < 320 ? 0.75 : 1);
+  const x = (i) => width / 2 + place(i, 0) * reach, y = (i) => height / 2 - place(i, 1) * reach;
   for (const kind of [0, 1]) { // forgotten images are drawn last, on top
     context.fillStyle = colour(kind ? "forget" : "remain");
     context.globalAlpha = kind ? 0.95 : 0.6;
     for (let i = 0; i < data.n; i++) {
       if (forget[i] !== kind) continue;
       context.beginPath();
-      context.arc(width / 2 + place(i, 0), height / 2 - place(i, 1), size, 0, 7);
+      context.arc(x(i), y(i), size, 0, 7);
       context.fill();
     }
   }
   context.globalAlpha = 1;
+  if (labels) nameClasses(context, x, y);
+}
+
+/** Write each class's name at the median of its remaining images, and of its forgotten ones in their colour. */
+function nameClasses(context, x, y) {
+  const groups = new Map();
+  for (let i = 0; i < data.n; i++) {
+    const key = 2 * labels[i] + forget[i];
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(i);
+  }
+  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  context.font = "600 13px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.lineWidth = 3;
+  context.lineJoin = "round";
+  for (const [key, members] of groups) {
+    if (key % 2 && members.length < 3) continue;
+    if (!(key % 2) && groups.get(key + 1)?.length > members.length) continue; // forgotten images are most of the class
+    if (key % 2 && groups.get(key - 1)?.length >= members.length) continue;
+    const at = [median(members.map(x)), median(members.map(y)) + 4];
+    context.strokeStyle = colour("panel");
+    context.strokeText(data.classes[key >> 1], ...at);
+    context.fillStyle = colour(key % 2 ? "forget" : "text");
+    context.fillText(data.classes[key >> 1], ...at);
+  }
+}
+
+function drawMap() {
+  find("retrained").hidden = !retrained;
+  if (!positions) {
+    const { context } = sheet(find("map"));
+    context.fillStyle = colour("muted");
+    context.fillText("this run has no map", 12, 20);
+    return;
+  }
+  const low = Math.min(Math.floor(at), count - 1), high = Math.min(low + 1, count - 1), part = at - low;
+  drawPoints(find("map"), (i, axis) => {
+    const a = positions[2 * (low * data.n + i) + axis], b = positions[2 * (high * data.n + i) + axis];
+    return a + (b - a) * part;
+  });
+  if (retrained) drawPoints(find("beside"), (i, axis) => retrained[2 * i + axis]);
 }
 
 function drawCurves(canvas, steps, lines, range) {
@@ -81,9 +115,18 @@ function drawCurves(canvas, steps, lines, range) {
     context.stroke();
     context.setLineDash([]);
   }
+  for (const line of lines) { // retrained models: a strip from the lowest to the highest
+    if (!line.retrained?.length) continue;
+    const [least, most] = [Math.min(...line.retrained), Math.max(...line.retrained)];
+    context.fillStyle = colour("ra");
+    context.globalAlpha = 0.22;
+    context.fillRect(left, y(most) - 1, width - left - 6, y(least) - y(most) + 2);
+    context.globalAlpha = 1;
+  }
   for (const line of lines) {
     context.strokeStyle = colour(line.role);
-    context.lineWidth = 1.7;
+    context.lineWidth = line.faint ? 0.8 : 1.7;
+    context.globalAlpha = line.faint ? 0.35 : 1;
     context.beginPath();
     let down = false;
     line.values.forEach((v, i) => {
@@ -92,6 +135,7 @@ function drawCurves(canvas, steps, lines, range) {
       down = true;
     });
     context.stroke();
+    context.globalAlpha = 1;
   }
   context.lineWidth = 1;
   context.strokeStyle = colour("accent");
@@ -112,8 +156,14 @@ function show(run, last = run.steps.length - 1) {
     forget = bytes(data.forget);
     positions = data.positions && new Int16Array(bytes(data.positions).buffer);
     count = data.steps.length;
-    accuracy = Object.entries(data.accuracy).map(([name, line]) => ({ name, ...line }));
-    losses = Object.entries(data.losses.values).map(([name, values], i) => ({ name: NAMES[name] || name, role: ROLES[i], values }));
+    labels = data.classes && bytes(data.labels);
+    retrained = data.retrained && new Int16Array(bytes(data.retrained).buffer);
+    accuracy = data.accuracy;
+    const told = Object.keys(data.losses.values);
+    const drawn = (key, faint) => told.map((name, i) => ({ name: NAMES[name] || name, role: ROLES[i], values: data.losses[key][name], faint }));
+    losses = [...drawn("values", true), ...drawn("smooth", false)];
+    const { per_image: perImage, over } = data.losses;
+    find("losses-title").textContent = `Losses, ${perImage ? "per image" : "batch sums"}${over > 1 ? `, mean of ${over} steps` : ""}`;
   }
   until = last;
   time.max = Math.max(0, until);
@@ -125,11 +175,32 @@ function stepNow() {
 }
 
 function key(id, lines, value) {
-  find(id).replaceChildren(...lines.map((line) => {
+  find(id).replaceChildren(...lines.filter((line) => !line.faint).map((line) => {
     const label = document.createElement("i");
     label.style.color = `var(--${line.role})`;
     label.textContent = `${line.name} ${value(line)}`;
     return label;
+  }));
+}
+
+/** Fill the table: each accuracy before the run, at the shown frame, and in the retrained models. */
+function figures(frame) {
+  const text = (v) => (Number.isFinite(v) ? v.toFixed(1) : "–");
+  find("retrained-head").textContent = data.references ? `retrained, ${data.references} model${data.references > 1 ? "s" : ""}` : "retrained";
+  find("figures").tBodies[0].replaceChildren(...accuracy.map((line) => {
+    const row = document.createElement("tr"), head = document.createElement("th"), symbol = document.createElement("small");
+    head.scope = "row";
+    head.style.color = `var(--${line.role})`;
+    symbol.textContent = line.symbol;
+    head.append(`${line.name} `, symbol);
+    const [least, most] = [Math.min(...line.retrained), Math.max(...line.retrained)].map(text);
+    const beside = line.retrained.length === 0 ? "–" : least === most ? least : `${least} to ${most}`;
+    row.append(head, ...[text(line.values[0]), text(line.values[frame]), beside].map((told) => {
+      const cell = document.createElement("td");
+      cell.textContent = told;
+      return cell;
+    }));
+    return row;
   }));
 }
 
@@ -141,7 +212,7 @@ function draw() {
   drawMap();
   drawCurves(find("accuracy"), data.steps, accuracy, [0, 100]);
   drawCurves(find("losses"), data.losses.steps, losses, null);
-  key("accuracy-key", accuracy, (l) => l.values.length ? l.values[frame].toFixed(1) : "");
+  figures(frame);
   key("losses-key", losses, () => "");
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.data.uploads.store import keep, load_uploaded
 from core.errors import LabError
-from dashboard.forms.forget_set import subject_label
+from dashboard.forms.forget.selection import subject_label
 from tests.core.data.uploads.builders import assert_one_sentence, csv_of, halves, labels, look, npz, pixels
 from tests.uploads import pack
 

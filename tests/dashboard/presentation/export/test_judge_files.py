@@ -19,14 +19,14 @@ from core.runs.run import Run, finish
 from core.runs.setup import Setup
 from core.runs.storage import read_run, record
 from core.runtime.progress import run_to_end
-from dashboard.presentation.export.judge_files import as_judge_set
+from dashboard.presentation.export.run_files import as_judge
 from tests import toys
 
 
 def test_a_kept_run_is_judged_from_its_export_as_in_the_lab(tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("dashboard.presentation.export.judge_files.load", lambda *a, **k: toys.dataset())
-    monkeypatch.setattr("dashboard.presentation.export.judge_files.usual_count", lambda *_: 2)
+    monkeypatch.setattr("dashboard.presentation.export.companions.load", lambda *a, **k: toys.dataset())
+    monkeypatch.setattr("dashboard.presentation.export.companions.usual_count", lambda *_: 2)
     monkeypatch.setattr(TrainConfig, "preset", classmethod(lambda *_: toys.TRAIN))
     monkeypatch.setattr(LAFConfig, "preset", classmethod(lambda *_: toys.QUICK))
     split = toys.split()
@@ -38,19 +38,19 @@ def test_a_kept_run_is_judged_from_its_export_as_in_the_lab(tmp_path, monkeypatc
     recorder = record(run, Setup(dataset="toy", classes=(1,), device="cpu"), token="mine")
     finish(run)
     recorder.close()
-    with zipfile.ZipFile(io.BytesIO(as_judge_set(read_run(recorder.id)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(as_judge(read_run(recorder.id)))) as archive:
         archive.extractall(tmp_path)
     names = sorted(p.name for p in tmp_path.glob("*.safetensors"))
     assert names == [
         "original.safetensors",
+        "retrained-0.safetensors",
         "retrained-1.safetensors",
-        "retrained-2.safetensors",
         "unlearned.safetensors",
     ]
-    assert [*map(int, (tmp_path / "ids.txt").read_text().split())] == split.train.ids[
-        split.forget_rows
-    ].tolist()
-    arch = (tmp_path / "judge.txt").read_text().split("--arch ")[1].split()[0]
+    text = (tmp_path / "forget-ids.txt").read_text()
+    ids = [int(line) for line in text.splitlines() if line and not line.startswith("#")]
+    assert ids == split.train.ids[split.forget_rows].tolist()
+    arch = (tmp_path / "how-to-judge.txt").read_text().split("--arch ")[1].split()[0]
     files = CheckpointFiles(
         arch,
         tmp_path / names[0],

@@ -19,7 +19,7 @@ from core.lessons.library import SHIPPED
 from core.lessons.parser import read_lessons
 from dashboard.presentation.export import audit_page, lesson_page
 from dashboard.presentation.templating import environment, source
-from dashboard.presentation.text import lesson_html
+from dashboard.presentation.text.lessons import lesson_html
 
 EVIL = "</script><img src=x onerror='alert(1)'>&\""
 
@@ -33,6 +33,7 @@ def played():
         map_positions=None,
         title=EVIL,
         forget=EVIL,
+        retrained=(),
     )
 
 

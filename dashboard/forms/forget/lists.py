@@ -18,7 +18,7 @@ from core.data.forget_selection import (
 )
 from core.data.images import Dataset
 from core.errors import LabError, RequestError
-from dashboard.forms.forget_set import LABELS
+from dashboard.forms.forget.selection import LABELS
 from dashboard.presentation.wire.selection import SelectionState
 from dashboard.session import classroom_options, lab
 

@@ -10,8 +10,9 @@ import streamlit as st
 
 from core.errors import RequestError
 from core.lessons import Lesson
-from core.lessons.assessment.progress import finished, parse_class, read_progress
+from core.lessons.assessment.progress import Progress, finished, parse_class, read_progress, score
 from core.runtime.ownership import owner
+from dashboard.forms.lessons.editor import editor
 from dashboard.presentation.text.status_text import as_text
 from dashboard.session.jobs.lesson_export import LessonExportJob
 from dashboard.session.lab import Lab
@@ -20,9 +21,9 @@ from dashboard.session.lesson_session import CONTROLS, LessonLink
 POLL_S = 1.0
 
 SAID = {
-    "open": "open: every control can be used",
-    "fixed": "fixed: data and settings cannot be changed, except where a step needs it",
-    "hidden": "hidden: only the lesson's own buttons",
+    "open": "open: students can use every control",
+    "fixed": "fixed: students cannot change data and settings, except where a step needs it",
+    "hidden": "hidden: students see only the lesson's own buttons",
 }
 
 
@@ -35,20 +36,43 @@ def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> No
         st.warning(f"A lesson was left out. {problem}")
     left, right = st.columns([2.1, 1], gap="medium")
     with left:
-        columns = st.columns(2, gap="small")
-        for i, lesson in enumerate(lessons):
-            with columns[i % 2]:
-                _card(lab, lesson)
+        _score(lab, lessons)
+        for first in range(0, len(lessons), 2):  # row by row, so that a phone shows them in their order
+            for column, lesson in zip(st.columns(2, gap="small"), lessons[first : first + 2], strict=False):
+                with column:
+                    _card(lab, lesson)
     with right:
         _who(lab)
         _teacher(lab, lessons)
+        editor(lab)
+
+
+def _score(lab: Lab, lessons: Sequence[Lesson]) -> None:
+    """Say what lessons are; or, once one was begun, how many points the student has."""
+    begun = [(x, p) for x in lessons if (p := _progress(lab, x)).prediction is not None]
+    if not begun:
+        st.caption(
+            "Each lesson plays real runs beside a short text. You predict, play, answer and see whether you were right. Begin with lesson 1."
+        )
+        return
+    scores = [score(x, p) for x, p in begun]
+    done = sum(finished(x, p) for x, p in begun)
+    st.caption(
+        f"Your score: **{sum(s.points for s in scores)} of {sum(s.most for s in scores)} points** in {len(begun)} "
+        f"lesson{'s' * (len(begun) != 1)} that you began; {done} of {len(lessons)} finished."
+    )
+
+
+def _progress(lab: Lab, lesson: Lesson) -> Progress:
+    return read_progress(lesson, owner(lab.browser or ""), lab.lesson_session.group)
 
 
 def _card(lab: Lab, lesson: Lesson) -> None:
     lesson_session = lab.lesson_session
-    progress = read_progress(lesson, owner(lab.browser or ""), lesson_session.group)
+    progress = _progress(lab, lesson)
+    made = score(lesson, progress)
     if finished(lesson, progress):
-        state, word = "done · ", "Look again"
+        state, word = f"done, {made.points} of {made.most} points · ", "Look again"
     elif progress.prediction is not None:
         state, word = f"begun, part {progress.at + 1} of {len(lesson.parts) + 2} · ", "Go on"
     else:
@@ -77,7 +101,7 @@ def _who(lab: Lab) -> None:
             value=lesson_session.who.number,
             key="lesson-number",
             max_chars=40,
-            help="Determines your seed, so that your runs differ from others'",
+            help="Your seed follows from it, so your runs differ from those of others. This browser keeps name and number",
         )
         if (name.strip(), number.strip()) != (lesson_session.who.name, lesson_session.who.number):
             lesson_session.called(name, number)
@@ -105,7 +129,11 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
         controls = st.selectbox(
             "Controls", CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
         )
-        present = st.toggle("Presenter: large type, and the class's predictions", key="lesson-link-present")
+        present = st.toggle(
+            "Presenter: large type, and the class's predictions",
+            key="lesson-link-present",
+            help="To enlarge the map and the figures as well, press Ctrl and + in the browser",
+        )
         try:
             parse_class(group.strip() or None)
         except RequestError as error:
@@ -135,13 +163,13 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
             0,
             key="lesson-page-seed",
             disabled=not lesson.own_seed,
-            help="Another seed gives another model and other numbers; the texts describe seed 0",
+            help="Another seed gives another model and other numbers; the texts are about seed 0",
         )
     made = lesson_session.replaying
     busy = made is not None and made.busy
     with button:
         if st.button(
-            "Play it into a page",
+            "Export as web page",
             key="lesson-page-make",
             disabled=busy,
             width="stretch",

@@ -13,6 +13,7 @@ from core.lessons import Lesson, Question
 from core.lessons.checks import Clause, Verdict
 from core.lessons.fact_names import MEASURED, READINGS
 from dashboard.presentation.templating import macros
+from dashboard.presentation.text.lessons.check_words import PLACES, in_words
 
 TEMPLATE = "lesson_parts.html"
 LABELS = {
@@ -62,18 +63,19 @@ def clauses(verdict: Verdict, passed: bool) -> Markup:
 
 
 def _clause(clause: Clause) -> dict[str, Any]:
-    redundant = clause.holds and "==" in clause.text  # the clause itself states the value
+    redundant = clause.holds is True and "==" in clause.text  # the clause itself states the value
     return {
         "sign": {True: "✓", False: "✗", None: "·"}[clause.holds],
         "word": {True: "holds", False: "does not hold", None: "not known yet"}[clause.holds],
-        "text": clause.text,
-        "facts": [] if redundant else [(_short(k), value(k, v)) for k, v in clause.values.items()],
+        "text": in_words(clause.text),
+        "code": clause.text,
+        "facts": [] if redundant else [(_place(k), value(k, v)) for k, v in clause.values.items()],
     }
 
 
-def _short(name: str) -> str:
-    prefix, _, rest = name.rpartition(".")
-    return f"{prefix}.{rest}" if prefix else "now"
+def _place(name: str) -> str:
+    prefix = name.rpartition(".")[0]
+    return PLACES[prefix] if prefix else "now"
 
 
 def numbers(names: Sequence[str], facts: Mapping[str, Any]) -> Markup:

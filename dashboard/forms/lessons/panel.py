@@ -10,10 +10,10 @@ import streamlit as st
 
 from core.errors import LabError
 from core.lessons import Question
-from core.lessons.assessment.progress import checked, reset_tally, tally
+from core.lessons.assessment.progress import checked, reset_tally, score, tally
 from core.lessons.assessment.submission import submission
 from core.runs.records import Phase
-from dashboard.presentation.text import lesson_html
+from dashboard.presentation.text.lessons import lesson_html
 from dashboard.session.lab import Lab
 
 HEIGHT = 694  # px of the text; with the rows above and below it the panel is as high as the Lab
@@ -85,7 +85,18 @@ def _turns(lab: Lab) -> None:
                     help="Continue without passing; your submission records it",
                 )
         else:
-            st.button("Begin again", key="lesson-again", on_click=lesson_session.begin_again, width="stretch")
+            st.button("Begin again", key="lesson-again", on_click=lesson_session.begin_again)
+            following = lesson_session.following
+            if following is not None:
+                st.button(
+                    "Next lesson",
+                    key="lesson-following",
+                    on_click=lesson_session.enter,
+                    args=(following,),
+                    type="primary",
+                    help=f"{following.number} · {following.title}",
+                    width="stretch",
+                )
 
 
 def _beginning(lab: Lab) -> None:
@@ -230,9 +241,11 @@ def _end(lab: Lab) -> None:
         st.caption(lesson.formula_says)
     wanted = checked(lesson)
     passed = sum(str(i) in lesson_session.progress.passed for i in wanted)
+    made = score(lesson, lesson_session.progress)
     st.html(
         f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(lesson_session.finished).lower()}'>"
-        f"<p>{passed} of {len(wanted)} checks passed by your runs</p></div>"
+        f"<p>Your score: {made.points} of {made.most} points</p>"
+        f"<span>{passed} of {len(wanted)} checks passed by your runs; the other points are for right answers.</span></div>"
     )
     _hand_in(lab)
 

@@ -1,0 +1,129 @@
+"""The list of kept runs on the page Runs: search, and for each run its outcome, seed, settings and size."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import streamlit as st
+
+from core.errors import LabError
+from core.experiments.studies.parameters import family_of, preset_cached
+from core.runs.records import Phase
+from core.runs.storage import KeptRun, RunInfo, megabytes, read_run
+from core.runs.storage.serialization import config_like
+from dashboard.presentation.charts.runs import FIGURES
+from dashboard.presentation.text.hyperparameters import describe_changes, laf_config
+from dashboard.session import tab_state
+
+MOST = 50  # runs that the list shows before "Show more"
+
+
+def run_list(infos: list[RunInfo], token: str) -> list[RunInfo]:
+    """List the runs that the search finds, each with a box; return those that are ticked."""
+    words = st.text_input(
+        "Search",
+        key="runs-search",
+        placeholder="Search: name, note, dataset, method, forget set, seed 3, done, shared",
+        label_visibility="collapsed",
+    )
+    found = [i for i in infos if is_found(i, words, token)]
+    total = megabytes(sum(i.bytes for i in found))
+    of = f" of {len(infos):,}" if len(found) < len(infos) else ""
+    st.caption(f"{len(found):,}{of} run{'s' * (len(found) != 1)}, newest first; {total}")
+    if not found:
+        st.caption("No run has all of these words. Try fewer, such as a dataset or a class.")
+    most = tab_state.recall("runs-most", MOST)
+    chosen = []
+    for info in found[:most]:
+        if st.checkbox(label(info, token), key=f"run-{info.id}"):
+            chosen.append(info)
+    if len(found) > most and st.button("Show more"):
+        tab_state.remember("runs-most", most + MOST)
+        st.rerun()
+    return chosen
+
+
+def is_found(info: RunInfo, words: str, token: str) -> bool:
+    """Return whether the run has all ``words``, in any order; "seed 3" is one word."""
+    has = " ".join(
+        [
+            info.title,
+            info.note,
+            info.setup.dataset,
+            info.setup.task,
+            info.setup.method,
+            info.forget,
+            info.phase,
+            f"{info.created:%d %b}",
+            "" if info.is_of(token) else "shared",
+            "fork" if info.parent else "",
+            info.id,
+        ]
+    ).casefold()
+    wanted = words.casefold().replace("seed ", "seed:").split()
+    return all(
+        w == f"seed:{info.setup.seed}" if w.startswith("seed:") and w[5:].isdigit() else w in has
+        for w in wanted
+    )
+
+
+def label(info: RunInfo, token: str) -> str:
+    """Return the Markdown of one run: its title; when and how far; seed, settings and size; what became of it."""
+    whose = "" if info.is_of(token) else " · from a terminal" if info.owner is None else " · shared"
+    fork = f" · fork of step {info.parent_step}" if info.parent else ""
+    settings, outcome = _summary(info.id, info.bytes, info.steps)
+    told = f"  \n{outcome}" if outcome else ""
+    return (
+        f"**{escaped(info.title)}** · {info.phase} at step {info.steps:,} of {info.total_steps:,} · "
+        f"{info.created:%d %b %H:%M}{fork}{whose}  \n"
+        f"seed {info.setup.seed} · {escaped(settings)} · {megabytes(info.bytes)}{told}"
+    )
+
+
+@lru_cache(maxsize=512)
+def _summary(run_id: str, size: int, steps: int) -> tuple[str, str]:
+    """Return settings and outcome of a run in words. ``size`` and ``steps`` change when the run does, so that it is read again."""
+    try:
+        kept = read_run(run_id)
+    except LabError:
+        return "settings unknown", ""
+    return settings_of(kept), outcome_of(kept)
+
+
+def settings_of(kept: KeptRun) -> str:
+    """Return the settings that differ from the preset, such as "τ 15 → 100"; "preset settings" where none does."""
+    setup = kept.setup
+    try:
+        usual = preset_cached(setup.method, family_of(setup.dataset), setup.task)
+        used = config_like(usual, kept.about["config"])
+    except LabError:
+        return "settings of its own"
+    if laf_config(usual) is None:
+        text = "preset settings" if used == usual else "settings of its own"
+    else:
+        changed = describe_changes(usual, used)
+        text = "preset settings" if changed == "nothing changed" else changed
+    changes = len(kept.about["changes"])
+    return text + (f", changed {changes} time{'s' * (changes != 1)} on the way" if changes else "")
+
+
+def outcome_of(kept: KeptRun) -> str:
+    """Return what became of the run: each accuracy before it and at its last frame, or the error that ended it."""
+    if kept.about["phase"] == Phase.FAILED:
+        return f"Failed: {escaped(str(kept.about.get('error') or 'unknown error'))}"
+    if len(kept.frames) < 2:
+        return ""
+    first, last = kept.frames[0].reading, kept.frames[-1].reading
+    shown = ("clean_f" if last.clean_f is not None else "train_f", "train_r", "test")
+    parts = []
+    for key in shown:
+        name = "true labels" if key == "clean_f" else FIGURES[key].removesuffix(", %")
+        a, b = getattr(first, key), getattr(last, key)
+        if a is not None and b is not None:
+            parts.append(f"{escaped(name)} {100 * a:.1f} → {100 * b:.1f} %")
+    return " · ".join(parts)
+
+
+def escaped(text: str) -> str:
+    """Escape Markdown in text that users wrote."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~$<>:" else c for c in text)
