@@ -55,7 +55,7 @@ findings: venv
 docs: venv
 	$(BIN)/python assets/make_api.py
 
-# the static site in site/: lessons and runs to replay, findings, documents; about ten minutes on two cores
+# the static site in site/: lessons and runs to replay, findings, documents; about a quarter of an hour on two busy cores
 site: venv
 	$(BIN)/python assets/make_site.py
 

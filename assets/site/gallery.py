@@ -125,17 +125,13 @@ def play(example: Example, umap: UmapBackend, runner: Scheduler, maps: Scheduler
                 raise LabError(f"{example.title}: {problem}")
             if e.run is not None and e.phase is Phase.READY:
                 e.play()
-            if (
-                e.run is not None
-                and e.phase is Phase.DONE
-                and len(e.references) >= usual_count(setup.dataset)
-            ):
-                break
+            recorder = e.run.recorder if e.run is not None and e.phase is Phase.DONE else None
+            is_compared = len(e.references) >= usual_count(setup.dataset)
+            # the model is written last: before that, other files of the run are still on their way
+            if is_compared and isinstance(recorder, Recorder) and recorder.folder.model.exists():
+                return read_run(recorder.id)
             if time.monotonic() > end:
                 raise LabError(f"{example.title} took more than {MOST_S:.0f} s")
             time.sleep(POLL_S)
-        recorder = e.run.recorder
-        assert isinstance(recorder, Recorder)
-        return read_run(recorder.id)
     finally:
         e.close()

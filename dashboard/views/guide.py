@@ -35,7 +35,7 @@ def _show(section: Section) -> None:
         data = base64.b64encode(section.picture.encode()).decode()
         # an <img>, since st.html removes inline SVG; its size is given, so that the text below does not jump
         st.html(
-            f'<figure class="guide-picture"><img alt="" src="data:image/svg+xml;base64,{data}">'
+            f'<figure class="guide-picture"><img alt="" style="aspect-ratio: {section.shape}" src="data:image/svg+xml;base64,{data}">'
             f"<figcaption>{section.caption}</figcaption></figure>"
         )
     st.markdown(section.text)

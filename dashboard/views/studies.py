@@ -27,6 +27,7 @@ from dashboard.presentation.text.durations import spoken_time
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs import study as studying
 from dashboard.session.jobs.example_set import STUDY_NAME
+from dashboard.session.jobs.example_set import job_of as example_job
 from dashboard.session.lab import Lab
 from dashboard.session.polling import STUDY_S, poll
 from dashboard.views import study_form, study_results
@@ -73,6 +74,10 @@ def page(lab: Lab) -> None:
 def _chosen() -> str:
     """Let the user choose a study; a button's choice comes first in a list of its own."""
     token = tab_state.browser()
+    made = example_job(token)
+    if made is not None and made.result is not None and tab_state.recall("study-example") != made.result:
+        tab_state.remember("study-example", made.result)  # once: the user may choose another study after that
+        _choose(made.result.study)
     names = studying.choices(token)
     requested, number = tab_state.recall("study-go", ("", 0))
     wanted = (requested, STUDY_NAME, FIRST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,12 @@ class Section:
     text: str
     picture: str | None = None
     caption: str = ""
+
+    @property
+    def shape(self) -> str:
+        """Width and height of the picture, as CSS writes an aspect ratio: "720 / 250"."""
+        found = re.search(r'viewBox="0 0 (\d+) (\d+)"', self.picture or "")
+        return "auto" if found is None else f"{found[1]} / {found[2]}"
 
 
 # what each picture shows, for readers who do not see it, too

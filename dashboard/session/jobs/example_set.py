@@ -79,6 +79,8 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
             recorder = e.run.recorder
             if not isinstance(recorder, Recorder) or not recorder.is_kept:
                 raise StoreError(f"the example run could not be kept: {e.not_kept or 'it ended too early'}")
+            while not recorder.folder.model.exists() and recorder.problem is None:  # it is written last
+                yield self._wait(end, 50)
             self.said = "Retraining models to compare it with"
             while len(e.references) < usual_count(Setup().dataset) and e.retrain_error is None:
                 yield self._wait(end, 50)

@@ -23,6 +23,7 @@ def test_every_section_has_a_title_and_text_and_every_picture_a_caption():
 def test_a_picture_is_an_svg_that_loads_nothing_and_stays_in_its_frame(section):
     root = ElementTree.fromstring(section.picture)
     _, _, width, height = map(float, root.attrib["viewBox"].split())
+    assert section.shape == f"{width:.0f} / {height:.0f}"  # the page keeps its place free
     for node in root.iter():
         assert not [v for k, v in node.attrib.items() if k.endswith("href")]
         for key, most in (("x", width), ("y", height), ("cx", width), ("cy", height)):
