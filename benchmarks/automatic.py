@@ -146,7 +146,7 @@ def requests(part: str, a: argparse.Namespace) -> Iterator[Row]:
     for split in made[a.task]():
         if model is None or a.task == "noise":
             began = time.process_time()
-            found = recipe(split.dataset, seed=cut.seed)
+            found = recipe(replace(split.dataset, train=split.train), seed=cut.seed)
             searched = time.process_time() - began
             model = train(split, seed=cut.seed, config=found.config)
             took = time.process_time() - began - searched
