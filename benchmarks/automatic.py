@@ -146,12 +146,13 @@ def requests(part: str, a: argparse.Namespace) -> Iterator[Row]:
     for split in made[a.task]():
         if model is None or a.task == "noise":
             began = time.process_time()
-            found = recipe(split.dataset, seed=cut.seed)
+            trained_on = replace(dataset, train=split.train)
+            found = recipe(trained_on, seed=cut.seed)
             searched = time.process_time() - began
             model = train(split, seed=cut.seed, config=found.config)
             took = time.process_time() - began - searched
             print(
-                f"  {found.config.net}, {found.reason}; {searched:.0f} s to find, {took:.0f} s to train; {check_learnt(model, dataset).reason}",
+                f"  {found.config.net}, {found.reason}; {searched:.0f} s to find, {took:.0f} s to train; {check_learnt(model, trained_on).reason}",
                 flush=True,
             )
         yield measure(split.request.describe(dataset.classes), split, model, cut.seed, a.references)

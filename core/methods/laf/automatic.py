@@ -31,6 +31,7 @@ from core.methods.laf.trials import (
     BOLDER,
     CADENCE,
     FIRST,
+    GENTLER,
     LONGEST,
     AutomaticSettings,
     Rates,
@@ -173,8 +174,10 @@ class _Search:
 
     def next(self) -> Rates | None:
         """Return the rates of the next trial; None when what was found is good enough, or the work is spent."""
-        if not self.trials:
-            return FIRST[self.task]
+        if (
+            not self.trials
+        ):  # with nothing to do, a run that is made all the same should change next to nothing
+            return GENTLER[self.task][-1] if self.original.stop else FIRST[self.task]
         if any(is_enough(self.task, t.best) for t in self.trials):
             return None
         if self.original.stop:

@@ -12,6 +12,7 @@ from core.methods.laf.signals import Signals
 
 CADENCE = {"class": 2, "data": 2, "indices": 2, "noise": 20}  # steps from one reading to the next
 FAR = 0.2  # class removal: while more of D_f still gets an answer to forget, every second reading is left out
+STEADY = 200  # steps of a trial on noisy labels: rates whose best reading came sooner are too bold
 SLOW = 240  # noisy labels: up to this step, likewise
 LONGEST = {"class": 80, "data": 40, "indices": 40, "noise": 440}  # steps of a trial
 ENOUGH = 0.15, 0.95  # class removal: JS to p̃ and a_r about as retrained models have them end the search
@@ -137,13 +138,13 @@ def is_too_bold(task: str, signals: Sequence[Signals], kept: float) -> bool:
 def is_enough(task: str, best: Signals | None) -> bool:
     """Return whether no trial is needed after one with this best reading.
 
-    In class removal it is about as retrained models have it. With noisy labels D_r bore it well, and gentler rates repair less.
+    In class removal it is about as retrained models have it. With noisy labels D_r bore it well for long; gentler rates repair less.
     """
     if best is None or task not in ("class", "noise"):
         return False
     most, least = ENOUGH
     if task == "noise":
-        return best.remain_agreement >= BORNE["noise"]
+        return best.remain_agreement >= BORNE["noise"] and best.step >= STEADY
     return best.distance is not None and best.distance <= most and best.remain_agreement >= least
 
 

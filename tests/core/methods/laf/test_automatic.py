@@ -178,6 +178,7 @@ def test_an_original_that_is_no_surer_of_forgotten_images_needs_nothing(split, m
     found = automatic(model, of.unlabelled(), "data", unseen=of.forget.unlabelled())
     assert found.nothing_to_do
     assert len(found.trials) == 1
+    assert (found.config.lr_ra, found.config.lr_ue, found.config.temperature) == module.GENTLER["data"][-1]
 
 
 def test_an_unknown_task_and_an_empty_forget_set_are_refused(split, model):

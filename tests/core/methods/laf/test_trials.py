@@ -72,7 +72,9 @@ def test_a_reading_as_retrained_models_have_it_is_enough():
     assert is_enough("class", reading(40, 0, 0.99, distance=0.1))
     assert not is_enough("class", reading(40, 0, 0.9, distance=0.1))
     assert not is_enough("class", reading(40, 0, 0.99))
-    assert is_enough("noise", reading(40, 0.5, 0.96))
+    assert is_enough("noise", reading(300, 0.5, 0.96))
+    assert not is_enough("noise", reading(40, 0.5, 0.96))
+    assert not is_enough("noise", reading(300, 0.5, 0.9))
     assert not is_enough("data", reading(40, 0, 1.0, distance=0.1))
     assert not is_enough("class", None)
 
