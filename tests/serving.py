@@ -21,9 +21,7 @@ BROWSER = "b" * 32
 
 
 def tabs(*, plays: bool) -> None:
-    reference_pool.usual_count = lambda family: (
-        0
-    )  # retraining takes most of the time, and is not under test here
+    reference_pool.usual_count = lambda *_: 0  # retraining takes most of the time, and is not under test here
     runner, beside, kept = Scheduler(1), Scheduler(1), PreparationCache()
     made = [Lab(runner, Flat(), beside, kept, browser=BROWSER) for _ in range(2)]
     made[1].open(Setup(classes=(1,), device="cpu"))

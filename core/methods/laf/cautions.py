@@ -27,7 +27,7 @@ def cautions(model: Net, split: UnlabelledSplit) -> tuple[str, ...]:
     answers = outputs(model, some).predictions
     if bool((split.train.x == split.train.x[:1]).all()):
         found.append("All training images are alike, so no settings can tell those to forget from the others")
-    elif bool((answers == answers[0]).all()):
+    elif bool((answers == answers[:1]).all()):
         found.append(
             "The original gives all images the same answer, so it has not learnt: train it longer first"
         )

@@ -19,7 +19,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(config._TRAIN, "digits", replace(config._TRAIN["digits"], epochs=4))
     for module in (reference_models, reference_pool, replay):
-        monkeypatch.setattr(module, "usual_count", lambda family: 2)
+        monkeypatch.setattr(module, "usual_count", lambda *_: 2)
     return tmp_path / "home"
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -92,6 +92,12 @@ def test_a_method_with_its_own_original_and_a_brought_model_is_one_sentence(
 
 
 # the terminal
+def _quick(name):
+    """Return quick settings, of those that the method has."""
+    has = {field.name for field in fields(METHODS[name].Config)}
+    return {key: value for key, value in {"epochs": 1, "lr": 1e-4}.items() if key in has}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_laf_run_plays_every_method(name, monkeypatch, capsys, tmp_path):
     laf = config._LAF["digits", "class"]
@@ -101,15 +107,16 @@ def test_laf_run_plays_every_method(name, monkeypatch, capsys, tmp_path):
     )
     if name not in ("nothing", "retrain", "laf", "laf+r", "sisa", "unroll"):
         monkeypatch.setitem(
-            sys.modules["core.methods.presets"].TUNED, (name, "digits", "class"), {"epochs": 1, "lr": 1e-4}
+            sys.modules["core.methods.presets"].TUNED, (name, "digits", "class"), _quick(name)
         )
     target = tmp_path / "out.json"
-    assert main.main(["run", "--method", name, "--json", str(target), "--device", "cpu"]) == 0
+    argv = ["run", "--method", name, "--settings", "preset", "--json", str(target), "--device", "cpu"]
+    assert main.main(argv) == 0
     out = capsys.readouterr().out
     result = json.loads(target.read_text())
     assert result["method"] == name
     assert 0 <= result["metrics"]["unlearned"]["train_r"] <= 1
-    assert f"settings: {origin_of(name, 'digits', 'class')}" in out
+    assert f"settings: preset, {origin_of(name, 'digits', 'class')}" in out
 
 
 def test_a_model_for_a_method_with_its_own_original_is_refused_before_any_work(capsys):

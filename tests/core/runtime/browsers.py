@@ -210,9 +210,10 @@ def a_page(name: str, token: str, **address: str) -> AppTest:
 
 
 @pytest.fixture
-def pages():
+def pages(monkeypatch):
     """Return ``a_page``; wait for the end of the pages' work after the test."""
     st.cache_resource.clear()
+    monkeypatch.setattr(st, "page_link", lambda *a, **k: None)  # a page alone knows no other page
     yield a_page
     st.cache_resource.clear()
     until(lambda: not len(resources.runner()) and not len(resources.map_runner()))

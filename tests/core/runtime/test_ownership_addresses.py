@@ -20,7 +20,7 @@ from core.runs.storage import (
 from core.runtime.ownership import owner
 from core.runtime.storage import home
 from dashboard.session.jobs import study as studying
-from dashboard.session.url_params import UrlRequest
+from dashboard.session.url_params import UrlRequest, usual_setup
 from tests.core.runtime.browsers import MARK, STUDY, A, B, a_lab, proposal, until
 
 pytestmark = pytest.mark.usefixtures("lab_home")
@@ -41,7 +41,7 @@ def test_an_address_of_what_is_another_browsers_is_refused_as_one_of_nothing(kin
         lab = a_lab(B, asked())
         try:
             told.append(lab.notice)
-            assert lab.experiment.setup == Setup(), "the Lab as it begins"
+            assert lab.experiment.setup == usual_setup(), "the Lab as it begins"
         finally:
             lab.close()
         if key in one.seen(A):

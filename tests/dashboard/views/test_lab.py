@@ -33,7 +33,7 @@ def app(monkeypatch):
         reference_pool,
         frame_readings,
     ):  # two retrained models: what they come to is not under test here
-        monkeypatch.setattr(module, "usual_count", lambda family: 2)
+        monkeypatch.setattr(module, "usual_count", lambda *_: 2)
     st.cache_resource.clear()
     made = AppTest.from_file(APP, default_timeout=120)
     yield made.run()

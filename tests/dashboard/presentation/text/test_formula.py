@@ -13,7 +13,7 @@ from core.lessons.library import SHIPPED
 from core.lessons.parser import read_lessons
 from dashboard.presentation.text.formula import formula_or_source, mathml, prose
 
-GUIDE = Path(__file__).parents[4] / "dashboard" / "views" / "guide.py"
+GUIDE = Path(__file__).parents[4] / "dashboard" / "presentation" / "guide" / "templates"
 LESSONS = read_lessons([SHIPPED])[0]
 
 
@@ -21,9 +21,9 @@ def formulas() -> list[str]:
     """Return every formula of the built-in lessons and of the Guide."""
     found = [line for lesson in LESSONS for line in lesson.formulas]
     texts = [text for lesson in LESSONS for text in (*(p.text for p in lesson.parts), lesson.summary)]
-    source = GUIDE.read_text()
-    found += re.findall(r'st\.latex\(\s*r"([^"]+)"', source)
-    for text in (*texts, *re.findall(r'r"""(.*?)"""', source, re.S)):
+    guide = [path.read_text() for path in sorted(GUIDE.glob("*.md"))]
+    found += [line.strip() for text in guide for line in re.findall(r"\$\$(.+?)\$\$", text, re.S)]
+    for text in (*texts, *(re.sub(r"\$\$.+?\$\$", "", text, flags=re.S) for text in guide)):
         found += re.findall(r"\$([^$]+)\$", text)
     return list(dict.fromkeys(found))
 
