@@ -17,6 +17,7 @@ from core.runs.storage import record
 from core.runtime.content_cache import maps, models
 from core.runtime.scheduler import Scheduler
 from dashboard.session.lab import Lab
+from dashboard.session.url_params import usual_setup
 from tests import toys
 from tests.core.experiments.purge.homes import SUBJECT, bring, contents, lay, pictures, purge_elsewhere, until
 
@@ -86,7 +87,7 @@ def test_a_lab_that_was_to_forget_them_opens_the_usual_data(home, brought, tmp_p
         assert lab.change(wanted) is None
         purge_elsewhere(brought, gone, tmp_path / "ids.txt")
         assert lab.drop_purged()
-        assert lab.experiment.setup == Setup()
+        assert lab.experiment.setup == usual_setup()
     finally:
         lab.close()
 
