@@ -21,6 +21,8 @@ SETTINGS = (  # where the settings of the method come from
     "preset",
     "paper",  # for LAF on the paper's datasets
 )
+# (dataset, task) whose measured preset is the usual choice: there it is better than automatic settings, or those were not measured
+PRESET_IS_USUAL = {("digits", "noise"), ("mnist", "class"), ("mnist", "data"), ("mnist", "noise")}
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class Setup:
     def can_be_automatic(self) -> bool:
         """True if automatic settings exist for the method, its speed and its precision."""
         return (self.method, self.speed, self.precision) == ("laf", "exact", "float32")
+
+    @property
+    def usual_settings(self) -> str:
+        """The origin of settings unless a user chooses one: "automatic" where it exists and no measured preset is better."""
+        measured = self.plant is not None or (self.dataset, self.task) in PRESET_IS_USUAL
+        return "automatic" if self.can_be_automatic and not measured else "preset"
 
     def config(self, split: Split) -> Any:
         """Return the settings of the method by ``settings``, with the chosen speed, precision and share of labels.

@@ -98,7 +98,8 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         default=None,
         metavar="KIND",
         help="automatic: for exact LAF, found on this data without labels or retrained models, with the original's training "
-        "where no measured preset fits; preset; or paper: the paper's table (default: automatic, or preset for other methods)",
+        "where no measured preset fits; preset; or paper: the paper's table (default: automatic for laf, "
+        "unless a measured preset is better, as for noisy labels of digits and for mnist)",
     )
     source.add_argument(
         "--auto", action="store_const", dest="settings", const="automatic", help="as --settings automatic"

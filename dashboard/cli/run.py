@@ -87,8 +87,7 @@ def run(a: argparse.Namespace) -> int:
             f"--share is the share of labels that repair reads; it goes with --method laf+r, not {a.method}"
         )
     setup = replace(setup, method=a.method, share=a.share, speed=a.speed, precision=a.precision)
-    usual = "automatic" if setup.can_be_automatic else "preset"
-    setup = replace(setup, settings=usual if a.settings is None else a.settings)
+    setup = replace(setup, settings=setup.usual_settings if a.settings is None else a.settings)
     split = setup.split(dataset)
     config = with_set(setup.config(split), a.assignments)
     require_room(setup, split, config, references=1, watched=a.save)

@@ -70,15 +70,17 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
 def _settings(setup: Setup, family: str, task: str, token: str) -> str:
     """Show where the settings come from, as a choice where there is one, and return it."""
     found = possible_settings(setup, family, task)
+    usual = replace(setup, task=task).usual_settings
+    is_own_choice = setup.settings != setup.usual_settings and setup.settings in found
     chosen = found[0]
     if len(found) > 1:
         chosen = st.segmented_control(
             "Settings",
             found,
-            default=setup.settings if setup.settings in found else found[0],
+            default=setup.settings if is_own_choice else usual,
             format_func=lambda k: settings_title(k, family, task),
             required=True,
-            key=f"settings-{setup.speed}-{token}",
+            key=f"settings-{usual}-{setup.speed}-{token}",
         )
     origin = f" Now: {origin_of(setup.method, family, task)}." if chosen == "preset" else ""
     st.caption(
@@ -90,7 +92,7 @@ def _settings(setup: Setup, family: str, task: str, token: str) -> str:
 
 
 def possible_settings(setup: Setup, family: str, task: str) -> list[str]:
-    """Return where the settings of ``setup`` may come from, the usual one first."""
+    """Return where the settings of ``setup`` may come from."""
     found = ["automatic"] if setup.can_be_automatic else []
     found.append("preset")
     if setup.method == "laf" and setup.speed == "exact":

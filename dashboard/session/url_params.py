@@ -36,14 +36,9 @@ class UrlRequest:
     problem: str | None = None  # why the setup that the address names cannot exist
 
 
-def usual_settings(setup: Setup) -> str:
-    """Return where the settings of ``setup`` come from unless a user chooses: "automatic" where that exists."""
-    return "automatic" if setup.can_be_automatic else "preset"
-
-
 def with_usual_settings(setup: Setup) -> Setup:
-    """Return ``setup`` with its ``usual_settings``."""
-    return replace(setup, settings=usual_settings(setup))
+    """Return ``setup`` with its usual settings."""
+    return replace(setup, settings=setup.usual_settings)
 
 
 def usual_setup() -> Setup:
@@ -72,7 +67,7 @@ def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int
         found["speed"] = setup.speed
     if setup.precision != "float32":
         found["precision"] = setup.precision
-    if setup.settings != usual_settings(setup):
+    if setup.settings != setup.usual_settings:
         found["settings"] = setup.settings
     changed = differing(preset, config)
     if changed:
@@ -240,7 +235,6 @@ __all__ = [
     "differing",
     "read_request",
     "to_params",
-    "usual_settings",
     "usual_setup",
     "with_settings",
     "with_usual_settings",

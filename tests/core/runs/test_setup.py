@@ -55,3 +55,20 @@ def test_settings_that_the_method_does_not_have_are_refused_in_one_sentence(
             ask()
         assert words in str(told.value)
         assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("choice", "usual"),
+    [
+        ({}, "automatic"),
+        ({"task": "data"}, "automatic"),
+        ({"dataset": "fashion_mnist"}, "automatic"),
+        ({"task": "noise"}, "preset"),
+        ({"dataset": "mnist"}, "preset"),
+        ({"plant": "canaries"}, "preset"),
+        ({"method": "finetune"}, "preset"),
+        ({"speed": "fast"}, "preset"),
+    ],
+)
+def test_the_usual_settings_are_automatic_unless_a_measured_preset_is_better(choice, usual):
+    assert Setup(**choice).usual_settings == usual
