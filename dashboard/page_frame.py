@@ -28,5 +28,5 @@ def mark_group(groups: Mapping[str, Sequence[Any]], page: Any) -> None:
     entry = f'[data-testid="stTopNav"] > :nth-child({place}) [data-testid="stTopNavSection"]'
     st.html(
         f"<style>{entry} {{ background: color-mix(in srgb, currentColor 16%, transparent); font-weight: 650; }}"
-        f'{entry} > span:first-child::after {{ content: "\\a0· {page.title}"; }}</style>'
+        f'{entry} p::after {{ content: "\\a0· {page.title}"; }}</style>'
     )

@@ -38,7 +38,10 @@ class PageShell:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._head = "".join(f'<link rel="modulepreload" href="./{path}">' for path in modules())
+        # The pages' style is there before their first element, so that nothing moves when the script's own copy arrives.
+        self._head = f"<style>{(STATIC / 'lab.css').read_text()}</style>" + "".join(
+            f'<link rel="modulepreload" href="./{path}">' for path in modules()
+        )
         self._picture = picture()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,7 +26,8 @@ def page() -> None:
         st.page_link("views/lessons.py", label="Open the lessons")
     with text:
         for section in found:
-            _show(section)
+            with st.container(key=f"guide-{section.name}"):
+                _show(section)
 
 
 def _show(section: Section) -> None:

@@ -24,7 +24,8 @@ CURVES = (
     ("test", "test", "Test", "text"),
     ("clean_f", "true labels", "clean_f", "ra"),  # only where labels are wrong
 )
-SMOOTH = 40  # the smoothed losses are means over a 40th of the run
+SMOOTH = 40  # the smoothed losses are means over an epoch, or over a 40th of the run where that is longer
+MOST_SMOOTH = 5  # and at most over a fifth of the run
 MOST_CLASSES = 30  # whose names are written on the map
 
 
@@ -121,7 +122,9 @@ def _losses(kept: KeptRun | PlayedRun) -> dict[str, Any]:
     names = list(dict.fromkeys(name for s in kept.steps for name in s.losses))
     shown = [n for n in ("ue", "ra") if n in names] or names[:2]
     per_image = bool(kept.steps) and all(sum(s.images.values()) for s in kept.steps)
-    width = max(1, len(kept.steps) // SMOOTH)
+    # The last batch of an epoch has another share of forgotten images; a mean over a whole epoch has no tooth for it.
+    epoch = sum(s.epoch == kept.steps[0].epoch for s in kept.steps)
+    width = max(1, len(kept.steps) // SMOOTH, min(epoch, len(kept.steps) // MOST_SMOOTH))
     values, smooth = {}, {}
     for name in shown:
         found = np.array([_per_image(s, name, per_image) for s in kept.steps], np.float64)
@@ -145,12 +148,13 @@ def _per_image(step: Any, name: str, per_image: bool) -> float:
 
 
 def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
-    """Return the mean of each value (n,) and those up to ``width // 2`` beside it; values that are no number are left out."""
+    """Return the mean of the ``width`` values (n,) around each one; values that are no number are left out."""
     known = np.isfinite(values)
     total = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
     count = np.concatenate([[0], np.cumsum(known)])
     at = np.arange(len(values))
-    low, high = np.maximum(0, at - width // 2), np.minimum(len(values), at + width // 2 + 1)
+    low = at - (width - 1) // 2
+    low, high = np.maximum(0, low), np.minimum(len(values), low + width)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(known, (total[high] - total[low]) / (count[high] - count[low]), np.nan)
 

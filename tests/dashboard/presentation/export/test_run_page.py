@@ -11,8 +11,10 @@ import pytest
 from dashboard.presentation.export.run_page import UNIT, page_data
 
 
-def step(number, ue, remain, forget):
-    return SimpleNamespace(number=number, losses={"ue": ue}, images={"remain": remain, "forget": forget})
+def step(number, ue, remain, forget, epoch=1):
+    return SimpleNamespace(
+        number=number, losses={"ue": ue}, images={"remain": remain, "forget": forget}, epoch=epoch
+    )
 
 
 def frame(number, train_f, positions):
@@ -31,18 +33,30 @@ def kept(steps, frames=()):
 
 
 def test_a_small_last_batch_makes_no_saw_tooth():
-    steps = [step(i, 30.0 if i % 5 else 6.0, 24 if i % 5 else 4, 6 if i % 5 else 2) for i in range(1, 21)]
+    steps = [
+        step(i, 30.0 if i % 5 else 6.0, 24 if i % 5 else 4, 6 if i % 5 else 2) for i in range(1, 21)
+    ]  # sums
     losses = page_data(kept(steps))["losses"]
     assert losses["per_image"]
     assert set(losses["values"]["ue"]) == {1.0}  # 30 over 30 images, 6 over 6
     assert set(losses["smooth"]["ue"]) == {1.0}
 
 
+@pytest.mark.parametrize("length", [4, 5])
+def test_a_last_batch_of_another_mixture_makes_no_tooth_in_the_smoothed_loss(length):
+    steps = [step(i + 1, 3.0 if (i + 1) % length else 9.0, 1, 0, i // length) for i in range(10 * length)]
+    losses = page_data(kept(steps))["losses"]
+    assert losses["over"] == length
+    inside = losses["smooth"]["ue"][length:-length]
+    assert inside == [pytest.approx(3 + 6 / length, rel=1e-3)] * len(inside)
+    assert max(losses["values"]["ue"]) == 9.0  # the thin line still has it
+
+
 def test_the_smoothed_loss_is_the_mean_of_its_neighbours_and_leaves_out_what_is_no_number():
     rng = np.random.default_rng(0)
     values = rng.normal(0, 1, 200)
     values[60] = np.nan
-    losses = page_data(kept([step(i + 1, float(v), 1, 0) for i, v in enumerate(values)]))["losses"]
+    losses = page_data(kept([step(i + 1, float(v), 1, 0, i) for i, v in enumerate(values)]))["losses"]
     width = losses["over"]
     assert width == 5
     for i, shown in enumerate(losses["smooth"]["ue"]):
