@@ -179,6 +179,7 @@ class LAFRConfig:
 
     @property
     def threads(self) -> int:
+        """OpenMP threads of LAF and of the repair, on a CPU."""
         return self.laf.threads
 
     @classmethod

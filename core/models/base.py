@@ -82,6 +82,7 @@ class Net(nn.Module):
         return logits
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (N, K) of images (N, C, H, W)."""
         return self.classify(self.extract(x))
 
 

@@ -219,8 +219,8 @@ def test_a_model_or_a_run_is_an_id(name):
         ),
         ({"classes": ",".join(["0"] * 9000)}, "characters; the Lab reads at most 8,000"),
         ({"task": "t" * 101}, "is no name: it has 101 characters"),
-        ({"settings": "[" * 3000 + "]" * 3000}, "nested deeper"),
-        ({"settings": '{"a":' * 9 + "1" + "}" * 9}, "nested deeper"),
+        ({"set": "[" * 3000 + "]" * 3000}, "nested deeper"),
+        ({"set": '{"a":' * 9 + "1" + "}" * 9}, "nested deeper"),
     ],
     ids=lambda v: str(v)[:40],
 )
@@ -282,7 +282,7 @@ def test_knobs_are_held_to_the_same_limit():
     lab = make(runner, classroom=SessionLimits(run_mb=500))
     ready(lab)
     e = lab.experiment
-    big = replace(e.run.config, epochs=10_000, batch_size=1)
+    big = replace(e.run.config, steps=None, epochs=10_000, batch_size=1)
     for move in (e.change, e.begin_with):
         with pytest.raises(RequestError, match="would hold up to"):
             move(big)
