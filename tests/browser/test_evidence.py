@@ -7,6 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from core.methods import METHODS
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HARMLESS = (
@@ -35,16 +37,7 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, o
     tab = page.tab
     tab.get_by_role("button", name=re.compile("^Compare other methods or seeds")).click()
     for name in (
-        "NegGrad",
-        "NegGrad+",
-        "Random label",
-        "Boundary shrink",
-        "SISA",
-        "Unrolling SGD",
-        "Bad teacher",
-        "SCRUB",
-        "SalUn",
-        "LAF+R",
+        METHODS[key].title for key in METHODS if key not in ("nothing", "finetune", "laf", "retrain")
     ):
         tab.get_by_role("button", name=re.compile(f"^{re.escape(name)}( \\(|$)")).click()
     tab.get_by_role("textbox", name="Seeds").fill("0")

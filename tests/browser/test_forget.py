@@ -268,6 +268,8 @@ def test_thumbnails_are_picked_and_used_in_the_lab(forget_page):
     def at(index: int) -> tuple[float, float]:
         return box["x"] + (index + 0.5) * tile, box["y"] + tile / 2
 
+    page.tab.get_by_role("button", name="Clear", exact=True).click()  # the page begins with the Lab's images
+    wait_until(lambda: picked_by_server(page) == 0)
     page.tab.mouse.click(*at(1))
     wait_until(lambda: picked_by_server(page) == 1)
     page.tab.keyboard.down("Shift")
