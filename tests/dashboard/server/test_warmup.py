@@ -96,5 +96,9 @@ print(failed)
 @pytest.mark.slow
 def test_without_the_lock_two_threads_wait_for_each_other():
     """If this fails, no package of core may import its own modules in its __init__: look whether the lock can go."""
-    done = subprocess.run([sys.executable, "-c", WITHOUT_LOCK], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "['_DeadlockError']", done.stderr
+    # which thread comes first is chance, so a try may end well
+    tries = (
+        subprocess.run([sys.executable, "-c", WITHOUT_LOCK], capture_output=True, text=True, cwd=ROOT)
+        for _ in range(5)
+    )
+    assert any(done.stdout.strip() == "['_DeadlockError']" for done in tries)
