@@ -49,7 +49,7 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, o
     assert [n.strip() for n in names] == ["Retrained models", "Do nothing", "Fine-tune", "LAF"]
     heading = tab.locator(".table thead th", has_text="Train_f").get_by_role("button")
     heading.click()
-    shown = [float(t.split("±")[0].strip("▼ ")) for t in rows.locator("td:nth-child(3)").all_inner_texts()]
+    shown = [float(t.split("±")[0].strip("▼ ")) for t in rows.locator("td:nth-child(4)").all_inner_texts()]
     assert shown == sorted(shown)
     assert tab.locator(".table th[aria-sort=ascending]").count() == 1
     tab.locator(".pair canvas").first.wait_for(timeout=120_000)

@@ -71,10 +71,11 @@ def test_settings_found_and_then_changed_open_again_as_they_were(lab):
 
 
 @pytest.mark.parametrize("name", ["automatic", "preset", "paper"])
-def test_the_origin_of_the_settings_travels_in_the_address_unless_it_is_the_usual_one(name):
-    setup = Setup("mnist", settings=name)
+@pytest.mark.parametrize(("dataset", "usual"), [("mnist", "preset"), ("fashion_mnist", "automatic")])
+def test_the_origin_of_the_settings_travels_in_the_address_unless_it_is_the_usual_one(dataset, usual, name):
+    setup = Setup(dataset, settings=name)
     words = to_params(setup, None, None, None, None)
-    assert words.get("settings") == (None if name == "automatic" else name)
+    assert words.get("settings") == (None if name == usual else name)
     assert read_request(words).setup == setup
 
 
