@@ -66,7 +66,7 @@ class SideJob(BackgroundJob[None]):
 def _side(e: Experiment, name: str) -> Side:
     """Return the frame of the method ``name``, with its accuracies as a note. Raises LabError where the method failed."""
     assert e.observer is not None
-    _, _, made = load_compared_model(replace(e.setup, method=name), name)
+    _, _, made = load_compared_model(replace(e.setup, method=name, settings="preset"), name)
     fit = None
     if has_own_original(METHODS[name]):
         frame, fit = e.observer.look_turned(made.model)
