@@ -1,6 +1,6 @@
 #!/bin/sh
 # Find a Chromium for the browser tests, or install one through the system's package manager where that is allowed.
-for name in chromium chromium-browser google-chrome google-chrome-stable; do
+for name in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do
 	if command -v "$name" >/dev/null 2>&1; then
 		exit 0
 	fi
@@ -14,7 +14,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "No Chromium on this machine; installing one for the browser tests."
 if command -v apt-get >/dev/null 2>&1; then
-	$as_root apt-get update -qq && $as_root apt-get install -y -qq chromium >/dev/null && exit 0
+	$as_root apt-get update -qq
+	for package in chromium-headless-shell chromium; do # the shell is quicker; not every release has it
+		$as_root apt-get install -y -qq "$package" >/dev/null 2>&1 && exit 0
+	done
 elif command -v dnf >/dev/null 2>&1; then
 	$as_root dnf install -y -q chromium && exit 0
 elif command -v pacman >/dev/null 2>&1; then

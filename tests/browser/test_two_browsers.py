@@ -46,8 +46,9 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
     owner = open_page(classroom.url)
     owner.wait_ready()
     owner.button("Data").click()
-    owner.tab.get_by_role("button", name="Your own data…").click()
-    owner.tab.locator("input[type=file]").first.set_input_files(
+    file = owner.tab.locator("input[type=file]").first
+    owner.click_until(owner.tab.get_by_role("button", name="Your own data…"), file, state="attached")
+    file.set_input_files(
         {"name": f"{MARK}.zip", "mimeType": "application/zip", "buffer": photos()}
     )
     owner.tab.get_by_role("button", name="Import", exact=True).click()

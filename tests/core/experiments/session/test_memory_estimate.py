@@ -80,7 +80,6 @@ print(json.dumps({"estimate": found.total_mb, "parts": dict(found.parts), "measu
     ("count", "latent", "batch", "most"),
     [
         (0, 8, 32, 300),
-        (0, 4096, 32, 400),
         (12_000, 8, 32, 750),
         (3_600, 8, 1024, 800),
         (3_600, 4096, 32, 700),
