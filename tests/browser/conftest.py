@@ -36,7 +36,13 @@ FLAGS = [
 
 def _chromium() -> str | None:
     # The headless shell is the same engine without a window's parts: a page takes half of the computing time.
-    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    names = (
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    )
     found = [os.environ.get("LAF_CHROMIUM"), *(shutil.which(n) for n in names)]
     return next((f for f in found if f), None)
 

@@ -48,9 +48,7 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
     owner.button("Data").click()
     file = owner.tab.locator("input[type=file]").first
     owner.click_until(owner.tab.get_by_role("button", name="Your own data…"), file, state="attached")
-    file.set_input_files(
-        {"name": f"{MARK}.zip", "mimeType": "application/zip", "buffer": photos()}
-    )
+    file.set_input_files({"name": f"{MARK}.zip", "mimeType": "application/zip", "buffer": photos()})
     owner.tab.get_by_role("button", name="Import", exact=True).click()
     expect(owner.button(f"Data {MARK}")).to_be_visible(timeout=120_000)
     owner.wait_ready()

@@ -119,7 +119,9 @@ def test_a_vae_with_a_tiny_rate_never_improves(lab):
 
 def test_a_vae_with_a_huge_rate_diverges_and_the_step_without_a_number_is_named(lab):
     """How far a rate must go is a matter of rounding, so one rate and seed or another must show each."""
-    played = [lab(replace(PRESET, vae=replace(PRESET.vae, lr=lr)), seed) for seed in range(2) for lr in (0.07, 0.1)]
+    played = [
+        lab(replace(PRESET, vae=replace(PRESET.vae, lr=lr)), seed) for seed in range(2) for lr in (0.07, 0.1)
+    ]
     curves = [
         run.progress["vae_f"].curve
         for run, found in played
