@@ -36,7 +36,9 @@ class GuidedConfig(BaselineConfig):
 class Guided(Baseline):
     """Warm-up: ascent on D_f. Forgetting: D_f learns the original's best wrong answers. Recovery: D_r with its labels.
 
-    The three phases are the paper's. The losses of the phases are ours.
+    The three phases are the paper's. The authors' code takes ascent, the second answer as a hard label, and fine-tuning
+    for them, as here, but repeats all three in each epoch, each with a rate and a batch size of its own.
+    Here each phase is run once. An image that the original gets wrong never has its own label as the second answer.
     """
 
     name = "guided"

@@ -36,7 +36,7 @@ class ESC(TrainingFree):
 
     name = "esc"
     title = "ESC"
-    source = "Lee et al. 2025, ESC: Erasing Space Concept for Knowledge Deletion, CVPR 2025"
+    source = "Lee et al. 2025, ESC: Erasing Space Concept for Knowledge Deletion, CVPR 2025, arXiv 2504.02199"
     Config = ESCConfig
     needs_labels = False
     reads = (IMAGES_F,)
