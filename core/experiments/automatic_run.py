@@ -11,6 +11,7 @@ from core.data.split import Split
 from core.methods.laf import automatic
 from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
+from core.runs.original_models import original
 from core.runs.records import Mark
 from core.runs.run import Run
 from core.runtime.content_cache import content_key, models
@@ -18,23 +19,20 @@ from core.runtime.device import pick_device
 from core.runtime.progress import Progress, Work, run_to_end
 from core.training import recipe
 from core.training.recipe import Recipe
-from core.training.supervised import train
 
 Told = Callable[[Progress], object]
 
 
-def train_original(
+def get_original(
     split: Split, *, seed: int, device: str, progress: Told | None = None
 ) -> tuple[Net, Recipe | None]:
-    """Train g_D by the dataset's measured preset, or by a recipe that is found first; return the model and the recipe.
+    """Return g_D as the Lab has it, from the cache where it is there, and the recipe of its training where one was found.
 
     The recipe reads the labels that the original is trained on. Retrained models follow it, since it travels with the model.
     """
-    if has_measured_training(split):
-        return train(split, seed=seed, device=device, progress=progress), None
-    work = recipe.find(replace(split.dataset, train=split.train), seed=seed, device=device)
-    found = run_to_end(work, progress)
-    return train(split, seed=seed, config=found.config, device=device, progress=progress), found
+    found = run_to_end(training_recipe(split, seed=seed, device=device), progress)
+    config = None if found is None else found.config
+    return run_to_end(original(split, seed=seed, device=device, config=config), progress), found
 
 
 def has_measured_training(split: Split) -> bool:
@@ -43,7 +41,7 @@ def has_measured_training(split: Split) -> bool:
 
 
 def training_recipe(split: Split, *, seed: int, device: str) -> Work[Recipe | None]:
-    """Find the training of ``train_original`` in slices, or take it from the cache; None where the measured preset is used."""
+    """Find the training of ``get_original`` in slices, or take it from the cache; None where the measured preset is used."""
     if has_measured_training(split):
         return None
     dataset = replace(split.dataset, train=split.train)

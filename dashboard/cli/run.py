@@ -195,21 +195,17 @@ def _original(
     show: ProgressBars,
 ) -> tuple[Any, Any]:
     """Return the original and, with automatic settings, the record of how they were found."""
-    from core.experiments.automatic_run import AutomaticRecord, find_settings, train_original
-    from core.methods.base import has_own_original
+    from core.experiments.automatic_run import AutomaticRecord, find_settings, get_original
     from core.runs.original_models import original
     from core.runtime.progress import run_to_end
-    from core.training.supervised import train
 
     model, recipe = uploaded, None
     if uploaded is not None:
         model = uploaded.to(device)
-    elif has_own_original(unlearner):
-        model = run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
     elif setup.settings == "automatic":
-        model, recipe = train_original(split, seed=a.seed, device=device, progress=show)
+        model, recipe = get_original(split, seed=a.seed, device=device, progress=show)
     else:
-        model = train(split, seed=a.seed, device=device, progress=show)
+        model = run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
     if setup.settings != "automatic":
         return model, None
     return model, AutomaticRecord(find_settings(split, model, seed=a.seed, progress=show), recipe)

@@ -14,8 +14,8 @@ from core.data.images import Dataset, LabelledImages
 from core.experiments.automatic_run import (
     AutomaticRecord,
     find_settings,
+    get_original,
     settings_search,
-    train_original,
 )
 
 
@@ -38,7 +38,7 @@ def split():
 
 @pytest.fixture(scope="module")
 def trained(split):
-    return train_original(split, seed=0, device="cpu")
+    return get_original(split, seed=0, device="cpu")
 
 
 def test_an_unmeasured_dataset_gets_a_recipe_and_its_model_follows_it(trained):
