@@ -67,7 +67,7 @@ ZOOM_IN = """async () => {
   }
   return {zoom: store.view.zoom, images: root.dataset.thumbs, id: store.scene.ids[i]};
 }"""
-# Clicks the middle of the map, where that image is, and returns the milliseconds until the pinned card is drawn.
+# Clicks the shown point nearest to the middle of the map, and returns the milliseconds until the pinned card is drawn.
 PIN = """() => new Promise((done) => {
   const find = (root, what) => {
     for (const e of root.querySelectorAll('*')) {
@@ -80,14 +80,31 @@ PIN = """() => new Promise((done) => {
   const [canvas, card, root] = ['.stage > canvas', '.pin', '.map-view'].map((what) => find(document, what));
   const store = window.lafLab.store(root.dataset.run);
   const box = canvas.getBoundingClientRect();
-  const at = {clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 + 8, pointerId: 1, bubbles: true, pointerType: 'mouse'};
+  const {position, n} = store.scene;
+  const at0 = Math.floor(store.clock.position);
+  const [low, high] = [at0, at0 + 1].map((seq) => store.frameAt(seq).position);
+  const now = Array.from(low, (value, k) => value + (high[k] - value) * (store.clock.position - at0)); // as drawn between two frames
+  const axis = (list, k) => Array.from({length: n}, (_, i) => list[2 * i + k] / 32767);
+  const ends = [0, 1].map((k) => { const all = axis(position, k); return [Math.min(...all), Math.max(...all)]; });
+  const scale = store.view.zoom * Math.min((box.width - 90) / (ends[0][1] - ends[0][0]), (box.height - 84) / (ends[1][1] - ends[1][0]));
+  const [x, y] = [axis(now, 0), axis(now, 1)];
+  const middle = [(ends[0][0] + ends[0][1]) / 2 + store.view.x, (ends[1][0] + ends[1][1]) / 2 + store.view.y];
+  let [best, least] = [0, Infinity];
+  for (let i = 0; i < n; i++) {
+    const away = Math.hypot(x[i] - middle[0], y[i] - middle[1]);
+    if (away < least) [best, least] = [i, away];
+  }
+  const at = {
+    clientX: box.left + box.width / 2 + (x[best] - middle[0]) * scale, clientY: box.top + box.height / 2 + 8 - (y[best] - middle[1]) * scale,
+    pointerId: 1, bubbles: true, pointerType: 'mouse',
+  };
   canvas.setPointerCapture = () => {};
   const begun = performance.now();
   for (const type of ['pointerdown', 'pointerup']) canvas.dispatchEvent(new PointerEvent(type, at));
   const draws = store.stats.draws;
   const look = () => {
     if (!card.hidden && store.stats.draws > draws) done(performance.now() - begun);
-    else if (performance.now() - begun > 5000) done(null);
+    else if (performance.now() - begun > 5000) done({at, least: least * scale, zoom: store.view.zoom, pin: store.view.pin, hidden: card.hidden, draws: store.stats.draws - draws});
     else requestAnimationFrame(look);
   };
   look();
@@ -178,8 +195,8 @@ def measure_pinned(page) -> list[tuple[str, str]]:
     waits = []
     for _ in range(5):
         waits.append(page.evaluate(PIN))
-        if waits[-1] is None:
-            raise SystemExit("a click pins nothing")
+        if isinstance(waits[-1], dict):
+            raise SystemExit(f"a click pins nothing: {waits[-1]}")
         page.wait_for_timeout(300)
         page.evaluate(RELEASE)
         page.wait_for_timeout(300)

@@ -200,6 +200,7 @@ def open_run(run_id: str) -> Run:
     from core.data.registry import load
     from core.models.uploads import load_uploaded_model
     from core.runs.original_models import original
+    from core.runs.storage.originals import kept_original
     from core.runtime.device import pick_device
     from core.runtime.progress import run_to_end
 
@@ -209,6 +210,8 @@ def open_run(run_id: str) -> Run:
     device = str(pick_device(setup.device))
     if setup.model is not None:
         model: Net = load_uploaded_model(setup.model, split.dataset).to(device)
+    elif (own := kept_original(kept.about["original"], split, device)) is not None:
+        model = own
     else:
         unlearner = method(setup.method, setup.config(split))
         work = original(split, unlearner, seed=setup.seed, device=device, config=kept.training)

@@ -38,7 +38,6 @@ export class MapView {
     this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
       this.controls.header, this.stage, this.pins.drawer, this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
-    this.focus = null;
     this.retheme();
     this.#listen();
     this.sizes = new ResizeObserver(() => this.#resize());
@@ -60,10 +59,8 @@ export class MapView {
     this.root.dataset.run = store.run;
     this.camera = new Camera(store.view);
     this.places = new Places(store);
-    this.seen = null;
     this.card.hide();
-    this.focus = null;
-    this.groups = null;
+    this.seen = this.focus = this.groups = null;
     const listeners = [
       store.on("scene", () => this.#scene()),
       store.on("view", () => this.#changed()),
@@ -130,6 +127,11 @@ export class MapView {
     this.#refreshCard();
   }
 
+  /** Return the colours and sizes of the points, prepared again after a change: a click may come before the next picture. */
+  #marked() {
+    return (this.marks ??= prepare(this.theme, this.store.view, this.store.scene, this.places.says(), this.store.picks.ids));
+  }
+
   #stale() {
     this.marks = null;
     this.#draw();
@@ -147,7 +149,6 @@ export class MapView {
     const gone = what.colour && isolate?.startsWith("prediction:") && what.colour !== "prediction";
     store.setView(gone ? { ...what, isolate: null } : what);
     if (what.map) this.onMode?.(what.map);
-    return undefined;
   }
 
   #isolate(what) {
@@ -174,10 +175,9 @@ export class MapView {
   #paint() {
     const { store, camera, theme, places } = this;
     const moving = places.update(performance.now());
-    this.marks ??= prepare(theme, store.view, store.scene, places.says(), store.picks.ids);
     const { xy } = places;
     const context = fitCanvas(this.canvas, camera.width, camera.height, { alpha: false });
-    const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, moving, tiles: this.pins.tiles, thumbs: null, trails: null, cloud: null };
+    const stage = { store, camera, theme, marks: this.#marked(), xy, ghosts: this.ghosts, focus: this.focus, moving, tiles: this.pins.tiles, thumbs: null, trails: null, cloud: null };
     const clouded = this.layers.add(stage);
     if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
     stage.thumbs = this.thumbs.inView(stage, this.pins.tiles);
@@ -227,10 +227,10 @@ export class MapView {
   /** Pin the point under a click that did not move the map. */
   #click(event, place) {
     const kind = event.pointerType in REACH ? event.pointerType : "mouse";
-    if (!this.drag || this.far > CLICK[kind] || !this.marks) return;
+    if (!this.drag || this.far > CLICK[kind] || !this.seen) return;
     const reach = Math.max(REACH[kind], this.thumbs.on ? 0.6 * sideOf(this.store) : 0);
     this.#look(null);
-    this.pins.click(nearest({ camera: this.camera, marks: this.marks, xy: this.places.xy }, ...place, reach));
+    this.pins.click(nearest({ camera: this.camera, marks: this.#marked(), xy: this.places.xy }, ...place, reach));
   }
 
   #listen() {
@@ -288,7 +288,7 @@ export class MapView {
     else if (event.key === "0") camera.fit();
     else if (move) camera.pan(...move);
     else if (event.key === "[" || event.key === "]") {
-      if (this.marks) this.#look(neighbour(this.marks, this.focus, event.key === "]" ? 1 : -1), true, true);
+      if (this.seen) this.#look(neighbour(this.#marked(), this.focus, event.key === "]" ? 1 : -1), true, true);
     } else if (event.key === "Enter" && this.focus !== null) this.pins.click(this.focus);
     else if (event.key === "Escape") this.#look(null);
     else return;
