@@ -216,8 +216,10 @@ def open_run(run_id: str) -> Run:
         unlearner = method(setup.method, setup.config(split))
         work = original(split, unlearner, seed=setup.seed, device=device, config=kept.training)
         model = run_to_end(work)
-    observer = Observer(split, model, kept.eval_config, seed=setup.seed)
-    if kept.map_positions is not None:
+    observer = None  # a run that was recorded without frames goes on without them
+    if kept.frames:
+        observer = Observer(split, model, kept.eval_config, seed=setup.seed)
+    if observer is not None and kept.map_positions is not None:
         from core.projection.projection import Projection
 
         e0 = observer.original.train.representations
