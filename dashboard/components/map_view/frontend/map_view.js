@@ -65,7 +65,7 @@ export class MapView {
       store.on("scene", () => this.#scene()),
       store.on("view", () => this.#changed()),
       store.on("cursor", () => { this.#stale(); this.#refreshCard(); this.pins.update(); }),
-      store.on("near", () => { this.pins.update(); this.#draw(); }),
+      store.on("near", () => { this.pins.update(true); this.#draw(); }),
       store.on("position", () => this.#draw()),
       store.on("frames life", () => this.#changed(false)),
       store.on("status", () => this.#status()),

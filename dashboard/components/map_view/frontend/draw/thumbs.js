@@ -28,25 +28,31 @@ export class Thumbs {
   }
 }
 
-/** Return the side of an image on the map in pixels. */
-export const sideOf = ({ view }) => Math.min(44, 15 + 3 * view.zoom);
+/** Return the side of an image on the map in whole pixels. */
+export const sideOf = ({ view }) => Math.round(Math.min(36, 15 + 3 * view.zoom));
 
-/** Draw these points as images in frames of their colours; forgotten ones come last, on top. */
+/** Draw these points as images in frames of their colours; forgotten ones come last, on top. Whole pixels and filled frames draw several times faster. */
 export function drawThumbs(context, { camera, marks, xy, store }, tiles, points) {
   const side = sideOf(store);
   const chosen = new Set(marks.picked);
-  for (let k = 0; k < points.length; k++) {
-    const i = points[k];
-    const [x, y] = camera.toScreen(xy[2 * i], xy[2 * i + 1]);
+  const { scale, originX, originY } = camera;
+  const forgottenStands = store.view.colour !== "forget";
+  for (const i of points) {
+    const [x, y] = [Math.round(originX + xy[2 * i] * scale - side / 2), Math.round(originY - xy[2 * i + 1] * scale - side / 2)];
+    const frame = (width, colour) => {
+      context.fillStyle = colour;
+      context.fillRect(x - width, y - width, side + 2 * width, side + 2 * width);
+    };
     context.globalAlpha = marks.alpha[i] < FAINT ? Math.max(0.15, marks.alpha[i]) : 1; // a faded image would be hard to see
-    tiles.draw(context, i, x - side / 2, y - side / 2, side);
-    context.lineWidth = chosen.has(i) ? 4 : 2;
-    context.strokeStyle = chosen.has(i) ? marks.ring : marks.colour[i];
-    context.setLineDash(marks.off[i] ? [3, 3] : []);
-    context.strokeRect(x - side / 2 - 1, y - side / 2 - 1, side + 2, side + 2);
-    if (!store.scene.forget[i] || store.view.colour === "forget") continue;
-    context.strokeStyle = marks.rim; // as dots have: forgotten images stay marked in every colouring
-    context.strokeRect(x - side / 2 - 3.5, y - side / 2 - 3.5, side + 7, side + 7);
+    if (forgottenStands && store.scene.forget[i]) frame(5, marks.rim); // as dots have: forgotten images stay marked in every colouring
+    if (chosen.has(i)) frame(4, marks.ring);
+    else frame(2, marks.colour[i]);
+    tiles.draw(context, i, x, y, side);
+    if (!marks.off[i]) continue;
+    context.setLineDash([3, 3]);
+    context.lineWidth = 1.5;
+    context.strokeStyle = marks.rim;
+    context.strokeRect(x - 1, y - 1, side + 2, side + 2);
   }
   context.setLineDash([]);
   context.globalAlpha = 1;

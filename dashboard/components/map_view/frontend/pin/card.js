@@ -7,6 +7,7 @@ import { nearestTo } from "./near.js";
 
 const NEAR = 6; // neighbours in a row
 const PLACES = { model: "by the angle between representations", map: "by the distance on the map shown" };
+const REST = 400; // ms between two updates of the neighbours of the same image
 const GAP = 8; // px between the card and the edge of the map
 
 /** Return the rows of answers to point i: [who, answer, confidence]; of several retrained models the commonest answer and the mean confidence. */
@@ -24,7 +25,7 @@ function answers(store, i) {
 }
 
 export class PinCard {
-  /** @param {{pin: (i: number) => void, release: () => void}} act @param {import("./tiles.js").Tiles} tiles */
+  /** @param {{pin: (i: number) => void, release: () => void, changed: () => void}} act @param {import("./tiles.js").Tiles} tiles */
   constructor(act, tiles) {
     this.act = act;
     this.tiles = tiles;
@@ -36,7 +37,7 @@ export class PinCard {
     this.which = segmented("Nearest images", [
       ["model", "for the model", "the images whose representations have the smallest angle to this one's, among those on the map"],
       ["map", "on the map", "the images that lie nearest on the map shown"],
-    ], (value) => { this.by = value; this.act.changed(); });
+    ], (value) => { Object.assign(this, { by: value, nearOf: null }); this.act.changed(); });
     this.told = h("p", { class: "told", role: "status" });
     this.near = h("div", { class: "near" });
     const close = h("button", { type: "button", class: "close", "aria-label": "Let go of the image", title: "let go (Escape, or click the point again)", onclick: () => act.release() }, "×");
@@ -73,6 +74,11 @@ export class PinCard {
 
   #showNear(store, i, places) {
     const { scene, near } = store;
+    if (i === this.nearOf && performance.now() - this.nearAt < REST) { // a map that plays has no time for it at each frame
+      this.timer ??= setTimeout(() => { this.timer = null; this.act.changed(); }, REST);
+      return;
+    }
+    Object.assign(this, { nearOf: i, nearAt: performance.now() });
     const answer = this.by === "model" ? near.get(store.life, scene.ids[i], store.cursor) : null;
     const rows = answer?.rows
       ? Object.entries(answer.rows).map(([who, list]) => [who, list.map(([id, cosine]) => [pointOf(scene, id), `cosine ${cosine.toFixed(2)}`])])

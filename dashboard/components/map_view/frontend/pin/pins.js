@@ -19,7 +19,7 @@ export class Pins {
     this.stage = stage;
     this.reveal = reveal;
     this.tiles = new Tiles();
-    this.card = new PinCard({ pin: (i) => this.pin(i), release: () => this.release(), changed: () => this.update() }, this.tiles);
+    this.card = new PinCard({ pin: (i) => this.pin(i), release: () => this.release(), changed: () => stage().store.emit("near") }, this.tiles);
     this.flow = new Flow(pick, () => stage().store.picks.operation);
     this.moved = new Moved((i) => this.pin(i), this.tiles);
     const toggle = (name, title) => {
@@ -108,8 +108,8 @@ export class Pins {
     };
   }
 
-  /** Show the card, the drawer and the state of the switches. */
-  update() {
+  /** Show the card, the drawer and the state of the switches. @param {boolean} answered the server has sent neighbours */
+  update(answered = false) {
     const { store, camera, theme, places } = this.stage();
     if (!store?.scene || !places?.xy.length) return;
     const { view, scene } = store;
@@ -121,6 +121,7 @@ export class Pins {
     else {
       if (!pick) store.near.want(store.life, scene.ids[i], store.cursor);
       const [x, y] = camera.toScreen(places.xy[2 * i], places.xy[2 * i + 1]);
+      if (answered) this.card.nearOf = null;
       this.card.show(store, i, this.#maps(store), { x, y, width: camera.width, height: camera.height });
     }
     this.drawer.hidden = !view.drawer || (pick && view.drawer === "moved");
