@@ -31,7 +31,7 @@ export class PinCard {
     this.tiles = tiles;
     this.by = "model";
     this.picture = h("canvas", { class: "large", width: 96, height: 96, "aria-hidden": "true" });
-    this.head = h("p", { class: "head" });
+    this.head = h("p", { class: "head", "aria-live": "polite" });
     this.rows = h("tbody", {});
     this.turned = h("p", {});
     this.which = segmented("Nearest images", [

@@ -37,11 +37,13 @@ export class Moved {
     const beyond = beyondNeighbours(angle, this.near);
     const open = (i) => picked(view.isolate, scene, says, i);
     const among = view.isolate ? " · isolated group only" : "";
+    const at = this.element.getRootNode().activeElement?.dataset.pin;
     this.element.replaceChildren(
       this.#list(`Furthest moved${among}`, "angle between the representation now and the original's", store, says, largest(angle, ROWS, open), (i) => `${angle[i]}°`, pinned),
       this.#list(`Moved relative to its neighbours${among}`, `angle beyond the median of its ${this.near.size} neighbours on the original's map`, store, says,
         largest(beyond, ROWS, open), (i) => `${beyond[i] < 0 ? "−" : "+"}${Math.abs(Math.round(beyond[i]))}° (${angle[i]}°)`, pinned),
     );
+    if (at) this.element.querySelector(`[data-pin="${at}"]`)?.focus();
   }
 
   #list(title, help, { scene }, says, indices, amount, pinned) {

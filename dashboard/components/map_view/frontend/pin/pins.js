@@ -11,7 +11,7 @@ const SHOWN = { original: "the original model", now: "the model at the shown ste
 
 export class Pins {
   /**
-   * @param {() => {store, camera, theme, places}} stage the shown picture
+   * @param {() => {store, camera, theme, places, canvas}} stage the shown picture
    * @param {(operation: string, points: number[]) => void} pick selects points on the map, as a lasso does
    * @param {(i: number) => void} reveal moves the map until point i is in sight
    */
@@ -59,6 +59,7 @@ export class Pins {
   pin(i) {
     const { store } = this.stage();
     setText(this.said, "");
+    this.#keepFocus();
     store.setView({ pin: store.scene.ids[i] });
     this.reveal(i);
   }
@@ -75,8 +76,14 @@ export class Pins {
     const { store } = this.stage();
     setText(this.said, "");
     if (store.view.pin === null) return false;
+    this.#keepFocus();
     store.setView({ pin: null });
     return true;
+  }
+
+  /** Move the focus to the map before the focused part of the card goes away, so that its keys still work. */
+  #keepFocus() {
+    if (this.card.element.matches(":focus-within")) this.stage().canvas.focus({ preventScroll: true });
   }
 
   #toggle(name) {
