@@ -13,6 +13,7 @@ from core.data.chosen_ids import chosen_ids
 from core.data.images import Dataset, Images, LabelledImages
 from core.errors import RequestError
 from core.runtime import seeding
+from core.runtime.bounds import quote_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,6 +255,8 @@ def _class_numbers(dataset: Dataset, classes: Sequence[int | str]) -> tuple[int,
     names = dataset.classes
     if isinstance(classes, (int, str)):
         classes = [classes]
+    elif not isinstance(classes, Iterable):
+        raise RequestError(f"classes must be numbers or names of classes, got {quote_value(classes)}")
     numbers = set()
     for c in classes:
         number = names.index(c) if isinstance(c, str) and c in names else c

@@ -20,9 +20,13 @@ class State(Protocol):
 
     number: int  # steps taken
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights, optimisers and generators as nested plain values and tensors."""
+        ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
+        ...
 
 
 class Unlearner(Protocol):
@@ -67,10 +71,14 @@ class OwnOriginal(Protocol):
 
     seconds: float
 
-    def tick(self, budget_s: float = 0.05) -> Progress | None: ...
+    def tick(self, budget_s: float = 0.05) -> Progress | None:
+        """Train for about ``budget_s`` seconds; return the Progress, or None when training is already finished."""
+        ...
 
     @property
-    def result(self) -> Net: ...
+    def result(self) -> Net:
+        """The trained model in eval mode, with its Provenance and ``memory``."""
+        ...
 
 
 class NeedsOwnOriginal(Protocol):
@@ -86,7 +94,9 @@ class NeedsOwnOriginal(Protocol):
         """Choose the preset of (dataset, task) before there is a model, unless the caller gave a config."""
         ...
 
-    def train_original(self, split: Split, *, seed: int, device: str) -> OwnOriginal: ...
+    def train_original(self, split: Split, *, seed: int, device: str) -> OwnOriginal:
+        """Return the training of the method's own original, which has not begun."""
+        ...
 
     def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
         """Return the net that ``train_original`` made, from its saved weights and memory."""

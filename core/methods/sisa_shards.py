@@ -171,6 +171,7 @@ class ShardTraining:
         self.at += 1
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""
         current = None if self.current is None else self.current.state_dict()
         if current is not None:
             del current["model"]  # saved with the whole
@@ -183,6 +184,7 @@ class ShardTraining:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
         self.model.load_state_dict(state["model"])
         self.moments = dict(state["moments"])
         self.at, self.number, self.current = state["at"], state["number"], None

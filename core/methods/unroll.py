@@ -69,9 +69,11 @@ class UnrollState:
     number: int = 0
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""
         return {"model": self.model.state_dict(), "number": self.number}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
         self.model.load_state_dict(state["model"])
         self.number = state["number"]
 

@@ -25,6 +25,7 @@ class PooledConv(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: int) -> Tensor:
+        """Return relu(max_pool2d(conv2d(x, weight, bias), 2)) of x (B, C, H, W)."""
         convolved = conv2d(x, weight, bias, padding=padding)
         out, at = max_pool2d(convolved, 2, return_indices=True)
         out = out.relu_()
@@ -35,6 +36,7 @@ class PooledConv(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        """Return the gradients of x (None if it needs none), weight and bias for ``slope``, the gradient of the output."""
         from core.models import pooled_conv_kernels
 
         x, weight, out, at = ctx.saved_tensors

@@ -63,6 +63,7 @@ class Resized(nn.Module):
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the output for images x (B, C, H, W), resized for the body; without gradients in parts, which bounds the memory."""
         if torch.is_grad_enabled():
             return self._run_body(x)
         return torch.cat([self._run_body(part) for part in torch.split(x, CHUNK)])

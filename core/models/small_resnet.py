@@ -64,4 +64,5 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return feature maps of x (B, C, H, W): the sum of both ways after a ReLU."""
         return functional.relu(self.shortcut(x) + self.inside(x))

@@ -37,7 +37,7 @@ def original(
         key = _own_key(split, unlearner, plain, seed, kind)
     else:
         plain = config or TrainConfig.preset(split.dataset.family, split.task)
-        key = content_key("original", split.dataset.fingerprint, as_dict(plain), seed, kind)
+        key = original_key(split, plain, seed, kind)
     kept = models.get(key)
     if kept is not None:
         if own:
@@ -60,6 +60,11 @@ def original(
         keep["provenance"] = {k: v for k, v in asdict(model.provenance).items() if k != "config"}
     models.put(key, keep, dataset=split.dataset.name, kind="trained model")
     return model
+
+
+def original_key(split: Split, config: TrainConfig, seed: int, kind: str) -> str:
+    """Return the cache key of the original of ``split``; ``kind`` of device: "cpu", "cuda" or "mps"."""
+    return content_key("original", split.dataset.fingerprint, as_dict(config), seed, kind)
 
 
 def untrained(split: Split, config: TrainConfig | None = None, *, seed: int = 0, device: str = "cpu") -> Net:

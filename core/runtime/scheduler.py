@@ -39,7 +39,7 @@ class SlicedTask:
             next(self._work)
             return True
         except StopIteration:
-            pass
+            pass  # the work is done
         except LabError as error:
             self._on_error(error)
         except Exception as error:

@@ -42,9 +42,11 @@ class Batches:
         return rows
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the order and the place in it, for ``load_state_dict``."""
         return {"generator": self._generator.get_state(), "order": self._order, "next": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
         self._generator.set_state(state["generator"])
         self._order = state["order"]
         self._next = state["next"]

@@ -114,6 +114,7 @@ class SupervisedTrainer:
         return self.config.lr * (1 + math.cos(math.pi * (self.number - 1) / self.total)) / 2
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""
         return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -123,6 +124,7 @@ class SupervisedTrainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
         self.model.load_state_dict(state["model"])
         load_optimiser(self.optimiser, state["optimiser"])
         self.batches.load_state_dict(state["batches"])

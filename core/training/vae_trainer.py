@@ -81,6 +81,7 @@ class VAETrainer:
             self.vae.eval().requires_grad_(False)
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""
         return {
             "vae": self.vae.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -93,6 +94,7 @@ class VAETrainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
         self.vae.load_state_dict(state["vae"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.batches.load_state_dict(state["batches"])

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from core.errors import RequestError
+from dashboard.cli import options
 from dashboard.cli.terminal import path_of, require_writable, target_of, write, write_json
-from dashboard.presentation.text import numbers
 
 
 def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
@@ -32,10 +32,7 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
         metavar="FILE",
         help="file to write (default: named after the lesson, in this folder)",
     )
-    exported.add_argument(
-        "--seed", type=numbers.whole(0, numbers.SEED), default=0, help="seed of its runs (default: 0)"
-    )
-    exported.add_argument("--quiet", action="store_true", help="no progress")
+    options.add_common(exported, seed="seed of its runs", quiet="progress")
     marked = _add_grade(commands)
     for command in (listed, key, exported, marked):
         command.add_argument(
@@ -47,9 +44,7 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
             help="also read your own lesson from FILE",
         )
     for command in (listed, key):
-        command.add_argument(
-            "--json", default=None, metavar="FILE", help="write it as JSON; - for standard output"
-        )
+        options.add_common(command, json="it")
     return lesson, listed, checked, key, exported, marked
 
 
@@ -60,7 +55,7 @@ def _add_grade(commands: Any) -> argparse.ArgumentParser:
     marked.add_argument(
         "--no-replay", action="store_true", help="only read the files; do not replay the runs"
     )
-    marked.add_argument("--quiet", action="store_true", help="no progress")
+    options.add_common(marked, quiet="progress")
     return marked
 
 

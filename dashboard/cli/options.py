@@ -1,9 +1,8 @@
-"""Options that name the dataset and the images to forget, shared by laf run, laf compare and laf judge."""
+"""Options that several commands of laf share: the dataset and the images to forget, the seed, the output."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,12 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import RequestError
-from core.runtime.bounds import quote_value
 from dashboard.cli.terminal import path_of, require_folder
 from dashboard.presentation.text import numbers
 
-ASSIGNMENT = "FIELD=VALUE"
-MOST_LETTERS = 64  # of a field's name
 MOST_BYTES = 64_000_000  # largest file of ids
 
 
@@ -62,6 +58,29 @@ def add(command: argparse.ArgumentParser) -> None:
         "--data-dir", default=None, metavar="DIR", help="folder of downloaded data (default: $LAF_HOME/data)"
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def add_common(
+    command: argparse.ArgumentParser,
+    *,
+    seed: str | None = None,
+    json: str | None = None,
+    quiet: str | None = None,
+) -> None:
+    """Add those of --seed, --json and --quiet that have a text.
+
+    ``seed`` says what the seed decides, ``json`` what is written as JSON, and ``quiet`` what is not printed.
+    """
+    if seed is not None:
+        command.add_argument(
+            "--seed", type=numbers.whole(0, numbers.SEED), default=0, help=f"{seed} (default: 0)"
+        )
+    if json is not None:
+        command.add_argument(
+            "--json", default=None, metavar="FILE", help=f"write {json} as JSON; - for standard output"
+        )
+    if quiet is not None:
+        command.add_argument("--quiet", action="store_true", help=f"no {quiet}")
 
 
 def add_model(command: argparse.ArgumentParser) -> None:
@@ -255,41 +274,3 @@ def parse_classes(text: str, names: Sequence[str]) -> tuple[int, ...]:
                 f"unknown class {part!r}; classes are numbers, ranges like 5-9, or names of: {', '.join(names)}"
             )
     return tuple(found)
-
-
-def with_set(config: Any, assignments: Sequence[str]) -> Any:
-    """Return a method's ``config`` with each "field=value" set; a dotted field names a part, as in ``vae.latent=16``.
-
-    Raises RequestError for words that assign nothing, for an unknown field (the message lists all fields) and for a field named
-    twice; ConfigError for a value that the field does not allow.
-    """
-    if not assignments:
-        return config
-    from core.experiments.studies.parameters import apply_settings
-
-    values: dict[str, Any] = {}
-    for words in assignments:
-        field, equals, text = (part.strip() for part in words.partition("="))
-        if not (field and equals and text):
-            raise RequestError(f"--set takes FIELD=VALUE, as in lr_ra=3e-3, got {quote_value(words)}")
-        if len(field) > MOST_LETTERS:
-            raise RequestError(
-                f"{quote_value(field)} is no setting of a method; the longest has fewer letters"
-            )
-        if field in values:
-            raise RequestError(f"--set names {quote_value(field)} twice; give it one value")
-        values[field] = _value(text)
-    if config is None:
-        raise RequestError("--set changes settings, and this method has none")
-    threads = values.pop("threads", None)
-    changed = apply_settings(config, values)
-    return changed if threads is None else replace(changed, threads=threads)
-
-
-def _value(text: str) -> Any:
-    """Return ``text`` as a number, a truth value, or itself."""
-    try:
-        found = json.loads(text.lower() if text.lower() in ("true", "false") else text)
-    except (ValueError, RecursionError):
-        return text
-    return found if isinstance(found, (bool, int, float)) else text

@@ -10,7 +10,8 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
-from dashboard.cli.options import setup_and_dataset, with_set
+from dashboard.cli.assignments import ASSIGNMENT, with_set
+from dashboard.cli.options import setup_and_dataset
 from dashboard.cli.tables import run_numbers, run_table
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
@@ -42,18 +43,15 @@ def add(commands: Any) -> argparse.ArgumentParser:
         dest="assignments",
         action="append",
         default=[],
-        metavar=options.ASSIGNMENT,
+        metavar=ASSIGNMENT,
         help="change a setting of the method, as in lr_ra=3e-3, steps=80 or vae.latent=16; may be repeated",
     )
     options.add_speed(run)
-    run.add_argument(
-        "--seed",
-        type=numbers.whole(0, numbers.SEED),
-        default=0,
-        help="decides initial weights, batches and noise (default: 0)",
-    )
-    run.add_argument(
-        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
+    options.add_common(
+        run,
+        seed="decides initial weights, batches and noise",
+        json="the result",
+        quiet="progress and no table",
     )
     run.add_argument(
         "--save", action="store_true", help="keep the run: `laf runs` and the Lab's page Runs show it"
@@ -63,7 +61,6 @@ def add(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="exit with 3 if the run did not do what was asked: too little forgotten, too high a price, or a poor original",
     )
-    run.add_argument("--quiet", action="store_true", help="no progress and no table")
     return run
 
 

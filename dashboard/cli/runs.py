@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from core.errors import RequestError
+from dashboard.cli import options
 from dashboard.cli.tables import aligned
 from dashboard.cli.terminal import path_of, require_folder, require_writable, target_of, write, write_json
 
@@ -28,7 +29,8 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
     exported.add_argument(
         "--format",
         default="html",
-        help="html: a page that replays it; csv or parquet: its tables; safetensors: its model (default: html)",
+        help="html: a page that replays it; csv or parquet: its tables; safetensors: its model; "
+        "judge: a zip of all that `laf judge` needs (default: html)",
     )
     exported.add_argument(
         "--out",
@@ -37,9 +39,7 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
         help="file to write (default: named after the run, in this folder)",
     )
     for command in (listed, shown):
-        command.add_argument(
-            "--json", default=None, metavar="FILE", help="write it as JSON; - for standard output"
-        )
+        options.add_common(command, json="it")
     return runs, listed, shown, exported, removed, _add_purge(commands)
 
 
@@ -72,9 +72,7 @@ def _add_purge(commands: Any) -> argparse.ArgumentParser:
         "--data-dir", default=None, metavar="DIR", help="folder of downloaded data (default: $LAF_HOME/data)"
     )
     purged.add_argument("--dry-run", action="store_true", help="only print what would be removed")
-    purged.add_argument(
-        "--json", default=None, metavar="FILE", help="write the manifest as JSON; - for standard output"
-    )
+    options.add_common(purged, json="the manifest")
     return purged
 
 
@@ -88,13 +86,12 @@ def purge(a: argparse.Namespace) -> None:
     target_of(a.json)
     require_folder(a.data_dir, option="--data-dir")
     from core.experiments.purge import purge as remove
-    from dashboard.cli.options import ids_in
 
     if a.ids is None and not a.subject:
         raise RequestError("name the images with --ids FILE, or all images of a subject with --subject NAME")
     manifest = remove(
         a.dataset,
-        () if a.ids is None else ids_in(a.ids),
+        () if a.ids is None else options.ids_in(a.ids),
         subjects=a.subject,
         data_dir=a.data_dir,
         dry_run=a.dry_run,
@@ -166,6 +163,9 @@ def _show(a: argparse.Namespace) -> None:
     values = {
         **info.as_dict(),
         "settings": kept.about["config"],
+        "settings_kind": kept.setup.settings,
+        "trials": None if kept.automatic is None else len(kept.automatic["trials"]),
+        "verdict": kept.verdict,
         "marks": kept.about["marks"],
         "last": numbers,
         "report": kept.about.get("report"),
@@ -181,6 +181,7 @@ def _print_run(info: Any, kept: Any, numbers: dict[str, float]) -> None:
     print(f"{info.title}\n{info.id}, begun {info.created:%Y-%m-%d %H:%M} UTC, {info.phase}")
     print(f"{info.setup.dataset}: forget {info.forget}; {info.setup.method}, seed {info.setup.seed}")
     print(f"{info.steps:,} of {info.total_steps:,} steps, {info.frames:,} frames, {megabytes(info.bytes)}")
+    print(_settings_line(kept))
     if info.parent:
         print(f"forked from {info.parent} after step {info.parent_step}")
     for mark in kept.about["marks"]:
@@ -190,8 +191,21 @@ def _print_run(info: Any, kept: Any, numbers: dict[str, float]) -> None:
     final = on_all_images(kept.about)
     if final is not None:
         print(final)
+    if kept.verdict is not None:
+        print(kept.verdict["text"])
+    elif info.phase == "done":
+        print("verdict: none is kept with this run")
     if info.note:
         print(info.note)
+
+
+def _settings_line(kept: Any) -> str:
+    """Return where the settings come from: the preset, the paper, or trials on the data, with their number and the reason for the choice."""
+    found = kept.automatic
+    if found is None:
+        return f"settings: {kept.setup.settings}"
+    count = len(found["trials"])
+    return f"settings: {kept.setup.settings}, the best of {count} trial{'s' * (count != 1)}; {found['description']}"
 
 
 def _export(a: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.errors import CancelledError, RequestError
 from core.runtime.bounds import quote_value
+from dashboard.cli import options
 from dashboard.cli.tables import aligned, print_study_table
 from dashboard.cli.terminal import (
     ProgressBars,
@@ -49,9 +50,7 @@ def add(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
             help="figure that sorts and chooses settings (default: the study's own [show] measure, or average_gap)",
         )
     for command in (listed, shown):
-        command.add_argument(
-            "--json", default=None, metavar="FILE", help="write it as JSON; - for standard output"
-        )
+        options.add_common(command, json="it")
     exported.add_argument(
         "--format",
         default="csv",
@@ -95,7 +94,7 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--yes", action="store_true", help="begin without asking, whatever the size")
     run.add_argument("--retry", action="store_true", help="run failed runs again")
-    run.add_argument("--quiet", action="store_true", help="no progress and no table")
+    options.add_common(run, quiet="progress and no table")
 
 
 def study(a: argparse.Namespace) -> None:

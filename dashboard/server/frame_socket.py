@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 if TYPE_CHECKING:
+    from dashboard.presentation.wire.near import Question
     from dashboard.session.lab import Lab
     from dashboard.session.polling import News
 
@@ -29,6 +30,7 @@ NO_SUCH_RUN = 4404  # close code: the page is out of date, or belongs to a serve
 TAKEN_OVER = 4409  # close code: another page has opened the run's one connection
 _TOKEN = re.compile(r"[0-9a-f]{24}")
 _FIELDS = ("life", "rev", "from", "follow", "fork", "fork_follow")
+_NEAR_FIELDS = ("id", "seq", "life")
 
 
 def route() -> WebSocketRoute:
@@ -141,19 +143,27 @@ class Line:
                 self._refused = TOO_BIG
             else:
                 try:
-                    self._lab.outbox.heard(lack_in(text))
+                    await self._hear(text)
                 except ValueError:
                     self._refused = MALFORMED
-                else:
-                    self._answered.set()
+
+    async def _hear(self, text: str) -> None:
+        """Take an answer to a packet, or answer a question. The next message waits for the answer, so that questions cannot pile up."""
+        question = near_in(text)
+        if question is None:
+            self._lab.outbox.heard(lack_in(text))
+            self._answered.set()
+        elif self._lab.token == self._token:
+            from dashboard.presentation.wire.near import near  # imports torch
+
+            found = await asyncio.to_thread(near, self._lab.experiment, question)
+            await self._websocket.send_text(json.dumps({"near": found}))
+            self._owed += 1
 
 
 def lack_in(text: str) -> dict[str, Any] | None:
     """Parse a page's answer: what it lacks, or None. Raises ValueError for any other text."""
-    try:
-        said = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    said = _parsed(text)
     if not isinstance(said, dict) or not isinstance(said.get("lack", 0), dict | None):
         raise ValueError('an answer is {"lack": …}')
     lack = said["lack"]
@@ -161,9 +171,33 @@ def lack_in(text: str) -> dict[str, Any] | None:
         return None
     found = {name: lack.get(name) for name in _FIELDS}
     for name, value in found.items():
-        if value is not None and (type(value) is not int or abs(value) > 2**53):
+        if value is not None and not _is_whole(value):
             raise ValueError(f"{name} must be a whole number")
     return found
+
+
+def near_in(text: str) -> Question | None:
+    """Parse a page's question for the neighbours of an image; return None for any other text. Raises ValueError for a question without whole numbers."""
+    said = _parsed(text)
+    if not isinstance(said, dict) or "near" not in said:
+        return None
+    asked = said["near"]
+    if not isinstance(asked, dict) or not all(_is_whole(asked.get(name)) for name in _NEAR_FIELDS):
+        raise ValueError('a question is {"near": {"id": …, "seq": …, "life": …}}, all whole numbers')
+    return {"id": asked["id"], "seq": asked["seq"], "life": asked["life"]}
+
+
+def _parsed(text: str) -> Any:
+    """Return the JSON of ``text``. Raises ValueError where it is none."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _is_whole(value: object) -> bool:
+    """Return True for a whole number that a browser can hold exactly."""
+    return type(value) is int and abs(value) <= 2**53
 
 
 def words(pulse: tuple[Any, ...]) -> str:

@@ -158,6 +158,7 @@ class LessonSession:
 
     @property
     def seed(self) -> int:
+        """The seed of the lesson's runs, which the student's number decides."""
         return seed_of(self.who.number)
 
     @property
@@ -214,6 +215,7 @@ class LessonSession:
 
     @property
     def finished(self) -> bool:
+        """True if a lesson is open and all its steps are done."""
         return self.lesson is not None and finished(self.lesson, self.progress)
 
     def do(self) -> None:

@@ -41,18 +41,28 @@ class WatchedTab(Protocol):
     purges: int  # purges of images that the tab has seen
 
     @property
-    def phase(self) -> Phase | None: ...
+    def phase(self) -> Phase | None:
+        """The phase of the run and its fork together; None before there is one."""
+        ...
 
     @property
-    def place(self) -> QueuePosition | None: ...
+    def place(self) -> QueuePosition | None:
+        """The run's place in the classroom's line, if it waits."""
+        ...
 
     @property
-    def not_kept(self) -> str | None: ...
+    def not_kept(self) -> str | None:
+        """The reason why the run is not written to disk, if it is not."""
+        ...
 
     @property
-    def shows_lesson(self) -> bool: ...
+    def shows_lesson(self) -> bool:
+        """True if the tab is in a lesson."""
+        ...
 
-    def drop_purged(self) -> bool: ...
+    def drop_purged(self) -> bool:
+        """Drop what was made from purged images; return whether anything was purged."""
+        ...
 
 
 @dataclass(frozen=True)

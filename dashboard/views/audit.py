@@ -18,6 +18,7 @@ from dashboard.session.polling import JOB_S, poll, wait_for
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Audit."""
     job, e = lab.audit_job, lab.experiment
     job.show(e)
     obstacle = why_not(e)

@@ -54,6 +54,7 @@ DEFAULT_SEEDS = "0-2"
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Compare."""
     comparison: Comparison | None = lab.comparison_job.comparison
     if comparison is None:
         _before_first(lab)

@@ -23,6 +23,7 @@ HEIGHT = 668  # px; what a window of 900 px leaves below header, counts and cont
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Forget set."""
     dataset = lab.experiment.split.dataset if lab.experiment.split is not None else None
     picks, job = lab.forget_set, lab.suggestion_job
     if dataset is not None:

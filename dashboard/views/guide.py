@@ -10,6 +10,7 @@ from dashboard.presentation.guide.pages import Section, found_by, sections
 
 
 def page() -> None:
+    """Draw the page Guide."""
     contents, text = st.columns([1, 3.4], gap="large")
     with contents:
         st.markdown("#### How to read the Lab")

@@ -26,6 +26,7 @@ LIMIT_MB = 1024
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Judge."""
     split, job = lab.experiment.split, lab.evaluation_job
     if split is None:
         st.caption("The images are being read.")

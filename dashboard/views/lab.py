@@ -55,6 +55,7 @@ def travelled(lab: Lab, value: dict[str, Any]) -> None:
 
 
 def split_by_layer(lab: Lab) -> None:
+    """Measure the gradients by layer at the shown step, or say why that is not possible."""
     try:
         lab.experiment.by_layer()
     except LabError as error:

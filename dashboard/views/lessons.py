@@ -19,6 +19,7 @@ BESIDE = 3.1
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Lessons."""
     lessons, problems = load_lessons()
     lesson_session = lab.lesson_session
     lesson_session.arrive(tab_state.read_words(), lessons)

@@ -43,6 +43,7 @@ To keep a run of your own, press **Play** in the Lab; in a terminal, add `--save
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Runs."""
     token = tab_state.browser()
     infos, problems = list_runs(token)
     for problem in problems:

@@ -38,6 +38,7 @@ MOST_COUNTED = 5000  # runs of a study whose state is counted before it starts
 
 
 def page(lab: Lab) -> None:
+    """Draw the page Studies."""
     setup = lab.experiment.setup
     pick, told, files = st.columns([4.2, 6.4, 1.4], gap="small", vertical_alignment="bottom")
     with pick:

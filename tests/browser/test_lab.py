@@ -1,4 +1,4 @@
-"""What a person does in the Lab, in a real Chromium: open, play, watch, scrub, hover, switch, close."""
+"""What a person does in the Lab, in a real Chromium: open, play, watch, scrub, switch, close."""
 
 from __future__ import annotations
 
@@ -76,33 +76,18 @@ def test_scrubbing_back_shows_the_untouched_model_and_go_live_returns(server, op
     page.button("Go live").click()
     page.tab.wait_for_selector(f".map-view[data-frame='{frames(page) - 1}']")
     assert page.value(FORGOTTEN) == end
-
-
-def test_hovering_a_point_shows_its_image_and_what_became_of_it(server, open_page):
-    page = open_page(server.url)
-    page.wait_ready()
-    canvas = page.tab.locator(".map-view canvas").first
-    canvas.focus()
-    page.tab.keyboard.press("]")
-    card = page.tab.locator(".map-view .card")
-    card.wait_for()
-    text = card.inner_text()
-    assert "digit" in text.lower() or "class" in text.lower() or "id" in text
-    assert card.locator("canvas, img").count() >= 1
-
-
-def test_the_mouse_over_a_point_shows_the_same_card(server, open_page):
-    page = open_page(server.url)
-    page.wait_ready()
-    box = page.tab.locator(".map-view .stage canvas").first.bounding_box()
-    card = page.tab.locator(".map-view .card")
-    for row in range(5, 95, 2):  # a scan meets a point soon
-        for column in range(10, 95, 4):
-            page.tab.mouse.move(box["x"] + box["width"] * column / 100, box["y"] + box["height"] * row / 100)
-            if card.is_visible():
-                assert "id" in card.inner_text()
-                return
-    raise AssertionError("no point under the mouse on the whole map")
+    page.tab.get_by_role("button", name="moved", exact=True).click()
+    root = page.tab.locator(".map-view")
+    id_, angle = root.evaluate("""r => {
+      const s = window.lafLab.store(r.dataset.run);
+      const { angle } = s.frames[s.newest];
+      const i = angle.indexOf(Math.max(...angle));
+      return [s.scene.ids[i], angle[i]];
+    }""")
+    row = root.locator(".moved section").first.get_by_role("button").first
+    expect(row).to_contain_text(f"{angle}°")
+    row.click()
+    expect(root).to_have_attribute("data-pin", str(id_))
 
 
 def test_the_retrained_model_can_be_shown_when_it_is_there(server, open_page):

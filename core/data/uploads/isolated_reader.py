@@ -123,8 +123,8 @@ class Reader:
                         return self._receive_upload(reply)
                     case _:
                         raise _refused(reply, name)
-        except (BrokenPipeError, EOFError, ConnectionError):
-            pass
+        except (EOFError, ConnectionError):
+            pass  # the child has ended, and its exit code says why
         finally:
             self._limit_time(None)
         raise self._reason_of_end(name)

@@ -24,7 +24,8 @@ from core.data.split import Split
 from core.errors import RequestError
 from core.experiments.automatic_run import has_measured_training
 from core.models.registry import build
-from core.models.uploads import model_info
+from core.models.uploads import load_uploaded_model, model_info
+from core.models.uploads.store import WRAPPED
 from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
 from core.training.recipe import plan
@@ -193,7 +194,11 @@ def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
 
     Torch's device "meta" would need no memory, but four seconds of imports.
     """
-    model = build(net, shape, classes, seed=0)
+    return _measured(build(net, shape, classes, seed=0), shape)
+
+
+def _measured(model: Any, shape: tuple[int, int, int]) -> NetSize:
+    """Return the size of a model for images of ``shape``."""
     sizes: list[int] = []
 
     def note(module: nn.Module, given: Any, out: Any) -> None:
@@ -221,11 +226,16 @@ def _training(setup: Setup, split: Split) -> TrainConfig:
 def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSize:
     """Return the size of the largest net that is used: the original's, or one that the method itself trains."""
     own = getattr(config, "train", config)
-    names = {train.net if setup.model is None else model_info(setup.model).net}
-    if isinstance(own, TrainConfig):
-        names.add(own.net)
+    names = {own.net} if isinstance(own, TrainConfig) else set()
     shape, classes = split.dataset.shape, len(split.dataset.classes)
-    sizes = [net_size(name, shape, classes) for name in names]
+    sizes = []
+    if setup.model is None:
+        names.add(train.net)
+    elif setup.model.startswith(WRAPPED):  # of this process; it has no entry among the uploaded models
+        sizes.append(_measured(load_uploaded_model(setup.model, split.dataset), shape))
+    else:
+        names.add(model_info(setup.model).net)
+    sizes += [net_size(name, shape, classes) for name in names]
     return NetSize(*(max(getattr(s, f.name) for s in sizes) for f in fields(NetSize)))
 
 

@@ -33,7 +33,9 @@ class Backend(Protocol):
         """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the workers."""
+        ...
 
 
 def backend(kind: str, *, workers: int | None = None, scheduler: str | None = None) -> Backend:

@@ -61,7 +61,7 @@ class StudyRun:
             try:
                 self.run()
             except LabError:
-                pass  # kept in ``error``
+                pass  # ``run`` has put it into ``error``, which the page and the terminal show
             except Exception as error:
                 log.exception("a study failed")
                 self.state, self.error = "failed", f"{type(error).__name__}: {error}".splitlines()[0]

@@ -38,6 +38,7 @@ class Probe:
 
     @property
     def key(self) -> str:
+        """The key of its row, as a Job has one."""
         return f"probe {speed_key(self.cell)} {self.number}"
 
 

@@ -76,6 +76,7 @@ class BaselineState:
     fixed: dict[str, Any] = field(default_factory=dict)  # not saved: ``start`` makes it again to the bit
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""
         return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -87,6 +88,7 @@ class BaselineState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
         self.model.load_state_dict(state["model"])
         load_optimiser(self.optimiser, state["optimiser"])
         self.remain.load_state_dict(state["remain"])

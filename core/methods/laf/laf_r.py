@@ -34,11 +34,13 @@ class LAFRState:
         return self.laf.number + self.repair.number
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""
         repair = self.repair.state_dict()
         del repair["model"]  # LAF's state holds the same model
         return {"laf": self.laf.state_dict(), "repair": repair}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
         self.laf.load_state_dict(state["laf"])
         self.repair.load_state_dict({**state["repair"], "model": state["laf"]["model"]})
 

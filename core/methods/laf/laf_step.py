@@ -58,6 +58,7 @@ class LAFState:
         return min(len(self.remain), len(self.forget))
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""
         return {
             "model": self.model.state_dict(),
             "vae": self.vae.state_dict(),

@@ -195,5 +195,6 @@ class Reshaped(nn.Module):
         self.shape = shape
 
     def forward(self, e: Tensor) -> Tensor:
+        """Return logits (B, K) of representations e (B, width)."""
         logits: Tensor = self.body(e.reshape(len(e), *self.shape))
         return logits

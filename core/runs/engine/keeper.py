@@ -18,7 +18,9 @@ class Keeper(Protocol[RunT]):
         """Write all that ``run`` has before its first step."""
         ...
 
-    def step(self, step: Step) -> None: ...
+    def step(self, step: Step) -> None:
+        """Write a step."""
+        ...
 
     def frame(self, frame: Frame) -> Frame:
         """Write a frame; return the one to show, which may read its arrays from disk."""

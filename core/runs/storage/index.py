@@ -138,7 +138,7 @@ def require_visible(run_id: str, token: str | None) -> RunFolder:
         if folder.claims().may_see(token):
             return folder
     except RequestError:
-        pass
+        pass  # an unknown run gets the sentence of a hidden one, which must not tell that the run exists
     raise RequestError(no_run(run_id))
 
 

@@ -200,6 +200,7 @@ def open_run(run_id: str) -> Run:
     from core.data.registry import load
     from core.models.uploads import load_uploaded_model
     from core.runs.original_models import original
+    from core.runs.storage.originals import kept_original
     from core.runtime.device import pick_device
     from core.runtime.progress import run_to_end
 
@@ -209,12 +210,16 @@ def open_run(run_id: str) -> Run:
     device = str(pick_device(setup.device))
     if setup.model is not None:
         model: Net = load_uploaded_model(setup.model, split.dataset).to(device)
+    elif (own := kept_original(kept.about["original"], split, device)) is not None:
+        model = own
     else:
         unlearner = method(setup.method, setup.config(split))
         work = original(split, unlearner, seed=setup.seed, device=device, config=kept.training)
         model = run_to_end(work)
-    observer = Observer(split, model, kept.eval_config, seed=setup.seed)
-    if kept.map_positions is not None:
+    observer = None  # a run that was recorded without frames goes on without them
+    if kept.frames:
+        observer = Observer(split, model, kept.eval_config, seed=setup.seed)
+    if observer is not None and kept.map_positions is not None:
         from core.projection.projection import Projection
 
         e0 = observer.original.train.representations

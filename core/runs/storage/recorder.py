@@ -19,6 +19,7 @@ from core.runs.records import Frame, Phase
 from core.runs.setup import Setup
 from core.runs.storage.folder import RunFolder, delete_half_made, put, runs_home
 from core.runs.storage.locks import lock_run, open_run_here, register, unregister
+from core.runs.storage.originals import keep_original
 from core.runs.storage.quota import make_room
 from core.runs.storage.serialization import config_dict, setup_dict, weights_key
 from core.runtime.ownership import owner
@@ -165,6 +166,7 @@ class Recorder:
             if run.checkpoints is not None:
                 run.checkpoints.keep_in(self.folder.states)
             self._write_about(run)
+            keep_original(run.stepper.model, run.stepper.split)
             part.rename(place)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)

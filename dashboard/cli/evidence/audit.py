@@ -33,12 +33,6 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     audit.add_argument("--method", default="laf", metavar="NAME", help="how to forget (default: laf)")
     audit.add_argument(
-        "--seed",
-        type=numbers.whole(0, numbers.SEED),
-        default=0,
-        help="of images, initial weights and batches (default: 0)",
-    )
-    audit.add_argument(
         "--references",
         type=numbers.whole(2, 50),
         default=None,
@@ -49,11 +43,13 @@ def add(commands: Any) -> argparse.ArgumentParser:
     audit.add_argument("--received", default="", metavar="TEXT", help="the date of the request")
     audit.add_argument("--number", default="", metavar="TEXT", help="the reference number of the request")
     audit.add_argument("--html", default=None, metavar="FILE", help="write the record as a page to print")
-    audit.add_argument(
-        "--json", default=None, metavar="FILE", help="write the record as JSON; - for standard output"
+    options.add_common(
+        audit,
+        seed="of images, initial weights and batches",
+        json="the record",
+        quiet="progress and no table",
     )
     audit.add_argument("--check", action="store_true", help="exit with 3 if a test failed")
-    audit.add_argument("--quiet", action="store_true", help="no progress and no table")
     return audit
 
 

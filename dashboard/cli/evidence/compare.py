@@ -66,10 +66,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="KIND",
         help=f"how the table is printed: {', '.join(FORMATS)} (default: table)",
     )
-    compare.add_argument(
-        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
-    )
-    compare.add_argument("--quiet", action="store_true", help="no progress and no table")
+    options.add_common(compare, json="the result", quiet="progress and no table")
     return compare
 
 

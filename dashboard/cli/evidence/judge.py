@@ -43,16 +43,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
         help="scale images to NxN pixels",
     )
     options.add(judge)
-    judge.add_argument(
-        "--seed",
-        type=numbers.whole(0, numbers.SEED),
-        default=0,
-        help="draws the images to forget, and those to attack (default: 0)",
+    options.add_common(
+        judge,
+        seed="draws the images to forget, and those to attack",
+        json="the result",
+        quiet="progress and no table",
     )
-    judge.add_argument(
-        "--json", default=None, metavar="FILE", help="write the result as JSON; - for standard output"
-    )
-    judge.add_argument("--quiet", action="store_true", help="no progress and no table")
     return judge
 
 

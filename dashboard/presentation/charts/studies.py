@@ -124,6 +124,7 @@ def cloud(groups: Sequence[Group], x: str, y: str, measure: str, log: tuple[bool
 
 
 def dressed(figure: go.Figure) -> go.Figure:
+    """Set the margins, the legend and the effect of clicks that all charts of studies share; return the figure."""
     figure.update_layout(
         margin={"l": 10, "r": 10, "t": 34, "b": 10},
         legend={"orientation": "h", "y": 1.1, "x": 0},

@@ -30,6 +30,7 @@ class SelectionState:
 
     @property
     def now(self) -> Selection:
+        """The selection after all applied moves."""
         return self.history.now
 
     def take(self, value: Mapping[str, Any], known: Ids) -> str | None:
@@ -60,9 +61,11 @@ class SelectionState:
             self._set(SelectionHistory(wanted))
 
     def undo(self) -> None:
+        """Take back the last operation, if there is one."""
         self._set(self.history.undo())
 
     def redo(self) -> None:
+        """Repeat the operation that was taken back last, if there is one."""
         self._set(self.history.redo())
 
     def choose(self, operation: str) -> None:

@@ -17,9 +17,13 @@ Result = TypeVar("Result")
 class TaskScheduler(Protocol):
     """The part of a Scheduler that a job needs."""
 
-    def submit(self, task: SlicedTask) -> None: ...
+    def submit(self, task: SlicedTask) -> None:
+        """Run ``task`` in slices until it ends."""
+        ...
 
-    def discard(self, task: SlicedTask) -> None: ...
+    def discard(self, task: SlicedTask) -> None:
+        """Give ``task`` no further slice."""
+        ...
 
 
 class OwnThread:

@@ -40,6 +40,7 @@ class LessonExportJob(BackgroundJob[str]):
 
     @property
     def file_name(self) -> str:
+        """The name of the exported file, with the seed unless it is 0."""
         return f"lesson-{self.lesson.id}{f'-seed-{self.seed}' if self.seed else ''}.html"
 
     def export(self, play: Callable[[Callable[[str], None]], Replay]) -> None:

@@ -148,6 +148,7 @@ BAD = [
     (lambda d: forget_fraction(d, [5], 1e-4), ["picks 0", "at least one"]),
     (lambda d: forget_fraction(d, [5], 0.9999), ["picks", "at least one"]),
     (lambda d: forget_fraction(d, [11], 0.4), ["11"]),
+    (lambda d: forget_fraction(d, 0.4, 0.4), ["0.4", "numbers or names of classes"]),
     (lambda d: Setup(task="undo").split(d), ["'undo'", "class, data, noise, indices"]),
 ]
 

@@ -32,6 +32,7 @@ from dashboard.server.frame_socket import (
     TOO_MANY,
     UNSUPPORTED,
     lack_in,
+    near_in,
     route,
     words,
 )
@@ -244,11 +245,12 @@ ANSWER = '{"lack": null}'
     [
         ({"text": "{"}, MALFORMED),
         ({"text": '{"lack": {"from": "many"}}'}, MALFORMED),
+        ({"text": '{"near": {"id": 1.5, "seq": 0, "life": 0}}'}, MALFORMED),
         ({"text": "[" * MESSAGE_BYTES}, MALFORMED),
         ({"text": ANSWER + " " * MESSAGE_BYTES}, TOO_BIG),
         ({"bytes": ANSWER.encode()}, UNSUPPORTED),
     ],
-    ids=["no json", "no number", "deep", "long", "bytes"],
+    ids=["no json", "no number", "no question", "deep", "long", "bytes"],
 )
 def test_what_no_page_says_ends_the_line_with_its_code(lab, message, code):
     with connected(f"/laf-feed/{lab.token}") as socket:
@@ -263,6 +265,39 @@ def test_a_page_answers_once_a_packet_and_a_little_more(lab):
         for _ in range(2 * SPARE):
             socket.send_text(ANSWER)
         assert ending(socket) == TOO_MANY
+
+
+def test_a_question_for_neighbours_is_answered_from_the_representations(lab):
+    e = lab.experiment
+    shown = e.split.train.ids[e.observer.rows].tolist()
+    with connected(f"/laf-feed/{lab.token}") as socket:
+        page = Browser(socket)
+        page.until(lambda: page.header is not None and page.pulse is not None)
+
+        def ask(**question):
+            asked = {"id": shown[5], "seq": 0, "life": e.life, **question}
+            socket.send_text(json.dumps({"near": asked}))
+            while (message := socket.receive()).get("text") is None or "near" not in message["text"]:
+                pass
+            found = json.loads(message["text"])["near"]
+            assert {k: found[k] for k in asked} == asked
+            return found["rows"]
+
+        rows = ask()
+        for _ in range(SPARE + 1):  # an answer counts as nothing that a page still owes
+            assert ask(seq=99) is None
+        assert ask(id=10**9) is None
+        assert ask(life=e.life + 1) is None
+    for name, e_model in (
+        ("before", e.observer.original.train.representations.numpy()),
+        ("now", e.run.frames[0].representations.astype(np.float32)),
+    ):
+        unit = e_model / np.linalg.norm(e_model, axis=1, keepdims=True)
+        cosine = unit @ unit[5]
+        cosine[5] = -2
+        wanted = np.argsort(-cosine)[:6]
+        assert [i for i, _ in rows[name]] == [shown[k] for k in wanted]
+        np.testing.assert_allclose([c for _, c in rows[name]], cosine[wanted], atol=1e-3)
 
 
 def test_a_server_that_holds_all_lines_it_may_accepts_no_more(lab, monkeypatch):
@@ -297,6 +332,16 @@ def test_any_text_is_an_answer_or_a_value_error(text):
         return
     assert found is None or all(v is None or type(v) is int for v in found.values())
     Outbox().heard(found)
+
+
+@settings(derandomize=True, deadline=None)
+@given(some.text() | JSON.map(json.dumps) | JSON.map(lambda near: json.dumps({"near": near})))
+def test_any_text_is_a_question_or_none_or_a_value_error(text):
+    try:
+        found = near_in(text)
+    except ValueError:
+        return
+    assert found is None or [type(found[k]) for k in ("id", "seq", "life")] == [int] * 3
 
 
 def test_what_a_page_lacks_is_read_as_it_is():

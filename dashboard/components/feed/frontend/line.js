@@ -33,6 +33,7 @@ export class Line {
       this.tries = 0;
       this.opened = true;
       this.#answer();
+      storeOf(this.token).near.opened((question) => this.#say(question));
     };
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.#told(JSON.parse(data)) : this.#take(new Uint8Array(data)));
     this.socket.onclose = ({ code }) => {
@@ -43,11 +44,13 @@ export class Line {
     };
   }
 
-  #told({ pulse }) {
+  #told({ pulse, near }) {
+    if (near) return storeOf(this.token).near.told(near);
     this.pulse = pulse;
     clearInterval(this.nag);
     this.onPulse(pulse);
     this.nag = setInterval(() => this.onPulse(pulse), NAG); // a busy page may have missed it
+    return undefined;
   }
 
   #take(data) {
@@ -57,6 +60,10 @@ export class Line {
   }
 
   #answer() {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ lack: storeOf(this.token).lack() }));
+    this.#say({ lack: storeOf(this.token).lack() });
+  }
+
+  #say(message) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 }

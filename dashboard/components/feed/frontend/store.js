@@ -4,16 +4,17 @@
  *
  * Events: "scene", "frames" (frames, readings or references arrived), "status", "cursor" (another frame is shown),
  * "position" (the shown position moved between two frames), "view" (a setting of the picture), "live", "life" (a reset or a rewind),
- * "picks" (other images are picked).
+ * "picks" (other images are picked), "near" (the pinned image's neighbours arrived).
  */
 import { Clock } from "./clock.js";
 import { part, takeFork } from "./fork.js";
+import { Near } from "./near.js";
 import { showAllRetrained, takeOutcome } from "./outcome.js";
 import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
 const FRAME_FIELDS = ["position", "off_map", "prediction", "confidence", "angle"];
-const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, trials: true, cloud: false, readout: null, balance: "losses", isolate: null, zoom: 1, x: 0, y: 0 };
+const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, trials: true, cloud: false, readout: null, balance: "losses", isolate: null, pin: null, images: true, drawer: null, zoom: 1, x: 0, y: 0 };
 
 export class RunStore extends EventTarget {
   /** @param {string} run the token that the server gave this run */
@@ -40,6 +41,7 @@ export class RunStore extends EventTarget {
     this.stats = { framesReceived: 0, framesShown: 0, draws: 0, lost: 0 };
     this.clock = new Clock(this);
     this.picks = new Picks(() => this.emit("picks"));
+    this.near = new Near(() => this.emit("near"));
     this.#empty();
   }
 
@@ -159,6 +161,7 @@ export class RunStore extends EventTarget {
         }
         return one;
       });
+      if (!this.retrained) this.near.clear(); // answers without the retrained model
       this.retrained = { ...this.references[0], rev, follow: this.retrained?.follow };
       changed = true;
     }
@@ -267,8 +270,8 @@ export class RunStore extends EventTarget {
   /** Change settings of the picture for every component that shows this run. */
   setView(patch) {
     Object.assign(this.view, patch);
-    const { colour, trails } = this.view;
-    if (this.scene?.stage !== "pick") window.lafLab.lastView = { colour, trails };
+    const { colour, trails, images } = this.view;
+    if (this.scene?.stage !== "pick") window.lafLab.lastView = { colour, trails, images };
     this.emit("view");
   }
 

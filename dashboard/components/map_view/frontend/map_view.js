@@ -3,36 +3,41 @@ import { fitCanvas, h, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Camera } from "./camera.js";
 import { controls } from "./controls.js";
-import { drawCloud, drawStage, drawTrails } from "./draw/draw.js";
-import { Card, nearest, neighbour } from "./pick/hover.js";
+import { drawStage } from "./draw/draw.js";
+import { Layers } from "./draw/layers.js";
+import { drawPinned } from "./draw/pinned.js";
+import { sideOf, Thumbs } from "./draw/thumbs.js";
+import { Card, CLICK, nearest, neighbour, REACH } from "./pick/hover.js";
 import { Legend, Names } from "./legend.js";
 import { byClass, ghosts } from "./draw/marks.js";
 import { prepare } from "./draw/paint.js";
-import { drawTrials, hasTrials } from "./draw/trials.js";
 import { Picking } from "./pick/picking.js";
+import { Pins } from "./pin/pins.js";
 import { Places } from "./places.js";
 import { drawSlow, SlowMotion } from "./draw/slow.js";
 
 const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map, W A S D move it, "
-  + "[ and ] step through the forgotten images; L, B and P choose lasso, box and pan; Escape clears.";
+  + "[ and ] step through the forgotten images, Enter pins the shown one; L, B and P choose lasso, box and pan; Escape lets go and clears.";
+const SIGHT = 30; // px from the edge of the map within which a point is out of sight
 
 export class MapView {
   constructor(parent) {
     this.controls = controls((what) => this.#act(what));
     this.legend = new Legend((what) => this.#isolate(what), () => this.store?.setView({ trials: !this.store.view.trials }));
-    this.card = new Card();
     this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
-    this.trails = document.createElement("canvas");
-    this.cloud = document.createElement("canvas");
+    this.layers = new Layers();
+    this.thumbs = new Thumbs();
     this.slow = new SlowMotion();
     this.notice = h("div", { class: "notice", role: "status" });
     this.picking = new Picking(this.canvas, () => ({ store: this.store, xy: this.places?.xy ?? [], seen: this.seen }), (value) => this.onPick?.(value));
+    this.pins = new Pins(() => this, (operation, points) => this.picking.pick(operation, points), (i) => this.#reveal(i));
+    this.card = new Card(this.pins.tiles);
+    this.picking.bar.tools.append(this.pins.tools);
     this.names = new Names((what) => this.#isolate(what), [this.picking.bar.tools, this.controls.over]);
-    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.card.element);
+    this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.pins.said, this.pins.card.element, this.card.element);
     this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
-      this.controls.header, this.stage, this.legend.element, this.picking.bar.panel, this.card.spoken);
+      this.controls.header, this.stage, this.pins.drawer, this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
-    this.focus = null;
     this.retheme();
     this.#listen();
     this.sizes = new ResizeObserver(() => this.#resize());
@@ -54,18 +59,17 @@ export class MapView {
     this.root.dataset.run = store.run;
     this.camera = new Camera(store.view);
     this.places = new Places(store);
-    this.seen = null;
     this.card.hide();
-    this.focus = null;
-    this.groups = null;
+    this.seen = this.focus = this.groups = null;
     const listeners = [
       store.on("scene", () => this.#scene()),
       store.on("view", () => this.#changed()),
-      store.on("cursor", () => { this.#stale(); this.#refreshCard(); }),
+      store.on("cursor", () => { this.#stale(); this.#refreshCard(); this.pins.update(); }),
+      store.on("near", () => { this.pins.update(true); this.#draw(); }),
       store.on("position", () => this.#draw()),
       store.on("frames life", () => this.#changed(false)),
       store.on("status", () => this.#status()),
-      store.on("picks", () => { this.picking.update(); this.#stale(); this.#refreshCard(); }),
+      store.on("picks", () => { this.picking.update(); this.#stale(); this.#refreshCard(); this.pins.update(); }),
     ];
     this.off = () => listeners.forEach((off) => off());
     this.#changed();
@@ -84,9 +88,10 @@ export class MapView {
     this.ghosts = ghosts(scene);
     this.groups = byClass(scene);
     this.camera.frame(scene.position);
-    this.card.load(scene).then(() => this.#refreshCard());
+    this.pins.begin(scene).then(() => this.#changed(false));
     this.names.build(scene, this.groups, this.ghosts);
-    this.namesKey = this.trailsKey = this.cloudKey = ""; // the camera is the same, but the map is new
+    this.namesKey = ""; // the camera is the same, but the map is new
+    this.layers.begin();
     this.picking.begin(scene);
     this.#changed();
     this.root.dataset.ready = "true";
@@ -116,8 +121,15 @@ export class MapView {
     if (!store.scene || !this.groups) return;
     if (rebuild) this.legend.build(store, this.theme, this.ghosts);
     this.legend.tell(store);
+    this.root.dataset.pin = store.view.pin ?? "";
+    this.pins.update();
     this.#stale();
     this.#refreshCard();
+  }
+
+  /** Return the colours and sizes of the points, prepared again after a change: a click may come before the next picture. */
+  #marked() {
+    return (this.marks ??= prepare(this.theme, this.store.view, this.store.scene, this.places.says(), this.store.picks.ids));
   }
 
   #stale() {
@@ -137,7 +149,6 @@ export class MapView {
     const gone = what.colour && isolate?.startsWith("prediction:") && what.colour !== "prediction";
     store.setView(gone ? { ...what, isolate: null } : what);
     if (what.map) this.onMode?.(what.map);
-    return undefined;
   }
 
   #isolate(what) {
@@ -149,6 +160,7 @@ export class MapView {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!this.camera || !width || !height) return;
     this.camera.resize(width, height);
+    this.pins.update();
     this.#stale();
     this.#refreshCard();
   }
@@ -163,20 +175,19 @@ export class MapView {
   #paint() {
     const { store, camera, theme, places } = this;
     const moving = places.update(performance.now());
-    this.marks ??= prepare(theme, store.view, store.scene, places.says(), store.picks.ids);
     const { xy } = places;
     const context = fitCanvas(this.canvas, camera.width, camera.height, { alpha: false });
-    const stage = { store, camera, theme, marks: this.marks, xy, ghosts: this.ghosts, focus: this.focus, moving, trails: null, cloud: null };
-    const clouded = store.view.cloud && store.view.map === "fixed" && store.references.length > 1;
-    if (clouded) stage.cloud = this.#cloud(stage);
+    const stage = { store, camera, theme, marks: this.#marked(), xy, ghosts: this.ghosts, focus: this.focus, moving, tiles: this.pins.tiles, thumbs: null, trails: null, cloud: null };
+    const clouded = this.layers.add(stage);
     if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
-    if ((store.view.trails && store.view.show !== "original") || (store.view.trials && hasTrials(store))) stage.trails = this.#trails(stage);
+    stage.thumbs = this.thumbs.inView(stage, this.pins.tiles);
     drawStage(context, stage);
+    if (this.pins.point !== null) drawPinned(context, stage, this.pins.point, this.pins.near);
+    if (this.root.dataset.thumbs !== String(this.thumbs.on)) this.root.dataset.thumbs = this.thumbs.on;
     if (this.notice.hidden) window.lafLab.arrived?.(); // removes the page's first map (static/early.js)
     const now = performance.now();
     const acting = this.slow.tell(store, now);
     if (acting && store.live && store.view.show === "now") drawSlow(context, stage, acting, now);
-    if (acting) this.#draw();
     this.root.dataset.fork = store.fork ? store.forkSeq(store.cursor) ?? "" : "";
     this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // the camera as last drawn: picking must ignore a zoom that is not drawn yet
     const follow = store.view.map === "follow" && store.view.show !== "original";
@@ -185,41 +196,14 @@ export class MapView {
     this.namesKey = key;
     store.stats.draws += 1;
     if (this.root.dataset.frame !== String(store.cursor)) this.root.dataset.frame = store.cursor;
-    if (this.focus !== null && !this.card.element.hidden && this.pinned) this.#refreshCard();
-    if (moving) this.#draw();
+    if (this.focus !== null && !this.card.element.hidden && this.byKeys) this.#refreshCard();
+    if (acting || moving) this.#draw();
   }
 
-  /** Return the canvas of the trails, drawn again only when they changed. */
-  #trails(stage) {
-    const { store, camera, theme, moving, xy } = stage;
-    const fixed = moving || store.view.show !== "now"; // then the trails end at the drawn points
-    const key = [camera.key, store.cursor, store.view.map, store.view.map === "follow" && store.followHeld, store.view.show, store.view.isolate, store.view.trails, store.view.trials, theme.dark, window.devicePixelRatio].join();
-    if (key !== this.trailsKey || moving) {
-      const context = fitCanvas(this.trails, camera.width, camera.height);
-      context.clearRect(0, 0, camera.width, camera.height);
-      if (store.view.trials && hasTrials(store)) drawTrials(context, stage);
-      if (store.view.trails) drawTrails(context, stage, fixed ? xy : null);
-      this.trailsKey = moving ? "" : key;
-    }
-    return this.trails;
-  }
-
-  /** Return the canvas of the retrained models' cloud, which only the camera moves. */
-  #cloud(stage) {
-    const { store, camera, theme } = stage;
-    const key = [camera.key, store.retrained.rev, store.view.isolate, store.picks.ids.size, theme.dark, window.devicePixelRatio].join();
-    if (key !== this.cloudKey) {
-      const context = fitCanvas(this.cloud, camera.width, camera.height);
-      context.clearRect(0, 0, camera.width, camera.height);
-      drawCloud(context, stage);
-      this.cloudKey = key;
-    }
-    return this.cloud;
-  }
-
-  #look(i, speak = false, pinned = false) {
+  /** Show the card of point i; one that was chosen by keys stays when the pointer leaves. */
+  #look(i, speak = false, byKeys = false) {
     this.focus = i;
-    this.pinned = pinned;
+    this.byKeys = byKeys;
     if (i === null) this.card.hide();
     else this.#refreshCard(speak);
     this.#draw();
@@ -229,6 +213,24 @@ export class MapView {
     if (this.focus === null || !this.store?.scene || !this.places.xy.length) return;
     const { xy } = this.places;
     this.card.show(this.store, this.focus, this.camera.toScreen(xy[2 * this.focus], xy[2 * this.focus + 1]), this.camera, speak);
+  }
+
+  /** Move the map so that point i is in sight. */
+  #reveal(i) {
+    const { camera, places } = this;
+    const [x, y] = camera.toScreen(places.xy[2 * i], places.xy[2 * i + 1]);
+    if (x > SIGHT && y > SIGHT && x < camera.width - SIGHT && y < camera.height - SIGHT) return;
+    camera.pan(camera.width / 2 - x, camera.height / 2 - y);
+    this.#changed(false);
+  }
+
+  /** Pin the point under a click that did not move the map. */
+  #click(event, place) {
+    const kind = event.pointerType in REACH ? event.pointerType : "mouse";
+    if (!this.drag || this.far > CLICK[kind] || !this.seen) return;
+    const reach = Math.max(REACH[kind], this.thumbs.on ? 0.6 * sideOf(this.store) : 0);
+    this.#look(null);
+    this.pins.click(nearest({ camera: this.camera, marks: this.#marked(), xy: this.places.xy }, ...place, reach));
   }
 
   #listen() {
@@ -241,22 +243,25 @@ export class MapView {
       if (event.button || !this.camera) return;
       canvas.setPointerCapture(event.pointerId);
       this.drag = [event.clientX, event.clientY];
+      this.far = 0;
       this.stage.classList.add("dragging");
     });
     canvas.addEventListener("pointermove", (event) => {
       if (!this.store?.scene) return;
       if (this.drag) {
+        this.far += Math.abs(event.clientX - this.drag[0]) + Math.abs(event.clientY - this.drag[1]);
         this.camera.pan(event.clientX - this.drag[0], event.clientY - this.drag[1]);
         this.drag = [event.clientX, event.clientY];
         this.#look(null);
       } else if (this.marks) {
         const i = nearest({ camera: this.camera, marks: this.marks, xy: this.places.xy }, ...place(event));
-        if (i !== this.focus && !(i === null && this.pinned)) this.#look(i);
+        if (i !== this.focus && !(i === null && this.byKeys)) this.#look(i);
       }
     });
     const drop = () => { this.drag = null; this.stage.classList.remove("dragging"); };
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, drop);
-    canvas.addEventListener("pointerleave", () => { if (!this.drag && !this.pinned) this.#look(null); });
+    canvas.addEventListener("pointerup", (event) => { this.#click(event, place(event)); drop(); });
+    canvas.addEventListener("pointercancel", drop);
+    canvas.addEventListener("pointerleave", () => { if (!this.drag && !this.byKeys) this.#look(null); });
     canvas.addEventListener("wheel", (event) => {
       if (!this.store?.scene) return;
       event.preventDefault();
@@ -265,10 +270,11 @@ export class MapView {
       this.#refreshCard();
     }, { passive: false });
     canvas.addEventListener("dblclick", () => { if (this.picking.panning) this.#act("fit"); });
-    canvas.addEventListener("blur", () => { if (this.pinned) this.#look(null); });
+    canvas.addEventListener("blur", () => { if (this.byKeys) this.#look(null); });
     this.root.addEventListener("keydown", (event) => {
       if (!this.store?.scene || event.ctrlKey || event.metaKey || event.altKey || this.picking.key(event)) return;
-      if (event.key === "Escape" && !this.picking.escape() && this.store.view.isolate) this.store.setView({ isolate: null });
+      if (event.key !== "Escape" || this.picking.lasso.cancel() || this.pins.release()) return;
+      if (!this.picking.escape() && this.store.view.isolate) this.store.setView({ isolate: null });
     });
     canvas.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -282,8 +288,9 @@ export class MapView {
     else if (event.key === "0") camera.fit();
     else if (move) camera.pan(...move);
     else if (event.key === "[" || event.key === "]") {
-      if (this.marks) this.#look(neighbour(this.marks, this.focus, event.key === "]" ? 1 : -1), true, true);
-    } else if (event.key === "Escape") this.#look(null);
+      if (this.seen) this.#look(neighbour(this.#marked(), this.focus, event.key === "]" ? 1 : -1), true, true);
+    } else if (event.key === "Enter" && this.focus !== null) this.pins.click(this.focus);
+    else if (event.key === "Escape") this.#look(null);
     else return;
     event.preventDefault();
     if (event.key !== "Escape") event.stopPropagation(); // Escape goes on to the root, which clears the selection

@@ -8,7 +8,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
+from core import wrap
 from core.config import LAFConfig, replace
 from core.errors import RequestError
 from core.experiments.session import memory_estimate
@@ -182,3 +184,21 @@ def test_the_command_line_refuses_a_seed_that_is_none(seed, capsys):
     said = capsys.readouterr().err
     assert "--seed: must be a whole number from 0" in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_wrapped_module_is_estimated_by_its_own_size(toy_split, made):
+    """It has no entry among the uploaded models, and without a factory no other is built to be measured."""
+
+    def large() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 3000), nn.Linear(3000, 4))
+
+    model = wrap(large(), "1", make=large if made else None)
+    weights = 65 * 3000 + 3001 * 4
+    found = estimate(Setup("toy", model=model.key), toy_split, None, watched=False, references=0)
+    plain = estimate(Setup("toy"), toy_split, None, watched=False, references=0)
+    assert found.parts["networks"] == pytest.approx(
+        4 * weights * (memory_estimate.COPIES + memory_estimate.TRAINING)
+    )
+    assert found.total_mb > plain.total_mb
+    require_room(Setup("toy", model=model.key), toy_split, None)

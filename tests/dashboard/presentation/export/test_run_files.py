@@ -127,7 +127,26 @@ def test_runs_from_the_terminal(finished, tmp_path, monkeypatch, capsys):
     assert main(["runs", "list", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["steps"] == 10
     assert main(["runs", "show", kept.id[:12]]) == 0
-    assert "10 of 10 steps" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "10 of 10 steps" in said
+    assert f"settings: {kept.setup.settings}" in said
+    assert "verdict: none is kept" in said
+    about = kept.folder.read_about()
+    trials = {"description": "found on this data", "trials": [{}, {}, {}]}
+    told = {"verdict": {"success": False, "text": "Nothing was forgotten: 99 %."}, "automatic": trials}
+    kept.folder.write_about(
+        {**about, **told, "setup": {**about["setup"], "settings": "automatic"}},
+    )
+    assert main(["runs", "show", kept.id]) == 0
+    said = capsys.readouterr().out
+    assert "settings: automatic, the best of 3 trials; found on this data" in said
+    assert said.rstrip().endswith("Nothing was forgotten: 99 %.")
+    assert main(["runs", "show", kept.id, "--json", "-"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["settings_kind"], shown["trials"]) == ("automatic", 3)
+    assert shown["verdict"] == told["verdict"]
+    assert "lr_ue" in shown["settings"]
+    kept.folder.write_about(about)
     for form in ("html", "csv", "parquet", "safetensors"):
         assert main(["runs", "export", kept.id, "--format", form, "--out", str(tmp_path / form)]) == 0
         assert (tmp_path / form).stat().st_size > 1000

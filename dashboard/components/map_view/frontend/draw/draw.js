@@ -1,6 +1,7 @@
 /** Drawing of one picture of the map view: ghosts, trails, points, piles, and the ring of the focused point. */
 import { Dots } from "./dots.js";
 import { inside, piles } from "./marks.js";
+import { drawThumbs } from "./thumbs.js";
 
 const MOST_TRAILS = 240;
 const KNOTS = 14; // positions along one trail
@@ -27,7 +28,7 @@ function drawGhosts(context, camera, theme, ghosts) {
 }
 
 /** Return the points' positions in one frame on the chosen map; the original's positions until the frame has arrived. */
-function placed(store, seq) {
+export function placed(store, seq) {
   return (store.view.map === "follow" && store.followAt(seq)) || store.frameAt(seq)?.position || store.scene.position;
 }
 
@@ -228,7 +229,7 @@ function drawFocus(context, { camera, theme, xy, focus }) {
 /**
  * Draw the whole picture.
  * @param {CanvasRenderingContext2D} context in CSS pixels
- * @param {object} stage {store, camera, theme, marks, xy, ghosts, focus, trails and cloud: canvas | null}
+ * @param {object} stage {store, camera, theme, marks, xy, ghosts, focus, tiles, thumbs: points drawn as images | null, trails and cloud: canvas | null}
  */
 export function drawStage(context, stage) {
   const { camera, theme } = stage;
@@ -240,8 +241,11 @@ export function drawStage(context, stage) {
     context.drawImage(stage.trails, 0, 0, camera.width, camera.height);
     if (!stage.moving && stage.store.view.trails) drawTips(context, stage);
   }
-  drawPicked(context, stage);
-  drawPoints(context, stage);
+  if (stage.thumbs) drawThumbs(context, stage, stage.tiles, stage.thumbs);
+  else {
+    drawPicked(context, stage);
+    drawPoints(context, stage);
+  }
   if (stage.store.fork) drawFork(context, stage);
   drawPiles(context, stage);
   drawFocus(context, stage);

@@ -1,12 +1,14 @@
 /** The card of the point under the pointer, or of the one chosen with [ and ]. */
 import { h } from "../../laf-lab.feed/dom.js";
+import { className, fate, kindOf, wrongLabel } from "../pin/words.js";
 
-const REACH = 12; // px
+export const CLICK = { mouse: 4, pen: 8, touch: 12 }; // px that the pointer may move during a click
+export const REACH = { mouse: 12, pen: 18, touch: 26 }; // px from the pointer to its point
 
-/** Return the visible point nearest to a pixel, or null. */
-export function nearest({ camera, marks, xy }, px, py) {
+/** Return the visible point nearest to a pixel and within `reach` pixels of it, or null. */
+export function nearest({ camera, marks, xy }, px, py, reach = REACH.mouse) {
   let best = null;
-  let least = REACH * REACH;
+  let least = reach * reach;
   const { scale, originX, originY } = camera;
   for (let k = marks.order.length - 1; k >= 0; k--) {
     const i = marks.order[k];
@@ -40,14 +42,19 @@ function ordinal(n) {
   return `${n}${(!tens && ["th", "st", "nd", "rd"][n % 10]) || "th"}`;
 }
 
+/** Return the retrained models' commonest answer to point i, how many give it, and their confidences (0…255) with the mean as text. */
+export function votes(references, i) {
+  const counts = new Map();
+  for (const { prediction } of references) counts.set(prediction[i], (counts.get(prediction[i]) ?? 0) + 1);
+  const [answer, most] = [...counts].reduce((best, one) => (one[1] > best[1] ? one : best));
+  const sure = references.map((one) => one.confidence[i]);
+  const count = references.length;
+  return { answer, most, count, sure, mean: (sure.reduce((sum, value) => sum + value, 0) / count / 255).toFixed(2) };
+}
+
 /** Return the retrained models' answers to point i, "4 of 5 say 6, mean confidence 0.93", and the position of `confidence` (0…255) among theirs. */
 export function theirs(references, i, name, confidence = null) {
-  const count = references.length;
-  const votes = new Map();
-  for (const { prediction } of references) votes.set(prediction[i], (votes.get(prediction[i]) ?? 0) + 1);
-  const [answer, most] = [...votes].reduce((best, one) => (one[1] > best[1] ? one : best));
-  const sure = references.map((one) => one.confidence[i]);
-  const mean = (sure.reduce((sum, value) => sum + value, 0) / count / 255).toFixed(2);
+  const { answer, most, count, mean, sure } = votes(references, i);
   if (count === 1) return { said: `says ${name(answer)}, confidence ${mean}`, place: "" };
   let place = "";
   if (confidence !== null) {
@@ -58,53 +65,28 @@ export function theirs(references, i, name, confidence = null) {
   return { said: `${most} of ${count} say ${name(answer)}, mean confidence ${mean}`, place };
 }
 
-/** Return "forgotten" or "remains" in its colour. */
-function fate({ scene, picks }, i) {
-  const picked = picks.ids.has(scene.ids[i]);
-  if (scene.stage === "pick") return picked ? h("em", { class: "forget" }, "picked") : null;
-  return h("em", { class: scene.forget[i] ? "forget" : "remain" }, scene.forget[i] ? "forgotten" : "remains", picked ? ", picked" : "");
-}
-
 export class Card {
-  constructor() {
+  /** @param {import("../pin/tiles.js").Tiles} tiles the scene's images */
+  constructor(tiles) {
+    this.tiles = tiles;
     this.picture = h("canvas", { class: "picture", width: 64, height: 64 });
     this.lines = h("div", { class: "lines" });
     this.element = h("div", { class: "card", hidden: true }, this.picture, this.lines);
     this.spoken = h("p", { class: "spoken", "aria-live": "polite" });
   }
 
-  /** Load the scene's atlas of images. */
-  async load(scene) {
-    this.sheet = scene.sprite;
-    this.atlas = null;
-    if (scene.atlas) this.atlas = await createImageBitmap(new Blob([scene.atlas], { type: scene.sprite.mime }));
-  }
-
-  #draw(i) {
-    if (!this.atlas) return;
-    const { columns, width, height } = this.sheet;
-    const context = this.picture.getContext("2d");
-    const side = Math.max(width, height);
-    const large = Math.max(64, Math.round(64 / side) * side);
-    Object.assign(this.picture, { width: large, height: large });
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.atlas, (i % columns) * width, Math.floor(i / columns) * height, width, height, 0, 0, large, large);
-  }
-
   /** Show point i at a pixel; `speak` announces it to screen readers. */
   show(store, i, [px, py], camera, speak = false) {
     const { scene } = store;
     const frame = store.frameAt(store.cursor);
-    const name = (k) => scene.classes[k] ?? "?";
-    const kind = scene.classes.every((text) => /^\d$/.test(text)) ? `digit ${name(scene.label[i])}` : name(scene.label[i]);
-    const wrong = scene.given && scene.given[i] !== scene.label[i] ? `, mislabelled ${name(scene.given[i])}` : "";
+    const name = (k) => className(scene, k);
     const now = frame ? name(frame.prediction[i]) : null;
     const part = (word, value) => (value === null ? [] : [`${word} `, h("b", {}, value)]);
     const said = [["was", name(scene.prediction[i])], ["now", now]].filter(([, value]) => value !== null);
     const before = (scene.confidence[i] / 255).toFixed(2);
     const retrained = store.references.length ? theirs(store.references, i, name, frame?.confidence[i]) : null;
     const rows = [
-      h("p", { class: "head" }, h("b", {}, kind), `${wrong} · id ${scene.ids[i]}`, fate(store, i)),
+      h("p", { class: "head" }, h("b", {}, kindOf(scene, i)), `${wrongLabel(scene, i)} · id ${scene.ids[i]}`, fate(store, i)),
       h("p", {}, ...said.flatMap(([word, value], k) => [k ? ", " : "", ...part(word, value)])),
       h("p", {}, frame ? `confidence ${before} → ${(frame.confidence[i] / 255).toFixed(2)}` : `confidence ${before}`, retrained?.place ? `: ${retrained.place} retrained` : ""),
     ];
@@ -113,7 +95,7 @@ export class Card {
     const strange = frame && store.view.show === "now" && store.view.map === "fixed" && frame.off_map[i] > 128;
     if (strange) rows.push(h("p", { class: "strange" }, "nowhere near anything on the original's map"));
     this.lines.replaceChildren(...rows);
-    this.#draw(i);
+    this.tiles.fill(this.picture, i, 64);
     this.element.hidden = false;
     const [w, tall] = [this.element.offsetWidth, this.element.offsetHeight];
     const left = px + 16 + w < camera.width - 6 ? px + 16 : px - 16 - w;

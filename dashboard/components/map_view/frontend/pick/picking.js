@@ -15,7 +15,7 @@ export class Picking {
     this.tell = tell;
     this.lasso = new Lasso(canvas, {
       points: () => this.#drawn(), operation: () => stage().store.picks.operation, changed: () => this.update(),
-      picked: (operation, points, record) => this.#pick(operation, points, record),
+      picked: (operation, points, record) => this.pick(operation, points, record),
     });
     this.bar = new PickBar({
       tool: (tool) => this.lasso.choose(tool), operation: (operation) => this.#operation(operation), act: (what) => this.#act(what),
@@ -64,7 +64,8 @@ export class Picking {
     };
   }
 
-  #pick(operation, points, record = null) {
+  /** Select points by an operation: those under a lasso, whose `record` is kept, or those of another picture. */
+  pick(operation, points, record = null) {
     const { picks, scene } = this.stage().store;
     const ids = points.map((i) => scene.ids[i]);
     if (record) picks.last = { ...record, ids };
@@ -73,7 +74,7 @@ export class Picking {
 
   /** Send a button press, with the moves that the server may not have seen. */
   #act(what) {
-    if (what === "clear") this.#pick("replace", []);
+    if (what === "clear") this.pick("replace", []);
     else this.tell({ moves: this.stage().store.picks.pending, act: what, nonce: Date.now() });
   }
 
