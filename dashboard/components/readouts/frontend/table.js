@@ -168,7 +168,7 @@ export class Table {
     parts.push(...store.remarks.filter((remark) => remark.step <= step).map((remark) => `Step ${remark.step} ${remark.text}: not label-agnostic.`));
     if (fork) {
       const eye = fork.marks?.length ? " You chose this step by looking at results: not label-agnostic." : "";
-      parts.push(`Fork from step ${fork.from} (dashed, diamonds): ${fork.error ?? fork.text}.${eye}`);
+      parts.push(`Fork from step ${fork.from} (dashed, diamonds): ${fork.error ?? fork.text}.${fork.verdict ? ` ${fork.verdict.head}` : ""}${eye}`);
     }
     this.remark.hidden = !parts.length;
     setText(this.remark, parts.join(" "));
