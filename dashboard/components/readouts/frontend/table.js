@@ -133,6 +133,7 @@ export class Table {
     setText(this.head, sentence?.head ?? "No model yet.");
     setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
+    this.sentence.dataset.final = Boolean(sentence && sentence === store.verdict);
     setTitle(this.sentence, `${this.head.textContent} ${this.more.textContent}`);
     this.#alarms(store, reading);
     this.#remark(store, reading);
