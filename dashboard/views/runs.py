@@ -36,7 +36,7 @@ EMPTY = """
 The Lab writes a run to disk from its first step, so nothing is lost when the page is closed. This page lists the runs with their outcome,
 seed, settings and size. Here you replay a run, continue or fork it, compare two, share one, or export it as a web page, tables or models.
 
-**An example of a line:** *the zeros* · done at step 55 of 55 · seed 0 · preset settings · accuracy on the forgotten images before → after.
+**An example of a line:** *the zeros* · done at step 22 of 22 · seed 0 · automatic settings · its verdict.
 
 To keep a run of your own, press **Play** in the Lab; in a terminal, add `--save` to `laf run`.
 """
