@@ -127,10 +127,8 @@ def play(example: Example, umap: UmapBackend, runner: Scheduler, maps: Scheduler
                 e.play()
             recorder = e.run.recorder if e.run is not None and e.phase is Phase.DONE else None
             is_compared = len(e.references) >= usual_count(setup.dataset)
-            # frames may be written after the phase is done, and the model after other files of the run
-            is_shown = e.run is not None and bool(e.run.frames) and e.run.frames[-1].step == len(e.run.steps)
-            is_whole = is_shown and isinstance(recorder, Recorder) and recorder.folder.model.exists()
-            if is_compared and is_whole and isinstance(recorder, Recorder):
+            # the model is written last: before that, other files of the run are still on their way
+            if is_compared and isinstance(recorder, Recorder) and recorder.folder.model.exists():
                 return read_run(recorder.id)
             if time.monotonic() > end:
                 raise LabError(f"{example.title} took more than {MOST_S:.0f} s")

@@ -29,7 +29,7 @@ class Section:
 
     @property
     def formulas(self) -> str:
-        """What the section says in formulas; empty for most."""
+        """The formulas that repeat the words; empty for most sections."""
         return self.text.partition(FORMULAS)[2].strip()
 
     @property
