@@ -30,6 +30,7 @@ def main() -> None:
             page.tab.wait_for_timeout(1500)
             page.button("Play").click()
             page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=240_000)
+            page.tab.wait_for_selector(".sentence[data-final=true]", timeout=240_000)  # all retrained models
             page.tab.mouse.move(5, 895)
             page.tab.wait_for_timeout(1500)
             page.tab.screenshot(path=ROOT / "assets" / f"lab-{scheme}.png")

@@ -188,7 +188,7 @@ COLUMNS = {
     "test": "Test",
     "test_r": "Test_r",
     "test_f": "Test_f",
-    "commonest_share": "commonest answer",
+    "commonest_share": "most common answer",
 }
 
 
@@ -212,7 +212,7 @@ def rows(cases: Cases) -> list[str]:
 
 def by_request(cases: Cases, names: dict[Request, str], first: str) -> str:
     """Request by request (class by class): does the preset hold for each of them?"""
-    head = f"{first}|Train_f|worst|Test_r|retrained|commonest answer|retrained|JS|retrained"
+    head = f"{first}|Train_f|worst|Test_r|retrained|most common answer|retrained|JS|retrained"
     planted = any(case["laf"].reading.planted is not None for case in cases.values())
     lines = [head.split("|") + ["planted sign: before", "LAF", "retrained"] * planted]
     for request, name in names.items():
@@ -259,7 +259,7 @@ def tune(bench: Bench, requests: list[tuple[int, ...]]) -> str:
         figures = [show(average(cases, "laf", n), 1) for n in (*names, "commonest_share")]
         line = [*(f"{v:g}" for v in values), *figures, worst(cases, "laf"), cell(cases, "laf", "js", 3)]
         ranked.append((round(max(gaps)), average(cases, "laf", "js") or 0.0, [*line, show(max(gaps), 1)]))
-    head = [*SWEPT, *names, "commonest answer, %", "worst train_f", "JS", "largest gap"]
+    head = [*SWEPT, *names, "most common answer, %", "worst train_f", "JS", "largest gap"]
     return markdown([head, *(line for _, _, line in sorted(ranked))])
 
 

@@ -242,7 +242,7 @@ def _read(name: str) -> str:
 
 
 def _inside(one: Case, reading: Reading, js: float) -> tuple[bool, ...]:
-    """Return whether Train_f, Test_r, JS and the commonest answer lie inside the band of retrained models, and all of them."""
+    """Return whether Train_f, Test_r, JS and the most common answer lie inside the band of retrained models, and all of them."""
     gold = one.gold
     among = [
         mean(jensen_shannon(g.forget_probabilities, h.forget_probabilities) for h in gold if h is not g)
@@ -279,7 +279,7 @@ def main() -> None:
             say(f"{time.process_time():6.0f} CPU s  {name}")
     if "report" in a.parts:
         print(
-            "| method | reads | Train_r | Train_f mean / worst | Test_r | JS mean / worst | one answer | inside: Train_f | Test_r | JS | one answer | all | |"
+            "| method | reads | Train_r | Train_f mean / worst | Test_r | JS mean / worst | most common answer | inside: Train_f | Test_r | JS | most common answer | all | |"
         )
         print("|---|---|" + "---:|" * 10 + "---|")
         for name in a.methods or (*METHODS, SEARCHED_LAF):

@@ -27,7 +27,7 @@ _HELP = {
     "klom_r": "KLoM on remaining training images, mean over images.",
     "klom_r_95": "KLoM on remaining training images, 95th percentile over images.",
     "spread": "Entropy of the mean answer to D_f: 0 where all images get the same class.",
-    "commonest_share": "Share of D_f that gets the commonest answer.",
+    "commonest_share": "Share of D_f that gets the most common answer.",
     "auc_confidence": (
         "Membership attack by the largest probability; a value nearer to retrained is better, not a lower one."
     ),
@@ -119,7 +119,7 @@ METRIC_SPECS: dict[str, MetricSpec] = {
         MetricSpec("klom_r", "KLoM, remaining", "KLoM", "nats", 2, _KLOM, True, True),
         MetricSpec("klom_r_95", "KLoM, remaining, 95 %", "KLoM", "nats", 2, _KLOM, True, True),
         MetricSpec("spread", "spread of answers", "H", "nats", 2, _FROM_0),
-        MetricSpec("commonest_share", "one answer", "", "%", 1),
+        MetricSpec("commonest_share", "most common answer", "", "%", 1),
         MetricSpec("auc_confidence", "AUC, confidence", "AUC", "", 2),
         MetricSpec("auc_entropy", "AUC, entropy", "AUC", "", 2),
         MetricSpec("auc_loss", "AUC, loss", "AUC", "", 2),

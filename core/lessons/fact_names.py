@@ -9,7 +9,7 @@ READINGS = {
     "test_r": "accuracy on test images of the other classes",
     "test_f": "accuracy on test images of the forgotten classes",
     "clean_f": "accuracy on the images to forget by their true labels, if some labels are wrong",
-    "one_answer": "share of the images to forget that get the commonest answer",
+    "one_answer": "share of the images to forget that get the most common answer",
     "auc": "area under the membership attack's curve; 0.5 cannot tell",
     "auc_low": "lower end of its 95 % interval",
     "auc_high": "upper end of its 95 % interval",

@@ -7,6 +7,7 @@ COMPONENTS = {  # name -> folder
     "feed": "feed",
     "map_view": "map_view",
     "timeline": "timeline",
+    "forgotten_examples": "forgotten_examples",
     "readouts": "readouts",
     "gallery": "gallery",
     "table": "comparison_table",

@@ -91,26 +91,36 @@ def _summary(run_id: str, size: int, steps: int) -> tuple[str, str]:
 
 
 def settings_of(kept: KeptRun) -> str:
-    """Return the settings that differ from the preset, such as "τ 15 → 100"; "preset settings" where none does."""
+    """Return "automatic settings" or "preset settings", or what differs from them, such as "preset settings, but τ 15 → 100"."""
     setup = kept.setup
+    whose = "preset" if kept.automatic is None else "automatic"
     try:
         usual = preset_cached(setup.method, family_of(setup.dataset), setup.task)
         used = config_like(usual, kept.about["config"])
+        if kept.automatic is not None:
+            usual = config_like(usual, kept.automatic["config"])
     except LabError:
         return "settings of its own"
     if laf_config(usual) is None:
-        text = "preset settings" if used == usual else "settings of its own"
+        text = f"{whose} settings" if used == usual else "settings of its own"
     else:
         changed = describe_changes(usual, used)
-        text = "preset settings" if changed == "nothing changed" else changed
+        text = f"{whose} settings" + ("" if changed == "nothing changed" else f", but {changed}")
     changes = len(kept.about["changes"])
     return text + (f", changed {changes} time{'s' * (changes != 1)} on the way" if changes else "")
 
 
 def outcome_of(kept: KeptRun) -> str:
-    """Return what became of the run: each accuracy before it and at its last frame, or the error that ended it."""
+    """Return the first sentence of the verdict; without one each accuracy before and after the run, or the error that ended it."""
     if kept.about["phase"] == Phase.FAILED:
         return f"Failed: {escaped(str(kept.about.get('error') or 'unknown error'))}"
+    if kept.verdict is not None:
+        return escaped(str(kept.verdict["findings"][0]["what"]))
+    return accuracies_of(kept)
+
+
+def accuracies_of(kept: KeptRun) -> str:
+    """Return each accuracy before the run and at its last frame; "" without two frames."""
     if len(kept.frames) < 2:
         return ""
     first, last = kept.frames[0].reading, kept.frames[-1].reading

@@ -19,6 +19,7 @@ from dashboard.session.polling import JOB_S, poll
 
 CHART = 370  # px
 SHOWN = 40  # images of each group
+PLAIN = {"displayModeBar": False}  # on a phone the bar would cover the legend
 
 
 def page(lab: Lab) -> None:
@@ -63,8 +64,8 @@ def _example() -> None:
     result = examples.attack_example()
     assert result.scores is not None
     left, right = st.columns(2, gap="small")
-    left.plotly_chart(_sized(attacks.histogram(result, 0.5), CHART - 70), key="example-hist")
-    right.plotly_chart(_sized(attacks.strip(result), CHART - 70), key="example-strip")
+    left.plotly_chart(_sized(attacks.histogram(result, 0.5), CHART - 70), key="example-hist", config=PLAIN)
+    right.plotly_chart(_sized(attacks.strip(result), CHART - 70), key="example-strip", config=PLAIN)
     st.caption(f"{examples.LABEL}: an attack that finds more than on models retrained without these images.")
 
 
@@ -138,11 +139,13 @@ def _charts(result: AttackResult, scores: Scores, key: str) -> float:
         step = max((high - low) / 200, 1e-6)
         top = max(high, low + step) + step
         threshold = st.slider("Threshold", low, top, first, step, key=f"threshold-{key}", format="%.3g")
-        place.plotly_chart(_sized(attacks.histogram(result, threshold), CHART - 70), key=f"hist-{key}")
+        place.plotly_chart(
+            _sized(attacks.histogram(result, threshold), CHART - 70), key=f"hist-{key}", config=PLAIN
+        )
     with middle:
-        st.plotly_chart(_sized(attacks.roc(result, threshold), CHART), key=f"roc-{key}")
+        st.plotly_chart(_sized(attacks.roc(result, threshold), CHART), key=f"roc-{key}", config=PLAIN)
     with right:
-        st.plotly_chart(_sized(attacks.strip(result), CHART - 60), key=f"strip-{key}")
+        st.plotly_chart(_sized(attacks.strip(result), CHART - 60), key=f"strip-{key}", config=PLAIN)
         tpr, fpr = rates(scores, threshold)
         st.caption(
             f"At this threshold the attack detects {100 * tpr:.0f} % of the forgotten images, "

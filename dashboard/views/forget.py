@@ -33,8 +33,9 @@ def page(lab: Lab) -> None:
         forget_set.apply_suggestion(picks, job)
     drawn_of = _stage_of(lab)
     # The columns are filled below, after the user's moves have been applied.
-    counts, moves = st.columns([7, 5], gap="medium", vertical_alignment="center")
-    tools, forms = st.columns([1, 1], gap="small", vertical_alignment="center")
+    with st.container(key="forget-head"):
+        counts, moves = st.columns([7, 5], gap="medium", vertical_alignment="center")
+        tools, forms = st.columns([1, 1], gap="small", vertical_alignment="center")
     left, right = st.columns([1, 1], gap="small")
     shown = lab.map_ids
     with left:

@@ -40,7 +40,10 @@ def _show(section: Section) -> None:
             f'<figure class="guide-picture"><img alt="" style="aspect-ratio: {section.shape}" src="data:image/svg+xml;base64,{data}">'
             f"<figcaption>{section.caption}</figcaption></figure>"
         )
-    st.markdown(section.text)
+    st.markdown(section.words)
+    if section.formulas:
+        with st.expander("The same in formulas"):
+            st.markdown(section.formulas)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import LabError
 from dashboard.components.feed import line, picks_feed
+from dashboard.components.forgotten_examples import forgotten_examples
 from dashboard.components.map_view import map_view
 from dashboard.components.readouts import readouts
 from dashboard.components.timeline import timeline
@@ -20,6 +21,8 @@ from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
 STAGE_HEIGHT = 640  # px; what a window of 900 px leaves below header, story, setup and transport
+EXAMPLES_HEIGHT = 62  # px, of the images beneath the map
+GAP = 10  # px, between the map and those images
 NO_CONNECTION = (
     "The page could not connect to its run, so it shows no steps. Start the Lab with `laf dashboard`; behind a proxy, "
     "let WebSockets to `/laf-feed/` through. Then reload the page."
@@ -101,21 +104,23 @@ def page(lab: Lab) -> None:
         transport.transport(lab)
     with line:
         timeline("timeline", lab.token, on_travel=lambda value: travelled(lab, value))
-    stage(lab, [2, 1.08])
+    stage(lab, [2, 1.08], examples=True)
     follow(lab)
 
 
-def stage(lab: Lab, widths: Sequence[float]) -> None:
-    """Draw the map and the read-outs side by side, with these relative widths."""
+def stage(lab: Lab, widths: Sequence[float], *, examples: bool = False) -> None:
+    """Draw the map and the read-outs side by side, with these relative widths; with ``examples``, images to forget beneath the map."""
     left, right = st.columns(widths, gap="small")
     with left:
         map_view(
             "map_view",
             lab.scene(),
-            height=STAGE_HEIGHT,
+            height=STAGE_HEIGHT - (EXAMPLES_HEIGHT + GAP if examples else 0),
             on_pick=lambda value: picked(lab, value),
             on_mode=lambda m: setattr(lab, "mode", m),
         )
+        if examples:
+            forgotten_examples("forgotten-examples", lab.token, height=EXAMPLES_HEIGHT)
     picks_feed("picks", lab.picked.packet(lab.token, lab.map_ids, tell_operation=False))
     with right:
         readouts("readouts", lab.token, height=STAGE_HEIGHT, on_layers=lambda: split_by_layer(lab))

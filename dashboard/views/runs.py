@@ -24,7 +24,7 @@ from core.runs.storage import (
     storage_quota,
 )
 from dashboard.forms import example_set
-from dashboard.forms.run_list import MOST, escaped, run_list, settings_of
+from dashboard.forms.run_list import MOST, accuracies_of, escaped, run_list, settings_of
 from dashboard.presentation.charts.runs import curves, figures, on_all_images
 from dashboard.presentation.export.run_files import FORMATS, obstacle
 from dashboard.session import resources, tab_state
@@ -36,7 +36,7 @@ EMPTY = """
 The Lab writes a run to disk from its first step, so nothing is lost when the page is closed. This page lists the runs with their outcome,
 seed, settings and size. Here you replay a run, continue or fork it, compare two, share one, or export it as a web page, tables or models.
 
-**An example of a line:** *the zeros* · done at step 55 of 55 · seed 0 · preset settings · accuracy on the forgotten images before → after.
+**An example of a line:** *the zeros* · done at step 22 of 22 · seed 0 · automatic settings · its verdict.
 
 To keep a run of your own, press **Play** in the Lab; in a terminal, add `--save` to `laf run`.
 """
@@ -102,7 +102,10 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
     kept = _read(info, token)
     if kept is None:
         return
+    _verdict(kept)
     st.caption(f"Settings: {escaped(settings_of(kept))}")
+    if kept.automatic is not None:
+        st.caption(f"Found without labels or retrained models: {escaped(str(kept.automatic['reason']))}.")
     told = on_all_images(kept.about)
     if told is not None:
         st.caption(told)
@@ -116,6 +119,25 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
     _exports(kept, is_own=info.is_of(token))
     if kept.frames:
         st.plotly_chart(curves([kept]), width="stretch", config={"displayModeBar": False})
+
+
+def _verdict(kept: KeptRun) -> None:
+    """Show what the run did: its verdict, and each accuracy before and after."""
+    if kept.verdict is not None:
+        first, *rest = kept.verdict["findings"]
+        more = [
+            first["why"],
+            first["advice"],
+            *(sentence for one in rest for sentence in (one["what"], one["why"])),
+        ]
+        st.markdown(f"**{escaped(first['what'])}** {escaped(' '.join(filter(None, more)))}")
+    elif kept.about["phase"] == Phase.DONE:
+        st.caption(
+            "This run has no verdict: it was made before the Lab gave one, or without retrained models."
+        )
+    told = accuracies_of(kept)
+    if told:
+        st.caption(told)
 
 
 def _buttons(lab: Lab, info: RunInfo, kept: KeptRun, token: str) -> None:

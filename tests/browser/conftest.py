@@ -233,6 +233,23 @@ class Page:
         """Return the number that the read-out ``key`` shows."""
         return float(self.tab.locator(f"[data-key='{key}'][data-value]").first.get_attribute("data-value"))
 
+    def layout_shift(self) -> float:
+        """Return how far the page's parts have moved while it filled: Chromium's own measure, largest sum of a session of shifts."""
+        shifts = self.tab.evaluate(
+            """() => new Promise((done) => {
+              const told = (entries) => done(entries.filter((e) => !e.hadRecentInput).map((e) => [e.startTime, e.value]));
+              new PerformanceObserver((list) => told(list.getEntries())).observe({ type: "layout-shift", buffered: true });
+              setTimeout(told, 500, []);
+            })"""
+        )
+        worst, total, began, before = 0.0, 0.0, -1e9, -1e9
+        for at, value in shifts:  # a session ends after a second without a shift, or after five
+            if at - before > 1000 or at - began > 5000:
+                total, began = 0.0, at
+            total, before = total + value, at
+            worst = max(worst, total)
+        return worst
+
     def stats(self) -> dict[str, int]:
         """Return the browser's counts of this run: frames received, shown, lost; draws."""
         run = self.tab.locator(".map-view").get_attribute("data-run")

@@ -41,11 +41,17 @@ def server_cpu_seconds(server) -> float:
 def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten(server, open_page):
     page = open_page(server.url, motion=True)
     page.wait_ready()
+    assert page.layout_shift() <= 0.1
     assert page.value(FORGOTTEN) == pytest.approx(1.0, abs=0.02)
+    example = page.tab.locator(".examples li").first
+    assert re.search(r"was 0, now 0", example.inner_text())
     play_to_end(page)
     assert page.value(FORGOTTEN) <= 0.05
     assert page.value(REMAINING) >= 0.95
     page.tab.get_by_text(re.compile("^Forgotten:")).first.wait_for()
+    shown = page.tab.locator(".sentence[data-final=true]")
+    assert shown.evaluate("e => e.scrollHeight <= e.clientHeight + 1")  # the verdict is not cut
+    expect(example).to_contain_text(re.compile(r"was 0, now [1-9], [1-5] of 5 retrained models say [1-9]"))
     assert page.tab.locator(".marks .stop").get_attribute("title").startswith("LAF stopped here: ")
     assert "an oracle's view" in page.tab.locator(".marks .nearest").get_attribute("title")
     page.tab.wait_for_selector(".map-view[data-cloud=true]")  # all retrained models show by themselves

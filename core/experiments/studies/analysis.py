@@ -26,7 +26,7 @@ MEASURES: dict[str, tuple[str, str, bool | None]] = {
     "test_r": ("Test_r", "%", None),
     "test_f": ("Test_f", "%", None),
     "clean_f": ("true labels of D_f", "%", None),
-    "commonest_share": ("one answer", "%", None),
+    "commonest_share": ("most common answer", "%", None),
     "spread": ("spread of answers", "nats", None),
     "auc": ("AUC, learned", "", None),
     "seconds": ("seconds", "s", True),

@@ -47,7 +47,7 @@ def histogram(result: AttackResult, threshold: float) -> go.Figure:
 def roc(result: AttackResult, threshold: float) -> go.Figure:
     """Return the ROC of this model, of the original and of each retrained model, with a dot at the threshold."""
     assert result.scores is not None
-    figure = _empty("false alarms: unseen images taken for members, %", "forgotten images detected, %")
+    figure = _empty("unseen images taken for members, %", "forgotten images detected, %")
     figure.add_scatter(
         x=[0, 100],
         y=[0, 100],
@@ -80,7 +80,7 @@ def strip(result: AttackResult) -> go.Figure:
     assert result.auc is not None
     assert result.low is not None
     assert result.high is not None
-    figure = _empty("AUC: 0.5 means that the attack cannot tell", "")
+    figure = _empty("AUC; at 0.5 it cannot tell", "")
     figure.add_vline(x=0.5, line={"color": UNSEEN, "width": 1, "dash": "dot"})
     if result.reference_aucs:
         figure.add_scatter(

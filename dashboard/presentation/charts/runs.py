@@ -16,7 +16,7 @@ FIGURES = {
     "test": "Test, %",
     "test_r": "Test_r, %",
     "test_f": "Test_f, %",
-    "commonest_share": "one answer, %",
+    "commonest_share": "most common answer, %",
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+FORMULAS = "<!-- formulas -->"  # between a section's words and its formulas
 FOLDER = Path(__file__).parent / "templates"
 
 
@@ -20,6 +21,16 @@ class Section:
     text: str
     picture: str | None = None
     caption: str = ""
+
+    @property
+    def words(self) -> str:
+        """The text in words, without the formulas that follow it."""
+        return self.text.partition(FORMULAS)[0].strip()
+
+    @property
+    def formulas(self) -> str:
+        """The formulas that repeat the words; empty for most sections."""
+        return self.text.partition(FORMULAS)[2].strip()
 
     @property
     def shape(self) -> str:

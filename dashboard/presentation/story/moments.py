@@ -57,7 +57,7 @@ def _next(experiment: Experiment, wanted: int) -> tuple[int, str]:
     done = len(experiment.references)
     if done < wanted:
         return 2, f"{done} of {wanted} retrained models are ready."
-    return 2, "Purple shows where retrained models put these images; read the verdict on the right."
+    return 2, "Purple shows where retrained models put these images; now read the verdict."
 
 
 def _known(split: Split) -> str:

@@ -90,7 +90,7 @@ def outcome_charts(task: str) -> list[dict[str, Any]]:
     return [
         accuracy,
         {
-            "name": "one answer, %",
+            "name": "most common answer, %",
             "help": "share of the most common answer on forgotten images",
             "of": "values",
             "times": 100,

@@ -198,6 +198,9 @@ class Outbox:
         if fork is None or twin is None:
             self.fork_id = 0
             return
+        assert self.bands is not None
+        assert self.untouched is not None
+        fork["verdict"] = outcome.verdict(experiment, twin, self.bands, self.untouched)
         shared = fork["shared"]
         if fork["id"] != self.fork_id:
             self.fork_id, self.fork = fork["id"], shared

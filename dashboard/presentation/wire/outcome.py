@@ -25,8 +25,8 @@ def is_final(run: Run, bands: ReferenceBands) -> bool:
 def verdict(
     experiment: Experiment, run: Run, bands: ReferenceBands, untouched: Compared
 ) -> dict[str, Any] | None:
-    """Return the verdict on the run with its step (docs/wire.md, "verdict"); None until it is final."""
-    found = experiment.verdict
+    """Return the verdict on the run, or on its fork, with its step (docs/wire.md, "verdict"); None until it is final."""
+    found = experiment.fork_verdict if run is experiment.fork_run else experiment.verdict
     if found is None or experiment.split is None or not is_final(run, bands):
         return None
     split, last = experiment.split, run.frames[-1]

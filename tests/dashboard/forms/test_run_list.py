@@ -72,7 +72,8 @@ def run(config, phase="done", first=1.0, last=0.0, **about):
 
     frames = [SimpleNamespace(reading=reading(v)) for v in (first, last)]
     values = {"config": as_dict(config), "phase": phase, "changes": [], "error": None, **about}
-    return SimpleNamespace(setup=Setup(), about=values, frames=frames)
+    found = {name: values.get(name) for name in ("automatic", "verdict")}
+    return SimpleNamespace(setup=Setup(), about=values, frames=frames, **found)
 
 
 def test_the_outcome_is_each_accuracy_before_and_after():
@@ -84,8 +85,21 @@ def test_the_outcome_is_each_accuracy_before_and_after():
 def test_settings_are_those_that_differ_from_the_preset():
     preset = LAFConfig.preset("digits", "class")
     assert settings_of(run(preset)) == "preset settings"
-    assert settings_of(run(replace(preset, temperature=4.0))) == "τ 15 → 4"
+    assert settings_of(run(replace(preset, temperature=4.0))) == "preset settings, but τ 15 → 4"
     assert settings_of(run(preset, changes=[{"after": 2}])) == "preset settings, changed 1 time on the way"
+
+
+def test_automatic_settings_are_named_as_such_and_compared_with_those_that_were_found():
+    found = replace(LAFConfig.preset("digits", "class"), temperature=20.0)
+    record = {"config": as_dict(found), "reason": "the loss fell"}
+    assert settings_of(run(found, automatic=record)) == "automatic settings"
+    used = replace(found, temperature=4.0)
+    assert settings_of(run(used, automatic=record)) == "automatic settings, but τ 20 → 4"
+
+
+def test_the_verdict_stands_in_place_of_the_accuracies():
+    verdict = {"success": True, "findings": [{"what": "Forgotten: it is *gone*.", "why": "", "advice": ""}]}
+    assert outcome_of(run(LAFConfig(), verdict=verdict)) == r"Forgotten\: it is \*gone\*."
 
 
 def test_text_of_users_is_no_markdown():

@@ -133,6 +133,7 @@ export class Table {
     setText(this.head, sentence?.head ?? "No model yet.");
     setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
+    this.sentence.dataset.final = Boolean(sentence && sentence === store.verdict);
     setTitle(this.sentence, `${this.head.textContent} ${this.more.textContent}`);
     this.#alarms(store, reading);
     this.#remark(store, reading);
@@ -168,7 +169,7 @@ export class Table {
     parts.push(...store.remarks.filter((remark) => remark.step <= step).map((remark) => `Step ${remark.step} ${remark.text}: not label-agnostic.`));
     if (fork) {
       const eye = fork.marks?.length ? " You chose this step by looking at results: not label-agnostic." : "";
-      parts.push(`Fork from step ${fork.from} (dashed, diamonds): ${fork.error ?? fork.text}.${eye}`);
+      parts.push(`Fork from step ${fork.from} (dashed, diamonds): ${fork.error ?? fork.text}.${fork.verdict ? ` ${fork.verdict.head}` : ""}${eye}`);
     }
     this.remark.hidden = !parts.length;
     setText(this.remark, parts.join(" "));

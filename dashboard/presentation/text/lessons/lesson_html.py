@@ -23,7 +23,7 @@ LABELS = {
     "test_r": ("remaining, test", "Test_r"),
     "test_f": ("forgotten, test", "Test_f"),
     "clean_f": ("true labels of D_f", "clean_f"),
-    "one_answer": ("one answer", "one_answer"),
+    "one_answer": ("most common answer", "one_answer"),
     "auc": ("AUC, learned", "auc"),
     "auc_low": ("AUC, lower end", "auc_low"),
     "auc_high": ("AUC, upper end", "auc_high"),

@@ -58,7 +58,7 @@ def shown(task, frames, references, phase):
     all_there = phase is Phase.DONE and by.is_complete
     split = SimpleNamespace(task=task, dataset=SimpleNamespace(classes=CLASSES))
     experiment = SimpleNamespace(
-        split=split, verdict=judged(task, last.reading, GOLD[task]) if all_there else None
+        split=split, fork_run=None, verdict=judged(task, last.reading, GOLD[task]) if all_there else None
     )
     untouched = by.compare(FIRST[task])
     said = status_text.sentence(task, by.compare(last.reading), untouched, by, CLASSES)

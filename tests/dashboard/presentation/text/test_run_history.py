@@ -110,6 +110,9 @@ def test_a_forks_frames_are_numbered_on_from_where_it_left(experiment):
         np.testing.assert_array_equal(position, scene.position_units(frame.positions, half))
         assert readings[number]["values"]["forget_train"] == frame.reading.train_f
     assert experiment.run.frames[10].reading.train_f != experiment.fork_run.frames[10].reading.train_f
+    until(lambda: experiment.fork_verdict is not None)
+    header, _ = packets(outbox, experiment, 1)[0]
+    assert header["fork"]["verdict"]["head"] == experiment.fork_verdict.findings[0].what
     outbox.rewind(
         {"life": header["life"], "from": header["total"], "rev": header["rev"], "follow": 0, "fork": 7}
     )
