@@ -83,17 +83,18 @@ class FrameWorker:
                 self._busy = False
         return self._waiting is not None
 
-    def settle(self, most_s: float = 5.0) -> None:
-        """Wait until nothing is pending; drop a job that still waits after ``most_s``."""
+    def settle(self, most_s: float = 5.0) -> bool:
+        """Wait until nothing is pending; drop a job that still waits after ``most_s``, and return whether there was one."""
         end = time.monotonic() + most_s
         while self.pending and time.monotonic() < end:
             time.sleep(0.001)
-        self.drop()
+        return self.drop()
 
-    def drop(self) -> None:
-        """Drop the waiting job; a job in progress ends normally."""
+    def drop(self) -> bool:
+        """Drop the waiting job, and return whether there was one; a job in progress ends normally."""
         with self._lock:
-            self._waiting = None
+            dropped, self._waiting = self._waiting is not None, None
+        return dropped
 
 
 def own_stream(device: torch.device) -> AbstractContextManager[object]:

@@ -46,6 +46,7 @@ class RunEngine:
         self.on_progress: Callable[[Progress], object] | None = None
         self._fail = fail
         self._cancelled = False
+        self._newest = 0  # number of the newest frame, made or in progress
 
     # slices
 
@@ -149,7 +150,7 @@ class RunEngine:
             optional = self.observer.config.adapts and not (finished or wanted)
             if self.watching.is_full or (optional and self.watching.is_dear):
                 return
-        number = len(self.history.frames) + self.pending_frames
+        number = self._newest = self._next_number()
         model, seconds = self.stepper.result, dict(self.history.seconds)
         if self.watching is None:
             self._look(model, number, step, seconds)
@@ -159,10 +160,17 @@ class RunEngine:
         if self.checkpoints is not None and (finished or self.checkpoints.due(number)):
             self._keep_state(step.number, number)
 
+    def _next_number(self) -> int:
+        """Return the number of the next frame.
+
+        A frame in progress may be in the history already, so the history is counted only when none is.
+        """
+        return self._newest + 1 if self.pending_frames else len(self.history.frames)
+
     def settle_frames(self) -> None:
         """Wait until no frame is being made."""
-        if self.watching is not None:
-            self.watching.settle()
+        if self.watching is not None and self.watching.settle():
+            self._newest -= 1  # the frame that was dropped
 
     def cancel(self) -> None:
         """Make no more frames."""

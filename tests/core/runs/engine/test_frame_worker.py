@@ -74,6 +74,30 @@ def until(true, most_s: float = 60.0) -> None:
         time.sleep(0.002)
 
 
+def test_a_frame_that_is_in_the_history_while_its_job_still_ends_is_counted_once(
+    toy_split, toy_model, runner, monkeypatch
+):
+    run = watched(toy_split, toy_model, runner)
+    gate, ending = threading.Event(), threading.Event()
+
+    def charge(_: FrameWorker, seconds: float) -> None:  # the last thing that a job does
+        ending.set()
+        gate.wait(20)
+
+    monkeypatch.setattr(FrameWorker, "charge", charge)
+    while len(run.steps) < 1:
+        run.advance()
+    assert ending.wait(20)
+    assert [f.number for f in run.frames] == [0, 1]
+    while len(run.steps) < 2:
+        run.advance()
+    gate.set()
+    while run.advance():
+        pass
+    until(lambda: run.frames[-1].step == run.total_steps)
+    assert [f.number for f in run.frames] == list(range(len(run.frames)))
+
+
 def test_they_are_the_frames_that_the_run_makes_itself_in_the_same_order(toy_split, toy_model, runner):
     alone = watched(toy_split, toy_model, None)
     while alone.advance():
