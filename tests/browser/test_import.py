@@ -43,10 +43,10 @@ def brought() -> bytes:
 
 
 def open_dialog(page):
-    page.tab.get_by_role("button", name=re.compile("^Data ")).click()
-    page.tab.get_by_role("button", name="Your own data…").click()
+    own = page.tab.get_by_role("button", name="Your own data…")
     dialog = page.tab.get_by_role("dialog", name="Your own data")
-    dialog.get_by_text("A zip with a folder for each class").wait_for()
+    page.click_until(page.tab.get_by_role("button", name=re.compile("^Data ")), own)
+    page.click_until(own, dialog.get_by_text("A zip with a folder for each class"))
     page.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.tab.wait_for_timeout(
         1000
