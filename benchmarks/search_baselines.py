@@ -30,8 +30,8 @@ from benchmarks.tune import capped, draw
 from core import Run, Split, finish, forget_classes, load
 from core.config import EvalConfig, LAFConfig
 from core.errors import DivergedError
-from core.evaluation.metrics import FrameEvaluator, Reading, jensen_shannon
-from core.evaluation.reference_band import band
+from core.evaluation.metric_specs import metric_band
+from core.evaluation.metrics import FrameEvaluator, Reading, jensen_shannon, js_between
 from core.methods import METHODS, method
 from core.methods.base import has_own_original, reads_of
 from core.models.base import Net
@@ -244,16 +244,16 @@ def _read(name: str) -> str:
 def _inside(one: Case, reading: Reading, js: float) -> tuple[bool, ...]:
     """Return whether Train_f, Test_r, JS and the commonest answer lie inside the band of retrained models, and all of them."""
     gold = one.gold
-    among = [
-        mean(jensen_shannon(g.forget_probabilities, h.forget_probabilities) for h in gold if h is not g)
-        for g in gold
-    ]
-    n_f, n_t = len(one.split.forget_rows), len(one.split.test)
+    among = js_between([g.forget_probabilities for g in gold])
+    n_f, n_t = len(one.split.forget_rows), int((~one.split.test_is_touched).sum())
     bands = (
-        (reading.train_f, band([g.train_f for g in gold], resolution=1 / n_f)),
-        (reading.test_r, band([g.test_r or 0.0 for g in gold], resolution=1 / n_t)),
-        (js, band(among, bounds=(0.0, math.log(2)), pairwise=True)),
-        (reading.commonest_share, band([g.commonest_share for g in gold], resolution=1 / n_f)),
+        (reading.train_f, metric_band("train_f", [g.train_f for g in gold], 1 / n_f)),
+        (reading.test_r, metric_band("test_r", [g.test_r for g in gold], 1 / n_t)),
+        (js, metric_band("js", among)),
+        (
+            reading.commonest_share,
+            metric_band("commonest_share", [g.commonest_share for g in gold], 1 / n_f),
+        ),
     )
     found = [b is not None and bool(b.place(v or 0.0).inside) for v, b in bands]
     return (*found, all(found))
