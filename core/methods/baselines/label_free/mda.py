@@ -27,6 +27,7 @@ TARGETS = ("struck", "neighbours")
 ANSWER_BATCH = 512  # images of a pass that only answers
 MOST_AMONG = 10_000  # images of D_r in which neighbours are searched
 VOTERS = 20  # similar images of D_r whose answers are mixed into the struck ones
+MOST_VALUES = 2**25  # pixel values of the images of D_r that are searched: 128 MiB
 _BLOCK = 256  # images of D_f whose distances to D_r are in memory at once
 
 
@@ -171,7 +172,8 @@ def _material(state: BaselineState, config: MDAConfig) -> dict[str, Any]:
 
 def similar(split: Any, k: int = VOTERS) -> Tensor:
     """Return (N_f, k) rows of D: the images of D_r with the smallest Euclidean distance in pixels to each image of D_f."""
-    among = _searched(split)
+    pixels = split.train.x[0].numel()
+    among = _searched(split, min(MOST_AMONG, max(k, MOST_VALUES // pixels)))
     there = split.train.floats(among).flatten(1)
     k = min(k, len(among))
     near = [
@@ -182,11 +184,11 @@ def similar(split: Any, k: int = VOTERS) -> Tensor:
     return rows
 
 
-def _searched(split: Any) -> Tensor:
-    """Return the rows of D_r in which neighbours are searched, at most MOST_AMONG, evenly spread."""
+def _searched(split: Any, most: int = MOST_AMONG) -> Tensor:
+    """Return the rows of D_r in which neighbours are searched, at most ``most``, evenly spread."""
     among: Tensor = split.remain_rows
-    if len(among) > MOST_AMONG:
-        among = among[torch.linspace(0, len(among) - 1, MOST_AMONG, device=among.device).long()]
+    if len(among) > most:
+        among = among[torch.linspace(0, len(among) - 1, most, device=among.device).long()]
     return among
 
 

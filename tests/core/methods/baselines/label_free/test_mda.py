@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from core.data import forget_noisy
-from core.methods.baselines.label_free.mda import sharpened
+from core.methods.baselines.label_free import mda
+from core.methods.baselines.label_free.mda import sharpened, similar
 from core.methods.laf.signals import nearest
 from core.runs.run import Run, finish
 from core.training.supervised import train
@@ -142,6 +143,15 @@ def test_noisy_images_get_their_true_labels_back(noisy):
     true = split.true_y[split.forget_rows]
     before, after = ((m(x).argmax(1) == true).float().mean() for m in (model, result))
     assert after > 0.95 >= before
+
+
+def test_large_images_are_searched_among_fewer_of_d_r(toy_split, monkeypatch):
+    pixels = toy_split.train.x[0].numel()
+    monkeypatch.setattr(mda, "MOST_VALUES", 30 * pixels)
+    found = similar(toy_split.unlabelled(), 5)
+    assert found.shape == (len(toy_split.forget_rows), 5)
+    assert bool(torch.isin(found, toy_split.remain_rows).all())
+    assert len(found.unique()) <= 30
 
 
 def test_a_power_sharpens_votes_and_one_keeps_them():
