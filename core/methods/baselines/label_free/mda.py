@@ -43,7 +43,7 @@ class MDAConfig(BaselineConfig):
     # What D_f learns. "struck": the original's answers without those to forget.
     # "neighbours": the votes of the most similar images of D_r.
     target: str = "struck"
-    # Share of similar images' answers in struck ones. The original has learnt D_f by heart, their pixels have not.
+    # Share of similar images' answers in struck ones: the original is too sure of its second answers on D_f.
     votes: float = 0.3
     renew: float = (
         1.0  # of votes: the present model's share in them, which grows from 0 to this at the last step
