@@ -68,7 +68,7 @@ PARTS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "Where do forgotten images go, and who already knows?",
         ("destinations-digits",),
         "js",
-        "Train_f is 0 for all methods but doing nothing, so it cannot tell them apart. JS compares all answers to D_f with those of retrained models; "
+        "Train_f is near 0 for all methods but doing nothing, so it cannot tell them apart. JS compares all answers to D_f with those of retrained models; "
         "the row retrain is one more retrained model. The original already knows the answers: without those to forget, its other answers are near "
         "the retrained models', and DELETE and MDA teach them to D_f. Lesson 9 plays it.",
     ),

@@ -8,7 +8,7 @@ from typing import Any
 from assets.findings.parts import COLUMNS
 from assets.findings.words import point_text, spread_text, told
 from core.experiments.studies import Study
-from core.experiments.studies.analysis import Group
+from core.experiments.studies.analysis import Group, percent
 from dashboard.presentation.charts.studies import title_of, value_text
 
 
@@ -37,7 +37,8 @@ def answer(study: Study, found: Sequence[Group], rows: Sequence[dict[str, Any]],
             text += f"{told(mine[0], measure)}{unit}"
         nothing = [v for g in mine for r in g.rows if (v := r["original"].get(measure)) is not None]
         if nothing and measure != "seconds":
-            text += f"; doing nothing {100 * sum(nothing) / len(nothing):.1f}{unit}"
+            scale, digits = (100, 1) if percent(measure) else (1, 3)
+            text += f"; doing nothing {scale * sum(nothing) / len(nothing):.{digits}f}{unit}"
         lines.append(text + ".")
     failed = [r for r in rows if r["state"] == "failed"]
     if failed:
@@ -90,9 +91,9 @@ def table_of(study: Study, found: Sequence[Group]) -> list[str]:
     for task in dict.fromkeys(r["setup"]["task"] for r in bands):
         by_seed = {r["seed"]: r["yardstick"] for r in bands if r["setup"]["task"] == task}
         if len(by_seed) > 1 and "stability" in study.name:
-            told = ", ".join(
+            said = ", ".join(
                 f"{labels[k]} {spread_text([100 * v for y in by_seed.values() if (v := y.get(k)) is not None])}"
                 for k in ("train_r", "train_f", "test")
             )
-            lines.append(f"\nRetrained models over the same seeds, {task}: {told}.")
+            lines.append(f"\nRetrained models over the same seeds, {task}: {said}.")
     return lines
