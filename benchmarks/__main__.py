@@ -37,6 +37,7 @@ LONG: list[tuple[str, tuple[str, ...]]] = [  # a quarter of an hour each, and mo
     ("classroom", ()),
     ("memory", ("--page",)),
     ("attack_calibration", ()),
+    ("inside", ()),
     ("lessons", ()),
 ]
 

@@ -128,8 +128,7 @@ def _missing_of_baseline(candidate: Any) -> list[str]:
     if not issubclass(kind, Baseline):
         return []
     lacks = [] if kind.configure is not Baseline.configure or hasattr(kind, "Config") else ["Config"]
-    inherits = kind.update is Baseline.update and kind.step is Baseline.step
-    return [*lacks, "update"] if inherits else lacks
+    return [*lacks, *sorted(kind.__abstractmethods__)]
 
 
 METHODS = Registry()

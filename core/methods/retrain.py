@@ -30,11 +30,13 @@ class Retrain:
         self.config = config
         self._begin = begin  # seed of the initial weights; None: the original's
 
-    def configure(self, model: Net, split: Split) -> None:
+    def configure(self, model: Net | None, split: Split) -> None:
         """Choose the settings that trained the original, unless the caller gave a config; a wrapped module keeps its net.
 
-        Raises RequestError when it is not known how the original was trained.
+        An estimate of the time has a config and no model. Raises RequestError when it is not known how the original was trained.
         """
+        if model is None:
+            return
         if self.config is None:
             self.config = training_of(model)
         elif model.provenance is not None and model.provenance.net.startswith(PREFIX):

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from core.data.split import Split
-from core.errors import ConfigError, DivergedError
+from core.errors import ConfigError, DivergedError, RequestError
 from core.methods.base import ALL_READ
 from core.methods.presets import preset
 from core.methods.step import Stage, Step
@@ -128,7 +129,7 @@ class BaselineState:
         return norm
 
 
-class Baseline:
+class Baseline(ABC):
     """The Unlearner protocol for methods that take gradient steps on a BaselineState."""
 
     name: ClassVar[str]
@@ -139,6 +140,13 @@ class Baseline:
     reads: ClassVar[tuple[str, ...]] = ALL_READ
     # batches that a step passes forward and backward; a forward pass alone counts as a third
     passes: ClassVar[float] = 1.0
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """Make a method. Raises RequestError with the functions that a subclass lacks, in place of Python's TypeError."""
+        if cls.__abstractmethods__:
+            lacks = ", ".join(sorted(cls.__abstractmethods__))
+            raise RequestError(f"{cls.__name__} is not a method of unlearning: it lacks {lacks}")
+        return super().__new__(cls)
 
     def __init__(self, config: Any = None) -> None:
         self.config = config
@@ -187,9 +195,9 @@ class Baseline:
         """Return None: there is nothing to prepare."""
         return None
 
+    @abstractmethod
     def update(self, state: BaselineState, config: Any) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Take one step on ``state`` and return its losses and gradient norms by name."""
-        raise NotImplementedError
 
     def step(self, state: BaselineState, config: Any) -> Step:
         """Call ``update``, time it and check its numbers. Raises DivergedError when a loss is not finite."""

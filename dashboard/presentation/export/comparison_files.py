@@ -50,6 +50,7 @@ def to_csv(summary: Summary, keys: Sequence[str] | None = None) -> str:
             "seeds_inside_band",
             "gap_to_retrained",
             "doing_nothing_is_nearer",
+            "reads",
         ]
         + [f"seed_{s}" for s in summary.seeds]
     )
@@ -71,6 +72,7 @@ def to_csv(summary: Summary, keys: Sequence[str] | None = None) -> str:
                     _blank(entry.inside),
                     _blank(entry.gap),
                     int(entry.loses),
+                    "" if line.reads is None else reads_text(line.reads),
                     *values,
                 ]
             )
@@ -80,13 +82,16 @@ def to_csv(summary: Summary, keys: Sequence[str] | None = None) -> str:
 def to_text(summary: Summary, keys: Sequence[str] | None = None) -> str:
     """Return a table for a terminal, a column as wide as its widest cell: * inside the band in every seed, ▼ as in Markdown."""
     columns = _columns(summary, keys)
-    rows = [["", *(heading(f) for f in columns.values())]]
-    rows += [
-        [line.title, *(_marked(columns[k], line, k, "", "*", "▼") for k in columns)] for line in summary.lines
-    ]
+    names = _names(summary)
+    named = len(names[0])  # columns of words, which begin at the left
+    rows = [[*names.pop(0), *(heading(f) for f in columns.values())]]
+    for name, line in zip(names, summary.lines, strict=True):
+        rows.append([*name, *(_marked(columns[k], line, k, "", "*", "▼") for k in columns)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            c.ljust(w) if i < named else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     ]
     return "\n".join(line.rstrip() for line in lines) + "\n" + _failures(summary)

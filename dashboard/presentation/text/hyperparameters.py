@@ -100,6 +100,11 @@ MDA_HYPERPARAMETERS = (
     Hyperparameter("weight_align", "Weight of align", "Keeps D_r where the original had it."),
     Hyperparameter("weight_forget", "Weight of forget", "Leads D_f to its new answers."),
     Hyperparameter(
+        "votes",
+        "Share of votes",
+        "Share of similar images' answers in the struck ones that D_f learns; 0 takes the original's alone.",
+    ),
+    Hyperparameter(
         "renew",
         "Renewal of votes",
         "Weight of the present model's answers in the neighbours' votes, reached at the last step; 0 keeps the original's.",

@@ -279,6 +279,18 @@ def test_csv_holds_the_value_of_each_seed():
     found = {(r["method"], r["figure"]): r for r in rows}
     assert [float(found["laf", "test"][f"seed_{s}"]) for s in range(3)] == VALUES["laf"]
     assert found["finetune", "test"]["doing_nothing_is_nearer"] == "1"
+    assert found["laf", "test"]["reads"] == "D_f; D_r"
+    assert found["references", "test"]["reads"] == ""
+
+
+def test_the_terminals_table_says_what_each_method_reads_in_columns_that_line_up():
+    head, *rows = comparison_files.to_text(small()).splitlines()
+    assert head.split()[:2] == ["method", "reads"]
+    at = head.index("reads")
+    found = {row[:at].strip(): row[at:].split("  ")[0] for row in rows}
+    assert found["LAF"] == "D_f; D_r"
+    assert found["Retrained models"] == "–"
+    assert {len(row) for row in rows} == {len(head)} or all(row[at - 1] == " " for row in rows)
 
 
 def test_markdown_and_latex_are_tables_with_as_many_cells_in_each_row():

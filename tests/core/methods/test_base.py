@@ -44,6 +44,14 @@ def test_labels_are_read_by_those_that_need_labels_only(name):
     assert METHODS[name].needs_labels == bool({LABELS_F, LABELS_R} & set(kinds))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_steps_of_a_method_are_known_without_a_model_as_an_estimate_of_the_time_needs(name, toy_split):
+    unlearner = toys.quick(name)
+    unlearner.configure(None, toy_split)
+    data = toy_split if unlearner.needs_labels else toy_split.unlabelled()
+    assert all(stage.total > 0 for stage in unlearner.stages(data, unlearner.config))
+
+
 class Silent:
     needs_labels = False
 

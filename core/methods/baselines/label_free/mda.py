@@ -26,6 +26,9 @@ from core.runtime.progress import Progress
 TARGETS = ("struck", "neighbours")
 ANSWER_BATCH = 512  # images of a pass that only answers
 MOST_AMONG = 10_000  # images of D_r in which neighbours are searched
+VOTERS = 20  # similar images of D_r whose answers are mixed into the struck ones
+MOST_VALUES = 2**25  # pixel values of the images of D_r that are searched: 128 MiB
+_BLOCK = 256  # images of D_f whose distances to D_r are in memory at once
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class MDAConfig(BaselineConfig):
     # What D_f learns. "struck": the original's answers without those to forget.
     # "neighbours": the votes of the most similar images of D_r.
     target: str = "struck"
+    # Share of similar images' answers in struck ones: the original is too sure of its second answers on D_f.
+    votes: float = 0.3
     renew: float = (
         1.0  # of votes: the present model's share in them, which grows from 0 to this at the last step
     )
@@ -47,6 +52,7 @@ class MDAConfig(BaselineConfig):
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
         **dict.fromkeys(("weight_align", "weight_forget"), bounds.WEIGHT),
+        "votes": bounds.Bound(0, 1),
         "renew": bounds.Bound(0, 1),
         "sharpness": bounds.Bound(0, 100, above=True),
     }
@@ -74,7 +80,7 @@ class MDA(Baseline):
     Config = MDAConfig
     needs_labels = False
     reads = (IMAGES_F, IMAGES_R)
-    changeable = ("epochs", "steps", "lr", "weight_align", "weight_forget", "renew", "sharpness")
+    changeable = ("epochs", "steps", "lr", "weight_align", "weight_forget", "votes", "renew", "sharpness")
     passes = 2.0
     advice: ClassVar[Mapping[str, str]] = {
         "Collapse": "Lower lr, or raise the weight of align.",
@@ -128,7 +134,8 @@ class MDA(Baseline):
         with torch.no_grad():
             e0 = state.original.extract(state.split.train.floats(remain))
         if config.target == "struck":
-            target = learn["targets"][places]
+            own, voted = learn["struck"][places], learn["voted"][places]
+            target = (1 - config.votes) * own + config.votes * voted
         else:
             renewed = config.renew * state.number / max(1, self.steps(state.split, config) - 1)
             target = _votes(state, learn, places, renewed, config.sharpness)
@@ -148,25 +155,46 @@ class MDA(Baseline):
 
 
 def _material(state: BaselineState, config: MDAConfig) -> dict[str, Any]:
-    """Return what D_f learns from, made once from the original's answers: targets (N_f, K), or neighbours (N_f, k) in D."""
+    """Return what D_f learns from, made once: answers (N_f, K) that are struck and voted, or neighbours (N_f, k) in D."""
     if "material" not in state.fixed:
         split, answers = state.split, torch.cat(state.extra["probabilities"])
         if config.target == "struck":
             before = answers[split.forget_rows]
             own_f, own_r = before.argmax(1), answers[split.remain_rows].argmax(1)
             gone = answers_to_forget(own_f, own_r, answers.shape[1], (1.0, 1.0))
-            state.fixed["material"] = {"targets": struck(before, gone)}
+            voted = struck(answers, gone)[similar(split)].mean(1)
+            state.fixed["material"] = {"struck": struck(before, gone), "voted": voted}
         else:
             state.fixed["material"] = {"near": _neighbours(split), "answers": answers}
     found: dict[str, Any] = state.fixed["material"]
     return found
 
 
+def similar(split: Any, k: int = VOTERS) -> Tensor:
+    """Return (N_f, k) rows of D: the images of D_r with the smallest Euclidean distance in pixels to each image of D_f."""
+    pixels = split.train.x[0].numel()
+    among = _searched(split, min(MOST_AMONG, max(k, MOST_VALUES // pixels)))
+    there = split.train.floats(among).flatten(1)
+    k = min(k, len(among))
+    near = [
+        torch.cdist(split.train.floats(rows).flatten(1), there).topk(k, dim=1, largest=False).indices
+        for rows in torch.split(split.forget_rows, _BLOCK)
+    ]
+    rows: Tensor = among[torch.cat(near)]
+    return rows
+
+
+def _searched(split: Any, most: int = MOST_AMONG) -> Tensor:
+    """Return the rows of D_r in which neighbours are searched, at most ``most``, evenly spread."""
+    among: Tensor = split.remain_rows
+    if len(among) > most:
+        among = among[torch.linspace(0, len(among) - 1, most, device=among.device).long()]
+    return among
+
+
 def _neighbours(split: Any) -> Tensor:
     """Return (N_f, k) rows of D: the images of D_r that look most like each image of D_f."""
-    among = split.remain_rows
-    if len(among) > MOST_AMONG:
-        among = among[torch.linspace(0, len(among) - 1, MOST_AMONG, device=among.device).long()]
+    among = _searched(split)
     near = nearest(split.train.take(split.forget_rows), split.train.take(among))
     rows: Tensor = among[near.to(among.device)]
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -99,9 +100,9 @@ class TrainingFree(Baseline):
             at -= count
         state.extra["read"] += 1
 
+    @abstractmethod
     def statistics(self, state: BaselineState, rows: Tensor) -> list[Tensor]:
         """Return the statistics of one batch, the images ``rows`` (B,) of D; they are summed over batches."""
-        raise NotImplementedError
 
     def mean(self, state: BaselineState, name: str, config: Any) -> list[Tensor]:
         """Return the mean over the batches of a pass."""

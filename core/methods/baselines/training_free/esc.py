@@ -85,10 +85,15 @@ def projected_layer(model: Net, sample: Tensor) -> tuple[nn.Linear, str]:
     try:
         return last_layer(model, sample), "output"
     except RequestError:
-        pass
+        # in a net that ends in pooling, the head's first layer can take the projection
+        return _first_of_head(model, sample), "input"
+
+
+def _first_of_head(model: Net, sample: Tensor) -> nn.Linear:
+    """Return the linear layer of the head that reads the representation. Raises RequestError for a head without one."""
     first = next((m for m in model.head.modules() if isinstance(m, nn.Linear)), None)
     if first is not None and first.in_features == model.width and _is_input(model, first, sample):
-        return first, "input"
+        return first
     raise RequestError(
         "ESC erases directions of a representation that a linear layer outputs or reads, and this net has no such layer; "
         "choose another method"

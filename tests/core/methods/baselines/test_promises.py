@@ -176,6 +176,7 @@ def test_each_says_who_it_is_and_where_it_comes_from(name):
         ("esc", {"share": 0.0}),
         ("mda", {"target": "labels"}),
         ("mda", {"weight_align": -1.0}),
+        ("mda", {"votes": 1.5}),
         ("unroll", {"share": 2.0}),
         ("sisa", {"shards": 0}),
     ],
