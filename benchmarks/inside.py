@@ -4,7 +4,7 @@ python -m benchmarks.inside [DATA …] [--methods mda laf delete lfssd esc scrub
 
 DATA is digits, mnist, fashion_mnist, or a cut of benchmarks.automatic, such as small-6. Each class is removed alone. One original serves all
 classes of a seed. Digits have every seed of --seeds, other data the seed of their cut. A run is inside a band where the 95 % interval
-for one more retrained model holds its value, the same on all pages; *all* counts the runs inside in Train_f, Test_r, JS and the commonest answer.
+for one more retrained model holds its value, the same on all pages; *all* counts the runs inside in Train_f, Test_r, JS and the most common answer.
 Settings are the presets; LAF's on other data than digits are the automatic ones, as in the Lab.
 A method *failed* where it left more than half of D_f recognised, or lost more than LOST points of Train_r.
 """
@@ -47,8 +47,8 @@ SEARCHED_LAF = "laf, searched"
 FOUND_LAF = {"epochs": 5, "lr_ue": 0.0027, "lr_ra": 0.0039, "temperature": 13.0}  # not the Lab's preset
 METHODS_SHOWN = ("mda", "laf", "delete", "lfssd", "esc", "scrub")
 HEAD = (
-    "| method | reads | runs | Train_r | Train_f mean / worst | Test_r | JS mean / worst | one answer "
-    "| inside: Train_f | Test_r | JS | one answer | all | |\n|---|---|" + "---:|" * 11 + "---|"
+    "| method | reads | runs | Train_r | Train_f mean / worst | Test_r | JS mean / worst | most common answer "
+    "| inside: Train_f | Test_r | JS | most common answer | all | |\n|---|---|" + "---:|" * 11 + "---|"
 )
 say = partial(print, file=sys.stderr, flush=True)
 
@@ -160,7 +160,7 @@ def among(cases: Sequence[Case]) -> float:
 
 
 def inside(one: Case, reading: Reading, js: float) -> tuple[bool, ...]:
-    """Return whether Train_f, Test_r, JS and the commonest answer lie inside the band of retrained models, and all of them."""
+    """Return whether Train_f, Test_r, JS and the most common answer lie inside the band of retrained models, and all of them."""
     gold = one.gold
     others = js_between([g.forget_probabilities for g in gold])
     n_f, n_t = len(one.split.forget_rows), int((~one.split.test_is_touched).sum())
