@@ -73,7 +73,7 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     heads = "".join(f"{COLUMNS[key]:>9}" for key in columns)
     lines = [
         f"{split.dataset.title}: forget {what} ({images}), seed {result['seed']}",
-        f"{'':12}{heads}{'one answer':>12}{'JS':>7}{'AUC, learned':>20}",
+        f"{'':12}{heads}{'most common':>12}{'JS':>7}{'AUC, learned':>20}",
     ]
     for name, values in result["metrics"].items():
         cells = "".join(f"{_percent(values[key]):>9}" for key in columns)
