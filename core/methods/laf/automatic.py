@@ -31,7 +31,6 @@ from core.methods.laf.trials import (
     FIRST,
     LONGEST,
     STILL,
-    WORTH,
     AutomaticSettings,
     Rates,
     Trial,
@@ -50,9 +49,10 @@ from core.runtime.device import torch_threads
 from core.runtime.progress import Progress, Work, run_to_end
 
 WORK = 300e9  # multiply-adds of all trials, or those of the first where they are more: about 8 s of one core
-STEP = 4e7  # multiply-adds in the time that a step takes beside them
+STEP = 1e8  # multiply-adds in the time that a step takes beside them
 LEAST = 80  # steps: a shorter trial on noisy labels tells little
 NOT_SEEN = "On this data LAF was not seen to mend the answers"
+SEEN_PARTLY = "On this data LAF was seen to mend only a part of the answers"
 NO_HARM = "one step at a rate of 1e-6 leaves the model as it is"
 _PASSES = 2 * 3  # of a step over its images: two losses, each forward and (twice the work) backward
 
@@ -234,8 +234,8 @@ class _Search:
 
     @property
     def cannot_tell(self) -> bool:
-        """Whether nothing can tell answers on D_f that are mended from others."""
-        return self.task == "noise" and not self.probe.can_tell
+        """Whether the votes of D_r tell nothing of the answers on D_f."""
+        return self.probe.votes is not None and self.probe.votes.kappa < TRUSTED
 
     def found(self) -> AutomaticSettings:
         """Return the settings of the best trial: of those that met the aim, else of the one that came nearest."""
@@ -247,7 +247,8 @@ class _Search:
         trial = self.trials[chosen]
         why = nothing or describe(self.trials, chosen)
         if self.task == "noise" and not nothing and trial.best is None:
-            why = f"On this data LAF was seen to mend only a part of the answers: {why}"
+            seen = trial.shown is not None and trial.shown.mended is not None
+            why = f"{SEEN_PARTLY if seen else NOT_SEEN}: {why}"
         return AutomaticSettings(
             self.task,
             self.seed,
@@ -270,13 +271,14 @@ class _Search:
         if self.original.stop:
             return self.original.reason
         if self.cannot_tell:
-            return f"{NOT_SEEN}: {self._why_not()}; {NO_HARM}"
+            return f"{NOT_SEEN}: similar images do not get the same answer of the original, so nothing tells which are right; {NO_HARM}"
         if self.task not in ("data", "indices", "noise"):
             return ""
         trial = self.trials[self._best()]
         if self.task == "noise":
-            best = trial.best or trial.shown
-            if best is not None and (best.mended or 0.0) >= WORTH and best.remain_agreement >= self.rule.kept:
+            best = trial.shown
+            gain = 0.0 if best is None else (best.neighbours or 0.0) - (self.first.neighbours or 0.0)
+            if best is not None and gain > 0 and best.remain_agreement >= self.rule.kept:
                 return ""
             return f"{NOT_SEEN}: in the best of {len(self.trials)} trials {trial.reason}; {NO_HARM}"
         # a gain below the error of the AUC may be chance, and each step moves the model away from retraining
@@ -284,13 +286,6 @@ class _Search:
         if trial.score is not None and trial.score < score(self.task, self.first) - gain:
             return ""
         return f"no trial came nearer to retraining than the original is: doing nothing is as near ({trial.reason})"
-
-    def _why_not(self) -> str:
-        """Return why the votes of D_r cannot tell which answers on D_f are right."""
-        votes = self.probe.votes
-        if votes is not None and votes.kappa >= TRUSTED:
-            return "the original agrees with similar images of D_r as often as right answers would"
-        return "similar images do not get the same answer of the original, so they cannot tell which answers on D_f are right"
 
 
 def _copied(model: Net) -> dict[str, Tensor]:

@@ -20,6 +20,8 @@ from core.runtime import seeding
 
 SAMPLE = 200  # images of D_f; of D_r half as many again
 NOISE_SAMPLE = 1000  # of D_f and of D_r for noisy labels, where few images decide
+NEIGHBOURS = 5
+_ROWS = 256  # of a block of pixel similarities, so that they never take (N_f, N_r) at once
 VOTERS = 1000  # images of D_r that vote on D_f
 SIDE = 16  # pixels: larger images are averaged down to it before they are compared
 RIDGE = 0.1  # of the kernel regression; at 0.01 and at 1 its votes are right about as often
@@ -229,6 +231,20 @@ def _small(images: Images) -> Tensor:
     if max(x.shape[2:]) > SIDE:
         x = functional.adaptive_avg_pool2d(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])))
     return x.flatten(1)
+
+
+def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:
+    """Return (N, k) int64: the rows of ``among`` with the largest cosine of centred pixels to each of ``images``."""
+    middle = among.x.flatten(1).float().mean(0)
+
+    def directions(x: Tensor) -> Tensor:
+        return functional.normalize(x.flatten(1).float() - middle, dim=1)
+
+    there = directions(among.x)
+    k = min(k, len(among))
+    return torch.cat(
+        [(directions(part) @ there.T).topk(k, dim=1).indices for part in torch.split(images.x, _ROWS)]
+    ).cpu()
 
 
 def weighted_auc(a: Tensor, b: Tensor, weight: Tensor) -> float:

@@ -174,7 +174,7 @@ class _Noise:
 
     def waiting(self, s: Signals, rule: StoppingRule) -> str:
         if s.mended is None:
-            return "similar images of D_r cannot tell which answers on D_f are right"
+            return "the original agrees with similar images of D_r about as often as right answers would, so they cannot tell"
         if s.remain_agreement < rule.kept:
             return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
         return f"the answers on D_f came {_percent(max(0.0, s.mended))} of the way to those of similar images in D_r"

@@ -19,7 +19,6 @@ SLOW = 240  # noisy labels: up to this step, likewise
 LONGEST = {"class": 80, "data": 40, "indices": 40, "noise": 440}  # steps of a trial
 ENOUGH = 0.15, 0.95  # class removal: JS to p̃ and a_r about as retrained models have them end the search
 WHOLE = 0.95  # noisy labels: with so much of the way done, likewise
-WORTH = 0.25  # noisy labels: less of the way than this may be chance, and each step moves the model
 
 Rates = tuple[float, float, float]  # (lr_RA, lr_UE, τ)
 FIRST: dict[str, Rates] = {
@@ -31,12 +30,12 @@ FIRST: dict[str, Rates] = {
 BOLDER: dict[str, tuple[Rates, ...]] = {
     "class": ((1e-2, 1e-4, 30.0), (6e-3, 1e-3, 15.0)),
     "data": ((3e-3, 1e-3, 7.0), (9e-3, 3e-3, 7.0)),
-    "noise": ((4.8e-3, 1.2e-3, 4.0), (2.4e-3, 1.2e-3, 7.0)),
+    "noise": ((4.8e-3, 1.2e-3, 4.0),),
 }
 GENTLER: dict[str, tuple[Rates, ...]] = {
     "class": ((1e-3, 2e-4, 10.0),),
     "data": ((3e-4, 1e-4, 5.0), (1e-4, 3e-5, 5.0)),
-    "noise": ((2.4e-3, 8e-4, 4.0), (8e-4, 4e-4, 7.0), (3e-4, 3e-4, 7.0)),
+    "noise": ((2.4e-3, 8e-4, 4.0), (8e-4, 4e-4, 7.0)),
 }
 STILL: Rates = (1e-6, 1e-6, 15.0)  # one step of these, where doing nothing is best, moves no answer
 # class removal, after the gentler trial: where it cost D_r much still, and where it left D_f its answers

@@ -20,6 +20,7 @@ from core.methods.laf.signals import (
     answers_to_forget,
     auc_error,
     cohens_kappa,
+    nearest,
     struck,
     vote,
     weighted_auc,
@@ -246,6 +247,11 @@ def test_weighted_auc_matches_a_count_over_pairs():
     pairs = (a[:, None] > b).double() + 0.5 * (a[:, None] == b).double()
     assert weighted_auc(a, b, weight) == pytest.approx(float((pairs @ weight).mean()))
     assert auc_error(100, 100) == pytest.approx(0.0409, abs=1e-3)
+
+
+def test_nearest_finds_an_image_among_others(split):
+    images = split.remain.unlabelled()
+    assert nearest(images.take(torch.arange(5)), images)[:, 0].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_images_vote_as_kernel_regression_on_the_others_does(split):
