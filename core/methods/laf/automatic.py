@@ -280,7 +280,8 @@ class _Search:
             gain = 0.0 if best is None else (best.neighbours or 0.0) - (self.first.neighbours or 0.0)
             if best is not None and gain > 0 and best.remain_agreement >= self.rule.kept:
                 return ""
-            return f"{NOT_SEEN}: in the best of {len(self.trials)} trials {trial.reason}; {NO_HARM}"
+            tried = sum(not is_still(t) for t in self.trials)
+            return f"{NOT_SEEN}: in the best of {tried} trials {trial.reason}; {NO_HARM}"
         # a gain below the error of the AUC may be chance, and each step moves the model away from retraining
         gain = self.first.recognised_error or 0.0
         if trial.score is not None and trial.score < score(self.task, self.first) - gain:
