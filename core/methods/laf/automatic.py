@@ -30,12 +30,15 @@ from core.methods.laf.trials import (
     CADENCE,
     FIRST,
     LONGEST,
+    NO_HARM,
+    NOT_SEEN,
     STILL,
     AutomaticSettings,
     Rates,
     Trial,
     describe,
     following,
+    how_much_mended,
     is_due,
     is_enough,
     is_still,
@@ -51,9 +54,8 @@ from core.runtime.progress import Progress, Work, run_to_end
 WORK = 300e9  # multiply-adds of all trials, or those of the first where they are more: about 8 s of one core
 STEP = 1e8  # multiply-adds in the time that a step takes beside them
 LEAST = 80  # steps: a shorter trial on noisy labels tells little
-NOT_SEEN = "On this data LAF was not seen to mend the answers"
-SEEN_PARTLY = "On this data LAF was seen to mend only a part of the answers"
-NO_HARM = "one step at a rate of 1e-6 leaves the model as it is"
+    "On this data it was not seen how many answers LAF mended, since similar images err as the original does"
+)
 _PASSES = 2 * 3  # of a step over its images: two losses, each forward and (twice the work) backward
 
 
@@ -246,16 +248,15 @@ class _Search:
             chosen = still[0]
         trial = self.trials[chosen]
         why = nothing or describe(self.trials, chosen)
-        if self.task == "noise" and not nothing and trial.best is None:
-            seen = trial.shown is not None and trial.shown.mended is not None
-            why = f"{SEEN_PARTLY if seen else NOT_SEEN}: {why}"
+        if self.task == "noise" and not nothing:
+            why = how_much_mended(trial, self.probe.is_sure) + why
         return AutomaticSettings(
             self.task,
             self.seed,
             trial.config,
             tuple(self.trials),
             chosen,
-            trial.best is not None and not (nothing and self.task == "noise"),
+            trial.best is not None and (self.task != "noise" or (not nothing and self.probe.is_sure)),
             bool(nothing) and self.task != "noise",
             ". ".join((why, *self.cautions)),
             self.seconds,

@@ -27,6 +27,8 @@ SIDE = 16  # pixels: larger images are averaged down to it before they are compa
 RIDGE = 0.1  # of the kernel regression; at 0.01 and at 1 its votes are right about as often
 TRUSTED = 0.5  # Cohen's κ with which votes must foretell the original's answers on D_r
 
+SURE = 0.5  # of D_f's answers that differ from the votes: so many must be wrong answers, or what was mended cannot be counted
+
 
 @dataclass(frozen=True)
 class Signals:
@@ -100,6 +102,11 @@ class SignalProbe:
         if self.votes is None:
             return False
         return self.votes.kappa >= TRUSTED and self.room > 2 * self._error
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether most images on which votes and the original differ are wrong answers of the original, not wrong votes."""
+        return self.can_tell and self.room >= SURE * (1 - self._agreed)
 
     @property
     def _error(self) -> float:

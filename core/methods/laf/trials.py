@@ -46,6 +46,10 @@ BETWEEN: Rates = (2e-3, 5e-4, 12.0)
 FIRST["indices"] = FIRST["data"]
 BOLDER["indices"] = BOLDER["data"]
 GENTLER["indices"] = GENTLER["data"]
+NOT_SEEN = "On this data LAF was not seen to mend the answers"
+SEEN_PARTLY = "On this data LAF was seen to mend only a part of the answers"
+NOT_SURE = (
+NO_HARM = "one step at a rate of 1e-6 leaves the model as it is"
 TRUSTED = 16  # steps: a trial that lost D_r by then hardly recovers
 OVER = 0.05  # of D_f: with fewer answers to forget left, more forgetting is not what a trial lacks
 QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
@@ -211,3 +215,14 @@ def describe(trials: Sequence[Trial], chosen: int) -> str:
         return f"none of {len(trials)} trials reached the aim; {rates} came nearest: {trial.reason}"
     of = f"the best of {len(trials)} trials" if len(trials) > 1 else "one trial sufficed"
     return f"{rates}: {of}; {trial.reason}"
+
+
+def how_much_mended(trial: Trial, sure: bool) -> str:
+    """Return the beginning of the sentence on noisy labels that says how much ``trial`` was seen to mend; "" where it met the aim.
+
+    ``sure``: whether the votes of D_r can count the answers that were mended.
+    """
+    if trial.best is not None:
+        return "" if sure else f"{NOT_SURE}: "
+    seen = trial.shown is not None and trial.shown.mended is not None
+    return f"{SEEN_PARTLY if seen else NOT_SEEN}: "

@@ -25,6 +25,7 @@ from core.methods.laf.signals import (
     vote,
     weighted_auc,
 )
+from core.methods.laf.stopping import StoppingRule
 from core.models.base import multiply_adds, outputs
 from core.runs.run import Run, finish
 from tests import toys
@@ -178,6 +179,19 @@ def test_noisy_labels_of_images_that_are_all_noise_say_that_nothing_was_seen_to_
     assert not found.nothing_to_do
     assert found.reason.startswith("On this data LAF was not seen to mend the answers")
     assert_harmless(found, of)
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_noisy_labels_meet_the_aim_only_where_the_votes_can_count_what_was_mended(sure, monkeypatch):
+    monkeypatch.setattr(SignalProbe, "is_sure", property(lambda self: sure))
+    monkeypatch.setattr(SignalProbe, "can_tell", property(lambda self: True))
+    monkeypatch.setattr(SignalProbe, "_mended", lambda self, agreed: 1.0)
+    monkeypatch.setitem(module.LONGEST, "noise", 40)
+    of = forget_noisy(toys.dataset(), [0, 1], 0.4)
+    rule = StoppingRule(kept=0.01)
+    found = automatic(toys.model(of), of.unlabelled(), "noise", rule=rule)
+    assert found.met == sure
+    assert found.reason.startswith("On this data it was not seen how many") != sure
 
 
 def test_settings_that_reach_no_aim_say_so(split, model, monkeypatch):
