@@ -54,8 +54,6 @@ from core.runtime.progress import Progress, Work, run_to_end
 WORK = 300e9  # multiply-adds of all trials, or those of the first where they are more: about 8 s of one core
 STEP = 1e8  # multiply-adds in the time that a step takes beside them
 LEAST = 80  # steps: a shorter trial on noisy labels tells little
-    "On this data it was not seen how many answers LAF mended, since similar images err as the original does"
-)
 _PASSES = 2 * 3  # of a step over its images: two losses, each forward and (twice the work) backward
 
 
@@ -236,7 +234,7 @@ class _Search:
 
     @property
     def cannot_tell(self) -> bool:
-        """Whether the votes of D_r tell nothing of the answers on D_f."""
+        """True if the votes of D_r tell nothing of the answers on D_f."""
         return self.probe.votes is not None and self.probe.votes.kappa < TRUSTED
 
     def found(self) -> AutomaticSettings:

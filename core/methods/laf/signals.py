@@ -25,7 +25,7 @@ _ROWS = 256  # of a block of pixel similarities, so that they never take (N_f, N
 VOTERS = 1000  # images of D_r that vote on D_f
 SIDE = 16  # pixels: larger images are averaged down to it before they are compared
 RIDGE = 0.1  # of the kernel regression; at 0.01 and at 1 its votes are right about as often
-TRUSTED = 0.5  # Cohen's κ with which votes must foretell the original's answers on D_r
+TRUSTED = 0.7  # Cohen's κ with which votes must foretell the original's answers on D_r
 
 SURE = 0.5  # of D_f's answers that differ from the votes: so many must be wrong answers, or what was mended cannot be counted
 
@@ -98,14 +98,14 @@ class SignalProbe:
 
     @property
     def can_tell(self) -> bool:
-        """Whether the votes tell answers that were mended from the original's: they are reliable, and leave more room than chance."""
+        """True if the votes tell answers that were mended from the original's: they are reliable, and leave more room than chance."""
         if self.votes is None:
             return False
         return self.votes.kappa >= TRUSTED and self.room > 2 * self._error
 
     @property
     def is_sure(self) -> bool:
-        """Whether most images on which votes and the original differ are wrong answers of the original, not wrong votes."""
+        """True if most images on which votes and the original differ are wrong answers of the original, not wrong votes."""
         return self.can_tell and self.room >= SURE * (1 - self._agreed)
 
     @property

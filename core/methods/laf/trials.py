@@ -49,6 +49,8 @@ GENTLER["indices"] = GENTLER["data"]
 NOT_SEEN = "On this data LAF was not seen to mend the answers"
 SEEN_PARTLY = "On this data LAF was seen to mend only a part of the answers"
 NOT_SURE = (
+    "On this data it was not seen how many answers LAF mended, since similar images err as the original does"
+)
 NO_HARM = "one step at a rate of 1e-6 leaves the model as it is"
 TRUSTED = 16  # steps: a trial that lost D_r by then hardly recovers
 OVER = 0.05  # of D_f: with fewer answers to forget left, more forgetting is not what a trial lacks
