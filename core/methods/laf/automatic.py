@@ -10,7 +10,6 @@ The choice depends on images, on which of them to forget, on the original and on
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,38 +17,43 @@ from typing import Any
 
 from torch import Tensor
 
-from core.config import LAFConfig, VAEConfig
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
 from core.errors import DivergedError, RequestError
 from core.methods.laf.cautions import cautions
 from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
-from core.methods.laf.signals import SignalProbe
-from core.methods.laf.stopping import StoppingRule, decide, score
+from core.methods.laf.signals import TRUSTED, SignalProbe
+from core.methods.laf.stopping import StoppingRule, decide, reached, score
 from core.methods.laf.trials import (
     BOLDER,
     CADENCE,
     FIRST,
-    GENTLER,
     LONGEST,
+    NO_HARM,
+    NOT_SEEN,
+    STILL,
     AutomaticSettings,
     Rates,
     Trial,
     describe,
     following,
+    how_much_mended,
     is_due,
     is_enough,
+    is_still,
     is_too_bold,
-    kept_at_best,
     nearest,
     rank,
+    start_config,
 )
 from core.models.base import Net, multiply_adds
 from core.runtime.device import torch_threads
 from core.runtime.progress import Progress, Work, run_to_end
 
-WORK = 300e9  # multiply-adds of all trials that come to nothing: about 10 s of one core
+WORK = 300e9  # multiply-adds of all trials, or those of the first where they are more: about 8 s of one core
+STEP = 1e8  # multiply-adds in the time that a step takes beside them
+LEAST = 80  # steps: a shorter trial on noisy labels tells little
 _PASSES = 2 * 3  # of a step over its images: two losses, each forward and (twice the work) backward
 
 
@@ -101,30 +105,6 @@ def find(
     return search.found()
 
 
-def start_config(split: UnlabelledSplit, task: str) -> LAFConfig:
-    """Return settings for the start that all trials share: the VAEs and the batches, by the number of images and their channels."""
-    n, channels = len(split.train), split.train.x.shape[1]
-    batch = 128 if n <= 5000 else 256
-    epochs = min(30, max(3, math.ceil(350 * batch / n)))
-    lr_ra, lr_ue, temperature = FIRST[task]
-    noise = task == "noise"
-    vae = VAEConfig(
-        latent=(4 if noise else 8) if channels == 1 else 16,
-        epochs=max(3, epochs // 3) if noise else epochs,
-        batch_size=batch,
-        lr=3e-3,
-        output="sigmoid" if noise else "linear",
-    )
-    return LAFConfig(
-        steps=LONGEST[task],
-        lr_ue=lr_ue,
-        lr_ra=lr_ra,
-        temperature=temperature,
-        batch_size=16 if noise and n <= 5000 else 32,
-        vae=vae,
-    )
-
-
 class _Search:
     """The trials of one search, and the state that each is a fork of."""
 
@@ -174,28 +154,35 @@ class _Search:
 
     def next(self) -> Rates | None:
         """Return the rates of the next trial; None when what was found is good enough, or the work is spent."""
-        if (
-            not self.trials
-        ):  # with nothing to do, a run that is made all the same should change next to nothing
-            return GENTLER[self.task][-1] if self.original.stop else FIRST[self.task]
+        if any(is_still(t) for t in self.trials):
+            return None
+        rates = self._next_that_moves()
+        return STILL if rates is None and self._nothing() else rates
+
+    def _next_that_moves(self) -> Rates | None:
+        if self.original.stop or self.cannot_tell:
+            return None
+        if not self.trials:
+            return FIRST[self.task]
         if any(is_enough(self.task, t.best) for t in self.trials):
             return None
-        if self.original.stop:
-            return None  # nothing to do
         rates = following(self.task, self.trials)
-        return rates if self._affordable() >= self.trials[0].length / 2 else None
+        return rates if self._affordable() >= min(self.trials[0].length, LEAST) / 2 else None
 
-    def _spent(self) -> list[float]:
-        """Return the multiply-adds of each trial."""
-        return [t.length * self.step_work + len(t.signals) * self.reading_work for t in self.trials]
+    def _spent(self) -> float:
+        """Return the multiply-adds of all trials."""
+        return sum(
+            t.length * (self.step_work + STEP) + len(t.signals) * self.reading_work for t in self.trials
+        )
 
     def _affordable(self) -> int:
-        """Return how many steps the next trial may take: trials that lose may cost WORK in all, or what the longest costs."""
-        if not self.trials:
+        """Return how many steps the next trial may take: all trials share WORK, of which a first one on noisy labels takes half."""
+        step = self.step_work + STEP + self.reading_work / CADENCE[self.task]
+        if self.trials:
+            return min(self.longest, int((WORK - self._spent()) / step))
+        if self.task != "noise":
             return self.longest
-        spent = self._spent()
-        allowed = max(WORK, max(spent)) - (sum(spent) - max(spent))
-        return min(self.longest, int(allowed / (self.step_work + self.reading_work / CADENCE[self.task])))
+        return min(self.longest, max(LEAST, int(WORK / 2 / step)))
 
     def run(self, rates: Rates) -> Iterator[None]:
         """Run one trial from the common start, to where the rule or its longest length ends it; yield after each reading."""
@@ -204,7 +191,7 @@ class _Search:
         config = replace(self.base, lr_ra=lr_ra, lr_ue=lr_ue, temperature=temperature)
         self.state.load_state_dict(copy.deepcopy(self.start))
         trial = Trial(config, (), None, None, "", 0.0)
-        last, goes_on = self._affordable(), True
+        last, goes_on = 1 if rates == STILL else self._affordable(), True
         while goes_on:
             with torch_threads(self.base.threads):
                 trial, goes_on = self._to_next_reading(trial, last)
@@ -215,6 +202,11 @@ class _Search:
         signals, steps = trial.signals, 1
         if signals:
             steps = (trial.best or nearest(self.task, signals)).step
+        if trial.best is not None:
+            at_end = trial.best is signals[-1] and trial.length == last
+            at_bound = f"its readings were still improving after {last} steps, the most that it could take"
+            reason = at_bound if at_end else reached(self.task, trial.best, self.rule)
+            trial = replace(trial, reason=NO_HARM if rates == STILL else reason)
         self.trials.append(replace(trial, config=replace(config, steps=steps)))
 
     def _to_next_reading(self, trial: Trial, last: int) -> tuple[Trial, bool]:
@@ -240,40 +232,60 @@ class _Search:
         )
         return trial, number < last and not decision.stop and not lost
 
+    @property
+    def cannot_tell(self) -> bool:
+        """True if the votes of D_r tell nothing of the answers on D_f."""
+        return self.probe.votes is not None and self.probe.votes.kappa < TRUSTED
+
     def found(self) -> AutomaticSettings:
         """Return the settings of the best trial: of those that met the aim, else of the one that came nearest."""
-        order = [rank(self.task, t) for t in self.trials]
-        chosen = order.index(min(order))
-        nothing, why = self._nothing(self.trials[chosen])
-        if nothing:  # a run that is made all the same should cost D_r least
-            chosen = max(range(len(order)), key=lambda i: kept_at_best(self.trials[i]))
+        chosen = self._best()
+        nothing = self._nothing()
+        still = [i for i, t in enumerate(self.trials) if is_still(t)]
+        if still:  # no run is better; one that is made all the same must harm nothing
+            chosen = still[0]
         trial = self.trials[chosen]
+        why = nothing or describe(self.trials, chosen)
+        if self.task == "noise" and not nothing:
+            why = how_much_mended(trial, self.probe.is_sure) + why
         return AutomaticSettings(
             self.task,
             self.seed,
             trial.config,
             tuple(self.trials),
             chosen,
-            trial.best is not None,
-            nothing,
-            ". ".join((why or describe(self.trials, chosen), *self.cautions)),
+            trial.best is not None and (self.task != "noise" or (not nothing and self.probe.is_sure)),
+            bool(nothing) and self.task != "noise",
+            ". ".join((why, *self.cautions)),
             self.seconds,
         )
 
-    def _nothing(self, trial: Trial) -> tuple[bool, str]:
-        """Return whether doing nothing is as near to retraining as ``trial``, and why."""
+    def _best(self) -> int:
+        """Return the place of the best trial that moves the model; 0 where there is none."""
+        moving = [i for i, t in enumerate(self.trials) if not is_still(t)]
+        return min(moving, key=lambda i: rank(self.task, self.trials[i]), default=0)
+
+    def _nothing(self) -> str:
+        """Return why doing nothing is as near to retraining as the best trial, as far as signals can tell; "" where it is not."""
         if self.original.stop:
-            return True, self.original.reason
-        if self.task not in ("data", "indices"):
-            return False, ""
+            return self.original.reason
+        if self.cannot_tell:
+            return f"{NOT_SEEN}: similar images do not get the same answer of the original, so nothing tells which are right; {NO_HARM}"
+        if self.task not in ("data", "indices", "noise"):
+            return ""
+        trial = self.trials[self._best()]
+        if self.task == "noise":
+            best = trial.shown
+            gain = 0.0 if best is None else (best.neighbours or 0.0) - (self.first.neighbours or 0.0)
+            if best is not None and gain > 0 and best.remain_agreement >= self.rule.kept:
+                return ""
+            tried = sum(not is_still(t) for t in self.trials)
+            return f"{NOT_SEEN}: in the best of {tried} trials {trial.reason}; {NO_HARM}"
         # a gain below the error of the AUC may be chance, and each step moves the model away from retraining
         gain = self.first.recognised_error or 0.0
         if trial.score is not None and trial.score < score(self.task, self.first) - gain:
-            return False, ""
-        return (
-            True,
-            f"no trial came nearer to retraining than the original is: doing nothing is as near ({trial.reason})",
-        )
+            return ""
+        return f"no trial came nearer to retraining than the original is: doing nothing is as near ({trial.reason})"
 
 
 def _copied(model: Net) -> dict[str, Tensor]:

@@ -15,13 +15,19 @@ from torch.nn import functional
 
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
-from core.models.base import Classifier, Outputs, divergences, outputs
+from core.models.base import Classifier, divergences, outputs
 from core.runtime import seeding
 
 SAMPLE = 200  # images of D_f; of D_r half as many again
 NOISE_SAMPLE = 1000  # of D_f and of D_r for noisy labels, where few images decide
 NEIGHBOURS = 5
 _ROWS = 256  # of a block of pixel similarities, so that they never take (N_f, N_r) at once
+VOTERS = 1000  # images of D_r that vote on D_f
+SIDE = 16  # pixels: larger images are averaged down to it before they are compared
+RIDGE = 0.1  # of the kernel regression; at 0.01 and at 1 its votes are right about as often
+TRUSTED = 0.7  # Cohen's κ with which votes must foretell the original's answers on D_r
+
+SURE = 0.5  # of D_f's answers that differ from the votes: so many must be wrong answers, or what was mended cannot be counted
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,10 @@ class Signals:
     distance: float | None = (
         None  # class removal: mean JS, in nats, from g_D's answers without those to forget
     )
-    neighbours: float | None = None  # noisy labels: D_f gets the answer of its nearest images of D_r
+    neighbours: float | None = None  # noisy labels: D_f gets the answer that similar images of D_r vote for
+    # noisy labels: how far ``neighbours`` came from the original's share (0) to that of right answers (1), less its standard
+    # error; None where the votes cannot tell
+    mended: float | None = None
     remain_distance: float | None = None  # class removal: mean JS, in nats, from g_D's answers on D_r
 
 
@@ -68,7 +77,8 @@ class SignalProbe:
         self.answers = answers_to_forget(self._own_f, self._own_r, classes, weights)  # (K,) bool
         self._struck = struck(before_f.probabilities, self.answers)
         self._stays = ~self.answers[self._own_r] if task == "class" else torch.ones_like(self._own_r).bool()
-        self._near = nearest(self.forget, self.remain) if task == "noise" else None
+        self.votes = vote(self.forget, self.remain, self._own_r, classes) if task == "noise" else None
+        self._agreed = 0.0 if self.votes is None else _mean(self._own_f == self.votes.answers)
         self.unseen: Images | None = None
         self._weight, self._effective = (
             torch.ones(0),
@@ -80,6 +90,32 @@ class SignalProbe:
             theirs = outputs(original, self.unseen).predictions
             self._weight = _like(self._own_f, theirs, classes)
             self._effective = float(1 / self._weight.square().sum().clamp_min(1e-12))  # Kish, 1965
+
+    @property
+    def room(self) -> float:
+        """The share of votes on D_f that right answers would agree with, above what the original agrees with."""
+        return 0.0 if self.votes is None else self.votes.expected - self._agreed
+
+    @property
+    def can_tell(self) -> bool:
+        """True if the votes tell answers that were mended from the original's: they are reliable, and leave more room than chance."""
+        if self.votes is None:
+            return False
+        return self.votes.kappa >= TRUSTED and self.room > 2 * self._error
+
+    @property
+    def is_sure(self) -> bool:
+        """True if most images on which votes and the original differ are wrong answers of the original, not wrong votes."""
+        return self.can_tell and self.room >= SURE * (1 - self._agreed)
+
+    @property
+    def _error(self) -> float:
+        """The standard error of the share of votes that right answers would agree with."""
+        p = 0.0 if self.votes is None else self.votes.expected
+        return math.sqrt(p * (1 - p) / len(self.forget))
+
+    def _mended(self, agreed: float) -> float:
+        return (agreed - self._agreed - self._error) / self.room
 
     @property
     def images(self) -> int:
@@ -98,6 +134,7 @@ class SignalProbe:
         else:
             still = f.predictions == self._own_f
         unseen, recognised = self._unseen(model, confidence)
+        agreed = None if self.votes is None else _mean(f.predictions == self.votes.answers)
         return Signals(
             step,
             forget_agreement=_mean(still),
@@ -108,7 +145,8 @@ class SignalProbe:
             recognised=recognised,
             recognised_error=None if recognised is None else auc_error(len(self.forget), self._effective),
             distance=_mean(divergences(f.probabilities, self._struck)) if self.task == "class" else None,
-            neighbours=self._neighbours(f, r),
+            neighbours=agreed,
+            mended=self._mended(agreed) if agreed is not None and self.can_tell else None,
             remain_distance=(
                 _mean(divergences(r.probabilities, self._p_r)[stays]) if self.task == "class" else None
             ),
@@ -120,13 +158,6 @@ class SignalProbe:
             return None, None
         theirs = outputs(model, self.unseen).probabilities.max(1).values
         return float(theirs.double() @ self._weight), weighted_auc(confidence, theirs, self._weight)
-
-    def _neighbours(self, f: Outputs, r: Outputs) -> float | None:
-        """Return the share of D_f whose answer is the mean answer of its nearest images of D_r, both by the current model."""
-        if self._near is None:
-            return None
-        votes = r.probabilities[self._near].mean(1).argmax(1)
-        return _mean(f.predictions == votes)
 
 
 def answers_to_forget(own_f: Tensor, own_r: Tensor, classes: int, weights: tuple[float, float]) -> Tensor:
@@ -156,6 +187,57 @@ def struck(probabilities: Tensor, answers: Tensor) -> Tensor:
     total = left.sum(1, keepdim=True)
     even = (left.new_ones(left.shape) * ~answers) if not bool(answers.all()) else left.new_ones(left.shape)
     return torch.where(total > 0, left / total.clamp_min(1e-30), even / even.sum(1, keepdim=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """The answers that images of D_r vote for on those of D_f, and how far they can be trusted."""
+
+    answers: Tensor  # (N_f,) int64
+    kappa: float  # Cohen's κ of the votes on each image of D_r without its own with the original's answers, at most 1
+    expected: float  # the share of ``answers`` that right answers would agree with, in [0, 1]
+
+
+def vote(forget: Images, remain: Images, own_r: Tensor, classes: int) -> Votes:
+    """Return the Votes on ``forget`` by kernel ridge regression, on pixels, of the original's answers ``own_r`` (N_r,) on ``remain``.
+
+    Similar images weigh most (a Gaussian kernel as wide as the median distance), and all answers together the same, since D_f was
+    taken from D_r's classes and left them small. A model that collapses to one answer does not move the votes. Residuals left out are y − α / diag(K + λI)⁻¹ (Rasmussen and Williams, 2006, section 5.4.2).
+    """
+    remain, own_r = (
+        remain.take(torch.arange(min(VOTERS, len(remain))).to(remain.x.device)),
+        own_r[:VOTERS].cpu(),
+    )
+    x_r, x_f = _small(remain), _small(forget)
+    distance = torch.cdist(x_r, x_r).square()
+    apart = distance[distance > 0]
+    width = apart.median() if len(apart) else distance.new_ones(())
+    inverse = torch.linalg.inv(torch.exp(-distance / width) + RIDGE * torch.eye(len(x_r), dtype=x_r.dtype))
+    target = functional.one_hot(own_r, classes).to(x_r.dtype)
+    weights = inverse @ (target - target.mean(0))
+    without = (target - target.mean(0) - weights / inverse.diagonal()[:, None]).argmax(1)
+    answers = (torch.exp(-torch.cdist(x_f, x_r).square() / width) @ weights).argmax(1)
+    right = torch.bincount(without[without == own_r], minlength=classes).double()
+    precision = right / torch.bincount(without, minlength=classes).clamp_min(1)
+    return Votes(
+        answers.to(forget.x.device), cohens_kappa(without, own_r, classes), _mean(precision[answers])
+    )
+
+
+def cohens_kappa(a: Tensor, b: Tensor, classes: int) -> float:
+    """Return (p − e) / (1 − e) for two answers (N,) on the same images: p of them agree, e would by chance; 0 where e is 1."""
+    agree = _mean(a == b)
+    one, other = (torch.bincount(x, minlength=classes).double() / len(x) for x in (a, b))
+    chance = float(one @ other)
+    return (agree - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def _small(images: Images) -> Tensor:
+    """Return the pixels (N, d) float64 in [0, 1] on the CPU, averaged down to SIDE pixels a side."""
+    x = images.x.cpu().double() / images.white
+    if max(x.shape[2:]) > SIDE:
+        x = functional.adaptive_avg_pool2d(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])))
+    return x.flatten(1)
 
 
 def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:

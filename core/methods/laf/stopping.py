@@ -4,7 +4,7 @@ Running on after D_f is forgotten takes LAF away from retraining, so a rule for 
 
 * class removal: D_f no longer gets the answers to forget, D_r keeps its own, and the answers on D_f no longer come nearer to p̃;
 * data removal and chosen images: the model is no surer of D_f than of unseen images;
-* noisy labels: the answers on D_f no longer come nearer to those of their neighbours in D_r.
+* noisy labels: the answers on D_f are those that similar images of D_r vote for, and no longer come nearer to them.
 
 A rule is a pure function of the signals so far. It reads nothing else.
 """
@@ -30,6 +30,9 @@ class StoppingRule:
         8  # class removal: the first steps throw the whole model over, so no earlier reading counts
     )
     unsure: float = 2.0  # data removal: standard errors that the AUC may lie above 0.5
+    mended: float = (
+        0.7  # noisy labels: at least this share of the way from the original's answers to those voted for
+    )
     patience: int = 3  # readings without a better one before the rule stops
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
@@ -37,6 +40,7 @@ class StoppingRule:
         "kept": bounds.SHARE,
         "settled": bounds.whole(1000, 0),
         "unsure": bounds.WEIGHT,
+        "mended": bounds.SHARE,
         "patience": bounds.whole(1000),
     }
 
@@ -61,11 +65,17 @@ def decide(task: str, history: Sequence[Signals], rule: StoppingRule | None = No
     aim = _AIMS[task]
     good = [s for s in history if aim.met(s, rule)]
     if not good:
-        return Decision(False, None, aim.waiting(history[-1], rule))
+        last = min(history, key=lambda s: score(task, s)) if task == "noise" else history[-1]
+        return Decision(False, None, aim.waiting(last, rule))
     best = min(good, key=lambda s: (score(task, s), s.step))
     since = sum(s.step > best.step for s in history)
     done = since >= aim.patience(rule)
     return Decision(done, best, aim.reached(best, rule) if done else "the last readings are still improving")
+
+
+def reached(task: str, best: Signals, rule: StoppingRule) -> str:
+    """Return the sentence that says what the reading ``best`` of a run on ``task`` reached, and that no later one was better."""
+    return _AIMS[task].reached(best, rule)
 
 
 def score(task: str, s: Signals) -> float:
@@ -162,7 +172,7 @@ class _Noise:
     """Aim of noisy labels."""
 
     def met(self, s: Signals, rule: StoppingRule) -> bool:
-        return s.neighbours is not None and s.remain_agreement >= rule.kept
+        return s.mended is not None and s.mended >= rule.mended and s.remain_agreement >= rule.kept
 
     def score(self, s: Signals) -> float:
         return (1 - (s.neighbours or 0.0)) + (1 - s.remain_agreement)
@@ -173,11 +183,15 @@ class _Noise:
         )  # the share stands still for 200 steps and rises on, by some percent up and down
 
     def waiting(self, s: Signals, rule: StoppingRule) -> str:
-        return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
+        if s.mended is None:
+            return "the original agrees with similar images of D_r about as often as right answers would, so they cannot tell"
+        if s.remain_agreement < rule.kept:
+            return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
+        return f"the answers on D_f came {_percent(max(0.0, s.mended))} of the way to those of similar images in D_r"
 
     def reached(self, s: Signals, rule: StoppingRule) -> str:
         return (
-            f"after {s.step} steps {_percent(s.neighbours or 0.0)} of D_f get the answer of their neighbours in D_r, "
+            f"after {s.step} steps {_percent(s.neighbours or 0.0)} of D_f get the answer of similar images in D_r, "
             "and more steps did not raise that"
         )
 

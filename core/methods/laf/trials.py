@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from core.config import LAFConfig
+from core.config import LAFConfig, VAEConfig
+from core.data.split import UnlabelledSplit
 from core.methods.laf.signals import Signals
+from core.methods.laf.stopping import StoppingRule, score
 
 CADENCE = {"class": 2, "data": 2, "indices": 2, "noise": 20}  # steps from one reading to the next
 FAR = 0.2  # class removal: while more of D_f still gets an answer to forget, every second reading is left out
-STEADY = 200  # steps of a trial on noisy labels: rates whose best reading came sooner are too bold
 SLOW = 240  # noisy labels: up to this step, likewise
 LONGEST = {"class": 80, "data": 40, "indices": 40, "noise": 440}  # steps of a trial
 ENOUGH = 0.15, 0.95  # class removal: JS to p̃ and a_r about as retrained models have them end the search
+WHOLE = 0.95  # noisy labels: with so much of the way done, likewise
 
 Rates = tuple[float, float, float]  # (lr_RA, lr_UE, τ)
 FIRST: dict[str, Rates] = {
@@ -27,13 +30,14 @@ FIRST: dict[str, Rates] = {
 BOLDER: dict[str, tuple[Rates, ...]] = {
     "class": ((1e-2, 1e-4, 30.0), (6e-3, 1e-3, 15.0)),
     "data": ((3e-3, 1e-3, 7.0), (9e-3, 3e-3, 7.0)),
-    "noise": (),
+    "noise": ((4.8e-3, 1.2e-3, 4.0),),
 }
 GENTLER: dict[str, tuple[Rates, ...]] = {
     "class": ((1e-3, 2e-4, 10.0),),
     "data": ((3e-4, 1e-4, 5.0), (1e-4, 3e-5, 5.0)),
-    "noise": ((2.4e-3, 1.2e-3, 7.0), (8e-4, 4e-4, 7.0), (3e-4, 3e-4, 7.0)),
+    "noise": ((2.4e-3, 8e-4, 4.0), (8e-4, 4e-4, 7.0)),
 }
+STILL: Rates = (1e-6, 1e-6, 15.0)  # one step of these, where doing nothing is best, moves no answer
 # class removal, after the gentler trial: where it cost D_r much still, and where it left D_f its answers
 GENTLEST: Rates = (3e-4, 6e-5, 10.0)
 # class removal, where the first trial left D_f its answers to the end
@@ -42,6 +46,12 @@ BETWEEN: Rates = (2e-3, 5e-4, 12.0)
 FIRST["indices"] = FIRST["data"]
 BOLDER["indices"] = BOLDER["data"]
 GENTLER["indices"] = GENTLER["data"]
+NOT_SEEN = "On this data LAF was not seen to mend the answers"
+SEEN_PARTLY = "On this data LAF was seen to mend only a part of the answers"
+NOT_SURE = (
+    "On this data it was not seen how many answers LAF mended, since similar images err as the original does"
+)
+NO_HARM = "one step at a rate of 1e-6 leaves the model as it is"
 TRUSTED = 16  # steps: a trial that lost D_r by then hardly recovers
 OVER = 0.05  # of D_f: with fewer answers to forget left, more forgetting is not what a trial lacks
 QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
@@ -96,6 +106,30 @@ def was_borne(task: str, trial: Trial) -> bool:
     return trial.best.remain_agreement >= BORNE[task] and trial.best.step >= QUICK
 
 
+def start_config(split: UnlabelledSplit, task: str) -> LAFConfig:
+    """Return settings for the start that all trials share: the VAEs and the batches, by the number of images and their channels."""
+    n, channels = len(split.train), split.train.x.shape[1]
+    batch = 128 if n <= 5000 else 256
+    epochs = min(30, max(3, math.ceil(350 * batch / n)))
+    lr_ra, lr_ue, temperature = FIRST[task]
+    noise = task == "noise"
+    vae = VAEConfig(
+        latent=(4 if noise else 8) if channels == 1 else 16,
+        epochs=max(3, epochs // 3) if noise else epochs,
+        batch_size=batch,
+        lr=3e-3,
+        output="sigmoid" if noise else "linear",
+    )
+    return LAFConfig(
+        steps=LONGEST[task],
+        lr_ue=lr_ue,
+        lr_ra=lr_ra,
+        temperature=temperature,
+        batch_size=16 if noise and n <= 5000 else 32,
+        vae=vae,
+    )
+
+
 def is_due(task: str, number: int, signals: Sequence[Signals]) -> bool:
     """Return whether a reading is due after ``number`` steps of a trial that has read ``signals``; those far from the aim are spared."""
     far = task == "class" and bool(signals) and signals[-1].forget_agreement > FAR
@@ -138,27 +172,32 @@ def is_too_bold(task: str, signals: Sequence[Signals], kept: float) -> bool:
 def is_enough(task: str, best: Signals | None) -> bool:
     """Return whether no trial is needed after one with this best reading.
 
-    In class removal it is about as retrained models have it. With noisy labels D_r bore it well for long; gentler rates repair less.
+    In class removal it is about as retrained models have it. With noisy labels D_f gets the answers voted for, and D_r bore it well.
     """
     if best is None or task not in ("class", "noise"):
         return False
-    most, least = ENOUGH
     if task == "noise":
-        return best.remain_agreement >= BORNE["noise"] and best.step >= STEADY
+        return (best.mended or 0.0) >= WHOLE and best.remain_agreement >= BORNE["noise"]
+    most, least = ENOUGH
     return best.distance is not None and best.distance <= most and best.remain_agreement >= least
 
 
-def kept_at_best(trial: Trial) -> float:
-    """Return the share of D_r that kept the original's answer at the reading that ``trial`` would stop at; -1 where it diverged."""
-    return -1.0 if trial.shown is None else trial.shown.remain_agreement
+def is_still(trial: Trial) -> bool:
+    """Return whether ``trial`` is the one step that leaves the model as it is."""
+    c = trial.config
+    return (c.lr_ra, c.lr_ue, c.temperature) == STILL
 
 
 def nearest(task: str, signals: Sequence[Signals]) -> Signals:
-    """Return the reading nearest to the aim, of a trial in which none met it: in class removal by both shares, else the last."""
-    return min(signals, key=_distance_to_aim) if task == "class" else signals[-1]
+    """Return the reading nearest to the aim, of a trial in which none met it; for data removal and chosen images the last."""
+    return (
+        min(signals, key=lambda s: _distance_to_aim(task, s)) if task in ("class", "noise") else signals[-1]
+    )
 
 
-def _distance_to_aim(s: Signals) -> float:
+def _distance_to_aim(task: str, s: Signals) -> float:
+    if task == "noise":
+        return score(task, s) + (0.0 if s.remain_agreement >= StoppingRule.kept else 1.0)
     return s.forget_agreement + 2 * (1 - s.remain_agreement)
 
 
@@ -166,7 +205,7 @@ def rank(task: str, trial: Trial) -> tuple[float, float]:
     """Return a key that sorts trials: those that met the aim by score, then the others by how far they are from it."""
     if trial.score is not None:
         return (0.0, trial.score)
-    return (2.0, 0.0) if trial.shown is None else (1.0, _distance_to_aim(trial.shown))
+    return (2.0, 0.0) if trial.shown is None else (1.0, _distance_to_aim(task, trial.shown))
 
 
 def describe(trials: Sequence[Trial], chosen: int) -> str:
@@ -178,3 +217,14 @@ def describe(trials: Sequence[Trial], chosen: int) -> str:
         return f"none of {len(trials)} trials reached the aim; {rates} came nearest: {trial.reason}"
     of = f"the best of {len(trials)} trials" if len(trials) > 1 else "one trial sufficed"
     return f"{rates}: {of}; {trial.reason}"
+
+
+def how_much_mended(trial: Trial, sure: bool) -> str:
+    """Return the beginning of the sentence on noisy labels that says how much ``trial`` was seen to mend; "" where it met the aim.
+
+    ``sure``: whether the votes of D_r can count the answers that were mended.
+    """
+    if trial.best is not None:
+        return "" if sure else f"{NOT_SURE}: "
+    seen = trial.shown is not None and trial.shown.mended is not None
+    return f"{SEEN_PARTLY if seen else NOT_SEEN}: "

@@ -8,7 +8,7 @@ import pytest
 
 from core.config import LAFConfig, paper_preset
 from core.errors import RequestError
-from core.methods.laf.automatic import start_config
+from core.methods.laf.trials import start_config
 from core.runs.setup import SETTINGS, Setup
 from core.runs.storage.serialization import setup_dict, setup_from
 

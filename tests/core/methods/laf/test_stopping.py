@@ -89,12 +89,23 @@ def test_data_removal_without_unseen_images_never_stops():
 
 def test_noisy_labels_stop_where_neighbours_agree_most():
     shares = [0.5, 0.8, 0.95, *[0.9] * 12]
-    history = steps(*[replace(START, neighbours=v) for v in shares])
+    history = steps(*[replace(START, neighbours=v, mended=v) for v in shares])
     assert not decide("noise", history[:-1]).stop
     decision = decide("noise", history)
     assert decision.stop
     assert decision.best == history[2]
-    assert "95 % of D_f get the answer of their neighbours" in decision.reason
+    assert "95 % of D_f get the answer of similar images" in decision.reason
+
+
+def test_noisy_labels_that_are_not_seen_to_be_mended_never_meet_the_aim():
+    """However many answers agree with their neighbours: a model that collapses to one answer agrees with itself."""
+    agrees = replace(START, neighbours=1.0, remain_agreement=1.0)
+    blind = decide("noise", steps(*[agrees] * 20))
+    assert blind.best is None
+    assert blind.reason.endswith("so they cannot tell")
+    partly = decide("noise", steps(replace(agrees, mended=0.5), replace(agrees, mended=0.4, neighbours=0.9)))
+    assert partly.best is None
+    assert "came 50 % of the way" in partly.reason
 
 
 def test_a_better_reading_has_a_lower_score():

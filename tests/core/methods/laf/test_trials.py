@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.config import LAFConfig
@@ -72,9 +74,10 @@ def test_a_reading_as_retrained_models_have_it_is_enough():
     assert is_enough("class", reading(40, 0, 0.99, distance=0.1))
     assert not is_enough("class", reading(40, 0, 0.9, distance=0.1))
     assert not is_enough("class", reading(40, 0, 0.99))
-    assert is_enough("noise", reading(300, 0.5, 0.96))
+    assert is_enough("noise", replace(reading(40, 0.5, 0.96), mended=0.97))
+    assert not is_enough("noise", replace(reading(40, 0.5, 0.96), mended=0.8))
+    assert not is_enough("noise", replace(reading(40, 0.5, 0.9), mended=0.97))
     assert not is_enough("noise", reading(40, 0.5, 0.96))
-    assert not is_enough("noise", reading(300, 0.5, 0.9))
     assert not is_enough("data", reading(40, 0, 1.0, distance=0.1))
     assert not is_enough("class", None)
 
@@ -92,4 +95,9 @@ def test_of_readings_that_miss_the_aim_the_nearest_is_taken_and_those_trials_com
     signals = (reading(10, 0.3, 0.95), reading(20, 0.1, 0.94), reading(30, 0.05, 0.6))
     assert nearest("class", signals) == signals[1]
     assert nearest("data", signals) == signals[2]
+    mended = [
+        replace(reading(20 * i, 0, kept), neighbours=v)
+        for i, (kept, v) in enumerate([(1, 0.7), (1, 0.8), (0.8, 1)])
+    ]
+    assert nearest("noise", mended) == mended[1]  # the last one lost D_r
     assert sorted([DIVERGED, LEFT, BORNE], key=lambda t: rank("class", t)) == [BORNE, LEFT, DIVERGED]
