@@ -22,7 +22,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.automatic import UNSEEN, cut_from, numbers
+from benchmarks.automatic import numbers
+from benchmarks.automatic_cuts import UNSEEN, cut_from
 from benchmarks.machine import machine
 from core import Run, Split, finish, forget_classes, load
 from core.config import EvalConfig, LAFConfig
@@ -117,7 +118,9 @@ def cases_of(data: str, a: argparse.Namespace) -> Iterator[Case]:
             for label in numbers(a.classes):
                 yield case(label, seed, a.references)
         return
-    dataset: Dataset = cut_from(UNSEEN[data], a) if data in UNSEEN else load(data, data_dir=a.data_dir)
+    dataset: Dataset = (
+        cut_from(UNSEEN[data], a.data_dir, a.photos) if data in UNSEEN else load(data, data_dir=a.data_dir)
+    )
     seed = UNSEEN[data].seed if data in UNSEEN else numbers(a.seeds)[0]
     removed = (UNSEEN[data].forget if data in UNSEEN else tuple(numbers(a.classes))) or range(
         len(dataset.classes)
