@@ -54,7 +54,7 @@ export class Balance {
     this.charts = [];
     this.tried = h("div", { class: "tried" });
     this.empty = h("p", { class: "nothing" });
-    this.grid = h("div", { class: "charts" });
+    this.grid = h("div", { class: "charts", tabindex: "0", role: "group", "aria-label": "Charts" }); // a low screen scrolls it, by keys too
     this.element = h("section", { class: "panel balance", "aria-label": "Loss balance" },
       h("header", {}, this.title, tabs, this.byLayer, this.when, this.back), this.grid, this.tried, this.list, this.empty);
   }
