@@ -27,9 +27,8 @@ PARALLEL := --dist worksteal --numprocesses auto --maxprocesses
 
 test: test-rest test-browser
 
-# Nice: where both kinds run at once, these take what the browser's tests leave.
 test-rest: venv
-	nice -n 19 $(BIN)/python -m pytest -m "not browser" $(PARALLEL) 4
+	$(BIN)/python -m pytest -m "not browser" $(PARALLEL) 4
 
 # The browser's tests run apart: each of their workers has a server and a Chromium of its own.
 test-browser: venv browser

@@ -431,7 +431,9 @@ def test_finish_reports_each_slice_and_keeps_a_report_that_was_set_before(toy_sp
     other = Run(LAF(toys.QUICK), toy_model, toy_split)
     other.on_progress = before.append
     finish(other)
-    assert len(before) == len(told)
+    # how many slices the VAEs take depends on the machine's speed
+    steps = [[(p.stage, p.done) for p in one if p.stage == "unlearn"] for one in (told, before)]
+    assert steps[0] == steps[1]
 
 
 def test_a_failing_run_raises_with_its_cause_and_logs_no_traceback(run, monkeypatch, caplog):
