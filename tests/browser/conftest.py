@@ -191,7 +191,7 @@ class Page:
         from playwright.sync_api import expect
 
         expect(self.button("Play")).to_be_enabled(timeout=120_000)  # type: ignore[arg-type]
-        self.tab.wait_for_selector(".map-view[data-ready=true]")
+        self.tab.wait_for_selector(".map-view[data-ready=true]:not(.waiting)")
 
     def play_to_end(self) -> None:
         """Play, and wait until the last frame is shown."""

@@ -62,7 +62,7 @@ export class MapView {
     this.card.hide();
     this.seen = this.focus = this.groups = null;
     const listeners = [
-      store.on("scene", () => this.#scene()),
+      store.on("scene", () => { this.#scene(); this.#status(); }), // no status may follow: all may be there already
       store.on("view", () => this.#changed()),
       store.on("cursor", () => { this.#stale(); this.#refreshCard(); this.pins.update(); }),
       store.on("near", () => { this.pins.update(true); this.#draw(); }),
