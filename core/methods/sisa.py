@@ -79,18 +79,24 @@ class SISA:
             raise RequestError(
                 f"{n} images cannot fill {self.config.shards} shards of {self.config.slices} slices; use fewer of them"
             )
+        memory = self._new_memory(n, seed)
+        everything = replace(split, remain_rows=torch.arange(n), forget_rows=torch.arange(0))
+        plan = self._plan(everything, memory)
+        jobs = plan.jobs(dict.fromkeys(range(plan.shards), 0))
+        return OriginalTraining(ShardTraining(plan.begin().to(device), plan, jobs, "train"), memory)
+
+    def _new_memory(self, n: int, seed: int) -> dict[str, Any]:
+        """Return the memory of an original of ``n`` images that is not trained yet."""
+        assert self.config is not None
+        parts = self.config.shards * self.config.slices
         at = torch.randperm(n, generator=seeding.generator(seed, "sisa", "assignment")) % parts
-        memory = {
+        return {
             "config": as_dict(self.config),
             "seed": seed,
             "shard_of": at % self.config.shards,
             "slice_of": at // self.config.shards,
             "checkpoints": [],
         }
-        everything = replace(split, remain_rows=torch.arange(n), forget_rows=torch.arange(0))
-        plan = self._plan(everything, memory)
-        jobs = plan.jobs(dict.fromkeys(range(plan.shards), 0))
-        return OriginalTraining(ShardTraining(plan.begin().to(device), plan, jobs, "train"), memory)
 
     def restore_original(self, split: Split, weights: dict[str, Any], memory: dict[str, Any]) -> Net:
         """Return the shards from their saved weights and memory."""
@@ -124,19 +130,23 @@ class SISA:
             raise RequestError("this original was trained with other settings of SISA; use the same settings")
         self._memory = memory
 
-    def _first_touched_slices(self, split: Split) -> dict[int, int]:
+    def _first_touched_slices(self, split: Split, memory: dict[str, Any]) -> dict[int, int]:
         """Return the first touched slice of each touched shard."""
         first: dict[int, int] = {}
         rows = split.forget_rows.cpu()
-        shards, slices = (self._memory[name].cpu()[rows].tolist() for name in ("shard_of", "slice_of"))
+        shards, slices = (memory[name].cpu()[rows].tolist() for name in ("shard_of", "slice_of"))
         for shard, slice_ in zip(shards, slices, strict=True):
             first[shard] = min(slice_, first.get(shard, slice_))
         return first
 
     def stages(self, split: Split, config: SISAConfig) -> tuple[Stage, ...]:
-        """Return one stage with a step for each minibatch of the touched shards; at least 1, also where no image is left."""
-        plan = self._plan(split, self._memory)
-        steps = plan.steps(plan.jobs(self._first_touched_slices(split)))
+        """Return one stage with a step for each minibatch of the touched shards; at least 1, also where no image is left.
+
+        Before there is an original, the steps are those of an original of seed 0.
+        """
+        memory = self._memory or self._new_memory(len(split.train), 0)
+        plan = self._plan(split, memory)
+        steps = plan.steps(plan.jobs(self._first_touched_slices(split, memory)))
         return (Stage("unlearn", "retraining touched shards", max(1, steps)),)
 
     def start(self, model: Net, split: Split, *, seed: int) -> ShardTraining:
@@ -146,7 +156,7 @@ class SISA:
         """
         assert isinstance(model, Shards)
         plan, device = self._plan(split, self._memory), device_of(model)
-        first, student, moments = self._first_touched_slices(split), plan.begin().to(device), {}
+        first, student, moments = self._first_touched_slices(split, self._memory), plan.begin().to(device), {}
         for shard in range(plan.shards):
             if shard not in first:
                 student.part(shard).load_state_dict(model.part(shard).state_dict())

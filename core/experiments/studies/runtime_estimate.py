@@ -165,7 +165,10 @@ def _steps_by_stage(cell: Cell) -> dict[str, int]:
     """Return the number of steps of each stage of a cell."""
     split = split_of(cell)
     unlearner = method(cell.setup.method, cell.config)
-    unlearner.configure(None, split)  # type: ignore[arg-type]
+    if has_own_original(unlearner):
+        unlearner.configure_original(split)  # type: ignore[attr-defined]
+    else:
+        unlearner.configure(None, split)  # type: ignore[arg-type]
     config = unlearner.config
     data = split if unlearner.needs_labels else split.unlabelled()
     stages = {s.key: s.total for s in unlearner.stages(data, config)}
