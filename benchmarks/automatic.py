@@ -1,7 +1,8 @@
 """LAF with automatic settings beside retrained models: python -m benchmarks.automatic PART… [--seeds 0-4] [--classes 0-9] [--data-dir DIR] [--photos ZIP]
 
-PART is digits-class, digits-noise, or one of the datasets that no setting was chosen on (``UNSEEN``), cut from the real images of MNIST
-and Fashion-MNIST (``--data-dir``) and of a zip of photographs in folders, CIFAR-10's for the figures in docs (``--photos``).
+PART is digits-class, digits-data, digits-noise, a whole dataset (fashion_mnist, mnist, or photos: all of ``--photos``), or one of the
+datasets that no setting was chosen on (``UNSEEN``), cut from the real images of MNIST and Fashion-MNIST (``--data-dir``) and of a zip of
+photographs in folders, CIFAR-10's for the figures in docs (``--photos``).
 
 A row a request: accuracies in percent of the original, of LAF and of the retrained models, and the mean JS on D_f to the retrained ones,
 for LAF and for doing nothing. The summary has the worst beside the mean.
@@ -23,7 +24,7 @@ from core.models.base import Net
 from core.training.recipe import check_learnt, recipe
 from core.training.supervised import train
 
-WHOLE = ("fashion_mnist", "mnist")  # all their images, of which --classes are removed in turn
+WHOLE = ("fashion_mnist", "mnist", "photos")  # all their images, of which --classes are removed in turn
 DIGITS = ("digits-class", "digits-data", "digits-noise")
 
 
@@ -74,7 +75,9 @@ def requests(part: str, a: argparse.Namespace) -> Iterator[Row]:
         return
     if part in WHOLE:
         cut = Cut(part, tuple(range(10)), (), seeds[0], forget=tuple(classes))
-        dataset = load(part, data_dir=a.data_dir)
+        if part == "photos" and a.photos is None:
+            raise SystemExit("name a zip of photographs with --photos")
+        dataset = load(a.photos) if part == "photos" else load(part, data_dir=a.data_dir)
     else:
         cut = UNSEEN[part]
         dataset = cut_from(cut, a.data_dir, a.photos)

@@ -133,7 +133,7 @@ class _Search:
             self.original = decide(task, [self.first], rule)
         macs = multiply_adds(model, tuple(split.train.x.shape[1:]))
         self.step_work = _PASSES * 2 * self.base.batch_size * macs
-        self.reading_work = self.probe.images * macs
+        self.image_work = macs
         self.seconds = time.perf_counter() - began
 
     @property
@@ -171,13 +171,12 @@ class _Search:
 
     def _spent(self) -> float:
         """Return the multiply-adds of all trials."""
-        return sum(
-            t.length * (self.step_work + STEP) + len(t.signals) * self.reading_work for t in self.trials
-        )
+        steps = sum(t.length for t in self.trials)
+        return steps * (self.step_work + STEP) + self.probe.images_read * self.image_work
 
     def _affordable(self) -> int:
         """Return how many steps the next trial may take: all trials share WORK, of which a first one on noisy labels takes half."""
-        step = self.step_work + STEP + self.reading_work / CADENCE[self.task]
+        step = self.step_work + STEP + self.probe.images * self.image_work / CADENCE[self.task]
         if self.trials:
             return min(self.longest, int((WORK - self._spent()) / step))
         if self.task != "noise":

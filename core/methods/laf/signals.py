@@ -19,6 +19,10 @@ from core.models.base import Classifier, divergences, outputs
 from core.runtime import seeding
 
 SAMPLE = 200  # images of D_f; of D_r half as many again
+CONFIRMING = (
+    1000  # images of D_f on which class removal reads how many still get an answer to forget, once few do
+)
+FEW = 0.02  # so few, of the sample
 NOISE_SAMPLE = 1000  # of D_f and of D_r for noisy labels, where few images decide
 NEIGHBOURS = 5
 _ROWS = 256  # of a block of pixel similarities, so that they never take (N_f, N_r) at once
@@ -66,9 +70,12 @@ class SignalProbe:
     ) -> None:
         self.task = task
         most = NOISE_SAMPLE if task == "noise" else SAMPLE
-        forget = _sample(split.forget_rows, most, seed, "forget")
+        forget = _sample(split.forget_rows, max(most, CONFIRMING), seed, "forget")
+        further, forget = forget[most:], forget[:most]
         remain = _sample(split.remain_rows, most * 3 // 2, seed, "remain")
         self.forget, self.remain = split.train.take(forget), split.train.take(remain)
+        self._further = split.train.take(further) if task == "class" and len(further) else None
+        self.images_read = 0  # in all readings
         before_f, before_r = outputs(original, self.forget), outputs(original, self.remain)
         self._own_f, self._own_r = before_f.predictions, before_r.predictions
         self._e_r, self._p_r = before_r.representations, before_r.probabilities
@@ -119,7 +126,7 @@ class SignalProbe:
 
     @property
     def images(self) -> int:
-        """Number of images that one reading passes through the model."""
+        """Number of images that one reading passes through the model, unless few of D_f still get an answer to forget."""
         return len(self.forget) + len(self.remain) + (0 if self.unseen is None else len(self.unseen))
 
     def read(self, model: Classifier, step: int) -> Signals:
@@ -129,10 +136,13 @@ class SignalProbe:
         kept = (r.predictions == self._own_r)[stays]
         cosine = functional.cosine_similarity(r.representations, self._e_r, dim=1)
         confidence = f.probabilities.max(1).values
+        self.images_read += self.images
+        still = f.predictions == self._own_f
         if self.task == "class" and bool(self.answers.any()):
             still = self.answers[f.predictions]
-        else:
-            still = f.predictions == self._own_f
+            if self._further is not None and _mean(still) <= FEW:
+                still = torch.cat([still, self.answers[outputs(model, self._further).predictions]])
+                self.images_read += len(self._further)
         unseen, recognised = self._unseen(model, confidence)
         agreed = None if self.votes is None else _mean(f.predictions == self.votes.answers)
         return Signals(

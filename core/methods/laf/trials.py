@@ -40,8 +40,8 @@ GENTLER: dict[str, tuple[Rates, ...]] = {
 STILL: Rates = (1e-6, 1e-6, 15.0)  # one step of these, where doing nothing is best, moves no answer
 # class removal, after the gentler trial: where it cost D_r much still, and where it left D_f its answers
 GENTLEST: Rates = (3e-4, 6e-5, 10.0)
-# class removal, where the first trial left D_f its answers to the end
-FIRMER: tuple[Rates, ...] = ((3e-3, 3e-4, 10.0), (6e-3, 1e-3, 10.0))
+# class removal, where the first trial left D_f its answers to the end; the quick one first, since little work may be left
+FIRMER: tuple[Rates, ...] = ((6e-3, 1e-3, 10.0), (3e-3, 3e-4, 10.0))
 BETWEEN: Rates = (2e-3, 5e-4, 12.0)
 FIRST["indices"] = FIRST["data"]
 BOLDER["indices"] = BOLDER["data"]

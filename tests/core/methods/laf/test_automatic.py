@@ -298,6 +298,30 @@ def test_kappa_is_one_for_equal_answers_and_nought_for_a_constant():
     assert cohens_kappa(torch.tensor([0, 1, 1, 1]), a, 2) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("remembered", [0.0, 0.5])
+def test_once_a_sample_is_forgotten_more_of_the_forget_set_is_read(split, model, monkeypatch, remembered):
+    monkeypatch.setattr("core.methods.laf.signals.SAMPLE", 10)
+    probe = SignalProbe(model, split.unlabelled(), "class", seed=0)
+    sample = set(probe.forget.ids.tolist())
+    forgotten_class = int(split.train.y[split.forget_rows[0]])
+    kept = {i for i in split.train.ids[split.forget_rows].tolist() if i not in sample}
+    kept = set(sorted(kept)[: round(remembered * len(kept))])
+
+    def answers(of, images):
+        """Outputs of a model that gives the forgotten class's answer on images of ``kept`` only."""
+        out = outputs(of, images)
+        p = out.probabilities.clone()
+        p[:, forgotten_class] = torch.tensor([float(i in kept) for i in images.ids.tolist()])
+        return replace(out, probabilities=p / p.sum(1, keepdim=True).clamp_min(1e-9))
+
+    before = probe.read(model, 0).forget_agreement
+    assert before == pytest.approx(
+        (outputs(model, probe.forget).predictions == forgotten_class).float().mean()
+    )
+    monkeypatch.setattr("core.methods.laf.signals.outputs", answers)
+    assert probe.read(model, 1).forget_agreement == pytest.approx(len(kept) / len(split.forget_rows))
+
+
 def test_multiply_adds_are_counted():
     net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(32, 5))
     assert multiply_adds(net, (1, 4, 4)) == 4 * 4 * 2 * 9 + 32 * 5
