@@ -1,4 +1,4 @@
-"""What the environment sets for a process: how many frames a run has, and how many models are retrained beside it."""
+"""Settings from the environment: the number of frames of a run, and of models that are retrained beside it."""
 
 from __future__ import annotations
 
