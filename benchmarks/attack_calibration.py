@@ -102,10 +102,15 @@ def overfitted(seed: int = 0, epochs: int = 60) -> dict[str, AttackResult]:
     return attacked(split, [train(split, seed=seed, config=config)], seed)
 
 
-def planted(kind: str, count: int, seed: int = 0) -> list[tuple[str, float, float, float, float]]:
-    """Return rows of (figure, before unlearning, of a model retrained once more, low and high end of the band of ``count`` retrained)."""
+def planted(
+    kind: str, count: int, seed: int = 0, config: TrainConfig | None = None
+) -> list[tuple[str, float, float, float, float]]:
+    """Return rows of (figure, before unlearning, of a model retrained once more, low and high end of the band of ``count`` retrained).
+
+    ``config``: of all models; default the preset.
+    """
     split = plant(load("digits"), kind, seed=seed)
-    model = train(split, seed=seed)
+    model = train(split, seed=seed, config=config)
     known = references(split, model, count=count, seed=seed)
     fresh = finish(Run(METHODS["retrain"](begin=seeding.derive_seed(seed, "fresh")), model, split, seed=99))
     judge = Evaluator(split, model, known, seed=seed)

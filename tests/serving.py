@@ -14,7 +14,7 @@ from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.cli import dashboard
 from dashboard.server import serving
-from dashboard.session.lab import Lab
+from dashboard.session import lab as tab
 from tests.toys import Flat
 
 BROWSER = "b" * 32
@@ -22,9 +22,9 @@ BROWSER = "b" * 32
 
 def tabs(*, plays: bool) -> None:
     reference_pool.usual_count = lambda *_: 0  # retraining takes most of the time, and is not under test here
+    tab.usual_setup = lambda: Setup(settings="preset", device="cpu")  # nor is the search for settings
     runner, beside, kept = Scheduler(1), Scheduler(1), PreparationCache()
-    made = [Lab(runner, Flat(), beside, kept, browser=BROWSER) for _ in range(2)]
-    made[1].open(Setup(classes=(1,), device="cpu"))
+    made = [tab.Lab(runner, Flat(), beside, kept, browser=BROWSER) for _ in range(2)]
     while any(lab.experiment.run is None for lab in made):
         assert not any(lab.experiment.error for lab in made)
         time.sleep(0.02)

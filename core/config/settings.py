@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
+from core.config import environment
 from core.config.choices import LEARNS, PRECISIONS, SCHEDULES, STEPPED, VAE_DATA
 from core.config.preset_tables import LAF_PRESETS, REPAIR_PRESETS, TRAIN_PRESETS, find_preset
 from core.errors import ConfigError
@@ -215,13 +216,15 @@ class EvalConfig:
     def preset(cls, dataset: str) -> Self:
         """Return the preset of a dataset or family: a frame for nearly each step on digits, few frames on larger images.
 
-        benchmarks/frame_cost.py measures what a frame costs.
+        ``$LAF_FRAMES`` sets another number of frames. benchmarks/frame_cost.py measures what a frame costs.
+        Raises RequestError when ``$LAF_FRAMES`` cannot be used.
         """
+        asked = environment.frames()
         if dataset == "digits":
-            return cls(frames=1000, adapts=False)
+            return cls(frames=asked or 1000, adapts=False)
         if dataset == "own-small":
-            return cls()
-        return cls(batch_size=64, max_points=1000, max_test=300, frames=16)
+            return cls() if asked is None else cls(frames=asked)
+        return cls(batch_size=64, max_points=1000, max_test=300, frames=asked or 16)
 
     def cadence(self, total_steps: int) -> int:
         """Return the number of steps from one frame to the next."""

@@ -91,7 +91,7 @@ class _Seen:
         self.train_f = np.array([f.reading.train_f for f in frames])
         self.kept = np.array([_kept(f.reading) if self.task == "class" else f.reading.test for f in frames])
         self.one = np.array([f.reading.commonest_share for f in frames])
-        self.turned = np.array([float(np.median(f.angles[forget])) for f in frames])
+        self.turned = np.array([f.turned(forget) for f in frames])
         self.band = band([r.train_f for r in references], resolution=1 / n_f)
         self.answers = band([r.commonest_share for r in references], resolution=1 / n_f)
         self.count = len(references)

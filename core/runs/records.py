@@ -32,6 +32,16 @@ class Frame:
     representations: np.ndarray
     seconds: Mapping[str, float]  # by stage, when it was made
 
+    def turned(self, is_forget: np.ndarray) -> float:
+        """Return the median angle in degrees of the images that ``is_forget`` (N,) marks.
+
+        It is found once and kept: a run has one D_f, and a stored frame would be read from disk each time.
+        """
+        if "_turned" not in vars(self):
+            object.__setattr__(self, "_turned", float(np.median(self.angles[is_forget])))
+        found: float = vars(self)["_turned"]
+        return found
+
 
 class Phase(enum.StrEnum):
     """The phase of a Run."""

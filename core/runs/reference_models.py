@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from core.config import as_dict
+from core.config import as_dict, environment
 from core.data.split import Split
 from core.errors import CancelledError, LabError
 from core.evaluation.reference_band import Retrained
@@ -25,11 +25,16 @@ log = logging.getLogger(__name__)
 def usual_count(family: str, model: Net | None = None) -> int:
     """Return the usual number of retrained models: retraining digits takes seconds, other data minutes.
 
+    ``$LAF_REFERENCES`` sets another number. Raises RequestError when it cannot be used.
+
     It is 0, and a warning is logged, for an original ``model`` whose training cannot be repeated.
     """
     if model is not None and model.provenance is not None and not has_factory(model.provenance.net):
         log.warning("%r: there are no retrained models to compare with", model)
         return 0
+    asked = environment.reference_count()
+    if asked is not None:
+        return asked
     return 5 if family in ("digits", "own-small") else 3
 
 

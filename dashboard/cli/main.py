@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
+from core.config import environment
 from core.errors import DataError, LabError, RequestError, StoreError
 from dashboard.cli import dashboard, lesson, run, runs, study
 from dashboard.cli.evidence import audit, compare, judge
@@ -102,6 +103,7 @@ def _run(argv: Sequence[str] | None) -> int:
     }[arguments.command]
     try:
         _require_home()
+        environment.require_usable()
         code = command(arguments)
     except KeyboardInterrupt:
         print("laf: stopped", file=sys.stderr)

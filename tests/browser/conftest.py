@@ -31,6 +31,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",  # one renderer compiles the page's scripts once for all tabs of one context
+    "--renderer-process-limit=1",
 ]
 
 
@@ -58,13 +60,13 @@ GROUPS = {
 class Server:
     """`laf dashboard` on a free port."""
 
-    def __init__(self, home: Path, *options: str) -> None:
+    def __init__(self, home: Path, *options: str, **variables: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home / "server.log"
-        environment = {**os.environ, "LAF_HOME": str(home)}
+        environment = {**os.environ, "LAF_HOME": str(home), **variables}
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dashboard.cli", "dashboard", "--port", str(self.port), *options],
@@ -121,15 +123,20 @@ def server(
     prepared_home: Path, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """Start the server that the tests of one pytest worker share. It has models and maps in common with those of the others."""
-    home = Path(shutil.copytree(prepared_home, tmp_path_factory.mktemp("lab") / "home"))
-    for kind in ("models", "maps"):
-        if (home / kind).exists():
-            shutil.rmtree(home / kind)
-        (home / kind).symlink_to(shared_folder / kind)
-    made = Server(home)
+    made = Server(_shared_home(prepared_home, shared_folder, tmp_path_factory))
     made.wait()
     yield made
     made.stop()
+
+
+def _shared_home(prepared: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a LAF_HOME with the models and maps that all servers share."""
+    home = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("lab") / "home"))
+    for kind in ("models", "maps"):
+        if (home / kind).exists():
+            shutil.rmtree(home / kind)
+        (home / kind).symlink_to(shared / kind)
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -149,19 +156,33 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
+class Profile:
+    """What a browser keeps beside its tabs: cookies, storage, and its cache. Each is a browser of its own to the server."""
+
+    def __init__(self, browser: object, *, is_usual: bool = False) -> None:
+        self.context = browser.new_context(viewport={"width": 1440, "height": 900})  # type: ignore[attr-defined]
+        self.is_usual = is_usual
+        self.in_use = False
+
+    def forget(self, tab: object, url: str) -> None:
+        """Drop what a server could know this browser by; the cache stays, so that the next page is there in half the time."""
+        scheme, _, rest = url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        asked = {"origin": origin, "storageTypes": "local_storage,indexeddb"}
+        self.context.new_cdp_session(tab).send("Storage.clearDataForOrigin", asked)
+        self.context.clear_cookies()
+
+
 class Page:
     """A browser tab that collects its errors and its requests.
 
     With ``motion`` points glide from frame to frame, which takes half of Chromium's computing time.
     """
 
-    def __init__(self, browser: object, url: str, scheme: str = "dark", *, motion: bool = False) -> None:
-        self.context = browser.new_context(  # type: ignore[attr-defined]
-            viewport={"width": 1440, "height": 900},
-            color_scheme=scheme,
-            reduced_motion="no-preference" if motion else "reduce",
-        )
+    def __init__(self, profile: Profile, url: str, scheme: str = "dark", *, motion: bool = False) -> None:
+        self.url, self.profile, self.context = url, profile, profile.context
         self.tab = self.context.new_page()
+        self.tab.emulate_media(color_scheme=scheme, reduced_motion="no-preference" if motion else "reduce")
         self.tab.set_default_timeout(90_000)
         self.problems: list[str] = []
         self.requests: list[str] = []
@@ -256,15 +277,30 @@ class Page:
         return self.tab.evaluate("run => ({...window.lafLab.store(run).stats})", run)
 
     def close(self) -> None:
-        self.context.close()
+        """Close the tab, and its browser if it is not the one that tests use one after the other."""
+        if not self.profile.is_usual:
+            self.context.close()
+        elif not self.tab.is_closed():
+            self.profile.forget(self.tab, self.url)
+            self.tab.close()
+            self.profile.in_use = False
+
+
+@pytest.fixture(scope="session")
+def usual_profile(browser: object) -> Profile:
+    """Return the profile that the first page of each test has."""
+    return Profile(browser, is_usual=True)
 
 
 @pytest.fixture
-def open_page(browser: object) -> Iterator[object]:
+def open_page(browser: object, usual_profile: Profile) -> Iterator[object]:
+    """Return a function that opens a page; pages that are open at once are those of different browsers."""
     opened: list[Page] = []
 
     def make(url: str, scheme: str = "dark", *, motion: bool = False) -> Page:
-        opened.append(Page(browser, url, scheme, motion=motion))
+        usual = url.startswith("http") and not usual_profile.in_use
+        usual_profile.in_use |= usual
+        opened.append(Page(usual_profile if usual else Profile(browser), url, scheme, motion=motion))
         return opened[-1]
 
     yield make

@@ -430,6 +430,7 @@ def place(tmp_path_factory):
     here = tmp_path_factory.mktemp("here")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAF_HOME", str(home))
+        patch.setenv("LAF_REFERENCES", "1")
         patch.chdir(here)
         laf_class = config._LAF["digits", "class"]
         patch.setitem(config._TRAIN, "digits", replace(config._TRAIN["digits"], epochs=1))
@@ -438,7 +439,7 @@ def place(tmp_path_factory):
             ("digits", "class"),
             replace(laf_class, epochs=1, vae=replace(laf_class.vae, epochs=1)),
         )
-        assert laf("run", "--save", "--quiet") == 0
+        assert laf("run", "--save", "--quiet", "--settings", "preset", "--set", "steps=2") == 0
         from core.experiments.studies import ResultsTable, parse_study
 
         ResultsTable("begun").describe(parse_study(Path(found["study.toml"]).read_text(), "begun"))

@@ -33,6 +33,7 @@ def laf(*argv: str) -> int:
 @pytest.fixture
 def quick(monkeypatch):
     """Presets so short that a whole run takes a second; what it finds means nothing."""
+    monkeypatch.setenv("LAF_REFERENCES", "2")
     laf_class = config._LAF["digits", "class"]
     monkeypatch.setitem(config._TRAIN, "digits", replace(config._TRAIN["digits"], epochs=1))
     for task in ("class", "data", "noise", "indices"):

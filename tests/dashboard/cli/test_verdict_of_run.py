@@ -13,6 +13,8 @@ from core.runs.original_models import original
 from core.runtime.progress import run_to_end
 from dashboard.cli import main
 
+PRESET = ("--settings", "preset")  # no search before the run
+
 
 def run(capsys, *words: str) -> tuple[int, dict]:
     code = main.main(["run", "--quiet", "--json", "-", *words])
@@ -21,7 +23,9 @@ def run(capsys, *words: str) -> tuple[int, dict]:
 
 @pytest.mark.parametrize(("check", "code"), [((), 0), (("--check",), 3)])
 def test_a_run_that_forgot_nothing_says_so_and_fails_the_check(capsys, check, code):
-    found, result = run(capsys, "--set", "lr_ue=1e-9", "--set", "lr_ra=1e-9", "--set", "steps=2", *check)
+    found, result = run(
+        capsys, "--set", "lr_ue=1e-9", "--set", "lr_ra=1e-9", "--set", "steps=2", *PRESET, *check
+    )
     assert found == code
     assert result["set"] == ["lr_ue=1e-9", "lr_ra=1e-9", "steps=2"]
     assert result["steps"] == 2

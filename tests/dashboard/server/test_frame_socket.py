@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from starlette.applications import Starlette
 
+from core.experiments.session import reference_pool
 from core.experiments.session.preparation_cache import PreparationCache
 from core.runs.records import Phase
 from core.runs.setup import Setup
@@ -40,10 +41,17 @@ from dashboard.session.lab import Lab
 from tests.toys import Flat
 
 
+@pytest.fixture(scope="module")
+def prepared():
+    """Return what the tabs of one server have in common: it is prepared once."""
+    return PreparationCache()
+
+
 @pytest.fixture
-def lab(tmp_path, monkeypatch):
+def lab(tmp_path, monkeypatch, prepared):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
-    made = Lab(Scheduler(workers=1), Flat(), Scheduler(workers=1), PreparationCache())
+    monkeypatch.setattr(reference_pool, "usual_count", lambda *_: 1)  # one retrained model is news enough
+    made = Lab(Scheduler(workers=1), Flat(), Scheduler(workers=1), prepared)
     end = time.monotonic() + 120
     while made.experiment.run is None:
         assert made.experiment.error is None

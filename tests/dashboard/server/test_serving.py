@@ -422,31 +422,6 @@ def test_an_upload_needs_the_page_s_own_token_and_a_session(server):
     assert (status, b"session" in body) == (400, True)
 
 
-def test_behind_a_proxy_with_a_path_its_own_host_is_the_origin(tmp_path):
-    server = Server(tmp_path, base="lab")
-    url = f"ws://lab.school/lab/laf-feed/{server.tokens[0]}"  # and so the Host header, as docs/deployment.md has it handed on
-
-    def through():
-        return socket.create_connection(("127.0.0.1", server.port))
-
-    try:
-        with connect(url, sock=through(), origin="https://lab.school", max_size=None) as page:
-            assert first_packet(page)["run"] == server.tokens[0]
-        with pytest.raises(InvalidStatus):
-            connect(url, sock=through(), origin="https://evil.school").__enter__()
-        _, headers, _ = server.get("/_stcore/health", **{"X-Forwarded-Proto": "https"})
-        cookies = {c.split("=")[0]: c for c in headers.get_all("set-cookie")}
-        assert set(cookies["laf-browser"].split("; ")) >= {
-            "Path=/lab",
-            "HttpOnly",
-            "SameSite=Strict",
-            "Secure",
-        }
-        assert all(c.endswith("; Secure") for c in cookies.values())
-    finally:
-        server.end(signal.SIGTERM)
-
-
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_pauses_what_plays_and_ends_with_0(tmp_path, monkeypatch, how):
     from core.runs.records import Phase
@@ -497,11 +472,29 @@ def children_of_map(server) -> list[int]:
     return found
 
 
-@needs_proc
-def test_no_process_outlives_a_server_that_was_killed(tmp_path):
-    server = Server(tmp_path)
-    left = children_of_map(server)
-    server.end(signal.SIGKILL)
+def require_the_proxys_host_is_the_origin(server):
+    url = f"ws://lab.school/lab/laf-feed/{server.tokens[0]}"  # and so the Host header, as docs/deployment.md has it handed on
+
+    def through():
+        return socket.create_connection(("127.0.0.1", server.port))
+
+    with connect(url, sock=through(), origin="https://lab.school", max_size=None) as page:
+        assert first_packet(page)["run"] == server.tokens[0]
+    with pytest.raises(InvalidStatus):
+        connect(url, sock=through(), origin="https://evil.school").__enter__()
+    _, headers, _ = server.get("/_stcore/health", **{"X-Forwarded-Proto": "https"})
+    cookies = {c.split("=")[0]: c for c in headers.get_all("set-cookie")}
+    assert set(cookies["laf-browser"].split("; ")) >= {"Path=/lab", "HttpOnly", "SameSite=Strict", "Secure"}
+    assert all(c.endswith("; Secure") for c in cookies.values())
+
+
+def test_behind_a_proxy_with_a_path_its_own_host_is_the_origin_and_killed_it_leaves_no_process(tmp_path):
+    server = Server(tmp_path, base="lab")
+    try:
+        require_the_proxys_host_is_the_origin(server)
+        left = children_of_map(server)
+    finally:
+        server.end(signal.SIGKILL)
     assert toys.gone_within(30, left)
 
 

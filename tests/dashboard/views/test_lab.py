@@ -11,7 +11,6 @@ import scipy.stats  # noqa: F401 - first imported by the page's thread, its "_te
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.experiments.session import reference_pool
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
@@ -28,11 +27,16 @@ APP = str(Path(__file__).parents[3] / "dashboard" / "app.py")
 
 
 @pytest.fixture
-def app(monkeypatch):
-    for module in (reference_pool, frame_readings):  # no retrained models: they are not under test here
-        monkeypatch.setattr(module, "usual_count", lambda *_: 0)
+def app(request, monkeypatch):
+    """Return the page as an address opens it that asks for the preset, or for other settings where a test has a parameter."""
+    monkeypatch.setenv("LAF_REFERENCES", "0")  # they are not under test here
+    monkeypatch.setenv("LAF_FRAMES", "10")
     st.cache_resource.clear()
     made = AppTest.from_file(APP, default_timeout=120)
+    asked = {"dataset": "digits", "task": "class", "classes": "0"}
+    asked["settings"] = getattr(request, "param", "preset")
+    for name, value in asked.items():
+        made.query_params[name] = value
     yield made.run()
     st.cache_resource.clear()  # releases the tab's Lab, which stops its work
     end = time.monotonic() + 60
@@ -41,11 +45,21 @@ def app(monkeypatch):
         time.sleep(0.05)
 
 
+def state():
+    """What the buttons of the open Labs depend on."""
+    found = [lab.experiment for lab in list(lab_module._OPEN)]
+    return [(e.life, e.phase, e.run is None, sorted(e.work), e.is_looking) for e in found]
+
+
 def until(app, wanted, seconds=120):
-    end = time.monotonic() + seconds
+    """Draw the page again when its Lab has changed, or a second has passed."""
+    end, seen = time.monotonic() + seconds, None
     while not wanted():
         assert time.monotonic() < end, [b.label for b in app.button]
-        time.sleep(0.3)
+        drawn = time.monotonic()
+        while state() == seen and time.monotonic() < drawn + 1:
+            time.sleep(0.02)
+        seen = state()
         app.run()
 
 
@@ -76,6 +90,7 @@ def test_ten_steps_then_reset(app):
     assert not app.exception
 
 
+@pytest.mark.parametrize("app", ["automatic"], indirect=True)
 def test_a_finished_run_may_play_on_and_its_settings_were_found(app):
     until(app, lambda: enabled(app, "Play"))
     e = next(iter(lab_module._OPEN)).experiment
@@ -155,7 +170,7 @@ def test_noisy_labels_and_plants_are_chosen_in_the_form_and_play(app, plant):
 
 @pytest.fixture(scope="module")
 def experiment():
-    made = Experiment(Setup(), Scheduler(1))
+    made = Experiment(Setup(settings="preset"), Scheduler(1), reference_count=2)
     made.start()
     end = time.monotonic() + 240
     while made.run is None or not made.references:
@@ -270,7 +285,7 @@ def test_all_references_travel_with_their_fits_and_again_when_one_more_is_there(
     header, arrays = unpack(outbox.packet(experiment, "t"))
     count, n = header["references"]["done"], len(experiment.split.train)
     assert header["retrained"]
-    assert len(header["references"]["fits"]) == count <= header["references"]["total"] == 5
+    assert len(header["references"]["fits"]) == count <= header["references"]["total"] == 2
     assert header["references"]["fits"][0] is None  # began where the original began
     assert arrays["retrained_position"].shape == (count, n, 2)
     assert arrays["retrained_prediction"].shape == arrays["retrained_confidence"].shape == (count, n)
@@ -278,12 +293,12 @@ def test_all_references_travel_with_their_fits_and_again_when_one_more_is_there(
         arrays["retrained_prediction"][0], experiment.references[0].frame.predictions
     )
     end = time.monotonic() + 240
-    while len(experiment.references) < 5:
+    while len(experiment.references) < 2:
         assert time.monotonic() < end
         time.sleep(0.1)
-    if count < 5:
+    if count < 2:
         header, arrays = unpack(outbox.packet(experiment, "t"))
-    assert arrays["retrained_position"].shape == (5, n, 2)
+    assert arrays["retrained_position"].shape == (2, n, 2)
     assert all(0.5 < fit <= 1 for fit in header["references"]["fits"][1:])
     header, arrays = unpack(outbox.packet(experiment, "t"))
     assert "retrained_position" not in arrays

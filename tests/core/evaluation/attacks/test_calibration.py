@@ -37,14 +37,15 @@ def test_the_interval_covers_a_half_for_models_that_were_retrained(task):
 
 @pytest.mark.slow
 def test_a_model_that_learned_wrong_labels_by_heart_is_found_out():
-    assert overfitted()["loss"].auc >= 0.7
-    assert overfitted()["loss"].low > 0.5
+    found = overfitted()["loss"]
+    assert found.auc >= 0.7
+    assert found.low > 0.5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "key"), [("duplicates", "planted"), ("canaries", "auc_loss")])
 def test_a_plant_is_seen_before_unlearning_and_not_after_retraining(kind, key):
-    rows = {name: values for name, *values in planted(kind, 3)}
+    rows = {name: values for name, *values in planted(kind, 3, config=QUICK)}
     before, after, low, high = rows[key]
     beyond = (high - low) / 2  # one of twenty retrained models is outside a band of 95 %, but not far
     assert not low - beyond <= before <= high + beyond

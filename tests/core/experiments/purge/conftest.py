@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core import config
 from core.data import load
 from core.data.uploads import store
 from core.runs.unlearned_models import unlearned_models_of
@@ -16,6 +17,8 @@ from tests.core.experiments.purge.homes import SUBJECT, bring, pictures
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path / "home"))
+    # a small net: what it learns is not under test
+    monkeypatch.setitem(config._TRAIN, "own-colour", toys.TRAIN)
     store._loaded.cache_clear()
     for cache in (models, maps, unlearned_models_of):  # memory of the process has entries of other homes
         monkeypatch.setattr(cache, "_memory", type(cache._memory)())

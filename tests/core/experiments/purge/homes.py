@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.config import EvalConfig
+from core.config import EvalConfig, replace
 from core.data import load
 from core.data.uploads import store
 from core.methods import LAF
@@ -31,6 +31,10 @@ from core.runs.unlearned_models import unlearned_model
 from core.runtime.packing import rounded_rows
 from core.runtime.progress import run_to_end
 from tests import toys
+
+FEW = replace(
+    toys.QUICK, epochs=1
+)  # steps: each leaves a frame, and what is left is searched for every image
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -57,12 +61,12 @@ def lay(brought: str, ids: tuple[int, ...]):
     """Fill the home with models, maps and a run of this dataset; return split, original and observer."""
     setup = Setup(dataset=brought, task="indices", classes=(), ids=ids)
     split = setup.split(load(brought))
-    model = run_to_end(original_models.original(split, LAF(toys.QUICK)))
+    model = run_to_end(original_models.original(split, LAF(FEW)))
     run_to_end(reference_models.retraining(split, model))
-    run_to_end(unlearned_model(split, model, LAF(toys.QUICK)))
+    run_to_end(unlearned_model(split, model, LAF(FEW)))
     observer = Observer(split, model, EvalConfig(frames=1000))
     observer.projection = Projection.fit(observer.original.train.representations, seed=0, umap=toys.Flat())
-    run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints(every=2))
+    run = Run(LAF(FEW), model, split, observer=observer, checkpoints=Checkpoints(every=3))
     record(run, setup)
     finish(run)
     run.recorder.close()
@@ -72,10 +76,10 @@ def lay(brought: str, ids: tuple[int, ...]):
 def lay_run(setup: Setup, data) -> None:
     """Record a finished run with frames and states."""
     split = setup.split(data)
-    model = run_to_end(original_models.original(split, LAF(toys.QUICK)))
+    model = run_to_end(original_models.original(split, LAF(FEW)))
     observer = Observer(split, model, EvalConfig(frames=1000))
     observer.projection = Projection.fit(observer.original.train.representations, seed=0, umap=toys.Flat())
-    run = Run(LAF(toys.QUICK), model, split, observer=observer, checkpoints=Checkpoints(every=2))
+    run = Run(LAF(FEW), model, split, observer=observer, checkpoints=Checkpoints(every=3))
     record(run, setup)
     finish(run)
     run.recorder.close()

@@ -473,7 +473,7 @@ def test_killed_at_random_moments_nothing_finished_is_lost(toy_split, toy_model,
     try:
         assert nursery.stdout.readline() == "warm\n"
         whole_s = None  # what an undisturbed life takes on this machine
-        for _ in range(25):
+        for _ in range(16):
             nursery.stdin.write("go\n")
             word, _, child = nursery.stdout.readline().partition(" ")
             assert word == "child"
@@ -556,7 +556,13 @@ def toy_experiment(monkeypatch, toy_split, toy_model):
 
     def make(**told):
         e = module.Experiment(
-            SETUP, runner, eval_config=EvalConfig(frames=1000), reference_count=0, token="mine", **told
+            SETUP,
+            runner,
+            toys.Flat(),
+            eval_config=EvalConfig(frames=1000),
+            reference_count=0,
+            token="mine",
+            **told,
         )
         made.append(e)
         e.start()

@@ -75,7 +75,7 @@ def wait(condition, seconds=240):
 def test_it_attacks_the_labs_model_as_it_stands_and_images_one_by_one_where_there_are_few():
     ids = tuple(load("digits").train.ids[:30].tolist())
     runner = Scheduler(1)
-    e = Experiment(Setup(task="indices", classes=(), ids=ids), runner, reference_count=2)
+    e = Experiment(Setup(task="indices", classes=(), ids=ids, settings="preset"), runner, reference_count=2)
     e.start()
     at = attack.AttackJob(runner)
     try:
