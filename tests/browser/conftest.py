@@ -129,6 +129,18 @@ def server(
     made.stop()
 
 
+@pytest.fixture(scope="session")
+def quick_server(
+    prepared_home: Path, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Start a server as for a slow machine, for tests that play many runs: few frames, two retrained models fewer."""
+    home = _shared_home(prepared_home, shared_folder, tmp_path_factory)
+    made = Server(home, LAF_FRAMES="20", LAF_REFERENCES="3")
+    made.wait()
+    yield made
+    made.stop()
+
+
 def _shared_home(prepared: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a LAF_HOME with the models and maps that all servers share."""
     home = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("lab") / "home"))

@@ -20,7 +20,7 @@ MARK = "zebra"
 
 @pytest.fixture
 def classroom(home):
-    made = Server(home, "--classroom", "--sessions", "2")
+    made = Server(home, "--classroom", "--sessions", "2", LAF_FRAMES="20", LAF_REFERENCES="3")
     made.wait()
     yield made
     made.stop()
