@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from core.config.choices import LEARNS, PRECISIONS, SCHEDULES, STEPPED, VAE_DATA
-from core.config.preset_tables import LAF_PRESETS, REPAIR_PRESETS, TRAIN_PRESETS, find_preset
+from core.config.preset_tables import LAF_PRESETS, QUICK, REPAIR_PRESETS, TRAIN_PRESETS, find_preset
 from core.errors import ConfigError
 from core.runtime import bounds
 from core.runtime.bounds import Bound, check
@@ -219,7 +219,7 @@ class EvalConfig:
         """
         if dataset == "digits":
             return cls(frames=1000, adapts=False)
-        if dataset == "own-small":
+        if dataset in QUICK:
             return cls()
         return cls(batch_size=64, max_points=1000, max_test=300, frames=16)
 

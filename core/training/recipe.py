@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from core.config import TrainConfig
-from core.data.images import Dataset, LabelledImages
+from core.data.images import Dataset, LabelledImages, kind_of
 from core.errors import RequestError
 from core.models.base import Net, multiply_adds, outputs
 from core.models.registry import build
@@ -52,6 +52,8 @@ _RATES = {
     "cnn": (2e-3, 1e-4),
     "small-resnet": (4e-3, 5e-4),
     "resnet18": (1e-3, 5e-4),
+    "mlp": (3e-3, 1e-4),
+    "series-cnn": (3e-3, 1e-4),
 }
 
 
@@ -228,8 +230,10 @@ def mirrors_mean_the_same(model: Net, held: LabelledImages) -> bool:
     return float(lost.mean()) <= MIRRORED + 2 * error
 
 
-def choose_net(shape: tuple[int, int, int], *, photographs: bool, device: str = "cpu") -> str:
-    """Return the net for images of ``shape`` (C, H, W)."""
+def choose_net(shape: tuple[int, ...], *, photographs: bool, device: str = "cpu") -> str:
+    """Return the net for samples of ``shape``."""
+    if kind_of(shape) != "images":
+        return "mlp" if kind_of(shape) == "vectors" else "series-cnn"
     c, h, w = shape
     if c == 1 and not photographs:
         return "digits-cnn" if min(h, w) <= SMALL else "cnn"
@@ -239,6 +243,8 @@ def choose_net(shape: tuple[int, int, int], *, photographs: bool, device: str = 
 def are_photographs(images: LabelledImages, most: int = 500) -> bool:
     """Return whether the images are photographs: no pixel value is as common as the background of a drawing."""
     x = images.x[:: max(1, len(images) // most)]
+    if kind_of(x.shape[1:]) != "images":
+        return False
     common = torch.bincount(x.flatten().int(), minlength=256).max()
     return bool(common / x.numel() < FLAT) and min(x.shape[2:]) > SMALL
 
