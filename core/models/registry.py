@@ -81,13 +81,17 @@ def build(net: str, shape: tuple[int, ...], classes: int, *, seed: int) -> Net:
     return model
 
 
+def nets_for(kind: str) -> list[str]:
+    """Return the keys of NETS that take data of ``kind``: "images", "vectors" or "series"."""
+    return [net for net in NETS if _TAKES.get(net, "images") == kind]
+
+
 def _require_kind(net: str, shape: tuple[int, ...]) -> None:
     """Raise RequestError where ``net`` takes another kind of data than samples of ``shape``."""
     takes, kind = _TAKES.get(net, "images"), kind_of(shape)
     if (net in NETS or net.startswith("tv:")) and takes != kind:
-        fit = [n for n in NETS if _TAKES.get(n, "images") == kind]
         raise RequestError(
-            f"the net {net} takes {takes}, and these data are {kind}; choose {' or '.join(fit[:3])}"
+            f"the net {net} takes {takes}, and these data are {kind}; choose {' or '.join(nets_for(kind)[:3])}"
         )
 
 

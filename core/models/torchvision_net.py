@@ -17,6 +17,7 @@ import torchvision
 from torch import Tensor, fx, nn
 from torchvision.models.feature_extraction import NodePathTracer
 
+from core.data.images import kind_of
 from core.errors import RequestError
 from core.models.base import Net
 from core.models.own_modules.cut import Reshaped, cut_points, graph_after, graph_before
@@ -161,6 +162,8 @@ class _Front(nn.Module):
 
 
 def _require_channels(shape: tuple[int, ...]) -> None:
+    if kind_of(shape) != "images":
+        raise RequestError(f"torchvision's nets take images, and these data are {kind_of(shape)}")
     if shape[0] not in (1, 3):
         raise RequestError(f"torchvision's nets take images of 1 or 3 channels, these have {shape[0]}")
 

@@ -52,8 +52,7 @@ _RATES = {
     "cnn": (2e-3, 1e-4),
     "small-resnet": (4e-3, 5e-4),
     "resnet18": (1e-3, 5e-4),
-    "mlp": (3e-3, 1e-4),
-    "series-cnn": (3e-3, 1e-4),
+    **dict.fromkeys(("mlp", "series-cnn"), (3e-3, 1e-4)),
 }
 
 
@@ -124,7 +123,7 @@ def longest_s(dataset: Dataset, *, device: str = "cpu", net: str | None = None) 
 
 def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tuple[TrainConfig, int, float]:
     """Return the training before epochs are found (with the most that are allowed), that most, and the work of one epoch."""
-    photographs = are_photographs(dataset.train)
+    photographs = dataset.kind == "images" and are_photographs(dataset.train)
     net = net or choose_net(dataset.shape, photographs=photographs, device=device)
     lr, decay = _RATES.get(net, (1e-3, 5e-4))
     macs = multiply_adds(build(net, dataset.shape, len(dataset.classes), seed=0), dataset.shape)
@@ -243,8 +242,6 @@ def choose_net(shape: tuple[int, ...], *, photographs: bool, device: str = "cpu"
 def are_photographs(images: LabelledImages, most: int = 500) -> bool:
     """Return whether the images are photographs: no pixel value is as common as the background of a drawing."""
     x = images.x[:: max(1, len(images) // most)]
-    if kind_of(x.shape[1:]) != "images":
-        return False
     common = torch.bincount(x.flatten().int(), minlength=256).max()
     return bool(common / x.numel() < FLAT) and min(x.shape[2:]) > SMALL
 
@@ -262,11 +259,11 @@ def check_learnt(model: Net, dataset: Dataset, *, most: int = 500) -> LearningCh
     margin = math.sqrt(0.25 / len(test))  # one standard error of a share
     for value, what, least in (
         (chance, "the commonest class alone", chance + margin),
-        (neighbours, "nearest neighbours on pixels", neighbours - margin),
+        (neighbours, "nearest neighbours on the raw data", neighbours - margin),
     ):
         if accuracy <= least:
             return LearningCheck(accuracy, neighbours, chance, False, _sentence(accuracy, what, value))
-    reason = f"the original answers {100 * accuracy:.0f} % of test images right (nearest neighbours on pixels {100 * neighbours:.0f} %)"
+    reason = f"the original answers {100 * accuracy:.0f} % of test {dataset.kind} right (nearest neighbours on the raw data {100 * neighbours:.0f} %)"
     return LearningCheck(accuracy, neighbours, chance, True, reason)
 
 
