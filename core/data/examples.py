@@ -25,10 +25,9 @@ def load_wine(_: Path) -> Dataset:
     from sklearn.datasets import load_wine as load
 
     bunch = load()
-    features = tuple(name.split("/")[0].replace("_", " ") for name in bunch.feature_names)
-    return _dataset(
-        "wine", "Wine", tuple(map(str, bunch.target_names)), bunch.data, bunch.target, "vectors", features
-    )
+    features = tuple(name.replace("_", " ") for name in bunch.feature_names)
+    growers = tuple(f"grower {c + 1}" for c in range(len(bunch.target_names)))
+    return _dataset("wine", "Wine", growers, bunch.data, bunch.target, "vectors", features)
 
 
 def load_breast_cancer(_: Path) -> Dataset:
