@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from core.data.images import Images, kind_of
 
-SIDE = 48  # pixels of the picture of a vector or series
+DRAWN = 48  # pixels a side of the drawing of a vector or series
+SIDE = DRAWN + 2  # with a margin, so that pictures side by side stay apart
 REACH = 3.0  # standard deviations from the middle to the edge; larger values end at the edge
 MOST_LANES = 6  # channels drawn below each other; more are averaged in groups
 BACKGROUND, MIDDLE, INK = 24, 92, 236  # grey values, readable on a light and on a dark page
@@ -27,42 +28,41 @@ def pictures(images: Images) -> Tensor:
         return (x.float() * (255 / images.white)).to(torch.uint8)
     if not len(x):
         return torch.zeros(0, 1, SIDE, SIDE, dtype=torch.uint8)
-    return _bars(x)[:, None] if kind == "vectors" else _lines(x)[:, None]
+    drawing = _bars(x) if kind == "vectors" else _lines(x)
+    return functional.pad(drawing, (1, 1, 1, 1), value=BACKGROUND)[:, None]
 
 
 def _bars(x: Tensor) -> Tensor:
-    """Return bars (N, SIDE, SIDE) uint8 of vectors x (N, d); features beyond SIDE are averaged in groups."""
-    values = functional.adaptive_avg_pool1d(x[:, None].float(), min(SIDE, x.shape[1]))[:, 0]
+    """Return bars (N, DRAWN, DRAWN) uint8 of vectors x (N, d); features beyond DRAWN are averaged in groups."""
+    values = functional.adaptive_avg_pool1d(x[:, None].float(), min(DRAWN, x.shape[1]))[:, 0]
     d = values.shape[1]
-    bar = torch.arange(SIDE) * d // SIDE  # of each column
+    bar = torch.arange(DRAWN) * d // DRAWN  # of each column
     ends = torch.cat([bar[1:] != bar[:-1], torch.tensor([False])])
-    height = _heights(values, SIDE)[:, bar]  # (N, SIDE)
-    middle = torch.full_like(height, (SIDE - 1) / 2)
-    gap = ends & torch.tensor(3 * d <= SIDE)  # a free column after each bar that is wide enough
-    drawn = _spans(torch.minimum(height, middle), torch.maximum(height, middle), SIDE) & ~gap
+    height = _heights(values, DRAWN)[:, bar]  # (N, DRAWN)
+    middle = torch.full_like(height, (DRAWN - 1) / 2)
+    gap = ends & torch.tensor(3 * d <= DRAWN)  # a free column after each bar that is wide enough
+    drawn = _spans(torch.minimum(height, middle), torch.maximum(height, middle), DRAWN) & ~gap
     return _painted(drawn)
 
 
 def _lines(x: Tensor) -> Tensor:
-    """Return lines (N, SIDE, SIDE) uint8 of series x (N, channels, length), one lane below the other."""
+    """Return lines (N, DRAWN, DRAWN) uint8 of series x (N, channels, length), one lane below the other."""
     n, channels, length = x.shape
     values = x.float()
     if channels > MOST_LANES:
         values = functional.adaptive_avg_pool1d(values.transpose(1, 2), MOST_LANES).transpose(1, 2)
     lanes = values.shape[1]
-    side = SIDE // lanes
-    points = (
-        4 * SIDE if length > 1 else 1
-    )  # several points a column, so that the span of a column holds its whole stroke
-    fine = functional.interpolate(values, size=max(points, SIDE), mode="linear", align_corners=length > 1)
+    side = DRAWN // lanes
+    # several points a column, so that the span of a column holds its whole stroke
+    points = 4 * DRAWN if length > 1 else DRAWN
+    fine = functional.interpolate(values, size=points, mode="linear", align_corners=length > 1)
     height = _heights(fine, side)  # (N, lanes, points)
-    columns = height.reshape(n, lanes, SIDE, -1)
-    before = torch.cat(
-        [columns[:, :, :1, :1], columns[:, :, :-1, -1:]], 2
-    )  # a stroke begins where the last one ends
+    columns = height.reshape(n, lanes, DRAWN, -1)
+    # a stroke begins where the last one ends
+    before = torch.cat([columns[:, :, :1, :1], columns[:, :, :-1, -1:]], 2)
     columns = torch.cat([columns, (before + columns[..., :1]) / 2], 3)
     low, high = columns.amin(3), columns.amax(3)
-    picture = torch.full((n, SIDE, SIDE), BACKGROUND, dtype=torch.uint8)
+    picture = torch.full((n, DRAWN, DRAWN), BACKGROUND, dtype=torch.uint8)
     for lane in range(lanes):
         drawn = _spans(low[:, lane], high[:, lane] + 1, side)
         picture[:, lane * side : (lane + 1) * side] = _painted(drawn)

@@ -29,20 +29,16 @@ class MLP(Net):
 
 
 class SeriesCNN(Net):
-    """A net for series (channels, length): three convolutions over time, means of four parts, a 64-d representation, a linear head."""
+    """A net for series (channels, length): two convolutions over time, means of four parts, a 64-d representation, a linear head."""
 
     width = 64
 
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
         self.extractor = nn.Sequential(
-            nn.Conv1d(shape[0], 32, 7, padding=3),
+            nn.Conv1d(shape[0], 32, 7, stride=2, padding=3),
             nn.ReLU(),
-            nn.MaxPool1d(2, ceil_mode=True),  # a series of one value keeps it
-            nn.Conv1d(32, 64, 5, padding=2),
-            nn.ReLU(),
-            nn.MaxPool1d(2, ceil_mode=True),
-            nn.Conv1d(64, 64, 3, padding=1),
+            nn.Conv1d(32, 64, 5, stride=2, padding=2),
             nn.ReLU(),
             nn.AdaptiveAvgPool1d(SEGMENTS),
             nn.Flatten(),

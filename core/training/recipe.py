@@ -184,14 +184,14 @@ class _Search:
                 yield Progress("recipe", done + trainer.epoch, max(self.allowed, FIRST_CYCLE), self.seconds)
 
     def _note(self, epochs: int, accuracy: float, known: float) -> None:
-        """Note what a cycle gave. It is the last if it brought little and D is known better than the images held out.
+        """Note what a cycle gave. It is the last if it brought little and D is known better than the images held out, or all of those are.
 
         With wrong labels among both, the accuracy on the part held out moves by chance before anything is learnt by heart.
         """
         best = max((a for _, a in self.tried), default=0.0)
         self.tried.append((epochs, accuracy))
         brought_little = len(self.tried) > 1 and accuracy < best + LITTLE
-        self.is_over = brought_little and known > accuracy + KNOWN
+        self.is_over = brought_little and (known > accuracy + KNOWN or accuracy == 1)
 
     def found(self) -> tuple[TrainConfig, str]:
         """Return the training to take, and why in one sentence."""

@@ -38,7 +38,7 @@ def counts(picks: SelectionState, dataset: Dataset) -> str:
         f"<b>{c.picked:,}</b></span><div><div style='width:{100 * c.picked / max(1, c.total):.1f}%'></div></div></li>"
         for c in rows
     )
-    total = f"<b>{len(picks.now):,}</b> of {len(dataset.train):,} images"
+    total = f"<b>{len(picks.now):,}</b> of {len(dataset.train):,} {dataset.kind}"
     return f"<div class='counts'><p>{total}</p><ul aria-label='picked, by class'>{bars}</ul></div>"
 
 
