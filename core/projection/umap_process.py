@@ -184,7 +184,7 @@ def _answer(request: Message) -> Message:
         case "warm":
             umap_layout.warm_up()
             # compiled here and cached on disk, so that the process of a run only loads it
-            from core.models.pooled_conv import kernels  # noqa: F401
+            from core.models import pooled_conv_kernels  # noqa: F401
 
             return {"positions": np.zeros((0, 2), dtype=np.float32)}
         case other:

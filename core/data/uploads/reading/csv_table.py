@@ -14,8 +14,8 @@ import numpy as np
 
 from core.data.uploads.names import NAME, clean_names, clean_text, printable_name
 from core.data.uploads.reading.limits import MB, SECONDS
-from core.data.uploads.reading.parsed import IMAGES, Progress, ReadResult
-from core.data.uploads.reading.value_rows import VALUES, ValueRows
+from core.data.uploads.reading.parsed import IMAGES, Progress, ReadResult, ValueRows
+from core.data.uploads.reading.value_rows import VALUES
 from core.errors import DataError
 
 CSV_BYTES = 20 * MB

@@ -20,10 +20,11 @@ from core.data.uploads.reading.parsed import (
     Progress,
     ReadResult,
     Rows,
+    ValueRows,
     resize_note,
     target_size,
 )
-from core.data.uploads.reading.value_rows import SERIES, ValueRows, Values, holds_values, read_values
+from core.data.uploads.reading.value_rows import SERIES, Values, holds_values, read_values
 from core.errors import DataError
 
 Array = NDArray[Any]

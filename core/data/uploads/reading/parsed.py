@@ -16,8 +16,6 @@ from core.data.uploads.reading.limits import MB
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.data.uploads.reading.value_rows import ValueRows
-
 IMAGES = 100_000  # 1.2 GB of memory at the largest size
 CLASSES = 1000  # the most that a page can show
 LARGEST, SMALLEST = 64, 8  # pixels a side that the Lab's nets accept
@@ -80,6 +78,20 @@ class Rows:
             pixels = np.frombuffer(self._file.read(height * width * bands), np.uint8)
             planes = pixels.reshape(height, width, bands).transpose(2, 0, 1)
             yield np.broadcast_to(planes, (3, height, width)) if self.is_colour else planes[:1]
+
+
+class ValueRows:
+    """Vectors (N, d) or series (N, channels, length), in the order of their ids."""
+
+    dtype = "float64"
+
+    def __init__(self, x: NDArray[np.float64]) -> None:
+        self._x = np.ascontiguousarray(x)
+        self.shape = self._x.shape
+
+    def each(self) -> Iterator[NDArray[np.float64]]:
+        """Yield each sample."""
+        yield from self._x
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from core.data.uploads.names import printable_name
 from core.data.uploads.reading.archives import Archive
 from core.data.uploads.reading.array_file import ArrayFile
 from core.data.uploads.reading.limits import MB
-from core.data.uploads.reading.parsed import SMALLEST, Progress
+from core.data.uploads.reading.parsed import SMALLEST, Progress, ValueRows
 from core.errors import DataError
 
 VALUES = 10_000_000  # of all samples together; 80 MB
@@ -21,20 +21,6 @@ _CHUNK = 2 * MB
 _WANTED = "fill in or leave out rows with missing values"
 
 Floats = NDArray[np.float64]
-
-
-class ValueRows:
-    """Vectors (N, d) or series (N, channels, length), in the order of their ids."""
-
-    dtype = "float64"
-
-    def __init__(self, x: Floats) -> None:
-        self._x = np.ascontiguousarray(x)
-        self.shape = self._x.shape
-
-    def each(self) -> Iterator[Floats]:
-        """Yield each sample."""
-        yield from self._x
 
 
 class Values:

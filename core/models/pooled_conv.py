@@ -37,7 +37,7 @@ class PooledConv(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         """Return the gradients of x (None if it needs none), weight and bias for ``slope``, the gradient of the output."""
-        from core.models.pooled_conv import kernels
+        from core.models import pooled_conv_kernels
 
         x, weight, out, at = ctx.saved_tensors
         count, channels, height, across = weight.shape
@@ -46,7 +46,7 @@ class PooledConv(torch.autograd.Function):
         needs_x = ctx.needs_input_grad[0]
         d_x = torch.empty_like(_channels_last(x)) if needs_x else torch.empty(0, 0, 0, 0)
         images = (_channels_last(t).numpy() for t in (x, slope, out, at))
-        work = kernels.gradients if needs_x else kernels.parameter_gradients
+        work = pooled_conv_kernels.gradients if needs_x else pooled_conv_kernels.parameter_gradients
         work(*images, rows.numpy(), d_x.numpy(), d_rows.numpy(), d_bias.numpy(), ctx.padding, ctx.width)
         d_weight = d_rows.view(count, height, across, channels).permute(0, 3, 1, 2)
         return (d_x.permute(0, 3, 1, 2) if needs_x else None), d_weight, d_bias, None
@@ -94,7 +94,7 @@ def find_blocks(extractor: nn.Module, x: Tensor) -> Sequence[nn.Module | tuple[n
 def load_kernels(extractor: nn.Module, x: Tensor) -> None:
     """Load the compiled loops of the backward pass before the first step, where ``blocks`` finds layers that need them."""
     if find_blocks(extractor, x) is not None:
-        from core.models.pooled_conv import kernels  # noqa: F401
+        from core.models import pooled_conv_kernels  # noqa: F401
 
 
 def extract_blocks(found: Sequence[nn.Module | tuple[nn.Conv2d, int]], x: Tensor) -> Tensor:
