@@ -184,14 +184,14 @@ class _Search:
                 yield Progress("recipe", done + trainer.epoch, max(self.allowed, FIRST_CYCLE), self.seconds)
 
     def _note(self, epochs: int, accuracy: float, known: float) -> None:
-        """Note what a cycle gave. It is the last if it brought little and D is known better than the images held out, or all of those are.
+        """Note what a cycle gave. It is the last if it brought little and D is known better than the part held out, or (but of images) that is all right.
 
         With wrong labels among both, the accuracy on the part held out moves by chance before anything is learnt by heart.
         """
-        best = max((a for _, a in self.tried), default=0.0)
+        brought_little = bool(self.tried) and accuracy < max(a for _, a in self.tried) + LITTLE
         self.tried.append((epochs, accuracy))
-        brought_little = len(self.tried) > 1 and accuracy < best + LITTLE
-        self.is_over = brought_little and (known > accuracy + KNOWN or accuracy == 1)
+        perfect = accuracy == 1 and kind_of(self.images.x.shape[1:]) != "images"
+        self.is_over = brought_little and (perfect or known > accuracy + KNOWN)
 
     def found(self) -> tuple[TrainConfig, str]:
         """Return the training to take, and why in one sentence."""

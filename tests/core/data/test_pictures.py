@@ -32,7 +32,7 @@ def test_a_bar_goes_up_above_the_mean_and_down_below_it():
     picture = drawing(torch.tensor([[1.5, -1.5, 0.0]]))
     up, down, flat = (picture[:, 16 * i + 4] == INK for i in range(3))
     above, below = DRAWN // 2, DRAWN // 2
-    assert int(up[:above].sum()) == DRAWN // 4
+    assert int(up[:above].sum()) in (DRAWN // 4, DRAWN // 4 + 1)
     assert int(up[above + 1 :].sum()) == 0
     assert int(down[below:].sum()) in (DRAWN // 4 - 1, DRAWN // 4)
     assert int(down[: below - 1].sum()) == 0

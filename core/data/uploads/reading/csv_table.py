@@ -28,7 +28,7 @@ _SUBJECT = "subject"
 
 @dataclass(frozen=True)
 class _Columns:
-    """What each column of the table holds; indices of columns."""
+    """Indices of the columns of a table by what they hold."""
 
     names: tuple[str, ...]  # of all columns
     label: int

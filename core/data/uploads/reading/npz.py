@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -96,14 +97,13 @@ def _open_pairs(
             )
         xs.append(x)
         ys.append(y)
-    if len({x.shape for x in xs}) > 1:
+    if len({(type(x), x.shape) for x in xs}) > 1:
         shapes = " and ".join(f"{name} {x.shape}" for (_, name, _), x in zip(pairs, xs, strict=True))
         raise DataError(f"{archive.name} has training and test images of other shapes ({shapes}); wanted one")
     total = sum(x.count for x in xs)
     if total > IMAGES:
         raise DataError(f"{archive.name} has {total:,} images; up to {IMAGES:,} can be read, leave some out")
-    height, width = xs[0].shape[:2]
-    if total * height * width > TOTAL_PIXELS:
+    if isinstance(xs[0], _Images) and total * math.prod(xs[0].shape[:2]) > TOTAL_PIXELS:
         raise DataError(
             f"{archive.name} has more than {TOTAL_PIXELS // 1_000_000:,} million pixels; leave images out, or make them smaller"
         )
