@@ -45,7 +45,7 @@ def test_laf_and_mda_run_on_every_task_and_are_measured(made, task):
         run = Run(toys.quick(name), model, split, seed=0)
         report = evaluate(finish(run), split)
         assert 0 <= report.train_f <= 1
-        assert np.isfinite(report.attack.auc)
+        assert report.attack.auc is None or 0 <= report.attack.auc <= 1  # None: too few to tell
 
 
 @pytest.mark.parametrize("task", ["class", "data", "noise"])
