@@ -94,6 +94,22 @@ def dataset(*, per_class: int = 40, per_class_test: int = 20, classes: int = 4, 
     return Dataset("toy", "Toy", names, part(per_class, 0), part(per_class_test, 10_000))
 
 
+def values(kind: str, *, per_class: int = 20, classes: int = 3) -> Dataset:
+    """Return "vectors" of 6 features, or "series" of 2 channels and 16 values: fixed patterns under noise, already standardised."""
+    g = torch.Generator().manual_seed(3)
+    shape = (6,) if kind == "vectors" else (2, 16)
+    patterns = torch.randn(classes, *shape, generator=g)
+
+    def part(n: int, start: int) -> LabelledImages:
+        y = torch.arange(classes).repeat(n)
+        x = patterns[y] + 0.3 * torch.randn(len(y), *shape, generator=g)
+        return LabelledImages(x, torch.arange(start, start + len(y)), 1, y)
+
+    return Dataset(
+        f"toy-{kind}", "Toy", tuple("abcdefghij"[:classes]), part(per_class, 0), part(8, 10_000), kind
+    )
+
+
 def split() -> Split:
     return forget_classes(dataset(), [1])
 

@@ -30,6 +30,8 @@ def read_here(source: Path | bytes, name: str, progress) -> ParsedUpload:
         found.notes,
         found.paths,
         found.left_out,
+        found.features,
+        found.subjects,
     )
 
 

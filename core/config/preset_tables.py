@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import RequestError
 
+QUICK = ("digits", "own-small", "vectors", "series")  # families whose models are trained again in seconds
 MEASURED = "measured: docs/presets.md"
 PAPER = "the paper's table, not measured here"
 UNMEASURED = "not measured: the paper's table"

@@ -10,6 +10,7 @@ from core.config.preset_tables import (
     ORIGINS,
     PAPER,
     PAPER_PRESETS,
+    QUICK,
     REPAIR_PRESETS,
     TRAIN_PRESETS,
     UNMEASURED,
@@ -109,6 +110,15 @@ def _add_uploads() -> None:
     ORIGINS["own-colour", "class"] = "measured on a tenth of CIFAR-10: docs/presets.md"
 
 
+def _add_values() -> None:
+    """Add the families of vectors and of series; their training is found by a recipe, and LAF's settings on the data."""
+    for family, net in (("vectors", "mlp"), ("series", "series-cnn")):
+        TRAIN_PRESETS[family] = TrainConfig(net, epochs=20, batch_size=32, lr=3e-3, decays=True)
+        for task in TASKS:
+            LAF_PRESETS[family, task] = LAF_PRESETS["digits", task]
+            ORIGINS[family, task] = f"that of digits, not measured on {family}"
+
+
 def paper_preset(family: str, task: str) -> LAFConfig:
     """Return the paper's settings for (dataset or family, task), the choice "paper".
 
@@ -123,5 +133,6 @@ _add_mnist()
 _add_papers_table()
 _add_papers_datasets()
 _add_uploads()
-for _dataset in ("digits", "own-small"):
+_add_values()
+for _dataset in QUICK:
     REPAIR_PRESETS[_dataset] = RepairConfig(epochs=10, lr=1e-2)

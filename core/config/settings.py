@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from core.config import environment
 from core.config.choices import LEARNS, PRECISIONS, SCHEDULES, STEPPED, VAE_DATA
-from core.config.preset_tables import LAF_PRESETS, REPAIR_PRESETS, TRAIN_PRESETS, find_preset
+from core.config.preset_tables import LAF_PRESETS, QUICK, REPAIR_PRESETS, TRAIN_PRESETS, find_preset
 from core.errors import ConfigError
 from core.runtime import bounds
 from core.runtime.bounds import Bound, check
@@ -222,7 +222,7 @@ class EvalConfig:
         asked = environment.frames()
         if dataset == "digits":
             return cls(frames=asked or 1000, adapts=False)
-        if dataset == "own-small":
+        if dataset in QUICK:
             return cls() if asked is None else cls(frames=asked)
         return cls(batch_size=64, max_points=1000, max_test=300, frames=asked or 16)
 

@@ -1,4 +1,7 @@
-"""Images as uint8 tensors with stable ids, with and without labels, and datasets of them."""
+"""Images, vectors and series with stable ids, with and without labels, and datasets of them.
+
+In names and texts of the Lab "image" stands for one sample of any kind.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,25 @@ from torch import Tensor
 from core.errors import RequestError
 from core.runtime.bounds import join_names
 
+KINDS = {1: "vectors", 2: "series", 3: "images"}  # by the number of dimensions of one sample
+
+
+def kind_of(shape: Sequence[int]) -> str:
+    """Return the kind of samples of ``shape``: (d,) "vectors", (channels, length) "series", (C, H, W) "images"."""
+    return KINDS[len(shape)]
+
+
+def size_text(shape: Sequence[int]) -> str:
+    """Return the shape of one sample as text: "13 features", "1 channel of 96 values", "28x28 grey" or "32x32 in colour"."""
+    if len(shape) == 1:
+        return f"{shape[0]:,} feature{'s' if shape[0] > 1 else ''}"
+    if len(shape) == 2:
+        return f"{shape[0]} channel{'s' if shape[0] > 1 else ''} of {shape[1]:,} values"
+    return f"{shape[2]}x{shape[1]} {'in colour' if shape[0] == 3 else 'grey'}"
+
 
 class Norm(NamedTuple):
-    """Mean and standard deviation of each channel, for pixels in [0, 1]."""
+    """Mean and standard deviation of each channel: of pixels in [0, 1], or of the values of a feature or channel."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -34,12 +53,26 @@ class Norm(NamedTuple):
             std.append(float((share * (values - middle).square()).sum().sqrt()) or 1.0)
         return cls(tuple(mean), tuple(std))
 
+    @classmethod
+    def of_values(cls, x: Tensor) -> Norm:
+        """Return the values for each feature of x (N, d), or each channel of x (N, channels, length); a constant one gets a deviation of 1."""
+        by_channel = x.double().transpose(0, 1).flatten(1)  # (d or channels, values)
+        std = by_channel.std(1, correction=0)
+        std = torch.where(std > 0, std, 1.0)
+        return cls(tuple(by_channel.mean(1).tolist()), tuple(std.tolist()))
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """Return (x - mean) / std by channel, the second dimension of x, as float32."""
+        mean, std = (torch.tensor(v, dtype=torch.float64).reshape(-1, *[1] * (x.ndim - 2)) for v in self)
+        return ((x.double() - mean) / std).float()
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """N images without labels.
+    """N images, vectors or series without labels.
 
-    ``x`` is (N, C, H, W) uint8 in [0, white]. ``ids`` is (N,) int64; an image has the same id in every split of a dataset.
+    ``x`` is (N, C, H, W) uint8 in [0, white] for images, and standardised float32 for vectors (N, d) and for series
+    (N, channels, length), whose ``white`` is 1. ``ids`` is (N,) int64; an image has the same id in every split of a dataset.
     """
 
     x: Tensor
@@ -51,7 +84,7 @@ class Images:
         return len(self.x)
 
     def floats(self, rows: Tensor | slice) -> Tensor:
-        """Return images ``rows`` as a net reads them, (B, C, H, W) float32 in [0, 1], or normalised by ``norm``."""
+        """Return images ``rows`` as a net reads them, (B, C, H, W) float32 in [0, 1], or normalised by ``norm``; vectors and series as stored."""
         x = self.x[rows].float() / self.white
         if self.norm is None:
             return x
@@ -90,6 +123,18 @@ class LabelledImages(Images):
         return Images(self.x, self.ids, self.white, norm=self.norm)
 
 
+def standardised_parts(x: Tensor, y: Tensor, is_test: Tensor) -> tuple[LabelledImages, LabelledImages, Norm]:
+    """Return training and test set of vectors x (N, d) or series x (N, channels, length), and the Norm of the training set.
+
+    Both are standardised by it, for each feature or channel. Ids are the rows of x; ``is_test`` is (N,) bool.
+    """
+    scale, ids = Norm.of_values(x[~is_test]), torch.arange(len(x))
+    train, test = (
+        LabelledImages(scale.standardised(x[rows]), ids[rows], 1, y[rows]) for rows in (~is_test, is_test)
+    )
+    return train, test, scale
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A training and a test set. No id is in both.
@@ -108,6 +153,10 @@ class Dataset:
     subjects: tuple[str, ...] = ()
     subject_of: Tensor | None = None  # (N_train,) int64; -1: unknown
     test_subject_of: Tensor | None = None  # (N_test,) int64; -1: unknown
+    scale: Norm | None = (
+        None  # of vectors and series: what turns x into the values that were given, x * std + mean
+    )
+    features: tuple[str, ...] = ()  # names of a vector's features
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -116,15 +165,19 @@ class Dataset:
     def __repr__(self) -> str:
         size = "x".join(map(str, self.shape))
         return (
-            f"Dataset: {self.title}, {len(self.train):,} training and {len(self.test):,} test images of {size}, "
+            f"Dataset: {self.title}, {len(self.train):,} training and {len(self.test):,} test {self.kind} of {size}, "
             f"{len(self.classes)} classes"
         )
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape (C, H, W) of one image."""
-        c, h, w = self.train.x.shape[1:]
-        return c, h, w
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (C, H, W) of an image, (d,) of a vector, (channels, length) of a series."""
+        return tuple(self.train.x.shape[1:])
+
+    @property
+    def kind(self) -> str:
+        """Kind of the samples: "images", "vectors" or "series"."""
+        return kind_of(self.shape)
 
     def counts_of(self, subject: int) -> tuple[int, int]:
         """Return the numbers of training and of test images that show ``subject``, an index of ``subjects``."""

@@ -26,11 +26,21 @@ PROBES = 200
 def plant(dataset: Dataset, kind: str, *, seed: int = 0) -> Split:
     """Return a Split with the plant ``kind``, a key of PLANTS, to be forgotten.
 
-    Raises RequestError for an unknown kind.
+    Raises RequestError for an unknown kind, and for one that makes no sense for the data.
     """
     if kind not in PLANTS:
         raise RequestError(f"unknown plant {kind!r}; there are: {', '.join(PLANTS)}")
+    if kind not in plants_for(dataset.kind):
+        raise RequestError(
+            f"a {PLANTS[kind].title.lower()} is a mark on an image, and these data are {dataset.kind}; "
+            f"choose {' or '.join(plants_for(dataset.kind))}"
+        )
     return PLANTS[kind].make(dataset, seed)
+
+
+def plants_for(kind: str) -> tuple[str, ...]:
+    """Return the keys of PLANTS that make sense for data of ``kind``, "images", "vectors" or "series"."""
+    return tuple(name for name in PLANTS if kind == "images" or name != "trigger")
 
 
 def stamp(x: Tensor, white: int) -> Tensor:

@@ -90,7 +90,7 @@ def verdict(
 def _original(original: Report, pixel_accuracy: float | None) -> list[Finding]:
     guessing = 1 / len(original.answers)
     if pixel_accuracy is not None and original.test < pixel_accuracy:
-        why = f"Nearest neighbours on pixels get {_percent(pixel_accuracy)} right."
+        why = f"Nearest neighbours on the raw data get {_percent(pixel_accuracy)} right."
     elif original.test < LEARNT * guessing:
         why = f"Guessing among {len(original.answers)} classes gets {_percent(guessing)} right."
     else:

@@ -28,7 +28,11 @@ FAST: dict[tuple[str, str], Settings] = {  # by (dataset, task): the fields of a
 _SEARCHES = {("digits", "class"): "benchmarks.search_baselines"}  # where it was not benchmarks.tune
 _MEASURED = {("mda", "mnist", "class"): "measured on one class, not searched: docs/methods.md"}
 _WITHOUT_PAPER = ("mda", "guided")  # their defaults are the Lab's
-_SIMILAR_DATASET = {"own-small": "digits", "own-grey": "mnist", "fashion_mnist": "mnist"}
+_SIMILAR_DATASET = {
+    **dict.fromkeys(("own-small", "vectors", "series"), "digits"),
+    "own-grey": "mnist",
+    "fashion_mnist": "mnist",
+}
 
 
 def preset(name: str, family: str, task: str, config: type[Any]) -> Any:

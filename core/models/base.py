@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.config import TrainConfig
-from core.data.images import Images
+from core.data.images import Images, kind_of
 from core.errors import RequestError
 from core.runtime.bounds import quote_value
 from core.runtime.device import denormals_as_zero
@@ -42,7 +42,9 @@ class Classifier(Protocol):
     """
 
     width: int  # of the representation
-    extractor: nn.Module  # e: images (B, C, H, W) to representations (B, width)
+    extractor: (
+        nn.Module
+    )  # e: images (B, C, H, W), vectors (B, d) or series (B, channels, length) to (B, width)
     head: nn.Module  # c: representations (B, width) to logits (B, K)
     draws: bool  # True when the forward pass in training draws random numbers, as dropout does
     provenance: Provenance | None  # how to train such a model again; None: not known, so none is retrained
@@ -86,13 +88,14 @@ class Net(nn.Module):
         return self.classify(self.extract(x))
 
 
+_SIDES = {1: "features", 2: "channels x length", 3: "channels x height x width"}
 PARTS = ("width", "extractor", "head", "draws", "provenance", "memory", "extract", "classify")
 
 
 def require_classifier(model: Any, shape: Sequence[int] | None = None, classes: int | None = None) -> None:
     """Check that ``model`` is a Classifier; of one that the Lab did not train, also its answers to two blank images.
 
-    ``shape`` (C, H, W) is that of the images, ``classes`` their number of classes. Raises RequestError that names what is missing or wrong.
+    ``shape`` is that of one image, vector or series, ``classes`` their number of classes. Raises RequestError that names what is missing or wrong.
     """
     name = type(model).__name__
     advice = "core.wrap(module, representation=LAYER) makes a model of any nn.Module"
@@ -108,9 +111,9 @@ def require_classifier(model: Any, shape: Sequence[int] | None = None, classes: 
     try:
         e, logits = _answers(model, torch.zeros(2, *shape, device=device_of(model)))
     except Exception as error:  # the type of the error for a wrong size differs between nets
-        size, reason = "x".join(map(str, shape)), (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RequestError(
-            f"{name} cannot take images of {size} (channels x height x width): {reason}"
+            f"{name} cannot take {kind_of(shape)} of {'x'.join(map(str, shape))} ({_SIDES[len(shape)]}): {reason}"
         ) from error
     for part, what, found, wanted in (
         ("extract", "representations", e, (2, model.width)),
@@ -158,9 +161,9 @@ def allocate(module: M) -> M:
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Initialise Linear and Conv2d layers from ``generator`` with PyTorch's default (Kaiming uniform, a = sqrt 5)."""
+    """Initialise linear and convolution layers from ``generator`` with PyTorch's default (Kaiming uniform, a = sqrt 5)."""
     for layer in module.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)):
             fan_in = layer.weight[0].numel()
             bound = 1 / math.sqrt(fan_in)  # equals the bound of Kaiming uniform with a = sqrt 5
             with torch.no_grad():
@@ -221,17 +224,17 @@ def divergences(p: Tensor, q: Tensor) -> Tensor:
 
 @torch.no_grad()
 def multiply_adds(net: nn.Module, shape: Sequence[int]) -> int:
-    """Return the multiplications of one forward pass over one image of ``shape`` (C, H, W), in convolutions and linear layers."""
+    """Return the multiplications of one forward pass over one image of ``shape``, in convolutions and linear layers."""
     counted = 0
 
     def count(layer: nn.Module, _: Any, out: Tensor) -> None:
         nonlocal counted
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d)):
             counted += out[0].numel() * layer.weight[0].numel()
         elif isinstance(layer, nn.Linear):
             counted += layer.weight.numel()
 
-    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    layers = [m for m in net.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     was_training = net.training
     net.eval()

@@ -21,7 +21,7 @@ class DigitsCNN(Net):
 
     width = 128
 
-    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
         c, h, w = shape
         self.extractor = nn.Sequential(
@@ -42,7 +42,7 @@ class CNN(Net):
 
     width = 256
 
-    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
         c, h, w = shape
         self.extractor = nn.Sequential(
@@ -74,7 +74,7 @@ class Variant(Net):
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         classes: int,
         *,
         kernel: int,
@@ -96,7 +96,7 @@ class Variant(Net):
         self.head = nn.Linear(width, classes)
 
     @classmethod
-    def named(cls, name: str, shape: tuple[int, int, int], classes: int) -> Self:
+    def named(cls, name: str, shape: tuple[int, ...], classes: int) -> Self:
         """Return the net called "BASE-VARIANT", such as "digits-cnn-wide"."""
         base, _, variant = name.rpartition("-")
         kernel, channels, width = _BASES[base]

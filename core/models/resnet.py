@@ -32,7 +32,7 @@ class ResNet18(Net):
 
     width = 256
 
-    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
         trunk = resnet18(num_classes=self.width)
         trunk.conv1 = _stem(shape[0], 3)
@@ -45,7 +45,7 @@ class LargeResNet18(Net):
 
     width = 256
 
-    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
         trunk = resnet18(num_classes=self.width)
         if shape[0] != 3:

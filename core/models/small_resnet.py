@@ -18,7 +18,7 @@ class SmallResNet(Net):
 
     width = 128
 
-    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
         c, h, w = shape
         halvings = 0

@@ -17,6 +17,7 @@ import torchvision
 from torch import Tensor, fx, nn
 from torchvision.models.feature_extraction import NodePathTracer
 
+from core.data.images import kind_of
 from core.errors import RequestError
 from core.models.base import Net
 from core.models.own_modules.cut import Reshaped, cut_points, graph_after, graph_before
@@ -71,7 +72,7 @@ class Layer:
 
 
 def layers(
-    arch: str, shape: tuple[int, int, int], classes: int, size: int | None = None
+    arch: str, shape: tuple[int, ...], classes: int, size: int | None = None
 ) -> tuple[int | None, list[Layer]]:
     """Return the size to which images must be scaled (None: not scaled), and the layers at which ``arch`` can be cut.
 
@@ -110,7 +111,7 @@ class TorchvisionNet(Net):
 
     draws = True  # many of these nets have dropout
 
-    def __init__(self, model: nn.Module, layer: str, shape: tuple[int, int, int], size: int | None) -> None:
+    def __init__(self, model: nn.Module, layer: str, shape: tuple[int, ...], size: int | None) -> None:
         super().__init__()
         _require_channels(shape)
         front, back = _split(model, layer)
@@ -132,7 +133,7 @@ class TorchvisionNet(Net):
         self.head = Reshaped(back, tuple(e.shape[1:]))
 
     @classmethod
-    def named(cls, net: str, shape: tuple[int, int, int], classes: int) -> TorchvisionNet:
+    def named(cls, net: str, shape: tuple[int, ...], classes: int) -> TorchvisionNet:
         """Return the net called ``net`` with new weights.
 
         Raises RequestError for an unknown name, architecture or layer.
@@ -160,7 +161,9 @@ class _Front(nn.Module):
         return e.flatten(1)
 
 
-def _require_channels(shape: tuple[int, int, int]) -> None:
+def _require_channels(shape: tuple[int, ...]) -> None:
+    if kind_of(shape) != "images":
+        raise RequestError(f"torchvision's nets take images, and these data are {kind_of(shape)}")
     if shape[0] not in (1, 3):
         raise RequestError(f"torchvision's nets take images of 1 or 3 channels, these have {shape[0]}")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from core.config import TrainConfig
-from core.data.images import Dataset, LabelledImages
+from core.data.images import Dataset, LabelledImages, kind_of
 from core.errors import RequestError
 from core.models.base import Net, multiply_adds, outputs
 from core.models.registry import build
@@ -52,6 +52,7 @@ _RATES = {
     "cnn": (2e-3, 1e-4),
     "small-resnet": (4e-3, 5e-4),
     "resnet18": (1e-3, 5e-4),
+    **dict.fromkeys(("mlp", "series-cnn"), (3e-3, 1e-4)),
 }
 
 
@@ -122,7 +123,7 @@ def longest_s(dataset: Dataset, *, device: str = "cpu", net: str | None = None) 
 
 def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tuple[TrainConfig, int, float]:
     """Return the training before epochs are found (with the most that are allowed), that most, and the work of one epoch."""
-    photographs = are_photographs(dataset.train)
+    photographs = dataset.kind == "images" and are_photographs(dataset.train)
     net = net or choose_net(dataset.shape, photographs=photographs, device=device)
     lr, decay = _RATES.get(net, (1e-3, 5e-4))
     macs = multiply_adds(build(net, dataset.shape, len(dataset.classes), seed=0), dataset.shape)
@@ -183,14 +184,14 @@ class _Search:
                 yield Progress("recipe", done + trainer.epoch, max(self.allowed, FIRST_CYCLE), self.seconds)
 
     def _note(self, epochs: int, accuracy: float, known: float) -> None:
-        """Note what a cycle gave. It is the last if it brought little and D is known better than the images held out.
+        """Note what a cycle gave. It is the last if it brought little and D is known better than the part held out, or (but of images) that is all right.
 
         With wrong labels among both, the accuracy on the part held out moves by chance before anything is learnt by heart.
         """
-        best = max((a for _, a in self.tried), default=0.0)
+        brought_little = bool(self.tried) and accuracy < max(a for _, a in self.tried) + LITTLE
         self.tried.append((epochs, accuracy))
-        brought_little = len(self.tried) > 1 and accuracy < best + LITTLE
-        self.is_over = brought_little and known > accuracy + KNOWN
+        perfect = accuracy == 1 and kind_of(self.images.x.shape[1:]) != "images"
+        self.is_over = brought_little and (perfect or known > accuracy + KNOWN)
 
     def found(self) -> tuple[TrainConfig, str]:
         """Return the training to take, and why in one sentence."""
@@ -228,8 +229,10 @@ def mirrors_mean_the_same(model: Net, held: LabelledImages) -> bool:
     return float(lost.mean()) <= MIRRORED + 2 * error
 
 
-def choose_net(shape: tuple[int, int, int], *, photographs: bool, device: str = "cpu") -> str:
-    """Return the net for images of ``shape`` (C, H, W)."""
+def choose_net(shape: tuple[int, ...], *, photographs: bool, device: str = "cpu") -> str:
+    """Return the net for samples of ``shape``."""
+    if kind_of(shape) != "images":
+        return "mlp" if kind_of(shape) == "vectors" else "series-cnn"
     c, h, w = shape
     if c == 1 and not photographs:
         return "digits-cnn" if min(h, w) <= SMALL else "cnn"
@@ -256,11 +259,11 @@ def check_learnt(model: Net, dataset: Dataset, *, most: int = 500) -> LearningCh
     margin = math.sqrt(0.25 / len(test))  # one standard error of a share
     for value, what, least in (
         (chance, "the commonest class alone", chance + margin),
-        (neighbours, "nearest neighbours on pixels", neighbours - margin),
+        (neighbours, "nearest neighbours on the raw data", neighbours - margin),
     ):
         if accuracy <= least:
             return LearningCheck(accuracy, neighbours, chance, False, _sentence(accuracy, what, value))
-    reason = f"the original answers {100 * accuracy:.0f} % of test images right (nearest neighbours on pixels {100 * neighbours:.0f} %)"
+    reason = f"the original answers {100 * accuracy:.0f} % of test {dataset.kind} right (nearest neighbours on the raw data {100 * neighbours:.0f} %)"
     return LearningCheck(accuracy, neighbours, chance, True, reason)
 
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.config import TrainConfig
-from core.data.images import LabelledImages
+from core.data.images import LabelledImages, kind_of
 from core.data.split import Split
-from core.errors import CancelledError, DivergedError
+from core.errors import CancelledError, DivergedError, RequestError
 from core.models.base import Net, Provenance, device_of
 from core.models.registry import build
 from core.runtime import seeding
@@ -56,7 +56,13 @@ class SupervisedTrainer:
         """Return the state before step 1. ``model`` is trained in place, so pass a copy.
 
         When only ``part`` is trained, the model stays in eval mode and its batch statistics do not change.
+        Raises RequestError where ``config`` augments data that are no images.
         """
+        kind = kind_of(images.x.shape[1:])
+        if config.augment and kind != "images":
+            raise RequestError(
+                f"augment crops and mirrors images, and these data are {kind}; set it to false"
+            )
         device = device_of(model)
         return cls(
             model,

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from core.config import VAEConfig
 from core.errors import DivergedError
-from core.models import vae_gradients
 from core.models.vae import VAE
+from core.models.vae import gradients as vae_gradients
 from core.runtime import seeding
 from core.training.batches import Batches
 from core.training.flat_parameters import FlatParameters, FlatVector

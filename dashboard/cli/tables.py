@@ -69,7 +69,7 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     """Return the result as a table for the terminal."""
     columns = [key for key in COLUMNS if key in result["metrics"]["unlearned"]]
     what = split.request.describe(split.dataset.classes)
-    images = f"{len(split.forget_rows):,} of {len(split.train):,} images"
+    images = f"{len(split.forget_rows):,} of {len(split.train):,} {split.dataset.kind}"
     heads = "".join(f"{COLUMNS[key]:>9}" for key in columns)
     lines = [
         f"{split.dataset.title}: forget {what} ({images}), seed {result['seed']}",

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.images import kind_of
 from core.data.registry import DATASETS, OWN, Source, source
 from core.data.uploads import store
 from core.data.uploads.store import UploadPreview
@@ -22,10 +23,10 @@ from dashboard.session.url_params import usual_setup, with_usual_settings
 
 log = logging.getLogger(__name__)
 
-FAILED = "This file could not be read, and nothing was kept. Zip its images again as PNG or JPEG."
+FAILED = "This file could not be read, and nothing was kept. Zip its images again as PNG or JPEG, or save its numbers as CSV."
 HOW = (
     "A zip with a folder for each class, `train/CLASS/…` and `test/CLASS/…` or just `CLASS/…`; or an npz with `x_train`, `y_train`, "
-    f"`x_test`, `y_test` or just `x`, `y`. Up to {store.UPLOAD_BYTES // 2**20} MB. It stays on the machine that the Lab runs on."
+    f"`x_test`, `y_test` or just `x`, `y`: images, vectors (N, d) or series (N, channels, length); or a csv with one vector a line and a column `label`. Up to {store.UPLOAD_BYTES // 2**20} MB. It stays on the machine that the Lab runs on."
 )
 
 
@@ -70,7 +71,7 @@ def buttons(lab: Lab, name: str) -> None:
         on_click=_ask,
         args=("import", ""),
         width="stretch",
-        help="Import a zip of class folders or an npz",
+        help="Import a zip of class folders, an npz or a csv",
     )
     own = next((data for data in store.kept(lab.browser) if data.key == name), None)
     if own is None or not own.claims.may_change(lab.browser):
@@ -127,8 +128,8 @@ def _close() -> None:
 def _import(lab: Lab) -> None:
     images, table = st.columns([1.3, 1], gap="medium")
     file = images.file_uploader(
-        "Images: a zip of class folders, or an npz",
-        ["zip", "npz"],
+        "Data: a zip of class folders, an npz or a csv",
+        ["zip", "npz", "csv"],
         key=f"own-file-{dialogs_opened()}",
         max_upload_size=classroom_options.upload_mb(store.UPLOAD_BYTES // 2**20),
     )
@@ -151,7 +152,7 @@ def _import(lab: Lab) -> None:
     with st.container(key="own-preview"):
         st.html(preview(found))
     if here is not None:
-        st.info(f"These images are kept already, as “{here.title}”.")
+        st.info(f"These data are kept already, as “{here.title}”.")
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     title = left.text_input(
         "Title", here.title if here else found.title, disabled=here is not None, max_chars=40
@@ -231,7 +232,7 @@ def _remove(lab: Lab, key: str) -> None:
     if data is None:
         return
     st.write(
-        f"The {data.images:,} images of “{data.title}” ({data.bytes / 2**20:,.1f} MB) are deleted from this machine."
+        f"The {data.images:,} {kind_of(data.shape)} of “{data.title}” ({data.bytes / 2**20:,.1f} MB) are deleted from this machine."
     )
     st.caption(
         "Copies of the images that other users keep are not deleted, nor is your original file. Models trained on the images stay in the Lab's folder."

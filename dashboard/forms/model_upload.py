@@ -13,6 +13,7 @@ from core.data.images import Dataset
 from core.data.registry import load
 from core.errors import LabError
 from core.models import uploads
+from core.models.registry import nets_for
 from core.models.uploads import ModelInfo, UploadedModel
 from dashboard.forms import dataset_upload
 from dashboard.session import classroom_options
@@ -131,8 +132,12 @@ def where(
     from core.models.torchvision_net import architectures
 
     left, right = st.columns([1.4, 1])
-    names = [*architectures(), *uploads.LAB]
-    first = usual if usual in names else "resnet18"
+    fitting = nets_for(dataset.kind)
+    names = [
+        *(architectures() if dataset.kind == "images" else ()),
+        *(name for name, net in uploads.LAB.items() if net in fitting),
+    ]
+    first = next(name for name in (usual, "resnet18", names[0]) if name in names)
     arch = left.selectbox(
         "Architecture",
         names,

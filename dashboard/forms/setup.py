@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from core.data.planted import PLANTS
+from core.data.planted import PLANTS, plants_for
 from core.methods.base import has_own_original
 from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
@@ -34,7 +34,7 @@ def setup_bar(lab: Lab) -> None:
     source = dataset_upload.source_of(lab, e.setup.dataset)
     what = "…"
     if split is not None:
-        what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} images"
+        what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} {split.dataset.kind}"
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="setup-bar"):
         data, data_wanted = lazy_popover(
             f"Data **{source.title}**",
@@ -102,7 +102,7 @@ def _request(lab: Lab) -> None:
     """Show the form for task, classes, share, plant and method."""
     setup, dataset = lab.experiment.setup, lab.experiment.dataset
     if dataset is None:
-        st.caption("The images are being read.")
+        st.caption("The data are being read.")
         return
     now = PLANTED if setup.plant else setup.task if setup.task in TASKS else "class"
     task = st.radio(
@@ -115,8 +115,8 @@ def _request(lab: Lab) -> None:
     )
     chosen = replace(setup, task=task, plant=None, ids=())
     if task == PLANTED:
-        kinds = list(PLANTS)
-        at = kinds.index(setup.plant) if setup.plant else 0
+        kinds = list(plants_for(dataset.kind))
+        at = kinds.index(setup.plant) if setup.plant in kinds else 0
         kind = st.radio(
             "What is planted",
             kinds,
@@ -166,7 +166,7 @@ def _classes(lab: Lab, setup: Setup, names: list[str], *, same: bool) -> Setup:
 
 
 def _apply(lab: Lab, setup: Setup, *, usual: bool = False) -> None:
-    with st.spinner("Reading the images"):
+    with st.spinner("Reading the data"):
         problem = lab.change(setup, usual=usual)
     if problem is None:
         st.rerun()

@@ -10,7 +10,7 @@ from core.config import TASKS
 from core.data.registry import DATASETS
 from core.errors import LabError
 from core.experiments.studies import Study
-from core.experiments.studies.parameters import family_of, preset_cached, settings_of
+from core.experiments.studies.parameters import family_of, preset_cached, settings_of, train_preset
 from core.methods import METHODS
 from core.runs.setup import Setup
 from dashboard.presentation.wire.comparison import title_of as method_title
@@ -94,21 +94,23 @@ def _grid(preset: dict[str, Any], fixed: dict[str, str]) -> dict[str, str]:
             help += f"; x0.5 is half of the preset. The preset is {now}"
         grid[name] = column.text_input(
             f"{name}, values",
-            _suggested(name, now),
+            _suggested(name, now, dataset),
             key=f"own-values-{name}-{method}-{task}-{dataset}",
             help=help,
         )
     return grid
 
 
-def _suggested(field: str, preset: Any) -> str:
+def _suggested(field: str, preset: Any, dataset: str) -> str:
     """Return values to begin with."""
     if field == "classes":
-        return "0, 3, 7"
+        return "0, 3, 7" if DATASETS[dataset].classes > 7 else "0, 1"
     if field == "share":
         return "0, 0.05, 0.25, 1"
     if field in ("net", "fraction"):
-        return "digits-cnn, digits-cnn-wide" if field == "net" else "0.1, 0.4"
+        net = train_preset(family_of(dataset), "class").net
+        nets = "digits-cnn, digits-cnn-wide" if net == "digits-cnn" else net
+        return nets if field == "net" else "0.1, 0.4"
     if isinstance(preset, bool):
         return "true, false"
     words = {

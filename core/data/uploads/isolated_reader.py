@@ -36,7 +36,7 @@ _turns = threading.BoundedSemaphore(AT_ONCE)
 
 
 def read(source: Path | bytes, name: str, progress: Progress) -> ParsedUpload:
-    """Read the zip of class folders or the npz called ``name`` in a process that ends with this call.
+    """Read the zip of class folders, the npz or the CSV called ``name`` in a process that ends with this call.
 
     Raises RequestError when there is no such file. Raises DataError that names the file when it cannot be
     used, or when reading takes more memory or time than the limits allow.
@@ -130,12 +130,12 @@ class Reader:
         raise self._reason_of_end(name)
 
     def _receive_upload(self, head: dict[str, Any]) -> ParsedUpload:
-        n, c, h, w = head["shape"]
+        n, *shape = head["shape"]
         y = torch.from_numpy(self._receive_array((n,), np.dtype(np.int64)))
         is_test = (
             torch.from_numpy(self._receive_array((n,), np.dtype(np.bool_))) if head["has_test"] else None
         )
-        x: Tensor = torch.from_numpy(self._receive_array((n, c, h, w), np.dtype(np.uint8)))
+        x: Tensor = torch.from_numpy(self._receive_array((n, *shape), np.dtype(head["dtype"])))
         return ParsedUpload(
             tuple(head["classes"]),
             x,
@@ -145,6 +145,8 @@ class Reader:
             tuple(head["notes"]),
             tuple(head["paths"]),
             tuple(head["left_out"]),
+            tuple(head["features"]),
+            tuple(head["subjects"]),
         )
 
     def _receive_array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -206,5 +208,5 @@ def _refused(reply: dict[str, Any], name: str) -> DataError:
 
 def _unreadable(name: str) -> DataError:
     return DataError(
-        f"{printable_name(name)} could not be read; save its images again as PNG or JPEG, and zip them again"
+        f"{printable_name(name)} could not be read; save its images again as PNG or JPEG, and zip them again, or its numbers as CSV"
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from core.data.images import Dataset, LabelledImages, Norm
+from core.data.images import Dataset, LabelledImages, Norm, kind_of, size_text
 from core.data.uploads.preview import UploadPreview, uploaded_dataset
 from core.errors import DataError, RequestError, StoreError
 from core.runtime.ownership import Claims
@@ -37,7 +37,7 @@ class UploadedDataset:
     title: str
     images: int  # training and test images
     classes: int
-    shape: tuple[int, int, int]  # (C, H, W)
+    shape: tuple[int, ...]  # as Dataset.shape
     bytes: int  # on disk
     imported: datetime
     claims: Claims = field(default_factory=lambda: Claims(terminal=True))
@@ -45,8 +45,7 @@ class UploadedDataset:
     @property
     def note(self) -> str:
         """A short description, such as "12,000 images, 32x32 in colour, 10 classes"."""
-        c, h, w = self.shape
-        return f"{self.images:,} images, {w}x{h} {'in colour' if c == 3 else 'grey'}, {self.classes} classes"
+        return f"{self.images:,} {kind_of(self.shape)}, {size_text(self.shape)}, {self.classes} classes"
 
 
 def datasets_folder() -> Path:
@@ -86,14 +85,15 @@ def read_info(place: Path, token: str | None = None) -> UploadedDataset:
     """
     state = load_state(place / ABOUT)
     try:
-        c, h, w = map(int, state["shape"])
+        shape = tuple(map(int, state["shape"]))
+        size_text(shape)  # fails for a shape of no kind
         claims = Claims.read(state.get("claims"))
         return UploadedDataset(
             key=place.name,
             title=claims.title(token, str(state["title"])),
             images=int(state["images"]),
             classes=int(state["classes"]),
-            shape=(c, h, w),
+            shape=shape,
             bytes=int(state["bytes"]),
             imported=datetime.fromisoformat(state["imported"]),
             claims=claims,
@@ -106,15 +106,26 @@ def read_dataset(place: Path, title: str) -> Dataset:
     """Return the dataset in a folder. Raises StoreError."""
     state = load_state(place / IMAGES)
     try:
-        train, test = (LabelledImages(p["x"], p["ids"], 255, p["y"]) for p in (state["train"], state["test"]))
-        if train.x.shape[1] == 3:
+        parts, scale = (state["train"], state["test"]), state.get("scale")
+        white = 255 if scale is None else 1
+        train, test = (LabelledImages(p["x"], p["ids"], white, p["y"]) for p in parts)
+        if scale is None and train.x.shape[1] == 3:
             norm = Norm.of(train.x)
             train, test = (LabelledImages(p.x, p.ids, 255, p.y, norm=norm) for p in (train, test))
         subject_of: Tensor | None = state["subject_of"]
         test_subject_of: Tensor | None = state.get("test_subject_of")  # missing in older files
         classes, subjects = tuple(state["classes"]), tuple(state["subjects"])
         return uploaded_dataset(
-            place.name, title, classes, train, test, subjects, subject_of, test_subject_of
+            place.name,
+            title,
+            classes,
+            train,
+            test,
+            subjects,
+            subject_of,
+            test_subject_of,
+            scale=None if scale is None else Norm(*(tuple(v) for v in scale)),
+            features=tuple(state.get("features", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError(f"{place} is broken; remove it and upload the data again") from error
@@ -129,7 +140,15 @@ def state_of(preview: UploadPreview) -> dict[str, Any]:
         "subjects": list(preview.subjects),
         "subject_of": preview.subject_of,
         "test_subject_of": preview.test_subject_of,
+        **_values_of(preview),
     }
+
+
+def _values_of(preview: UploadPreview) -> dict[str, Any]:
+    """Return what the state of vectors and series has besides that of images."""
+    if preview.scale is None:
+        return {}
+    return {"scale": [list(v) for v in preview.scale], "features": list(preview.features)}
 
 
 def update_info(key: str, **values: Any) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.data.images import Dataset, LabelledImages, Norm
+from core.data.images import Dataset, LabelledImages, Norm, kind_of
+from core.data.pictures import pictures
 from core.data.uploads import isolated_reader
 from core.data.uploads.names import clean_text, printable_name
 from core.data.uploads.reading.parsed import CLASSES, ParsedUpload
-from core.data.uploads.subjects import note_on_test_set, read_subjects
+from core.data.uploads.subjects import note_on_test_set, read_subjects, told_subjects
+from core.data.uploads.values import require_enough, subjects_of, value_parts
 from core.errors import DataError
 from core.runtime import seeding
 
@@ -26,7 +28,7 @@ SMALL = 12  # largest side in pixels of grey images that use the presets of digi
 
 @dataclass(frozen=True, eq=False)
 class UploadPreview:
-    """Images as they would be kept, with notes for the user. No id is both a training and a test id.
+    """Images, vectors or series as they would be kept, with notes for the user. No id is both a training and a test id.
 
     ``sizes`` are width, height and number of images in the upload, most frequent first. ``notes`` are whole sentences.
     """
@@ -40,6 +42,8 @@ class UploadPreview:
     subjects: tuple[str, ...] = ()
     subject_of: Tensor | None = None  # (N_train,) int64 index in ``subjects``; -1: unknown
     test_subject_of: Tensor | None = None  # (N_test,) int64 index in ``subjects``; -1: unknown
+    scale: Norm | None = None  # as in Dataset
+    features: tuple[str, ...] = ()  # as in Dataset
 
     @property
     def counts(self) -> tuple[tuple[int, int], ...]:
@@ -48,15 +52,16 @@ class UploadPreview:
         return tuple(zip(*both, strict=True))
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape (C, H, W) of each image once kept."""
-        c, h, w = self.train.x.shape[1:]
-        return c, h, w
+    def shape(self) -> tuple[int, ...]:
+        """Shape of each image, vector or series once kept, as ``Dataset.shape``."""
+        return tuple(self.train.x.shape[1:])
 
     @cached_property
     def key(self) -> str:
         """Name under which the store keeps the data: a hash, so that equal content has an equal name."""
-        plain = [self.classes, self.subjects, self.shape, len(self.train)]
+        plain: list[object] = [self.classes, self.subjects, self.shape, len(self.train)]
+        if self.scale is not None:
+            plain += [self.features, self.scale]
         digest = hashlib.blake2b(json.dumps(plain).encode(), digest_size=6)
         of = [] if self.subject_of is None else [self.subject_of]
         # without known subjects the key is that of data uploaded before test subjects were kept
@@ -67,12 +72,12 @@ class UploadPreview:
         return f"own-{digest.hexdigest()}"
 
     def thumbnails(self, most: int = 8) -> list[Tensor]:
-        """Return up to ``most`` evenly spaced training images (n, C, H, W) uint8 of each class."""
+        """Return pictures (n, C, h, w) uint8 of up to ``most`` evenly spaced training images of each class."""
         found = []
         for c in range(len(self.classes)):
             of_class = (self.train.y == c).nonzero().flatten()
             step = max(1, len(of_class) // most)
-            found.append(self.train.x[of_class[::step][:most]])
+            found.append(pictures(self.train.take(of_class[::step][:most])))
         return found
 
     def dataset(self) -> Dataset:
@@ -86,6 +91,8 @@ class UploadPreview:
             self.subjects,
             self.subject_of,
             self.test_subject_of,
+            scale=self.scale,
+            features=self.features,
         )
 
 
@@ -98,11 +105,18 @@ def uploaded_dataset(
     subjects: tuple[str, ...],
     subject_of: Tensor | None,
     test_subject_of: Tensor | None = None,
+    *,
+    scale: Norm | None = None,
+    features: tuple[str, ...] = (),
 ) -> Dataset:
-    """Return uploaded images as a Dataset. Its family has the presets that suit its image size and colour."""
-    c, h, w = train.x.shape[1:]
-    family = "own-colour" if c == 3 else "own-small" if max(h, w) <= SMALL else "own-grey"
-    return Dataset(key, title, classes, train, test, family, subjects, subject_of, test_subject_of)
+    """Return uploaded images, vectors or series as a Dataset. Its family has the presets that suit their kind, size and colour."""
+    family = kind_of(train.x.shape[1:])
+    if family == "images":
+        c, h, w = train.x.shape[1:]
+        family = "own-colour" if c == 3 else "own-small" if max(h, w) <= SMALL else "own-grey"
+    return Dataset(
+        key, title, classes, train, test, family, subjects, subject_of, test_subject_of, scale, features
+    )
 
 
 def inspect(
@@ -112,7 +126,7 @@ def inspect(
     subjects: Path | bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> UploadPreview:
-    """Return a preview of the zip of class folders or the npz called ``name``.
+    """Return a preview of the zip of class folders, the npz or the CSV called ``name``.
 
     ``subjects`` is a CSV of each image's subject.
     ``progress`` is called with the finished and the total amount of work. Nothing is written to disk.
@@ -120,40 +134,56 @@ def inspect(
     """
     found = isolated_reader.read(source, name, progress or (lambda done, total: None))
     notes = list(found.notes)
+    require_enough(found, printable_name(name))
     _require_classes(found, printable_name(name))
-    ids = torch.arange(len(found.y))
     test = found.is_test
     if test is None:
         test = _draw_test_set(found, printable_name(name))
         notes.append(
             f"The upload has no test set: a random {TEST_SHARE:.0%} of each class, the same at each upload, becomes its test set."
         )
-    norm = Norm.of(found.x[~test]) if found.x.shape[1] == 3 else None
-
-    def part(mask: Tensor) -> LabelledImages:
-        return LabelledImages(found.x[mask], ids[mask], 255, found.y[mask], norm=norm)
-
-    names: tuple[str, ...] = ()
-    subject_of = test_subject_of = None
-    if subjects is not None:
-        names, of_all, told = read_subjects(subjects, found)
-        subject_of, test_subject_of = of_all[~test], of_all[test]
-        notes += [told, *filter(None, [note_on_test_set(names, subject_of, test_subject_of)])]
-        if not bool((subject_of >= 0).any()):
-            raise DataError(
-                "the CSV of subjects names no training image; nothing could be forgotten by subject"
-            )
+    train, held, scale, features, told = _parts(found, test, printable_name(name))
+    names, of_all, told_of_subjects = _subjects(found, subjects, test)
     return UploadPreview(
         _title(name),
         found.classes,
-        part(~test),
-        part(test),
+        train,
+        held,
         found.sizes,
-        tuple(notes),
+        (*notes, *told, *told_of_subjects),
         names,
-        subject_of,
-        test_subject_of,
+        None if of_all is None else of_all[~test],
+        None if of_all is None else of_all[test],
+        scale,
+        features,
     )
+
+
+def _parts(
+    found: ParsedUpload, test: Tensor, name: str
+) -> tuple[LabelledImages, LabelledImages, Norm | None, tuple[str, ...], list[str]]:
+    """Return training and test set with, for vectors and series, their Norm, names of features and notes."""
+    if kind_of(found.x.shape[1:]) != "images":
+        return value_parts(found, test, name)
+    ids = torch.arange(len(found.y))
+    norm = Norm.of(found.x[~test]) if found.x.shape[1] == 3 else None
+    train, held = (LabelledImages(found.x[m], ids[m], 255, found.y[m], norm=norm) for m in (~test, test))
+    return train, held, None, (), []
+
+
+def _subjects(
+    found: ParsedUpload, table: Path | bytes | None, test: Tensor
+) -> tuple[tuple[str, ...], Tensor | None, list[str]]:
+    """Return the names of the subjects, the index of each image's subject (N,), and notes; from ``table`` or a column of the data."""
+    if table is None and not any(found.subjects):
+        return (), None, []
+    names, of_all = subjects_of(found) if table is None else read_subjects(table, found)
+    train, held = of_all[~test], of_all[test]
+    if not bool((train >= 0).any()):
+        what = "the CSV of subjects" if table is not None else "the column subject"
+        raise DataError(f"{what} names no training image; nothing could be forgotten by subject")
+    notes = [told_subjects(names, of_all), note_on_test_set(names, train, held)]
+    return names, of_all, [note for note in notes if note]
 
 
 def _require_classes(found: ParsedUpload, name: str) -> None:
@@ -199,7 +229,7 @@ def _draw_test_set(found: ParsedUpload, name: str) -> Tensor:
 def _title(name: str) -> str:
     """Return a title made from the name of the uploaded file."""
     stem = Path(name.replace("\\", "/")).name
-    for ending in (".zip", ".npz"):
+    for ending in (".zip", ".npz", ".csv"):
         stem = stem[: -len(ending)] if stem.casefold().endswith(ending) else stem
     return clean_title(stem) or "Your data"
 

@@ -22,8 +22,8 @@ LINE = 10_000  # bytes of one line
 _WANTED = "wanted a header line with file and subject for a zip, or id and subject for an npz"
 
 
-def read_subjects(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, ...], Tensor, str]:
-    """Return the names of the subjects, the index of each image's subject (N,) int64 (-1: unknown), and a sentence about them.
+def read_subjects(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str, ...], Tensor]:
+    """Return the names of the subjects, and the index of each image's subject (N,) int64 (-1: unknown).
 
     The CSV has a column ``file`` (path in the zip), ``id`` or ``index`` (row of the npz), and a column
     ``subject``. Other columns are ignored. Raises DataError that names the wrong line.
@@ -60,8 +60,13 @@ def read_subjects(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str,
     subject_of = torch.full((len(found.y),), -1, dtype=torch.int64)
     for row, name in given.items():
         subject_of[row] = number_of[name]
-    told = f"{len(names):,} subjects are named for {len(given):,} of {len(found.y):,} images."
-    return names, subject_of, told
+    return names, subject_of
+
+
+def told_subjects(names: Sequence[str], subject_of: Tensor) -> str:
+    """Return a sentence about the number of subjects and of images that show one."""
+    given = int((subject_of >= 0).sum())
+    return f"{len(names):,} subjects are named for {given:,} of {len(subject_of):,} images."
 
 
 def note_on_test_set(names: Sequence[str], train: Tensor, test: Tensor, most: int = 5) -> str | None:

@@ -78,8 +78,9 @@ def _shuffled(rows: Tensor, seed: int, *names: str | int) -> Tensor:
 def without_twins(images: LabelledImages, rows: Tensor) -> Tensor:
     """Return ``rows`` without copies of an earlier image and label, which are no further evidence."""
     x = images.x[rows].reshape(len(rows), -1).cpu()
-    image_and_label = torch.cat([x, images.y[rows].cpu()[:, None].to(torch.uint8)], 1).contiguous().numpy()
-    first = np.unique(image_and_label.view(f"V{image_and_label.shape[1]}").ravel(), return_index=True)[1]
+    image_and_label = torch.cat([x, images.y[rows].cpu()[:, None].to(x.dtype)], 1).contiguous().numpy()
+    size = image_and_label.shape[1] * image_and_label.itemsize
+    first = np.unique(image_and_label.view(f"V{size}").ravel(), return_index=True)[1]
     return rows[torch.from_numpy(np.sort(first))]
 
 

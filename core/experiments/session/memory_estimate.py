@@ -189,7 +189,7 @@ def vae_numbers(width: int, latent: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
+def net_size(net: str, shape: tuple[int, ...], classes: int) -> NetSize:
     """Measure a net by one forward pass over an empty image. Raises RequestError for an unknown one.
 
     Torch's device "meta" would need no memory, but four seconds of imports.
@@ -197,7 +197,7 @@ def net_size(net: str, shape: tuple[int, int, int], classes: int) -> NetSize:
     return _measured(build(net, shape, classes, seed=0), shape)
 
 
-def _measured(model: Any, shape: tuple[int, int, int]) -> NetSize:
+def _measured(model: Any, shape: tuple[int, ...]) -> NetSize:
     """Return the size of a model for images of ``shape``."""
     sizes: list[int] = []
 

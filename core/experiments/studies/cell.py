@@ -157,5 +157,7 @@ def make_cell(
 
 def _classes(given: Any, task: str, dataset: str) -> tuple[int | str, ...]:
     if given is None:
-        return usual_classes(task, 10 if dataset in DATASETS else len(load(dataset).classes))
+        return usual_classes(
+            task, DATASETS[dataset].classes if dataset in DATASETS else len(load(dataset).classes)
+        )
     return tuple(given) if isinstance(given, (list, tuple)) else (given,)

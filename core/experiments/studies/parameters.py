@@ -36,7 +36,7 @@ _TIMES = re.compile(r"[x×]\s*(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 def family_of(dataset: str) -> str:
     """Return the family whose presets fit a dataset. Raises RequestError for an unknown dataset."""
     if dataset in DATASETS:
-        return dataset
+        return DATASETS[dataset].family or dataset
     source(dataset)
     return load(dataset).family
 
@@ -177,8 +177,8 @@ def _check_setup(field: str, value: Any, point: Mapping[str, Any]) -> None:
 
 
 def _classes_of(dataset: str) -> tuple[int, ...]:
-    """Return the class numbers of a built-in dataset, which has ten; () for any other dataset."""
-    return tuple(range(10)) if dataset in DATASETS else ()
+    """Return the class numbers of a built-in dataset; () for any other dataset."""
+    return tuple(range(DATASETS[dataset].classes)) if dataset in DATASETS else ()
 
 
 def apply_train(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from core.config.preset_tables import QUICK
 from core.experiments.studies.cell import Cell, make_cell
 from core.experiments.studies.parameters import family_of, kind_of
 from core.methods import METHODS
@@ -148,7 +149,7 @@ class Study:
         for label, point, shown in points:
             count = self.references
             if count is None:
-                count = 3 if family_of(str(point.get("dataset", "digits"))) in ("digits", "own-small") else 2
+                count = 3 if family_of(str(point.get("dataset", "digits"))) in QUICK else 2
             for role, numbers in (("chosen", self.chosen), ("reported", self.reported)):
                 for seed in numbers:
                     yield make_cell(

@@ -13,8 +13,9 @@ from core.config import LAFConfig
 from core.data.split import UnlabelledSplit
 from core.errors import DivergedError
 from core.methods.laf.loss_gradients import alignment_gradient, squared_error_slope
-from core.models import pooled_conv, vae_gradients
+from core.models import pooled_conv
 from core.models.base import Net
+from core.models.vae import gradients as vae_gradients
 from core.training.batches import Batches
 from core.training.flat_parameters import FlatParameters, FlatVector
 from core.training.optimizer import FlatAdam

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.data.images import Images
+from core.data.images import Images, kind_of
 from core.data.split import UnlabelledSplit
 from core.models.base import Classifier, divergences, outputs
 from core.runtime import seeding
@@ -243,9 +243,9 @@ def cohens_kappa(a: Tensor, b: Tensor, classes: int) -> float:
 
 
 def _small(images: Images) -> Tensor:
-    """Return the pixels (N, d) float64 in [0, 1] on the CPU, averaged down to SIDE pixels a side."""
+    """Return the pixels (N, d) float64 in [0, 1] on the CPU, averaged down to SIDE pixels a side; vectors and series as they are."""
     x = images.x.cpu().double() / images.white
-    if max(x.shape[2:]) > SIDE:
+    if kind_of(x.shape[1:]) == "images" and max(x.shape[2:]) > SIDE:
         x = functional.adaptive_avg_pool2d(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])))
     return x.flatten(1)
 

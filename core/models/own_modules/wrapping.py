@@ -64,7 +64,7 @@ def wrap(
     transform: Transform | None = None,
     *,
     config: TrainConfig | None = None,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> WrappedNet:
     """Return a copy of ``module`` as a model for Run, evaluate and Comparison.
 
@@ -126,7 +126,7 @@ def _another(
     like: nn.Module,
     representation: str,
     transform: Transform | None,
-    shape: tuple[int, int, int] | None,
+    shape: tuple[int, ...] | None,
 ) -> Net:
     """Return a net from a new module of ``make``."""
     model, _ = _cut_net(_made(make, like), representation, transform, shape)
@@ -135,7 +135,7 @@ def _another(
 
 
 def _cut_net(
-    module: nn.Module, layer: str, transform: Transform | None, shape: tuple[int, int, int] | None
+    module: nn.Module, layer: str, transform: Transform | None, shape: tuple[int, ...] | None
 ) -> tuple[WrappedNet, str]:
     """Return ``module`` cut at ``layer``, and the code of its parts. Raises RequestError where the width is not known."""
     halves = cut(module, layer)

@@ -46,7 +46,7 @@ class ModelInfo:
     net: str  # name for ``core.models.registry.build``
     dataset: str  # title of the dataset on which it was checked
     classes: int
-    shape: tuple[int, int, int]  # of an image
+    shape: tuple[int, ...]  # of an image
     parameters: int
     width: int  # of the representation
     size: int | None  # side in pixels to which images are scaled; None: not scaled

@@ -216,5 +216,11 @@ def _parse_info(values: dict[str, Any]) -> ModelInfo:
             float(found["share"]), tuple(found["by_class"]), int(found["images"]), int(found["of"])
         )
 
-    c, h, w = values["shape"]
-    return ModelInfo(**{**values, "shape": (c, h, w), "train": accuracy("train"), "test": accuracy("test")})
+    return ModelInfo(
+        **{
+            **values,
+            "shape": tuple(map(int, values["shape"])),
+            "train": accuracy("train"),
+            "test": accuracy("test"),
+        }
+    )

@@ -273,7 +273,7 @@ def stop_run(run: Run) -> None:
 def _origin(run: Run) -> dict[str, Any]:
     """Return what identifies images, original model and measurements of ``run``."""
     split, original = run.stepper.split, run.stepper.model
-    norm = split.train.norm
+    norm = split.train.norm or split.dataset.scale
     return {
         "forget": split.request.describe(split.dataset.classes),
         "dataset": split.dataset.fingerprint,

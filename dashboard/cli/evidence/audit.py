@@ -37,7 +37,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         type=numbers.whole(2, 50),
         default=None,
         metavar="K",
-        help="models retrained from scratch (default: 5 on digits, 3 elsewhere)",
+        help="models retrained from scratch (default: 5 on digits, vectors and series, 3 elsewhere)",
     )
     audit.add_argument("--requester", default="", metavar="TEXT", help="who asked, for the record")
     audit.add_argument("--received", default="", metavar="TEXT", help="the date of the request")

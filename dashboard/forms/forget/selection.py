@@ -38,7 +38,7 @@ def counts(picks: SelectionState, dataset: Dataset) -> str:
         f"<b>{c.picked:,}</b></span><div><div style='width:{100 * c.picked / max(1, c.total):.1f}%'></div></div></li>"
         for c in rows
     )
-    total = f"<b>{len(picks.now):,}</b> of {len(dataset.train):,} images"
+    total = f"<b>{len(picks.now):,}</b> of {len(dataset.train):,} {dataset.kind}"
     return f"<div class='counts'><p>{total}</p><ul aria-label='picked, by class'>{bars}</ul></div>"
 
 
@@ -171,9 +171,16 @@ def suggestions(picks: SelectionState, advice: SuggestionJob, dataset: Dataset, 
         _suggestion("twins", "Pick near-duplicates too", 0, advice.busy or none)
         st.caption(
             f"Images that would stay but nearly equal a picked one: cosine of the representations at least "
-            f"{SAME_COSINE:g}, and pixels that differ by at most {100 * SAME_PIXELS:g} % (root mean square)."
+            f"{SAME_COSINE:g}, and {_raw(dataset)} (root mean square)."
             + (" Pick something first." if none else "")
         )
+
+
+def _raw(dataset: Dataset) -> str:
+    """Return how near near-duplicates are in the data themselves."""
+    if dataset.kind == "images":
+        return f"pixels that differ by at most {100 * SAME_PIXELS:g} %"
+    return f"values that differ by at most {SAME_PIXELS:g} standard deviations"
 
 
 def _mistaken_note(facts: ImageFacts | None) -> str:

@@ -194,10 +194,10 @@ model.eval()
 
 
 def prepare(x: torch.Tensor) -> torch.Tensor:
-    """Pixels (N, C, H, W), whole numbers from 0 to about["white"], scaled for the model."""
+    """Pixels (N, C, H, W), whole numbers from 0 to about["white"], or the values of vectors (N, d) or series (N, channels, length), scaled."""
     x = x.float() / about["white"]
     if about["norm"] is not None:
-        mean, deviation = (torch.tensor(v)[:, None, None] for v in about["norm"])
+        mean, deviation = (torch.tensor(v).reshape(-1, *[1] * (x.ndim - 2)) for v in about["norm"])
         x = (x - mean) / deviation
     return x
 

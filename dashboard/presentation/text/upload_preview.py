@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from core.data.images import kind_of, size_text
 from core.data.uploads.store import UploadPreview
 from dashboard.presentation.templating import render
 
@@ -18,14 +19,16 @@ TILE, STRIP = 30, 330  # screen pixels: height of an image, greatest width of a 
 
 def preview(upload: UploadPreview) -> Markup:
     """Return the preview as one piece of HTML with one image, of which each row shows a strip."""
-    channels, h, w = upload.shape
+    h, w = upload.thumbnails(1)[0][0].shape[1:]
     total = len(upload.train) + len(upload.test)
+    kind = kind_of(upload.shape)
     facts = {
-        "Images": f"{total:,} ({len(upload.train):,} train, {len(upload.test):,} test)",
+        kind.capitalize(): f"{total:,} ({len(upload.train):,} train, {len(upload.test):,} test)",
         "Classes": f"{len(upload.classes):,}",
-        "Kept as": f"{w}×{h}, {'colour' if channels == 3 else 'grey'}",
-        "Found as": _sizes(upload),
+        "Kept as": _kept_as(upload.shape),
     }
+    if upload.sizes:
+        facts["Found as"] = _sizes(upload)
     if upload.subjects:
         facts["Subjects"] = f"{len(upload.subjects):,}"
     width = max(1, round(w * TILE / h))
@@ -49,6 +52,13 @@ def preview(upload: UploadPreview) -> Markup:
     )
 
 
+def _kept_as(shape: tuple[int, ...]) -> str:
+    if kind_of(shape) != "images":
+        return size_text(shape)
+    channels, h, w = shape
+    return f"{w}×{h}, {'colour' if channels == 3 else 'grey'}"
+
+
 def _sizes(upload: UploadPreview) -> str:
     listed = [f"{w}×{h}" + (f" ({n:,})" if len(upload.sizes) > 1 else "") for w, h, n in upload.sizes[:3]]
     more = len(upload.sizes) - 3
@@ -60,8 +70,8 @@ def sheet(upload: UploadPreview, columns: int) -> bytes:
 
     Missing images are transparent.
     """
-    _, h, w = upload.shape
     strips = upload.thumbnails(columns)[:ROWS]
+    h, w = strips[0][0].shape[1:]
     pixels = np.zeros((len(strips) * h, columns * w, 4), np.uint8)
     for row, strip in enumerate(strips):
         for column, x in enumerate(strip):

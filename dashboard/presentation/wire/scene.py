@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from core.data.images import Images
+from core.data.pictures import pictures
 from core.experiments.session.experiment import Experiment
 from dashboard.presentation.wire.packet import pack
 
@@ -87,7 +88,7 @@ def _trial_positions(experiment: Experiment) -> np.ndarray:
 
 def sprites(images: Images, columns: int | None = None) -> tuple[bytes, dict[str, Any]]:
     """Return all ``images`` as one picture, row by row, and its layout."""
-    x = (images.x.cpu().numpy().astype(np.float32) * (255 / images.white)).astype(np.uint8)
+    x = pictures(images).numpy()
     n, channels, height, width = x.shape
     columns = min(n, columns) if columns else math.ceil(math.sqrt(n))
     lines = math.ceil(n / columns)

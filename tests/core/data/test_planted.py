@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.data import PLANTS, forget_noisy, plant
-from core.data.planted import COPIES
+from core.data.planted import COPIES, plants_for
 from core.errors import RequestError
 from core.evaluation.metrics import evaluate
 from core.methods import METHODS
@@ -31,6 +31,18 @@ def test_a_plant_is_the_same_for_a_seed_and_changes_nothing_of_the_dataset(clean
     assert torch.equal(clean.train.x, again.train.x)
     rows = torch.cat([one.forget_rows, one.remain_rows]).sort().values
     assert torch.equal(rows, torch.arange(len(one.train)))
+
+
+@pytest.mark.parametrize("kind", ["vectors", "series"])
+def test_a_mark_is_planted_on_images_only_and_the_other_plants_on_all_data(kind):
+    data = toys.values(kind)
+    with pytest.raises(
+        RequestError, match=f"is a mark on an image, and these data are {kind}; choose duplicates or canaries"
+    ):
+        plant(data, "trigger")
+    for other in plants_for(kind):
+        assert len(plant(data, other).forget_rows)
+    assert plants_for("images") == tuple(PLANTS)
 
 
 def test_duplicates_are_copies_under_new_ids_and_all_of_them_are_forgotten(clean):

@@ -19,7 +19,14 @@ from core.models.vae import VAE
 from core.runtime.device import pick_device
 from tests import toys
 
-OF = {"digits": (1, 8, 8), "cnn": (1, 28, 28), "small": (3, 32, 32), "resnet18": (3, 32, 32)}
+OF = {
+    "digits": (1, 8, 8),
+    "cnn": (1, 28, 28),
+    "small": (3, 32, 32),
+    "resnet18": (3, 32, 32),
+    "mlp": (13,),
+    "series": (2, 40),
+}
 SHAPES = {net: OF[net.partition("-")[0]] for net in NETS}
 
 

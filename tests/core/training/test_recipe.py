@@ -42,6 +42,8 @@ def images(channels: int, size: int, *, n: int = 40, flat: bool = False, classes
         ((1, 32, 32), True, "small-resnet"),
         ((3, 32, 32), True, "small-resnet"),
         ((3, 100, 80), False, "small-resnet"),
+        ((13,), False, "mlp"),
+        ((2, 96), False, "series-cnn"),
     ],
 )
 def test_the_net_follows_from_the_images(shape, photographs, net):
@@ -61,6 +63,16 @@ def test_photographs_are_augmented_and_a_net_that_is_asked_for_is_taken():
     assert config.augment
     assert config.decays
     assert config.epochs == most
+
+
+@pytest.mark.parametrize("kind", ["vectors", "series"])
+def test_vectors_and_series_are_never_cropped_or_mirrored(kind):
+    data = toys.values(kind)
+    config, _, _ = plan(data)
+    assert not config.augment
+    model = build(config.net, data.shape, len(data.classes), seed=0)
+    with pytest.raises(RequestError, match=f"augment crops and mirrors images, and these data are {kind}"):
+        SupervisedTrainer.start(model, data.train, replace(config, augment=True), seed=0, stage="train")
 
 
 def test_the_same_seed_gives_the_same_recipe_and_it_learns():

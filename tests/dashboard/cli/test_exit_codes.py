@@ -107,6 +107,9 @@ DATASETS = [
     "@cut.npz",
     "@pickled.npz",
     "@other.npz",
+    "@text.csv",
+    "@holes.csv",
+    "@one.csv",
 ]
 
 OPTIONS: dict[str, list[str]] = {
@@ -375,8 +378,10 @@ def place(tmp_path_factory):
         found[name] = str(root / name)
     for name in ("empty", "empty.zip"):
         put(name, b"")
-    for name in ("text", "text.zip", "text.npz"):
+    for name in ("text", "text.zip", "text.npz", "text.csv"):
         put(name, b"What is this?\n")
+    put("holes.csv", b"a,b,label\n" + b"1,,x\n2,3,y\n" * 20)
+    put("one.csv", b"a\n1\n2\n")
     put("unreadable", b"0")
     (root / "unreadable").chmod(0)
     (root / "closed").mkdir(mode=0o555)

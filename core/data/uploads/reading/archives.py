@@ -121,7 +121,7 @@ class Archive:
             raise DataError(f"{self.name} is an empty file; the upload may have been cut off, try it again")
         if start not in _ZIP:
             raise DataError(
-                f"{self.name} is neither a zip nor an npz; wanted a zip of class folders, or an npz"
+                f"{self.name} is neither a zip nor an npz; wanted a zip of class folders, an npz, or a csv whose name ends with .csv"
             )
         # counts the entries of the table of contents before zipfile creates an object for each
         if _count(file, b"PK\x01\x02") > ENTRIES:

@@ -47,7 +47,7 @@ class ArrayFile:
         where = self._where
         if self.dtype.hasobject:
             raise DataError(
-                f"{where}, which has pickled objects; they can run code and are never read: save plain numbers, or fixed-length text"
+                f"{where}, which has pickled objects; they can run code and are never read: save plain numbers, or fixed-length text (rows of unequal length become objects: cut or fill them to one length)"
             )
         if not self.dtype.itemsize or self.dtype.names is not None or self.dtype.subdtype is not None:
             raise DataError(

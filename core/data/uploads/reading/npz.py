@@ -1,7 +1,8 @@
-"""Reading of an npz of images and labels."""
+"""Reading of an npz of images, vectors or series, and labels."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,9 +21,11 @@ from core.data.uploads.reading.parsed import (
     Progress,
     ReadResult,
     Rows,
+    ValueRows,
     resize_note,
     target_size,
 )
+from core.data.uploads.reading.value_rows import SERIES, Values, holds_values, read_values
 from core.errors import DataError
 
 Array = NDArray[Any]
@@ -30,7 +33,7 @@ _PARTS = {"train": False, "test": True, "": None}
 _LABEL_BYTES = 4 * MB  # 100,000 integers of 64 bits take 0.8 MB
 _NAME_BYTES = 16 * MB  # names of 4,000 characters for 1,000 classes
 _CHUNK = 2 * MB  # of rows read at once
-_IMAGES, _LABELS = ("x", "images", "data"), ("y", "labels", "targets")
+_IMAGES, _LABELS = ("x", "images", "data", SERIES), ("y", "labels", "targets")
 
 
 def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> ReadResult:
@@ -43,54 +46,64 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
     pairs, used = _find_pairs(archive, arrays)
     xs, ys = _open_pairs(archive, arrays, pairs)
     total = sum(x.count for x in xs)
-    height, width = xs[0].shape[:2]
     labels = [(name, y) for (_, _, name), y in zip(pairs, ys, strict=True)]
     classes, notes = _class_names(archive, arrays, labels)
-    allow(seconds(total, archive.unpacked, total * height * width))
-    rows = _read_rows(xs, total, progress)
+    rows: Rows | ValueRows
+    sizes: tuple[tuple[int, int, int], ...] = ()
+    values = [x for x in xs if isinstance(x, Values)]
+    images = [x for x in xs if isinstance(x, _Images)]
+    if values:
+        allow(seconds(total, archive.unpacked))
+        rows = read_values(values, progress)
+    else:
+        height, width = xs[0].shape[:2]
+        allow(seconds(total, archive.unpacked, total * height * width))
+        rows = _read_rows(images, total, progress)
+        sizes = ((width, height, total),)
+        if target_size((width, height)) != (width, height):
+            notes.append(resize_note((width, height)))
     for x in xs:
         notes += x.notes
     unused = sorted(printable_name(name) for name in arrays if name not in used and name != "classes")
     if unused:
         notes.append(f"Left out, neither images nor labels: {', '.join(unused[:5])}.")
-    if target_size((width, height)) != (width, height):
-        notes.append(resize_note((width, height)))
     test = [np.full(len(y), bool(is_test)) for (is_test, _, _), y in zip(pairs, ys, strict=True)]
     return ReadResult(
         classes,
         rows,
         np.concatenate(ys),
         np.concatenate(test) if len(pairs) > 1 else None,
-        ((width, height, total),),
+        sizes,
         tuple(dict.fromkeys(notes)),
     )
 
 
 def _open_pairs(
     archive: Archive, arrays: dict[str, str], pairs: list[tuple[bool | None, str, str]]
-) -> tuple[list[_Images], list[NDArray[np.int64]]]:
-    """Return the images, whose values are not read yet, and the labels of each pair.
+) -> tuple[list[_Images | Values], list[NDArray[np.int64]]]:
+    """Return the images, vectors or series, whose values are not read yet, and the labels of each pair.
 
     Raises DataError when they do not fit.
     """
-    xs, ys = [], []
+    xs: list[_Images | Values] = []
+    ys = []
     for _, x_name, y_name in pairs:
         y = _labels(archive, y_name, ArrayFile(archive, arrays[y_name]))
-        x = _Images(archive, x_name, ArrayFile(archive, arrays[x_name]))
+        file = ArrayFile(archive, arrays[x_name])
+        x = (Values if holds_values(x_name, file) else _Images)(archive, x_name, file)
         if x.count != len(y):
             raise DataError(
                 f"{archive.name} has {x.count:,} images in {x_name} and {len(y):,} labels in {y_name}; wanted one each"
             )
         xs.append(x)
         ys.append(y)
-    if len({x.shape for x in xs}) > 1:
+    if len({(type(x), x.shape) for x in xs}) > 1:
         shapes = " and ".join(f"{name} {x.shape}" for (_, name, _), x in zip(pairs, xs, strict=True))
         raise DataError(f"{archive.name} has training and test images of other shapes ({shapes}); wanted one")
     total = sum(x.count for x in xs)
     if total > IMAGES:
         raise DataError(f"{archive.name} has {total:,} images; up to {IMAGES:,} can be read, leave some out")
-    height, width = xs[0].shape[:2]
-    if total * height * width > TOTAL_PIXELS:
+    if isinstance(xs[0], _Images) and total * math.prod(xs[0].shape[:2]) > TOTAL_PIXELS:
         raise DataError(
             f"{archive.name} has more than {TOTAL_PIXELS // 1_000_000:,} million pixels; leave images out, or make them smaller"
         )
@@ -181,7 +194,7 @@ class _Images:
             shape = (shape[0], *shape[2:], shape[1])
         if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3, 4)):
             raise DataError(
-                f"{self._where} of shape {printable_name(str(file.shape))}; wanted (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels"
+                f"{self._where} of shape {printable_name(str(file.shape))}; wanted images (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels, vectors (N, d) or series (N, channels, length)"
             )
         if file.dtype.kind not in "fiu":
             raise DataError(
@@ -217,7 +230,7 @@ class _Images:
                 )
             if x.min() < 0 or x.max() > 1:
                 raise DataError(
-                    f"{self._where} of type {x.dtype} outside 0 to 1; wanted uint8 from 0 to 255, or 0 to 1"
+                    f"{self._where} of type {x.dtype} outside 0 to 1; wanted uint8 from 0 to 255, or 0 to 1; call the array series if it holds (N, channels, length)"
                 )
             whole: NDArray[np.uint8] = np.rint(x * x.dtype.type(255)).astype(np.uint8)
             return whole

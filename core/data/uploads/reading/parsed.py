@@ -25,16 +25,20 @@ Size = tuple[int, int]  # width, height
 
 @dataclass(frozen=True, eq=False)
 class ParsedUpload:
-    """All images of an upload at one size, in the order of their ids."""
+    """All images of an upload at one size, or all vectors or series, in the order of their ids."""
 
     classes: tuple[str, ...]
-    x: Tensor  # (N, C, H, W) uint8
+    x: Tensor  # (N, C, H, W) uint8, or (N, d) or (N, channels, length) float64
     y: Tensor  # (N,) int64
     is_test: Tensor | None  # (N,) bool, test images last; None when the upload has no test set
-    sizes: tuple[tuple[int, int, int], ...]  # width, height and number of images, most frequent first
+    sizes: tuple[
+        tuple[int, int, int], ...
+    ]  # width, height and number of images, most frequent first; () without images
     notes: tuple[str, ...]  # sentences about what was changed or left out
     paths: tuple[str, ...] = ()  # (N,) in the zip; () for an npz
     left_out: tuple[str, ...] = ()  # paths in the zip that are not among the images
+    features: tuple[str, ...] = ()  # names of the columns of a CSV
+    subjects: tuple[str, ...] = ()  # (N,) of the lines of a CSV, "" where unknown; () without such a column
 
 
 class Rows:
@@ -42,6 +46,8 @@ class Rows:
 
     Many of them are kept in a temporary file.
     """
+
+    dtype = "uint8"
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=16 * MB)  # noqa: SIM115 - it lives as long as this object
@@ -74,6 +80,20 @@ class Rows:
             yield np.broadcast_to(planes, (3, height, width)) if self.is_colour else planes[:1]
 
 
+class ValueRows:
+    """Vectors (N, d) or series (N, channels, length), in the order of their ids."""
+
+    dtype = "float64"
+
+    def __init__(self, x: NDArray[np.float64]) -> None:
+        self._x = np.ascontiguousarray(x)
+        self.shape = self._x.shape
+
+    def each(self) -> Iterator[NDArray[np.float64]]:
+        """Yield each sample."""
+        yield from self._x
+
+
 @dataclass(frozen=True, eq=False)
 class ReadResult:
     """The result of the reading process.
@@ -82,13 +102,15 @@ class ReadResult:
     """
 
     classes: tuple[str, ...]
-    rows: Rows
+    rows: Rows | ValueRows
     y: NDArray[np.int64]
     is_test: NDArray[np.bool_] | None
     sizes: tuple[tuple[int, int, int], ...]
     notes: tuple[str, ...]
     paths: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
 
 
 def target_size(common: Size) -> Size:

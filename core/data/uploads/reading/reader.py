@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from core.data.uploads.reading import class_folders, limits, npz
+from core.data.uploads.reading import class_folders, csv_table, limits, npz
 from core.data.uploads.reading.archives import Archive
 from core.data.uploads.reading.parsed import Progress, ReadResult
 from core.data.uploads.reading.sources import open_source
@@ -36,7 +36,9 @@ _PAUSE_S = 0.1  # least time between two progress messages
 
 
 def read(file: BinaryIO, name: str, progress: Progress, allow: Callable[[float], None]) -> ReadResult:
-    """Read the archive called ``name`` in this process. Raises DataError when it cannot be used."""
+    """Read the archive or CSV called ``name`` in this process. Raises DataError when it cannot be used."""
+    if csv_table.is_csv(name):
+        return csv_table.read(file, name, progress, allow)
     archive = Archive(file, name)
     allow(limits.seconds(len(archive.files), archive.unpacked))
     kind = npz.read if archive.is_npz else class_folders.read
@@ -117,16 +119,19 @@ def _send_result(replies: IO[bytes], found: ReadResult) -> None:
         "kind": "found",
         "classes": found.classes,
         "shape": found.rows.shape,
+        "dtype": found.rows.dtype,
         "has_test": found.is_test is not None,
         "sizes": found.sizes,
         "notes": found.notes,
         "paths": found.paths,
         "left_out": found.left_out,
+        "features": found.features,
+        "subjects": found.subjects,
     }
     parts = [found.y.data] + ([] if found.is_test is None else [found.is_test.data])
     send(replies, head, *parts)
-    for pixels in found.rows.each():
-        replies.write(pixels.tobytes())
+    for values in found.rows.each():
+        replies.write(values.tobytes())
     replies.flush()
 
 

@@ -34,9 +34,9 @@ def check_source(source: Path | bytes, name: str, limit: int = UPLOAD_BYTES) -> 
         if os.path.isdir(source):  # Path.is_dir raises for a name that is too long
             raise RequestError(f"{source} is a folder; make a zip of it, and name that")
         if not os.path.exists(source):
-            raise RequestError(f"there is no file {source}; name a zip of class folders or an npz")
+            raise RequestError(f"there is no file {source}; name a zip of class folders, an npz or a csv")
         if not source.is_file():
-            raise RequestError(f"{source} is a pipe or device; name a zip of class folders or an npz")
+            raise RequestError(f"{source} is a pipe or device; name a zip of class folders, an npz or a csv")
         with open_source(source):
             size = source.stat().st_size
     else:

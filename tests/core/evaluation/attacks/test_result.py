@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from core.data import forget_classes, forget_noisy, plant
+from core.data import LabelledImages, forget_classes, forget_noisy, plant
 from core.data.planted import stamp
 from core.evaluation.attacks import area_under_roc, draw_sets
 from core.evaluation.attacks.member_sets import as_members, without_twins
@@ -233,3 +233,9 @@ def test_one_more_retrained_model_is_below_5_percent_as_often_as_it_should():
 
 def test_one_retrained_model_has_no_spread_to_judge_by():
     assert per_image(torch.arange(2), torch.arange(2), np.zeros(2), [np.zeros(2)]) is None
+
+
+def test_vectors_count_as_twins_only_where_all_their_values_and_the_label_are_equal():
+    x = torch.tensor([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0 + 1e-6], [1.0, 2.0]])
+    images = LabelledImages(x, torch.arange(4), 1, torch.tensor([0, 0, 0, 1]))
+    assert without_twins(images, torch.arange(4)).tolist() == [0, 2, 3]

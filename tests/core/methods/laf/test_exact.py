@@ -16,8 +16,8 @@ from core import losses
 from core.config import LAFConfig
 from core.methods import LAF
 from core.methods.laf.loss_gradients import alignment_gradient, cosine_distance_slope, squared_error_slope
-from core.models import vae_gradients
 from core.models.vae import VAE
+from core.models.vae import gradients as vae_gradients
 from core.runs.run import Run
 from core.training.flat_parameters import FlatParameters
 from core.training.optimizer import FlatAdam
