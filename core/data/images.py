@@ -126,6 +126,11 @@ class Dataset:
         c, h, w = self.train.x.shape[1:]
         return c, h, w
 
+    def with_train(self, rows: Tensor) -> Dataset:
+        """Return the dataset with the training images ``rows`` (n,) only; ids stay the same."""
+        subjects = None if self.subject_of is None else self.subject_of[rows.to(self.subject_of.device)]
+        return replace(self, train=self.train.take(rows), subject_of=subjects)
+
     def counts_of(self, subject: int) -> tuple[int, int]:
         """Return the numbers of training and of test images that show ``subject``, an index of ``subjects``."""
         of = (self.subject_of, self.test_subject_of)

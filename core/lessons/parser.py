@@ -22,7 +22,7 @@ from core.runs.setup import Setup
 SETUP_KINDS: dict[str, type] = {  # fields of a Setup that a lesson may choose; all others are texts
     f.name: {"seed": int, "fraction": float, "share": float, "classes": list, "ids": list}.get(f.name, str)
     for f in fields(Setup)
-    if f.name not in ("data_dir", "device", "model", "settings")
+    if f.name not in ("data_dir", "device", "model", "settings", "earlier")
 }
 MOST_BYTES = 200_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
