@@ -106,6 +106,11 @@ class FrameEvaluator:
         self._train = split.train.take(self.train_rows)
         self._test = split.test.take(self.test_rows)
 
+    @property
+    def newest_count(self) -> int | None:
+        """Number of measured images of the newest request of a chain; None for a first request."""
+        return None if self._is_newest is None else int(self._is_newest.sum())
+
     @cached_property
     def is_everything(self) -> bool:
         """True if the choice covers all images."""

@@ -181,7 +181,8 @@ def _action(parent: TomlTable, key: str) -> Action | None:
     table = TomlTable(values, f"{key!r} of {parent.name}")
     action = Action(
         label=table.text("label", required=True),
-        open=_opened(table),
+        open=_opened(table, "open"),
+        more=_opened(table, "more"),
         begin=_hyperparameters(table, "begin"),
         fork=table.take("fork", int),
         change=_hyperparameters(table, "change"),
@@ -198,9 +199,9 @@ def _action(parent: TomlTable, key: str) -> Action | None:
     return action
 
 
-def _opened(table: TomlTable) -> Mapping[str, Any] | None:
-    values = table.take("open", dict)
-    return None if values is None else _setup_fields(TomlTable(values, f"'open' of {table.name}"))
+def _opened(table: TomlTable, key: str) -> Mapping[str, Any] | None:
+    values = table.take(key, dict)
+    return None if values is None else _setup_fields(TomlTable(values, f"{key!r} of {table.name}"))
 
 
 def _hyperparameters(table: TomlTable, key: str) -> Mapping[str, Any] | None:

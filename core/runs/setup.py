@@ -31,7 +31,7 @@ PRESET_IS_USUAL = {("digits", "noise"), ("mnist", "class"), ("mnist", "data"), (
 class EarlierRequest:
     """An earlier request of a chain: the images that it forgot, and the kept run whose result is the next request's original."""
 
-    run: str  # id of the kept run
+    run: str  # id of the kept run; "": a run of this process that is not kept
     weights: str  # hash of the run's result, ``core.runs.storage.serialization.weights_key``
     task: str
     classes: tuple[int | str, ...] = ()

@@ -140,6 +140,7 @@ def _request(lab: Lab) -> None:
     if st.button("Forget these", key=f"use-request-{lab.token}", type="primary", width="stretch"):
         _apply(lab, chosen)
     _problem()
+    chain.example(lab)
 
 
 def _preset_task(setup: Setup) -> str:

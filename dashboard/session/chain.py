@@ -9,6 +9,7 @@ from core.data.later_request import remaining
 from core.errors import LabError
 from core.evaluation.metrics import evaluate
 from core.experiments.chain.at_once import run_at_once
+from core.experiments.chain.example import play_example
 from core.experiments.outcome.judging import costs, figures
 from core.experiments.session.experiment import Experiment
 from core.runs.records import Phase
@@ -18,6 +19,7 @@ from dashboard.session.jobs.base import BackgroundJob, TaskScheduler
 
 if TYPE_CHECKING:
     from core.data.images import Dataset
+    from core.projection.projection import UmapBackend
     from core.runs.setup import Setup
     from dashboard.session.lab import Lab
     from dashboard.session.url_params import UrlRequest
@@ -41,12 +43,22 @@ class AtOnceJob(BackgroundJob[dict[str, Any]]):
         self.start(_at_once(e))
 
 
+class ExampleJob(BackgroundJob[str]):
+    """The example chain of digits; its result is the id of its last run."""
+
+    def begin(self, token: str | None, umap: UmapBackend) -> None:
+        """Start to play it for the browser with ``token``."""
+        self.start(play_example(token, umap=umap))
+
+
 class LabChain:
     """The chain that the experiment of ``lab`` is a link of. A first request alone is a chain of one."""
 
-    def __init__(self, lab: Lab, runner: TaskScheduler) -> None:
+    def __init__(self, lab: Lab, runner: TaskScheduler, umap: UmapBackend) -> None:
         self._lab = lab
+        self._umap = umap
         self.job = AtOnceJob(runner)
+        self.example = ExampleJob(runner)
         self._tip: str | None = (
             None  # the last request of the chain shown, which may be after the one that is open
         )
@@ -98,6 +110,15 @@ class LabChain:
         before = setup_after(asked.after, self._lab.browser)
         return replace(asked.setup, earlier=before.earlier, dataset=before.dataset, data_dir=before.data_dir)
 
+    def begin_example(self) -> None:
+        """Start to play and keep the example chain of digits in the background."""
+        self.example.begin(self._lab.browser, self._umap)
+
+    def open_example(self) -> str | None:
+        """Open the last request of the example once it is there; return as ``Lab.take_up``."""
+        run, self.example.result = self.example.result, None
+        return None if run is None else self.go(run)
+
     def go(self, run: str) -> str | None:
         """Open another request of the chain; return as ``Lab.take_up``."""
         links = self.links
@@ -137,10 +158,15 @@ class LabChain:
                 return links if len(links) > 1 else []
         return []
 
-    def close(self) -> None:
-        """Stop the work for the chain: another run is opened."""
+    def leave(self) -> None:
+        """Stop the work for the open request: another run is opened."""
         self.job.close()
         self._opening = None
+
+    def close(self) -> None:
+        """Stop all work."""
+        self.leave()
+        self.example.close()
 
 
 def _with(setup: Setup, request: NextRequest) -> Setup:
@@ -151,8 +177,8 @@ def _with(setup: Setup, request: NextRequest) -> Setup:
         fraction=request.fraction,
         ids=request.ids,
     )
-    # settings that were found or measured for the first request's task need not exist for this one
-    return replace(now, settings="automatic" if now.settings == "automatic" else now.usual_settings)
+    # the paper's settings are those of one request on the paper's data
+    return replace(now, settings=now.usual_settings) if now.settings == "paper" else now
 
 
 def _at_once(e: Experiment) -> Work[dict[str, Any]]:
@@ -163,4 +189,4 @@ def _at_once(e: Experiment) -> Work[dict[str, Any]]:
     return {"unlearned": figures(report), **costs(run)}
 
 
-__all__ = ["AtOnceJob", "LabChain", "NextRequest"]
+__all__ = ["AtOnceJob", "ExampleJob", "LabChain", "NextRequest"]

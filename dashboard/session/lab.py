@@ -83,7 +83,7 @@ class Lab:
         self.audit_job = AuditJob(self._runner)
         self.evaluation_job = EvaluationJob(self._runner)
         self.attack_job = AttackJob(self._runner)
-        self.chain = LabChain(self, self._runner)
+        self.chain = LabChain(self, self._runner, self._umap)
         self.lesson_session = LessonSession(lambda: self.experiment, self.change, self.browser or "")
 
     def replay(self, lesson: Lesson, seed: int) -> LessonExportJob:
@@ -197,7 +197,7 @@ class Lab:
             as_copy=as_copy,
             classroom=self.classroom,
         )
-        self.chain.close()
+        self.chain.leave()
         self.packets = PacketCache(lambda: self.experiment, self.token)
         self.experiment.start()
 

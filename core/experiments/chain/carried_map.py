@@ -6,8 +6,10 @@ import numpy as np
 from torch import Tensor
 
 from core.projection.projection import Projection, UmapBackend
+from core.runs.records import Frame
 from core.runs.setup import Setup
 from core.runs.storage import read_run
+from core.runs.storage.held_results import held
 
 
 def carried_map(setup: Setup, e0: Tensor, umap: UmapBackend | None = None) -> Projection | None:
@@ -15,8 +17,13 @@ def carried_map(setup: Setup, e0: Tensor, umap: UmapBackend | None = None) -> Pr
 
     None where that run has no map, or a representation of another width. Raises RequestError where the run is gone.
     """
-    kept = read_run(setup.earlier[-1].run)
-    last = kept.frames[-1] if kept.frames else None
+    request = setup.earlier[-1]
+    if request.run:
+        kept = read_run(request.run)
+        last: Frame | None = kept.frames[-1] if kept.frames else None
+    else:
+        found = held(request.weights)
+        last = None if found is None else found[1]
     if last is None or last.positions is None or last.representations.shape[1] != e0.shape[1]:
         return None
     before = Projection(

@@ -1,6 +1,13 @@
 """Runs kept on disk: written while they play, listed, opened again and deleted. See docs/runs.md."""
 
-from core.runs.storage.chain import ChainLink, chain_links, chain_original, links_before, setup_after
+from core.runs.storage.chain import (
+    ChainLink,
+    chain_links,
+    chain_original,
+    links_before,
+    setup_after,
+    setup_after_run,
+)
 from core.runs.storage.folder import RunFolder, run_folder, runs_home
 from core.runs.storage.index import (
     RunInfo,
@@ -50,6 +57,7 @@ __all__ = [
     "runs_home",
     "runs_of",
     "setup_after",
+    "setup_after_run",
     "share_run",
     "stop_run",
     "storage_quota",

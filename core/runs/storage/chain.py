@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,15 +10,19 @@ from safetensors.torch import load_file
 
 from core.config import TrainConfig, as_dict
 from core.data.split import Split
-from core.errors import LabError, RequestError, StoreError
+from core.errors import IllegalMoveError, LabError, RequestError, StoreError
 from core.models.base import Net, Provenance
 from core.models.registry import build
 from core.runs.records import Phase
+from core.runs.run import Run
 from core.runs.setup import EarlierRequest, Setup
 from core.runs.storage.folder import RunFolder, run_folder
+from core.runs.storage.held_results import held, hold
 from core.runs.storage.index import require_visible, run_info
+from core.runs.storage.recorder import Recorder
 from core.runs.storage.serialization import config_like, setup_from, weights_key
 from core.runtime.content_cache import content_key
+from core.training.supervised import copy_of
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,40 @@ def setup_after(run_id: str, token: str | None = None) -> Setup:
             f"run {run_id} is not finished, so it has no result that a request could follow; play it to its end first"
         )
     _require_earlier(setup)
+    return _after(setup, run_id, weights_key_of(folder))
+
+
+def setup_after_run(setup: Setup, run: Run) -> Setup:
+    """Return ``setup_after`` of ``run``, which has the choices ``setup`` and need not be kept on disk.
+
+    Raises IllegalMoveError unless it is done, and as ``setup_after``.
+    """
+    if run.phase is not Phase.DONE:
+        raise IllegalMoveError(
+            f"the run is {run.phase}, so it has no result that a request could follow; play it to its end first"
+        )
+    recorder = run.recorder
+    if isinstance(recorder, Recorder) and recorder.is_kept:
+        return setup_after(recorder.id)
+    result = run.result
+    weights = weights_key(result)
+    hold(weights, result, run.frames[-1] if run.frames else None)
+    return _after(setup, "", weights)
+
+
+def _after(setup: Setup, run_id: str, weights: str) -> Setup:
+    """Return ``setup`` without its request, which is now among the earlier ones."""
     now = EarlierRequest(
-        run_id,
-        weights_key_of(folder),
-        setup.task,
-        setup.classes,
-        setup.fraction,
-        setup.ids,
-        setup.plant,
-        setup.seed,
+        run_id, weights, setup.task, setup.classes, setup.fraction, setup.ids, setup.plant, setup.seed
     )
-    return Setup(
-        dataset=setup.dataset,
-        seed=setup.seed,
-        data_dir=setup.data_dir,
-        device=setup.device,
-        method=setup.method,
-        model=setup.model,
-        share=setup.share,
-        speed=setup.speed,
-        precision=setup.precision,
-        settings=setup.settings,
+    usual = Setup()
+    return replace(
+        setup,
+        task=usual.task,
+        classes=usual.classes,
+        fraction=None,
+        ids=(),
+        plant=None,
         earlier=(*setup.earlier, now),
     )
 
@@ -82,6 +99,8 @@ def chain_original(setup: Setup, split: Split, device: str) -> Net:
     """
     _require_earlier(setup)
     before = setup.earlier[-1]
+    if not before.run:
+        return _held_result(before).to(device).eval()
     folder = run_folder(before.run)
     about = folder.read_about()
     if about["dataset"] != split.dataset.fingerprint:
@@ -122,6 +141,15 @@ def weights_key_of(folder: RunFolder) -> str:
     return content_key("weights", *[value for _, value in sorted(_weights(folder).items())])
 
 
+def _held_result(request: EarlierRequest) -> Net:
+    """Return a copy of a result of this process. Raises RequestError where it is no longer held."""
+    found = held(request.weights)
+    if found is None:
+        raise RequestError("the run before this request was not kept and is gone; begin a new chain")
+    model: Net = copy_of(found[0])
+    return model
+
+
 def _link(number: int, run_id: str, token: str | None) -> ChainLink:
     try:
         about = require_visible(run_id, token).read_about()
@@ -136,6 +164,8 @@ def _link(number: int, run_id: str, token: str | None) -> ChainLink:
 def _require_earlier(setup: Setup) -> None:
     """Raise RequestError where a run of an earlier request is gone or was purged."""
     for number, request in enumerate(setup.earlier, 1):
+        if not request.run:
+            continue
         try:
             about = run_folder(request.run).read_about()
         except LabError as error:
@@ -181,4 +211,12 @@ def _usual_training(about: dict[str, Any], split: Split) -> dict[str, Any]:
     return {"config": config, "seed": about["setup"]["seed"], "seconds": 0.0}
 
 
-__all__ = ["ChainLink", "chain_links", "chain_original", "links_before", "setup_after", "weights_key_of"]
+__all__ = [
+    "ChainLink",
+    "chain_links",
+    "chain_original",
+    "links_before",
+    "setup_after",
+    "setup_after_run",
+    "weights_key_of",
+]

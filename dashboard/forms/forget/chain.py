@@ -36,6 +36,31 @@ def forget_more(lab: Lab) -> None:
             _form(lab, rest)
 
 
+def example(lab: Lab) -> None:
+    """Show the button that plays the example, a subject's deletion in ten requests, and opens it once it is there."""
+    chain = lab.chain
+    if chain.example.busy:
+        p = chain.example.progress
+        told = "" if p is None else f": request {p.done + 1} of {p.total}"
+        wait_for(chain.example, f"Playing the example{told}")
+    elif chain.example.result is not None:
+        problem = chain.open_example()
+        if problem is None:
+            st.rerun()
+        st.error(problem)
+    elif st.button(
+        "Example: one subject in ten requests",
+        key=f"chain-example-{lab.token}",
+        disabled=lab.browser is None,
+        help="Digits: 20 images of one style of writing are deleted, two a request. Takes about a minute; then go from request to request",
+        width="stretch",
+    ):
+        chain.begin_example()
+        st.rerun()
+    if chain.example.error:
+        st.error(chain.example.error)
+
+
 def _form(lab: Lab, rest: Dataset) -> None:
     st.caption(f"{len(rest.train):,} images remain. Choose what is forgotten next.")
     picked = _remaining(rest, lab.picked.now)
