@@ -87,6 +87,8 @@ class Split:
 
     def __repr__(self) -> str:
         what = self.request.describe(self.dataset.classes)
+        if self.earlier_rows is not None:
+            what += f" after {len(self.earlier_rows):,} images of earlier requests"
         return (
             f"Split: {self.dataset.title}, forget {what}: {len(self.forget_rows):,} of {len(self.train):,} training images, "
             f"{len(self.test):,} test images"

@@ -184,6 +184,9 @@ def _print_run(info: Any, kept: Any, numbers: dict[str, float]) -> None:
     print(_settings_line(kept))
     if info.parent:
         print(f"forked from {info.parent} after step {info.parent_step}")
+    if info.setup.earlier:
+        before = ", ".join(request.run for request in info.setup.earlier)
+        print(f"request {len(info.setup.earlier) + 1} of a chain, after {before}")
     for mark in kept.about["marks"]:
         print(f"step {mark['step']}: {mark['text']}")
     if numbers:

@@ -66,7 +66,7 @@ class Permissions:
         With ``usual``, it forgets the default classes of its task and dataset. Raises LabError for what cannot be opened.
         """
         setup = self._allowed(setup)
-        for request in setup.earlier:
+        for request in (r for r in setup.earlier if r.run):
             if self.browser is None:
                 raise RequestError(no_run(request.run))
             run_info(request.run, self.browser)

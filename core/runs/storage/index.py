@@ -83,6 +83,7 @@ class RunInfo:
             "shared": self.shared,
             "parent": self.parent,
             "parent_step": self.parent_step,
+            "earlier": [request.run for request in s.earlier],  # of its chain
             "bytes": self.bytes,
         }
 
