@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.data.later_request import remaining
 from core.errors import LabError
@@ -21,8 +22,37 @@ if TYPE_CHECKING:
     from core.data.images import Dataset
     from core.projection.projection import UmapBackend
     from core.runs.setup import Setup
-    from dashboard.session.lab import Lab
     from dashboard.session.url_params import UrlRequest
+
+
+class ChainTab(Protocol):
+    """The parts of a Lab that a chain needs."""
+
+    browser: str | None
+    token: str
+    experiment: Experiment
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the kept run; None until a step is kept."""
+        ...
+
+    @property
+    def not_kept(self) -> str | None:
+        """The reason why the run is not written to disk, if it is not."""
+        ...
+
+    def change(
+        self, setup: Setup, *, usual: bool = False, settings: Mapping[str, Any] | None = None
+    ) -> str | None:
+        """Open ``setup``; or change nothing and return a sentence that says why not."""
+        ...
+
+    def take_up(
+        self, run_id: str, *, as_copy: bool = False, step: int | None = None, replay: bool = False
+    ) -> str | None:
+        """Open a kept run; or change nothing and return a sentence that says why not."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +84,7 @@ class ExampleJob(BackgroundJob[str]):
 class LabChain:
     """The chain that the experiment of ``lab`` is a link of. A first request alone is a chain of one."""
 
-    def __init__(self, lab: Lab, runner: TaskScheduler, umap: UmapBackend) -> None:
+    def __init__(self, lab: ChainTab, runner: TaskScheduler, umap: UmapBackend) -> None:
         self._lab = lab
         self._umap = umap
         self.job = AtOnceJob(runner)

@@ -9,7 +9,7 @@ from core.projection.projection import Projection, UmapBackend
 from core.runs.records import Frame
 from core.runs.setup import Setup
 from core.runs.storage import read_run
-from core.runs.storage.held_results import held
+from core.runs.storage.chain import held
 
 
 def carried_map(setup: Setup, e0: Tensor, umap: UmapBackend | None = None) -> Projection | None:

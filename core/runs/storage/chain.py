@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import torch
@@ -13,16 +15,22 @@ from core.data.split import Split
 from core.errors import IllegalMoveError, LabError, RequestError, StoreError
 from core.models.base import Net, Provenance
 from core.models.registry import build
-from core.runs.records import Phase
+from core.runs.records import Frame, Phase
 from core.runs.run import Run
 from core.runs.setup import EarlierRequest, Setup
 from core.runs.storage.folder import RunFolder, run_folder
-from core.runs.storage.held_results import held, hold
 from core.runs.storage.index import require_visible, run_info
 from core.runs.storage.recorder import Recorder
 from core.runs.storage.serialization import config_like, setup_from, weights_key
 from core.runtime.content_cache import content_key
+from core.runtime.purge_watch import PurgeWatch
 from core.training.supervised import copy_of
+
+MOST_HELD = 16  # results of this process that are not kept on disk
+
+_held: OrderedDict[str, tuple[Net, Frame | None]] = OrderedDict()
+_lock = Lock()
+_purged = PurgeWatch()
 
 
 @dataclass(frozen=True)
@@ -209,6 +217,25 @@ def _usual_training(about: dict[str, Any], split: Split) -> dict[str, Any]:
     if config is None:
         config = as_dict(TrainConfig.preset(split.dataset.family, split.task))
     return {"config": config, "seed": about["setup"]["seed"], "seconds": 0.0}
+
+
+def hold(weights: str, model: Net, last: Frame | None) -> None:
+    """Hold the result of a run with the hash ``weights``, and its last frame; drop the one unused longest."""
+    with _lock:
+        if _purged.changed():
+            _held.clear()
+        _held[weights] = model, last
+        _held.move_to_end(weights)
+        while len(_held) > MOST_HELD:
+            _held.popitem(last=False)
+
+
+def held(weights: str) -> tuple[Net, Frame | None] | None:
+    """Return the result with the hash ``weights`` and its last frame, or None."""
+    with _lock:
+        if _purged.changed():
+            _held.clear()
+        return _held.get(weights)
 
 
 __all__ = [
