@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import RequestError
+from core.runtime.bounds import quote_value
 from dashboard.cli import options
 from dashboard.cli.runs import named_run
+from dashboard.cli.terminal import path_of
 
 DATASET, SEED = "digits", 0  # of a run that follows none
 
@@ -47,18 +50,22 @@ def _run_id(text: str) -> str:
     """Return the id of the run that ``text`` names: an id, its first letters, or the folder of a kept run."""
     from core.runs.storage import runs_home
 
-    folder = Path(text).expanduser()
-    if folder.is_dir() or "/" in text:
-        if folder.resolve().parent != runs_home().resolve():
-            raise RequestError(
-                f"{text} is no folder of a kept run; kept runs are in {runs_home()}, and `laf runs list` names them"
-            )
-        return folder.resolve().name
-    return named_run(text)
+    if os.sep not in text:
+        return named_run(text)
+    folder = Path(os.path.abspath(path_of(text)))
+    if folder.parent != Path(os.path.abspath(runs_home())):
+        raise RequestError(
+            f"{quote_value(text)} is no folder of a kept run; `laf runs list` names kept runs, and their folders are in $LAF_HOME/runs"
+        )
+    return folder.name
 
 
 def _require_fitting(a: argparse.Namespace, before: Any) -> None:
     """Raise RequestError for options that do not go with --after."""
+    from core.methods import method
+    from core.methods.base import require_no_model
+
+    require_no_model(method(a.method))
     if a.model is not None:
         raise RequestError("--model does not go with --after: the request begins with the result of that run")
     if a.plant is not None:

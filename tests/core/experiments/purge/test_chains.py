@@ -40,23 +40,25 @@ def keep(run_id, setup, digits):
 @pytest.fixture
 def chain(monkeypatch, tmp_path, digits):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
-    first = Setup(task="indices", classes=(), ids=(0, 1))
-    keep(FIRST, first, digits)
-    earlier = (EarlierRequest(FIRST, "w", "indices", ids=(0, 1)),)
-    keep(SECOND, Setup(task="indices", classes=(), ids=(2, 3), earlier=earlier), digits)
+    a, b, c, d = ids = sorted(digits.train.ids[:4].tolist())
+    keep(FIRST, Setup(task="indices", classes=(), ids=(a, b)), digits)
+    earlier = (EarlierRequest(FIRST, "w", "indices", ids=(a, b)),)
+    keep(SECOND, Setup(task="indices", classes=(), ids=(c, d), earlier=earlier), digits)
+    return ids
 
 
 def test_ids_of_an_earlier_request_go_from_every_run_of_the_chain(chain):
-    purge("digits", [0])
+    a, b, c, d = chain
+    purge("digits", [a])
     after = run_info(SECOND).setup
-    assert run_info(FIRST).setup.ids == (1,)
-    assert [request.ids for request in after.earlier] == [(1,)]
-    assert after.ids == (2, 3)
+    assert run_info(FIRST).setup.ids == (b,)
+    assert [request.ids for request in after.earlier] == [(b,)]
+    assert after.ids == (c, d)
     with pytest.raises(ValueError, match="was purged"):
         setup_after(SECOND)
 
 
 def test_the_run_before_goes_where_it_still_knew_the_images(chain):
-    purge("digits", [2])
+    purge("digits", [chain[2]])
     assert not (runs_home() / FIRST).exists()
-    assert run_info(SECOND).setup.ids == (3,)
+    assert run_info(SECOND).setup.ids == (chain[3],)
