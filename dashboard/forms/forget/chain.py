@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
+import torch
 
 from core.data.images import Dataset
 from core.runs.records import Phase
 from core.runs.storage import ChainLink
+from dashboard.forms.forget.selection import subject_label
 from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.charts.chain import CHAIN_CHART, chain_chart, chain_rows
 from dashboard.session import tab_state
@@ -17,7 +20,9 @@ from dashboard.session.chain import NextRequest
 from dashboard.session.lab import Lab
 from dashboard.session.polling import wait_for
 
-CLASSES, SHARE, PICKED, SET = "Classes", "Share of classes", "Images picked on the map", "Forget set"
+CLASSES, SHARE, SUBJECTS = "Classes", "Share of classes", "Subjects"
+PICKED, SET = "Images picked on the map", "Forget set"
+NOTES = {PICKED: "by lasso or click", SET: "of the page Forget set"}
 MORE = "Begin the next request with this run's result. What is forgotten now stays out of it."
 PROBLEM = "forget-more-problem"
 
@@ -65,18 +70,20 @@ def _form(lab: Lab, rest: Dataset) -> None:
     st.caption(f"{len(rest.train):,} images remain. Choose what is forgotten next.")
     picked = _remaining(rest, lab.picked.now)
     chosen = _remaining(rest, lab.forget_set.now)
-    kinds = [CLASSES, SHARE, PICKED, SET]
+    kinds = [CLASSES, SHARE, *([SUBJECTS] if rest.subjects else []), PICKED, SET]
     counts = {PICKED: len(picked), SET: len(chosen)}
     kind = st.radio(
         "Next request",
         kinds,
         format_func=lambda k: f"{k} ({counts[k]:,})" if k in counts else k,
-        captions=["", "", "by lasso or click", "of the page Forget set, where subjects are too"],
+        captions=[NOTES.get(k, "") for k in kinds],
         key=f"more-kind-{lab.token}",
     )
     request: NextRequest
     if kind in (CLASSES, SHARE):
         request = _of_classes(lab, rest, whole=kind == CLASSES)
+    elif kind == SUBJECTS:
+        request = NextRequest("indices", ids=_of_subjects(lab, rest))
     else:
         request = NextRequest("indices", ids=picked if kind == PICKED else chosen)
     if st.button("Forget these next", key=f"more-go-{lab.token}", type="primary", width="stretch"):
@@ -105,6 +112,25 @@ def _of_classes(lab: Lab, rest: Dataset, *, whole: bool) -> NextRequest:
         return NextRequest("class", numbers)
     share = st.slider("Share of each of them, %", 1, 99, 20, key=f"more-share-{lab.token}")
     return NextRequest("data", numbers, share / 100)
+
+
+def _of_subjects(lab: Lab, rest: Dataset) -> tuple[int, ...]:
+    """Show the choice of subjects, and return the ids of their images that remain."""
+    names = st.multiselect(
+        "Subjects with images that remain",
+        [s for s in range(len(rest.subjects)) if rest.counts_of(s)[0]],
+        format_func=lambda s: subject_label(rest, s),
+        key=f"more-subjects-{lab.token}",
+    )
+    return subject_ids(rest, names)
+
+
+def subject_ids(rest: Dataset, subjects: Sequence[int]) -> tuple[int, ...]:
+    """Return the ids of the training images that show ``subjects``, indices of ``rest.subjects``."""
+    if rest.subject_of is None:
+        return ()
+    mask = torch.isin(rest.subject_of, torch.tensor(list(subjects), dtype=torch.int64))
+    return tuple(int(i) for i in rest.train.ids[mask])
 
 
 def _remaining(rest: Dataset, ids: Any) -> tuple[int, ...]:
