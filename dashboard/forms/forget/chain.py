@@ -57,7 +57,7 @@ def example(lab: Lab) -> None:
         "Example: one subject in ten requests",
         key=f"chain-example-{lab.token}",
         disabled=lab.browser is None,
-        help="Digits: 20 images of one style of writing are deleted, two a request. Takes about a minute; then go from request to request",
+        help="Digits: 20 images of one style of writing are deleted, two a request. Then go from request to request",
         width="stretch",
     ):
         chain.begin_example()
