@@ -1,7 +1,8 @@
-"""The ids of training images that a caller names, as ids or as a mask."""
+"""The ids and classes of training images that a caller names: ids or a mask, numbers or names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -50,3 +51,29 @@ def _is_whole(value: Any) -> bool:
     if isinstance(value, float):
         return value.is_integer() and abs(value) < 2**53
     return isinstance(value, int) and -(2**63) <= value < 2**63
+
+
+def class_numbers(dataset: Dataset, classes: Sequence[int | str]) -> tuple[int, ...]:
+    """Return class numbers, sorted, without repeats.
+
+    Raises RequestError for an unknown or empty class, or for none.
+    """
+    names = dataset.classes
+    if isinstance(classes, (int, str)):
+        classes = [classes]
+    elif not isinstance(classes, Iterable):
+        raise RequestError(f"classes must be numbers or names of classes, got {quote_value(classes)}")
+    numbers = set()
+    for c in classes:
+        number = names.index(c) if isinstance(c, str) and c in names else c
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(names):
+            raise RequestError(f"unknown class {c!r}; {dataset.title} has: {', '.join(names)}")
+        numbers.add(number)
+    if not numbers:
+        raise RequestError(f"no class is chosen; {dataset.title} has: {', '.join(names)}")
+    for number in sorted(numbers):
+        if not bool((dataset.train.y == number).any()):
+            raise RequestError(
+                f"class {names[number]!r} has no training images; choose a class that has some"
+            )
+    return tuple(sorted(numbers))

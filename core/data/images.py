@@ -179,6 +179,11 @@ class Dataset:
         """Kind of the samples: "images", "vectors" or "series"."""
         return kind_of(self.shape)
 
+    def with_train(self, rows: Tensor) -> Dataset:
+        """Return the dataset with the training images ``rows`` (n,) only; ids stay the same."""
+        subjects = None if self.subject_of is None else self.subject_of[rows.to(self.subject_of.device)]
+        return replace(self, train=self.train.take(rows), subject_of=subjects)
+
     def counts_of(self, subject: int) -> tuple[int, int]:
         """Return the numbers of training and of test images that show ``subject``, an index of ``subjects``."""
         of = (self.subject_of, self.test_subject_of)

@@ -9,11 +9,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from core.data.chosen_ids import chosen_ids
+from core.data.chosen_ids import chosen_ids, class_numbers
 from core.data.images import Dataset, Images, LabelledImages
 from core.errors import RequestError
 from core.runtime import seeding
-from core.runtime.bounds import quote_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +71,8 @@ class Split:
     """The division of D into D_r and D_f, as rows of ``dataset.train``, and the test set.
 
     For mislabelled images ``dataset`` holds the wrong labels, on which the original model is trained.
-    ``clean_y`` holds the true labels.
+    ``clean_y`` holds the true labels. In a chain of requests D_f holds the images of all requests so far; see
+    ``core.data.later_request``.
     """
 
     dataset: Dataset
@@ -81,9 +81,14 @@ class Split:
     forget_rows: Tensor  # (N_f,) int64
     clean_y: Tensor | None = None  # (N,) int64; None when no label is wrong
     planted: Planted | None = None
+    earlier_rows: Tensor | None = (
+        None  # (n,) of forget_rows, which earlier requests forgot; None: first request
+    )
 
     def __repr__(self) -> str:
         what = self.request.describe(self.dataset.classes)
+        if self.earlier_rows is not None:
+            what += f" after {len(self.earlier_rows):,} images of earlier requests"
         return (
             f"Split: {self.dataset.title}, forget {what}: {len(self.forget_rows):,} of {len(self.train):,} training images, "
             f"{len(self.test):,} test images"
@@ -114,6 +119,30 @@ class Split:
         """Training images to forget, D_f."""
         return self.train.take(self.forget_rows)
 
+    @cached_property
+    def present(self) -> Split:
+        """The Split that the method of this request works on: without the images that earlier requests forgot."""
+        if self.earlier_rows is None:
+            return self
+        keep = torch.ones(len(self.train), dtype=torch.bool, device=self.earlier_rows.device)
+        keep[self.earlier_rows] = False
+        number = keep.long().cumsum(0) - 1  # of each row among those that are kept
+        return replace(
+            self,
+            dataset=self.dataset.with_train(keep.nonzero().flatten()),
+            remain_rows=number[self.remain_rows],
+            forget_rows=number[self.newest_rows],
+            clean_y=None if self.clean_y is None else self.clean_y[keep],
+            earlier_rows=None,
+        )
+
+    @property
+    def newest_rows(self) -> Tensor:
+        """Rows (n,) of the images that this request forgets: D_f without those of earlier requests."""
+        if self.earlier_rows is None:
+            return self.forget_rows
+        return self.forget_rows[~torch.isin(self.forget_rows, self.earlier_rows)]
+
     @property
     def true_y(self) -> Tensor:
         """True labels of D, (N,)."""
@@ -128,8 +157,9 @@ class Split:
         return torch.isin(self.test.y, self.true_y[self.forget_rows])
 
     def unlabelled(self) -> UnlabelledSplit:
-        """Return the split without labels, for a label-agnostic method."""
-        return UnlabelledSplit(self.train.unlabelled(), self.remain_rows, self.forget_rows)
+        """Return the split without labels, for a label-agnostic method, and without what earlier requests forgot."""
+        now = self.present
+        return UnlabelledSplit(now.train.unlabelled(), now.remain_rows, now.forget_rows)
 
     def to(self, device: torch.device | str) -> Split:
         """Return the same split with its images on ``device``."""
@@ -140,6 +170,7 @@ class Split:
             remain_rows=self.remain_rows.to(device),
             forget_rows=self.forget_rows.to(device),
             clean_y=None if self.clean_y is None else self.clean_y.to(device),
+            earlier_rows=None if self.earlier_rows is None else self.earlier_rows.to(device),
         )
 
 
@@ -148,7 +179,7 @@ def forget_classes(dataset: Dataset, classes: Sequence[int | str], *, seed: int 
 
     ``seed`` is only stored in the request. Raises RequestError for an unknown or empty class, or when no class would remain.
     """
-    numbers = _class_numbers(dataset, classes)
+    numbers = class_numbers(dataset, classes)
     if len(numbers) == len(dataset.classes):
         raise RequestError(
             f"all {len(numbers)} classes are chosen and nothing would remain; leave at least one out"
@@ -164,7 +195,7 @@ def forget_fraction(
 
     Raises RequestError for an unknown or empty class, a fraction outside (0, 1), or one that picks no image of a class.
     """
-    numbers = _class_numbers(dataset, classes)
+    numbers = class_numbers(dataset, classes)
     mask = _share_of_each(dataset, numbers, fraction, seed)
     return _split(dataset, ForgetRequest("data", numbers, float(fraction), seed), mask)
 
@@ -177,7 +208,7 @@ def forget_noisy(
     Each wrong label is drawn from the other classes, and these images must be forgotten. The original model
     is trained on the wrong labels, which are in the split's dataset. Raises as ``forget_fraction`` does.
     """
-    numbers = _class_numbers(dataset, classes)
+    numbers = class_numbers(dataset, classes)
     mask = _share_of_each(dataset, numbers, fraction, seed)
     request = ForgetRequest("noise", numbers, float(fraction), seed)
     return mislabelled(dataset, request, mask.nonzero().flatten(), seeding.generator(seed, "noise"))
@@ -245,29 +276,3 @@ def _share_of_each(dataset: Dataset, numbers: tuple[int, ...], fraction: float, 
 
 def _split(dataset: Dataset, request: ForgetRequest, mask: Tensor) -> Split:
     return Split(dataset, request, (~mask).nonzero().flatten(), mask.nonzero().flatten())
-
-
-def _class_numbers(dataset: Dataset, classes: Sequence[int | str]) -> tuple[int, ...]:
-    """Return class numbers, sorted, without repeats.
-
-    Raises RequestError for an unknown or empty class, or for none.
-    """
-    names = dataset.classes
-    if isinstance(classes, (int, str)):
-        classes = [classes]
-    elif not isinstance(classes, Iterable):
-        raise RequestError(f"classes must be numbers or names of classes, got {quote_value(classes)}")
-    numbers = set()
-    for c in classes:
-        number = names.index(c) if isinstance(c, str) and c in names else c
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(names):
-            raise RequestError(f"unknown class {c!r}; {dataset.title} has: {', '.join(names)}")
-        numbers.add(number)
-    if not numbers:
-        raise RequestError(f"no class is chosen; {dataset.title} has: {', '.join(names)}")
-    for number in sorted(numbers):
-        if not bool((dataset.train.y == number).any()):
-            raise RequestError(
-                f"class {names[number]!r} has no training images; choose a class that has some"
-            )
-    return tuple(sorted(numbers))

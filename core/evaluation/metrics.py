@@ -39,6 +39,7 @@ class Reading:
     planted: float | None = (
         None  # mean probability of the planted answer on its probe images; None without a plant
     )
+    newest_f: float | None = None  # accuracy on what the newest request of a chain forgets; None: one request
 
     @property
     def commonest(self) -> int:
@@ -95,12 +96,20 @@ class FrameEvaluator:
         self.train_rows = torch.cat([remain, forget]).sort().values  # (n,) rows of split.train
         self.test_rows = torch.cat([test_r, test_f]).sort().values
         self.is_forget = torch.isin(self.train_rows, forget)  # (n,) bool
+        self._is_newest = (
+            None if split.earlier_rows is None else torch.isin(self.train_rows, split.newest_rows.cpu())
+        )
         self._is_touched = touched[self.test_rows]
         self._sets = draw_sets(split, train_rows=self.train_rows, test_rows=self.test_rows)
         is_stamped = split.planted is not None and split.planted.kind == "trigger"
         self._stamped = as_members(split, self._sets) if is_stamped else None
         self._train = split.train.take(self.train_rows)
         self._test = split.test.take(self.test_rows)
+
+    @property
+    def newest_count(self) -> int | None:
+        """Number of measured images of the newest request of a chain; None for a first request."""
+        return None if self._is_newest is None else int(self._is_newest.sum())
 
     @cached_property
     def is_everything(self) -> bool:
@@ -134,6 +143,7 @@ class FrameEvaluator:
             forget_probabilities=train.probabilities[self.is_forget],
             clean_f=self._clean_accuracy(train),
             planted=self._planted_probability(model),
+            newest_f=None if self._is_newest is None else _mean(right[self._is_newest]),
         )
         return Measurement(reading, train, test)
 

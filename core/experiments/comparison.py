@@ -24,6 +24,7 @@ from core.models.uploads import load_uploaded_model
 from core.runs.original_models import original
 from core.runs.reference_models import retraining, usual_count
 from core.runs.setup import MOST_SEED, Setup
+from core.runs.storage import chain_original
 from core.runs.unlearned_models import UnlearnedModel, unlearned_model
 from core.runtime import seeding as seeds
 from core.runtime.device import pick_device
@@ -275,6 +276,8 @@ def _seed_of(name: str, seed: int) -> int:
 
 def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: str) -> Work[Net]:
     """Return the common original, or the own original of ``unlearner`` if it trains one."""
+    if setup.earlier and unlearner is None:  # the result of the request before, for every seed
+        return chain_original(setup, split, device)
     if setup.model is None:
         return (yield from original(split, unlearner, seed=setup.seed, device=device))
     if unlearner is not None and has_own_original(unlearner):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 READINGS = {
     "train_r": "accuracy on the remaining training images, 0 to 1",
-    "train_f": "accuracy on the images to forget",
+    "train_f": "accuracy on the images to forget, of all requests so far",
+    "newest_f": "accuracy on the images of the newest request, in a chain of requests",
     "test": "accuracy on all test images",
     "test_r": "accuracy on test images of the other classes",
     "test_f": "accuracy on test images of the forgotten classes",
@@ -45,6 +46,7 @@ CHOSEN = {
     "classes": 'the classes to forget, as "3" or "0,1"',
     "method": '"laf", "laf+r", "nothing", …',
     "seed": "the seed",
+    "request": "number of the request in its chain, from 1",
     "share": "share of labels that LAF+R's repair reads",
     "losses": 'the losses of a step: "both", "ue" or "ra"',
     "schedule": '"alternate", "two-stage" or "joint"',

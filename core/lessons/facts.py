@@ -88,6 +88,7 @@ def _setting_facts(setup: Setup, run: Run) -> dict[str, Any]:
         "method": setup.method,
         "seed": setup.seed,
         "share": setup.share,
+        "request": len(setup.earlier) + 1,
     }
     laf = laf_of(run.config)
     if laf is not None:
@@ -101,7 +102,7 @@ def _setting_facts(setup: Setup, run: Run) -> dict[str, Any]:
 
 
 def _accuracies(reading: Reading) -> dict[str, Any]:
-    names = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f")
+    names = ("train_r", "train_f", "newest_f", "test", "test_r", "test_f", "clean_f")
     found: dict[str, Any] = {name: getattr(reading, name) for name in names}
     found["one_answer"] = reading.commonest_share
     found |= {name: getattr(reading.attack, name) for name in ("auc", "auc_low", "auc_high")}

@@ -22,7 +22,7 @@ from core.runs.setup import Setup
 SETUP_KINDS: dict[str, type] = {  # fields of a Setup that a lesson may choose; all others are texts
     f.name: {"seed": int, "fraction": float, "share": float, "classes": list, "ids": list}.get(f.name, str)
     for f in fields(Setup)
-    if f.name not in ("data_dir", "device", "model", "settings")
+    if f.name not in ("data_dir", "device", "model", "settings", "earlier")
 }
 MOST_BYTES = 200_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
@@ -181,7 +181,8 @@ def _action(parent: TomlTable, key: str) -> Action | None:
     table = TomlTable(values, f"{key!r} of {parent.name}")
     action = Action(
         label=table.text("label", required=True),
-        open=_opened(table),
+        open=_opened(table, "open"),
+        more=_opened(table, "more"),
         begin=_hyperparameters(table, "begin"),
         fork=table.take("fork", int),
         change=_hyperparameters(table, "change"),
@@ -198,9 +199,9 @@ def _action(parent: TomlTable, key: str) -> Action | None:
     return action
 
 
-def _opened(table: TomlTable) -> Mapping[str, Any] | None:
-    values = table.take("open", dict)
-    return None if values is None else _setup_fields(TomlTable(values, f"'open' of {table.name}"))
+def _opened(table: TomlTable, key: str) -> Mapping[str, Any] | None:
+    values = table.take(key, dict)
+    return None if values is None else _setup_fields(TomlTable(values, f"{key!r} of {table.name}"))
 
 
 def _hyperparameters(table: TomlTable, key: str) -> Mapping[str, Any] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.lessons.checks import Check
-from core.runs.setup import Setup
+from core.runs.setup import EarlierRequest, Setup
 
 END = "end"
 MEASURES = ("attack", "neighbours")
@@ -30,6 +30,9 @@ class Action:
 
     label: str
     open: Mapping[str, Any] | None = None  # open another experiment: fields of its Setup that differ
+    more: Mapping[str, Any] | None = (
+        None  # the next request, on the finished run's result: fields of its Setup
+    )
     begin: Mapping[str, Any] | None = None  # begin a new run: hyperparameters that differ from the preset
     fork: int | None = None  # fork the run at this step
     change: Mapping[str, Any] | None = (
@@ -91,6 +94,10 @@ class Lesson:
         for part in self.parts[: number - 1]:
             if part.do is not None and part.do.open is not None:
                 found = with_fields(found, part.do.open)
+            if part.do is not None and part.do.more is not None:
+                # which run it was is not known here; the tour compares the number of requests
+                before = EarlierRequest("", "", found.task, found.classes)
+                found = with_fields(replace(found, earlier=(*found.earlier, before)), part.do.more)
         return found
 
 

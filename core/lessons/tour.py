@@ -14,6 +14,11 @@ from core.lessons.measures import measure
 from core.lessons.schema import END, Action, with_fields
 from core.runs.records import Phase
 from core.runs.setup import Setup
+from core.runs.storage import setup_after_run
+
+EARLIER = (
+    "This step follows earlier requests of the lesson; go back to its first step and press the buttons again"
+)
 
 Move = tuple[str, Any]
 
@@ -61,6 +66,8 @@ class Tour:
                 break
             if name == "measure" and e.phase is Phase.RUNNING:
                 break
+            if name == "more" and not _is_done(e):  # the next request begins with the result
+                break
             self._moves.pop(0)
             try:
                 MOVES[name](self, e, value)
@@ -85,10 +92,23 @@ class Tour:
         )
 
     def _setup(self, e: Experiment, wanted: Setup) -> None:
-        if e.setup == replace(wanted, data_dir=e.setup.data_dir, device=e.setup.device) and e.error is None:
+        # a lesson does not know the runs before; the same request at the same place of a chain is the one that it wants
+        given = replace(wanted, data_dir=e.setup.data_dir, device=e.setup.device, earlier=e.setup.earlier)
+        is_there = e.setup == given and len(e.setup.earlier) == len(wanted.earlier)
+        if is_there and e.error is None:
+            return
+        if wanted.earlier:
+            self._fail(EARLIER)
             return
         self.measured = {}
         problem = self._change(replace(wanted, data_dir=e.setup.data_dir, device=e.setup.device))
+        if problem is not None:
+            self._fail(problem)
+
+    def _more(self, e: Experiment, values: Mapping[str, Any]) -> None:
+        self.measured = {}
+        after = with_fields(setup_after_run(e.setup, e.driven), values)
+        problem = self._change(after)
         if problem is not None:
             self._fail(problem)
 
@@ -127,6 +147,13 @@ class Tour:
         self._moves = []
 
 
+def _is_done(e: Experiment) -> bool:
+    """Return whether the run is done; play it to its end where it is not."""
+    if e.phase in (Phase.READY, Phase.PAUSED):
+        e.play()
+    return e.driven.phase.over
+
+
 def _is_ready(e: Experiment) -> bool:
     """Return whether the run exists, and neither it nor its fork is being rewound."""
     if e.run is None:
@@ -136,6 +163,7 @@ def _is_ready(e: Experiment) -> bool:
 
 MOVES: dict[str, Callable[[Tour, Experiment, Any], None]] = {
     "setup": Tour._setup,
+    "more": Tour._more,
     "begin": Tour._begin,
     "fork": Tour._fork,
     "change": Tour._change_hyperparameters,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from core.config import TASKS, LAFConfig, LAFRConfig, paper_preset
 from core.data.images import Dataset
+from core.data.later_request import forget_more, require_not_forgotten
 from core.data.planted import plant
 from core.data.split import Split, forget_classes, forget_fraction, forget_indices, forget_noisy
 from core.errors import ConfigError, RequestError
@@ -23,6 +25,20 @@ SETTINGS = (  # where the settings of the method come from
 )
 # (dataset, task) whose measured preset is the usual choice: there it is better than automatic settings, or those were not measured
 PRESET_IS_USUAL = {("digits", "noise"), ("mnist", "class"), ("mnist", "data"), ("mnist", "noise")}
+
+
+@dataclass(frozen=True)
+class EarlierRequest:
+    """An earlier request of a chain: the images that it forgot, and the kept run whose result is the next request's original."""
+
+    run: str  # id of the kept run; "": a run of this process that is not kept
+    weights: str  # hash of the run's result, ``core.runs.storage.serialization.weights_key``
+    task: str
+    classes: tuple[int | str, ...] = ()
+    fraction: float | None = None
+    ids: tuple[int, ...] = ()
+    plant: str | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,9 @@ class Setup:
     speed: str = "exact"  # a key of core.methods.laf.fast.SPEEDS, for methods "laf" and "laf+r"
     precision: str = "float32"  # a key of core.config.PRECISIONS, likewise
     settings: str = "preset"  # one of SETTINGS
+    earlier: tuple[
+        EarlierRequest, ...
+    ] = ()  # the requests before this one, first to last; (): the first request
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
         "fraction": bounds.FRACTION,
@@ -64,7 +83,7 @@ class Setup:
     def split(self, dataset: Dataset) -> Split:
         """Return the Split of ``dataset`` for these choices. Raises RequestError when the request is wrong."""
         self._require_settings()
-        split = self._split(dataset)
+        split = self._chain(dataset)
         if self.model is not None:
             from core.models.uploads import require_original
 
@@ -127,18 +146,30 @@ class Setup:
             return paper_preset(split.dataset.family, split.task)
         return preset_of(self.method, split)
 
-    def _split(self, dataset: Dataset) -> Split:
-        if self.plant is not None:
-            return plant(dataset, self.plant, seed=self.seed)
-        if self.task not in TASKS:
-            raise RequestError(f"unknown task {self.task!r}; there are: {', '.join(TASKS)}")
-        if self.task == "indices":
-            return forget_indices(dataset, self.ids, seed=self.seed)
-        if self.task == "class":
-            return forget_classes(dataset, self.classes, seed=self.seed)
-        fraction = FRACTIONS[self.task] if self.fraction is None else self.fraction
-        make = forget_fraction if self.task == "data" else forget_noisy
-        return make(dataset, self.classes, fraction, seed=self.seed)
+    def _chain(self, dataset: Dataset) -> Split:
+        """Return the Split of all requests, each of the images that the one before left."""
+        if not self.earlier:
+            return _split(self, dataset)
+        split = _split(self.earlier[0], dataset)
+        for request in (*self.earlier[1:], self):
+            require_not_forgotten(split, request.classes, request.ids)
+            split = forget_more(split, functools.partial(_split, request))
+        return split
+
+
+def _split(request: Setup | EarlierRequest, dataset: Dataset) -> Split:
+    """Return the Split of one request alone."""
+    if request.plant is not None:
+        return plant(dataset, request.plant, seed=request.seed)
+    if request.task not in TASKS:
+        raise RequestError(f"unknown task {request.task!r}; there are: {', '.join(TASKS)}")
+    if request.task == "indices":
+        return forget_indices(dataset, request.ids, seed=request.seed)
+    if request.task == "class":
+        return forget_classes(dataset, request.classes, seed=request.seed)
+    fraction = FRACTIONS[request.task] if request.fraction is None else request.fraction
+    make = forget_fraction if request.task == "data" else forget_noisy
+    return make(dataset, request.classes, fraction, seed=request.seed)
 
 
 def _is_count(value: Any) -> bool:

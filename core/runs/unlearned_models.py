@@ -89,6 +89,8 @@ def _key(split: Split, model: Net, unlearner: Unlearner, config: dict[str, Any],
         device_of(model).type,
         *weights,
     ]
+    if split.earlier_rows is not None:  # else D_f is all that does not remain
+        parts.append(split.newest_rows)
     if has_own_original(unlearner):  # its originals may differ by more than their weights
         made = model.provenance
         parts.append("" if made is None else f"{made.given} {made.seed}")

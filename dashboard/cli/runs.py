@@ -152,7 +152,7 @@ def _show(a: argparse.Namespace) -> None:
     target_of(a.json)
     from core.runs.storage import read_run, run_info
 
-    run_id = _named(a.id)
+    run_id = named_run(a.id)
     info, kept = run_info(run_id), read_run(run_id)
     last = kept.frames[-1].reading if kept.frames else None
     numbers = (
@@ -184,6 +184,9 @@ def _print_run(info: Any, kept: Any, numbers: dict[str, float]) -> None:
     print(_settings_line(kept))
     if info.parent:
         print(f"forked from {info.parent} after step {info.parent_step}")
+    if info.setup.earlier:
+        before = ", ".join(request.run for request in info.setup.earlier)
+        print(f"request {len(info.setup.earlier) + 1} of a chain, after {before}")
     for mark in kept.about["marks"]:
         print(f"step {mark['step']}: {mark['text']}")
     if numbers:
@@ -214,7 +217,7 @@ def _export(a: argparse.Namespace) -> None:
 
     if a.format not in FORMATS:
         raise RequestError(f"unknown format {a.format!r}; there are: {', '.join(FORMATS)}")
-    kept = read_run(_named(a.id))
+    kept = read_run(named_run(a.id))
     make, ending, _, _ = FORMATS[a.format]
     path = path_of(f"run-{kept.id}{ending}" if a.out is None else a.out)
     require_writable(path, option="--out")
@@ -227,7 +230,8 @@ def _export(a: argparse.Namespace) -> None:
 def _rm(a: argparse.Namespace) -> None:
     from core.runs.storage import remove_run, run_folder
 
-    found = list(dict.fromkeys(_named(i) for i in a.id))
+    # newest first: a later request of a chain goes before the run that it follows
+    found = sorted({named_run(i) for i in a.id}, reverse=True)
     for run_id in found:
         run_folder(run_id)  # raises before any run is deleted
     for run_id in found:
@@ -235,7 +239,7 @@ def _rm(a: argparse.Namespace) -> None:
         print(f"{run_id} is deleted")
 
 
-def _named(text: str) -> str:
+def named_run(text: str) -> str:
     """Return the id of the run that ``text`` names in full or by its first letters.
 
     Raises RequestError where several runs begin with ``text``.

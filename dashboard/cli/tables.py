@@ -9,6 +9,7 @@ from typing import Any
 COLUMNS = {
     "train_r": "Train_r",
     "train_f": "Train_f",
+    "newest_f": "newest",
     "test": "Test",
     "test_r": "Test_r",
     "test_f": "Test_f",
@@ -55,7 +56,7 @@ def run_numbers(report: Any) -> dict[str, Any]:
     """Return the metrics of a report for JSON and for the table."""
     names = ("train_r", "train_f", "test", "test_r", "test_f")
     found: dict[str, Any] = {name: getattr(report, name) for name in names}
-    for name in ("clean_f", "planted"):  # only with wrong labels or a plant
+    for name in ("clean_f", "planted", "newest_f"):  # only with wrong labels, a plant or earlier requests
         if getattr(report, name) is not None:
             found[name] = getattr(report, name)
     found["attack"] = report.attack.as_dict()
@@ -69,12 +70,14 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     """Return the result as a table for the terminal."""
     columns = [key for key in COLUMNS if key in result["metrics"]["unlearned"]]
     what = split.request.describe(split.dataset.classes)
-    images = f"{len(split.forget_rows):,} of {len(split.train):,} {split.dataset.kind}"
+    images = f"{len(split.newest_rows):,} of {len(split.train):,} {split.dataset.kind}"
     heads = "".join(f"{COLUMNS[key]:>9}" for key in columns)
     lines = [
         f"{split.dataset.title}: forget {what} ({images}), seed {result['seed']}",
         f"{'':12}{heads}{'most common':>12}{'JS':>7}{'AUC, learned':>20}",
     ]
+    if result["chain"] is not None:
+        lines.insert(1, _chain_line(result["chain"]))
     for name, values in result["metrics"].items():
         cells = "".join(f"{_percent(values[key]):>9}" for key in columns)
         answer = f"{_percent(values['commonest_share'])}: {split.dataset.classes[values['commonest_answer']]}"
@@ -94,6 +97,13 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     )
     lines.append(result["verdict"]["text"])
     return "\n".join(lines)
+
+
+def _chain_line(chain: dict[str, Any]) -> str:
+    return (
+        f"request {chain['request']} of a chain: {chain['forgotten']:,} images asked so far, {chain['newest']:,} of them now (newest); "
+        "at once: one run from the first original; retrained: without all of them"
+    )
 
 
 def _settings(result: dict[str, Any], split: Any, method: str) -> str:

@@ -12,6 +12,7 @@ from core.methods.base import has_own_original
 from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
+from dashboard.forms.forget import chain
 from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.text.hyperparameters import NOTHING, describe_changes
 from dashboard.session import tab_state
@@ -34,7 +35,7 @@ def setup_bar(lab: Lab) -> None:
     source = dataset_upload.source_of(lab, e.setup.dataset)
     what = "…"
     if split is not None:
-        what = f"{split.request.describe(split.dataset.classes)} · {len(split.forget_rows):,} of {len(split.train):,} {split.dataset.kind}"
+        what = f"{split.request.describe(split.dataset.classes)} · {len(split.newest_rows):,} of {len(split.train):,} {split.dataset.kind}"
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="setup-bar"):
         data, data_wanted = lazy_popover(
             f"Data **{source.title}**",
@@ -46,6 +47,7 @@ def setup_bar(lab: Lab) -> None:
             help="Choose which images must be forgotten",
             key=f"forget-{lab.token}",
         )
+        chain.forget_more(lab)
         hyperparameters.popover(lab)
         st.html(_facts(lab), width="stretch")
     if data_wanted:
@@ -90,7 +92,10 @@ def _form(lab: Lab) -> None:
         help="Determines initial weights, batches and noise",
     )
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
-        chosen = replace(setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model)
+        # other images or another original begin a new chain
+        chosen = replace(
+            setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model, earlier=()
+        )
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids belong to one dataset
             chosen = with_usual_settings(replace(chosen, task=task, ids=()))
@@ -135,6 +140,7 @@ def _request(lab: Lab) -> None:
     if st.button("Forget these", key=f"use-request-{lab.token}", type="primary", width="stretch"):
         _apply(lab, chosen)
     _problem()
+    chain.example(lab)
 
 
 def _preset_task(setup: Setup) -> str:

@@ -25,6 +25,7 @@ from core.runtime.purge_watch import purge_generation, purged_since
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.wire.outbox import Outbox
 from dashboard.presentation.wire.selection import SelectionState
+from dashboard.session.chain import LabChain
 from dashboard.session.jobs.attack import AttackJob
 from dashboard.session.jobs.audit import AuditJob
 from dashboard.session.jobs.checkpoint_evaluation import EvaluationJob
@@ -82,6 +83,7 @@ class Lab:
         self.audit_job = AuditJob(self._runner)
         self.evaluation_job = EvaluationJob(self._runner)
         self.attack_job = AttackJob(self._runner)
+        self.chain = LabChain(self, self._runner, self._umap)
         self.lesson_session = LessonSession(lambda: self.experiment, self.change, self.browser or "")
 
     def replay(self, lesson: Lesson, seed: int) -> LessonExportJob:
@@ -91,7 +93,7 @@ class Lab:
         )
 
     def _close_pages(self) -> None:
-        for job in (self.comparison_job, self.audit_job, self.evaluation_job, self.attack_job):
+        for job in (self.comparison_job, self.audit_job, self.evaluation_job, self.attack_job, self.chain):
             job.close()
 
     def drop_purged(self) -> bool:
@@ -121,7 +123,12 @@ class Lab:
         if asked.setup is None:
             self.notice = self.notice or asked.problem
             return False
-        problem = self.change(asked.setup, settings=asked.settings)
+        try:
+            setup = self.chain.setup_of(asked)
+        except LabError as error:
+            self.notice = self.notice or self._permissions.message(error)
+            return False
+        problem = self.change(setup, settings=asked.settings)
         self.notice = self.notice or problem
         return problem is None
 
@@ -190,6 +197,7 @@ class Lab:
             as_copy=as_copy,
             classroom=self.classroom,
         )
+        self.chain.leave()
         self.packets = PacketCache(lambda: self.experiment, self.token)
         self.experiment.start()
 

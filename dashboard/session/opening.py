@@ -66,6 +66,10 @@ class Permissions:
         With ``usual``, it forgets the default classes of its task and dataset. Raises LabError for what cannot be opened.
         """
         setup = self._allowed(setup)
+        for request in (r for r in setup.earlier if r.run):
+            if self.browser is None:
+                raise RequestError(no_run(request.run))
+            run_info(request.run, self.browser)
         dataset = self._images(setup)
         if usual:
             setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))

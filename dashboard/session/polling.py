@@ -110,6 +110,7 @@ class NewsWatch:
             e.fork_run is None,
             tab.not_kept,
             tab.place is not None,
+            bool(e.setup.earlier) and e.verdict is not None,  # the strip of requests shows it
             tab.shows_lesson and tab.phase is not Phase.RUNNING and e.is_looking,
         )
 

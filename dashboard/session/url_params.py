@@ -33,6 +33,7 @@ class UrlRequest:
     settings: Mapping[str, Any] | None = None  # fields of the method's config that differ from its preset
     run: str | None = None
     step: int | None = None  # the step to show
+    after: str | None = None  # the kept run that the setup's request follows
     problem: str | None = None  # why the setup that the address names cannot exist
 
 
@@ -67,6 +68,8 @@ def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int
         found["speed"] = setup.speed
     if setup.precision != "float32":
         found["precision"] = setup.precision
+    if setup.earlier:
+        found["after"] = setup.earlier[-1].run
     if setup.settings != setup.usual_settings:
         found["settings"] = setup.settings
     changed = differing(preset, config)
@@ -82,11 +85,11 @@ def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int
 def read_request(found: Mapping[str, str]) -> UrlRequest:
     """Read the parameters of an address. A setup that cannot exist gives a request with a ``problem``."""
     step = _whole(found.get("step", ""))
-    run = found.get("run") or None
+    run, after = found.get("run") or None, found.get("after") or None
     if "dataset" not in found:
         return UrlRequest(run=run, step=step)
     try:
-        return UrlRequest(_setup(found), _changed(found), run, step)
+        return UrlRequest(_setup(found), _changed(found), run, step, after)
     except RequestError as error:
         return UrlRequest(run=run, step=step, problem=str(error))
 

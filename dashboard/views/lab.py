@@ -14,6 +14,7 @@ from dashboard.components.map_view import map_view
 from dashboard.components.readouts import readouts
 from dashboard.components.timeline import timeline
 from dashboard.forms import dataset_upload, setup, transport
+from dashboard.forms.forget import chain
 from dashboard.forms.story import story_line
 from dashboard.presentation.text.status_text import as_text
 from dashboard.server.frame_socket import words
@@ -99,6 +100,7 @@ def page(lab: Lab) -> None:
     tab_state.write_address(lab.address())
     story_line(lab)
     setup.setup_bar(lab)
+    chain.strip(lab)
     buttons, line = st.columns([5.2, 7.2], gap="small", vertical_alignment="center")
     with buttons:
         transport.transport(lab)

@@ -29,8 +29,15 @@ class Outcome:
         """Return whether ``note`` has what there is to know."""
         return self._known == (len(run.steps), revision)
 
-    def note(self, run: Run, revision: int, report: Report | None, verdict: Verdict | None) -> None:
-        """Take over what was found of ``run``, which is done, and keep it with the run."""
+    def note(
+        self,
+        run: Run,
+        revision: int,
+        report: Report | None,
+        verdict: Verdict | None,
+        ended: dict[str, Any] | None = None,
+    ) -> None:
+        """Take over what was found of ``run``, which is done, and keep it with the run; ``ended`` as ``end_of`` gives it."""
         self._known = len(run.steps), revision
         if report is None and verdict is None:
             return
@@ -40,6 +47,8 @@ class Outcome:
             found: dict[str, Any] = {} if report is None else {"report": report_dict(report)}
             if verdict is not None:
                 found["verdict"] = {**verdict.as_dict(), "text": verdict.describe()}
+            if ended is not None:
+                found["ended"] = ended
             run.recorder.tell(**found)
 
     def go_on(self, run: Run) -> None:
@@ -78,6 +87,40 @@ def judge(run: Run, references: Sequence[Frame], learning: LearningCheck | None)
         steps=len(run.steps),
         pixel_accuracy=pixels,
     )
+
+
+NUMBERS = ("train_r", "train_f", "newest_f", "test", "test_r", "test_f")
+
+
+def end_of(run: Run, references: Sequence[Frame]) -> dict[str, Any] | None:
+    """Return the figures of a finished run for the list of its chain: of the model and of the retrained models' mean.
+
+    Each has NUMBERS in [0, 1], "js" in nats to retrained models and "auc" of the attack, None where something is missing. ``costs``
+    are there too. None before the retrained models are there.
+    """
+    if not references or not run.frames:
+        return None
+    gold = [frame.reading for frame in references]
+    mine = figures(report_of(run.frames[-1].reading, gold))
+    each = [figures(report_of(g, [o for o in gold if o is not g])) for g in gold]
+    mean = {
+        name: None if any(e[name] is None for e in each) else sum(e[name] for e in each) / len(each)
+        for name in mine
+    }
+    return {"unlearned": mine, "retrained": mean, **costs(run)}
+
+
+def costs(run: Run) -> dict[str, Any]:
+    """Return the seconds of a run without evaluation, and the share of its steps, in [0, 1], whose gradients are in conflict."""
+    cosines = [step.grad_cosine for step in run.steps if step.grad_cosine is not None]
+    conflict = sum(c < 0 for c in cosines) / len(cosines) if cosines else None
+    return {"seconds": run.history.seconds_except({"evaluate"}), "conflict": conflict}
+
+
+def figures(report: Report) -> dict[str, Any]:
+    """Return the NUMBERS of a report with its "js" and its attack's "auc"."""
+    found = {name: getattr(report, name) for name in NUMBERS}
+    return {**found, "js": report.js, "auc": report.attack.auc}
 
 
 def report_of(reading: Reading, references: Sequence[Reading]) -> Report:

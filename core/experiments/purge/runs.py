@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -84,19 +84,28 @@ def _purge_run(
     _remove_frames(folder, files)
     ids = about["setup"]["ids"]
     kept_ids = [i for i in ids if i not in match.ids]
-    if kept_ids != ids:
+    before = {k: about["setup"][k] for k in ("earlier",) if k in about["setup"]}
+    if kept_ids != ids or _earlier_in(about["setup"], match.ids) != before:
         files.note_rewritten(folder.path / "run.json", "ids in the request of a run")
     purged = int(about.get("purged", 0)) + (0 if files.dry_run else len(match.ids))
     after = _without_names(about, scope.names)
     if match.dataset.name in scope.emptied:
         after = _without_classes(after, match, scope.names)
     after |= {
-        "setup": {**after["setup"], "ids": kept_ids},
+        "setup": {**after["setup"], "ids": kept_ids, **_earlier_in(after["setup"], match.ids)},
         "purged": purged,
         "exports": [],
         "dataset": secrets.token_hex(12),  # replaces a hash of all pixels: the run can no longer continue
     }
     _rewrite_about(folder, about, after, scope.names, files)
+
+
+def _earlier_in(setup: dict[str, Any], ids: Container[int]) -> dict[str, Any]:
+    """Return the earlier requests of a run in a chain without ``ids``; {} for a run that is in no chain."""
+    if "earlier" not in setup:
+        return {}
+    kept = [{**e, "ids": [i for i in e["ids"] if i not in ids]} for e in setup["earlier"]]
+    return {"earlier": kept}
 
 
 def _without_missing_dataset(folder: RunFolder, about: dict[str, Any], files: FileEditor) -> dict[str, Any]:
@@ -109,6 +118,8 @@ def _without_missing_dataset(folder: RunFolder, about: dict[str, Any], files: Fi
         "a run on a dataset that was removed: it may have learnt from the images; delete it with `laf runs rm`",
     )
     setup = {**about["setup"], "ids": []}
+    if "earlier" in setup:
+        setup["earlier"] = [{**request, "ids": []} for request in setup["earlier"]]
     after = {**about, "setup": setup, "dataset": secrets.token_hex(12), "exports": []}
     if not files.dry_run:
         folder.write_about(after)
@@ -152,6 +163,12 @@ def _without_classes(about: dict[str, Any], match: MatchedImages, names: Subject
     classes = match.dataset.classes
     numbers = [classes.index(c) if c in classes else c for c in setup.get("classes", ())]
     after = {**about, "setup": {**setup, "classes": numbers}}
+    if "earlier" in setup:
+        renamed = [
+            {**e, "classes": [classes.index(c) if c in classes else c for c in e["classes"]]}
+            for e in setup["earlier"]
+        ]
+        after["setup"]["earlier"] = renamed
     if isinstance(images, dict):
         after["images"] = names.cleaned(images)
     if names.is_in(str(about.get("forget", ""))):

@@ -165,6 +165,7 @@ class Experiment:
 
         Raises IllegalMoveError unless it is done, and where the method cannot go on.
         """
+        self._branch()
         self.player.play_on(steps)
 
     def pause(self) -> None:
@@ -177,7 +178,14 @@ class Experiment:
 
     def rewind(self, step: int, *, by_eye: bool = True) -> None:
         """Rewind the run to ``step``; see ``RunPlayer.rewind``."""
+        self._branch()
         self.player.rewind(step, by_eye=by_eye)
+
+    def _branch(self) -> None:
+        """Leave the chain of later requests as it is before the run changes."""
+        run = self.player.run
+        if run is not None and self.player.fork_run is None and run.phase is Phase.DONE:
+            self.keeping.branch(run)
 
     def fork(self, step: int, config: Any = None, *, by_eye: bool = True) -> Run:
         """Return a second run that shares the first one's history up to ``step``; see ``RunPlayer.fork``."""

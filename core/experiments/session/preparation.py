@@ -13,6 +13,7 @@ from core.data.registry import OWN, load
 from core.data.split import Split
 from core.errors import LabError
 from core.experiments.automatic_run import AutomaticRecord, settings_search, training_recipe
+from core.experiments.chain.carried_map import carried_map
 from core.experiments.outcome.trial_paths import TrialPath, trial_paths
 from core.experiments.session.background import BackgroundTasks
 from core.experiments.session.preparation_cache import Prepared, SetupClaim
@@ -25,6 +26,7 @@ from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
 from core.runs.original_models import original, untrained
 from core.runs.setup import Setup
+from core.runs.storage import chain_original
 from core.runtime.content_cache import content_key, maps
 from core.runtime.device import pick_device
 from core.runtime.progress import Progress, Work, WorkStepper
@@ -115,7 +117,8 @@ class Preparation:
         yield
         model, recipe = yield from self._get_original(split)
         yield
-        learning = check_learnt(model, split.dataset)
+        # the original of a later request has forgotten classes, which its test accuracy would be blamed for
+        learning = None if self.setup.earlier else check_learnt(model, split.dataset)
         yield
         eval_config = self.eval_config or EvalConfig.preset(split.dataset.family)
         observer = Observer(split, model, eval_config, seed=self.setup.seed)
@@ -151,6 +154,9 @@ class Preparation:
         """
         seed, device = self.setup.seed, str(pick_device(self.setup.device))
         unlearner = method(self.setup.method, self.config)
+        if self.setup.earlier:
+            require_no_model(unlearner)
+            return chain_original(self.setup, split, device), None
         if self.setup.model is not None:
             require_no_model(unlearner)
             return load_uploaded_model(self.setup.model, split.dataset).to(device), None
@@ -193,10 +199,13 @@ class Preparation:
         e0 = observer.original.train.representations
         weights = [value for _, value in sorted(model.state_dict().items())]
         dataset = observer.evaluator.split.dataset
-        key = content_key("map", dataset.fingerprint, observer.rows, self.setup.seed, *weights)
+        before = [request.run for request in self.setup.earlier[-1:]]  # whose last frame the map begins with
+        key = content_key("map", dataset.fingerprint, observer.rows, self.setup.seed, *before, *weights)
         kept = maps.get(key)
         if kept is not None:
             return Projection.from_state({**kept, "representations": e0}, umap=self._umap), key
+        if self.setup.earlier and (carried := carried_map(self.setup, e0, self._umap)) is not None:
+            return carried, key
         self._tasks.work["map"] = Progress("map", 0, 1)
         made: list[Projection] = []
         failed: list[LabError] = []

@@ -10,7 +10,7 @@ from core.experiments.session.limits import SessionLimits
 from core.experiments.session.preparation import Preparation
 from core.runs.run import Run
 from core.runs.setup import Setup
-from core.runs.storage import read_run, record, restore
+from core.runs.storage import Recorder, later_runs, read_run, record, restore
 
 
 class RunKeeping:
@@ -45,6 +45,21 @@ class RunKeeping:
         if self.not_kept is None:
             found = None if self.automatic is None else self.automatic.as_dict()
             record(run, self.setup, token=self.token, automatic=found, **about)
+
+    def branch(self, run: Run) -> None:
+        """Keep ``run`` as a new one from now on where later requests begin with its result, since it is about to change.
+
+        Their chain keeps the run as it was.
+        """
+        recorder = run.recorder
+        if not isinstance(recorder, Recorder) or not recorder.is_kept or not later_runs(recorder.id):
+            return
+        recorder.note(run)
+        recorder.close()
+        if run.checkpoints is not None:
+            run.checkpoints = run.checkpoints.copy_until(len(run.steps))
+        run.recorder = None
+        self.keep(run, parent=recorder.id, step=len(run.steps))
 
     def continue_kept(self, preparation: Preparation) -> Run | None:
         """Return the kept run that was asked for, the first time; None where there is none or it cannot be continued."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import IllegalMoveError, RequestError
-from core.experiments.outcome.judging import Outcome, judge
+from core.experiments.outcome.judging import Outcome, end_of, judge
 from core.experiments.session.background import BackgroundTasks
 from core.experiments.session.limits import SessionLimits
 from core.experiments.session.memory_estimate import require_room
@@ -240,7 +240,7 @@ class RunPlayer:
         report = self._pool.measure(run, made.split, made.observer)
         frames = [reference.frame for reference in self._pool.references] if complete else []
         learning = None if made.prepared is None else made.prepared.learning
-        outcome.note(run, revision, report, judge(run, frames, learning))
+        outcome.note(run, revision, report, judge(run, frames, learning), end_of(run, frames))
 
     def measure_finished(self) -> None:
         """Measure run and fork again where they are done: there are more references now."""

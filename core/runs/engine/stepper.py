@@ -10,7 +10,7 @@ import torch
 
 from core.data.split import Split
 from core.errors import IllegalMoveError, LabError, RequestError
-from core.methods.base import Unlearner, reason_against_change
+from core.methods.base import Unlearner, reason_against_change, require_no_model
 from core.methods.registry import as_unlearner
 from core.methods.step import Stage, Step
 from core.models.base import Net, require_classifier
@@ -36,13 +36,15 @@ class MethodStepper:
         self.unlearner = unlearner = as_unlearner(unlearner)
         require_classifier(model, split.dataset.shape, len(split.dataset.classes))
         self.require_config(unlearner.config)
-        unlearner.configure(model, split)
+        if split.earlier_rows is not None:
+            require_no_model(unlearner)
+        unlearner.configure(model, split.present)
         self.logs = True  # False: the caller gets what the method raised, so that it need not be logged
         self.model = model  # the original
-        self.split = split  # with labels
+        self.split = split  # with labels; in a chain with what earlier requests forgot, for measurements
         self.seed = seed
         self.state: Any = None  # None until ``begin``
-        self._visible = split if unlearner.needs_labels else split.unlabelled()
+        self._visible = split.present if unlearner.needs_labels else split.unlabelled()
 
     def require_config(self, config: Any) -> None:
         """Raise ConfigError for settings of another type than the method's; None passes, and every type if it names none."""

@@ -1,8 +1,17 @@
 """Runs kept on disk: written while they play, listed, opened again and deleted. See docs/runs.md."""
 
+from core.runs.storage.chain import (
+    ChainLink,
+    chain_links,
+    chain_original,
+    links_before,
+    setup_after,
+    setup_after_run,
+)
 from core.runs.storage.folder import RunFolder, run_folder, runs_home
 from core.runs.storage.index import (
     RunInfo,
+    later_runs,
     list_runs,
     note_export,
     note_run,
@@ -19,12 +28,17 @@ from core.runs.storage.recorder import Recorder, record, stop_run
 from core.runtime.ownership import owner
 
 __all__ = [
+    "ChainLink",
     "KeptRun",
     "Recorder",
     "RunFolder",
     "RunInfo",
     "StorageQuota",
+    "chain_links",
+    "chain_original",
     "is_open",
+    "later_runs",
+    "links_before",
     "list_runs",
     "megabytes",
     "next_deletions",
@@ -42,6 +56,8 @@ __all__ = [
     "run_info",
     "runs_home",
     "runs_of",
+    "setup_after",
+    "setup_after_run",
     "share_run",
     "stop_run",
     "storage_quota",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import shutil
@@ -82,6 +83,7 @@ class RunInfo:
             "shared": self.shared,
             "parent": self.parent,
             "parent_step": self.parent_step,
+            "earlier": [request.run for request in s.earlier],  # of its chain
             "bytes": self.bytes,
         }
 
@@ -218,9 +220,23 @@ def note_export(run_id: str, path: Path, sha256: str) -> None:
         log.warning("the export is not noted: %s", error)
 
 
+def later_runs(run_id: str) -> list[str]:
+    """Return the ids of the kept runs of later requests in chains through run ``run_id``, oldest first."""
+    found = []
+    for folder in all_folders():
+        with contextlib.suppress(LabError, KeyError, TypeError):
+            if any(e["run"] == run_id for e in folder.read_about()["setup"].get("earlier", ())):
+                found.append(folder.id)
+    return sorted(found)
+
+
 def remove_run(run_id: str, token: str | None = None) -> None:
-    """Delete a run. Raises RequestError while it is open, or for a run of another owner."""
+    """Delete a run. Raises RequestError while it is open, while a later request follows it, or for a run of another owner."""
     folder = require_own(run_id, token)
+    if later := later_runs(run_id):
+        raise RequestError(
+            f"run {run_id} is an earlier request of a chain; delete the later ones first: {', '.join(reversed(later))}"
+        )
     if open_run_here(run_id) is not None:
         raise RequestError(f"run {run_id} is open in the Lab; reset the Lab or open another run first")
     with lock_run(folder):

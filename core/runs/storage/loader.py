@@ -200,6 +200,7 @@ def open_run(run_id: str) -> Run:
     from core.data.registry import load
     from core.models.uploads import load_uploaded_model
     from core.runs.original_models import original
+    from core.runs.storage.chain import chain_original
     from core.runs.storage.originals import kept_original
     from core.runtime.device import pick_device
     from core.runtime.progress import run_to_end
@@ -208,8 +209,10 @@ def open_run(run_id: str) -> Run:
     setup = kept.setup
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
     device = str(pick_device(setup.device))
-    if setup.model is not None:
-        model: Net = load_uploaded_model(setup.model, split.dataset).to(device)
+    if setup.earlier:
+        model: Net = chain_original(setup, split, device)
+    elif setup.model is not None:
+        model = load_uploaded_model(setup.model, split.dataset).to(device)
     elif (own := kept_original(kept.about["original"], split, device)) is not None:
         model = own
     else:

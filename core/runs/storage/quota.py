@@ -132,10 +132,14 @@ def past_deletions(token: str | None = None) -> list[str]:
 
 def _in_order() -> Iterator[tuple[RunInfo, bool]]:
     """Yield runs in the order of deletion, and whether the whole run is deleted."""
-    may = [i for i in list_runs()[0] if not (i.name or i.note or i.shared or i.owner is None)]
+    kept = list_runs()[0]
+    earlier = {
+        request.run for i in kept for request in i.setup.earlier
+    }  # later requests begin with their results
+    may = [i for i in kept if not (i.name or i.note or i.shared or i.owner is None)]
     unused = sorted((w, i.id, i) for i in may if (w := _last_written(i.id)) < time.time() - UNUSED_S)
     yield from ((i, False) for _, _, i in unused if i.phase is Phase.DONE)
-    yield from ((i, True) for _, _, i in unused)
+    yield from ((i, True) for _, _, i in unused if i.id not in earlier)
 
 
 def _last_written(run_id: str) -> float:

@@ -12,23 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import AcquireReturnProxy, FileLock
 
-from core.config import EvalConfig, as_dict
 from core.errors import LabError
 from core.methods.step import Step
 from core.runs.records import Frame, Phase
 from core.runs.setup import Setup
 from core.runs.storage.folder import RunFolder, delete_half_made, put, runs_home
 from core.runs.storage.locks import lock_run, open_run_here, register, unregister
+from core.runs.storage.origin import map_points, origin_of
 from core.runs.storage.originals import keep_original
 from core.runs.storage.quota import make_room
-from core.runs.storage.serialization import config_dict, setup_dict, weights_key
+from core.runs.storage.serialization import config_dict, setup_dict
 from core.runtime.ownership import owner
 from core.runtime.storage import save_state
 
 if TYPE_CHECKING:
-    from core.data.split import Split
     from core.runs.checkpoints import Checkpoints
-    from core.runs.observer import Observer
     from core.runs.run import Run
 
 log = logging.getLogger(__name__)
@@ -111,7 +109,7 @@ class Recorder:
             self.folder.write_steps(run.steps)
             self.folder.drop_frames(len(run.frames))
             self.folder.model.unlink(missing_ok=True)
-            for of_the_former_end in ("report", "verdict"):
+            for of_the_former_end in ("report", "verdict", "ended"):
                 self.about.pop(of_the_former_end, None)
             self._write_about(run)
 
@@ -160,7 +158,7 @@ class Recorder:
             for folder in (part / "frames", self.folder.states):
                 folder.mkdir(parents=True, exist_ok=True)
             if run.observer is not None:
-                save_state(part / "map.safetensors", _map_points(run.observer, run.stepper.split))
+                save_state(part / "map.safetensors", map_points(run.observer, run.stepper.split))
             self.folder.write_steps(run.steps)
             frames = [self.folder.write_frame(f) for f in run.frames]
             if run.checkpoints is not None:
@@ -252,7 +250,7 @@ def record(
         "exports": [],
         "setup": setup_dict(setup),
         "automatic": automatic,
-        **_origin(run),
+        **origin_of(run),
     }
     recorder = Recorder(RunFolder(runs_home() / run_id), about)
     run.recorder = recorder
@@ -268,33 +266,3 @@ def stop_run(run: Run) -> None:
         run.recorder.close()
     if not run.phase.over:
         run.cancel()
-
-
-def _origin(run: Run) -> dict[str, Any]:
-    """Return what identifies images, original model and measurements of ``run``."""
-    split, original = run.stepper.split, run.stepper.model
-    norm = split.train.norm or split.dataset.scale
-    return {
-        "forget": split.request.describe(split.dataset.classes),
-        "dataset": split.dataset.fingerprint,
-        "original": weights_key(original),
-        "images": {
-            "title": split.dataset.title,
-            "classes": list(split.dataset.classes),
-            "shape": list(split.dataset.shape),
-            "white": split.train.white,
-            "norm": None if norm is None else [list(v) for v in norm],
-        },
-        "net": None if original.provenance is None else original.provenance.net,
-        "eval": as_dict(run.observer.config if run.observer is not None else EvalConfig()),
-    }
-
-
-def _map_points(observer: Observer, split: Split) -> dict[str, Any]:
-    """Return the points of the map: positions, ids, labels, and which are forgotten."""
-    return {
-        "positions": None if observer.projection is None else observer.projection.positions,
-        "ids": split.train.ids[observer.rows].cpu(),
-        "label": split.true_y[observer.rows].cpu(),
-        "forget": observer.evaluator.is_forget.cpu(),
-    }

@@ -11,7 +11,7 @@ from core.errors import ConfigError, StoreError
 from core.evaluation.attacks import AttackReport
 from core.evaluation.metrics import Reading, Report
 from core.runs.history import config_dict as config_dict
-from core.runs.setup import Setup
+from core.runs.setup import EarlierRequest, Setup
 from core.runtime.bounds import join_names
 
 
@@ -41,17 +41,25 @@ def config_like(template: Any, values: Any) -> Any:
 
 
 def setup_dict(setup: Setup) -> dict[str, Any]:
-    """Return a Setup as plain values."""
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(setup).items()}
+    """Return a Setup as plain values; "earlier" is there in a chain of requests only."""
+    found = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(setup).items()}
+    if not setup.earlier:
+        del found["earlier"]
+    return found
 
 
 def setup_from(values: Any) -> Setup:
     """Return the Setup of what ``setup_dict`` gave. Raises StoreError for anything else."""
     try:
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return Setup(**plain)
+        plain = _with_tuples(values)
+        earlier = tuple(EarlierRequest(**_with_tuples(request)) for request in plain.pop("earlier", ()))
+        return Setup(**plain, earlier=earlier)
     except (TypeError, AttributeError, ConfigError) as error:
         raise StoreError(f"it was set up in a way that this version does not know ({error})") from error
+
+
+def _with_tuples(values: Any) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def reading_dict(reading: Reading) -> dict[str, Any]:

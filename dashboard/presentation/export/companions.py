@@ -17,7 +17,7 @@ from core.runs.observer import Observer
 from core.runs.original_models import original
 from core.runs.records import Frame
 from core.runs.reference_models import retraining, usual_count
-from core.runs.storage import KeptRun
+from core.runs.storage import KeptRun, chain_original
 from core.runs.storage.serialization import weights_key
 from core.runtime.device import pick_device
 from core.runtime.progress import Work
@@ -45,7 +45,9 @@ def companions(kept: KeptRun) -> Companions:
         raise RequestError(f"run {kept.id} was made from other images than {split.dataset.title} has now")
     device = str(pick_device(setup.device))
     model: Net | None
-    if setup.model is not None:
+    if setup.earlier:
+        model = chain_original(setup, split, device)
+    elif setup.model is not None:
         model = load_uploaded_model(setup.model, split.dataset).to(device)
     else:
         unlearner = method(setup.method, setup.config(split))

@@ -10,7 +10,7 @@ from core.evaluation.attacks.finding import attack_finding
 from core.evaluation.metric_specs import metric_band
 from core.evaluation.metrics import Reading, js_between, mean_js
 from core.evaluation.reference_band import Band
-from dashboard.presentation.text.readout_rows import JS, Row, rows_for
+from dashboard.presentation.text.readout_rows import JS, NEWEST, Row, rows_for
 
 NO_STEPS = ("auc", "planted")  # not shares of images, so they have no resolution of one image
 
@@ -57,7 +57,7 @@ class ReferenceBands:
 
         ``counts``: images behind each row. ``total``: retrained models to expect (default: those that are ready).
         """
-        rows = (*rows_for(task, plant), JS)
+        rows = (*rows_for(task, plant, chain=NEWEST.key in counts), JS)
         bands = {}
         for row in rows:
             if row is JS:

@@ -12,6 +12,7 @@ from core.evaluation.metrics import Reading
 METRICS = {
     "remain_train": "train_r",
     "forget_train": "train_f",
+    "newest_f": "train_f",
     "remain_test": "test_r",
     "forget_test": "test_f",
     "one_answer": "commonest_share",
@@ -54,6 +55,14 @@ FORGET_TRAIN = Row(
     "forget",
     "Accuracy on the images to forget.",
     lambda r: r.train_f,
+)
+NEWEST = Row(
+    "newest_f",
+    "newest request, train",
+    "newest_f",
+    "forget",
+    "Accuracy on the images of the newest request. “Forgotten, train” is on the images of all requests so far.",
+    lambda r: r.newest_f,
 )
 WRONG_LABELS = replace(
     FORGET_TRAIN,
@@ -124,9 +133,11 @@ BY_TASK = {
 OTHER_TASKS = (REMAIN_TRAIN, FORGET_TRAIN, TEST)
 
 
-def rows_for(task: str, plant: str | None = None) -> list[Row]:
-    """Return the read-outs of a task, the decisive ones first."""
+def rows_for(task: str, plant: str | None = None, *, chain: bool = False) -> list[Row]:
+    """Return the read-outs of a task, the decisive ones first; ``chain``: of a request that follows others."""
     rows = [*BY_TASK.get(task, OTHER_TASKS), ONE_ANSWER, AUC]
+    if chain:
+        rows.insert(2, NEWEST)
     return rows if plant is None else [_planted(plant), *rows]
 
 

@@ -100,7 +100,9 @@ def counts(experiment: Experiment) -> dict[str, int]:
     n_f = int(e.is_forget.sum())
     touched = int(e.split.test_is_touched.cpu()[e.test_rows].sum())
     n_test = len(e.test_rows)
+    newest = e.newest_count
     return {
+        **({} if newest is None else {"newest_f": newest}),
         "remain_train": len(e.train_rows) - n_f,
         "forget_train": n_f,
         "one_answer": n_f,

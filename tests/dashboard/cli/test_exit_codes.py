@@ -113,6 +113,7 @@ DATASETS = [
 ]
 
 OPTIONS: dict[str, list[str]] = {
+    "--after": ["nonsense", "", "@missing", "@folder", "@text", "20200101-000000-000000", HUGE],
     "--arch": ["nonsense", "", "resnet18", HUGE],
     "--backend": ["cloud", ""],
     "--base-path": ["http://x/lab", "a b", "../x", "é"],
@@ -265,6 +266,7 @@ RIGHT: dict[str, list[str]] = {  # each command with what it needs, all of it ri
     "dashboard": ["--port", "@free"],
 }
 BESIDE: dict[str, list[str]] = {  # what an option goes with
+    "--after": ["--classes", "1"],
     "--fraction": ["--task", "data"],
     "--share": ["--method", "laf+r"],
     "--model": ["--arch", "lab:digits-cnn"],
@@ -281,6 +283,13 @@ BESIDE: dict[str, list[str]] = {  # what an option goes with
 ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and surplus words
     "run": [
         ["--exact", "--fast"],
+        ["--after", "@run"],  # and nothing to forget next
+        ["--after", "@run", "--classes", "0"],  # forgotten already
+        ["--after", "@run", "--classes", "1", "--dataset", "mnist"],
+        ["--after", "@run", "--classes", "1", "--task", "noise"],
+        ["--after", "@run", "--classes", "1", "--method", "sisa"],
+        ["--after", "@run", "--plant", "canaries"],
+        ["--after", "@run", "--classes", "1", "--model", "@good.safetensors", "--arch", "lab:digits-cnn"],
         ["--save", "--model", "@good.safetensors", "--arch", "lab:digits-cnn"],
         ["--model", "@good.safetensors"],
         ["--arch", "lab:digits-cnn"],

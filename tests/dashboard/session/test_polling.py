@@ -44,6 +44,8 @@ def tab(**changed):
         follow=None,
         closed=False,
         asked=0,
+        setup=SimpleNamespace(earlier=()),
+        verdict=None,
     )
 
     def want_follow():
@@ -133,6 +135,12 @@ def test_a_look_asks_for_the_follow_map_only_while_the_browser_shows_it():
 def test_pauses_grow_with_the_tabs_that_play():
     others = [watch(tab(phase=Phase.RUNNING)), watch(tab(phase=Phase.RUNNING)), watch(tab())]
     assert watch(tab(), others).pause_s == pytest.approx(3 * IDLE_S)
+
+
+def test_a_verdict_is_news_for_the_strip_of_a_chain():
+    chain = SimpleNamespace(earlier=("a request",))
+    assert watch(tab(setup=chain, verdict="yes")).pulse() != watch(tab(setup=chain)).pulse()
+    assert watch(tab(verdict="yes")).pulse() == watch(tab()).pulse()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from core.lessons.fact_names import MEASURED, READINGS
 FACTS = {
     "train_r": "remaining, train",
     "train_f": "forgotten, train",
+    "newest_f": "newest request, train",
     "test": "test",
     "test_r": "remaining, test",
     "test_f": "forgotten, test",
@@ -44,6 +45,7 @@ FACTS = {
     "classes": "the class to forget",
     "method": "the method",
     "seed": "the seed",
+    "request": "number of the request",
     "share": "share of labels that the repair reads",
     "losses": "losses of a step",
     "schedule": "the schedule",

@@ -19,6 +19,7 @@ TEMPLATE = "lesson_parts.html"
 LABELS = {
     "train_r": ("remaining, train", "Train_r"),
     "train_f": ("forgotten, train", "Train_f"),
+    "newest_f": ("newest request, train", "newest_f"),
     "test": ("test", "Test"),
     "test_r": ("remaining, test", "Test_r"),
     "test_f": ("forgotten, test", "Test_f"),
@@ -33,7 +34,18 @@ LABELS = {
     "neighbours": ("neighbours of one class", "neighbours"),
     "probe": ("linear probe", "probe"),
 }
-SHARES = ("train_r", "train_f", "test", "test_r", "test_f", "clean_f", "one_answer", "neighbours", "probe")
+SHARES = (
+    "train_r",
+    "train_f",
+    "newest_f",
+    "test",
+    "test_r",
+    "test_f",
+    "clean_f",
+    "one_answer",
+    "neighbours",
+    "probe",
+)
 TWO_DECIMALS = ("auc", "auc_low", "auc_high", "naive_auc", "fair_auc")
 COLUMNS = (("original.", "before"), ("", "now"), ("retrained.", "retrained"))
 VAES = {"vae": ("VAE of D", "#3a86e0"), "vae_f": ("VAE of D_f", "#e8762b")}  # legible on dark and on light

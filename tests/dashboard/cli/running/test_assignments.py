@@ -11,7 +11,7 @@ from core.config import LAFRConfig
 from core.errors import RequestError
 from core.experiments.studies.parameters import settings_of
 from core.methods import METHODS, preset_for
-from dashboard.cli.assignments import with_set
+from dashboard.cli.running.assignments import with_set
 
 PRESET = LAFConfig.preset("digits", "class")
 

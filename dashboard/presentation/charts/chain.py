@@ -1,0 +1,82 @@
+"""The figures after each request of a chain, as lines and as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.runs.storage import ChainLink
+from dashboard.presentation.charts.plotly_import import go
+
+LINES = {
+    "train_r": ("Train_r", "#4fa3ff"),
+    "train_f": ("Train_f, all asked so far", "#ffa24a"),
+    "newest_f": ("Train_f, newest request", "#c2569b"),
+    "test": ("Test", "#8390ad"),
+}
+CHAIN_CHART = (
+    "Lines: the model after each request. Dotted: models retrained without all that was asked so far. "
+    "JS and AUC are of all images asked so far."
+)
+
+
+def chain_chart(links: Sequence[ChainLink]) -> go.Figure:
+    """Return accuracies in percent after each request of a chain, with retrained models dotted."""
+    figure = go.Figure()
+    known = [(link.number, link.ended) for link in links if link.ended is not None]
+    for key, (label, colour) in LINES.items():
+        for role, dash in (("unlearned", "solid"), ("retrained", "dot")):
+            found = [(n, end[role].get(key)) for n, end in known if role in end]
+            found = [(n, value) for n, value in found if value is not None]
+            figure.add_scatter(
+                x=[n for n, _ in found],
+                y=[100 * value for _, value in found],
+                name=label,
+                showlegend=role == "unlearned",
+                mode="lines+markers" if role == "unlearned" else "lines",
+                line={"color": colour, "dash": dash, "width": 2},
+            )
+    return figure.update_layout(
+        height=300,
+        margin={"l": 44, "r": 8, "t": 64, "b": 36},
+        xaxis={"title": "request", "dtick": 1},
+        yaxis={"title": "accuracy, %", "range": [-2, 102]},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
+
+
+def chain_rows(links: Sequence[ChainLink], at_once: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return a row of figures for each request, then one for all ``at_once`` where it is known; percent, nats, seconds."""
+    rows = [_row(str(link.number), link.forget, link.ended) for link in links]
+    last = next((link.ended for link in reversed(links) if link.ended is not None), None)
+    if at_once is not None:
+        rows.append(_row("at once", "all of them", at_once))
+    if last is not None and "retrained" in last:
+        rows.append(_row("retrained", "without all of them", {"unlearned": last["retrained"]}))
+    return rows
+
+
+def _row(number: str, forget: str, ended: dict[str, Any] | None) -> dict[str, Any]:
+    end = ended or {}
+    mine = end.get("unlearned", {})
+    return {
+        "request": number,
+        "forget": forget,
+        "Train_r, %": _percent(mine.get("train_r")),
+        "Train_f, %": _percent(mine.get("train_f")),
+        "newest, %": _percent(mine.get("newest_f")),
+        "Test, %": _percent(mine.get("test")),
+        "Test_r, %": _percent(mine.get("test_r")),
+        "JS": _rounded(mine.get("js")),
+        "AUC": _rounded(mine.get("auc")),
+        "conflict, % of steps": _percent(end.get("conflict")),
+        "seconds": _rounded(end.get("seconds")),
+    }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 1)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
