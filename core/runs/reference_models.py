@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import Any
 
 from core.config import as_dict
@@ -17,6 +20,7 @@ from core.models.registry import build
 from core.runs.run import Phase, Run
 from core.runtime import seeding
 from core.runtime.content_cache import content_key, models
+from core.runtime.device import usable_cores
 from core.runtime.progress import Progress, Work, run_to_end
 
 log = logging.getLogger(__name__)
@@ -69,12 +73,52 @@ def references(
     count: int | None = None,
     seed: int = 0,
     progress: Callable[[Progress], object] | None = None,
+    workers: int | None = None,
 ) -> list[Retrained]:
-    """Return ``count`` retrained models (default: ``usual_count``). Raises LabError when training fails."""
-    found = []
-    for number in range(usual_count(split.dataset.family, model) if count is None else count):
-        found.append(run_to_end(retraining(split, model, seed=seed, number=number), progress))
-    return found
+    """Return ``count`` retrained models (default: ``usual_count``), in the order of their numbers.
+
+    ``workers`` threads train one model each, on a CPU by default one for each core; each model has the bits it has alone.
+    ``progress`` tells the steps of all of them. Raises LabError when training fails; the other trainings stop.
+    """
+    total = usual_count(split.dataset.family, model) if count is None else count
+    if workers is None:
+        workers = usable_cores() if next(model.parameters()).device.type == "cpu" else 1
+    each = [retraining(split, model, seed=seed, number=number) for number in range(total)]
+    if min(total, workers) <= 1:
+        return [run_to_end(work, progress) for work in each]
+    return _train_beside(each, workers, progress)
+
+
+def _train_beside(
+    each: list[Work[Retrained]], workers: int, progress: Callable[[Progress], object] | None
+) -> list[Retrained]:
+    """Run all work of ``each`` in threads; ``progress`` is called by one thread at a time."""
+    stop, turn = threading.Event(), threading.Lock()
+    now: dict[int, Progress] = {}
+
+    def train(number: int) -> Retrained:
+        def tell(slice_: Progress) -> None:
+            if stop.is_set():
+                raise CancelledError("retraining was stopped before it was finished")
+            with turn:
+                now[number] = slice_
+                if progress is not None:
+                    done, seconds = sum(p.done for p in now.values()), sum(p.seconds for p in now.values())
+                    progress(Progress("retrain", done, len(each) * slice_.total, seconds))
+
+        with closing(each[number]):
+            return run_to_end(each[number], tell)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="retrain") as threads:
+        trained = [threads.submit(train, number) for number in range(len(each))]
+        try:
+            wait(trained, return_when=FIRST_EXCEPTION)
+            failed = next((f.exception() for f in trained if f.done() and f.exception() is not None), None)
+            if failed is not None:
+                raise failed
+            return [f.result() for f in trained]
+        finally:
+            stop.set()
 
 
 def restore(split: Split, config: Any, seed: int, kept: dict[str, Any], device: str) -> Net:

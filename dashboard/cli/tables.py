@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from dashboard.cli.terminal import ProgressBars, Stopwatch
+
 COLUMNS = {
     "train_r": "Train_r",
     "train_f": "Train_f",
@@ -65,6 +67,35 @@ def run_numbers(report: Any) -> dict[str, Any]:
     return found
 
 
+def run_seconds(
+    run: Any, clock: Stopwatch, cached: Sequence[str], *, train: float, retrain: float
+) -> dict[str, float]:
+    """Return the seconds of each stage. "other" is what this command spent outside of them, as for imports and reading.
+
+    ``train`` and ``retrain`` are the seconds of both trainings. A training in ``cached`` was not done by this command.
+    """
+    spent, stages = run.seconds, clock.stages
+    found = {
+        "train": train,
+        "search": stages.get("search", 0.0),
+        "vae": spent.get("vae", 0.0) + spent.get("vae_f", 0.0),
+        "unlearn": sum(v for k, v in spent.items() if k not in ("vae", "vae_f", "evaluate")),
+        "frames": spent.get("evaluate", 0.0),
+        "map": stages.get("map", 0.0),
+        "retrain": retrain,
+        "evaluate": stages["evaluate"],
+    }
+    total = clock.total
+    here = sum(seconds for stage, seconds in found.items() if stage not in cached)
+    return {**found, "other": max(0.0, total - here), "total": total}
+
+
+def trainings_from_cache(show: ProgressBars, uploaded: Any) -> list[str]:
+    """Return the trainings that this command did not do, since the cache had their models."""
+    trainings = ["retrain"] if uploaded is not None else ["train", "retrain"]
+    return [stage for stage in trainings if stage not in show.seen]
+
+
 def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     """Return the result as a table for the terminal."""
     columns = [key for key in COLUMNS if key in result["metrics"]["unlearned"]]
@@ -80,10 +111,8 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
         answer = f"{_percent(values['commonest_share'])}: {split.dataset.classes[values['commonest_answer']]}"
         auc = _interval(values["attack"])
         lines.append(f"{name:12}{cells}{answer:>12}{values['js_to_retrained']:7.2f}{auc:>20}")
-    s = result["seconds"]
     lines.append(
-        f"seconds: train {s['train']:.1f}, VAEs {s['vae']:.1f}, unlearn {s['unlearn']:.1f}, retrain {s['retrain']:.1f}, "
-        f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
+        f"seconds: {_seconds(result)}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
     changed = f"; changed: {', '.join(result['set'])}" if result["set"] else ""
     automatic = result["automatic"]
@@ -94,6 +123,31 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     )
     lines.append(result["verdict"]["text"])
     return "\n".join(lines)
+
+
+STAGES = {
+    "train": "train",
+    "search": "find settings",
+    "vae": "VAEs",
+    "unlearn": "unlearn",
+    "frames": "frames",
+    "map": "map",
+    "retrain": "retrain",
+    "evaluate": "evaluate",
+    "other": "imports and the rest",
+}
+ALWAYS = ("train", "vae", "unlearn", "retrain", "evaluate", "other")
+
+
+def _seconds(result: dict[str, Any]) -> str:
+    """Return the seconds of each stage, those of a training whose model came from the cache marked, and of all."""
+    seconds, cached = result["seconds"], result["from_cache"]
+    parts = [
+        f"{title} {seconds[key]:.1f}{' (earlier: its model was kept)' if key in cached else ''}"
+        for key, title in STAGES.items()
+        if key in ALWAYS or seconds[key] >= 0.05
+    ]
+    return f"{', '.join(parts)}; {seconds['total']:.1f} in all"
 
 
 def _settings(result: dict[str, Any], split: Any, method: str) -> str:

@@ -21,11 +21,11 @@ from core.methods.base import require_no_model
 from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
 from core.models.uploads import load_uploaded_model
+from core.projection.map_cache import cached_map, keep_map, map_key
 from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
 from core.runs.original_models import original, untrained
 from core.runs.setup import Setup
-from core.runtime.content_cache import content_key, maps
 from core.runtime.device import pick_device
 from core.runtime.progress import Progress, Work, WorkStepper
 from core.runtime.purge_watch import purge_generation
@@ -191,12 +191,11 @@ class Preparation:
     def _map(self, model: Net, observer: Observer) -> Generator[None, None, tuple[Projection, str]]:
         """Lay out the map, or take it from the cache by its key: the same model and images give the same map."""
         e0 = observer.original.train.representations
-        weights = [value for _, value in sorted(model.state_dict().items())]
         dataset = observer.evaluator.split.dataset
-        key = content_key("map", dataset.fingerprint, observer.rows, self.setup.seed, *weights)
-        kept = maps.get(key)
-        if kept is not None:
-            return Projection.from_state({**kept, "representations": e0}, umap=self._umap), key
+        key = map_key(model, dataset, observer.rows, self.setup.seed)
+        found = cached_map(key, e0, self._umap)
+        if found is not None:
+            return found, key
         self._tasks.work["map"] = Progress("map", 0, 1)
         made: list[Projection] = []
         failed: list[LabError] = []
@@ -211,7 +210,7 @@ class Preparation:
                 raise failed[0]
             time.sleep(0.02)
             yield
-        maps.put(key, {"positions": made[0].positions}, dataset=dataset.name)
+        keep_map(key, made[0], dataset)
         self._tasks.work.pop("map")
         return made[0], key
 

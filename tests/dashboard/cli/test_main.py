@@ -212,7 +212,19 @@ def check_contract(result, **expected):
         assert {k: isinstance(numbers["attack"][k], kind) for k, kind in ATTACK.items()} == dict.fromkeys(
             ATTACK, True
         )
-    assert set(result["seconds"]) >= {"train", "vae", "unlearn", "retrain", "evaluate"}
+    assert set(result["seconds"]) >= {
+        "train",
+        "search",
+        "vae",
+        "unlearn",
+        "frames",
+        "map",
+        "retrain",
+        "evaluate",
+    }
+    assert set(result["from_cache"]) <= {"train", "retrain"}
+    spent = {k: s for k, s in result["seconds"].items() if k not in ("total", *result["from_cache"])}
+    assert sum(spent.values()) == pytest.approx(result["seconds"]["total"], abs=0.05)
     assert all(isinstance(s, float) and s >= 0 for s in result["seconds"].values())
     assert result["seconds"]["train"] > 0
     assert result["seconds"]["retrain"] > 0

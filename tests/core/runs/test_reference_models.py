@@ -1,0 +1,54 @@
+"""Retrained models: the same whether they are trained alone or beside each other."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from core.errors import LabError
+from core.runs import reference_models
+from core.runs.reference_models import references
+
+
+@pytest.fixture
+def nothing_cached(monkeypatch):
+    """Each training is done, as without a cache."""
+    monkeypatch.setattr(reference_models.models, "get", lambda key: None)
+    monkeypatch.setattr(reference_models.models, "put", lambda *a, **k: None)
+
+
+def test_models_trained_beside_each_other_have_the_bits_they_have_alone(toy_split, toy_model, nothing_cached):
+    told = []
+    beside = references(toy_split, toy_model, count=3, seed=2, workers=2, progress=told.append)
+    alone = references(toy_split, toy_model, count=3, seed=2, workers=1)
+    assert [r.number for r in beside] == [0, 1, 2]
+    for one, other in zip(beside, alone, strict=True):
+        for name, value in one.model.state_dict().items():
+            assert torch.equal(value, other.model.state_dict()[name]), name
+    assert not torch.equal(*(next(r.model.parameters()) for r in beside[:2]))
+    assert [p.done for p in told] == sorted(p.done for p in told)  # one bar that only grows
+    assert 0 < told[-1].done <= told[-1].total
+
+
+def test_an_error_of_one_stops_the_others_and_reaches_the_caller(toy_split, toy_model, monkeypatch):
+    from core.runtime.progress import Progress
+
+    begun, ended = threading.Barrier(2), []
+
+    def endless(split, model, *, seed, number):
+        yield Progress("retrain", 0, 1)
+        begun.wait(30)
+        if number == 1:
+            raise LabError("retraining failed: on purpose")
+        try:
+            while True:
+                yield Progress("retrain", 0, 1)
+        finally:
+            ended.append(number)
+
+    monkeypatch.setattr(reference_models, "retraining", endless)
+    with pytest.raises(LabError, match="on purpose"):
+        references(toy_split, toy_model, count=2, workers=2)
+    assert ended == [0]
