@@ -194,11 +194,14 @@ def same_end(device: torch.device, size: Size) -> list[str]:
     split = forget_classes(load("digits"), [0])
     training = TrainConfig.preset("digits")
     training = training if size.epochs is None else replace(training, epochs=size.epochs)
+    laf = LAFConfig.preset("digits", "class")
+    if size.epochs is not None:
+        laf = replace(laf, steps=size.steps, vae=replace(laf.vae, epochs=1))
     reports = {}
     for name in dict.fromkeys(("cpu", str(device))):
         model = train(split, device=name, config=training)
         gold = finish(Run(METHODS["retrain"](), model, split))
-        reports[name] = evaluate(finish(Run(LAF(), model, split)), split, references=[gold])
+        reports[name] = evaluate(finish(Run(LAF(laf), model, split)), split, references=[gold])
     rows = []
     for metric in ("train_r", "train_f", "test_r"):
         values = [getattr(r, metric) for r in reports.values()]

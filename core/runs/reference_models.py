@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
-from typing import Any
+from contextlib import ExitStack, closing
+from typing import Any, Self
 
 from core.config import as_dict
 from core.data.split import Split
@@ -20,7 +20,7 @@ from core.models.registry import build
 from core.runs.run import Phase, Run
 from core.runtime import seeding
 from core.runtime.content_cache import content_key, models
-from core.runtime.device import usable_cores
+from core.runtime.device import torch_threads, usable_cores
 from core.runtime.progress import Progress, Work, run_to_end
 
 log = logging.getLogger(__name__)
@@ -82,11 +82,63 @@ def references(
     """
     total = usual_count(split.dataset.family, model) if count is None else count
     if workers is None:
-        workers = usable_cores() if next(model.parameters()).device.type == "cpu" else 1
+        workers = usable_cores() if trains_on_one_core(model) else 1
     each = [retraining(split, model, seed=seed, number=number) for number in range(total)]
     if min(total, workers) <= 1:
         return [run_to_end(work, progress) for work in each]
     return _train_beside(each, workers, progress)
+
+
+def trains_on_one_core(model: Net) -> bool:
+    """Return whether models like ``model`` are trained on the CPU by one thread each, so that several can be at once."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return on_cpu and (model.provenance is None or model.provenance.config.threads == 1)
+
+
+class RetrainedBeside:
+    """A model that a thread of its own retrains, or takes from the cache, while the caller does other work.
+
+    It is a context: at its end the thread stops. Within it torch computes on one thread.
+    """
+
+    def __init__(self, split: Split, model: Net, *, seed: int = 0) -> None:
+        self._work = retraining(split, model, seed=seed)
+        self._stop = threading.Event()
+        self._now: Progress | None = None
+
+    @property
+    def is_trained(self) -> bool:
+        """True if the model was not in the cache."""
+        return self._now is not None
+
+    def __enter__(self) -> Self:
+        self._ends = ExitStack()
+        self._ends.enter_context(torch_threads(1))
+        self._thread = self._ends.enter_context(ThreadPoolExecutor(1, thread_name_prefix="retrain"))
+        self._ends.callback(self._stop.set)
+        self._made = self._thread.submit(self._train)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ends.close()
+
+    def _train(self) -> Retrained:
+        def tell(progress: Progress) -> None:
+            self._now = progress
+            if self._stop.is_set():
+                raise CancelledError("retraining was stopped before it was finished")
+
+        with closing(self._work):
+            return run_to_end(self._work, tell)
+
+    def result(self, progress: Callable[[Progress], object] | None = None) -> Retrained:
+        """Wait for the model and return it; tell ``progress`` meanwhile. Raises what training raised."""
+        while True:
+            done = wait([self._made], timeout=0.1).done
+            if progress is not None and self._now is not None:
+                progress(self._now)
+            if done:
+                return self._made.result()
 
 
 def _train_beside(
@@ -109,7 +161,8 @@ def _train_beside(
         with closing(each[number]):
             return run_to_end(each[number], tell)
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="retrain") as threads:
+    # torch's number of threads is the process's: it must not change while one of them trains
+    with torch_threads(1), ThreadPoolExecutor(workers, thread_name_prefix="retrain") as threads:
         trained = [threads.submit(train, number) for number in range(len(each))]
         try:
             wait(trained, return_when=FIRST_EXCEPTION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -118,24 +119,28 @@ def _uploaded_model(a: argparse.Namespace, split: Any) -> Any:
 
 def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setup: Any) -> dict[str, Any]:
     """Train (unless the user ``uploaded`` a model), unlearn, retrain and evaluate; return the result for JSON."""
-    from core.evaluation.metrics import evaluate
+    from core.evaluation.metrics import evaluate_each
+    from core.experiments.automatic_run import retrained_beside
     from core.methods import method
     from core.runtime.device import peak_memory_mb, pick_device
 
     show, clock = ProgressBars(quiet=a.quiet), Stopwatch(a.began)
     device = str(pick_device(a.device))
-    model, found = _original(split, unlearner, setup, uploaded, device, show, clock)
-    if found is not None:
-        unlearner = method(unlearner.name, with_set(found.settings.config, a.assignments))
-    run = _finished_run(split, unlearner, model, setup, found, a, show, clock)
-    retrained, retrained_s = _retrained(split, model, run, show, clock)
+    early = None if uploaded is not None else retrained_beside(split, unlearner, setup, device=device)
+    with nullcontext() if early is None else early:
+        model, found = _original(split, unlearner, setup, uploaded, device, show, clock)
+        if found is not None:
+            unlearner = method(unlearner.name, with_set(found.settings.config, a.assignments))
+        run = _finished_run(split, unlearner, model, setup, found, a, show, clock)
+        retrained, retrained_s = _retrained(split, model, run, early, show, clock)
     show.close()
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
     with clock.stage("evaluate"):
-        reports = {name: evaluate(m, split, references=[retrained]) for name, m in models.items()}
+        reports = evaluate_each(models, split, reference="retrained")
         verdict = _verdict(split, model, reports, run, automatic=found is not None)
     _let_go(run, verdict, quiet=a.quiet)
     cached = trainings_from_cache(show, uploaded)
+    beside = ["retrain"] if early is not None and early.is_trained else []
     trained_s = model.provenance.seconds if model.provenance else 0.0
     return {
         "schema": 1,
@@ -151,8 +156,9 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "automatic": found.as_dict() if found else None,
         "metrics": {name: run_numbers(r) for name, r in reports.items()},
         "verdict": verdict,
-        "seconds": run_seconds(run, clock, cached, train=trained_s, retrain=retrained_s),
+        "seconds": run_seconds(run, clock, [*cached, *beside], train=trained_s, retrain=retrained_s),
         "from_cache": cached,
+        "beside": beside,
         "peak_memory_mb": peak_memory_mb(),
     }
 
@@ -182,15 +188,20 @@ def _finished_run(
     return run
 
 
-def _retrained(split: Any, model: Any, run: Any, show: ProgressBars, clock: Stopwatch) -> tuple[Any, float]:
-    """Return the retrained model, of ``run`` where that retrained or from the cache, and the seconds of its training."""
+def _retrained(
+    split: Any, model: Any, run: Any, early: Any, show: ProgressBars, clock: Stopwatch
+) -> tuple[Any, float]:
+    """Return the retrained model and the seconds of its training: that of ``run``, the ``early`` one, or one from the cache."""
     from core.runs.reference_models import retraining
     from core.runtime.progress import run_to_end
 
     if run.unlearner.name == "retrain":
         return run.result, run.seconds["retrain"]
     with clock.stage("retrain"):
-        found = run_to_end(retraining(split, model, seed=run.seed), show)
+        if early is not None:
+            found = early.result(show)
+        else:
+            found = run_to_end(retraining(split, model, seed=run.seed), show)
     return found.model, found.seconds
 
 

@@ -68,11 +68,12 @@ def run_numbers(report: Any) -> dict[str, Any]:
 
 
 def run_seconds(
-    run: Any, clock: Stopwatch, cached: Sequence[str], *, train: float, retrain: float
+    run: Any, clock: Stopwatch, apart: Sequence[str], *, train: float, retrain: float
 ) -> dict[str, float]:
     """Return the seconds of each stage. "other" is what this command spent outside of them, as for imports and reading.
 
-    ``train`` and ``retrain`` are the seconds of both trainings. A training in ``cached`` was not done by this command.
+    ``train`` and ``retrain`` are the seconds of both trainings. A training in ``apart`` took none of the command's time: the
+    cache had its model, or it ran beside the other stages. "wait" is the time that the command waited for the latter.
     """
     spent, stages = run.seconds, clock.stages
     found = {
@@ -86,7 +87,9 @@ def run_seconds(
         "evaluate": stages["evaluate"],
     }
     total = clock.total
-    here = sum(seconds for stage, seconds in found.items() if stage not in cached)
+    if "retrain" in apart:
+        found["wait"] = stages.get("retrain", 0.0)
+    here = sum(seconds for stage, seconds in found.items() if stage not in apart)
     return {**found, "other": max(0.0, total - here), "total": total}
 
 
@@ -133,6 +136,7 @@ STAGES = {
     "frames": "frames",
     "map": "map",
     "retrain": "retrain",
+    "wait": "wait for it",
     "evaluate": "evaluate",
     "other": "imports and the rest",
 }
@@ -141,11 +145,13 @@ ALWAYS = ("train", "vae", "unlearn", "retrain", "evaluate", "other")
 
 def _seconds(result: dict[str, Any]) -> str:
     """Return the seconds of each stage, those of a training whose model came from the cache marked, and of all."""
-    seconds, cached = result["seconds"], result["from_cache"]
+    seconds = result["seconds"]
+    notes = dict.fromkeys(result["from_cache"], " (earlier: its model was kept)")
+    notes |= dict.fromkeys(result["beside"], " (beside the other stages)")
     parts = [
-        f"{title} {seconds[key]:.1f}{' (earlier: its model was kept)' if key in cached else ''}"
+        f"{title} {seconds[key]:.1f}{notes.get(key, '')}"
         for key, title in STAGES.items()
-        if key in ALWAYS or seconds[key] >= 0.05
+        if key in ALWAYS or seconds.get(key, 0.0) >= 0.05
     ]
     return f"{', '.join(parts)}; {seconds['total']:.1f} in all"
 

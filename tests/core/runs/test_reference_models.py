@@ -9,7 +9,7 @@ import torch
 
 from core.errors import LabError
 from core.runs import reference_models
-from core.runs.reference_models import references
+from core.runs.reference_models import RetrainedBeside, references
 
 
 @pytest.fixture
@@ -52,3 +52,38 @@ def test_an_error_of_one_stops_the_others_and_reaches_the_caller(toy_split, toy_
     with pytest.raises(LabError, match="on purpose"):
         references(toy_split, toy_model, count=2, workers=2)
     assert ended == [0]
+
+
+def test_a_model_retrained_beside_other_work_has_the_bits_it_has_alone(toy_split, toy_model, nothing_cached):
+    alone = references(toy_split, toy_model, count=1, seed=2, workers=1)[0]
+    torch.set_num_threads(2)
+    try:
+        with RetrainedBeside(toy_split, toy_model, seed=2) as beside:
+            assert torch.get_num_threads() == 1
+            told = []
+            found = beside.result(told.append)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert beside.is_trained
+    assert told
+    for name, value in alone.model.state_dict().items():
+        assert torch.equal(value, found.model.state_dict()[name]), name
+
+
+def test_its_thread_ends_with_the_work_it_is_beside(toy_split, toy_model, monkeypatch):
+    from core.runtime.progress import Progress
+
+    ended = threading.Event()
+
+    def endless(split, model, *, seed):
+        try:
+            while True:
+                yield Progress("retrain", 0, 1)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(reference_models, "retraining", endless)
+    with pytest.raises(KeyboardInterrupt), RetrainedBeside(toy_split, toy_model):
+        raise KeyboardInterrupt
+    assert ended.is_set()
