@@ -30,6 +30,7 @@ from core.errors import DataError
 from core.models.base import Net
 from core.models.registry import NETS
 from core.runtime.device import peak_memory_mb, pick_device
+from core.runtime.progress import Progress
 
 WARM = 3  # steps before the clock starts: allocation, choice of kernels, compilation
 NEAR = 0.05  # accuracies on device and CPU may differ by this
@@ -74,11 +75,15 @@ def patterns(name: str, size: Size, *, seed: int = 3, classes: int = 10) -> Data
     """Return fixed patterns under noise, of the shape of the dataset ``name``."""
     shape = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}[name]
     g = torch.Generator().manual_seed(seed)
-    fixed = torch.randint(0, 256, (classes, *shape), generator=g)
+    fixed = torch.randint(0, 256, (classes, *shape), generator=g, dtype=torch.int16)
 
     def part(n: int, start: int) -> LabelledImages:
         y = torch.arange(classes).repeat(n // classes)
-        x = (fixed[y] + torch.randint(-80, 81, (len(y), *shape), generator=g)).clamp(0, 255).to(torch.uint8)
+        x = (
+            (fixed[y] + torch.randint(-80, 81, (len(y), *shape), generator=g, dtype=torch.int16))
+            .clamp(0, 255)
+            .to(torch.uint8)
+        )
         return LabelledImages(x, torch.arange(start, start + len(y)), 255, y, norm=Norm.of(x))
 
     names = tuple(map(str, range(classes)))
@@ -101,12 +106,26 @@ def data(name: str, folder: str | None, size: Size) -> Dataset:
 def compiled(run: Run, backend: str) -> Iterator[None]:
     """Compile the forward and backward pass of the model being unlearned, while the block runs; CUDA graphs on a GPU."""
     model = run.stepper.state.model
-    more = {"mode": "reduce-overhead"} if backend == "inductor" and next(model.parameters()).is_cuda else {}
-    model.extract = torch.compile(model.extract, backend=backend, **more)
+    graphs = backend == "inductor" and next(model.parameters()).is_cuda
+    mode = "reduce-overhead" if graphs else None  # captures CUDA graphs
+    model.extract = torch.compile(model.extract, backend=backend, mode=mode)
     try:
         yield
     finally:
         del model.extract
+
+
+def prepare(run: Run, device: torch.device) -> tuple[float, float]:
+    """Prepare ``run``; return the seconds until each image had its representation, and those of one epoch of both VAEs."""
+    marks = [clock(device)]
+
+    def tell(progress: Progress) -> None:
+        if progress.done and len(marks) == 1:
+            marks.append(clock(device))
+
+    run.on_progress = tell
+    run.advance()  # the first step, too, which is short beside an epoch
+    return marks[1] - marks[0], clock(device) - marks[1]
 
 
 def steps(run: Run, count: int, device: torch.device) -> tuple[float, list[float]]:
@@ -140,15 +159,13 @@ def measure(case: Case, model: Net, split: Split, laf: LAFConfig, size: Size, ba
     part = replace(laf, steps=2 * (WARM + size.steps), vae=replace(laf.vae, epochs=1))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    losses, each = {}, {}
+    losses, each, vae_s = {}, {}, 0.0
     for way in ("eager", "compiled"):
         run = Run(LAF(part), model, split)
-        start = clock(device)
-        run.advance()
-        prepared = clock(device) - start  # once each image's representation, and one epoch of the VAEs
+        once, epoch = prepare(run, device)
         if way == "eager":
             each[way], losses[way] = steps(run, size.steps, device)
-            spent = prepared * (1 + 0.5 * (laf.vae.epochs - 1))  # about half of it repeats with each epoch
+            vae_s = once + epoch * laf.vae.epochs
             continue
         try:
             with compiled(run, backend):
@@ -165,7 +182,7 @@ def measure(case: Case, model: Net, split: Split, laf: LAFConfig, size: Size, ba
     mb = peak_memory_mb(device)
     return (
         f"| {case.title} | {case.precision} | {1e3 * plain:.1f} | {1e3 * each['eager']:.1f} | {1e3 * each['compiled']:.1f} | "
-        f"{each['eager'] / each['compiled']:.2f}× | {same} | {spent + total * each['eager']:.0f} | {total:,} + {vaes[0].total + vaes[1].total:,} | {mb:,.0f} |"
+        f"{each['eager'] / each['compiled']:.2f}× | {same} | {vae_s + total * each['eager']:.0f} | {total:,} + {vaes[0].total + vaes[1].total:,} | {mb:,.0f} |"
     )
 
 

@@ -14,7 +14,7 @@ from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
 from core.runs.original_models import original, untrained
 from core.runs.records import Mark
-from core.runs.reference_models import RetrainedBeside, trains_on_one_core
+from core.runs.reference_models import RetrainedBeside, gains_beside
 from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runtime.content_cache import content_key, models
@@ -41,13 +41,13 @@ def get_original(
 def retrained_beside(split: Split, unlearner: Any, setup: Setup, *, device: str) -> RetrainedBeside | None:
     """Return the model to retrain beside the work on the original of ``setup``; None where it must come after that.
 
-    It needs a second core, and the training of the original must be known before the original is there.
+    It needs a second core and a net that gains, and the training of the original must be known before the original is there.
     """
     searched = setup.settings == "automatic" and not has_measured_training(split)
     if searched or unlearner.name == "retrain" or has_own_original(unlearner) or usable_cores() < 2:
         return None
     model = untrained(split, seed=setup.seed, device=device)
-    if not trains_on_one_core(model) or getattr(unlearner.config, "threads", 1) != 1:
+    if not gains_beside(model, split) or getattr(unlearner.config, "threads", 1) != 1:
         return None
     return RetrainedBeside(split, model, seed=setup.seed)
 

@@ -14,7 +14,7 @@ from core.data.split import Split
 from core.errors import CancelledError, LabError
 from core.evaluation.reference_band import Retrained
 from core.methods.retrain import Retrain
-from core.models.base import Net, Provenance
+from core.models.base import Net, Provenance, multiply_adds
 from core.models.own_modules import has_factory
 from core.models.registry import build
 from core.runs.run import Phase, Run
@@ -23,6 +23,7 @@ from core.runtime.content_cache import content_key, models
 from core.runtime.device import torch_threads, usable_cores
 from core.runtime.progress import Progress, Work, run_to_end
 
+LEAST = 1_000_000  # multiplications for one image, for ``gains_beside``
 log = logging.getLogger(__name__)
 
 
@@ -77,22 +78,29 @@ def references(
 ) -> list[Retrained]:
     """Return ``count`` retrained models (default: ``usual_count``), in the order of their numbers.
 
-    ``workers`` threads train one model each, on a CPU by default one for each core; each model has the bits it has alone.
+    ``workers`` threads train one model each, by default one for each core where ``gains_beside``; each model has the bits it
+    has alone.
     ``progress`` tells the steps of all of them. Raises LabError when training fails; the other trainings stop.
     """
     total = usual_count(split.dataset.family, model) if count is None else count
     if workers is None:
-        workers = usable_cores() if trains_on_one_core(model) else 1
+        workers = usable_cores() if gains_beside(model, split) else 1
     each = [retraining(split, model, seed=seed, number=number) for number in range(total)]
     if min(total, workers) <= 1:
         return [run_to_end(work, progress) for work in each]
     return _train_beside(each, workers, progress)
 
 
-def trains_on_one_core(model: Net) -> bool:
-    """Return whether models like ``model`` are trained on the CPU by one thread each, so that several can be at once."""
-    on_cpu = next(model.parameters()).device.type == "cpu"
-    return on_cpu and (model.provenance is None or model.provenance.config.threads == 1)
+def gains_beside(model: Net, split: Split) -> bool:
+    """Return whether models like ``model`` gain by training in two threads at once: on the CPU, each on one core.
+
+    Threads of a small net, such as that of digits, would mostly wait for the interpreter's lock.
+    """
+    if next(model.parameters()).device.type != "cpu":
+        return False
+    if model.provenance is not None and model.provenance.config.threads != 1:
+        return False
+    return multiply_adds(model, split.dataset.shape) >= LEAST
 
 
 class RetrainedBeside:

@@ -15,7 +15,15 @@ def _one_small_case(monkeypatch, tmp_path):
     monkeypatch.setattr(gpu_check, "cases", lambda: [Case("CNN", "mnist", "cnn", "float32", 1)])
 
 
-def test_the_small_check_prints_both_tables_and_compiled_steps_lose_no_bit(capsys):
+@pytest.mark.slow
+def test_the_small_check_prints_both_tables_and_compiled_steps_lose_no_bit(capsys, monkeypatch):
+    compiled = []
+
+    def compiles(function, **how):  # torch's own takes seconds to load
+        compiled.append(how)
+        return lambda x: function(x)
+
+    monkeypatch.setattr(torch, "compile", compiles)
     gpu_check.main(["--device", "cpu", "--small", "--backend", "eager", "--whole"])
     out = capsys.readouterr().out
     row = next(
@@ -23,6 +31,7 @@ def test_the_small_check_prints_both_tables_and_compiled_steps_lose_no_bit(capsy
     )
     numbers = [cell.strip().rstrip("×") for cell in row.strip("|").split("|")[2:6]]
     assert all(float(number) > 0 for number in numbers)
+    assert compiled == [{"backend": "eager", "mode": None}]
     assert "digits, test_r" in out
     assert "Left out for want of time: nothing" in out
 

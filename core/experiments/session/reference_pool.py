@@ -16,7 +16,7 @@ from core.experiments.session.preparation_cache import Prepared, Reference, Setu
 from core.models.base import Net
 from core.projection.projection import NoiseFloor
 from core.runs.observer import Observer
-from core.runs.reference_models import retraining, usual_count
+from core.runs.reference_models import gains_beside, retraining, usual_count
 from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runtime.content_cache import maps
@@ -140,7 +140,9 @@ class ReferencePool:
     def _use_second_core(self, prepared: Prepared, missing: Sequence[int]) -> None:
         """Retrain from the last model of ``missing`` backwards in a second task, where a second worker would have nothing to do."""
         early = self._early_task is not None and self._early_task.alive
-        if self._tasks.runner.workers > 1 and len(missing) > 1 and not early:
+        if self._tasks.runner.workers < 2 or len(missing) < 2 or early:
+            return
+        if gains_beside(prepared.model, prepared.split):
             slices = self._retrain_ahead(prepared, missing)
             self._ahead_task = self._tasks.give_slices(slices, self._early_failed, AHEAD)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from core.errors import LabError
+from core.models.registry import build
 from core.runs import reference_models
-from core.runs.reference_models import RetrainedBeside, references
+from core.runs.reference_models import RetrainedBeside, gains_beside, references
 
 
 @pytest.fixture
@@ -87,3 +89,11 @@ def test_its_thread_ends_with_the_work_it_is_beside(toy_split, toy_model, monkey
     with pytest.raises(KeyboardInterrupt), RetrainedBeside(toy_split, toy_model):
         raise KeyboardInterrupt
     assert ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "gains"), [("cnn", (1, 28, 28), True), ("digits-cnn", (1, 8, 8), False)]
+)
+def test_only_a_net_whose_steps_are_long_gains_by_a_second_thread(net, shape, gains):
+    split = SimpleNamespace(dataset=SimpleNamespace(shape=shape))
+    assert gains_beside(build(net, shape, 10, seed=0), split) == gains

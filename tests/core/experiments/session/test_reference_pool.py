@@ -46,6 +46,7 @@ def make(monkeypatch):
         return Retrained(number, None, 1.0)
 
     monkeypatch.setattr(reference_pool, "retraining", retraining)
+    monkeypatch.setattr(reference_pool, "gains_beside", lambda model, split: True)
     monkeypatch.setattr(reference_pool.time, "sleep", lambda s: None)
 
     def pool_of(count: int, workers: int):
