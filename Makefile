@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: run venv test test-rest test-browser warm lint bench findings docs site clean browser
+.PHONY: run venv test test-rest test-browser warm lint bench gpu-check findings docs site clean browser
 
 run: venv
 	$(BIN)/laf dashboard
@@ -46,6 +46,10 @@ lint: venv
 
 bench: venv browser
 	$(BIN)/python -m benchmarks $(if $(DATA),--data-dir $(DATA))
+
+# at most six minutes on any machine with CUDA and torch; no .venv is made, so that a borrowed machine needs no installation
+gpu-check:
+	$(PYTHON) -m benchmarks.gpu_check $(if $(DATA),--data-dir $(DATA))
 
 # docs/findings.md with its figures and numbers; a study that is complete is not run again
 findings: venv

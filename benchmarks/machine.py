@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
+
+import torch
+
+
+def clock(device: torch.device) -> float:
+    """Return the time in seconds once ``device`` has done its work; for the CPU the CPU seconds of this thread."""
+    if device.type == "cpu":
+        return time.thread_time()
+    torch.accelerator.synchronize(device)
+    return time.perf_counter()
 
 
 def machine() -> str:

@@ -29,6 +29,19 @@ FILES = {  # name -> IDX magic number, dimensions after the first
 WANTED = ", ".join(FILES) + " (or the same names ending in .gz)"
 MNIST_RAW = Path("MNIST/raw")
 FASHION_RAW = Path("FashionMNIST/raw")
+# as torchvision names them
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
 def load_mnist(folder: Path) -> Dataset:
@@ -38,18 +51,14 @@ def load_mnist(folder: Path) -> Dataset:
     folder when a file is broken, unreadable, or missing without a network. Raises StoreError when the disk is
     full.
     """
-    from torchvision.datasets import MNIST  # imported here, so that digits do not wait for torchvision
-
-    train, test = _load(MNIST, folder, MNIST_RAW, "MNIST")
+    train, test = _load("MNIST", folder, MNIST_RAW, "MNIST")
     return Dataset("mnist", "MNIST", tuple(map(str, range(10))), train, test)
 
 
 def load_fashion_mnist(folder: Path) -> Dataset:
     """Return Fashion-MNIST from ``folder``/FashionMNIST/raw, with ids and errors as ``load_mnist``."""
-    from torchvision.datasets import FashionMNIST
-
-    train, test = _load(FashionMNIST, folder, FASHION_RAW, "Fashion-MNIST")
-    return Dataset("fashion_mnist", "Fashion-MNIST", tuple(FashionMNIST.classes), train, test)
+    train, test = _load("FashionMNIST", folder, FASHION_RAW, "Fashion-MNIST")
+    return Dataset("fashion_mnist", "Fashion-MNIST", FASHION_CLASSES, train, test)
 
 
 def raw_folder(folder: Path, place: Path) -> Path | None:
@@ -78,16 +87,18 @@ def _file(raw: Path, name: str) -> Path | None:
     return next((path for n in names for path in (raw / n, raw / f"{n}.gz") if path.is_file()), None)
 
 
-def _load(kind, folder: Path, place: Path, title: str) -> list[LabelledImages]:  # type: ignore[no-untyped-def]
-    """Return training and test images; ``kind``, one of torchvision's MNIST classes, downloads missing files."""
+def _load(kind: str, folder: Path, place: Path, title: str) -> list[LabelledImages]:
+    """Return training and test images; ``kind``, the name of one of torchvision's MNIST classes, downloads missing files."""
     raw = folder / place
     try:
         if (found := raw_folder(folder, place)) is None:
             for name in FILES:  # raises for a broken file before the download
                 if (path := _file(raw, name)) is not None:
                     _read(path, name)
+            from torchvision import datasets  # imported here, so that files that are there do not wait for it
+
             with _without_new_folders(raw, raw.parent, folder):
-                kind(str(folder), train=True, download=True)
+                getattr(datasets, kind)(str(folder), train=True, download=True)
             found = raw_folder(folder, place)
         if found is None:
             raise DataError(f"{title} is not in {raw}; put {WANTED} there")

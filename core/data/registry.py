@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-import torch
-
+from core.data.digits import load_digits
 from core.data.examples import load_breast_cancer, load_generated_series, load_wine
 from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist, raw_folder
-from core.data.images import Dataset, LabelledImages
+from core.data.images import Dataset
 from core.data.torchvision_datasets import (
     CIFAR10_FILES,
     SVHN_FILES,
@@ -136,32 +134,11 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
     return folder
 
 
-def _digits(_: Path) -> Dataset:
-    """Return scikit-learn's 1,797 digits of 8x8 pixels, split 80/20 and stratified.
-
-    An id is the row in scikit-learn.
-    """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    bunch = load_digits()
-    x = torch.from_numpy(bunch.images.astype(np.uint8))[:, None]
-    y = torch.from_numpy(bunch.target.astype(np.int64))
-    rows = np.arange(len(y))
-    train, test = train_test_split(rows, test_size=0.2, stratify=bunch.target, random_state=0)
-
-    def part(ids: np.ndarray) -> LabelledImages:
-        index = torch.from_numpy(np.sort(ids))
-        return LabelledImages(x[index], index, 16, y[index])
-
-    return Dataset("digits", "Digits", tuple(map(str, range(10))), part(train), part(test))
-
-
 OWN = "own-"  # prefix of the keys of uploaded datasets
 _OWN_NAME = re.compile(r"own-[0-9a-f]{12}")
 
 DATASETS: dict[str, Source] = {
-    "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", _digits),
+    "digits": Source("Digits", "1,797 images, 8x8, ships with the Lab", load_digits),
     "mnist": Source(
         "MNIST",
         "70,000 images, 28x28, downloaded once (12 MB)",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from core.evaluation.attacks.member_sets import as_members
 from core.models.base import Net, Outputs, divergences, outputs, require_classifier
 from core.runtime import seeding
 from core.runtime.bounds import require_config
+from core.runtime.device import usable_cores
 
 
 @dataclass(frozen=True)
@@ -193,10 +195,31 @@ def evaluate(
     forget = split.forget
     size = evaluator.config.batch_size
     others = [outputs(r, forget, batch_size=size).probabilities for r in references]
-    return Report(
-        **{name: getattr(reading, name) for name in Reading.__dataclass_fields__},
-        js_to_references=tuple(jensen_shannon(reading.forget_probabilities, p) for p in others),
-    )
+    return _report(reading, [jensen_shannon(reading.forget_probabilities, p) for p in others])
+
+
+def evaluate_each(
+    models: Mapping[str, Net], split: Split, *, reference: str, workers: int | None = None
+) -> dict[str, Report]:
+    """Measure each of ``models`` once on all images of ``split``, with its distance to the one named ``reference``.
+
+    The reports are those of ``evaluate`` with ``references=[models[reference]]``, to the bit. ``workers`` threads measure
+    one model each, by default one for each core. Raises as ``evaluate`` does.
+    """
+    for one in models.values():
+        require_classifier(one, split.dataset.shape, len(split.dataset.classes))
+    evaluator = FrameEvaluator(split, full=True)
+    cores = usable_cores() if workers is None else workers
+    with ThreadPoolExecutor(max(1, min(cores, len(models)))) as threads:
+        measured = list(threads.map(evaluator.measure, models.values()))
+    readings = dict(zip(models, (m.reading for m in measured), strict=True))
+    near = readings[reference].forget_probabilities
+    return {name: _report(r, [jensen_shannon(r.forget_probabilities, near)]) for name, r in readings.items()}
+
+
+def _report(reading: Reading, js: Sequence[float]) -> Report:
+    values = {name: getattr(reading, name) for name in Reading.__dataclass_fields__}
+    return Report(**values, js_to_references=tuple(js))
 
 
 def jensen_shannon(p: Tensor, q: Tensor) -> float:

@@ -48,7 +48,7 @@ class Band:
 
     def place(self, value: float) -> BandPlace:
         """Return the place of ``value``."""
-        from scipy.stats import t
+        from scipy.special import stdtr
 
         k = len(self.values)
         above = sum(v < value for v in self.values)
@@ -56,7 +56,7 @@ class Band:
             return BandPlace(None, None, above, k, value - self.mean)
         inside = self.low - 1e-12 <= value <= self.high + 1e-12
         gap = 0.0 if inside else value - (self.high if value > self.high else self.low)
-        percentile = 100 * float(t.cdf((value - self.mean) / self.scale, k - 1))
+        percentile = 100 * float(stdtr(k - 1, (value - self.mean) / self.scale))
         return BandPlace(percentile, inside, above, k, gap)
 
 
@@ -74,7 +74,7 @@ def band(
     their spread by (k - 2) / (k - 1); it is divided by that factor. Two models have one pair, and no band.
     ``one_sided``: the values are distances, of which none is too small. The band begins at the lower bound.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     found = tuple(float(v) for v in values)
     k = len(found)
@@ -89,6 +89,6 @@ def band(
         spread *= (k - 1) / (k - 2)
     # rounding to steps of r adds r² / 12 to a variance
     scale = math.sqrt((spread**2 + resolution**2 / 12) * (1 + 1 / k)) or 1e-12
-    half = float(t.ppf((1 + LEVEL) / 2, k - 1)) * scale
+    half = float(stdtrit(k - 1, (1 + LEVEL) / 2)) * scale
     low = bounds[0] if one_sided else max(bounds[0], mean - half)
     return Band(found, low, min(bounds[1], mean + half), mean, scale)

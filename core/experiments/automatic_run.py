@@ -8,14 +8,17 @@ from typing import Any
 
 from core.config import MEASURED, TrainConfig, as_dict, origin
 from core.data.split import Split
+from core.methods.base import has_own_original
 from core.methods.laf import automatic
 from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
-from core.runs.original_models import original
+from core.runs.original_models import original, untrained
 from core.runs.records import Mark
+from core.runs.reference_models import RetrainedBeside, gains_beside
 from core.runs.run import Run
+from core.runs.setup import Setup
 from core.runtime.content_cache import content_key, models
-from core.runtime.device import pick_device
+from core.runtime.device import pick_device, usable_cores
 from core.runtime.progress import Progress, Work, run_to_end
 from core.training import recipe
 from core.training.recipe import Recipe
@@ -33,6 +36,20 @@ def get_original(
     found = run_to_end(training_recipe(split, seed=seed, device=device), progress)
     config = None if found is None else found.config
     return run_to_end(original(split, seed=seed, device=device, config=config), progress), found
+
+
+def retrained_beside(split: Split, unlearner: Any, setup: Setup, *, device: str) -> RetrainedBeside | None:
+    """Return the model to retrain beside the work on the original of ``setup``; None where it must come after that.
+
+    It needs a second core and a net that gains, and the training of the original must be known before the original is there.
+    """
+    searched = setup.settings == "automatic" and not has_measured_training(split)
+    if searched or unlearner.name == "retrain" or has_own_original(unlearner) or usable_cores() < 2:
+        return None
+    model = untrained(split, seed=setup.seed, device=device)
+    if not gains_beside(model, split) or getattr(unlearner.config, "threads", 1) != 1:
+        return None
+    return RetrainedBeside(split, model, seed=setup.seed)
 
 
 def has_measured_training(split: Split) -> bool:

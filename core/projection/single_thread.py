@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from core.projection.umap_loops import load_umap
+
 # numba's default threading layer aborts the process when two threads enter it at once.
 _numba_lock = threading.Lock()
 
@@ -36,7 +38,7 @@ def single_thread() -> Iterator[None]:
 @functools.cache
 def _thread_pools() -> Any:
     """Return the controller of this process's BLAS and OpenMP libraries; cached, since the search takes milliseconds."""
-    import umap.umap_  # noqa: F401  (loads scipy's BLAS, so that the search finds it)
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+    load_umap()  # loads scipy's BLAS, so that the search finds it
     return ThreadpoolController()

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 import torch
 from torch import Tensor
 
@@ -34,6 +33,8 @@ def home() -> Path:
     named = os.environ.get("LAF_HOME")
     if named:
         return Path(os.path.expanduser(named))
+    import platformdirs  # imported here, so that the library works without it where LAF_HOME is set
+
     return Path(platformdirs.user_data_dir("laf-lab", appauthor=False))
 
 

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
@@ -88,7 +89,9 @@ def code_of(error: BaseException) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    began = time.perf_counter()
     arguments = parser().parse_args(argv)
+    arguments.began = began
     command = {
         "run": run.run,
         "compare": compare.compare,

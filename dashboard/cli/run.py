@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,8 @@ from core.errors import RequestError
 from dashboard.cli import options
 from dashboard.cli.running import after
 from dashboard.cli.running.assignments import ASSIGNMENT, with_set
-from dashboard.cli.tables import run_numbers, run_table
-from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
+from dashboard.cli.tables import run_numbers, run_seconds, run_table, trainings_from_cache
+from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
 UNMET = 3  # exit code of --check
@@ -119,29 +120,34 @@ def _uploaded_model(a: argparse.Namespace, split: Any) -> Any:
 
 def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setup: Any) -> dict[str, Any]:
     """Train (unless the user ``uploaded`` a model), unlearn, retrain and evaluate; return the result for JSON."""
-    import time
-
-    from core.evaluation.metrics import evaluate
+    from core.evaluation.metrics import evaluate_each
+    from core.experiments.automatic_run import retrained_beside
     from core.methods import method
     from core.runtime.device import peak_memory_mb, pick_device
 
-    show = ProgressBars(quiet=a.quiet)
+    show, clock = ProgressBars(quiet=a.quiet), Stopwatch(a.began)
     device = str(pick_device(a.device))
-    model, found = _original(split, unlearner, setup, a, uploaded, device, show)
-    if found is not None:
-        unlearner = method(unlearner.name, with_set(found.settings.config, a.assignments))
-    runs = _finished_runs(split, unlearner, model, setup, found, a, show)
-    start = time.perf_counter()
-    run, retrained = runs[unlearner.name], runs["retrain"].result
+    begins_afresh = uploaded is None and not setup.earlier
+    early = retrained_beside(split, unlearner, setup, device=device) if begins_afresh else None
+    with nullcontext() if early is None else early:
+        model, found = _original(split, unlearner, setup, uploaded, device, show, clock)
+        if found is not None:
+            unlearner = method(unlearner.name, with_set(found.settings.config, a.assignments))
+        run = _finished_run(split, unlearner, model, setup, found, a, show, clock)
+        retrained, retrained_s = _retrained(split, model, run, early, show, clock)
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
-    seconds = {}
     if setup.earlier:
-        whole = after.play_at_once(setup, split, model, lambda c: with_set(c, a.assignments), show)
-        models["at once"], seconds["at_once"] = whole.result, whole.history.seconds_except({"evaluate"})
+        with clock.stage("at_once"):
+            whole = after.play_at_once(setup, split, model, lambda c: with_set(c, a.assignments), show)
+        models["at once"] = whole.result
     show.close()
-    reports = {name: evaluate(m, split, references=[retrained]) for name, m in models.items()}
-    verdict = _verdict(split, model, reports, run, automatic=found is not None)
+    with clock.stage("evaluate"):
+        reports = evaluate_each(models, split, reference="retrained")
+        verdict = _verdict(split, model, reports, run, automatic=found is not None)
     after.let_go(run, verdict, reports, quiet=a.quiet)
+    cached = trainings_from_cache(show, uploaded)
+    beside = ["retrain"] if early is not None and early.is_trained else []
+    trained_s = model.provenance.seconds if model.provenance else 0.0
     return {
         "schema": 1,
         "dataset": split.dataset.name,
@@ -157,46 +163,63 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "metrics": {name: run_numbers(r) for name, r in reports.items()},
         "chain": after.chain_values(setup, split),
         "verdict": verdict,
-        "seconds": {
-            **seconds,
-            "train": model.provenance.seconds if model.provenance else 0.0,
-            **_seconds(run.seconds),
-            "retrain": runs["retrain"].seconds["retrain"],
-            "evaluate": time.perf_counter() - start,
-        },
+        "seconds": run_seconds(run, clock, [*cached, *beside], train=trained_s, retrain=retrained_s),
+        "from_cache": cached,
+        "beside": beside,
         "peak_memory_mb": peak_memory_mb(),
     }
 
 
-def _finished_runs(
-    split: Any, unlearner: Any, model: Any, setup: Any, found: Any, a: argparse.Namespace, show: Any
-) -> dict[str, Any]:
-    """Play the method and retraining to their ends; return the runs by the names of their methods."""
-    from core.methods import METHODS
+def _finished_run(
+    split: Any,
+    unlearner: Any,
+    model: Any,
+    setup: Any,
+    found: Any,
+    a: argparse.Namespace,
+    show: Any,
+    clock: Stopwatch,
+) -> Any:
+    """Play the method to its end; return its run."""
     from core.runs.run import Run, finish
 
-    runs = {}
-    for name, method in ((unlearner.name, unlearner), ("retrain", METHODS["retrain"]())):
-        if name not in runs:
-            keep = a.save and method is unlearner
-            runs[name] = run = (
-                _kept(method, model, split, setup, found) if keep else Run(method, model, split, seed=a.seed)
-            )
-            if found is not None and method is unlearner:
-                found.end(run)
-            run.on_progress = show
-            finish(run)
-    return runs
+    if a.save:
+        run = _kept(unlearner, model, split, setup, found, clock)
+    else:
+        run = Run(unlearner, model, split, seed=a.seed)
+    if found is not None:
+        found.end(run)
+    run.on_progress = show
+    with clock.stage("play"):
+        finish(run)
+    return run
+
+
+def _retrained(
+    split: Any, model: Any, run: Any, early: Any, show: ProgressBars, clock: Stopwatch
+) -> tuple[Any, float]:
+    """Return the retrained model and the seconds of its training: that of ``run``, the ``early`` one, or one from the cache."""
+    from core.runs.reference_models import retraining
+    from core.runtime.progress import run_to_end
+
+    if run.unlearner.name == "retrain":
+        return run.result, run.seconds["retrain"]
+    with clock.stage("retrain"):
+        if early is not None:
+            found = early.result(show)
+        else:
+            found = run_to_end(retraining(split, model, seed=run.seed), show)
+    return found.model, found.seconds
 
 
 def _original(
     split: Any,
     unlearner: Any,
     setup: Any,
-    a: argparse.Namespace,
     uploaded: Any,
     device: str,
     show: ProgressBars,
+    clock: Stopwatch,
 ) -> tuple[Any, Any]:
     """Return the original and, with automatic settings, the record of how they were found."""
     from core.experiments.automatic_run import AutomaticRecord, find_settings, get_original
@@ -205,17 +228,20 @@ def _original(
     from core.runtime.progress import run_to_end
 
     model, recipe = uploaded, None
-    if setup.earlier:
-        model = chain_original(setup, split, device)
-    elif uploaded is not None:
-        model = uploaded.to(device)
-    elif setup.settings == "automatic":
-        model, recipe = get_original(split, seed=a.seed, device=device, progress=show)
-    else:
-        model = run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
+    with clock.stage("train"):
+        if setup.earlier:
+            model = chain_original(setup, split, device)
+        elif uploaded is not None:
+            model = uploaded.to(device)
+        elif setup.settings == "automatic":
+            model, recipe = get_original(split, seed=setup.seed, device=device, progress=show)
+        else:
+            model = run_to_end(original(split, unlearner, seed=setup.seed, device=device), show)
     if setup.settings != "automatic":
         return model, None
-    return model, AutomaticRecord(find_settings(split, model, seed=a.seed, progress=show), recipe)
+    with clock.stage("search"):
+        settings = find_settings(split, model, seed=setup.seed, progress=show)
+    return model, AutomaticRecord(settings, recipe)
 
 
 def _verdict(split: Any, model: Any, reports: dict[str, Any], run: Any, *, automatic: bool) -> dict[str, Any]:
@@ -236,27 +262,21 @@ def _verdict(split: Any, model: Any, reports: dict[str, Any], run: Any, *, autom
     return {**found.as_dict(), "text": found.describe() + (AUTO if offer else "")}
 
 
-def _seconds(spent: Any) -> dict[str, float]:
-    return {
-        "vae": spent.get("vae", 0.0) + spent.get("vae_f", 0.0),
-        "unlearn": sum(v for k, v in spent.items() if k not in ("vae", "vae_f", "evaluate")),
-    }
-
-
-def _kept(unlearner: Any, model: Any, split: Any, setup: Any, found: Any) -> Any:
+def _kept(unlearner: Any, model: Any, split: Any, setup: Any, found: Any, clock: Stopwatch) -> Any:
     """Return a run with frames and a map that is written to disk as it advances."""
     from core.config import EvalConfig
     from core.experiments.chain.carried_map import carried_map
-    from core.projection.projection import Projection
+    from core.projection.map_cache import fitted_map
     from core.runs.checkpoints import Checkpoints
     from core.runs.observer import Observer
     from core.runs.run import Run
     from core.runs.storage import record
 
-    observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
-    e0 = observer.original.train.representations
-    carried = carried_map(setup, e0) if setup.earlier else None
-    observer.projection = carried or Projection.fit(e0, seed=setup.seed)
+    with clock.stage("map"):
+        observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
+        e0 = observer.original.train.representations
+        carried = carried_map(setup, e0) if setup.earlier else None
+        observer.projection = carried or fitted_map(model, split.dataset, observer.rows, e0, seed=setup.seed)
     run = Run(unlearner, model, split, seed=setup.seed, observer=observer, checkpoints=Checkpoints())
     record(run, setup, automatic=None if found is None else found.as_dict())
     return run

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from dashboard.cli.terminal import ProgressBars, Stopwatch
+
 COLUMNS = {
     "train_r": "Train_r",
     "train_f": "Train_f",
@@ -66,6 +68,38 @@ def run_numbers(report: Any) -> dict[str, Any]:
     return found
 
 
+def run_seconds(
+    run: Any, clock: Stopwatch, apart: Sequence[str], *, train: float, retrain: float
+) -> dict[str, float]:
+    """Return the seconds of each stage. "other" is what this command spent outside of them, as for imports and reading.
+
+    ``train`` and ``retrain`` are the seconds of both trainings. A training in ``apart`` took none of the command's time: the
+    cache had its model, or it ran beside the other stages. "wait" is the time that the command waited for the latter.
+    """
+    spent, stages = run.seconds, clock.stages
+    found = {
+        "train": train,
+        "search": stages.get("search", 0.0),
+        "vae": spent.get("vae", 0.0) + spent.get("vae_f", 0.0),
+        "unlearn": sum(v for k, v in spent.items() if k not in ("vae", "vae_f", "evaluate")),
+        "frames": spent.get("evaluate", 0.0),
+        "map": stages.get("map", 0.0),
+        "retrain": retrain,
+        "evaluate": stages["evaluate"],
+    }
+    total = clock.total
+    if "retrain" in apart:
+        found["wait"] = stages.get("retrain", 0.0)
+    here = sum(seconds for stage, seconds in found.items() if stage not in apart)
+    return {**found, "other": max(0.0, total - here), "total": total}
+
+
+def trainings_from_cache(show: ProgressBars, uploaded: Any) -> list[str]:
+    """Return the trainings that this command did not do, since the cache had their models."""
+    trainings = ["retrain"] if uploaded is not None else ["train", "retrain"]
+    return [stage for stage in trainings if stage not in show.seen]
+
+
 def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     """Return the result as a table for the terminal."""
     columns = [key for key in COLUMNS if key in result["metrics"]["unlearned"]]
@@ -83,10 +117,8 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
         answer = f"{_percent(values['commonest_share'])}: {split.dataset.classes[values['commonest_answer']]}"
         auc = _interval(values["attack"])
         lines.append(f"{name:12}{cells}{answer:>12}{values['js_to_retrained']:7.2f}{auc:>20}")
-    s = result["seconds"]
     lines.append(
-        f"seconds: train {s['train']:.1f}, VAEs {s['vae']:.1f}, unlearn {s['unlearn']:.1f}, retrain {s['retrain']:.1f}, "
-        f"evaluate {s['evaluate']:.1f}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
+        f"seconds: {_seconds(result)}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
     changed = f"; changed: {', '.join(result['set'])}" if result["set"] else ""
     automatic = result["automatic"]
@@ -104,6 +136,35 @@ def _chain_line(chain: dict[str, Any]) -> str:
         f"request {chain['request']} of a chain: {chain['forgotten']:,} images asked so far, {chain['newest']:,} of them now (newest); "
         "at once: one run from the first original; retrained: without all of them"
     )
+
+
+STAGES = {
+    "train": "train",
+    "search": "find settings",
+    "vae": "VAEs",
+    "unlearn": "unlearn",
+    "frames": "frames",
+    "map": "map",
+    "retrain": "retrain",
+    "at_once": "all at once",
+    "wait": "wait for it",
+    "evaluate": "evaluate",
+    "other": "imports and the rest",
+}
+ALWAYS = ("train", "vae", "unlearn", "retrain", "evaluate", "other")
+
+
+def _seconds(result: dict[str, Any]) -> str:
+    """Return the seconds of each stage, those of a training whose model came from the cache marked, and of all."""
+    seconds = result["seconds"]
+    notes = dict.fromkeys(result["from_cache"], " (earlier: its model was kept)")
+    notes |= dict.fromkeys(result["beside"], " (beside the other stages)")
+    parts = [
+        f"{title} {seconds[key]:.1f}{notes.get(key, '')}"
+        for key, title in STAGES.items()
+        if key in ALWAYS or seconds.get(key, 0.0) >= 0.05
+    ]
+    return f"{', '.join(parts)}; {seconds['total']:.1f} in all"
 
 
 def _settings(result: dict[str, Any], split: Any, method: str) -> str:

@@ -8,6 +8,9 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +28,39 @@ TITLES = {
 }
 
 
+class Stopwatch:
+    """The seconds of a command by stage, from ``began`` (of ``time.perf_counter``) on."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self.stages: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds of the block to the stage ``name``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - start
+
+    @property
+    def total(self) -> float:
+        """Seconds since the command began."""
+        return time.perf_counter() - self._began
+
+
 class ProgressBars(StageBars):
-    """Progress bars of a command; none where standard error is not a terminal."""
+    """Progress bars of a command; none where standard error is not a terminal. ``seen`` are the stages of the work so far."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(TITLES, on=not quiet and sys.stderr.isatty())
+        self.seen: set[str] = set()
+
+    def __call__(self, progress: Any) -> None:
+        """Show ``progress``, and note its stage."""
+        self.seen.add(progress.stage)
+        super().__call__(progress)
 
     def show(self, title: str, done: int, total: int, current: str) -> None:
         """Show one bar for work of many kinds; ``current`` names the part in progress."""

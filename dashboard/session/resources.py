@@ -54,8 +54,7 @@ def umap() -> UmapProcess:
 
 def warm() -> None:
     """Import and compile what the first page needs; the server calls this in a thread while it starts."""
-    import scipy.stats  # noqa: F401 - the bands need it
-    import sklearn.linear_model  # noqa: F401 - the attack needs it at the first frame
+    import scipy.special  # noqa: F401 - the bands and the attack need it at the first frame
 
     from core.data.registry import load
 

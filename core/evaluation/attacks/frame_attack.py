@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from core.evaluation.attacks.logistic import fit_logistic
 from core.evaluation.attacks.power import interval
 from core.evaluation.attacks.roc import area_under_roc, delong_variance, tpr_at_fpr
 
@@ -67,23 +66,16 @@ def logistic_scores(
     fit_members: Tensor, fit_non_members: Tensor, members: Tensor, non_members: Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores of members and non-members, > 0 for likely members, by a logistic regression on the first two sets."""
-    from sklearn.linear_model import LogisticRegression
-
-    _silence_fallback_warning()
     fit = _features(torch.cat([fit_members, fit_non_members]))
     mean, scale = fit.mean(0), fit.std(0) + 1e-9
     is_member = np.r_[np.ones(len(fit_members)), np.zeros(len(fit_non_members))]
-    model = LogisticRegression(solver="newton-cholesky").fit((fit - mean) / scale, is_member)
-    return (
-        model.decision_function((_features(members) - mean) / scale),
-        model.decision_function((_features(non_members) - mean) / scale),
-    )
+    weights, intercept = fit_logistic((fit - mean) / scale, is_member)
 
+    def scores(probabilities: Tensor) -> np.ndarray:
+        found: np.ndarray = (_features(probabilities) - mean) / scale @ weights + intercept
+        return found
 
-@functools.cache
-def _silence_fallback_warning() -> None:
-    """Silence the warning that scikit-learn falls back from Newton's method to L-BFGS, which finds the same optimum."""
-    warnings.filterwarnings("ignore", message="Line search of Newton solver")
+    return scores(members), scores(non_members)
 
 
 def _features(probabilities: Tensor) -> np.ndarray:

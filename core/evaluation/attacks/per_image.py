@@ -52,9 +52,9 @@ class PerImage:
     @property
     def least_p(self) -> float:
         """The p of an image whose z is 10."""
-        from scipy.stats import t
+        from scipy.special import stdtr
 
-        return float(t.sf(10.0, self.models - 1))
+        return float(stdtr(self.models - 1, -10.0))
 
     @property
     def expected(self) -> float:
@@ -104,7 +104,7 @@ def per_image(
     since few models make its own uncertain. Carlini et al. (2022) use the common variance for few shadow models.
     p is of Student's t with k - 1 degrees of freedom and the variance times 1 + 1/k, as for one more model.
     """
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     k = len(retrained)
     if k < 2:
@@ -119,7 +119,7 @@ def per_image(
         spread = _scale(inside) if len(originals) > 1 else scale
         ratio = _log_normal(evaluated, inside.mean(0), spread) - _log_normal(evaluated, mean, scale)
     return PerImage(
-        rows.cpu().numpy(), ids.cpu().numpy(), evaluated, mean, z, t.sf(z, k - 1), ratio, k, len(originals)
+        rows.cpu().numpy(), ids.cpu().numpy(), evaluated, mean, z, stdtr(k - 1, -z), ratio, k, len(originals)
     )
 
 

@@ -44,13 +44,13 @@ def power(members: int, non_members: int, between: float = 0.0, models: int = 0)
     """
     if min(members, non_members) < 2:
         return Power(None, members, non_members, between, models)
-    from scipy.stats import t
+    from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes longer to import
 
     def standard_error(a: float) -> float:
         return math.sqrt(sampling_variance(a, members, non_members) + between**2)
 
     freedom = _freedom(sampling_variance(0.5, members, non_members), between**2, models)
-    q, z = float(t.ppf(1 - LEVEL / 2, freedom)), float(t.ppf(POWER, freedom))
+    q, z = float(stdtrit(freedom, 1 - LEVEL / 2)), float(stdtrit(freedom, POWER))
 
     def excess(a: float) -> float:
         """Return the right side of the equation minus a; negative where the test finds a."""
@@ -78,10 +78,10 @@ def interval(auc: float, variance: float, between_variance: float, models: int) 
     Student's t with Satterthwaite's degrees of freedom, where ``between_variance`` is an estimate from ``models`` models.
     Normal where ``between_variance`` is 0.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes longer to import
 
     freedom = _freedom(variance, between_variance, models)
-    margin = float(t.ppf(1 - LEVEL / 2, freedom)) * math.sqrt(variance + between_variance)
+    margin = float(stdtrit(freedom, 1 - LEVEL / 2)) * math.sqrt(variance + between_variance)
     return max(0.0, auc - margin), min(1.0, auc + margin)
 
 

@@ -10,11 +10,16 @@ Z95 = 1.959964
 MIN_FALSE_POSITIVES = 10  # the least expected number at an FPR for a TPR
 
 
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank (n,) of each value, from 1 for the smallest; equal values share the mean of their ranks."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: np.ndarray = (np.cumsum(count) - (count - 1) / 2)[place]
+    return ranks
+
+
 def area_under_roc(positive: np.ndarray, negative: np.ndarray) -> float:
     """Return P(a member scores above a non-member), where ties count half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.r_[positive, negative])[: len(positive)]
+    ranks = mean_ranks(np.r_[positive, negative])[: len(positive)]
     n, m = len(positive), len(negative)
     return float((ranks.sum() - n * (n + 1) / 2) / (n * m))
 
@@ -42,15 +47,13 @@ def delong_variance(positive: np.ndarray, negative: np.ndarray) -> float:
     Hanley and McNeil's variance replaces 0, which occurs where all members score above all non-members or below.
     nan for fewer than two members or non-members.
     """
-    from scipy.stats import rankdata
-
     n, m = len(positive), len(negative)
     if min(n, m) < 2:
         return math.nan
-    ranks = rankdata(np.r_[positive, negative])
+    ranks = mean_ranks(np.r_[positive, negative])
     # the share of non-members below each member, and of members above each non-member
-    above = (ranks[:n] - rankdata(positive)) / m
-    below = 1 - (ranks[n:] - rankdata(negative)) / n
+    above = (ranks[:n] - mean_ranks(positive)) / m
+    below = 1 - (ranks[n:] - mean_ranks(negative)) / n
     variance = float(above.var(ddof=1) / n + below.var(ddof=1) / m)
     return variance or _hanley_mcneil(float(above.mean()), n, m)
 

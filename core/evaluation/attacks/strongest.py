@@ -126,17 +126,17 @@ def _p_of(result: AttackResult) -> float:
 
     The differences between retrained models count as at least the rounding of one image.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtr
 
     assert result.auc is not None
     aucs = result.reference_aucs
     if len(aucs) > 1:
         of_references = band(aucs, resolution=1 / max(1, min(result.members, result.non_members)))
         assert of_references is not None
-        return float(2 * t.sf(abs(result.auc - of_references.mean) / of_references.scale, len(aucs) - 1))
+        return float(2 * stdtr(len(aucs) - 1, -abs(result.auc - of_references.mean) / of_references.scale))
     if result.scores is None:
         return 1.0
     variance = delong_variance(result.scores.members, result.scores.non_members)
     if not variance > 0:
         return 1.0
-    return float(2 * norm.sf(abs(result.auc - 0.5) / math.sqrt(variance)))
+    return float(2 * ndtr(-abs(result.auc - 0.5) / math.sqrt(variance)))

@@ -22,12 +22,12 @@ from core.methods.base import require_no_model
 from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
 from core.models.uploads import load_uploaded_model
+from core.projection.map_cache import cached_map, keep_map, map_key
 from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
 from core.runs.original_models import original, untrained
 from core.runs.setup import Setup
 from core.runs.storage import chain_original
-from core.runtime.content_cache import content_key, maps
 from core.runtime.device import pick_device
 from core.runtime.progress import Progress, Work, WorkStepper
 from core.runtime.purge_watch import purge_generation
@@ -197,13 +197,12 @@ class Preparation:
     def _map(self, model: Net, observer: Observer) -> Generator[None, None, tuple[Projection, str]]:
         """Lay out the map, or take it from the cache by its key: the same model and images give the same map."""
         e0 = observer.original.train.representations
-        weights = [value for _, value in sorted(model.state_dict().items())]
         dataset = observer.evaluator.split.dataset
         before = [request.run for request in self.setup.earlier[-1:]]  # whose last frame the map begins with
-        key = content_key("map", dataset.fingerprint, observer.rows, self.setup.seed, *before, *weights)
-        kept = maps.get(key)
-        if kept is not None:
-            return Projection.from_state({**kept, "representations": e0}, umap=self._umap), key
+        key = map_key(model, dataset, observer.rows, self.setup.seed, after=before)
+        found = cached_map(key, e0, self._umap)
+        if found is not None:
+            return found, key
         if self.setup.earlier and (carried := carried_map(self.setup, e0, self._umap)) is not None:
             return carried, key
         self._tasks.work["map"] = Progress("map", 0, 1)
@@ -220,7 +219,7 @@ class Preparation:
                 raise failed[0]
             time.sleep(0.02)
             yield
-        maps.put(key, {"positions": made[0].positions}, dataset=dataset.name)
+        keep_map(key, made[0], dataset)
         self._tasks.work.pop("map")
         return made[0], key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from core.data.split import Split
@@ -16,7 +16,7 @@ from core.experiments.session.preparation_cache import Prepared, Reference, Setu
 from core.models.base import Net
 from core.projection.projection import NoiseFloor
 from core.runs.observer import Observer
-from core.runs.reference_models import retraining, usual_count
+from core.runs.reference_models import gains_beside, retraining, usual_count
 from core.runs.run import Run
 from core.runs.setup import Setup
 from core.runtime.content_cache import maps
@@ -25,6 +25,7 @@ from core.runtime.scheduler import SlicedTask
 
 log = logging.getLogger(__name__)
 
+AHEAD = 0.05  # weight of retraining a second model: it takes a core that is idle
 BESIDE = 0.25  # weight of retraining: the run that plays beside it gets four parts of five
 
 
@@ -55,6 +56,9 @@ class ReferencePool:
         self._usual: int | None = None  # models that are retrained for the original, once there is one
         self._early: dict[int, Retrained] = {}  # retrained before there was a map to show them on
         self._early_task: SlicedTask | None = None
+        self._at = 0  # number of the model that is retrained, or was last
+        self._ahead_at: int | None = None  # number of the model that the second task retrains
+        self._ahead_task: SlicedTask | None = None
 
     def begin_early(self, split: Split, model: Net) -> None:
         """Begin to retrain while the original is still being trained; ``model`` has its Provenance, its weights do not matter.
@@ -116,6 +120,7 @@ class ReferencePool:
         missing = range(len(self.references), total)
         if self.references:
             self._start_measuring_noise()
+        self._use_second_core(prepared, missing)
         for number in missing:
             yield from self._retrain_one(prepared, number, total)
             if number == 0:
@@ -132,13 +137,48 @@ class ReferencePool:
                 yield
             self._early[number] = work.result
 
+    def _use_second_core(self, prepared: Prepared, missing: Sequence[int]) -> None:
+        """Retrain from the last model of ``missing`` backwards in a second task, where a second worker would have nothing to do."""
+        early = self._early_task is not None and self._early_task.alive
+        if self._tasks.runner.workers < 2 or len(missing) < 2 or early:
+            return
+        if gains_beside(prepared.model, prepared.split):
+            slices = self._retrain_ahead(prepared, missing)
+            self._ahead_task = self._tasks.give_slices(slices, self._early_failed, AHEAD)
+
+    def _retrain_ahead(self, prepared: Prepared, missing: Sequence[int]) -> Iterator[None]:
+        try:
+            for number in reversed(missing):
+                self._ahead_at = (
+                    number  # before the check: the first task sets ``_at`` before it looks at this
+                )
+                if number <= self._at:
+                    return
+                work = WorkStepper(
+                    retraining(prepared.split, prepared.model, seed=self.setup.seed, number=number)
+                )
+                while work.advance():
+                    yield
+                self._early[number] = work.result
+        finally:
+            self._ahead_at = None
+
+    def _is_made_ahead(self, number: int) -> bool:
+        """Return whether the second task retrains model ``number`` now."""
+        task = self._ahead_task
+        return self._ahead_at == number and task is not None and task.alive and number not in self._early
+
     def _early_failed(self, error: LabError) -> None:
         log.warning(
             "a model could not be retrained early: %s", error
         )  # it is retrained again, which tells the error
 
     def _retrain_one(self, prepared: Prepared, number: int, total: int) -> Iterator[None]:
-        while number not in self._early and self._early_task is not None and self._early_task.alive:
+        self._at = number
+        early = self._early_task
+        while (number not in self._early and early is not None and early.alive) or self._is_made_ahead(
+            number
+        ):
             self._tasks.work["retrain"] = Progress("retrain", number, total)
             time.sleep(0.02)
             yield

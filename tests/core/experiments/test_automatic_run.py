@@ -9,14 +9,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core import forget_classes
+from core import forget_classes, method
 from core.data.images import Dataset, LabelledImages
 from core.experiments.automatic_run import (
     AutomaticRecord,
     find_settings,
     get_original,
+    retrained_beside,
     settings_search,
 )
+from core.runs.setup import Setup
 
 
 def squares(count: int, seed: int) -> LabelledImages:
@@ -80,3 +82,30 @@ def test_a_search_in_slices_ends_one_at_each_reading_and_finds_the_same(split, t
     for number, count in enumerate(readings):
         assert sum(progress.done == number for progress in told) >= count
     assert all(a.seconds <= b.seconds for a, b in itertools.pairwise(told))
+
+
+@pytest.mark.parametrize(
+    ("method_name", "settings", "cores", "begins"),
+    [
+        ("laf", "preset", 2, True),
+        ("laf", "automatic", 2, True),  # the training of digits was measured
+        ("laf", "preset", 1, False),
+        ("retrain", "preset", 2, False),  # its own run is the retrained model
+        ("sisa", "preset", 2, False),  # trains an original of its own
+    ],
+)
+def test_retraining_begins_early_only_where_a_core_is_free_and_the_training_is_known(
+    class_split, monkeypatch, method_name, settings, cores, begins
+):
+    monkeypatch.setattr("core.experiments.automatic_run.usable_cores", lambda: cores)
+    monkeypatch.setattr("core.runs.reference_models.LEAST", 0)
+    setup = Setup(method=method_name, settings=settings)
+    found = retrained_beside(class_split, method(method_name), setup, device="cpu")
+    assert (found is not None) == begins
+
+
+def test_retraining_waits_for_a_recipe(split, monkeypatch):
+    monkeypatch.setattr("core.experiments.automatic_run.usable_cores", lambda: 2)
+    monkeypatch.setattr("core.runs.reference_models.LEAST", 0)
+    setup = Setup(settings="automatic")
+    assert retrained_beside(split, method("laf"), setup, device="cpu") is None

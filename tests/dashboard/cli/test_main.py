@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from core import config
 from core.data import load
 from core.errors import DataError, RequestError, StoreError
+from core.runtime.content_cache import models
 from dashboard.cli import dashboard, main, options, run
 from dashboard.session import classroom_options
 
@@ -213,7 +214,23 @@ def check_contract(result, **expected):
         assert {k: isinstance(numbers["attack"][k], kind) for k, kind in ATTACK.items()} == dict.fromkeys(
             ATTACK, True
         )
-    assert set(result["seconds"]) >= {"train", "vae", "unlearn", "retrain", "evaluate"}
+    assert set(result["seconds"]) >= {
+        "train",
+        "search",
+        "vae",
+        "unlearn",
+        "frames",
+        "map",
+        "retrain",
+        "evaluate",
+    }
+    assert set(result["from_cache"]) <= {"train", "retrain"}
+    spent = {
+        k: s
+        for k, s in result["seconds"].items()
+        if k not in ("total", *result["from_cache"], *result["beside"])
+    }
+    assert sum(spent.values()) == pytest.approx(result["seconds"]["total"], abs=0.05)
     assert all(isinstance(s, float) and s >= 0 for s in result["seconds"].values())
     assert result["seconds"]["train"] > 0
     assert result["seconds"]["retrain"] > 0
@@ -274,9 +291,10 @@ def test_quiet_is_silent(capsys, quick):
 
 def test_a_terminal_sees_a_bar_for_each_stage(capsys, monkeypatch, quick):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(models, "get", lambda key: None)  # what the cache has gets no bar
     assert laf("run", "--settings", "preset") == 0
     err = capsys.readouterr().err
-    for title in ("train", "VAE of D ", "VAE of D_f", "unlearn", "retrain"):
+    for title in ("\rtrain ", "VAE of D ", "VAE of D_f", "unlearn", "retrain"):
         assert title in err, title
 
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from core import attacks
 from core.config import EvalConfig, TrainConfig
 from core.data import Dataset, LabelledImages, Split, forget_classes, forget_fraction
+from core.evaluation.attacks.roc import mean_ranks
 from core.evaluation.metrics import FrameEvaluator, evaluate
 from core.training.supervised import train
 from tests import toys
@@ -77,6 +79,12 @@ def test_the_draw_repeats_per_seed(data_split):
 
 
 scores = st.lists(st.integers(-5, 5).map(lambda i: i / 4), min_size=1, max_size=40).map(np.array)
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=scores)
+def test_equal_values_share_the_mean_of_their_ranks(values):
+    np.testing.assert_array_equal(mean_ranks(values), rankdata(values))
 
 
 @settings(max_examples=40, deadline=None)
