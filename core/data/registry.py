@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from core.data.digits import load_digits
-from core.data.examples import load_breast_cancer, load_generated_series, load_wine
+from core.data.embedded.digits import load_digits
+from core.data.embedded.examples import load_breast_cancer, load_generated_series, load_wine
 from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist, raw_folder
 from core.data.images import Dataset
 from core.data.torchvision_datasets import (

@@ -151,7 +151,8 @@ class Setup:
         if not self.earlier:
             return _split(self, dataset)
         split = _split(self.earlier[0], dataset)
-        for request in (*self.earlier[1:], self):
+        later: tuple[Setup | EarlierRequest, ...] = (*self.earlier[1:], self)
+        for request in later:
             require_not_forgotten(split, request.classes, request.ids)
             split = forget_more(split, functools.partial(_split, request))
         return split

@@ -87,6 +87,8 @@ def run_seconds(
         "retrain": retrain,
         "evaluate": stages["evaluate"],
     }
+    if "at_once" in stages:
+        found["at_once"] = stages["at_once"]
     total = clock.total
     if "retrain" in apart:
         found["wait"] = stages.get("retrain", 0.0)

@@ -57,7 +57,7 @@ class ChainTab(Protocol):
 
 @dataclass(frozen=True)
 class NextRequest:
-    """What a user wants forgotten next."""
+    """A choice of what to forget next."""
 
     task: str  # "class", "data" or "indices"
     classes: tuple[int, ...] = ()

@@ -192,7 +192,8 @@ def _name(setup: Setup) -> str:
 
 def _weights(folder: RunFolder) -> dict[str, torch.Tensor]:
     try:
-        return load_file(folder.model)
+        weights: dict[str, torch.Tensor] = load_file(folder.model)
+        return weights
     except Exception as error:  # safetensors raises its own kinds
         raise StoreError(f"{folder.model} cannot be read; delete the run") from error
 

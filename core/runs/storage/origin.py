@@ -1,4 +1,4 @@
-"""What run.json and map.safetensors say of the images, the original model and the map that a run began with."""
+"""Entries of run.json and map.safetensors about the images, the original model and the map that a run began with."""
 
 from __future__ import annotations
 

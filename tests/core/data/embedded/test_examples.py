@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_wine
 
 from core.data import load
-from core.data.examples import LENGTH, SHAPES, generate
+from core.data.embedded.examples import LENGTH, SHAPES, generate
 
 
 @pytest.mark.parametrize(("name", "read"), [("wine", load_wine), ("breast_cancer", load_breast_cancer)])
