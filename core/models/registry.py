@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 import torch
@@ -14,11 +15,11 @@ from core.models.small_resnet import SmallResNet
 from core.runtime import seeding
 
 
-def _resnet(name: str) -> Callable[[tuple[int, int, int], int], Net]:
+def _torchvision_based(module: str, name: str) -> Callable[[tuple[int, int, int], int], Net]:
     def make(shape: tuple[int, int, int], classes: int) -> Net:
-        from core.models import resnet  # imported here, so that digits do not wait for torchvision
-
-        net: Net = getattr(resnet, name)(shape, classes)
+        # imported here, so that digits do not wait for torchvision
+        found = importlib.import_module(f"core.models.torchvision_based.{module}")
+        net: Net = getattr(found, name)(shape, classes)
         return net
 
     return make
@@ -39,8 +40,9 @@ NETS: dict[str, Callable[[tuple[int, int, int], int], Net]] = {
     "digits-cnn": DigitsCNN,
     "cnn": CNN,
     "small-resnet": SmallResNet,
-    "resnet18": _resnet("ResNet18"),
-    "resnet18-224": _resnet("LargeResNet18"),
+    "resnet18": _torchvision_based("resnet", "ResNet18"),
+    "resnet18-224": _torchvision_based("resnet", "LargeResNet18"),
+    "vit": _torchvision_based("vit", "ViT"),
     **{name: _variant(name) for name in _VARIANTS},
 }
 
@@ -50,7 +52,7 @@ def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> 
 
     Torch's global random state is neither read nor changed.
     ``net`` is a key of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see
-    ``core.models.torchvision_net``), or the name of a module that ``core.wrap`` took with a factory. Raises
+    ``core.models.torchvision_based.torchvision_net``), or the name of a module that ``core.wrap`` took with a factory. Raises
     RequestError for an unknown net, architecture or layer, and for a module without a factory.
     """
     generator = seeding.generator(seed, "init", net)
@@ -75,7 +77,7 @@ def build(net: str, shape: tuple[int, int, int], classes: int, *, seed: int) -> 
 
 
 def _torchvision(net: str, shape: tuple[int, int, int], classes: int) -> Net:
-    from core.models.torchvision_net import TorchvisionNet
+    from core.models.torchvision_based.torchvision_net import TorchvisionNet
 
     made: Net = TorchvisionNet.named(net, shape, classes)
     return made

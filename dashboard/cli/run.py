@@ -26,6 +26,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "run", help="train, forget, retrain, and print how they compare"
     )
     options.add(run)
+    options.add_net(run)
     options.add_model(run)
     run.add_argument(
         "--method", default="laf", help="laf, laf+r, retrain, nothing, finetune, … (default: laf)"
@@ -74,6 +75,8 @@ def run(a: argparse.Namespace) -> int:
     unlearner = method(a.method)
     if a.model is not None:
         require_no_model(unlearner)
+    if a.model is not None and a.net is not None:
+        raise RequestError("--net names a net that is trained here; leave it out with --model")
     if a.save and a.model is not None:
         raise RequestError(
             "--save keeps runs of the Lab's own models only; to keep a run of your model, upload it on the page"
@@ -193,16 +196,17 @@ def _original(
 ) -> tuple[Any, Any]:
     """Return the original and, with automatic settings, the record of how they were found."""
     from core.experiments.automatic_run import AutomaticRecord, find_settings, get_original
-    from core.runs.original_models import original
+    from core.runs.original_models import net_training, original
     from core.runtime.progress import run_to_end
 
     model, recipe = uploaded, None
     if uploaded is not None:
         model = uploaded.to(device)
     elif setup.settings == "automatic":
-        model, recipe = get_original(split, seed=a.seed, device=device, progress=show)
+        model, recipe = get_original(split, seed=a.seed, device=device, net=setup.net, progress=show)
     else:
-        model = run_to_end(original(split, unlearner, seed=a.seed, device=device), show)
+        config = net_training(setup, split, unlearner)
+        model = run_to_end(original(split, unlearner, seed=a.seed, device=device, config=config), show)
     if setup.settings != "automatic":
         return model, None
     return model, AutomaticRecord(find_settings(split, model, seed=a.seed, progress=show), recipe)

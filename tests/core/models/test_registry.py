@@ -14,12 +14,18 @@ from torch.nn import functional
 from core.errors import RequestError
 from core.models.base import Classifier, outputs
 from core.models.registry import NETS, build
-from core.models.resnet import CHUNK, Resized
+from core.models.torchvision_based.resnet import CHUNK, Resized
 from core.models.vae import VAE
 from core.runtime.device import pick_device
 from tests import toys
 
-OF = {"digits": (1, 8, 8), "cnn": (1, 28, 28), "small": (3, 32, 32), "resnet18": (3, 32, 32)}
+OF = {
+    "digits": (1, 8, 8),
+    "cnn": (1, 28, 28),
+    "small": (3, 32, 32),
+    "vit": (1, 8, 8),
+    "resnet18": (3, 32, 32),
+}
 SHAPES = {net: OF[net.partition("-")[0]] for net in NETS}
 
 
