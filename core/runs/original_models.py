@@ -84,7 +84,11 @@ def planned_training(dataset: Dataset, net: str, device: str) -> TrainConfig:
     """Return the training of ``net`` that a recipe plans. Raises RequestError for a net that cannot take the images."""
     try:
         return plan(dataset, net=net, device=device)[0]
-    except (RuntimeError, ValueError) as error:  # the type of the error for a wrong size differs between nets
+    except (
+        RuntimeError,
+        ValueError,
+        ArithmeticError,
+    ) as error:  # the type of the error for a wrong size differs between nets
         size = "x".join(map(str, dataset.shape))
         raise RequestError(
             f"the net {net} cannot take images of {size} (channels x height x width); choose another net"

@@ -71,6 +71,7 @@ def run(a: argparse.Namespace) -> int:
     from core.experiments.session.memory_estimate import require_room
     from core.methods import method
     from core.methods.base import require_no_model
+    from core.runs.original_models import net_training
 
     unlearner = method(a.method)
     if a.model is not None:
@@ -90,6 +91,7 @@ def run(a: argparse.Namespace) -> int:
     setup = replace(setup, settings=setup.usual_settings if a.settings is None else a.settings)
     split = setup.split(dataset)
     config = with_set(setup.config(split), a.assignments)
+    net_training(setup, split, unlearner)  # raises for a net that cannot be trained
     require_room(setup, split, config, references=1, watched=a.save)
     unlearner = method(a.method, config)
     result = _play(split, unlearner, a, _uploaded_model(a, split), setup)

@@ -60,7 +60,7 @@ def test_the_representation_is_the_class_token_of_the_papers_formula():
         torch.randint(0, 256, (5, 1, 8, 8), generator=torch.Generator().manual_seed(0)).byte(),
         torch.arange(5),
     )
-    token, after = by_formula(weights, pictures.floats())
+    token, after = by_formula(weights, pictures.floats(slice(None)))
     features = layer_features(net, pictures)
     assert list(features) == ["patches", *(f"block {i}" for i in range(1, DEPTH + 1)), "representation"]
     torch.testing.assert_close(features["representation"], token, rtol=1e-4, atol=1e-5)
@@ -77,7 +77,7 @@ def test_images_that_are_no_square_of_whole_patches_are_padded_with_zeros(shape)
     padded[:, :, : shape[1], : shape[2]] = x.detach()
     e = net.extract(x)
     torch.testing.assert_close(e, net.extractor.body(padded))
-    e.sum().backward()
+    e[:, 0].sum().backward()  # the sum of all is constant after a layer norm
     assert bool((x.grad != 0).flatten(1).any(1).all())
     assert net(x).shape == (2, 3)
 
