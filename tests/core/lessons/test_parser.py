@@ -12,10 +12,10 @@ from core.lessons.fact_names import PLAIN, PREFIXES, known_names
 from tests.core.lessons.files import LESSON, ROOT, SHIPPED, written
 
 
-def test_the_ten_lessons_can_be_read_and_each_has_what_a_lesson_has():
+def test_the_nine_lessons_can_be_read_and_each_has_what_a_lesson_has():
     lessons, problems = read_lessons([SHIPPED])
     assert problems == []
-    assert [x.number for x in lessons] == list(range(1, 11))
+    assert [x.number for x in lessons] == list(range(1, 10))
     for x in lessons:
         assert x.prediction.answer is not None
         assert any(p.check is not None for p in x.parts)
