@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from benchmarks.automatic_inside import Inside, inside_of
 from core.data.split import Split
 from core.evaluation.metrics import jensen_shannon
 from core.methods import LAF, METHODS
@@ -35,10 +36,11 @@ class Row:
     met: bool
     nothing_to_do: bool
     settings: str
+    inside: Inside | None = None
 
 
-def measure(name: str, split: Split, model: Net, seed: int, references: int) -> Row:
-    """Return the Row of one request."""
+def measure(name: str, split: Split, model: Net, seed: int, references: int, *, layers: bool = False) -> Row:
+    """Return the Row of one request; with ``layers`` also how like the original each layer stayed."""
     began = time.process_time()
     found = automatic(model, split.unlabelled(), split.task, seed=seed, unseen=split.test.unlabelled())
     middle = time.process_time()
@@ -73,6 +75,7 @@ def measure(name: str, split: Split, model: Net, seed: int, references: int) -> 
         found.met,
         found.nothing_to_do,
         f"{c.lr_ra:g} {c.lr_ue:g} {c.temperature:g} {c.steps}",
+        inside_of(split, model, unlearned, gold[0]) if layers else None,
     )
 
 

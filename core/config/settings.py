@@ -28,6 +28,9 @@ class TrainConfig:
     augment: bool = False  # random crops and mirror images; for photographs, not for digits
     mirrors: bool = True  # of ``augment``; False: crops alone, where a mirror image means something else
     decays: bool = False  # the rate falls to zero along half a cosine; False keeps it constant
+    warmup: float = (
+        0.0  # share of the steps in which the rate rises from 0; transformers need it, other nets do not
+    )
     threads: int = 1  # OpenMP threads on a CPU; more than one is slow on a busy machine
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
@@ -35,6 +38,7 @@ class TrainConfig:
         "batch_size": bounds.BATCH,
         "lr": bounds.RATE,
         "weight_decay": bounds.WEIGHT,
+        "warmup": bounds.MOMENTUM,
         "threads": bounds.THREADS,
     }
 
@@ -232,7 +236,7 @@ class EvalConfig:
 
 
 # field -> the default at which ``as_dict`` leaves it out
-ADDED_LATER = {"decays": False, "mirrors": True}
+ADDED_LATER = {"decays": False, "mirrors": True, "warmup": 0.0}
 
 
 def as_dict(config: Any) -> dict[str, Any]:

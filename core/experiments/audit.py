@@ -240,6 +240,8 @@ def command_of(setup: Setup) -> str:
             parts.append(f"--classes {','.join(map(str, setup.classes))}")
         if setup.fraction is not None:
             parts.append(f"--fraction {setup.fraction:g}")
+    if setup.net is not None:
+        parts.append(f"--net {setup.net}")
     parts += [f"--method {setup.method}", f"--seed {setup.seed}", "--json -"]
     return " ".join(parts)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from core.config import MEASURED, TrainConfig, as_dict, origin
 from core.data.split import Split
+from core.errors import RequestError
 from core.methods.base import has_own_original
 from core.methods.laf import automatic
 from core.methods.laf.trials import AutomaticSettings
 from core.models.base import Net
-from core.runs.original_models import original, untrained
+from core.runs.original_models import net_training, original, planned_training, untrained
 from core.runs.records import Mark
 from core.runs.reference_models import RetrainedBeside, gains_beside
 from core.runs.run import Run
@@ -27,13 +29,14 @@ Told = Callable[[Progress], object]
 
 
 def get_original(
-    split: Split, *, seed: int, device: str, progress: Told | None = None
+    split: Split, *, seed: int, device: str, net: str | None = None, progress: Told | None = None
 ) -> tuple[Net, Recipe | None]:
     """Return g_D as the Lab has it, from the cache where it is there, and the recipe of its training where one was found.
 
     The recipe reads the labels that the original is trained on. Retrained models follow it, since it travels with the model.
+    ``net``: as in ``training_recipe``.
     """
-    found = run_to_end(training_recipe(split, seed=seed, device=device), progress)
+    found = run_to_end(training_recipe(split, seed=seed, device=device, net=net), progress)
     config = None if found is None else found.config
     return run_to_end(original(split, seed=seed, device=device, config=config), progress), found
 
@@ -57,16 +60,33 @@ def has_measured_training(split: Split) -> bool:
     return origin(split.dataset.family, split.task) == MEASURED
 
 
-def training_recipe(split: Split, *, seed: int, device: str) -> Work[Recipe | None]:
-    """Find the training of ``get_original`` in slices, or take it from the cache; None where the measured preset is used."""
-    if has_measured_training(split):
+def expected_training(setup: Setup, split: Split) -> TrainConfig:
+    """Return the training of the original before it is found: the preset's, a chosen net's, or what a recipe plans."""
+    if (chosen := net_training(setup, split)) is not None:
+        return chosen
+    if setup.settings == "automatic" and setup.model is None and not has_measured_training(split):
+        return recipe.plan(split.dataset, device=setup.device)[0]
+    with suppress(RequestError):  # uploaded data with an uploaded model has no preset
+        return TrainConfig.preset(split.dataset.family, split.task)
+    return TrainConfig()
+
+
+def training_recipe(split: Split, *, seed: int, device: str, net: str | None = None) -> Work[Recipe | None]:
+    """Find the training of ``get_original`` in slices, or take it from the cache; None where the measured preset is used.
+
+    ``net``: a chosen net, for which no preset was measured; None leaves the choice to preset and recipe.
+    """
+    if net is None and has_measured_training(split):
         return None
+    if net is not None:
+        planned_training(split.dataset, net, device)  # raises where the net cannot take the images
     dataset = replace(split.dataset, train=split.train)
-    key = content_key("recipe", dataset.fingerprint, seed, pick_device(device).type)
+    chosen = [] if net is None else [net]
+    key = content_key("recipe", dataset.fingerprint, seed, pick_device(device).type, *chosen)
     kept = _recipe_from(models.get(key))
     if kept is not None:
         return kept
-    found = yield from recipe.find(dataset, seed=seed, device=device)
+    found = yield from recipe.find(dataset, seed=seed, device=device, net=net)
     models.put(key, _recipe_dict(found), dataset=dataset.name, kind="training recipe")
     return found
 

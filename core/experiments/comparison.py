@@ -21,7 +21,7 @@ from core.methods import METHODS, method, origin_of
 from core.methods.base import Unlearner, has_own_original
 from core.models.base import Net
 from core.models.uploads import load_uploaded_model
-from core.runs.original_models import original
+from core.runs.original_models import net_training, original
 from core.runs.reference_models import retraining, usual_count
 from core.runs.setup import MOST_SEED, Setup
 from core.runs.storage import chain_original
@@ -279,7 +279,8 @@ def _original(setup: Setup, split: Split, unlearner: Unlearner | None, device: s
     if setup.earlier and unlearner is None:  # the result of the request before, for every seed
         return chain_original(setup, split, device)
     if setup.model is None:
-        return (yield from original(split, unlearner, seed=setup.seed, device=device))
+        config = net_training(setup, split, unlearner)
+        return (yield from original(split, unlearner, seed=setup.seed, device=device, config=config))
     if unlearner is not None and has_own_original(unlearner):
         raise RequestError(
             f"{unlearner.title} must train its own original model and cannot unlearn from an uploaded model"

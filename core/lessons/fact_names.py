@@ -45,6 +45,7 @@ CHOSEN = {
     "task": '"class", "data", "noise" or "indices"',
     "classes": 'the classes to forget, as "3" or "0,1"',
     "method": '"laf", "laf+r", "nothing", …',
+    "net": 'the net that was chosen for the original, as "vit"; unknown for the dataset\'s own',
     "seed": "the seed",
     "request": "number of the request in its chain, from 1",
     "share": "share of labels that LAF+R's repair reads",

@@ -86,6 +86,7 @@ def _setting_facts(setup: Setup, run: Run) -> dict[str, Any]:
         "task": setup.task,
         "classes": ",".join(map(str, setup.classes)),
         "method": setup.method,
+        "net": setup.net,
         "seed": setup.seed,
         "share": setup.share,
         "request": len(setup.earlier) + 1,

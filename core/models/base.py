@@ -224,17 +224,24 @@ def divergences(p: Tensor, q: Tensor) -> Tensor:
 
 @torch.no_grad()
 def multiply_adds(net: nn.Module, shape: Sequence[int]) -> int:
-    """Return the multiplications of one forward pass over one image of ``shape``, in convolutions and linear layers."""
+    """Return the multiplications of one forward pass over one sample of ``shape``.
+
+    Counted are those of convolutions, of linear layers and of attention.
+    """
     counted = 0
 
-    def count(layer: nn.Module, _: Any, out: Tensor) -> None:
+    def count(layer: nn.Module, given: Any, out: Any) -> None:
         nonlocal counted
-        if isinstance(layer, (nn.Conv1d, nn.Conv2d)):
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
             counted += out[0].numel() * layer.weight[0].numel()
-        elif isinstance(layer, nn.Linear):
-            counted += layer.weight.numel()
+        elif isinstance(
+            layer, nn.MultiheadAttention
+        ):  # four maps of each token, and two products of tokens with tokens
+            tokens, width = given[0].shape[-2:]
+            counted += 4 * tokens * width**2 + 2 * tokens**2 * width
 
-    layers = [m for m in net.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))]
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.MultiheadAttention)
+    layers = [m for m in net.modules() if isinstance(m, kinds)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     was_training = net.training
     net.eval()

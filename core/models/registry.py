@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 import torch
@@ -16,11 +17,11 @@ from core.models.value_nets import MLP, SeriesCNN
 from core.runtime import seeding
 
 
-def _resnet(name: str) -> Callable[[tuple[int, ...], int], Net]:
+def _torchvision_based(module: str, name: str) -> Callable[[tuple[int, ...], int], Net]:
     def make(shape: tuple[int, ...], classes: int) -> Net:
-        from core.models import resnet  # imported here, so that digits do not wait for torchvision
-
-        net: Net = getattr(resnet, name)(shape, classes)
+        # imported here, so that digits do not wait for torchvision
+        found = importlib.import_module(f"core.models.torchvision_based.{module}")
+        net: Net = getattr(found, name)(shape, classes)
         return net
 
     return make
@@ -43,8 +44,9 @@ NETS: dict[str, Callable[[tuple[int, ...], int], Net]] = {
     "digits-cnn": DigitsCNN,
     "cnn": CNN,
     "small-resnet": SmallResNet,
-    "resnet18": _resnet("ResNet18"),
-    "resnet18-224": _resnet("LargeResNet18"),
+    "resnet18": _torchvision_based("resnet", "ResNet18"),
+    "resnet18-224": _torchvision_based("resnet", "LargeResNet18"),
+    "vit": _torchvision_based("vit", "ViT"),
     **{name: _variant(name) for name in _VARIANTS},
     "mlp": MLP,
     "series-cnn": SeriesCNN,
@@ -56,7 +58,7 @@ def build(net: str, shape: tuple[int, ...], classes: int, *, seed: int) -> Net:
 
     Torch's global random state is neither read nor changed.
     ``net`` is a key of NETS, or "tv:ARCHITECTURE@LAYER" for one of torchvision's (see
-    ``core.models.torchvision_net``), or the name of a module that ``core.wrap`` took with a factory. Raises
+    ``core.models.torchvision_based.torchvision_net``), or the name of a module that ``core.wrap`` took with a factory. Raises
     RequestError for an unknown net, architecture or layer, for a net that takes another kind of data, and for a module without a factory.
     """
     generator = seeding.generator(seed, "init", net)
@@ -96,7 +98,7 @@ def _require_kind(net: str, shape: tuple[int, ...]) -> None:
 
 
 def _torchvision(net: str, shape: tuple[int, ...], classes: int) -> Net:
-    from core.models.torchvision_net import TorchvisionNet
+    from core.models.torchvision_based.torchvision_net import TorchvisionNet
 
     made: Net = TorchvisionNet.named(net, shape, classes)
     return made

@@ -6,13 +6,17 @@ from dataclasses import asdict
 from typing import Any
 
 from core.config import TrainConfig, as_dict
+from core.data.images import Dataset
 from core.data.split import Split
+from core.errors import RequestError
 from core.methods.base import OwnOriginal, has_own_original
 from core.models.base import Net, Provenance
 from core.models.registry import build
 from core.runs.reference_models import restore
+from core.runs.setup import Setup
 from core.runtime.content_cache import content_key, models
 from core.runtime.progress import Work
+from core.training.recipe import plan
 from core.training.supervised import Training
 
 
@@ -60,6 +64,35 @@ def original(
         keep["provenance"] = {k: v for k, v in asdict(model.provenance).items() if k != "config"}
     models.put(key, keep, dataset=split.dataset.name, kind="trained model")
     return model
+
+
+def net_training(setup: Setup, split: Split, unlearner: Any = None) -> TrainConfig | None:
+    """Return the training of the net that ``setup`` chooses, as long as its arithmetic allows; None: it chooses none.
+
+    Raises RequestError for a net that cannot take the images, and for a method that trains an original of its own.
+    """
+    if setup.net is None:
+        return None
+    if unlearner is not None and has_own_original(unlearner):
+        raise RequestError(
+            f"{unlearner.title} trains an original of its own and takes no chosen net; leave the net out"
+        )
+    return planned_training(split.dataset, setup.net, setup.device)
+
+
+def planned_training(dataset: Dataset, net: str, device: str) -> TrainConfig:
+    """Return the training of ``net`` that a recipe plans. Raises RequestError for a net that cannot take the images."""
+    try:
+        return plan(dataset, net=net, device=device)[0]
+    except (
+        RuntimeError,
+        ValueError,
+        ArithmeticError,
+    ) as error:  # the type of the error for a wrong size differs between nets
+        size = "x".join(map(str, dataset.shape))
+        raise RequestError(
+            f"the net {net} cannot take images of {size} (channels x height x width); choose another net"
+        ) from error
 
 
 def original_key(split: Split, config: TrainConfig, seed: int, kind: str) -> str:

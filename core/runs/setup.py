@@ -13,6 +13,7 @@ from core.data.planted import plant
 from core.data.split import Split, forget_classes, forget_fraction, forget_indices, forget_noisy
 from core.errors import ConfigError, RequestError
 from core.methods.laf.fast import SPEEDS, fast
+from core.models.registry import NETS
 from core.runtime import bounds
 from core.runtime.bounds import Bound, check, quote_value
 
@@ -63,6 +64,9 @@ class Setup:
     earlier: tuple[
         EarlierRequest, ...
     ] = ()  # the requests before this one, first to last; (): the first request
+    net: str | None = (
+        None  # a key of core.models.registry.NETS that the original is trained as; None: the dataset's own
+    )
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
         "fraction": bounds.FRACTION,
@@ -79,6 +83,10 @@ class Setup:
         for i in self.ids:
             if not _is_count(i):
                 raise ConfigError(f"ids must be whole numbers from 0 up, got {quote_value(i)}")
+        if self.net is not None and self.net not in NETS:
+            raise ConfigError(f"unknown net {quote_value(self.net)}; there are: {', '.join(NETS)}")
+        if self.net is not None and self.model is not None:
+            raise ConfigError("a chosen net is trained by the Lab; leave it out with a model of your own")
 
     def split(self, dataset: Dataset) -> Split:
         """Return the Split of ``dataset`` for these choices. Raises RequestError when the request is wrong."""
@@ -98,7 +106,10 @@ class Setup:
     @property
     def usual_settings(self) -> str:
         """The origin of settings unless a user chooses one: "automatic" where it exists and no measured preset is better."""
-        measured = self.plant is not None or (self.dataset, self.task) in PRESET_IS_USUAL
+        better = (
+            self.net is None and (self.dataset, self.task) in PRESET_IS_USUAL
+        )  # presets are of the usual nets
+        measured = self.plant is not None or better
         return "automatic" if self.can_be_automatic and not measured else "preset"
 
     def config(self, split: Split) -> Any:

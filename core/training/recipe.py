@@ -24,6 +24,7 @@ from core.models.registry import build
 from core.runtime import seeding
 from core.runtime.device import pick_device, torch_threads
 from core.runtime.progress import Progress, Work, run_to_end
+from core.training.rates import rates_of
 from core.training.supervised import SupervisedTrainer
 
 # multiply-adds a second in training, measured; turns the bounds in seconds into bounds in arithmetic
@@ -46,14 +47,6 @@ NEIGHBOURS = 5
 SMALL = 12  # pixels: up to this, grey images suit the net for digits
 FLAT = 0.15  # share of the commonest pixel value from which grey images are drawings and not photographs
 _PASSES = 3  # forward, and backward at twice the work
-
-_RATES = {
-    "digits-cnn": (3e-3, 1e-4),
-    "cnn": (2e-3, 1e-4),
-    "small-resnet": (4e-3, 5e-4),
-    "resnet18": (1e-3, 5e-4),
-    **dict.fromkeys(("mlp", "series-cnn"), (3e-3, 1e-4)),
-}
 
 
 @dataclass(frozen=True)
@@ -125,7 +118,7 @@ def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tu
     """Return the training before epochs are found (with the most that are allowed), that most, and the work of one epoch."""
     photographs = dataset.kind == "images" and are_photographs(dataset.train)
     net = net or choose_net(dataset.shape, photographs=photographs, device=device)
-    lr, decay = _RATES.get(net, (1e-3, 5e-4))
+    rates = rates_of(net)
     macs = multiply_adds(build(net, dataset.shape, len(dataset.classes), seed=0), dataset.shape)
     epoch_work = float(_PASSES * macs * len(dataset.train))
     speed = A_SECOND[pick_device(device).type]
@@ -133,7 +126,10 @@ def plan(dataset: Dataset, *, device: str = "cpu", net: str | None = None) -> tu
     allowed = min(LONGEST_S * speed, max(USUAL_S * speed, least * epoch_work))
     most = max(1, min(MOST_EPOCHS, int(allowed / epoch_work)))
     batch = 64 if len(dataset.train) >= 1000 else 32
-    return TrainConfig(net, most, batch, lr, decay, augment=photographs, decays=True), most, epoch_work
+    config = TrainConfig(
+        net, most, batch, rates.lr, rates.weight_decay, photographs, decays=True, warmup=rates.warmup
+    )
+    return config, most, epoch_work
 
 
 class _Search:

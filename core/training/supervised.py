@@ -114,10 +114,15 @@ class SupervisedTrainer:
         return value
 
     def _rate(self) -> float:
-        """Return the rate of step ``number``: constant, or lr · (1 + cos(π · (number − 1) / total)) / 2."""
-        if not self.config.decays:
-            return self.config.lr
-        return self.config.lr * (1 + math.cos(math.pi * (self.number - 1) / self.total)) / 2
+        """Return the rate of step ``number``: constant, or lr · (1 + cos(π · (number − 1) / total)) / 2.
+
+        In the first warmup · total steps it is multiplied by number / (warmup · total).
+        """
+        rate = self.config.lr
+        if self.config.decays:
+            rate *= (1 + math.cos(math.pi * (self.number - 1) / self.total)) / 2
+        rising = self.config.warmup * self.total  # steps
+        return rate * self.number / rising if self.number < rising else rate
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as nested plain values and tensors; ``load_state_dict`` continues from it."""

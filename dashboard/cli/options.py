@@ -83,6 +83,16 @@ def add_common(
         command.add_argument("--quiet", action="store_true", help=f"no {quiet}")
 
 
+def add_net(command: argparse.ArgumentParser) -> None:
+    """Add the option that chooses the net of the original."""
+    command.add_argument(
+        "--net",
+        default=None,
+        metavar="NAME",
+        help="the net that the original and retrained models are trained as: vit, cnn, resnet18, … (default: the dataset's own)",
+    )
+
+
 def add_model(command: argparse.ArgumentParser) -> None:
     """Add the options that name an uploaded model."""
     command.add_argument(
@@ -180,6 +190,7 @@ def setup_of(a: argparse.Namespace) -> Any:
         ids,
         a.plant,
         getattr(a, "method", "laf"),
+        net=getattr(a, "net", None),
     )
 
 

@@ -27,6 +27,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "run", help="train, forget, retrain, and print how they compare"
     )
     options.add(run)
+    options.add_net(run)
     options.add_model(run)
     after.add(run)
     run.add_argument(
@@ -72,10 +73,13 @@ def run(a: argparse.Namespace) -> int:
     from core.experiments.session.memory_estimate import require_room
     from core.methods import method
     from core.methods.base import require_no_model
+    from core.runs.original_models import net_training
 
     unlearner = method(a.method)
     if a.model is not None:
         require_no_model(unlearner)
+    if a.model is not None and a.net is not None:
+        raise RequestError("--net names a net that is trained here; leave it out with --model")
     if a.save and a.model is not None:
         raise RequestError(
             "--save keeps runs of the Lab's own models only; to keep a run of your model, upload it on the page"
@@ -89,6 +93,7 @@ def run(a: argparse.Namespace) -> int:
     setup = replace(setup, settings=setup.usual_settings if a.settings is None else a.settings)
     split = setup.split(dataset)
     config = with_set(setup.config(split), a.assignments)
+    net_training(setup, split, unlearner)  # raises for a net that cannot be trained
     require_room(setup, split, config, references=1, watched=a.save)
     unlearner = method(a.method, config)
     result = _play(split, unlearner, a, _uploaded_model(a, split), setup)
@@ -223,7 +228,7 @@ def _original(
 ) -> tuple[Any, Any]:
     """Return the original and, with automatic settings, the record of how they were found."""
     from core.experiments.automatic_run import AutomaticRecord, find_settings, get_original
-    from core.runs.original_models import original
+    from core.runs.original_models import net_training, original
     from core.runs.storage import chain_original
     from core.runtime.progress import run_to_end
 
@@ -234,9 +239,11 @@ def _original(
         elif uploaded is not None:
             model = uploaded.to(device)
         elif setup.settings == "automatic":
-            model, recipe = get_original(split, seed=setup.seed, device=device, progress=show)
+            model, recipe = get_original(split, seed=setup.seed, device=device, net=setup.net, progress=show)
         else:
-            model = run_to_end(original(split, unlearner, seed=setup.seed, device=device), show)
+            config = net_training(setup, split, unlearner)
+            work = original(split, unlearner, seed=setup.seed, device=device, config=config)
+            model = run_to_end(work, show)
     if setup.settings != "automatic":
         return model, None
     with clock.stage("search"):

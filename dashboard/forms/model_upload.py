@@ -129,7 +129,7 @@ def where(
 
     ``usual``: the architecture chosen at first.
     """
-    from core.models.torchvision_net import architectures
+    from core.models.torchvision_based.torchvision_net import architectures
 
     left, right = st.columns([1.4, 1])
     fitting = nets_for(dataset.kind)

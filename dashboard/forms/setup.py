@@ -28,6 +28,17 @@ TASKS = {
 }
 
 
+OWN_NET = ""  # the choice of the dataset's own net
+NETS = {
+    OWN_NET: "The dataset's own",
+    "digits-cnn": "CNN for small images",
+    "cnn": "The paper's CNN",
+    "small-resnet": "Small ResNet",
+    "resnet18": "ResNet-18",
+    "vit": "ViT, a small transformer",
+}
+
+
 def setup_bar(lab: Lab) -> None:
     """Show dataset, forget set, hyperparameters and facts, with the forms that change them."""
     e = lab.experiment
@@ -75,6 +86,7 @@ def _form(lab: Lab) -> None:
     )
     dataset_upload.buttons(lab, name)
     model = model_upload.choice(lab, name)
+    net = _net(lab, name) if model is None else None
     folder = None
     if sources[name].needs_files and lab.classroom is None:
         folder = st.text_input(
@@ -94,13 +106,39 @@ def _form(lab: Lab) -> None:
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
         # other images or another original begin a new chain
         chosen = replace(
-            setup, dataset=name, seed=int(seed), data_dir=folder or None, model=model, earlier=()
+            setup,
+            dataset=name,
+            seed=int(seed),
+            data_dir=folder or None,
+            model=model,
+            net=net,
+            earlier=(),
         )
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids belong to one dataset
             chosen = with_usual_settings(replace(chosen, task=task, ids=()))
+        elif net != setup.net:
+            chosen = with_usual_settings(chosen)  # presets were measured on the dataset's own net
         _apply(lab, chosen, usual=name != setup.dataset)
     _problem()
+
+
+def _net(lab: Lab, name: str) -> str | None:
+    """Show the choice of the net for dataset ``name``; return it, or None for the dataset's own."""
+    setup, dataset = lab.experiment.setup, lab.experiment.dataset
+    if name != setup.dataset or dataset is None or len(dataset.shape) != 3:
+        return None
+    here = setup.net or OWN_NET
+    names = [*NETS, *([here] if here not in NETS else [])]
+    picked = st.selectbox(
+        "Net",
+        names,
+        index=names.index(here),
+        format_func=lambda net: NETS.get(net, net),
+        key=f"net-{lab.token}",
+        help="The original and the retrained models are trained as this net; the Lab finds how",
+    )
+    return picked or None
 
 
 def _request(lab: Lab) -> None:
@@ -211,7 +249,8 @@ def _facts(lab: Lab) -> str:
     elif has_own_original(method):
         parts += [("Model", f"{method.title}'s own original")]
     elif e.model is not None and e.model.provenance is not None:
-        parts += [("Model", f"trained {e.model.provenance.seconds:.1f} s")]
+        net = f"{e.setup.net}, " if e.setup.net is not None else ""
+        parts += [("Model", f"{net}trained {e.model.provenance.seconds:.1f} s")]
     if e.references:
         first = e.references[0]
         # an uploaded model's initial weights are unknown, so its retrained model is rotated into its coordinates

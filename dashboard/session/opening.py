@@ -17,6 +17,7 @@ from core.experiments.session.memory_estimate import require_room
 from core.methods import METHODS, method
 from core.methods.base import require_no_model
 from core.models.uploads import model_info
+from core.runs.original_models import net_training
 from core.runs.records import Phase
 from core.runs.setup import Setup, usual_classes
 from core.runs.storage import run_folder, run_info
@@ -33,7 +34,8 @@ def shares_original(current: Experiment, setup: Setup) -> bool:
     if replace(current.setup, method=setup.method, settings=setup.settings) != setup:
         return False
     # automatic settings find their own training for an original whose training was not measured
-    return current.setup.settings == setup.settings or has_measured_training(current.split)
+    finds = setup.net is not None or not has_measured_training(current.split)
+    return current.setup.settings == setup.settings or not finds
 
 
 def address_of(e: Experiment, run_id: str | None) -> dict[str, str]:
@@ -77,6 +79,7 @@ class Permissions:
         config = with_settings(setup.config(split), settings)
         if setup.model is not None:
             require_no_model(METHODS[setup.method])
+        net_training(setup, split, METHODS[setup.method])  # raises for a net that cannot be trained
         require_room(setup, split, config or setup.config(split), self.classroom)
         return setup, config
 

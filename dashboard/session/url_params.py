@@ -62,6 +62,8 @@ def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int
         found["ids"] = ",".join(map(str, setup.ids))
     if setup.model is not None:
         found["model"] = setup.model
+    if setup.net is not None:
+        found["net"] = setup.net
     if setup.share is not None:
         found["share"] = f"{setup.share:g}"
     if setup.speed != "exact":
@@ -105,7 +107,7 @@ def _setup(found: Mapping[str, str]) -> Setup:
         raise RequestError(
             f"the address names {len(ids):,} images and the most is {MOST_IDS}; keep the run and share its address instead"
         )
-    names = ("dataset", "task", "plant", "method", "model", "speed", "precision")
+    names = ("dataset", "task", "plant", "method", "model", "net", "speed", "precision")
     named = _named_settings(found.get("settings", ""))
     for word in (*(found.get(name, "") for name in names), *classes):
         if len(word) > MOST_OF_A_NAME:
@@ -126,6 +128,7 @@ def _setup(found: Mapping[str, str]) -> Setup:
         share=_share(found.get("share", "")),
         speed=found.get("speed", "exact"),
         precision=found.get("precision", "float32"),
+        net=found.get("net"),
     )
     return replace(setup, settings=named) if named else with_usual_settings(setup)
 

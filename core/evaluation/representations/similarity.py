@@ -7,7 +7,8 @@ It is invariant to rotation and scale, so models from other initial weights can 
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from core.models.base import Net, device_of
 from core.runtime import seeding
 
 T = TypeVar("T")
+Part = Callable[[Tensor], Tensor]  # of a layer's output
 MAX_WIDTH = 1024  # features of a layer; wider features are pooled over the image, then projected
 MAX_LAYERS = 6
 REPRESENTATION = "representation"
@@ -53,20 +55,20 @@ def layer_grams(model: Net, images: Images, *, batch_size: int = 256) -> dict[st
 def layer_features(model: Net, images: Images, *, batch_size: int = 256) -> dict[str, Tensor]:
     """Return features (n, p) of the layers of the extractor, in the order of the forward pass, and of the representation, the last.
 
-    Layers are the modules of the extractor with weights, at most MAX_LAYERS of them, spread evenly. The first use of a
-    layer counts. ``narrow`` limits the width of the features.
+    Layers are those that the extractor names by ``watched_layers``, else its modules with weights, at most MAX_LAYERS of
+    them, spread evenly. The first use of a layer counts. ``narrow`` limits the width of the features.
     """
     features: dict[str, list[Tensor]] = {}
     seen: set[str] = set()  # layers of the current batch
 
-    def record(name: str, out: object) -> None:
+    def record(name: str, out: object, part: Part) -> None:
         if name not in seen and isinstance(out, Tensor) and len(out) == batch:
             seen.add(name)
-            features.setdefault(name, []).append(narrow(out).float().cpu())
+            features.setdefault(name, []).append(narrow(part(out)).float().cpu())
 
     hooks = [
-        m.register_forward_hook(lambda _m, _i, out, name=name: record(name, out))
-        for name, m in _layers(model)
+        m.register_forward_hook(lambda _m, _i, out, name=name, part=part: record(name, out, part))
+        for name, m, part in _layers(model)
     ]
     was_training = model.training
     model.eval()
@@ -108,8 +110,14 @@ def narrow(x: Tensor) -> Tensor:
     return flat.float() @ directions.to(flat.device)
 
 
-def _layers(model: Net) -> list[tuple[str, nn.Module]]:
-    """Return the extractor's convolutional and linear layers, without the layer that outputs the representation."""
+def _layers(model: Net) -> list[tuple[str, nn.Module, Part]]:
+    """Return the layers that the extractor names, each with the part of its output to take.
+
+    Of other extractors they are the convolutional and linear layers, without the layer that outputs the representation.
+    """
+    watched: Any = getattr(model.extractor, "watched_layers", None)
+    if watched is not None:
+        return _spread([(name, m, part) for name, (m, part) in watched().items()], MAX_LAYERS - 1)
     leaves: list[tuple[str, nn.Module]] = [
         (name, m)
         for name, m in model.extractor.named_modules()
@@ -117,7 +125,11 @@ def _layers(model: Net) -> list[tuple[str, nn.Module]]:
     ]
     if leaves and isinstance(leaves[-1][1], nn.Linear) and leaves[-1][1].out_features == model.width:
         leaves = leaves[:-1]
-    return _spread(leaves, MAX_LAYERS - 1)
+    return [(name, m, _whole) for name, m in _spread(leaves, MAX_LAYERS - 1)]
+
+
+def _whole(out: Tensor) -> Tensor:
+    return out
 
 
 def _spread(items: list[T], most: int) -> list[T]:

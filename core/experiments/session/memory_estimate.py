@@ -22,13 +22,12 @@ from torch import nn
 from core.config import EvalConfig, LAFConfig, TrainConfig
 from core.data.split import Split
 from core.errors import RequestError
-from core.experiments.automatic_run import has_measured_training
+from core.experiments.automatic_run import expected_training
 from core.models.registry import build
 from core.models.uploads import load_uploaded_model, model_info
 from core.models.uploads.store import WRAPPED
 from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
-from core.training.recipe import plan
 
 MB = 1e6
 FLOAT = 4
@@ -123,7 +122,7 @@ def estimate(
     Raises RequestError for an unknown net.
     """
     looks = eval_config or EvalConfig.preset(split.dataset.family)
-    train = _training(setup, split)
+    train = expected_training(setup, split)
     net = _size(setup, split, config, train)
     n, n_f, n_test = len(split.train), len(split.forget_rows), len(split.test)
     classes = len(split.dataset.classes)
@@ -202,7 +201,11 @@ def _measured(model: Any, shape: tuple[int, ...]) -> NetSize:
     sizes: list[int] = []
 
     def note(module: nn.Module, given: Any, out: Any) -> None:
-        if isinstance(out, torch.Tensor) and not list(module.children()):
+        if isinstance(
+            module, nn.MultiheadAttention
+        ):  # its queries, keys and values, what the heads read, and its output
+            sizes.append(5 * out[0].numel())
+        elif isinstance(out, torch.Tensor) and not list(module.children()):
             sizes.append(out.numel())
 
     hooks = [m.register_forward_hook(note) for m in model.modules()]
@@ -212,15 +215,6 @@ def _measured(model: Any, shape: tuple[int, ...]) -> NetSize:
         hook.remove()
     weights = sum(t.numel() for t in (*model.parameters(), *model.buffers()))
     return NetSize(weights, model.width, sum(sizes))
-
-
-def _training(setup: Setup, split: Split) -> TrainConfig:
-    """Return the training of the original: the preset's, or with automatic settings what its recipe plans."""
-    if setup.settings == "automatic" and setup.model is None and not has_measured_training(split):
-        return plan(split.dataset, device=setup.device)[0]
-    with suppress(RequestError):  # uploaded data with an uploaded model has no preset
-        return TrainConfig.preset(split.dataset.family, split.task)
-    return TrainConfig()
 
 
 def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSize:

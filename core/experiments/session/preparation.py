@@ -25,7 +25,7 @@ from core.models.uploads import load_uploaded_model
 from core.projection.map_cache import cached_map, keep_map, map_key
 from core.projection.projection import Projection, UmapBackend
 from core.runs.observer import Observer
-from core.runs.original_models import original, untrained
+from core.runs.original_models import net_training, original, untrained
 from core.runs.setup import Setup
 from core.runs.storage import chain_original
 from core.runtime.device import pick_device
@@ -160,10 +160,12 @@ class Preparation:
         if self.setup.model is not None:
             require_no_model(unlearner)
             return load_uploaded_model(self.setup.model, split.dataset).to(device), None
-        recipe = None
+        recipe, config = None, net_training(self.setup, split, unlearner)
         if self.setup.settings == "automatic":
-            recipe = yield from self._do("recipe", training_recipe(split, seed=seed, device=device))
-        config = None if recipe is None else recipe.config
+            search = training_recipe(split, seed=seed, device=device, net=self.setup.net)
+            recipe = yield from self._do("recipe", search)
+        if recipe is not None:
+            config = recipe.config
         if recipe is not None and self.when_training_is_known is not None:
             self.when_training_is_known(split, untrained(split, config, seed=seed, device=device))
         work = original(split, unlearner, seed=seed, device=device, config=config)

@@ -26,7 +26,7 @@ from core.lessons.schema import Lesson, Part
 from core.methods import method
 from core.models.base import Net
 from core.runs.observer import Observer
-from core.runs.original_models import original
+from core.runs.original_models import net_training, original
 from core.runs.records import Phase
 from core.runs.reference_models import references
 from core.runs.run import Run
@@ -223,7 +223,9 @@ def replay_run(
     Raises LabError, also for a run that would take unreasonably long.
     """
     split = setup.split(load(setup.dataset, data_dir=setup.data_dir))
-    model = run_to_end(original(split, method(setup.method, setup.config(split)), seed=setup.seed))
+    unlearner = method(setup.method, setup.config(split))
+    config = net_training(setup, split, unlearner)
+    model = run_to_end(original(split, unlearner, seed=setup.seed, config=config))
     observer = Observer(split, model, EvalConfig.preset(split.dataset.family), seed=setup.seed)
     retrained = references(split, model, count=None if compared else 0, seed=setup.seed)
     readings = [observer.look(r.model).reading for r in retrained]

@@ -90,7 +90,7 @@ def layer_names(arch: str, dataset: Dataset, *, size: int | None = None) -> list
     """
     if arch in LAB:
         return [LAYER]
-    from core.models.torchvision_net import layers
+    from core.models.torchvision_based.torchvision_net import layers
 
     found = layers(arch, dataset.shape, len(dataset.classes), size)[1]
     return [layer.name for layer in found if layer.width <= WIDEST]
@@ -149,7 +149,7 @@ def assemble_unmeasured(
             )
         net = LAB[arch]
     else:
-        from core.models.torchvision_net import layers, net_name
+        from core.models.torchvision_based.torchvision_net import layers, net_name
 
         scaled_size, found = layers(arch, dataset.shape, len(dataset.classes), size)
         net = net_name(arch, layer or found[-1].name, scaled_size)

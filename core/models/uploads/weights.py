@@ -127,7 +127,7 @@ def require_fit(net: str, tensors: dict[str, Tensor], dataset: Dataset, title: s
             title,
         )
         return
-    from core.models.torchvision_net import full_model, is_auxiliary, parse_name
+    from core.models.torchvision_based.torchvision_net import full_model, is_auxiliary, parse_name
 
     arch = parse_name(net)[0]
     with torch.device("meta"):
@@ -143,7 +143,12 @@ def assemble(net: str, tensors: dict[str, Tensor], dataset: Dataset, title: str)
         model = build(net, dataset.shape, count, seed=0)
         _load_weights(model, tensors, f"{net} with {count} classes", title)
         return model.eval()
-    from core.models.torchvision_net import TorchvisionNet, full_model, is_auxiliary, parse_name
+    from core.models.torchvision_based.torchvision_net import (
+        TorchvisionNet,
+        full_model,
+        is_auxiliary,
+        parse_name,
+    )
 
     arch, layer, size = parse_name(net)
     with torch.device("meta"):  # draws no initial weights, which ``tensors`` replace
@@ -163,7 +168,7 @@ def _with_memory(model: nn.Module, arch: str, count: int) -> nn.Module:
     in_state = set(model.state_dict())
     if all(name in in_state for name, _ in model.named_buffers()):
         return model.to_empty(device="cpu")
-    from core.models.torchvision_net import full_model
+    from core.models.torchvision_based.torchvision_net import full_model
 
     with seeding.SeededDraws(seeding.generator(0, "init", arch)):
         return full_model(arch, count)

@@ -199,7 +199,7 @@ def open_run(run_id: str) -> Run:
     """Load data, original and map of a kept run, and return the Run, played back to its last step. Raises LabError."""
     from core.data.registry import load
     from core.models.uploads import load_uploaded_model
-    from core.runs.original_models import original
+    from core.runs.original_models import net_training, original
     from core.runs.storage.chain import chain_original
     from core.runs.storage.originals import kept_original
     from core.runtime.device import pick_device
@@ -217,7 +217,8 @@ def open_run(run_id: str) -> Run:
         model = own
     else:
         unlearner = method(setup.method, setup.config(split))
-        work = original(split, unlearner, seed=setup.seed, device=device, config=kept.training)
+        config = kept.training or net_training(setup, split, unlearner)
+        work = original(split, unlearner, seed=setup.seed, device=device, config=config)
         model = run_to_end(work)
     observer = None  # a run that was recorded without frames goes on without them
     if kept.frames:

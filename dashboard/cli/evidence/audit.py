@@ -25,6 +25,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "audit", help="the record of a deletion request: unlearning, and its tests against retrained models"
     )
     options.add(audit)
+    options.add_net(audit)
     audit.add_argument(
         "--subjects",
         default=None,
@@ -120,7 +121,7 @@ def _measure(setup: Any, split: Any, request: Any, subjects: Any, count: int | N
     from core.experiments.audit import audit as draw_up
     from core.methods import method
     from core.methods.base import has_own_original
-    from core.runs.original_models import original
+    from core.runs.original_models import net_training, original
     from core.runs.reference_models import references
     from core.runs.run import Run, finish
     from core.runtime.device import pick_device
@@ -129,7 +130,8 @@ def _measure(setup: Any, split: Any, request: Any, subjects: Any, count: int | N
     unlearner = method(setup.method, setup.config(split))
     device = str(pick_device(setup.device))
     own = unlearner if has_own_original(unlearner) else None
-    model = run_to_end(original(split, own, seed=setup.seed, device=device), show)
+    config = net_training(setup, split, own)
+    model = run_to_end(original(split, own, seed=setup.seed, device=device, config=config), show)
     run = Run(unlearner, model, split, seed=setup.seed)
     run.on_progress = show
     finish(run)

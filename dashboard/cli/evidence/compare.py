@@ -39,6 +39,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "compare", help="several methods over several seeds, beside retrained models"
     )
     options.add(compare)
+    options.add_net(compare)
     compare.add_argument(
         "--methods", default="all", metavar="LIST", help="names with commas between, or all (default: all)"
     )

@@ -14,7 +14,7 @@ from core.models.base import Net
 from core.models.uploads import load_uploaded_model
 from core.projection.projection import Projection
 from core.runs.observer import Observer
-from core.runs.original_models import original
+from core.runs.original_models import net_training, original
 from core.runs.records import Frame
 from core.runs.reference_models import retraining, usual_count
 from core.runs.storage import KeptRun, chain_original
@@ -51,7 +51,8 @@ def companions(kept: KeptRun) -> Companions:
         model = load_uploaded_model(setup.model, split.dataset).to(device)
     else:
         unlearner = method(setup.method, setup.config(split))
-        model = _cached(original(split, unlearner, seed=setup.seed, device=device))
+        config = kept.training or net_training(setup, split, unlearner)
+        model = _cached(original(split, unlearner, seed=setup.seed, device=device, config=config))
     if model is None or weights_key(model) != kept.about["original"]:
         raise RequestError(
             f"the original model of run {kept.id} is no longer kept; open the run in the Lab first"

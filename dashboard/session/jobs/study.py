@@ -213,6 +213,6 @@ def opened_in_lab(study: Study, row: Mapping[str, Any]) -> tuple[Any, dict[str, 
     if cell.sequence and len(cell.sequence) > 1:
         return "This run forgets several requests one after another. The Lab shows runs of a single request."
     if cell.train != train_preset(family, cell.setup.task):
-        return f"This run used the net {cell.train.net}. The Lab trains the dataset's own net."
+        return f"This run used the net {cell.train.net} with the study's training. The Lab trains in its own way."
     preset = preset_cached(cell.setup.method, family, cell.setup.task)
     return cell.setup, differing(preset, cell.config)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from core.errors import RequestError
 from core.models.base import Classifier, outputs
 from core.models.registry import NETS, build
-from core.models.resnet import CHUNK, Resized
+from core.models.torchvision_based.resnet import CHUNK, Resized
 from core.models.vae import VAE
 from core.runtime.device import pick_device
 from tests import toys
@@ -26,6 +26,7 @@ OF = {
     "resnet18": (3, 32, 32),
     "mlp": (13,),
     "series": (2, 40),
+    "vit": (1, 8, 8),
 }
 SHAPES = {net: OF[net.partition("-")[0]] for net in NETS}
 

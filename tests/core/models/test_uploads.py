@@ -14,7 +14,7 @@ from torch.nn import functional
 from core.errors import DataError, RequestError
 from core.models.base import Classifier, outputs
 from core.models.registry import build
-from core.models.torchvision_net import TorchvisionNet, layers
+from core.models.torchvision_based.torchvision_net import TorchvisionNet, layers
 from core.models.uploads import check, kept_models, layer_names
 from core.training.supervised import copy_of
 from tests import toys
@@ -72,7 +72,9 @@ def test_a_net_cut_anywhere_computes_what_it_computed_whole(arch, size):
 def test_a_net_that_needs_large_images_gets_them():
     """Swin and the like keep tables outside their state dict; a vision transformer takes 224 pixels only."""
     size, found = layers("vit_b_16", (3, 32, 32), 10)
-    assert (size, found[-1].shape) == (224, (768,))
+    assert (size, found[-1].name, found[-1].shape) == (224, "getitem_5", (768,))  # the class token
+    size, found = layers("convnext_tiny", (3, 32, 32), 10)
+    assert (size, found[-1].name, found[-1].shape) == (None, "classifier.1", (768,))
     with pytest.raises(RequestError, match="vit_b_16 cannot take images of 32x32 pixels"):
         layers("vit_b_16", (3, 32, 32), 10, 100)
 

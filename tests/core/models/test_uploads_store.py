@@ -19,7 +19,7 @@ from core.data import registry
 from core.errors import DataError, RequestError
 from core.experiments.session.experiment import Experiment
 from core.models.registry import build
-from core.models.torchvision_net import layers
+from core.models.torchvision_based.torchvision_net import layers
 from core.models.uploads import check, keep, kept_models, load_uploaded_model, remove_model
 from core.models.uploads.weights import read
 from core.runs.setup import Setup

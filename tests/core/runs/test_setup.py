@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.config import LAFConfig, paper_preset
-from core.errors import RequestError
+from core.errors import ConfigError, RequestError
 from core.methods.laf.trials import start_config
 from core.runs.setup import SETTINGS, Setup
 from core.runs.storage.serialization import setup_dict, setup_from
@@ -72,3 +72,20 @@ def test_settings_that_the_method_does_not_have_are_refused_in_one_sentence(
 )
 def test_the_usual_settings_are_automatic_unless_a_measured_preset_is_better(choice, usual):
     assert Setup(**choice).usual_settings == usual
+
+
+def test_a_chosen_net_has_automatic_settings_even_where_a_preset_is_better_for_the_usual_net():
+    assert Setup(task="noise").usual_settings == "preset"
+    assert Setup(task="noise", net="vit").usual_settings == "automatic"
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"net": "alexnet"}, "unknown net 'alexnet'; there are: digits-cnn,"),
+        ({"net": "vit", "model": "own-0"}, "leave it out with a model of your own"),
+    ],
+)
+def test_a_net_that_cannot_be_trained_is_one_sentence(choice, words):
+    with pytest.raises(ConfigError, match=words):
+        Setup(**choice)

@@ -17,7 +17,16 @@ from core.models.registry import build
 from core.runs.run import Run
 from core.training import recipe as module
 from core.training.augment import crop_and_flip
-from core.training.recipe import are_photographs, check_learnt, choose_net, plan, recipe
+from core.training.recipe import (
+    A_SECOND,
+    LONGEST_S,
+    MOST_EPOCHS,
+    are_photographs,
+    check_learnt,
+    choose_net,
+    plan,
+    recipe,
+)
 from core.training.supervised import SupervisedTrainer, train
 from tests import toys
 
@@ -73,6 +82,13 @@ def test_vectors_and_series_are_never_cropped_or_mirrored(kind):
     model = build(config.net, data.shape, len(data.classes), seed=0)
     with pytest.raises(RequestError, match=f"augment crops and mirrors images, and these data are {kind}"):
         SupervisedTrainer.start(model, data.train, replace(config, augment=True), seed=0, stage="train")
+
+
+def test_a_transformer_warms_up_and_its_training_is_bounded_as_any():
+    config, most, work = plan(images(1, 28, flat=True, n=4000), net="vit")
+    assert (config.net, config.decays, config.warmup) == ("vit", True, 0.1)
+    assert 1 <= most <= MOST_EPOCHS
+    assert most * work <= LONGEST_S * A_SECOND["cpu"]
 
 
 def test_the_same_seed_gives_the_same_recipe_and_it_learns():

@@ -78,6 +78,20 @@ def test_a_saved_state_continues_to_the_bit(toy_split, tmp_path):
 # nets whose training draws numbers and keeps statistics
 
 
+def test_the_rate_rises_in_a_line_and_falls_along_a_cosine(toy_split, toy_model):
+    config = replace(TrainConfig(), epochs=4, batch_size=32, lr=0.5, decays=True, warmup=0.25)
+    trainer = SupervisedTrainer.start(toy_model, toy_split.train, config, seed=0, stage="train")
+    n = np.arange(1, trainer.total + 1)
+    expected = (
+        0.25 * (1 + np.cos(np.pi * (n - 1) / trainer.total)) * np.minimum(1, n / (0.25 * trainer.total))
+    )
+    found = []
+    for trainer.number in n:
+        found.append(trainer._rate())
+    assert len(found) > 8
+    np.testing.assert_allclose(found, expected)
+
+
 def coloured(n: int = 33) -> LabelledImages:
     """Noise, 32x32, whose brighter channel is its class; with batches of 16 the last batch is one image."""
     g = torch.Generator().manual_seed(5)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from core.experiments.session.preparation_cache import PreparationCache
+from core.models.registry import NETS
 from core.runs.run import Phase
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
@@ -71,3 +72,26 @@ def test_settings_may_come_from_where_they_exist(setup, family, expected):
 def test_a_preset_that_was_not_measured_is_not_called_measured():
     assert methods_form.settings_title("preset", "digits", "class") == "measured preset"
     assert methods_form.settings_title("preset", "own-grey", "class") == "preset, not measured"
+
+
+def test_the_net_is_chosen_for_the_open_dataset_and_begins_with_the_one_it_has(lab, monkeypatch):
+    shown = []
+
+    def selectbox(label, options, *, index, format_func, **_):
+        shown.append([format_func(options[index]), *map(format_func, options)])
+        return "vit"
+
+    monkeypatch.setattr(form.st, "selectbox", selectbox)
+    assert form._net(lab, "digits") == "vit"
+    assert form._net(lab, "mnist") is None
+    monkeypatch.setattr(lab.experiment, "setup", replace(lab.experiment.setup, net="cnn-wide"))
+    form._net(lab, "digits")
+    assert [found[0] for found in shown] == ["The dataset's own", "cnn-wide"]
+    assert "ViT, a small transformer" in shown[0][1:]
+    assert {net for net in form.NETS if net != form.OWN_NET} <= set(NETS)
+
+
+def test_the_facts_name_a_net_that_was_chosen(lab, monkeypatch):
+    assert re.fullmatch(r"trained [\d.]+ s", facts(lab)["Model"])
+    monkeypatch.setattr(lab.experiment, "setup", replace(lab.experiment.setup, net="vit"))
+    assert re.fullmatch(r"vit, trained [\d.]+ s", facts(lab)["Model"])

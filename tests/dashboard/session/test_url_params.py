@@ -86,6 +86,14 @@ def test_a_method_without_automatic_settings_has_its_preset():
     assert read_request({"dataset": "digits", "classes": "0", "speed": "fast"}).setup == Setup(speed="fast")
 
 
+def test_a_chosen_net_travels_in_the_address():
+    setup = Setup(net="vit", settings="automatic")
+    params = to_params(setup, None, None, None, None)
+    assert params["net"] == "vit"
+    assert read_request(params).setup == setup
+    assert "unknown net 'lenet'" in read_request({**params, "net": "lenet"}).problem
+
+
 def test_an_address_of_an_earlier_version_changes_the_preset():
     found = read_request({"dataset": "digits", "classes": "0", "settings": '{"temperature": 3.0}'})
     assert (found.setup, found.settings) == (Setup(), {"temperature": 3.0})

@@ -21,7 +21,7 @@ from core.evaluation.representations.similarity import (
 )
 from core.models.base import outputs
 from core.models.registry import NETS, build
-from core.models.torchvision_net import TorchvisionNet
+from core.models.torchvision_based.torchvision_net import TorchvisionNet
 
 
 def hsic(k, other):

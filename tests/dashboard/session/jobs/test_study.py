@@ -94,7 +94,7 @@ def test_lines_have_a_band_over_seeds_and_the_front_a_point_for_each_setting(fin
 def test_a_point_opens_as_the_settings_it_had(finished):
     study, rows = finished
     found = studying.opened_in_lab(study, rows[0])
-    assert "The Lab trains the dataset's own net" in found, "its original was trained for one epoch"
+    assert "The Lab trains in its own way" in found, "its original was trained for one epoch"
     plain = parse_study("[grid]\ntemperature = [5.0]\n", "plain")
     cell = next(plain.cells())
     setup, settings = studying.opened_in_lab(plain, {"key": cell.key})

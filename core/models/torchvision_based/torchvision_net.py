@@ -21,7 +21,7 @@ from core.data.images import kind_of
 from core.errors import RequestError
 from core.models.base import Net
 from core.models.own_modules.cut import Reshaped, cut_points, graph_after, graph_before
-from core.models.resnet import LARGE, Resized
+from core.models.torchvision_based.resnet import LARGE, Resized
 
 _NAME = re.compile(r"tv:(?P<arch>[^@]+)@(?P<layer>[^/]+)(?:/(?P<size>[1-9]\d{0,3}))?")
 # heads that only torchvision's own training uses; left out here
