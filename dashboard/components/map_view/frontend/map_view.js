@@ -37,7 +37,7 @@ export class MapView {
     this.names = new Names((what) => this.#isolate(what), [this.picking.bar.tools, this.controls.over]);
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.pins.said, this.pins.card.element, this.card.element);
     this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
-      this.controls.header, this.stage, this.pins.drawer, this.legend.element, this.picking.bar.panel, this.card.spoken);
+      this.controls.header, h("div", { class: "body" }, this.stage, this.pins.drawer), this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
     this.retheme();
     this.gestures = new Gestures(this, {
@@ -118,7 +118,7 @@ export class MapView {
   /** Update everything after a change of a setting, the theme or the references. */
   #changed(rebuild = true) {
     const { store } = this;
-    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick");
+    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick", store.scene?.watch);
     this.controls.tellCloud(store.view, store.references, store.wanted, store.scene?.stage === "pick");
     this.root.dataset.frames = store.held;
     this.root.dataset.references = store.references.length;
