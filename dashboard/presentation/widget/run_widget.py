@@ -26,7 +26,7 @@ from dashboard.presentation.wire.outbox import Outbox
 from dashboard.presentation.wire.scene import scene
 
 LEAST_S = 0.2  # between two messages that bring no frame
-HEIGHT = 560  # px of the map
+HEIGHT = 640  # px of the map
 MOST = 10**6  # frames in a packet of all that there is
 
 
