@@ -56,10 +56,8 @@ def page(lab: Lab) -> None:
 
 def _example() -> None:
     """Say what the page will show, with an example and a way to the Lab."""
-    st.markdown(
-        "**Can an attacker tell which images were used in training?** The page attacks the Lab's model, the original and the "
-        "retrained models in five ways, and shows the scores of forgotten and of unseen images. It fills by itself as soon as "
-        "the Lab has a model."
+    st.markdown(  # one line, as the sentence that will stand there
+        "**Can an attacker tell which images were used in training?** The page fills by itself as soon as the Lab has a model."
     )
     result = examples.attack_example()
     assert result.scores is not None
@@ -68,7 +66,10 @@ def _example() -> None:
     left.plotly_chart(_sized(attacks.histogram(result, 0.5), CHART - 70), key="example-hist", config=PLAIN)
     middle.plotly_chart(_sized(attacks.roc(result, 0.5), CHART), key="example-roc", config=PLAIN)
     right.plotly_chart(_sized(attacks.strip(result), CHART - 60), key="example-strip", config=PLAIN)
-    st.caption(f"{examples.LABEL}: an attack that finds more than on models retrained without these images.")
+    st.caption(
+        f"{examples.LABEL}: an attack that finds more than on models retrained without these images. The page attacks the Lab's model, "
+        "the original and the retrained models in five ways, and shows the scores of forgotten and of unseen images."
+    )
     st.page_link("views/lab.py", label="Open the Lab")
 
 

@@ -112,7 +112,7 @@ export class PinCard {
     if (narrow) style.maxHeight = "";
     const { offsetWidth: w, offsetHeight: tall } = this.element;
     if (narrow) {
-      const low = this.low ? y < height - tall - GAP : y < tall + GAP; // it changes sides only where it would hide the point
+      const low = this.low === false ? y < tall + GAP : y < height - tall - GAP; // at first below the tools; it changes sides only where it would hide the point
       this.low = low;
       style.left = `${GAP}px`;
       style.top = `${low ? height - tall - GAP : GAP}px`;
