@@ -140,7 +140,7 @@ def _gallery(site: Site, umap: UmapBackend, runner: Scheduler, maps: Scheduler) 
         kept = play(example, umap, runner, maps)
         kept.about["name"], kept.about["note"] = example.title, example.teaches
         _put(site, f"runs/{example.name}.html", run_page.document(kept, home="index.html"))
-        note = f"{kept.about['images']['title']}, {kept.about['forget']}, {kept.setup.method}, {len(kept.steps):,} steps"
+        note = f"{kept.about['images']['title']}, {kept.about['forget']}, {run_page.title_of(kept.setup.method)}, {len(kept.steps):,} steps"
         cards.append(
             {"title": example.title, "target": f"{example.name}.html", "text": example.teaches, "note": note}
         )

@@ -73,6 +73,8 @@ class _Writer:
         tokens = self._parser.parse((self._root / made.source).read_text(encoding="utf-8"))
         self._name_headings(tokens)
         for token in tokens:
+            if token.type == "fence" and token.info.strip() == "math":
+                token.type, token.meta = "formula", {"display": True}
             self._lead(token)
             self._lead_all(token.children or [])
         made.body = self._parser.renderer.render(tokens, self._parser.options, {})
@@ -155,4 +157,5 @@ def _formula_rule(state: StateInline, silent: bool) -> bool:
 
 def _formula(renderer: RendererHTML, tokens: list[Token], index: int, options: object, env: object) -> str:
     token = tokens[index]
-    return str(formula_or_source(token.content.strip(), display=token.meta["display"]))
+    made = formula_or_source(token.content.strip(), display=token.meta["display"])
+    return f'<span class="formula">{made}</span>' if token.meta["display"] else str(made)

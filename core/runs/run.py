@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from core.data.split import Split
@@ -90,6 +90,11 @@ class Run(RunAttributes):
             assert self.error is not None
             raise self.error
         return tuple(self.steps[before:])
+
+    def __iter__(self) -> Iterator[Step]:
+        """Yield the remaining steps, each once it is taken; raises as ``advance`` does."""
+        while steps := self.advance():
+            yield from steps
 
     def tick(self) -> bool:
         """Do one slice of work if RUNNING: some preparation, or one step. Return whether another is wanted."""

@@ -13,11 +13,12 @@ from core.runs.run import Phase
 from dashboard.presentation.charts import attacks, examples
 from dashboard.presentation.wire import scene
 from dashboard.session import resources
-from dashboard.session.jobs.attack import AttackData, groups, rates, verdict
+from dashboard.session.jobs.attack import AttackData, groups, rates, threshold_at, verdict
 from dashboard.session.lab import Lab
 from dashboard.session.polling import JOB_S, poll
 
 CHART = 370  # px
+CHARTS = (5, 4, 3.2)  # widths of histogram, ROC and areas, as ratios
 SHOWN = 40  # images of each group
 PLAIN = {"displayModeBar": False}  # on a phone the bar would cover the legend
 
@@ -55,18 +56,21 @@ def page(lab: Lab) -> None:
 
 def _example() -> None:
     """Say what the page will show, with an example and a way to the Lab."""
-    st.markdown(
-        "**Can an attacker tell which images were used in training?** The page attacks the Lab's model, the original and the "
-        "retrained models in five ways, and shows the scores of forgotten and of unseen images. It fills by itself as soon as "
-        "the Lab has a model."
+    st.markdown(  # one line, as the sentence that will stand there
+        "**Can an attacker tell which images were used in training?** The page fills by itself as soon as the Lab has a model."
     )
-    st.page_link("views/lab.py", label="Open the Lab")
     result = examples.attack_example()
     assert result.scores is not None
-    left, right = st.columns(2, gap="small")
+    # in the places of the real charts, which take over one after another: nothing is pushed down meanwhile
+    left, middle, right = st.columns(CHARTS, gap="small")
     left.plotly_chart(_sized(attacks.histogram(result, 0.5), CHART - 70), key="example-hist", config=PLAIN)
-    right.plotly_chart(_sized(attacks.strip(result), CHART - 70), key="example-strip", config=PLAIN)
-    st.caption(f"{examples.LABEL}: an attack that finds more than on models retrained without these images.")
+    middle.plotly_chart(_sized(attacks.roc(result, 0.5), CHART), key="example-roc", config=PLAIN)
+    right.plotly_chart(_sized(attacks.strip(result), CHART - 60), key="example-strip", config=PLAIN)
+    st.caption(
+        f"{examples.LABEL}: an attack that finds more than on models retrained without these images. The page attacks the Lab's model, "
+        "the original and the retrained models in five ways, and shows the scores of forgotten and of unseen images."
+    )
+    st.page_link("views/lab.py", label="Open the Lab")
 
 
 def _told(lab: Lab, found: AttackData | None) -> None:
@@ -130,15 +134,19 @@ def _table(found: PerImage) -> None:
 
 def _charts(result: AttackResult, scores: Scores, key: str) -> float:
     """Draw histogram, ROC and areas; return the threshold that the user set."""
-    both = np.r_[scores.members, scores.non_members]
-    low, high = float(both.min()), float(both.max())
-    first = float(np.median(both))
-    left, middle, right = st.columns([5, 4, 3.2], gap="small")
+    left, middle, right = st.columns(CHARTS, gap="small")
     with left:
         place = st.empty()
-        step = max((high - low) / 200, 1e-6)
-        top = max(high, low + step) + step
-        threshold = st.slider("Threshold", low, top, first, step, key=f"threshold-{key}", format="%.3g")
+        share = st.slider(
+            "Threshold",
+            0,
+            100,
+            50,
+            key=f"threshold-{key}",
+            format="top %d %%",
+            help="Share of all images, by score, that the attack calls training images: those right of the line",
+        )
+        threshold = threshold_at(scores, share / 100)
         place.plotly_chart(
             _sized(attacks.histogram(result, threshold), CHART - 70), key=f"hist-{key}", config=PLAIN
         )

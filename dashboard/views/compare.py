@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -93,18 +93,16 @@ def _before_first(lab: Lab) -> None:
         "and its figures stand beside models retrained from scratch. The closer to them, the better, in both directions."
     )
     methods, usual = comparison_job.offered(), comparison_job.usual(e)
-    start, other, told = st.columns([2.4, 2, 6], gap="small", vertical_alignment="center")
-    with start:
-        if st.button("Compare all methods, 3 seeds", type="primary", key="compare-all", width="stretch"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="compare-begin"):
+        if st.button("Compare all methods, 3 seeds", type="primary", key="compare-all"):
             _start(lab, methods, DEFAULT_SEEDS, usual)
-    with other:
-        _form(lab)
-    with told:  # the times become known while the Lab prepares
-        poll(
-            COMPARISON_S,
-            lambda: st.caption(comparison_job.cost_in_words(e, len(methods), 3, usual)),
-            lambda: lab.experiment is not e,
-        )
+        _form(lab, width="content")
+        with st.container():  # the times become known while the Lab prepares
+            poll(
+                COMPARISON_S,
+                lambda: st.caption(comparison_job.cost_in_words(e, len(methods), 3, usual)),
+                lambda: lab.experiment is not e,
+            )
     st.caption(f"{examples.LABEL}:")
     summary = examples.summary_example()
     table(
@@ -134,7 +132,7 @@ def _height(rows: int) -> int:
     return HEAD_PX + ROW_PX * rows + BORDER_PX
 
 
-def _form(lab: Lab) -> None:
+def _form(lab: Lab, width: Literal["stretch", "content"] = "stretch") -> None:
     comparison = lab.comparison_job.comparison
     running = comparison is not None and not comparison.over
     count = (
@@ -146,14 +144,14 @@ def _form(lab: Lab) -> None:
         st.button(
             f"Compare **{count}**",
             disabled=True,
-            width="stretch",
+            width=width,
             key="compare-running",
             help="A comparison is running. Cancel it first",
         )
         return
     with st.popover(
         f"Compare **{count}**",
-        width="stretch",
+        width=width,
         help="Choose methods and seeds",
         key=f"compare-form-{lab.comparison_job.number}",
     ):

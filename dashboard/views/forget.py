@@ -72,7 +72,7 @@ def _take(picks: SelectionState, value: dict, dataset: Dataset | None) -> None: 
 
 def _chosen_rows(job: SuggestionJob, picks: SelectionState, dataset: Dataset, token: str) -> Ids:
     """Draw the gallery's controls; return the rows of the training images that it shows, in its order."""
-    sort, narrow, suggest, lists = st.columns([2, 1, 1, 1], gap="small")
+    sort, narrow, suggest, lists = st.columns([1.5, 1, 1.3, 1], gap="small")
     with sort:
         order = forget_set.order(job)
     with narrow:

@@ -72,6 +72,12 @@ def test_lesson_and_run_of_the_site_play_and_lead_back(site, open_page):
     page.tab.wait_for_selector("body:not([data-frame='0'])")
     assert page.tab.locator("#beside").is_visible()  # a retrained model
     assert page.tab.locator("#figures tbody tr").count() == 3
+    assert "LAF, seed 0" in page.tab.locator("dl").inner_text(), "the method by its title"
+    page.tab.set_viewport_size({"width": 390, "height": 844})
+    box = page.tab.locator("#play").bounding_box()
+    assert box["y"] + box["height"] <= 844, "both maps and Play on a phone's first screen"
+    assert box["height"] >= 44
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390
     page.tab.get_by_role("link", name="← All").click()
     page.tab.get_by_role("heading", name="Runs that teach something").wait_for()
     page.tab.get_by_role("link", name="Lessons", exact=True).click()
@@ -82,6 +88,9 @@ def test_lesson_and_run_of_the_site_play_and_lead_back(site, open_page):
 def test_documents_have_formulas_and_tables_and_no_markdown_left(site, open_page):
     page = open_page((site / "docs" / "concepts.html").as_uri())
     assert page.tab.locator("math").count() > 10
-    assert not re.search(r"\$[A-Za-z_^{}]+\$|\]\(|\*\*", page.tab.locator("article").inner_text())
+    assert not re.search(
+        r"\$[A-Za-z_^{}]+\$|\]\(|\*\*|\\[a-zA-Z]+\{", page.tab.locator("article").inner_text()
+    )
+    assert page.tab.locator(".formula math").count() > 2
     page.tab.goto((site / "docs" / "index.html").as_uri())
     assert page.tab.locator("table").count() >= 2

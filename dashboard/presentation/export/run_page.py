@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.lessons.replay import PlayedRun
+from core.methods import METHODS
 from core.runs.records import Frame
 from core.runs.storage import KeptRun
 from dashboard.presentation.export.companions import frames_beside
@@ -168,7 +169,7 @@ def _facts(kept: KeptRun, data: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("images", f"{about['images']['title']}, {data['n']:,} of them on the map"),
         ("forgotten", about["forget"]),
-        ("method", f"{setup.method}, seed {setup.seed}"),
+        ("method", f"{title_of(setup.method)}, seed {setup.seed}"),
         ("steps", f"{len(kept.steps):,} of {about['total_steps']:,}, {about['phase']}"),
         ("begun", about["created"][:16].replace("T", " ") + " UTC"),
         ("run", kept.id),
@@ -181,6 +182,11 @@ def _facts(kept: KeptRun, data: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("settings changed after step", ", ".join(map(str, data["changes"]))))
     facts += [(f"remark on step {m['step']}", m["text"]) for m in data["marks"]]
     return facts
+
+
+def title_of(name: str) -> str:
+    """Return the title of a method; its name where the method is not installed here."""
+    return str(getattr(METHODS.get(name), "title", name))
 
 
 def _base64(array: np.ndarray) -> str:

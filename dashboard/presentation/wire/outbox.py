@@ -19,7 +19,7 @@ from dashboard.presentation.wire.packet import pack
 from dashboard.presentation.wire.scene import map_radius, position_units
 from dashboard.presentation.wire.status import status
 
-WINDOW = 60  # most frames in a packet
+WINDOW = 60  # most frames in a packet of a page
 EMPTY: dict[str, Any] = {  # the header's fields before there is a run
     "life": 0,
     "rev": 0,
@@ -40,6 +40,7 @@ EMPTY: dict[str, Any] = {  # the header's fields before there is a run
 class Outbox:
     """The state of one mounted page: what it has been sent already."""
 
+    window: int = WINDOW  # most frames in a packet
     frames: int = 0
     follow: int = 0
     fork: int = 0  # frames of the fork ``fork_id``
@@ -106,7 +107,7 @@ class Outbox:
         self._begin_life(experiment)
         total, revision = len(run.frames), experiment.revision
         self._update_bands(experiment, revision)
-        window = range(self.frames, min(total, self.frames + WINDOW))
+        window = range(self.frames, min(total, self.frames + self.window))
         if revision != self.revision:
             self.revision, self.is_stale = revision, True
         read = range(total) if self.is_stale else window
@@ -205,7 +206,7 @@ class Outbox:
         if fork["id"] != self.fork_id:
             self.fork_id, self.fork = fork["id"], shared
             self.fork_follow = shared
-        window = range(max(shared, self.fork), min(fork["total"], self.fork + WINDOW))
+        window = range(max(shared, self.fork), min(fork["total"], self.fork + self.window))
         self.fork = max(self.fork, window.stop)
         every = range(shared, fork["total"]) if self.is_stale else window
         header["fork_seqs"] = list(window)
@@ -217,7 +218,7 @@ class Outbox:
         track = experiment.fork_follow
         if track is not None:
             laid = track.positions
-            window = range(max(shared, self.fork_follow), min(len(laid), self.fork_follow + WINDOW))
+            window = range(max(shared, self.fork_follow), min(len(laid), self.fork_follow + self.window))
             self.fork_follow = max(self.fork_follow, window.stop)
             header["fork_follow_seqs"] = list(window)
             if len(window):
@@ -229,7 +230,7 @@ class Outbox:
         track = experiment.follow
         if track is None:
             return
-        window = range(self.follow, min(len(track.positions), self.follow + WINDOW))
+        window = range(self.follow, min(len(track.positions), self.follow + self.window))
         self.follow = max(self.follow, window.stop)
         header["follow_seqs"] = list(window)
         edge = map_radius(experiment)

@@ -19,9 +19,12 @@ from dashboard.presentation.wire.packet import pack
 UNIT = 16383.0  # int16 units from the map's middle to its edge; points may move as far beyond the edge
 
 
-def scene(experiment: Experiment, token: str) -> bytes:
-    """Return the scene packet (docs/wire.md); empty while the experiment is being prepared."""
-    header: dict[str, Any] = {"kind": "scene", "run": token}
+def scene(experiment: Experiment, token: str, *, watch: bool = False) -> bytes:
+    """Return the scene packet (docs/wire.md); empty while the experiment is being prepared.
+
+    ``watch``: the run can only be looked at, so the map offers no follow map and no new forget set.
+    """
+    header: dict[str, Any] = {"kind": "scene", "run": token, "watch": watch}
     observer, projection, split = experiment.observer, experiment.projection, experiment.split
     if experiment.run is None or observer is None or projection is None or split is None:
         return pack({**header, "n": 0, "classes": [], "dataset": "", "forget": ""}, {})

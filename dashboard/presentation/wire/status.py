@@ -44,13 +44,15 @@ def status(experiment: Experiment) -> dict[str, Any]:
     if run is not None and "retrain" in work:
         which = f", {len(experiment.references) + 1} of {wanted_references(experiment)}"
         found["work"][list(work).index("retrain")]["label"] += which
-    seconds = [r.seconds for r in experiment.references]
+    seconds = [r.seconds for r in experiment.references if r.seconds]  # not of models that a notebook brings
     spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
-    said = status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE)
+    said = ""
+    if seconds or run is None or len(experiment.references) < wanted_references(experiment):
+        said = status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE)
     if experiment.automatic is not None:
         said = f"{said} Finding the settings took {experiment.automatic.settings.seconds:.1f} s.".strip()
     found["clock"] = {
-        "method": METHODS[experiment.setup.method].title,  # type: ignore[attr-defined]
+        "method": METHODS[experiment.setup.method].title if run is None else run.unlearner.title,  # type: ignore[attr-defined]
         "seconds": spent,
         "retrain": [min(seconds), max(seconds)] if seconds else None,
         "sentence": said,

@@ -147,6 +147,13 @@ def _attack_model(model: Net, sample: EvaluationSample) -> Generator[Progress, N
     return AttackedModel(model, answers, scores_of(answers))
 
 
+def threshold_at(scores: Scores, share: float) -> float:
+    """Return the highest threshold that at least ``share`` of all scores reach, in [0, 1]; for 0 one that none reaches."""
+    both = np.sort(np.r_[scores.members, scores.non_members])[::-1]
+    count = round(share * len(both))
+    return float(both[count - 1] if count else np.nextafter(both[0], np.inf))
+
+
 def groups(scores: Scores, threshold: float) -> dict[str, tuple[bool, np.ndarray]]:
     """Group the images by the attack's verdict at ``threshold``.
 

@@ -129,6 +129,13 @@ def test_advance_gives_each_new_step_and_then_nothing(run, straight):
     assert run.phase is Phase.DONE
 
 
+def test_a_loop_over_a_run_takes_its_remaining_steps(run, straight):
+    run.advance()
+    assert list(run) == straight.steps[1:]
+    assert list(run) == []
+    assert run.phase is Phase.DONE
+
+
 @pytest.mark.parametrize("steps", [0, -1])
 def test_a_run_plays_for_at_least_one_step(run, steps):
     with pytest.raises(IllegalMoveError, match="at least 1 step"):

@@ -8,6 +8,7 @@
  */
 import { Clock } from "./clock.js";
 import { part, takeFork } from "./fork.js";
+import { lackOf } from "./lack.js";
 import { Near } from "./near.js";
 import { showAllRetrained, takeOutcome } from "./outcome.js";
 import { Picks } from "./picks.js";
@@ -174,28 +175,8 @@ export class RunStore extends EventTarget {
     return changed;
   }
 
-  /** Return what the server should send again, or null. `from` and `follow` are the first missing frames. */
-  lack() {
-    const firstGap = (list) => { for (let i = 0; i < this.total; i++) if (!list[i]) return i; return this.total; };
-    let rev = this.rev;
-    for (const reading of this.readings) if (reading && reading.rev < rev) rev = reading.rev;
-    if ((this.retrained?.rev ?? 0) < this.retrainedRev) rev = 0;
-    const from = Math.min(firstGap(this.frames), firstGap(this.readings));
-    const follow = firstGap(this.follow);
-    let fork = null; // the fork's first missing frame
-    for (let i = this.fork?.shared ?? 0; i < (this.fork?.total ?? 0) && fork === null; i++) {
-      if (!this.fork.frames[i] || !this.fork.readings[i]) fork = i;
-    }
-    for (const reading of this.fork?.readings ?? []) if (reading && reading.rev < rev) rev = reading.rev;
-    // a missing follow frame is requested only while the follow map is shown, and only before an arrived one: it may not be computed yet
-    const hole = this.view.map === "follow" && follow < this.follow.length;
-    let forkFollow = null; // the first missing frame of its follow map
-    for (let i = this.fork?.shared ?? 0; i < (this.fork?.follow.length ?? 0) && this.view.map === "follow" && forkFollow === null; i++) {
-      if (!this.fork.follow[i]) forkFollow = i;
-    }
-    const lacks = from < this.total || rev < this.rev || hole || fork !== null || forkFollow !== null;
-    return lacks ? { life: this.life, from, rev, follow, fork, fork_follow: forkFollow } : null;
-  }
+  /** Return what the server should send again, or null. */
+  lack() { return lackOf(this); }
 
   /** The number of the shown frame. */
   get cursor() { return this.clock.cursor; }

@@ -85,8 +85,10 @@ export function controls(act) {
     cloud.update(view.cloud && !why ? "all" : "one", why ? { all: why } : {});
     if (!why) all.title = `where each of ${count} retrained models places the forgotten images, and faintly the remaining ones. ${fits(references)}`;
   };
-  const update = (view, why, pick) => {
+  /** @param {?string} why why there is no retrained model @param {boolean} pick @param {boolean} watch of the scene */
+  const update = (view, why, pick, watch) => {
     for (const one of [show.group, map.group, trails]) one.hidden = pick; // picking has one model and one map, and nothing moves
+    map.group.hidden ||= Boolean(watch); // no server lays out a follow map
     show.update(view.show, why ? { retrained: why } : {});
     map.update(view.map);
     colour.update(view.colour, {}, pick ? ["forget", "moved"] : []);

@@ -6,8 +6,9 @@ import { controls } from "./controls.js";
 import { drawStage } from "./draw/draw.js";
 import { Layers } from "./draw/layers.js";
 import { drawPinned } from "./draw/pinned.js";
-import { sideOf, Thumbs } from "./draw/thumbs.js";
-import { Card, CLICK, nearest, neighbour, REACH } from "./pick/hover.js";
+import { Thumbs } from "./draw/thumbs.js";
+import { Gestures } from "./pick/gestures.js";
+import { Card } from "./pick/hover.js";
 import { Legend, Names } from "./legend.js";
 import { byClass, ghosts } from "./draw/marks.js";
 import { prepare } from "./draw/paint.js";
@@ -36,10 +37,13 @@ export class MapView {
     this.names = new Names((what) => this.#isolate(what), [this.picking.bar.tools, this.controls.over]);
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.pins.said, this.pins.card.element, this.card.element);
     this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
-      this.controls.header, this.stage, this.pins.drawer, this.legend.element, this.picking.bar.panel, this.card.spoken);
+      this.controls.header, h("div", { class: "body" }, this.stage, this.pins.drawer), this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
     this.retheme();
-    this.#listen();
+    this.gestures = new Gestures(this, {
+      act: (what) => this.#act(what), look: (...point) => this.#look(...point), marked: () => this.#marked(),
+      moved: () => { this.#stale(); this.#refreshCard(); },
+    });
     this.sizes = new ResizeObserver(() => this.#resize());
     this.sizes.observe(this.stage);
   }
@@ -114,7 +118,7 @@ export class MapView {
   /** Update everything after a change of a setting, the theme or the references. */
   #changed(rebuild = true) {
     const { store } = this;
-    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick");
+    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick", store.scene?.watch);
     this.controls.tellCloud(store.view, store.references, store.wanted, store.scene?.stage === "pick");
     this.root.dataset.frames = store.held;
     this.root.dataset.references = store.references.length;
@@ -222,79 +226,5 @@ export class MapView {
     if (x > SIGHT && y > SIGHT && x < camera.width - SIGHT && y < camera.height - SIGHT) return;
     camera.pan(camera.width / 2 - x, camera.height / 2 - y);
     this.#changed(false);
-  }
-
-  /** Pin the point under a click that did not move the map. */
-  #click(event, place) {
-    const kind = event.pointerType in REACH ? event.pointerType : "mouse";
-    if (!this.drag || this.far > CLICK[kind] || !this.seen) return;
-    const reach = Math.max(REACH[kind], this.thumbs.on ? 0.6 * sideOf(this.store) : 0);
-    this.#look(null);
-    this.pins.click(nearest({ camera: this.camera, marks: this.#marked(), xy: this.places.xy }, ...place, reach));
-  }
-
-  #listen() {
-    const { canvas } = this;
-    const place = (event) => {
-      const box = canvas.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button || !this.camera) return;
-      canvas.setPointerCapture(event.pointerId);
-      this.drag = [event.clientX, event.clientY];
-      this.far = 0;
-      this.stage.classList.add("dragging");
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!this.store?.scene) return;
-      if (this.drag) {
-        this.far += Math.abs(event.clientX - this.drag[0]) + Math.abs(event.clientY - this.drag[1]);
-        this.camera.pan(event.clientX - this.drag[0], event.clientY - this.drag[1]);
-        this.drag = [event.clientX, event.clientY];
-        this.#look(null);
-      } else if (this.marks) {
-        const i = nearest({ camera: this.camera, marks: this.marks, xy: this.places.xy }, ...place(event));
-        if (i !== this.focus && !(i === null && this.byKeys)) this.#look(i);
-      }
-    });
-    const drop = () => { this.drag = null; this.stage.classList.remove("dragging"); };
-    canvas.addEventListener("pointerup", (event) => { this.#click(event, place(event)); drop(); });
-    canvas.addEventListener("pointercancel", drop);
-    canvas.addEventListener("pointerleave", () => { if (!this.drag && !this.byKeys) this.#look(null); });
-    canvas.addEventListener("wheel", (event) => {
-      if (!this.store?.scene) return;
-      event.preventDefault();
-      this.camera.zoomAt(Math.exp(-Math.max(-240, Math.min(240, event.deltaY)) * 0.0016), ...place(event));
-      this.#stale();
-      this.#refreshCard();
-    }, { passive: false });
-    canvas.addEventListener("dblclick", () => { if (this.picking.panning) this.#act("fit"); });
-    canvas.addEventListener("blur", () => { if (this.byKeys) this.#look(null); });
-    this.root.addEventListener("keydown", (event) => {
-      if (!this.store?.scene || event.ctrlKey || event.metaKey || event.altKey || this.picking.key(event)) return;
-      if (event.key !== "Escape" || this.picking.lasso.cancel() || this.pins.release()) return;
-      if (!this.picking.escape() && this.store.view.isolate) this.store.setView({ isolate: null });
-    });
-    canvas.addEventListener("keydown", (event) => this.#key(event));
-  }
-
-  #key(event) {
-    if (!this.store?.scene || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { camera } = this;
-    const move = { w: [0, 50], s: [0, -50], a: [50, 0], d: [-50, 0] }[event.key.toLowerCase()];
-    if (event.key === "+" || event.key === "=") camera.zoomAt(1.25);
-    else if (event.key === "-") camera.zoomAt(0.8);
-    else if (event.key === "0") camera.fit();
-    else if (move) camera.pan(...move);
-    else if (event.key === "[" || event.key === "]") {
-      if (this.seen) this.#look(neighbour(this.#marked(), this.focus, event.key === "]" ? 1 : -1), true, true);
-    } else if (event.key === "Enter" && this.focus !== null) this.pins.click(this.focus);
-    else if (event.key === "Escape") this.#look(null);
-    else return;
-    event.preventDefault();
-    if (event.key !== "Escape") event.stopPropagation(); // Escape goes on to the root, which clears the selection
-    this.#stale();
-    this.#refreshCard();
   }
 }

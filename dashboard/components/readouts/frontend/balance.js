@@ -175,7 +175,7 @@ export class Balance {
   #layers(store) {
     const can = store.charts.some(({ name }) => name === "L_UE");
     const why = store.travel.fork;
-    this.byLayer.hidden = Boolean(this.row) || !can;
+    this.byLayer.hidden = Boolean(this.row) || !can || Boolean(store.scene?.watch);
     this.byLayer.disabled = Boolean(why) && !this.layered;
     setTitle(this.byLayer, this.byLayer.disabled ? why : "both gradients of the next step, layer by layer; the run does not advance");
     this.byLayer.setAttribute("aria-pressed", Boolean(this.layered));

@@ -88,7 +88,7 @@ export class Readouts {
     setText(this.spent, clock ? `${clock.method} ${over ? "took " : ""}${seconds(clock.seconds)} s` : "0 s");
     setText(this.tense, over ? " · " : " so far · ");
     const [quickest, slowest] = clock?.retrain?.map(seconds) ?? [];
-    setText(this.other, quickest ? `retraining took ${quickest === slowest ? quickest : `${quickest} – ${slowest}`} s` : "retraining …");
+    setText(this.other, quickest ? `retraining took ${quickest === slowest ? quickest : `${quickest} – ${slowest}`} s` : store.references.length < store.wanted || !clock ? "retraining …" : "");
     setText(this.verdict, clock?.sentence ?? "");
     setTitle(this.verdict, this.verdict.textContent);
     this.spent.dataset.value = clock?.seconds ?? "";

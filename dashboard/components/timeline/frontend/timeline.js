@@ -105,6 +105,7 @@ export class Timeline {
     set(this.onward, none || store.travel.continue || newest, `rewind the run to step ${step} and continue from there; later steps are dropped (c)`);
     set(this.forking, none || store.travel.fork, `a second run from step ${step}, drawn over this one; change its hyperparameters, then play (f)`);
     this.drop.hidden = !store.fork;
+    this.onward.hidden = this.forking.hidden = Boolean(store.scene?.watch);
   }
 
   #all() {

@@ -86,6 +86,13 @@ function drawMap() {
   if (retrained) drawPoints(find("beside"), (i, axis) => retrained[2 * i + axis]);
 }
 
+/** Return an axis label with as many digits as tell the ends of the axis apart. */
+function tick(value, span) {
+  if (Math.abs(value) >= 1e5) return value.toExponential(0);
+  const text = value.toFixed(Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(span)))));
+  return (Number(text) === 0 ? "0" : text.includes(".") ? text.replace(/\.?0+$/, "") : text).replace("-", "−");
+}
+
 function drawCurves(canvas, steps, lines, range) {
   const { context, width, height } = sheet(canvas);
   const values = lines.flatMap((l) => l.values).filter((v) => v !== null && Number.isFinite(v));
@@ -104,7 +111,7 @@ function drawCurves(canvas, steps, lines, range) {
     context.lineTo(width, y(v));
     context.stroke();
     context.textAlign = "right";
-    context.fillText(Math.abs(v) >= 1000 ? v.toExponential(0) : +v.toPrecision(3), left - 5, y(v) + 4);
+    context.fillText(tick(v, high - low), left - 5, y(v) + 4);
   }
   context.fillText(`step ${data.last}`, width - 4, height - 3);
   for (const change of data.changes) {

@@ -45,6 +45,16 @@ def test_every_image_is_in_one_group_on_its_side_of_the_threshold_the_surest_fir
     assert fpr == pytest.approx(len(accused) / 200)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.93, 1.0])
+def test_a_threshold_by_share_is_the_highest_that_so_many_scores_reach(share):
+    both = scores(0.7)
+    every = np.r_[both.members, both.non_members]
+    threshold = attack.threshold_at(both, share)
+    assert (every >= threshold).sum() == round(share * len(every))
+    tied = Scores(np.zeros(3), np.array([-1.0, 0.0]))
+    assert attack.threshold_at(tied, 0.4) == 0.0, "equal scores are on one side"
+
+
 def test_the_verdict_claims_only_what_interval_and_retrained_models_allow():
     assert "sees more" in attack.verdict(result(2.0))
     assert "sees less" in attack.verdict(result(-2.0))

@@ -48,7 +48,7 @@ export class PickBar {
     this.tool.update(tool);
     this.operation.update(operation);
     this.operation.group.hidden = page || tool === "pan"; // the page Forget set has its own control
-    for (const button of this.acts) button.hidden = page;
+    for (const [k, button] of this.acts.entries()) button.hidden = page || (scene.watch && k < 2); // a run that is only watched cannot get another forget set
     const shown = scene.ids.reduce((sum, id) => sum + picks.ids.has(id), 0);
     this.panel.classList.toggle("told", page);
     this.panel.hidden = page ? !picks.total || scene.n === scene.n_all : !shown;

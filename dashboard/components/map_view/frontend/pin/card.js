@@ -9,6 +9,7 @@ const NEAR = 6; // neighbours in a row
 const PLACES = { model: "by the angle between representations", map: "by the distance on the map shown" };
 const REST = 400; // ms between two updates of the neighbours of the same image
 const GAP = 8; // px between the card and the edge of the map
+const BELOW = 44; // px from the top: below the control over the map
 
 /** Return the rows of answers to point i: [who, answer, confidence]; of several retrained models the commonest answer and the mean confidence. */
 function answers(store, i) {
@@ -107,10 +108,11 @@ export class PinCard {
   #place({ x, y, width, height }) {
     const narrow = width < 560;
     this.element.classList.toggle("narrow", narrow);
+    const { style } = this.element;
+    if (narrow) style.maxHeight = "";
     const { offsetWidth: w, offsetHeight: tall } = this.element;
-    const style = this.element.style;
     if (narrow) {
-      const low = this.low ? y < height - tall - GAP : y < tall + GAP; // it changes sides only where it would hide the point
+      const low = this.low === false ? y < tall + GAP : y < height - tall - GAP; // at first below the tools; it changes sides only where it would hide the point
       this.low = low;
       style.left = `${GAP}px`;
       style.top = `${low ? height - tall - GAP : GAP}px`;
@@ -118,8 +120,9 @@ export class PinCard {
       const right = this.right ? x < width - w - GAP : x < 94 + w + GAP;
       this.right = right;
       style.left = `${right ? width - w - GAP : 94}px`;
-      const top = Math.max(GAP, Math.min(right ? 44 : GAP, height - tall - GAP)); // below the control over the map, where there is room
+      const top = right ? BELOW : GAP;
       style.top = `${top}px`;
+      style.maxHeight = `${height - top - GAP}px`; // it scrolls rather than cover the control over the map
     }
   }
 }

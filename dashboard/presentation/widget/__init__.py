@@ -1,0 +1,1 @@
+"""The live widget of a run in a notebook."""
