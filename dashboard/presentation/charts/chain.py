@@ -59,12 +59,15 @@ def chain_rows(links: Sequence[ChainLink], at_once: dict[str, Any] | None = None
 def _row(number: str, forget: str, ended: dict[str, Any] | None) -> dict[str, Any]:
     end = ended or {}
     mine = end.get("unlearned", {})
+    newest = mine.get(
+        "train_f" if number == "1" else "newest_f"
+    )  # the first request is all that was asked so far
     return {
         "request": number,
         "forget": forget,
         "Train_r, %": _percent(mine.get("train_r")),
         "Train_f, %": _percent(mine.get("train_f")),
-        "newest, %": _percent(mine.get("newest_f")),
+        "newest, %": _percent(newest),
         "Test, %": _percent(mine.get("test")),
         "Test_r, %": _percent(mine.get("test_r")),
         "JS": _rounded(mine.get("js")),

@@ -24,7 +24,7 @@ def test_a_row_for_each_request_then_at_once_and_retrained():
     rows = chain_rows(LINKS, {"unlearned": {**NUMBERS, "train_f": 0.5}, "seconds": 9.0, "conflict": None})
     assert [r["request"] for r in rows] == ["1", "2", "3", "at once", "retrained"]
     assert [r["Train_f, %"] for r in rows] == [2.0, 2.0, None, 50.0, 0.0]
-    assert [r["newest, %"] for r in rows] == [None, 4.0, None, None, 1.0]
+    assert [r["newest, %"] for r in rows] == [2.0, 4.0, None, None, 1.0]
     assert [r["seconds"] for r in rows] == [2.5, 2.5, None, 9.0, None]
     assert rows[0]["conflict, % of steps"] == 25.0
     assert rows[0]["JS"] == 0.123
