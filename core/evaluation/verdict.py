@@ -119,14 +119,17 @@ def _price(task: str, original: Report, retrained: Sequence[Report], unlearned: 
     gold = [v for v in (getattr(r, name) for r in retrained) if v is not None]
     if before is None or now is None or not gold:
         return []
-    if min(before, fmean(gold)) - now <= PRICE_MARGIN:
+    # a later request begins where earlier ones have cost something, which its own original would hide
+    is_later = original.newest_f is not None
+    if (fmean(gold) if is_later else min(before, fmean(gold))) - now <= PRICE_MARGIN:
         return []
+    began = "This request began at" if is_later else "The original gets"
     images = "test images of the other classes" if task == "class" else "test images"
     return [
         Finding(
             "price",
             f"The price is too high: the model gets {_percent(now)} of the {images} right.",
-            f"The original gets {_percent(before)}, and retrained models get {_percent(fmean(gold))}.",
+            f"{began} {_percent(before)}, and retrained models get {_percent(fmean(gold))}.",
             "Try fewer steps, lower learning rates, or a higher τ.",
         )
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -50,6 +52,15 @@ def test_class_removal_is_told_by_train_f_and_by_test_r(unlearned, expected):
     found = verdict("class", ORIGINAL, [RETRAINED], unlearned, steps=8)
     assert codes(found) == expected
     assert found.is_success == (expected == ["forgotten"])
+
+
+def test_a_later_request_pays_for_what_earlier_ones_cost():
+    worn = replace(report(train_f=0.5, test=0.85, js=0.5), newest_f=0.98)
+    ends = replace(report(train_f=0.5, test=0.85, js=0.4), newest_f=0.5)
+    gold = replace(report(train_f=0.5, test=0.96), newest_f=0.5)
+    assert codes(verdict("indices", worn, [gold], ends, steps=10)) == ["price"]
+    first = [replace(r, newest_f=None) for r in (worn, gold, ends)]
+    assert "price" not in codes(verdict("indices", first[0], [first[1]], first[2], steps=10))
 
 
 def test_a_run_that_forgot_nothing_says_so_with_its_steps_and_what_to_try():
