@@ -121,15 +121,25 @@ def _layers(model: Net) -> list[tuple[str, nn.Module, Part]]:
     leaves: list[tuple[str, nn.Module]] = [
         (name, m)
         for name, m in model.extractor.named_modules()
-        if name and not any(True for _ in m.children()) and isinstance(m, (nn.Conv2d, nn.Linear))
+        if name and not any(True for _ in m.children()) and isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
     ]
     if leaves and isinstance(leaves[-1][1], nn.Linear) and leaves[-1][1].out_features == model.width:
         leaves = leaves[:-1]
-    return [(name, m, _whole) for name, m in _spread(leaves, MAX_LAYERS - 1)]
+    return [
+        (name, m, _over_time if isinstance(m, nn.Conv1d) else _whole)
+        for name, m in _spread(leaves, MAX_LAYERS - 1)
+    ]
 
 
 def _whole(out: Tensor) -> Tensor:
     return out
+
+
+def _over_time(out: Tensor) -> Tensor:
+    """Return features (B, C, L) of a series as (B, C · at most L), averaged over time to about MAX_WIDTH of them."""
+    return functional.adaptive_avg_pool1d(out, max(1, min(out.shape[2], MAX_WIDTH // out.shape[1]))).flatten(
+        1
+    )
 
 
 def _spread(items: list[T], most: int) -> list[T]:

@@ -38,7 +38,7 @@ def experiment(monkeypatch, toy_split, toy_model):
 
     class Setup:
         dataset, data_dir, device, seed, method, model = "toy", None, "cpu", 0, "laf", None
-        settings = "preset"
+        settings, net, earlier = "preset", None, ()
 
         def split(self, dataset):
             return toy_split

@@ -45,6 +45,7 @@ FACTS = {
     "classes": "the class to forget",
     "method": "the method",
     "seed": "the seed",
+    "net": "chosen net",
     "request": "number of the request",
     "share": "share of labels that the repair reads",
     "losses": "losses of a step",

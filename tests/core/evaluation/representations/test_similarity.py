@@ -15,6 +15,7 @@ from core.evaluation.representations.similarity import (
     MAX_WIDTH,
     REPRESENTATION,
     cka_of,
+    layer_features,
     layer_grams,
     linear_cka,
     narrow,
@@ -69,17 +70,30 @@ def images(n, shape):
 
 @pytest.mark.parametrize("net", [n for n in NETS if n != "resnet18-224"])
 def test_every_net_shows_its_layers_and_its_representation_last(net):
-    shape = {"digits-cnn": (1, 8, 8), "cnn": (1, 28, 28)}.get(net, (3, 32, 32))
+    shapes = {"digits-cnn": (1, 8, 8), "cnn": (1, 28, 28), "mlp": (13,), "series-cnn": (2, 40)}
+    shape = shapes.get(net, (3, 32, 32))
     model = build(net, shape, 10, seed=0)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     grams = layer_grams(model, images(70, shape))
     assert list(grams)[-1] == REPRESENTATION
-    assert (2 if net.endswith("shallow") else 3) <= len(grams) <= MAX_LAYERS
+    assert (2 if net.endswith("shallow") or net == "mlp" else 3) <= len(grams) <= MAX_LAYERS
     assert all(k.shape == (70, 70) and cka_of(k, k) == pytest.approx(1, abs=1e-6) for k in grams.values())
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert not any(m._forward_hooks for m in model.modules())
     e = outputs(model, images(70, shape)).representations
     assert cka_of(grams[REPRESENTATION], grams[REPRESENTATION]) == pytest.approx(linear_cka(e, e), abs=1e-6)
+
+
+def test_a_long_series_is_averaged_over_time_and_not_over_its_channels():
+    shape = (2, 400)
+    model = build("series-cnn", shape, 3, seed=0)
+    x = images(5, shape)
+    first = layer_features(model, x)["0"]  # 32 channels of 200 places, in groups of 6 or 7
+    out = model.extractor[0](x.floats(slice(0, 5))).detach()
+    assert first.shape == (5, 1024)
+    ends = [(i * 200 // 32, -(-(i + 1) * 200 // 32)) for i in range(32)]
+    means = torch.stack([out[:, :, a:b].mean(2) for a, b in ends], 2)
+    assert torch.allclose(first, means.flatten(1), atol=1e-5)
 
 
 def test_the_grams_are_those_of_the_layers_own_outputs():
