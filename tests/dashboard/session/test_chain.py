@@ -76,7 +76,7 @@ def test_the_strip_lists_all_requests_with_their_figures(lab):
     assert all(k.verdict is not None for k in links)
     rows = chain_rows(links)
     assert [row["request"] for row in rows] == ["1", "2", "3", "retrained"]
-    assert rows[0]["newest, %"] is None
+    assert rows[0]["newest, %"] == rows[0]["Train_f, %"]  # of a first request it is the whole
     last = lab.experiment.run.frames[-1].reading
     assert rows[2]["newest, %"] == round(100 * last.newest_f, 1)
     assert rows[2]["Train_f, %"] == round(100 * last.train_f, 1)
