@@ -18,7 +18,7 @@ def toy_world(monkeypatch, toy_split):
     monkeypatch.setattr("core.config.TrainConfig.preset", classmethod(lambda *a: toys.TRAIN))
     for module in ("core.runs.original_models", "core.runs.reference_models"):
         monkeypatch.setattr(f"{module}.models", ContentCache("toys"))
-    for module in ("core.experiments.session.preparation", "core.experiments.session.reference_pool"):
+    for module in ("core.projection.map_cache", "core.experiments.session.reference_pool"):
         monkeypatch.setattr(f"{module}.maps", ContentCache("toy-maps"))
 
 

@@ -23,6 +23,7 @@ from core.runs.reference_models import references
 from core.runs.run import Run, finish
 from core.runs.setup import Setup
 from core.runs.storage import read_run, record
+from core.runtime.content_cache import ContentCache
 from core.runtime.progress import run_to_end
 from dashboard.cli.main import main
 from dashboard.presentation.export import companions as module
@@ -36,6 +37,9 @@ def kept(tmp_path_factory):
     """A finished run on digits; all training is one epoch, and no retrained model is there yet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAF_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setattr(
+            "core.runs.reference_models.models", ContentCache("models")
+        )  # others may have such models
         patch.setitem(config._TRAIN, "digits", replace(config._TRAIN["digits"], epochs=1))
         setup = Setup(device="cpu")
         split = setup.split(load("digits"))

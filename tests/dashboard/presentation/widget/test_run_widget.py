@@ -20,6 +20,7 @@ from core.runs.reference_models import references
 from core.runs.run import Phase, Run, finish
 from core.runs.setup import Setup
 from core.runs.storage import record
+from core.runtime.content_cache import ContentCache
 from core.runtime.progress import run_to_end
 from dashboard.presentation.widget.run_widget import RunWidget
 from dashboard.presentation.wire.packet import unpack
@@ -157,6 +158,9 @@ def test_what_is_no_run_is_refused():
 
 def test_a_kept_run_is_replayed_with_its_retrained_models_and_not_changed(tmp_path, monkeypatch, sent):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        "core.runs.reference_models.models", ContentCache("models")
+    )  # others may have such models
     monkeypatch.setitem(config._TRAIN, "digits", replace(config._TRAIN["digits"], epochs=1))
     setup = Setup(device="cpu", method="nothing")
     split = setup.split(load("digits"))
