@@ -78,6 +78,7 @@ def run_seconds(
     """
     spent, stages = run.seconds, clock.stages
     found = {
+        "recipe": 0.0 if "train" in apart else max(0.0, stages.get("train", 0.0) - train),
         "train": train,
         "search": stages.get("search", 0.0),
         "vae": spent.get("vae", 0.0) + spent.get("vae_f", 0.0),
@@ -108,17 +109,18 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     what = split.request.describe(split.dataset.classes)
     images = f"{len(split.newest_rows):,} of {len(split.train):,} {split.dataset.kind}"
     heads = "".join(f"{COLUMNS[key]:>9}" for key in columns)
+    answers = {name: _most_common(values, split) for name, values in result["metrics"].items()}
+    width = max(10, *(len(answer) for answer in answers.values())) + 2
     lines = [
         f"{split.dataset.title}: forget {what} ({images}), seed {result['seed']}",
-        f"{'':12}{heads}{'most common':>12}{'JS':>7}{'AUC, learned':>20}",
+        f"{'':12}{heads}{'most common':>{width}}{'JS':>7}{'AUC, learned':>20}",
     ]
     if result["chain"] is not None:
         lines.insert(1, _chain_line(result["chain"]))
     for name, values in result["metrics"].items():
         cells = "".join(f"{_percent(values[key]):>9}" for key in columns)
-        answer = f"{_percent(values['commonest_share'])}: {split.dataset.classes[values['commonest_answer']]}"
         auc = _interval(values["attack"])
-        lines.append(f"{name:12}{cells}{answer:>12}{values['js_to_retrained']:7.2f}{auc:>20}")
+        lines.append(f"{name:12}{cells}{answers[name]:>{width}}{values['js_to_retrained']:7.2f}{auc:>20}")
     lines.append(
         f"seconds: {_seconds(result)}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
@@ -133,6 +135,10 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     return "\n".join(lines)
 
 
+def _most_common(values: dict[str, Any], split: Any) -> str:
+    return f"{_percent(values['commonest_share'])}: {split.dataset.classes[values['commonest_answer']]}"
+
+
 def _chain_line(chain: dict[str, Any]) -> str:
     return (
         f"request {chain['request']} of a chain: {chain['forgotten']:,} images asked so far, {chain['newest']:,} of them now (newest); "
@@ -141,6 +147,7 @@ def _chain_line(chain: dict[str, Any]) -> str:
 
 
 STAGES = {
+    "recipe": "find training",
     "train": "train",
     "search": "find settings",
     "vae": "VAEs",

@@ -1,0 +1,47 @@
+"""Tables of the terminal: their columns."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from dashboard.cli.tables import run_table
+
+
+def test_a_long_class_name_widens_its_column_and_meets_no_other():
+    numbers = {"train_r": 1.0, "train_f": 0.0, "test": 0.6, "test_r": 1.0, "test_f": 0.0}
+    rest = {"commonest_share": 1.0, "js_to_retrained": 0.2, "attack": {"auc": None}}
+    metrics = {
+        "retrained": {**numbers, **rest, "commonest_answer": 0},
+        "unlearned": {**numbers, **rest, "commonest_answer": 1},
+    }
+    dataset = SimpleNamespace(title="Birds", classes=["wren", "a bird with a very long name"], kind="images")
+    request = SimpleNamespace(describe=lambda classes: "class wren")
+    split = SimpleNamespace(
+        dataset=dataset, request=request, newest_rows=range(3), train=range(9), forget_rows=range(3)
+    )
+    seconds = dict.fromkeys(("train", "vae", "unlearn", "retrain", "evaluate", "other", "total"), 1.0)
+    result = {
+        "seed": 0,
+        "chain": None,
+        "metrics": metrics,
+        "seconds": seconds,
+        "from_cache": [],
+        "beside": [],
+        "peak_memory_mb": 1.0,
+        "device": "cpu",
+        "set": [],
+        "automatic": {"description": "found"},
+        "settings": "automatic",
+        "verdict": {"text": "Forgotten."},
+    }
+    head, *rows = run_table(result, split, "laf").splitlines()[1:4]
+    cells = ["100.0 %", "0.0 %", "60.0 %", "100.0 %", "0.0 %"]
+    for row, answer in zip(rows, ("wren", "a bird with a very long name"), strict=True):
+        words = row.split("  ")
+        assert [w.strip() for w in words if w.strip()][1:] == [
+            *cells,
+            f"100.0 %: {answer}",
+            "0.20",
+            "too few images",
+        ]
+        assert len(row) == len(head)
