@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data import digits as module
+from core.data.embedded import digits as module
 from core.errors import DataError
 
 
