@@ -107,7 +107,7 @@ def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
     low, high = min(retrain_s), max(retrain_s)
     if spent_s >= high:
         return "Unlearning is not cheaper here."
-    if spent_s >= low:
+    if 1.05 * spent_s >= low:
         return "Unlearning takes about as long."
     if not done or spent_s == 0:
         return ""

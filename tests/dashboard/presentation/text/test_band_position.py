@@ -193,6 +193,7 @@ def test_a_step_is_described_and_not_judged(reading, head, more):
     [
         (1.0, [2.0, 4.0], "2.0 times as long"),
         (3.0, [2.0, 4.0], "about as long"),
+        (1.95, [2.0, 4.0], "about as long"),  # not "1.0 times as long"
         (5.0, [2.0, 4.0], "not cheaper here"),
         (0.0001, [2.0], "more than 100 times"),
         (1.0, [], "still running"),
