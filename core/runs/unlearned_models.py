@@ -55,13 +55,7 @@ def unlearned_model(split: Split, model: Net, unlearner: Unlearner, *, seed: int
         return UnlearnedModel(
             unlearner.name, twin.eval(), kept["steps"], kept["seconds"], kept["peak_memory_mb"], config
         )
-    run.play()
-    while run.tick():
-        yield next(reversed(run.progress.values()))
-    if run.error is not None:
-        raise run.error
-    if run.phase is not Phase.DONE:
-        raise CancelledError("the run was stopped before it was finished")
+    yield from played(run)
     seconds = {k: v for k, v in run.seconds.items() if k != "evaluate"}
     made = UnlearnedModel(
         unlearner.name, run.result, len(run.steps), seconds, dict(run.peak_memory_mb), config
@@ -74,6 +68,18 @@ def unlearned_model(split: Split, model: Net, unlearner: Unlearner, *, seed: int
     }
     unlearned_models_of.put(key, kept, dataset=split.dataset.name, kind="outcome")
     return made
+
+
+def played(run: Run) -> Work[Run]:
+    """Yield the Progress of ``run`` up to its end, and return it. Raises what the method raised, and CancelledError where it was stopped."""
+    run.play()
+    while run.tick():
+        yield next(reversed(run.progress.values()))
+    if run.error is not None:
+        raise run.error
+    if run.phase is not Phase.DONE:
+        raise CancelledError("the run was stopped before it was finished")
+    return run
 
 
 def _key(split: Split, model: Net, unlearner: Unlearner, config: dict[str, Any], seed: int) -> str:

@@ -8,14 +8,14 @@ from typing import Any
 
 from core.data.later_request import at_once
 from core.data.split import Split
-from core.errors import CancelledError
 from core.experiments.automatic_run import settings_search
 from core.methods import method
 from core.models.base import Net, device_of
 from core.models.uploads import load_uploaded_model
 from core.runs.original_models import original
-from core.runs.run import Phase, Run
+from core.runs.run import Run
 from core.runs.setup import Setup
+from core.runs.unlearned_models import played
 from core.runtime.progress import Work
 
 
@@ -48,14 +48,7 @@ def run_at_once(
     run = Run(
         method(setup.method, config if change is None else change(config)), first, whole, seed=setup.seed
     )
-    run.play()
-    while run.tick():
-        yield next(reversed(run.progress.values()))
-    if run.error is not None:
-        raise run.error
-    if run.phase is not Phase.DONE:
-        raise CancelledError("the run that forgets all at once was stopped before it was finished")
-    return run
+    return (yield from played(run))
 
 
 __all__ = ["first_original", "run_at_once"]

@@ -93,6 +93,7 @@ def test_a_chain_gone_back_to_and_asked_again_equals_one_made_straight(lab):
     until(lambda: lab.experiment.fork_run.phase is Phase.PAUSED)
     lab.experiment.play()
     until(lambda: lab.experiment.fork_run.phase is Phase.DONE)
+    until(lambda: lab.chain.why_not is None)  # the button is enabled once the result is kept
     assert lab.chain.forget_more(NextRequest("class", (2,))) is None
     played(lab)
     branch = lab.chain.links
