@@ -81,29 +81,37 @@ def test_the_walk_finds_the_configs_of_all_methods():
     assert len(ALL) > 100
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
-def test_no_number_is_without_a_bound(config):
-    assert bounds.fields_without_bound(config) == []
+def refused(config: type, name: str, wrong: object) -> str | None:
+    """Return the refusal of ``wrong``; None where it is taken."""
+    try:
+        config(**{name: wrong})
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
-@pytest.mark.parametrize(("config", "name"), ALL, ids=lambda v: v if isinstance(v, str) else v.__name__)
+def test_no_number_is_without_a_bound():
+    assert {c.__name__: found for c in CONFIGS if (found := bounds.fields_without_bound(c))} == {}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [True, "7", float("nan"), float("inf"), -float("inf"), 10**31, -1, [], {}, 10**5000],
     ids=["bool", "word", "nan", "inf", "-inf", "huge", "negative", "list", "dict", "thousands of digits"],
 )
-def test_a_value_of_another_kind_or_size_is_refused_in_one_line(config, name, wrong):
-    with pytest.raises(ConfigError, match=f"^{name} must ") as caught:
-        config(**{name: wrong})
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 200
+def test_a_value_of_another_kind_or_size_is_refused_in_one_line(wrong):
+    said = {(config.__name__, name): refused(config, name, wrong) for config, name in ALL}
+    assert {
+        field: text
+        for field, text in said.items()
+        if text is None or not text.startswith(f"{field[1]} must ") or "\n" in text or len(text) >= 200
+    } == {}
 
 
-@pytest.mark.parametrize(("config", "name"), [(c, n) for c in CONFIGS for n in wholes(c)])
 @pytest.mark.parametrize("wrong", [1.0, 1.5, 1e30])
-def test_a_whole_number_is_no_fraction(config, name, wrong):
-    with pytest.raises(ConfigError, match=name):
-        config(**{name: wrong})
+def test_a_whole_number_is_no_fraction(wrong):
+    said = {(c.__name__, n): refused(c, n, wrong) for c in CONFIGS for n in wholes(c)}
+    assert {field: text for field, text in said.items() if text is None or field[1] not in text} == {}
 
 
 @pytest.mark.parametrize(
