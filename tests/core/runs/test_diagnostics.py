@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from core import train
 from core.config import EvalConfig, LAFConfig
 from core.errors import LabError
 from core.methods import LAF, preset_for
@@ -16,8 +15,10 @@ from core.methods.baselines.label_free.mda import MDA
 from core.runs import diagnostics as module
 from core.runs.diagnostics import Alarm, alarms
 from core.runs.observer import Observer
+from core.runs.original_models import original
 from core.runs.reference_models import references
 from core.runs.run import Run
+from core.runtime.progress import run_to_end
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def lab(class_split, digits_model):
 @pytest.fixture(scope="module")
 def data_lab(data_split):
     """The same for data removal."""
-    model = train(data_split, seed=0)
+    model = run_to_end(original(data_split))
     observer = Observer(data_split, model, FEW, seed=0)
     theirs = [observer.look(r.model).reading for r in references(data_split, model, count=3, seed=0)]
     return lambda config: played(data_split, model, observer, theirs, config)

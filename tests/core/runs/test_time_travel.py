@@ -44,7 +44,7 @@ def straight(toy_split, toy_model, observer):
     return run, list(run.steps), toys.weights(run.result)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_taken_back_anywhere_and_played_on_it_repeats_itself_to_the_bit(
     straight, toy_split, toy_model, observer, data

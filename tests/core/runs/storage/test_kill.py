@@ -33,22 +33,24 @@ from tests import toys
 import torch
 torch.set_num_threads(1)
 import core.projection.projection, core.methods.retrain, core.experiments.session.reference_pool, core.evaluation.metrics
-from core import forget_classes, load, train
+from core import forget_classes, load
 from core.runs.storage.recorder import Recorder
 from core.runs.setup import Setup
 from dashboard.cli import main as cli
 from tests.core.runs.storage.test_kill import quick
 import dashboard.cli.run
-import core.runs.run, core.runs.observer, core.runs.checkpoints, core.runs.storage, core.runs.original_models
+import core.projection.map_cache, core.runs.run, core.runs.observer, core.runs.checkpoints, core.runs.storage, core.runs.original_models
+from core.runtime.progress import run_to_end
 
 split = forget_classes(load("digits"), [0])
-model = train(split, seed=0)
+model = run_to_end(core.runs.original_models.original(split))
 def kept(*_, **__):
     return model
     yield
 
 core.runs.original_models.original = kept
 Setup.config = lambda self, split: quick()
+core.projection.map_cache.cached_map = lambda *_: None  # the map that ships is not the flat one
 fit = core.projection.projection.Projection.fit
 core.projection.projection.Projection.fit = lambda e0, **k: fit(e0, umap=toys.Flat())
 begin, frame = Recorder.begin, Recorder.frame
