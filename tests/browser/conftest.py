@@ -57,6 +57,10 @@ GROUPS = {
 }
 
 
+# As for a slow machine: a run records fewer frames and retrains two models fewer.
+QUICK = {"LAF_FRAMES": "20", "LAF_REFERENCES": "3"}
+
+
 class Server:
     """`laf dashboard` on a free port."""
 
@@ -122,20 +126,23 @@ def home(prepared_home: Path, tmp_path: Path) -> Path:
 def server(
     prepared_home: Path, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Start the server that the tests of one pytest worker share. It has models and maps in common with those of the others."""
-    made = Server(_shared_home(prepared_home, shared_folder, tmp_path_factory))
+    """Start the server that the tests of one pytest worker share, as for a slow machine: few frames, two retrained models fewer.
+
+    It has models and maps in common with those of the other workers.
+    """
+    home = _shared_home(prepared_home, shared_folder, tmp_path_factory)
+    made = Server(home, **QUICK)
     made.wait()
     yield made
     made.stop()
 
 
 @pytest.fixture(scope="session")
-def quick_server(
+def full_server(
     prepared_home: Path, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Start a server as for a slow machine, for tests that play many runs: few frames, two retrained models fewer."""
-    home = _shared_home(prepared_home, shared_folder, tmp_path_factory)
-    made = Server(home, LAF_FRAMES="20", LAF_REFERENCES="3")
+    """Start a server as a user does, for tests of a run's frames and of all five retrained models."""
+    made = Server(_shared_home(prepared_home, shared_folder, tmp_path_factory))
     made.wait()
     yield made
     made.stop()

@@ -30,8 +30,8 @@ def play(page) -> None:
     page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)
 
 
-def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(quick_server, open_page):
-    page = open_page(quick_server.url)
+def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, open_page):
+    page = open_page(server.url)
     page.wait_ready()
     go(page, "Compare")
     tab = page.tab
@@ -76,8 +76,8 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(quick_ser
     assert not problems(page)
 
 
-def test_a_comparison_can_be_stopped_and_seeds_that_are_none_are_refused(quick_server, open_page):
-    page = open_page(quick_server.url)
+def test_a_comparison_can_be_stopped_and_seeds_that_are_none_are_refused(server, open_page):
+    page = open_page(server.url)
     page.wait_ready()
     go(page, "Compare")
     tab = page.tab
@@ -94,8 +94,8 @@ def test_a_comparison_can_be_stopped_and_seeds_that_are_none_are_refused(quick_s
     assert not problems(page)
 
 
-def test_the_attack_on_the_labs_model_states_its_power(quick_server, open_page):
-    page = open_page(quick_server.url)
+def test_the_attack_on_the_labs_model_states_its_power(server, open_page):
+    page = open_page(server.url)
     play(page)
     go(page, "Attack")
     page.tab.get_by_text(re.compile("finds a leak of AUC")).wait_for(timeout=120_000)
@@ -106,8 +106,8 @@ def test_the_attack_on_the_labs_model_states_its_power(quick_server, open_page):
     assert not problems(page)
 
 
-def test_a_record_is_drawn_up_of_a_finished_run_and_of_no_other(quick_server, open_page):
-    page = open_page(quick_server.url)
+def test_a_record_is_drawn_up_of_a_finished_run_and_of_no_other(server, open_page):
+    page = open_page(server.url)
     page.wait_ready()
     go(page, "Audit")
     page.tab.get_by_text(re.compile("Finish a run in the Lab first")).wait_for()

@@ -17,6 +17,11 @@ REMAINING = "remain_train"
 FORGOTTEN = "forget_train"
 
 
+@pytest.fixture
+def server(full_server):
+    return full_server
+
+
 def play_to_end(page) -> None:
     page.wait_ready()
     page.play_to_end()

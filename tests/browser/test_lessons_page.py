@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.lessons import read_lessons
-from core.lessons.assessment.submission import digest_of, seed_of
+from core.lessons.assessment.submission import digest_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -84,9 +84,8 @@ def do_step(page, lesson, number: int) -> None:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=[x.id for x in LESSONS])
-def test_a_student_finishes_the_lesson(quick_server, open_page, lesson):
-    student = f"&student=s-{lesson.number}" if lesson.number == 1 else ""
-    page = open_page(f"{quick_server.url}/lessons?lesson={lesson.number}{student}")
+def test_a_student_finishes_the_lesson(server, open_page, lesson):
+    page = open_page(f"{server.url}/lessons?lesson={lesson.number}")
     at(page, 0)
     expect(page.button("Next")).to_be_disabled()
     choose(page, lesson.prediction.choices[0], "This is my prediction")
@@ -103,16 +102,16 @@ def test_a_student_finishes_the_lesson(quick_server, open_page, lesson):
     assert values["finished"]
     assert values["digest"] == digest_of(values)
     assert len(values["checks"]) == sum(p.check is not None for p in lesson.parts)
-    assert values["seed"] == (seed_of("s-1") if lesson.number == 1 else 0)
+    assert values["seed"] == 0
     wide = "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollHeight - m.clientHeight }"
     assert page.tab.evaluate(wide) <= 1  # one screen
     assert [p for p in page.problems if "404" not in p] == []
 
 
-def test_the_class_predicts_and_the_teacher_sees_it_when_he_asks(quick_server, open_page):
+def test_the_class_predicts_and_the_teacher_sees_it_when_he_asks(server, open_page):
     lesson = LESSONS[2]
     for choice in (0, 1, 1):
-        student = open_page(f"{quick_server.url}/lessons?lesson={lesson.id}&class=2b&controls=hidden")
+        student = open_page(f"{server.url}/lessons?lesson={lesson.id}&class=2b&controls=hidden")
         at(student, 0)
         assert student.tab.get_by_role("button", name=re.compile("^Play")).count() == 0
         assert student.tab.get_by_role("button", name="Knobs").count() == 0
@@ -123,7 +122,7 @@ def test_the_class_predicts_and_the_teacher_sees_it_when_he_asks(quick_server, o
             student.tab.reload()  # it is kept
             student.tab.get_by_text("You predict:").wait_for()
         student.close()
-    teacher = open_page(f"{quick_server.url}/lessons?lesson={lesson.id}&class=2b&present=1", "light")
+    teacher = open_page(f"{server.url}/lessons?lesson={lesson.id}&class=2b&present=1", "light")
     at(teacher, 0)
     assert teacher.tab.locator(".lesson-tally").count() == 0
     teacher.tab.get_by_text("Show the class's predictions").click()
@@ -136,11 +135,11 @@ def test_the_class_predicts_and_the_teacher_sees_it_when_he_asks(quick_server, o
     teacher.tab.wait_for_selector(".lesson-tally li[data-count='0'] >> nth=2")
 
 
-def test_by_keyboard_alone_from_the_list_to_a_passed_check(quick_server, open_page):
-    home = quick_server.log.parent / "lessons"
+def test_by_keyboard_alone_from_the_list_to_a_passed_check(server, open_page):
+    home = server.log.parent / "lessons"
     home.mkdir(exist_ok=True)
     (home / "broken.toml").write_text('title = "x"\nprediction = 3\n')
-    page = open_page(f"{quick_server.url}/lessons")
+    page = open_page(f"{server.url}/lessons")
     page.tab.get_by_text("broken.toml").wait_for()
     (home / "broken.toml").unlink()
     begin = page.tab.locator(".st-key-lesson-enter-5-the-balance button").first

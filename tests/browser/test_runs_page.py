@@ -17,7 +17,7 @@ from core.runs.setup import Setup
 from core.runs.storage import read_run, record
 from dashboard.presentation.export.run_page import document
 from tests import toys
-from tests.browser.conftest import Server
+from tests.browser.conftest import QUICK, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -31,7 +31,7 @@ def ten_steps(page) -> None:
 
 
 def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(home, open_page):
-    server = Server(home)
+    server = Server(home, **QUICK)
     server.wait()
     page = open_page(server.url)
     ten_steps(page)
@@ -41,7 +41,7 @@ def test_after_a_reload_and_a_restart_the_run_is_there_and_goes_on(home, open_pa
     page.wait_ready()
     server.process.kill()  # as a crash does
     server.process.wait()
-    again = Server(home)
+    again = Server(home, **QUICK)
     try:
         again.wait()
         page.tab.goto(again.url)

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 from core.experiments.studies import StudyRun, parse_study
-from tests.browser.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,20 +25,10 @@ lr_ra = [1e-3, 2e-3]
 """
 
 
-@pytest.fixture
-def server_with_study(home):
-    """A server whose home has a finished study."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAF_HOME", str(home))
-        StudyRun(parse_study(QUICK, "two-temperatures"), workers=1).run()
-    server = Server(home)
-    server.wait()
-    yield server
-    server.stop()
-
-
-def test_a_point_of_a_study_opens_as_its_settings_in_the_lab(server_with_study, open_page):
-    page = open_page(server_with_study.url + "/studies")
+def test_a_point_of_a_study_opens_as_its_settings_in_the_lab(server, open_page, monkeypatch):
+    monkeypatch.setenv("LAF_HOME", str(server.log.parent))  # as in a terminal beside the server
+    StudyRun(parse_study(QUICK, "two-temperatures"), workers=1).run()
+    page = open_page(server.url + "/studies")
     tab = page.tab
     study = tab.get_by_role("combobox").first
     study.click()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import QUICK, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -20,7 +20,7 @@ MARK = "zebra"
 
 @pytest.fixture
 def classroom(home):
-    made = Server(home, "--classroom", "--sessions", "2", LAF_FRAMES="20", LAF_REFERENCES="3")
+    made = Server(home, "--classroom", "--sessions", "2", **QUICK)
     made.wait()
     yield made
     made.stop()

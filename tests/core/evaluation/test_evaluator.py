@@ -248,7 +248,9 @@ def test_a_retrained_model_lies_inside_the_band_of_others_as_often_as_it_should(
 
     name, split = next(splits())
     assert name == "class 0"
-    found = coverage(split, 10, 4)
+    found = coverage(split, 7, 3)
     rates = {key: float(np.mean(hits)) for (key, k), hits in found.items() if k == 5}
     assert 0.91 <= np.mean(list(rates.values())) <= 0.99
-    assert min(rates.values()) >= 0.75  # of ten models one more or less is ten points
+    assert (
+        min(rates.values()) >= 0.7
+    )  # of seven models one more or less is 14 points; benchmarks.calibration has twenty
