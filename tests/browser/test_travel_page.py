@@ -39,6 +39,11 @@ def turn(page, label: str, value: str, button: str) -> None:
     page.tab.get_by_role("button", name=button).click()
 
 
+@pytest.fixture
+def server(full_server):
+    return full_server
+
+
 def frames(page) -> int:
     return int(page.tab.locator(".map-view").get_attribute("data-frames"))
 
