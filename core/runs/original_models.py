@@ -31,9 +31,13 @@ def original(
     """Train the original in slices, or take it from the cache.
 
     ``unlearner``: a method that may train its own original, for which ``config`` is not used. ``config``: default the preset's.
-    Raises DivergedError when training fails.
+    Raises DivergedError when training fails, RequestError for a method that trains its own original where clients share the images.
     """
     own = unlearner is not None and has_own_original(unlearner)
+    if own and split.dataset.clients is not None:
+        raise RequestError(
+            f"{unlearner.title} trains an original of its own, and clients train theirs together; leave the clients out"
+        )
     kind = device.split(":")[0]
     if own:
         unlearner.configure_original(split)
