@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
-from dashboard.cli.running import after
+from dashboard.cli.running import after, clients
 from dashboard.cli.running.assignments import ASSIGNMENT, with_set
 from dashboard.cli.tables import run_numbers, run_seconds, run_table, trainings_from_cache
 from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, write
@@ -28,6 +28,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     options.add(run)
     options.add_net(run)
+    clients.add(run)
     options.add_model(run)
     after.add(run)
     run.add_argument(
@@ -78,8 +79,8 @@ def run(a: argparse.Namespace) -> int:
     unlearner = method(a.method)
     if a.model is not None:
         require_no_model(unlearner)
-    if a.model is not None and a.net is not None:
-        raise RequestError("--net names a net that is trained here; leave it out with --model")
+    if a.model is not None and (a.net, a.clients) != (None, None):
+        raise RequestError("--net and --clients say how a model is trained here; leave them out with --model")
     if a.save and a.model is not None:
         raise RequestError(
             "--save keeps runs of the Lab's own models only; to keep a run of your model, upload it on the page"
@@ -167,6 +168,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "automatic": found.as_dict() if found else None,
         "metrics": {name: run_numbers(r) for name, r in reports.items()},
         "chain": after.chain_values(setup, split),
+        "clients": clients.values(setup, split),
         "verdict": verdict,
         "seconds": run_seconds(run, clock, [*cached, *beside], train=trained_s, retrain=retrained_s),
         "from_cache": cached,

@@ -12,6 +12,7 @@ from core.errors import RequestError
 from core.runtime.bounds import quote_value
 from dashboard.cli import options
 from dashboard.cli.options import setup_and_dataset
+from dashboard.cli.running import clients
 from dashboard.cli.terminal import ProgressBars, target_of, write
 from dashboard.presentation.text import numbers
 
@@ -40,6 +41,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     options.add(compare)
     options.add_net(compare)
+    clients.add(compare)
     compare.add_argument(
         "--methods", default="all", metavar="LIST", help="names with commas between, or all (default: all)"
     )

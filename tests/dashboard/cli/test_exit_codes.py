@@ -119,6 +119,8 @@ OPTIONS: dict[str, list[str]] = {
     "--base-path": ["http://x/lab", "a b", "../x", "é"],
     "--by": ["beauty", ""],
     "--classes": ["", ",", "11", "-1", "9-5", "zero", "0,,1", "0-99999999999", "0-9", HUGE, "0-" + HUGE],
+    "--client": [*NUMBERS, "5", "100"],
+    "--clients": [*NUMBERS, "0", "1", "101"],
     "--data-dir": ["@missing", "@text", "@below", "@loop", "@long", ""],
     "--dataset": DATASETS,
     "--datasets": [*NUMBERS, "10000000"],
@@ -142,6 +144,7 @@ OPTIONS: dict[str, list[str]] = {
     "--keep-runs": [*NUMBERS, "10000000"],
     "--layer": ["nonsense", HUGE],
     "--lesson": LESSONS,
+    "--local-epochs": [*NUMBERS, "0", "101"],
     "--method": ["amnesia", "", HUGE],
     "--methods": ["amnesia", "", ",", "laf,amnesia", HUGE],
     "--model": WEIGHTS,
@@ -149,6 +152,7 @@ OPTIONS: dict[str, list[str]] = {
     "--net": ["alexnet", "", "tv:vgg11@flatten", HUGE],
     "--original": WEIGHTS,
     "--out": TARGETS,
+    "--partition": ["", "fair", "IID", HUGE],
     "--plant": ["tulips", ""],
     "--players": [*NUMBERS, "0", "100000"],
     "--port": [*NUMBERS, "0", "65536", "@taken"],
@@ -268,6 +272,7 @@ RIGHT: dict[str, list[str]] = {  # each command with what it needs, all of it ri
 }
 BESIDE: dict[str, list[str]] = {  # what an option goes with
     "--after": ["--classes", "1"],
+    **{option: ["--clients", "5"] for option in ("--client", "--local-epochs", "--partition")},
     "--fraction": ["--task", "data"],
     "--share": ["--method", "laf+r"],
     "--model": ["--arch", "lab:digits-cnn"],
@@ -296,6 +301,13 @@ ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and sur
         ["--arch", "lab:digits-cnn"],
         ["--model", "@good.safetensors", "--arch", "lab:digits-cnn", "--net", "vit"],
         ["--net", "vit", "--method", "sisa"],
+        ["--clients", "5", "--method", "sisa"],
+        ["--clients", "5", "--client", "0", "--classes", "1"],
+        ["--client", "0"],
+        ["--partition", "class"],
+        ["--after", "@run", "--client", "0"],  # of a run without clients
+        ["--after", "@run", "--classes", "1", "--clients", "5"],
+        ["--clients", "100", "--partition", "class", "--seed", "1"],  # a client without images
         ["--fraction", "0.4"],
         ["--share", "0.5"],
         ["--plant", "canaries", "--classes", "1"],
@@ -320,6 +332,7 @@ ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and sur
     "compare": [["--device", "tpu", "--methods", "laf"], ["--dataset", "mnist", "--data-dir", "@folder"]],
     "audit": [
         ["--subjects", "@ids.txt", "--classes", "0"],
+        ["--clients", "5", "--client", "5"],
         ["--fraction", "0.4"],
         ["--references", "1"],
         ["--dataset", "mnist", "--data-dir", "@folder"],
