@@ -307,7 +307,7 @@ ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and sur
         ["--partition", "class"],
         ["--after", "@run", "--client", "0"],  # of a run without clients
         ["--after", "@run", "--classes", "1", "--clients", "5"],
-        ["--clients", "100", "--partition", "class", "--seed", "1"],  # a client without images
+        ["--clients", "100", "--partition", "class", "--seed", "119"],  # a client without images
         ["--fraction", "0.4"],
         ["--share", "0.5"],
         ["--plant", "canaries", "--classes", "1"],
