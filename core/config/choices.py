@@ -15,6 +15,11 @@ PARTITIONS = {
     "shards": "images are sorted by class and cut into two shards a client, so that most have two classes",
 }
 
+SERVERS = {
+    "images": "images of all clients, without labels: LAF moves every layer of the extractor",
+    "representations": "what each image gives below the extractor's last layer: LAF moves that layer alone",
+}
+
 SCHEDULES = {
     "alternate": "a step on L_UE, then one on L_RA, for each pair of batches, as in the paper",
     "two-stage": "all steps on L_UE first, then as many on L_RA",

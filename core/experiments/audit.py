@@ -232,7 +232,8 @@ def command_of(setup: Setup) -> str:
     parts = ["laf run", f"--dataset {setup.dataset}"]
     if setup.clients is not None:
         parts.append(
-            f"--clients {setup.clients} --partition {setup.partition} --local-epochs {setup.local_epochs}"
+            f"--clients {setup.clients} --partition {setup.partition} --local-epochs {setup.local_epochs} "
+            f"--server {setup.server}"
         )
     if setup.plant is not None:
         parts.append(f"--plant {setup.plant}")

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from core.config import PARTITIONS, TASKS, LAFConfig, LAFRConfig, paper_preset
+from core.config import PARTITIONS, SERVERS, TASKS, LAFConfig, LAFRConfig, paper_preset
 from core.data.clients import LOCAL_EPOCHS, forget_client, with_clients
 from core.data.images import Dataset
 from core.data.later_request import forget_more, require_not_forgotten
@@ -20,6 +20,7 @@ from core.runtime.bounds import Bound, check, quote_value
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
 MOST_SEED = 2**31 - 1  # the largest that the page and studies accept
+AT_ANY_SERVER = ("laf", "nothing", "retrain")  # methods that need no image at the server
 MOST_CLIENTS = 100  # each holds a model and its moments
 SETTINGS = (  # where the settings of the method come from
     "automatic",  # found on the data at hand, without labels or retrained models; for exact LAF
@@ -74,6 +75,7 @@ class Setup:
     partition: str = "iid"  # a key of PARTITIONS, of the images among ``clients``; ``seed`` decides it
     local_epochs: int = LOCAL_EPOCHS  # of each client in a round
     client: int | None = None  # who leaves; decides the images of task "indices"
+    server: str = "images"  # a key of SERVERS: what clients let the server hold
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
         "fraction": bounds.FRACTION,
@@ -105,6 +107,12 @@ class Setup:
             raise ConfigError(
                 f"unknown partition {quote_value(self.partition)}; there are: {', '.join(PARTITIONS)}"
             )
+        if self.server not in SERVERS:
+            raise ConfigError(f"unknown server {quote_value(self.server)}; there are: {', '.join(SERVERS)}")
+        if self.server != "images" and self.clients is None:
+            raise ConfigError(
+                "a server that holds representations only is one of clients; choose how many clients there are"
+            )
         if self.client is not None and self.clients is None:
             raise ConfigError(
                 f"client {self.client} can leave only where clients share the data; choose how many clients there are"
@@ -128,8 +136,9 @@ class Setup:
 
     @property
     def can_be_automatic(self) -> bool:
-        """True if automatic settings exist for the method, its speed and its precision."""
-        return (self.method, self.speed, self.precision) == ("laf", "exact", "float32")
+        """True if automatic settings exist for the method, its speed and its precision, at a server that holds images."""
+        chosen = (self.method, self.speed, self.precision, self.server)
+        return chosen == ("laf", "exact", "float32", "images")
 
     @property
     def usual_settings(self) -> str:
@@ -157,11 +166,21 @@ class Setup:
         found = self._named_settings(split)
         if self.speed == "fast":
             found = fast(found, split.dataset.family, split.task)
+        if self.server != "images" and isinstance(found, LAFConfig):
+            found = replace(found, learns="last")
         if self.precision != "float32":
             found = _with_precision(found, self.precision)
         if self.share is None or self.method != "laf+r":
             return found
         return replace(found, repair=replace(found.repair, share=self.share))
+
+    def require_held(self, config: Any) -> None:
+        """Raise RequestError where LAF with ``config`` would read images, and the server holds none."""
+        if self.server != "images" and isinstance(config, LAFConfig) and config.learns != "last":
+            raise RequestError(
+                f"with learns = {quote_value(config.learns)} LAF reads images at every step, and the server holds representations only; "
+                "leave learns out"
+            )
 
     def _require_settings(self) -> None:
         """Raise RequestError for unknown settings, and for settings that the method does not have."""
@@ -171,7 +190,11 @@ class Setup:
             )
         if self.settings == "automatic" and not self.can_be_automatic:
             raise RequestError(
-                "automatic settings are found for exact LAF in float32 only; choose those, or the preset's settings"
+                "automatic settings are found for exact LAF in float32 only, on images; choose those, or the preset's settings"
+            )
+        if self.server != "images" and self.method not in AT_ANY_SERVER:
+            raise RequestError(
+                f"{quote_value(self.method)} reads images, and the server holds representations only; choose laf, or let it hold images"
             )
         if self.settings == "paper" and self.method != "laf":
             raise RequestError(

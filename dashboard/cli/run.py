@@ -94,6 +94,7 @@ def run(a: argparse.Namespace) -> int:
     setup = replace(setup, settings=setup.usual_settings if a.settings is None else a.settings)
     split = setup.split(dataset)
     config = with_set(setup.config(split), a.assignments)
+    setup.require_held(config)
     net_training(setup, split, unlearner)  # raises for a net that cannot be trained
     require_room(setup, split, config, references=1, watched=a.save)
     unlearner = method(a.method, config)

@@ -118,7 +118,7 @@ def _form(lab: Lab) -> None:
         if name != setup.dataset:
             task = "class" if setup.task == "indices" else setup.task  # ids belong to one dataset
             chosen = with_usual_settings(replace(chosen, client=None, task=task, ids=()))
-        elif (net, chosen.clients) != (setup.net, setup.clients):
+        elif (net, chosen.clients, chosen.server) != (setup.net, setup.clients, setup.server):
             chosen = with_usual_settings(
                 chosen
             )  # presets were measured on the dataset's own net and one owner
@@ -254,7 +254,8 @@ def _facts(lab: Lab) -> str:
         if e.automatic is not None:
             why = f" title='{escape(e.automatic.settings.reason)}'"
     if e.split is not None and e.split.dataset.clients is not None:
-        parts += [("Owners", e.split.dataset.clients.describe())]
+        held = "" if e.setup.server == "images" else f" · server: {e.setup.server}"
+        parts += [("Owners", e.split.dataset.clients.describe() + held)]
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):

@@ -93,6 +93,8 @@ def _clients(setup: Setup) -> dict[str, str]:
     found = {"clients": str(setup.clients), "partition": setup.partition}
     if setup.local_epochs != LOCAL_EPOCHS:
         found["local-epochs"] = str(setup.local_epochs)
+    if setup.server != "images":
+        found["server"] = setup.server
     return found if setup.client is None else {**found, "client": str(setup.client)}
 
 
@@ -119,7 +121,18 @@ def _setup(found: Mapping[str, str]) -> Setup:
         raise RequestError(
             f"the address names {len(ids):,} images and the most is {MOST_IDS}; keep the run and share its address instead"
         )
-    names = ("dataset", "task", "plant", "method", "model", "net", "speed", "precision", "partition")
+    names = (
+        "dataset",
+        "task",
+        "plant",
+        "method",
+        "model",
+        "net",
+        "speed",
+        "precision",
+        "partition",
+        "server",
+    )
     named = _named_settings(found.get("settings", ""))
     for word in (*(found.get(name, "") for name in names), *classes):
         if len(word) > MOST_OF_A_NAME:
@@ -145,6 +158,7 @@ def _setup(found: Mapping[str, str]) -> Setup:
         partition=found.get("partition", "iid"),
         local_epochs=LOCAL_EPOCHS if (n := _whole(found.get("local-epochs", ""))) is None else n,
         client=_whole(found.get("client", "")),
+        server=found.get("server", "images"),
     )
     return replace(setup, settings=named) if named else with_usual_settings(setup)
 

@@ -43,7 +43,8 @@ def setup_and_dataset(a: argparse.Namespace) -> tuple[Any, Any]:
     a.dataset, a.data_dir = before.dataset, before.data_dir if a.data_dir is None else a.data_dir
     a.seed = before.seed if a.seed is None else a.seed
     if before.clients is not None:
-        a.clients, a.partition, a.local_epochs = before.clients, before.partition, before.local_epochs
+        a.clients, a.partition, a.server = before.clients, before.partition, before.server
+        a.local_epochs = before.local_epochs
     setup, dataset = options.setup_and_dataset(a)
     return replace(setup, earlier=before.earlier, model=before.model), dataset
 
@@ -76,9 +77,9 @@ def _require_fitting(a: argparse.Namespace, before: Any) -> None:
         raise RequestError(
             "--after needs what to forget next: --classes LIST, --indices FILE, or --client NUMBER"
         )
-    if (a.clients, a.partition, a.local_epochs) != (None, None, None):
+    if (a.clients, a.partition, a.local_epochs, a.server) != (None,) * 4:
         raise RequestError(
-            "--clients, --partition and --local-epochs do not go with --after: they are those of that run"
+            "--clients, --partition, --local-epochs and --server do not go with --after: they are those of that run"
         )
     if a.dataset is not None and _key_of(a) != before.dataset:
         raise RequestError(

@@ -9,11 +9,11 @@ from core.errors import RequestError
 from dashboard.presentation.text import numbers
 
 MOST = 100  # MOST_CLIENTS of core.runs.setup, which imports torch
-CHOICES = ("clients", "partition", "local_epochs", "client")  # fields of a Setup
+CHOICES = ("clients", "partition", "local_epochs", "server", "client")  # fields of a Setup
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    """Add --clients, --partition, --local-epochs and --client."""
+    """Add --clients, --partition, --local-epochs, --server and --client."""
     command.add_argument(
         "--clients",
         type=numbers.whole(2, MOST),
@@ -34,6 +34,12 @@ def add(command: argparse.ArgumentParser) -> None:
         default=None,
         metavar="N",
         help="for --clients: epochs of each client in a round (default: 2)",
+    )
+    command.add_argument(
+        "--server",
+        default=None,
+        metavar="KIND",
+        help="for --clients: images, or representations, where LAF moves the extractor's last layer only (default: images)",
     )
     command.add_argument(
         "--client",
@@ -69,6 +75,7 @@ def values(setup: Any, split: Any) -> dict[str, Any] | None:
         "seed": clients.seed,
         "images": clients.sizes(),
         "leaves": setup.client,
+        "server": setup.server,
     }
 
 
@@ -79,5 +86,5 @@ def line(found: dict[str, Any]) -> str:
     local = f"{found['local_epochs']} local epoch{'s' * (found['local_epochs'] > 1)}"
     return (
         f"federated averaging: {found['count']} clients with {each} images each ({found['partition']}, seed {found['seed']}), "
-        f"{local} in each round"
+        f"{local} in each round; the server holds {found['server']}"
     )

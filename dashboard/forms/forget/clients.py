@@ -18,14 +18,16 @@ PARTITIONS = {
     "class": "Uneven in their classes",
     "shards": "About two classes each",
 }
+SERVERS = {"images": "Images, without labels", "representations": "Representations only"}
+ABOUT_SERVER = {
+    "images": "LAF moves every layer of the extractor.",
+    "representations": "Clients send what each image gives below the extractor's last layer. LAF moves that layer alone.",
+}
 ABOUT = (
     "Each client trains on its own images. The server averages their weights after each round. "
     "Every model of this page is trained so, the retrained ones too."
 )
-NOTE = (
-    "All images of the client are forgotten. LAF reads images of all clients at the server, without labels. "
-    "Where clients are alike there is often nothing to forget, and the verdict says so."
-)
+NOTE = "All images of the client are forgotten. Where clients are alike there is often nothing to forget, and the verdict says so."
 
 
 def owners(lab: Lab, setup: Setup) -> Setup:
@@ -55,7 +57,16 @@ def owners(lab: Lab, setup: Setup) -> Setup:
         "Local epochs in a round", 1, 100, now.local_epochs, key=f"local-epochs-{lab.token}"
     )
     st.caption(ABOUT)
-    chosen = replace(setup, clients=int(count), partition=partition, local_epochs=int(epochs))
+    names = list(SERVERS)
+    server = st.selectbox(
+        "The server holds",
+        names,
+        index=names.index(now.server),
+        format_func=SERVERS.__getitem__,
+        key=f"server-{lab.token}",
+    )
+    st.caption(ABOUT_SERVER[server])
+    chosen = replace(setup, clients=int(count), partition=partition, local_epochs=int(epochs), server=server)
     if chosen.client is not None and chosen.client >= int(count):
         return _without_client(chosen)
     return chosen
@@ -65,7 +76,12 @@ def one_owner(setup: Setup) -> Setup:
     """Return ``setup`` without clients, as for a model of the user's own."""
     usual = Setup()
     alone = replace(
-        setup, clients=None, client=None, partition=usual.partition, local_epochs=usual.local_epochs
+        setup,
+        clients=None,
+        client=None,
+        partition=usual.partition,
+        local_epochs=usual.local_epochs,
+        server=usual.server,
     )
     return alone if setup.client is None else _without_client(alone)
 

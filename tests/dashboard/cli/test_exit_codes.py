@@ -191,6 +191,7 @@ OPTIONS: dict[str, list[str]] = {
         "0-" + HUGE,
     ],
     "--session-mb": [*NUMBERS, "7", "100000000"],
+    "--server": ["", "nothing", "Images", HUGE],
     "--sessions": [*NUMBERS, "0", "100000"],
     "--settings": ["", "auto", "Automatic", "nonsense", HUGE],
     "--share": SHARES,
@@ -272,7 +273,7 @@ RIGHT: dict[str, list[str]] = {  # each command with what it needs, all of it ri
 }
 BESIDE: dict[str, list[str]] = {  # what an option goes with
     "--after": ["--classes", "1"],
-    **{option: ["--clients", "5"] for option in ("--client", "--local-epochs", "--partition")},
+    **{option: ["--clients", "5"] for option in ("--client", "--local-epochs", "--partition", "--server")},
     "--fraction": ["--task", "data"],
     "--share": ["--method", "laf+r"],
     "--model": ["--arch", "lab:digits-cnn"],
@@ -305,6 +306,10 @@ ALSO: dict[str, list[list[str]]] = {  # options that do not go together, and sur
         ["--clients", "5", "--client", "0", "--classes", "1"],
         ["--client", "0"],
         ["--partition", "class"],
+        ["--server", "representations"],
+        ["--clients", "5", "--server", "representations", "--method", "finetune"],
+        ["--clients", "5", "--server", "representations", "--auto"],
+        ["--clients", "5", "--server", "representations", "--set", "learns=all"],
         ["--after", "@run", "--client", "0"],  # of a run without clients
         ["--after", "@run", "--classes", "1", "--clients", "5"],
         ["--clients", "100", "--partition", "class", "--seed", "119"],  # a client without images

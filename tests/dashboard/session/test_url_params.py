@@ -110,6 +110,7 @@ def test_an_unknown_origin_of_settings_is_one_sentence():
     [
         Setup(clients=10, settings="automatic"),
         Setup(task="indices", classes=(), clients=7, partition="shards", local_epochs=5, client=6),
+        Setup(clients=7, server="representations"),
     ],
 )
 def test_clients_and_who_leaves_open_again(setup):

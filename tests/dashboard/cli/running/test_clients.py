@@ -51,6 +51,6 @@ def test_a_result_tells_who_has_how_many_images(digits):
     assert sum(found["images"]) == len(digits.train)
     assert (found["count"], found["partition"], found["seed"], found["leaves"]) == (10, "iid", 4, 3)
     assert clients.line(found) == (
-        "federated averaging: 10 clients with 143 to 144 images each (iid, seed 4), 2 local epochs in each round"
+        "federated averaging: 10 clients with 143 to 144 images each (iid, seed 4), 2 local epochs in each round; the server holds images"
     )
     assert clients.values(setup, setups.Setup().split(digits)) is None

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.config import PARTITIONS
+from core.config import PARTITIONS, SERVERS
 from core.data.clients import with_clients
 from core.runs.setup import Setup
 from dashboard.forms.forget import clients as form
@@ -50,6 +50,7 @@ def test_the_form_begins_with_what_is_open_and_changes_nothing_by_itself(answers
         "Clients": 5,
         "Their images": "class",
         "Local epochs in a round": 3,
+        "The server holds": "images",
     }
 
 
@@ -71,5 +72,6 @@ def test_the_client_who_leaves_is_one_of_those_with_images(answers):
 
 def test_every_partition_has_a_name_and_a_client_its_size():
     assert set(form.PARTITIONS) == set(PARTITIONS)
+    assert set(form.SERVERS) == set(form.ABOUT_SERVER) == set(SERVERS)
     assert form.label(3, 1440) == "client 3 (1,440 images)"
     assert form.label(0, 1) == "client 0 (1 image)"
