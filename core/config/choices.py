@@ -12,7 +12,7 @@ TASKS = {
 PARTITIONS = {
     "iid": "images are dealt out at random, in equal numbers",
     "class": "each class is divided unevenly: shares from a Dirichlet distribution with α = 0.5",
-    "shards": "images are sorted by class and cut into two shards a client, so that most have two classes",
+    "shards": "images are sorted by class and cut into two shards a client, so that each has few classes",
 }
 
 SERVERS = {

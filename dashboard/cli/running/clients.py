@@ -25,7 +25,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--partition",
         default=None,
         metavar="KIND",
-        help="for --clients: iid, in equal numbers at random; class, each class unevenly; or shards, about two classes a client "
+        help="for --clients: iid, in equal numbers at random; class, each class unevenly; or shards, few classes each "
         "(default: iid)",
     )
     command.add_argument(

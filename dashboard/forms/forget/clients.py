@@ -16,7 +16,7 @@ USUAL = 10  # clients
 PARTITIONS = {
     "iid": "Alike: equal numbers, at random",
     "class": "Uneven in their classes",
-    "shards": "About two classes each",
+    "shards": "Few classes each",
 }
 SERVERS = {"images": "Images, without labels", "representations": "Representations only"}
 ABOUT_SERVER = {
