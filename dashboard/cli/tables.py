@@ -118,7 +118,7 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     ]
     if result["chain"] is not None:
         lines.insert(1, _chain_line(result["chain"]))
-    if result["clients"] is not None:
+    if result.get("clients") is not None:
         lines.insert(1, clients.line(result["clients"]))
     for name, values in result["metrics"].items():
         cells = "".join(f"{_percent(values[key]):>9}" for key in columns)

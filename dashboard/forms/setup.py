@@ -255,7 +255,7 @@ def _facts(lab: Lab) -> str:
             why = f" title='{escape(e.automatic.settings.reason)}'"
     if e.split is not None and e.split.dataset.clients is not None:
         held = "" if e.setup.server == "images" else f" · server: {e.setup.server}"
-        parts += [("Owners", e.split.dataset.clients.describe() + held)]
+        parts.insert(0, ("Owners", e.split.dataset.clients.describe() + held))
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):

@@ -27,7 +27,10 @@ ABOUT = (
     "Each client trains on its own images. The server averages their weights after each round. "
     "Every model of this page is trained so, the retrained ones too."
 )
-NOTE = "All images of the client are forgotten. Where clients are alike there is often nothing to forget, and the verdict says so."
+NOTE = (
+    "All images of the client are forgotten. Where clients are alike there is often nothing to forget, and the verdict says so. "
+    "Where a client alone has a class, automatic settings may miss that. Choose class removal then."
+)
 
 
 def owners(lab: Lab, setup: Setup) -> Setup:
