@@ -11,7 +11,8 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
-from dashboard.cli.running import after, clients
+from dashboard.cli.options import clients
+from dashboard.cli.running import after
 from dashboard.cli.running.assignments import ASSIGNMENT, with_set
 from dashboard.cli.tables import run_numbers, run_seconds, run_table, trainings_from_cache
 from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, write
@@ -144,9 +145,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         retrained, retrained_s = _retrained(split, model, run, early, show, clock)
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
     if setup.earlier:
-        with clock.stage("at_once"):
-            whole = after.play_at_once(setup, split, model, lambda c: with_set(c, a.assignments), show)
-        models["at once"] = whole.result
+        models["at once"] = _at_once(setup, split, model, a, show, clock)
     show.close()
     with clock.stage("evaluate"):
         reports = evaluate_each(models, split, reference="retrained")
@@ -176,6 +175,12 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "beside": beside,
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def _at_once(setup: Any, split: Any, model: Any, a: argparse.Namespace, show: Any, clock: Stopwatch) -> Any:
+    """Return the model that forgets the images of all requests of a chain at once."""
+    with clock.stage("at_once"):
+        return after.play_at_once(setup, split, model, lambda c: with_set(c, a.assignments), show).result
 
 
 def _finished_run(

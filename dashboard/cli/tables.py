@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard.cli.running import clients
+from dashboard.cli.options import clients
 from dashboard.cli.terminal import ProgressBars, Stopwatch
 
 COLUMNS = {

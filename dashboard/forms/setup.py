@@ -106,24 +106,20 @@ def _form(lab: Lab) -> None:
     )
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
         # other images or another original begin a new chain
-        chosen = replace(
-            shared,
-            dataset=name,
-            seed=int(seed),
-            data_dir=folder or None,
-            model=model,
-            net=net,
-            earlier=(),
-        )
-        if name != setup.dataset:
-            task = "class" if setup.task == "indices" else setup.task  # ids belong to one dataset
-            chosen = with_usual_settings(replace(chosen, client=None, task=task, ids=()))
-        elif (net, chosen.clients, chosen.server) != (setup.net, setup.clients, setup.server):
-            chosen = with_usual_settings(
-                chosen
-            )  # presets were measured on the dataset's own net and one owner
-        _apply(lab, chosen, usual=name != setup.dataset)
+        chosen = replace(shared, seed=int(seed), data_dir=folder or None, model=model, net=net, earlier=())
+        _apply(lab, _of_data(chosen, name, setup), usual=name != setup.dataset)
     _problem()
+
+
+def _of_data(chosen: Setup, name: str, before: Setup) -> Setup:
+    """Return ``chosen`` for the dataset ``name``, with its usual settings where those of ``before`` no longer fit."""
+    if name != before.dataset:
+        task = "class" if before.task == "indices" else before.task  # ids belong to one dataset
+        return with_usual_settings(replace(chosen, dataset=name, client=None, task=task, ids=()))
+    # presets were measured on the dataset's own net and one owner
+    if (chosen.net, chosen.clients, chosen.server) != (before.net, before.clients, before.server):
+        return with_usual_settings(chosen)
+    return chosen
 
 
 def _net(lab: Lab, name: str) -> str | None:

@@ -22,6 +22,7 @@ from core.runtime.bounds import quote_value
 MOST_IDS = 200  # in an address; a longer list belongs to a kept run
 MOST_CHARACTERS = 8_000  # of all that an address says of a setup
 MOST_OF_A_NAME = 100  # characters of a name
+NAMES = ("dataset", "task", "plant", "method", "model", "net", "speed", "precision", "partition", "server")
 DEEPEST = 4  # levels of nested tables in ``settings``; a config has three
 THREADS = "threads is not taken from an address: the server sets it; remove it from the address"
 
@@ -121,20 +122,8 @@ def _setup(found: Mapping[str, str]) -> Setup:
         raise RequestError(
             f"the address names {len(ids):,} images and the most is {MOST_IDS}; keep the run and share its address instead"
         )
-    names = (
-        "dataset",
-        "task",
-        "plant",
-        "method",
-        "model",
-        "net",
-        "speed",
-        "precision",
-        "partition",
-        "server",
-    )
     named = _named_settings(found.get("settings", ""))
-    for word in (*(found.get(name, "") for name in names), *classes):
+    for word in (*(found.get(name, "") for name in NAMES), *classes):
         if len(word) > MOST_OF_A_NAME:
             raise RequestError(
                 f"{quote_value(word)} in the address is no name: it has {len(word):,} characters"

@@ -11,8 +11,7 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
-from dashboard.cli.options import setup_and_dataset
-from dashboard.cli.running import clients
+from dashboard.cli.options import clients, setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
 

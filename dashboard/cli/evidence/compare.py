@@ -11,8 +11,7 @@ from typing import Any
 from core.errors import RequestError
 from core.runtime.bounds import quote_value
 from dashboard.cli import options
-from dashboard.cli.options import setup_and_dataset
-from dashboard.cli.running import clients
+from dashboard.cli.options import clients, setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, target_of, write
 from dashboard.presentation.text import numbers
 

@@ -8,8 +8,7 @@ import pytest
 
 from core.errors import RequestError
 from core.runs import setup as setups
-from dashboard.cli.options import add, setup_of
-from dashboard.cli.running import clients
+from dashboard.cli.options import add, clients, setup_of
 
 
 def asked(*words):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import RequestError
-from dashboard.cli.running import clients
+from dashboard.cli.options import clients
 from dashboard.cli.terminal import path_of, require_folder
 from dashboard.presentation.text import numbers
 
