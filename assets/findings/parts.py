@@ -65,6 +65,13 @@ PARTS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "Train_f is of all classes forgotten so far: were an earlier one to come back, it would rise.",
     ),
     (
+        "What is there to forget when one of several owners leaves?",
+        ("clients-digits",),
+        "js",
+        "Originals and retrained models are trained by federated averaging; LAF has its preset for chosen images. A retrained model "
+        "recognises most images of a client who is like the others. docs/federated.md has automatic settings and a server without images.",
+    ),
+    (
         "Where do forgotten images go, and who already knows?",
         ("destinations-digits",),
         "js",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.config import presets  # noqa: F401 - fills the tables of presets
-from core.config.choices import LEARNS, PRECISIONS, SCHEDULES, STEPPED, TASKS, VAE_DATA
+from core.config.choices import LEARNS, PARTITIONS, PRECISIONS, SCHEDULES, SERVERS, STEPPED, TASKS, VAE_DATA
 from core.config.preset_tables import LAF_PRESETS as _LAF
 from core.config.preset_tables import MEASURED, PAPER, origin
 from core.config.preset_tables import TRAIN_PRESETS as _TRAIN
@@ -27,8 +27,10 @@ __all__ = [
     "LEARNS",
     "MEASURED",
     "PAPER",
+    "PARTITIONS",
     "PRECISIONS",
     "SCHEDULES",
+    "SERVERS",
     "STEPPED",
     "TASKS",
     "VAE_DATA",

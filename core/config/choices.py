@@ -9,6 +9,17 @@ TASKS = {
     "indices": "chosen images",
 }
 
+PARTITIONS = {
+    "iid": "images are dealt out at random, in equal numbers",
+    "class": "each class is divided unevenly: shares from a Dirichlet distribution with α = 0.5",
+    "shards": "images are sorted by class and cut into two shards a client, so that each has few classes",
+}
+
+SERVERS = {
+    "images": "images of all clients, without labels: LAF moves every layer of the extractor",
+    "representations": "what each image gives below the extractor's last layer: LAF moves that layer alone",
+}
+
 SCHEDULES = {
     "alternate": "a step on L_UE, then one on L_RA, for each pair of batches, as in the paper",
     "two-stage": "all steps on L_UE first, then as many on L_RA",

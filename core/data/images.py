@@ -136,12 +136,35 @@ def standardised_parts(x: Tensor, y: Tensor, is_test: Tensor) -> tuple[LabelledI
 
 
 @dataclass(frozen=True, eq=False)
+class Clients:
+    """The owners of a dataset's training images, who train models of it by federated averaging; ``core.data.clients`` divides."""
+
+    count: int  # those who have left are counted
+    partition: str  # a key of config.PARTITIONS
+    local_epochs: int  # of each client in a round
+    seed: int  # of the partition
+    of: Tensor  # (N_train,) int64 number of the client who has the image, from 0
+
+    def take(self, rows: Tensor) -> Clients:
+        """Return the clients of the training images ``rows`` (n,)."""
+        return replace(self, of=self.of[rows.to(self.of.device)])
+
+    def sizes(self) -> list[int]:
+        """Return the number of images of each client."""
+        return self.of.bincount(minlength=self.count).tolist()
+
+    def describe(self) -> str:
+        """Return the division in a few words, such as "10 clients, iid"."""
+        return f"{self.count} clients, {self.partition}"
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A training and a test set. No id is in both.
 
     ``family`` is the name under which the presets are found; by default the dataset's own name.
     ``subject_of`` and ``test_subject_of`` hold, for each image, the index in ``subjects`` of the subject that
-    it shows.
+    it shows. ``clients`` are the owners of the training images, where there are several.
     """
 
     name: str
@@ -157,6 +180,7 @@ class Dataset:
         None  # of vectors and series: what turns x into the values that were given, x * std + mean
     )
     features: tuple[str, ...] = ()  # names of a vector's features
+    clients: Clients | None = None  # None: one owner has all images
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -182,7 +206,8 @@ class Dataset:
     def with_train(self, rows: Tensor) -> Dataset:
         """Return the dataset with the training images ``rows`` (n,) only; ids stay the same."""
         subjects = None if self.subject_of is None else self.subject_of[rows.to(self.subject_of.device)]
-        return replace(self, train=self.train.take(rows), subject_of=subjects)
+        clients = None if self.clients is None else self.clients.take(rows)
+        return replace(self, train=self.train.take(rows), subject_of=subjects, clients=clients)
 
     def counts_of(self, subject: int) -> tuple[int, int]:
         """Return the numbers of training and of test images that show ``subject``, an index of ``subjects``."""
@@ -199,9 +224,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all pixels, labels and ids; caches use it in the keys of results from this data."""
+        """Hash of all pixels, labels, ids and clients; caches use it in the keys of results from this data."""
         digest = hashlib.blake2b(self.name.encode(), digest_size=12)
         for part in (self.train, self.test):
             for tensor in (part.x, part.y, part.ids):
                 digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        if self.clients is not None:
+            digest.update(f"clients {self.clients.count} {self.clients.local_epochs}".encode())
+            digest.update(self.clients.of.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

@@ -80,8 +80,11 @@ def _duplicates(dataset: Dataset, seed: int) -> Split:
     )
     subject = dataset.subject_of
     subject = None if subject is None else torch.cat([subject, subject[copies]])
+    clients = dataset.clients
+    if clients is not None:  # the owner of an image has its copies
+        clients = clients.take(torch.cat([torch.arange(len(train)), copies]))
     split = forget_indices(
-        replace(dataset, train=grown, subject_of=subject),
+        replace(dataset, train=grown, subject_of=subject, clients=clients),
         [*train.ids[rows].tolist(), *ids.tolist()],
         seed=seed,
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from core.data.chosen_ids import chosen_ids, class_numbers
+from core.data.forget_selection.chosen_ids import chosen_ids, class_numbers
 from core.data.images import Dataset, Images, LabelledImages
 from core.errors import RequestError
 from core.runtime import seeding
@@ -37,11 +37,14 @@ class ForgetRequest:
     seed: int = 0  # of the choice of images within a class, and of their wrong labels
     ids: tuple[int, ...] = ()  # for task "indices", in rising order
     plant: str | None = None  # a key of planted.PLANTS; None: nothing was planted
+    client: int | None = None  # who leaves, with all the images ``ids``; None: another request
 
     def describe(self, names: Sequence[str]) -> str:
         """Return a short description, such as "class 0", "40 % of classes 5, 6, 7" or "12 chosen images"."""
         if self.plant is not None:
             return f"planted {self.plant}"
+        if self.client is not None:
+            return f"client {self.client}"
         if self.task == "indices":
             return f"{len(self.ids):,} chosen image{'s' * (len(self.ids) != 1)}"
         noun = "class" if len(self.classes) == 1 else "classes"

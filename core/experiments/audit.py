@@ -230,14 +230,19 @@ def _tuning_sentence(name: str, origin: str) -> str:
 def command_of(setup: Setup) -> str:
     """Return the command that repeats the run."""
     parts = ["laf run", f"--dataset {setup.dataset}"]
+    if setup.clients is not None:
+        parts.append(
+            f"--clients {setup.clients} --partition {setup.partition} --local-epochs {setup.local_epochs} "
+            f"--server {setup.server}"
+        )
     if setup.plant is not None:
         parts.append(f"--plant {setup.plant}")
+    elif setup.client is not None:
+        parts.append(f"--client {setup.client}")
     else:
-        parts.append(f"--task {setup.task}")
-        if setup.task == "indices":
-            parts.append("--indices IDS.txt")
-        else:
-            parts.append(f"--classes {','.join(map(str, setup.classes))}")
+        indices = setup.task == "indices"
+        chosen = "--indices IDS.txt" if indices else f"--classes {','.join(map(str, setup.classes))}"
+        parts.append(f"--task {setup.task} {chosen}")
         if setup.fraction is not None:
             parts.append(f"--fraction {setup.fraction:g}")
     if setup.net is not None:

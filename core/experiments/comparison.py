@@ -103,6 +103,8 @@ class Comparison:
     ) -> None:
         if not seeds:
             raise RequestError("a comparison needs at least one seed")
+        if setup.server != "images":
+            raise RequestError("a comparison runs its methods on images; let the server hold images")
         for name in methods:
             method(name)
         self.setup = setup
@@ -112,9 +114,7 @@ class Comparison:
         self.cells: dict[tuple[str, int], Cell] = {
             (m, s): Cell(m, s) for s in self.seeds for m in self.methods
         }
-        self.retrained: dict[
-            int, tuple[EvaluationReport, ...]
-        ] = {}  # by seed; each evaluated against the others
+        self.retrained: dict[int, tuple[EvaluationReport, ...]] = {}  # by seed; each against the others
         self.progress: dict[int, tuple[str, Progress]] = {}  # by seed: the running stage and its progress
         self.errors: dict[int, str] = {}  # by seed, if the whole seed failed
         self.error: LabError | None = None  # the first of a seed or a cell

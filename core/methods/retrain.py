@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 
@@ -14,11 +13,15 @@ from core.models.base import Net, device_of, training_of
 from core.models.own_modules import PREFIX
 from core.models.registry import build
 from core.runtime.progress import Progress
-from core.training.supervised import SupervisedTrainer
+from core.training.federated import FederatedTrainer, start_trainer, step_count
+from core.training.trainer import SupervisedTrainer
 
 
 class Retrain:
-    """Supervised training on D_r from the original's initial weights, so that their representations are comparable."""
+    """Supervised training on D_r from the original's initial weights, so that their representations are comparable.
+
+    Where D has clients, they train it by federated averaging, as they trained the original.
+    """
 
     name = "retrain"
     title = "Retrained from scratch"
@@ -44,10 +47,9 @@ class Retrain:
 
     def stages(self, split: Split, config: TrainConfig) -> tuple[Stage, ...]:
         """Return one stage with a step for each minibatch of D_r."""
-        batches = math.ceil(len(split.remain_rows) / config.batch_size)
-        return (Stage("retrain", "retraining", config.epochs * batches),)
+        return (Stage("retrain", "retraining", step_count(split, config, remaining=True)),)
 
-    def start(self, model: Net, split: Split, *, seed: int) -> SupervisedTrainer:
+    def start(self, model: Net, split: Split, *, seed: int) -> SupervisedTrainer | FederatedTrainer:
         """Start from the original's initial weights, from those of ``begin``, or from those of ``seed`` where neither is known."""
         config = self.config
         assert config is not None
@@ -59,22 +61,22 @@ class Retrain:
         else:
             weight_seed = seed
         fresh = build(config.net, split.dataset.shape, len(split.dataset.classes), seed=weight_seed)
-        return SupervisedTrainer.start(
-            fresh.to(device_of(model)), split.remain, config, seed=seed, stage="retrain"
+        return start_trainer(
+            fresh.to(device_of(model)), split, config, seed=seed, stage="retrain", remaining=True
         )
 
-    def prepare(self, state: SupervisedTrainer, config: TrainConfig) -> Progress | None:
+    def prepare(self, state: SupervisedTrainer | FederatedTrainer, config: TrainConfig) -> Progress | None:
         """Return None: there is nothing to prepare."""
         return None
 
-    def step(self, state: SupervisedTrainer, config: TrainConfig) -> Step:
+    def step(self, state: SupervisedTrainer | FederatedTrainer, config: TrainConfig) -> Step:
         """Train on one minibatch of D_r."""
         start = time.perf_counter()
         loss = state.step()
-        epoch = (state.number - 1) // len(state.batches) + 1
+        epoch = (state.number - 1) // state.epoch_steps + 1  # or round, of federated averaging
         seconds = time.perf_counter() - start
         return Step(state.number, state.total, epoch, "retrain", {"cross_entropy": loss}, {}, seconds=seconds)
 
-    def result(self, state: SupervisedTrainer) -> Net:
+    def result(self, state: SupervisedTrainer | FederatedTrainer) -> Net:
         """Return the model in eval mode; not a copy."""
         return state.model.eval()

@@ -31,9 +31,10 @@ def original(
     """Train the original in slices, or take it from the cache.
 
     ``unlearner``: a method that may train its own original, for which ``config`` is not used. ``config``: default the preset's.
-    Raises DivergedError when training fails.
+    Raises DivergedError when training fails, RequestError for a method that trains its own original where clients share the images.
     """
     own = unlearner is not None and has_own_original(unlearner)
+    _require_no_clients(split, unlearner)
     kind = device.split(":")[0]
     if own:
         unlearner.configure_original(split)
@@ -69,8 +70,10 @@ def original(
 def net_training(setup: Setup, split: Split, unlearner: Any = None) -> TrainConfig | None:
     """Return the training of the net that ``setup`` chooses, as long as its arithmetic allows; None: it chooses none.
 
-    Raises RequestError for a net that cannot take the images, and for a method that trains an original of its own.
+    Raises RequestError for a net that cannot take the images, and for a chosen net or clients with a method that trains an original of
+    its own.
     """
+    _require_no_clients(split, unlearner)
     if setup.net is None:
         return None
     if unlearner is not None and has_own_original(unlearner):
@@ -78,6 +81,15 @@ def net_training(setup: Setup, split: Split, unlearner: Any = None) -> TrainConf
             f"{unlearner.title} trains an original of its own and takes no chosen net; leave the net out"
         )
     return planned_training(split.dataset, setup.net, setup.device)
+
+
+def _require_no_clients(split: Split, unlearner: Any) -> None:
+    """Raise RequestError where clients share the images and ``unlearner`` trains an original of its own."""
+    if split.dataset.clients is None or unlearner is None or not has_own_original(unlearner):
+        return
+    raise RequestError(
+        f"{unlearner.title} trains an original of its own, and clients train theirs together; leave the clients out"
+    )
 
 
 def planned_training(dataset: Dataset, net: str, device: str) -> TrainConfig:

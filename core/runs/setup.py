@@ -6,7 +6,8 @@ import functools
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from core.config import TASKS, LAFConfig, LAFRConfig, paper_preset
+from core.config import PARTITIONS, SERVERS, TASKS, LAFConfig, LAFRConfig, paper_preset
+from core.data.clients import LOCAL_EPOCHS, forget_client, with_clients
 from core.data.images import Dataset
 from core.data.later_request import forget_more, require_not_forgotten
 from core.data.planted import plant
@@ -19,6 +20,8 @@ from core.runtime.bounds import Bound, check, quote_value
 
 FRACTIONS = {"data": 0.4, "noise": 0.6}  # the paper's
 MOST_SEED = 2**31 - 1  # the largest that the page and studies accept
+AT_ANY_SERVER = ("laf", "nothing", "retrain")  # methods that need no image at the server
+MOST_CLIENTS = 100  # each holds a model and its moments
 SETTINGS = (  # where the settings of the method come from
     "automatic",  # found on the data at hand, without labels or retrained models; for exact LAF
     "preset",
@@ -40,6 +43,7 @@ class EarlierRequest:
     ids: tuple[int, ...] = ()
     plant: str | None = None
     seed: int = 0
+    client: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,19 @@ class Setup:
     net: str | None = (
         None  # a key of core.models.registry.NETS that the original is trained as; None: the dataset's own
     )
+    clients: int | None = None  # who share the training images and average their weights; None: one owner
+    partition: str = "iid"  # a key of PARTITIONS, of the images among ``clients``; ``seed`` decides it
+    local_epochs: int = LOCAL_EPOCHS  # of each client in a round
+    client: int | None = None  # who leaves; decides the images of task "indices"
+    server: str = "images"  # a key of SERVERS: what clients let the server hold
 
     BOUNDS: ClassVar[dict[str, Bound]] = {
         "fraction": bounds.FRACTION,
         "seed": bounds.whole(MOST_SEED, low=0),
         "share": bounds.SHARE,
+        "clients": bounds.whole(MOST_CLIENTS, low=2),
+        "local_epochs": bounds.whole(100),
+        "client": bounds.whole(MOST_CLIENTS - 1, low=0),
     }
 
     def __post_init__(self) -> None:
@@ -87,6 +99,30 @@ class Setup:
             raise ConfigError(f"unknown net {quote_value(self.net)}; there are: {', '.join(NETS)}")
         if self.net is not None and self.model is not None:
             raise ConfigError("a chosen net is trained by the Lab; leave it out with a model of your own")
+        self._require_clients()
+
+    def _require_clients(self) -> None:
+        """Raise ConfigError for choices about clients that exclude each other or others."""
+        if self.partition not in PARTITIONS:
+            raise ConfigError(
+                f"unknown partition {quote_value(self.partition)}; there are: {', '.join(PARTITIONS)}"
+            )
+        if self.server not in SERVERS:
+            raise ConfigError(f"unknown server {quote_value(self.server)}; there are: {', '.join(SERVERS)}")
+        if self.server != "images" and self.clients is None:
+            raise ConfigError(
+                "a server that holds representations only is one of clients; choose how many clients there are"
+            )
+        if self.client is not None and self.clients is None:
+            raise ConfigError(
+                f"client {self.client} can leave only where clients share the data; choose how many clients there are"
+            )
+        if self.client is not None and (self.task != "indices" or self.plant is not None):
+            raise ConfigError(
+                "the client who leaves decides what is forgotten; leave out task, plant, classes and fraction"
+            )
+        if self.clients is not None and self.model is not None:
+            raise ConfigError("clients train the original together; leave them out with a model of your own")
 
     def split(self, dataset: Dataset) -> Split:
         """Return the Split of ``dataset`` for these choices. Raises RequestError when the request is wrong."""
@@ -100,17 +136,22 @@ class Setup:
 
     @property
     def can_be_automatic(self) -> bool:
-        """True if automatic settings exist for the method, its speed and its precision."""
-        return (self.method, self.speed, self.precision) == ("laf", "exact", "float32")
+        """True if automatic settings exist for the method, its speed and its precision, at a server that holds images."""
+        chosen = (self.method, self.speed, self.precision, self.server)
+        return chosen == ("laf", "exact", "float32", "images")
 
     @property
     def usual_settings(self) -> str:
         """The origin of settings unless a user chooses one: "automatic" where it exists and no measured preset is better."""
-        better = (
-            self.net is None and (self.dataset, self.task) in PRESET_IS_USUAL
-        )  # presets are of the usual nets
+        usual = self.net is None and self.clients is None  # presets are of the usual nets, of one owner
+        better = usual and (self.dataset, self.task) in PRESET_IS_USUAL
         measured = self.plant is not None or better
         return "automatic" if self.can_be_automatic and not measured else "preset"
+
+    @property
+    def _first_seed(self) -> int:
+        """The seed of the first request, which the original was trained with."""
+        return self.earlier[0].seed if self.earlier else self.seed
 
     def config(self, split: Split) -> Any:
         """Return the settings of the method by ``settings``, with the chosen speed, precision and share of labels.
@@ -125,11 +166,21 @@ class Setup:
         found = self._named_settings(split)
         if self.speed == "fast":
             found = fast(found, split.dataset.family, split.task)
+        if self.server != "images" and isinstance(found, LAFConfig):
+            found = replace(found, learns="last")
         if self.precision != "float32":
             found = _with_precision(found, self.precision)
         if self.share is None or self.method != "laf+r":
             return found
         return replace(found, repair=replace(found.repair, share=self.share))
+
+    def require_held(self, config: Any) -> None:
+        """Raise RequestError where LAF with ``config`` would read images, and the server holds none."""
+        if self.server != "images" and isinstance(config, LAFConfig) and config.learns != "last":
+            raise RequestError(
+                f"with learns = {quote_value(config.learns)} LAF reads images at every step, and the server holds representations only; "
+                "leave learns out"
+            )
 
     def _require_settings(self) -> None:
         """Raise RequestError for unknown settings, and for settings that the method does not have."""
@@ -139,7 +190,11 @@ class Setup:
             )
         if self.settings == "automatic" and not self.can_be_automatic:
             raise RequestError(
-                "automatic settings are found for exact LAF in float32 only; choose those, or the preset's settings"
+                "automatic settings are found for exact LAF in float32 only, on images; choose those, or the preset's settings"
+            )
+        if self.server != "images" and self.method not in AT_ANY_SERVER:
+            raise RequestError(
+                f"{quote_value(self.method)} reads images, and the server holds representations only; choose laf, or let it hold images"
             )
         if self.settings == "paper" and self.method != "laf":
             raise RequestError(
@@ -159,6 +214,10 @@ class Setup:
 
     def _chain(self, dataset: Dataset) -> Split:
         """Return the Split of all requests, each of the images that the one before left."""
+        if self.clients is not None:
+            dataset = with_clients(
+                dataset, self.clients, self.partition, local_epochs=self.local_epochs, seed=self._first_seed
+            )
         if not self.earlier:
             return _split(self, dataset)
         split = _split(self.earlier[0], dataset)
@@ -171,6 +230,8 @@ class Setup:
 
 def _split(request: Setup | EarlierRequest, dataset: Dataset) -> Split:
     """Return the Split of one request alone."""
+    if request.client is not None:
+        return forget_client(dataset, request.client, seed=request.seed)
     if request.plant is not None:
         return plant(dataset, request.plant, seed=request.seed)
     if request.task not in TASKS:

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
+from dashboard.cli.options import clients
 from dashboard.cli.running import after
 from dashboard.cli.running.assignments import ASSIGNMENT, with_set
 from dashboard.cli.tables import run_numbers, run_seconds, run_table, trainings_from_cache
@@ -28,6 +29,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     options.add(run)
     options.add_net(run)
+    clients.add(run)
     options.add_model(run)
     after.add(run)
     run.add_argument(
@@ -78,8 +80,8 @@ def run(a: argparse.Namespace) -> int:
     unlearner = method(a.method)
     if a.model is not None:
         require_no_model(unlearner)
-    if a.model is not None and a.net is not None:
-        raise RequestError("--net names a net that is trained here; leave it out with --model")
+    if a.model is not None and (a.net, a.clients) != (None, None):
+        raise RequestError("--net and --clients say how a model is trained here; leave them out with --model")
     if a.save and a.model is not None:
         raise RequestError(
             "--save keeps runs of the Lab's own models only; to keep a run of your model, upload it on the page"
@@ -93,6 +95,7 @@ def run(a: argparse.Namespace) -> int:
     setup = replace(setup, settings=setup.usual_settings if a.settings is None else a.settings)
     split = setup.split(dataset)
     config = with_set(setup.config(split), a.assignments)
+    setup.require_held(config)
     net_training(setup, split, unlearner)  # raises for a net that cannot be trained
     require_room(setup, split, config, references=1, watched=a.save)
     unlearner = method(a.method, config)
@@ -142,9 +145,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         retrained, retrained_s = _retrained(split, model, run, early, show, clock)
     models = {"original": model, "retrained": retrained, "unlearned": run.result}
     if setup.earlier:
-        with clock.stage("at_once"):
-            whole = after.play_at_once(setup, split, model, lambda c: with_set(c, a.assignments), show)
-        models["at once"] = whole.result
+        models["at once"] = _at_once(setup, split, model, a, show, clock)
     show.close()
     with clock.stage("evaluate"):
         reports = evaluate_each(models, split, reference="retrained")
@@ -167,12 +168,19 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "automatic": found.as_dict() if found else None,
         "metrics": {name: run_numbers(r) for name, r in reports.items()},
         "chain": after.chain_values(setup, split),
+        "clients": clients.values(setup, split),
         "verdict": verdict,
         "seconds": run_seconds(run, clock, [*cached, *beside], train=trained_s, retrain=retrained_s),
         "from_cache": cached,
         "beside": beside,
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def _at_once(setup: Any, split: Any, model: Any, a: argparse.Namespace, show: Any, clock: Stopwatch) -> Any:
+    """Return the model that forgets the images of all requests of a chain at once."""
+    with clock.stage("at_once"):
+        return after.play_at_once(setup, split, model, lambda c: with_set(c, a.assignments), show).result
 
 
 def _finished_run(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from dashboard.cli.options import clients
 from dashboard.cli.terminal import ProgressBars, Stopwatch
 
 COLUMNS = {
@@ -117,6 +118,8 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     ]
     if result["chain"] is not None:
         lines.insert(1, _chain_line(result["chain"]))
+    if result.get("clients") is not None:
+        lines.insert(1, clients.line(result["clients"]))
     for name, values in result["metrics"].items():
         cells = "".join(f"{_percent(values[key]):>9}" for key in columns)
         auc = _interval(values["attack"])

@@ -144,8 +144,10 @@ def settings(name: str, config: Any) -> list[tuple[str, str]]:
     laf = getattr(config, "laf", config)
     if hasattr(laf, "temperature") and hasattr(laf, "lr_ue"):
         found = [("τ", f"{laf.temperature:g}"), ("lr UE", f"{laf.lr_ue:g}"), ("lr RA", f"{laf.lr_ra:g}")]
-        if laf.approximate:
+        if laf.most_remain is not None or laf.most_forget is not None:
             found.append(("speed", "fast, approximate"))
+        elif laf.learns == "last":
+            found.append(("learns", "the last layer"))
         if laf.precision != "float32":
             found.append(("precision", laf.precision))
         if hasattr(config, "repair"):

@@ -12,7 +12,7 @@ from core.methods.base import has_own_original
 from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
-from dashboard.forms.forget import chain
+from dashboard.forms.forget import chain, clients
 from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.text.hyperparameters import NOTHING, describe_changes
 from dashboard.session import tab_state
@@ -87,6 +87,7 @@ def _form(lab: Lab) -> None:
     dataset_upload.buttons(lab, name)
     model = model_upload.choice(lab, name)
     net = _net(lab, name) if model is None else None
+    shared = clients.owners(lab, setup) if model is None else clients.one_owner(setup)
     folder = None
     if sources[name].needs_files and lab.classroom is None:
         folder = st.text_input(
@@ -105,22 +106,20 @@ def _form(lab: Lab) -> None:
     )
     if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
         # other images or another original begin a new chain
-        chosen = replace(
-            setup,
-            dataset=name,
-            seed=int(seed),
-            data_dir=folder or None,
-            model=model,
-            net=net,
-            earlier=(),
-        )
-        if name != setup.dataset:
-            task = "class" if setup.task == "indices" else setup.task  # ids belong to one dataset
-            chosen = with_usual_settings(replace(chosen, task=task, ids=()))
-        elif net != setup.net:
-            chosen = with_usual_settings(chosen)  # presets were measured on the dataset's own net
-        _apply(lab, chosen, usual=name != setup.dataset)
+        chosen = replace(shared, seed=int(seed), data_dir=folder or None, model=model, net=net, earlier=())
+        _apply(lab, _of_data(chosen, name, setup), usual=name != setup.dataset)
     _problem()
+
+
+def _of_data(chosen: Setup, name: str, before: Setup) -> Setup:
+    """Return ``chosen`` for the dataset ``name``, with its usual settings where those of ``before`` no longer fit."""
+    if name != before.dataset:
+        task = "class" if before.task == "indices" else before.task  # ids belong to one dataset
+        return with_usual_settings(replace(chosen, dataset=name, client=None, task=task, ids=()))
+    # presets were measured on the dataset's own net and one owner
+    if (chosen.net, chosen.clients, chosen.server) != (before.net, before.clients, before.server):
+        return with_usual_settings(chosen)
+    return chosen
 
 
 def _net(lab: Lab, name: str) -> str | None:
@@ -148,16 +147,22 @@ def _request(lab: Lab) -> None:
         st.caption("The data are being read.")
         return
     now = PLANTED if setup.plant else setup.task if setup.task in TASKS else "class"
+    owners = None if lab.experiment.split is None else lab.experiment.split.dataset.clients
+    tasks = TASKS if owners is None else TASKS | {clients.LEAVES: clients.LEAVES_TITLE}
+    if setup.client is not None and owners is not None:
+        now = clients.LEAVES
     task = st.radio(
         "Task",
-        list(TASKS),
-        index=list(TASKS).index(now),
-        format_func=TASKS.__getitem__,
+        list(tasks),
+        index=list(tasks).index(now),
+        format_func=tasks.__getitem__,
         horizontal=True,
         key=f"task-{lab.token}",
     )
-    chosen = replace(setup, task=task, plant=None, ids=())
-    if task == PLANTED:
+    chosen = replace(setup, client=None, task=task, plant=None, ids=())
+    if task == clients.LEAVES and owners is not None:
+        chosen = clients.who_leaves(lab, setup, owners)
+    elif task == PLANTED:
         kinds = list(plants_for(dataset.kind))
         at = kinds.index(setup.plant) if setup.plant in kinds else 0
         kind = st.radio(
@@ -244,6 +249,9 @@ def _facts(lab: Lab) -> str:
         parts += [("Settings", _origin(lab, config))]
         if e.automatic is not None:
             why = f" title='{escape(e.automatic.settings.reason)}'"
+    if e.split is not None and e.split.dataset.clients is not None:
+        held = "" if e.setup.server == "images" else f" · server: {e.setup.server}"
+        parts.insert(0, ("Owners", e.split.dataset.clients.describe() + held))
     if e.setup.model is not None:
         parts += [("Model", "yours")]
     elif has_own_original(method):

@@ -63,6 +63,7 @@ class NextRequest:
     classes: tuple[int, ...] = ()
     fraction: float | None = None
     ids: tuple[int, ...] = ()
+    client: int | None = None  # who leaves next, for task "indices"
 
 
 class AtOnceJob(BackgroundJob[dict[str, Any]]):
@@ -206,6 +207,7 @@ def _with(setup: Setup, request: NextRequest) -> Setup:
         classes=request.classes,
         fraction=request.fraction,
         ids=request.ids,
+        client=request.client,
     )
     # the paper's settings are those of one request on the paper's data
     return replace(now, settings=now.usual_settings) if now.settings == "paper" else now

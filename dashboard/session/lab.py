@@ -227,9 +227,8 @@ class Lab:
     def forget_these(self, ids: Iterable[int]) -> str | None:
         """Open the same data with these images to forget; return as ``change`` does."""
         chosen = tuple(int(i) for i in ids)
-        return self.change(
-            replace(self.experiment.setup, task="indices", ids=chosen, classes=(), fraction=None, plant=None)
-        )
+        here = replace(self.experiment.setup, client=None, plant=None, fraction=None)
+        return self.change(replace(here, task="indices", ids=chosen, classes=()))
 
     def close(self) -> None:
         """Stop all work of the tab. Its kept run stays on disk."""

@@ -77,6 +77,7 @@ class Permissions:
             setup = replace(setup, classes=usual_classes(setup.task, len(dataset.classes)))
         split = setup.split(dataset)
         config = with_settings(setup.config(split), settings)
+        setup.require_held(config)
         if setup.model is not None:
             require_no_model(METHODS[setup.method])
         net_training(setup, split, METHODS[setup.method])  # raises for a net that cannot be trained

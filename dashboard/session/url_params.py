@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from core.data.clients import LOCAL_EPOCHS
 from core.data.registry import require_name
 from core.errors import DataError, RequestError
 from core.models.registry import NETS
@@ -21,6 +22,7 @@ from core.runtime.bounds import quote_value
 MOST_IDS = 200  # in an address; a longer list belongs to a kept run
 MOST_CHARACTERS = 8_000  # of all that an address says of a setup
 MOST_OF_A_NAME = 100  # characters of a name
+NAMES = ("dataset", "task", "plant", "method", "model", "net", "speed", "precision", "partition", "server")
 DEEPEST = 4  # levels of nested tables in ``settings``; a config has three
 THREADS = "threads is not taken from an address: the server sets it; remove it from the address"
 
@@ -54,6 +56,7 @@ def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int
         found["plant"] = setup.plant
     else:
         found["task"] = setup.task
+    found |= _clients(setup)
     if setup.classes and setup.plant is None:
         found["classes"] = ",".join(map(str, setup.classes))
     if setup.fraction is not None:
@@ -84,6 +87,18 @@ def to_params(setup: Setup, preset: Any, config: Any, run: str | None, step: int
     return found
 
 
+def _clients(setup: Setup) -> dict[str, str]:
+    """Return the parameters of federated averaging; {} for one owner."""
+    if setup.clients is None:
+        return {}
+    found = {"clients": str(setup.clients), "partition": setup.partition}
+    if setup.local_epochs != LOCAL_EPOCHS:
+        found["local-epochs"] = str(setup.local_epochs)
+    if setup.server != "images":
+        found["server"] = setup.server
+    return found if setup.client is None else {**found, "client": str(setup.client)}
+
+
 def read_request(found: Mapping[str, str]) -> UrlRequest:
     """Read the parameters of an address. A setup that cannot exist gives a request with a ``problem``."""
     step = _whole(found.get("step", ""))
@@ -107,9 +122,8 @@ def _setup(found: Mapping[str, str]) -> Setup:
         raise RequestError(
             f"the address names {len(ids):,} images and the most is {MOST_IDS}; keep the run and share its address instead"
         )
-    names = ("dataset", "task", "plant", "method", "model", "net", "speed", "precision")
     named = _named_settings(found.get("settings", ""))
-    for word in (*(found.get(name, "") for name in names), *classes):
+    for word in (*(found.get(name, "") for name in NAMES), *classes):
         if len(word) > MOST_OF_A_NAME:
             raise RequestError(
                 f"{quote_value(word)} in the address is no name: it has {len(word):,} characters"
@@ -129,6 +143,11 @@ def _setup(found: Mapping[str, str]) -> Setup:
         speed=found.get("speed", "exact"),
         precision=found.get("precision", "float32"),
         net=found.get("net"),
+        clients=_whole(found.get("clients", "")),
+        partition=found.get("partition", "iid"),
+        local_epochs=LOCAL_EPOCHS if (n := _whole(found.get("local-epochs", ""))) is None else n,
+        client=_whole(found.get("client", "")),
+        server=found.get("server", "images"),
     )
     return replace(setup, settings=named) if named else with_usual_settings(setup)
 

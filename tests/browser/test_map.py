@@ -50,6 +50,7 @@ def test_a_point_is_hovered_pinned_found_and_compared_with_its_neighbours(server
     _neighbours(shown, ids)
     _by_id(shown, ids)
     _flow(page, shown, forget)
+    _owners(shown, len(ids))
     assert not page.problems
 
 
@@ -124,6 +125,21 @@ def _by_id(shown: Map, ids: list[int]) -> None:
     expect(said).to_be_hidden()
     field.press("Escape")
     shown.pinned(None)
+
+
+def _owners(shown: Map, count: int) -> None:
+    """Only where clients share the images does the map show who has which."""
+    choice = shown.root.get_by_role("radio", name="client", exact=True)
+    expect(choice).to_be_hidden()
+    owner = f"Uint8Array.from({{ length: {count} }}, (_, i) => i % 3)"
+    shown.read(f"[Object.assign(s.scene, {{ clients: 3, client: {owner} }}), s.emit('scene')].length")
+    choice.click()
+    names = shown.root.locator("[data-isolate^='client:']")
+    expect(names).to_have_text(["client 0", "client 1", "client 2"])
+    names.nth(1).click()
+    expect(names.nth(1)).to_have_attribute("aria-pressed", "true")
+    shown.root.get_by_role("radio", name="class", exact=True).click()
+    assert shown.read("s.view.isolate") is None  # no name on the map would take it back
 
 
 def _flow(page, shown: Map, forget: list[int]) -> None:

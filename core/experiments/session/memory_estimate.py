@@ -42,7 +42,7 @@ KEPT_ACTIVATIONS = 2.5  # of a forward pass, with the gradients that the backwar
 _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _ADVICE = {
     "images": "choose a smaller dataset",
-    "networks": "choose a smaller net, or fewer shards and slices",
+    "networks": "choose a smaller net, or fewer clients, shards and slices",
     "VAEs": "choose a smaller latent size",
     "representations": "choose a smaller dataset",
     "saved states": "choose a smaller latent size or net",
@@ -138,12 +138,13 @@ def estimate(
     frame = points * (2 * width + 21) + n_f * classes * FLOAT
     frames = min(steps, -(-steps // looks.cadence(steps))) + 1 if watched else 0
     state = 5 * weights + 6 * vae
+    owners = setup.clients or 1  # each trains a net of its own
     trials = MOST_TRIALS if setup.settings == "automatic" else 0
     images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
     parts = {
         "process": PROCESS,
         "images": 3.0 * images,
-        "networks": weights * (COPIES + TRAINING + count + trials) + 3.0 * weights * (slices - 1),
+        "networks": weights * (COPIES + TRAINING * owners + count + trials) + 3.0 * weights * (slices - 1),
         "VAEs": 8.0 * vae,
         "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
         + 2.0 * FLOAT * (n + n_test) * (width + classes),

@@ -11,6 +11,7 @@ from core.config import TrainConfig, as_dict
 from core.data.registry import DATASETS, load
 from core.errors import RequestError
 from core.experiments.studies.parameters import (
+    OF_CLIENTS,
     apply_settings,
     apply_train,
     family_of,
@@ -63,7 +64,7 @@ class Cell:
         asked = (
             self._request
             if own or self.setup.task == "noise"
-            else [self.setup.dataset, self.setup.seed, self.setup.device]
+            else [self.setup.dataset, self.setup.seed, self.setup.device, *shared_by(self.setup)]
         )
         return content_key("study original", asked, _changed_fields(self.train), own, config)
 
@@ -80,7 +81,15 @@ class Cell:
     @property
     def _request(self) -> list[Any]:
         s = self.setup
-        return [s.dataset, s.task, list(s.classes), s.fraction, s.seed, s.device]
+        leaves = [] if s.client is None else [s.client]
+        return [s.dataset, s.task, list(s.classes), s.fraction, s.seed, s.device, *shared_by(s), *leaves]
+
+
+def shared_by(setup: Setup) -> list[Any]:
+    """Return what decides the clients who share the images, for keys; [] for one owner."""
+    if setup.clients is None:
+        return []
+    return ["clients", setup.clients, setup.partition, setup.local_epochs]
 
 
 def _changed_fields(config: Any) -> Any:
@@ -127,6 +136,9 @@ def make_cell(
     dataset = str(point.get("dataset", "digits"))
     family = family_of(dataset)
     sequence = tuple(point.get("sequence", ()))
+    shared = {f: point[f] for f in OF_CLIENTS if f in point}
+    if shared:
+        task = _task_of_clients(shared, point, task)
     if sequence and task != "class":
         raise RequestError("sequence needs task class: whole classes are forgotten one after another")
     share = point.get("share")
@@ -142,17 +154,31 @@ def make_cell(
     setup = Setup(
         dataset=dataset,
         task=task,
-        classes=sequence or _classes(point.get("classes"), task, dataset),
+        classes=() if "client" in shared else sequence or _classes(point.get("classes"), task, dataset),
         fraction=point.get("fraction") if task != "class" else None,
         seed=seed,
         data_dir=data_dir,
         device=device,
         method=name,
+        **shared,
     )
     train = apply_train(train_preset(family, task), {f: v for f, v in point.items() if kind_of(f) == "train"})
     return Cell(
         setup, config, train, references, sequence, dict(point if shown is None else shown), role, label
     )
+
+
+def _task_of_clients(shared: Mapping[str, Any], point: Mapping[str, Any], task: str) -> str:
+    """Return the task of a point with clients. Raises RequestError for fields that do not go with them."""
+    if "clients" not in shared:
+        raise RequestError(f"{next(iter(shared))} needs clients, the number of clients who share the images")
+    if point.get("sequence"):
+        raise RequestError("sequence does not go with clients; leave one of them out")
+    if "client" not in shared:
+        return task
+    if any(field in point for field in ("task", "classes", "fraction")):
+        raise RequestError("client decides what is forgotten; leave out task, classes and fraction")
+    return "indices"
 
 
 def _classes(given: Any, task: str, dataset: str) -> tuple[int | str, ...]:

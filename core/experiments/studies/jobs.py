@@ -17,7 +17,7 @@ from core.data.registry import load
 from core.data.split import Split, forget_classes
 from core.errors import LabError
 from core.evaluation.metrics import Report, evaluate, jensen_shannon
-from core.experiments.studies.cell import Cell
+from core.experiments.studies.cell import Cell, shared_by
 from core.methods import method
 from core.models.base import Net, device_of, outputs
 from core.runs.original_models import original
@@ -97,7 +97,8 @@ def run_job(job: Job) -> dict[str, Any]:
 def split_of(cell: Cell) -> Split:
     """Return the split of a cell; a sequence counts as one request for all its classes."""
     s = cell.setup
-    key = ("split", s.dataset, s.data_dir, s.task, s.classes, s.fraction, s.seed)
+    shared = tuple(shared_by(s))
+    key = ("split", s.dataset, s.data_dir, s.task, s.classes, s.fraction, s.seed, s.client, shared)
     return _cached(key, lambda: s.split(load(s.dataset, data_dir=s.data_dir)))
 
 

@@ -13,10 +13,11 @@ from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from core.config import TASKS, TrainConfig
+from core.config import PARTITIONS, TASKS, TrainConfig
 from core.data.registry import DATASETS, load, source
 from core.errors import ConfigError, LabError, RequestError
 from core.methods import METHODS, method, preset_for
+from core.runs.setup import MOST_CLIENTS, Setup
 from core.runtime.bounds import quote_value
 
 OF_SETUP = {  # name -> description of a value
@@ -27,7 +28,12 @@ OF_SETUP = {  # name -> description of a value
     "fraction": "a share between 0 and 1",
     "sequence": "a list of classes, forgotten one request after another",
     "share": "the share of labels that the repair of LAF+R reads, from 0 (plain LAF) to 1",
+    "clients": f"the number of clients of federated averaging, from 2 to {MOST_CLIENTS}",
+    "partition": f"one of {', '.join(PARTITIONS)}",
+    "local_epochs": "the epochs of each client in a round, from 1",
+    "client": "the number of the client who leaves, from 0",
 }
+OF_CLIENTS = ("clients", "partition", "local_epochs", "client")
 NOT_VARIED = ("threads", "seed", "data_dir", "device", "references")
 _TIMES = re.compile(r"[x×]\s*(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 
@@ -169,6 +175,8 @@ def _check_setup(field: str, value: Any, point: Mapping[str, Any]) -> None:
                 raise RequestError(
                     f"{field} names class {c!r}; {point.get('dataset', 'digits')} has {known[0]} to {known[-1]}"
                 )
+    elif field in OF_CLIENTS:
+        Setup(**{"clients": 2, "task": "indices", field: value})  # raises for a wrong one
     elif field == "fraction":
         if not (_is_number(value) and 0 < value < 1):
             raise RequestError(f"fraction must lie between 0 and 1, both excluded, got {value!r}")
@@ -207,6 +215,8 @@ def numeric(field: str, point: Mapping[str, Any]) -> type[int] | type[float] | N
     """Return ``int`` or ``float`` for a field of numbers, else None. ``point`` has the study's other fields."""
     if field in ("fraction", "share"):
         return float
+    if field in OF_CLIENTS and field != "partition":
+        return int
     if field in OF_SETUP:
         return None
     task = str(point.get("task", "class"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from core.experiments.studies.runtime_probe import (
 from core.experiments.studies.spec import Study
 from core.methods import method
 from core.methods.base import has_own_original
+from core.training.federated import step_count
 
 MOST_PROBED = 12  # kinds of cells that are probed; others count as average
 MOST_CELLS = 400  # cells of a large study that the estimate considers
@@ -62,8 +62,7 @@ class JobTimes:
         if kind == "original" and speed["own"] and has_own_original(method(cell.setup.method)):
             return float(speed["own"])
         split = split_of(cell)
-        images = len(split.train) if kind == "original" else len(split.remain_rows)
-        steps = cell.train.epochs * math.ceil(images / cell.train.batch_size)
+        steps = step_count(split, cell.train, remaining=kind != "original")
         return float(speed["train_step"]) * steps
 
     def yardstick_s(self, cell: Cell) -> float:

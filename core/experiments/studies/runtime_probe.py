@@ -15,7 +15,7 @@ import torch
 
 from core.config import LAFRConfig
 from core.evaluation.metrics import FrameEvaluator
-from core.experiments.studies.cell import Cell
+from core.experiments.studies.cell import Cell, shared_by
 from core.experiments.studies.jobs import split_of
 from core.experiments.studies.parameters import settings_of
 from core.methods import method
@@ -70,8 +70,9 @@ def speed_key(cell: Cell) -> str:
 
 
 def training_key(cell: Cell) -> list[Any]:
-    """Return what decides the speed of training: dataset, network, batch size and device."""
-    return [cell.setup.dataset, cell.train.net, cell.train.batch_size, cell.setup.device]
+    """Return what decides the speed of training: dataset, network, batch size, device and clients."""
+    place = [cell.setup.dataset, cell.train.net, cell.train.batch_size, cell.setup.device]
+    return [*place, *shared_by(cell.setup)]
 
 
 def probe(job: Probe) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def last_layer(model: Net, sample: Tensor) -> nn.Linear:
         if x is not None and torch.equal(last(x), e):
             return last
     raise RequestError(
-        "the fast mode trains the linear layer that outputs the representation, and this net has no such layer; run it exactly"
+        "the fast mode, and a server without images, train the linear layer that outputs the representation, and this net has no such "
+        "layer; run it exactly and on images"
     )
 
 

@@ -86,7 +86,15 @@ def setup_after_run(setup: Setup, run: Run) -> Setup:
 def _after(setup: Setup, run_id: str, weights: str) -> Setup:
     """Return ``setup`` without its request, which is now among the earlier ones."""
     now = EarlierRequest(
-        run_id, weights, setup.task, setup.classes, setup.fraction, setup.ids, setup.plant, setup.seed
+        run_id,
+        weights,
+        setup.task,
+        setup.classes,
+        setup.fraction,
+        setup.ids,
+        setup.plant,
+        setup.seed,
+        setup.client,
     )
     usual = Setup()
     return replace(
@@ -96,6 +104,7 @@ def _after(setup: Setup, run_id: str, weights: str) -> Setup:
         fraction=None,
         ids=(),
         plant=None,
+        client=None,
         earlier=(*setup.earlier, now),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli import options
-from dashboard.cli.options import setup_and_dataset
+from dashboard.cli.options import clients, setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
@@ -26,6 +26,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     options.add(audit)
     options.add_net(audit)
+    clients.add(audit)
     audit.add_argument(
         "--subjects",
         default=None,
@@ -91,9 +92,9 @@ def _subjects(a: argparse.Namespace) -> dict[str, tuple[int, ...]]:
     """Return the ids of each subject of --subjects; none without the option. Raises RequestError."""
     if a.subjects is None:
         return {}
-    if (a.task, a.classes, a.fraction, a.indices, a.plant) != (None, None, None, None, None):
+    if (a.task, a.classes, a.fraction, a.indices, a.plant, a.client) != (None,) * 6:
         raise RequestError(
-            "--subjects decides what is forgotten; leave out --task, --classes, --fraction, --indices and --plant"
+            "--subjects decides what is forgotten; leave out --task, --classes, --fraction, --indices, --plant and --client"
         )
     from core.experiments.audit_request import parse_subjects
 

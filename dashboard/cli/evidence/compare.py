@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import RequestError
 from core.runtime.bounds import quote_value
 from dashboard.cli import options
-from dashboard.cli.options import setup_and_dataset
+from dashboard.cli.options import clients, setup_and_dataset
 from dashboard.cli.terminal import ProgressBars, target_of, write
 from dashboard.presentation.text import numbers
 
@@ -40,6 +40,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     options.add(compare)
     options.add_net(compare)
+    clients.add(compare)
     compare.add_argument(
         "--methods", default="all", metavar="LIST", help="names with commas between, or all (default: all)"
     )

@@ -24,8 +24,8 @@ def add(run: argparse.ArgumentParser) -> None:
         "--after",
         default=None,
         metavar="RUN",
-        help="forget more: begin with the result of a finished run, which `laf runs list` names, or with its folder; dataset and seed "
-        "are that run's",
+        help="forget more: begin with the result of a finished run, which `laf runs list` names, or with its folder; dataset, seed and "
+        "clients are that run's",
     )
     run.set_defaults(dataset=None, seed=None)
 
@@ -42,6 +42,9 @@ def setup_and_dataset(a: argparse.Namespace) -> tuple[Any, Any]:
     _require_fitting(a, before)
     a.dataset, a.data_dir = before.dataset, before.data_dir if a.data_dir is None else a.data_dir
     a.seed = before.seed if a.seed is None else a.seed
+    if before.clients is not None:
+        a.clients, a.partition, a.server = before.clients, before.partition, before.server
+        a.local_epochs = before.local_epochs
     setup, dataset = options.setup_and_dataset(a)
     return replace(setup, earlier=before.earlier, model=before.model), dataset
 
@@ -70,8 +73,14 @@ def _require_fitting(a: argparse.Namespace, before: Any) -> None:
         raise RequestError("--model does not go with --after: the request begins with the result of that run")
     if a.plant is not None:
         raise RequestError("--plant does not go with --after: the original has learnt already")
-    if a.classes is None and a.indices is None:
-        raise RequestError("--after needs what to forget next: --classes LIST, or --indices FILE")
+    if (a.classes, a.indices, a.client) == (None, None, None):
+        raise RequestError(
+            "--after needs what to forget next: --classes LIST, --indices FILE, or --client NUMBER"
+        )
+    if (a.clients, a.partition, a.local_epochs, a.server) != (None,) * 4:
+        raise RequestError(
+            "--clients, --partition, --local-epochs and --server do not go with --after: they are those of that run"
+        )
     if a.dataset is not None and _key_of(a) != before.dataset:
         raise RequestError(
             f"that run is of {before.dataset}, and --dataset names {a.dataset}; leave out --dataset, or name a run of that data"

@@ -9,9 +9,10 @@ import numpy as np
 import streamlit as st
 import torch
 
-from core.data.images import Dataset
+from core.data.images import Clients, Dataset
 from core.runs.records import Phase
 from core.runs.storage import ChainLink
+from dashboard.forms.forget.clients import label as client_label
 from dashboard.forms.forget.selection import subject_label
 from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.charts.chain import CHAIN_CHART, chain_chart, chain_rows
@@ -20,7 +21,7 @@ from dashboard.session.chain import NextRequest
 from dashboard.session.lab import Lab
 from dashboard.session.polling import wait_for
 
-CLASSES, SHARE, SUBJECTS = "Classes", "Share of classes", "Subjects"
+CLASSES, SHARE, SUBJECTS, CLIENT = "Classes", "Share of classes", "Subjects", "A client leaves"
 PICKED, SET = "Images picked on the map", "Forget set"
 NOTES = {PICKED: "by lasso or click", SET: "of the page Forget set"}
 MORE = "Begin the next request with this run's result. What is forgotten now stays out of it."
@@ -70,7 +71,14 @@ def _form(lab: Lab, rest: Dataset) -> None:
     st.caption(f"{len(rest.train):,} images remain. Choose what is forgotten next.")
     picked = _remaining(rest, lab.picked.now)
     chosen = _remaining(rest, lab.forget_set.now)
-    kinds = [CLASSES, SHARE, *([SUBJECTS] if rest.subjects else []), PICKED, SET]
+    kinds = [
+        CLASSES,
+        SHARE,
+        *([SUBJECTS] if rest.subjects else []),
+        *([CLIENT] if rest.clients else []),
+        PICKED,
+        SET,
+    ]
     counts = {PICKED: len(picked), SET: len(chosen)}
     kind = st.radio(
         "Next request",
@@ -84,6 +92,8 @@ def _form(lab: Lab, rest: Dataset) -> None:
         request = _of_classes(lab, rest, whole=kind == CLASSES)
     elif kind == SUBJECTS:
         request = NextRequest("indices", ids=_of_subjects(lab, rest))
+    elif kind == CLIENT and rest.clients is not None:
+        request = NextRequest("indices", client=_client(lab, rest.clients))
     else:
         request = NextRequest("indices", ids=picked if kind == PICKED else chosen)
     if st.button("Forget these next", key=f"more-go-{lab.token}", type="primary", width="stretch"):
@@ -123,6 +133,19 @@ def _of_subjects(lab: Lab, rest: Dataset) -> tuple[int, ...]:
         key=f"more-subjects-{lab.token}",
     )
     return subject_ids(rest, names)
+
+
+def _client(lab: Lab, clients: Clients) -> int:
+    """Show the choice among the clients who remain, and return the number of one."""
+    sizes = clients.sizes()
+    return int(
+        st.selectbox(
+            "Clients who remain",
+            [k for k, size in enumerate(sizes) if size],
+            format_func=lambda k: client_label(k, sizes[k]),
+            key=f"more-client-{lab.token}",
+        )
+    )
 
 
 def subject_ids(rest: Dataset, subjects: Sequence[int]) -> tuple[int, ...]:

@@ -33,6 +33,7 @@ def scene(experiment: Experiment, token: str, *, watch: bool = False) -> bytes:
     out = observer.original.train
     sheet, tiles = sprites(images)
     trials = trials_of(experiment)
+    clients = split.dataset.clients
     header |= {
         "dataset": split.dataset.title,
         "classes": list(split.dataset.classes),
@@ -43,6 +44,7 @@ def scene(experiment: Experiment, token: str, *, watch: bool = False) -> bytes:
         "span": float(projection.span),
         "sprite": tiles,
         "trials": trials,
+        "clients": 0 if clients is None else clients.count,
     }
     return pack(
         header,
@@ -56,6 +58,7 @@ def scene(experiment: Experiment, token: str, *, watch: bool = False) -> bytes:
             "confidence": share_bytes(out.probabilities.max(1).values.numpy()),
             "sprite": np.frombuffer(sheet, np.uint8),
             "trial_position": _trial_positions(experiment),
+            **({} if clients is None else {"client": clients.take(shown).of.numpy().astype(np.uint8)}),
         },
     )
 

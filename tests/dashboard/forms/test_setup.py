@@ -95,3 +95,22 @@ def test_the_facts_name_a_net_that_was_chosen(lab, monkeypatch):
     assert re.fullmatch(r"trained [\d.]+ s", facts(lab)["Model"])
     monkeypatch.setattr(lab.experiment, "setup", replace(lab.experiment.setup, net="vit"))
     assert re.fullmatch(r"vit, trained [\d.]+ s", facts(lab)["Model"])
+
+
+@pytest.mark.parametrize(
+    ("before", "changed", "settings"),
+    [
+        (Setup(settings="paper"), {}, "paper"),
+        (Setup(settings="paper"), {"clients": 5}, "automatic"),  # no preset was measured with clients
+        (Setup(clients=5, settings="automatic"), {"server": "representations"}, "preset"),
+        (Setup(settings="preset"), {"net": "vit"}, "automatic"),
+    ],
+)
+def test_another_way_of_training_brings_its_usual_settings(before, changed, settings):
+    assert form._of_data(replace(before, **changed), before.dataset, before).settings == settings
+
+
+def test_a_client_and_ids_belong_to_one_dataset():
+    before = Setup(task="indices", classes=(), clients=5, client=2)
+    found = form._of_data(before, "wine", before)
+    assert (found.dataset, found.task, found.client, found.clients) == ("wine", "class", None, 5)

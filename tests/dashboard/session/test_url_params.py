@@ -103,3 +103,30 @@ def test_an_unknown_origin_of_settings_is_one_sentence():
     found = read_request({"dataset": "digits", "settings": "best"})
     assert found.setup is None
     assert found.problem == "unknown settings 'best' in the address; there are: automatic, preset, paper"
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        Setup(clients=10, settings="automatic"),
+        Setup(task="indices", classes=(), clients=7, partition="shards", local_epochs=5, client=6),
+        Setup(clients=7, server="representations"),
+    ],
+)
+def test_clients_and_who_leaves_open_again(setup):
+    assert read_request(to_params(setup, None, None, None, None)).setup == setup
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"clients": "1"}, "clients must be a whole number of at least 2, got 1"),
+        ({"clients": "5", "partition": "fair"}, "unknown partition 'fair'"),
+        ({"client": "2", "task": "indices"}, "choose how many clients there are"),
+        ({"clients": "5", "client": "2", "task": "class"}, "the client who leaves decides what is forgotten"),
+    ],
+)
+def test_clients_of_an_address_that_cannot_be_are_told(words, said):
+    found = read_request({"dataset": "digits", **words})
+    assert found.setup is None
+    assert said in found.problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import scipy.stats  # noqa: F401 - first imported by the page's thread, its "_te
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.data.clients import with_clients
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from core.runs.setup import Setup
@@ -195,6 +197,16 @@ def test_the_scene_holds_every_point_once_with_its_image(experiment):
     assert sorted(arrays["ids"].tolist()) == sorted(experiment.split.train.ids.tolist())
     assert arrays["forget"].sum() == len(experiment.split.forget_rows)
     assert np.abs(arrays["position"]).max() == round(scene.UNIT)
+
+
+def test_the_scene_names_the_client_of_each_point_where_clients_share_the_images(experiment, monkeypatch):
+    assert "client" not in unpack(scene.scene(experiment, "t"))[1]
+    split = experiment.split
+    shared = replace(split, dataset=with_clients(split.dataset, 4))
+    monkeypatch.setattr(experiment.preparation, "split", shared)
+    header, arrays = unpack(scene.scene(experiment, "t"))
+    assert header["clients"] == 4
+    assert arrays["client"].tolist() == shared.dataset.clients.of[experiment.observer.rows].tolist()
 
 
 def test_sprites_give_back_each_image(experiment):

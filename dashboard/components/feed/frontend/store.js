@@ -63,6 +63,7 @@ export class RunStore extends EventTarget {
   setScene(header, arrays) {
     if (this.scene?.n === header.n) return false;
     this.scene = { ...header, ...arrays, sprite: header.sprite, atlas: arrays.sprite }; // both are called sprite
+    if (this.view.colour === "client" && !header.clients) this.view.colour = VIEW.colour; // kept from a run with clients
     this.emit("scene");
     return true;
   }

@@ -60,6 +60,7 @@ export function controls(act) {
     ["moved", "moved", "colour: angle between the representation now and the original's, in degrees"],
     ["prediction", "prediction", "colour: the answer of the shown model"],
     ["confidence", "confidence", "colour: the shown model's confidence"],
+    ["client", "client", "colour: the client who has the image"],
   ], (value) => act({ colour: value }));
   const cloud = segmented("Retrained", [
     ["one", "one", "on the map: only the retrained model chosen under “Show”"],
@@ -85,13 +86,14 @@ export function controls(act) {
     cloud.update(view.cloud && !why ? "all" : "one", why ? { all: why } : {});
     if (!why) all.title = `where each of ${count} retrained models places the forgotten images, and faintly the remaining ones. ${fits(references)}`;
   };
-  /** @param {?string} why why there is no retrained model @param {boolean} pick @param {boolean} watch of the scene */
-  const update = (view, why, pick, watch) => {
+  /** @param {?string} why why there is no retrained model @param {object} scene */
+  const update = (view, why, { stage, watch, clients }) => {
+    const pick = stage === "pick";
     for (const one of [show.group, map.group, trails]) one.hidden = pick; // picking has one model and one map, and nothing moves
     map.group.hidden ||= Boolean(watch); // no server lays out a follow map
     show.update(view.show, why ? { retrained: why } : {});
     map.update(view.map);
-    colour.update(view.colour, {}, pick ? ["forget", "moved"] : []);
+    colour.update(view.colour, {}, [...(pick ? ["forget", "moved"] : []), ...(clients ? [] : ["client"])]);
     trails.setAttribute("aria-pressed", view.trails);
   };
   return { header, over, update, tellCloud };

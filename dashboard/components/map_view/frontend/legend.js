@@ -92,6 +92,9 @@ export class Legend {
       scene.classes.slice(0, 20).forEach((name, k) => list.push(
         this.#button(`${what}:${k}`, what === "class" ? name : `→ ${name}`, classColour(theme, k, scene.classes.length))));
     }
+    if (view.colour === "client") {
+      for (let k = 0; k < Math.min(20, scene.clients); k++) list.push(this.#button(`client:${k}`, `client ${k}`, classColour(theme, k, scene.clients)));
+    }
     if (view.colour === "moved") list.push(this.#ramp(theme, "turned by 0°", "90° and more", "angle between the representation now and the original's"));
     if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", "the shown model's confidence in its answer"));
     if (scene.stage === "pick") {

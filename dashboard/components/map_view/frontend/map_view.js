@@ -118,7 +118,7 @@ export class MapView {
   /** Update everything after a change of a setting, the theme or the references. */
   #changed(rebuild = true) {
     const { store } = this;
-    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene?.stage === "pick", store.scene?.watch);
+    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene ?? {});
     this.controls.tellCloud(store.view, store.references, store.wanted, store.scene?.stage === "pick");
     this.root.dataset.frames = store.held;
     this.root.dataset.references = store.references.length;
@@ -150,7 +150,8 @@ export class MapView {
     }
     if (what === "trails") return store.setView({ trails: !store.view.trails });
     const { isolate } = store.view;
-    const gone = what.colour && isolate?.startsWith("prediction:") && what.colour !== "prediction";
+    const [group] = isolate?.split(":") ?? [];
+    const gone = what.colour && ["prediction", "client"].includes(group) && what.colour !== group;
     store.setView(gone ? { ...what, isolate: null } : what);
     if (what.map) this.onMode?.(what.map);
   }

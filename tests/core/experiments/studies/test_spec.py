@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.config import LAFConfig, LAFRConfig
+from core.errors import RequestError
 from core.experiments.studies import (
     parse_study,
 )
@@ -121,3 +122,34 @@ def test_nets_of_other_depth_and_width_extract_what_they_say(net):
     e = model.extract(torch.rand(2, *shape))
     assert e.shape == (2, model.width)
     assert model.classify(e).shape == (2, 10)
+
+
+def test_clients_are_fields_of_a_study_and_decide_its_models():
+    text = 'seeds = [0]\n[fixed]\nclient = 0\n[grid]\nclients = [5, 10]\npartition = ["iid", "shards"]\nlocal_epochs = [1, 2]'
+    study = parse_study(text, "a")
+    cells = list(study.cells())
+    assert {(c.setup.task, c.setup.classes, c.setup.client) for c in cells} == {("indices", (), 0)}
+    assert all(c.config == LAFConfig.preset("digits", "indices") for c in cells)
+    for keys in ({c.key for c in cells}, {c.original_key for c in cells}, {c.yardstick_key for c in cells}):
+        assert len(keys) == 8
+    assert len(list(study.model_cells())) == 8
+    one = make_cell({"clients": 5, "client": 0}, 0, references=2)
+    other = make_cell({"clients": 5, "client": 1}, 0, references=2)
+    assert one.original_key == other.original_key
+    assert one.yardstick_key != other.yardstick_key
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("clients = [1]", "clients must be a whole number of at least 2, got 1"),
+        ('clients = [5]\npartition = ["fair"]', "unknown partition 'fair'"),
+        ('partition = ["iid"]', "partition needs clients"),
+        ("client = [0]", "client needs clients"),
+        ("clients = [5]\nclient = [0]\nclasses = [1]", "client decides what is forgotten"),
+        ("clients = [5]\nsequence = [[0, 1]]", "sequence does not go with clients"),
+    ],
+)
+def test_clients_of_a_study_that_cannot_be_are_refused_before_it_starts(fields, said):
+    with pytest.raises(RequestError, match=said):
+        list(parse_study(f"[grid]\n{fields}", "a").cells())

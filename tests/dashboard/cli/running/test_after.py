@@ -27,7 +27,18 @@ def test_another_folder_is_no_kept_run(tmp_path):
         _run_id(str(tmp_path / "elsewhere" / RUN))
 
 
-RIGHT = {"method": "laf", "model": None, "plant": None, "classes": "1", "indices": None, "dataset": None}
+NOT_GIVEN = (
+    "model",
+    "plant",
+    "indices",
+    "dataset",
+    "clients",
+    "partition",
+    "local_epochs",
+    "server",
+    "client",
+)
+RIGHT = {"method": "laf", "classes": "1", **dict.fromkeys(NOT_GIVEN)}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +48,8 @@ RIGHT = {"method": "laf", "model": None, "plant": None, "classes": "1", "indices
         ({"model": "m.safetensors"}, "--model does not go with --after"),
         ({"plant": "canaries"}, "--plant does not go with --after"),
         ({"classes": None}, "--after needs what to forget next"),
+        ({"clients": 5}, "do not go with --after: they are those of that run"),
+        ({"server": "images"}, "do not go with --after: they are those of that run"),
         ({"dataset": "mnist"}, "that run is of digits, and --dataset names mnist"),
     ],
 )

@@ -4,13 +4,14 @@ import { classColour, mix } from "../../laf-lab.feed/theme.js";
 const SHADES = 24;
 const UNPICKED = 0.32; // opacity of the other points while some are picked
 
-/** Return true for a point of the isolated group ("forget", "remain", "class:3", "prediction:1"); without a group for all points. */
+/** Return true for a point of the isolated group ("forget", "remain", "class:3", "prediction:1", "client:4"); without a group for all points. */
 export function picked(isolate, scene, says, i) {
   if (!isolate) return true;
   if (isolate === "forget") return scene.forget[i] === 1;
   if (isolate === "remain") return scene.forget[i] === 0;
   const [what, index] = isolate.split(":");
-  return (what === "class" ? scene.label[i] : says.prediction[i]) === Number(index);
+  const group = { class: scene.label, client: scene.client }[what] ?? says.prediction;
+  return group[i] === Number(index);
 }
 
 /**
@@ -23,6 +24,7 @@ export function colourOf(theme, colour, scene, says) {
   const shade = (share) => shades[Math.min(SHADES - 1, Math.max(0, Math.round(share * (SHADES - 1))))];
   switch (colour) {
     case "class": return (i) => classes[scene.label[i]];
+    case "client": return (i) => classColour(theme, scene.client[i], scene.clients);
     case "prediction": return (i) => classes[says.prediction[i]] ?? theme.muted;
     case "moved": return (i) => shade(says.angle ? says.angle[i] / 90 : 0);
     case "confidence": return (i) => shade(says.confidence[i] / 255);

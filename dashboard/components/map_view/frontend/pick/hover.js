@@ -1,6 +1,6 @@
 /** The card of the point under the pointer, or of the one chosen with [ and ]. */
 import { h } from "../../laf-lab.feed/dom.js";
-import { className, fate, kindOf, wrongLabel } from "../pin/words.js";
+import { className, fate, kindOf, owner, wrongLabel } from "../pin/words.js";
 
 export const CLICK = { mouse: 4, pen: 8, touch: 12 }; // px that the pointer may move during a click
 export const REACH = { mouse: 12, pen: 18, touch: 26 }; // px from the pointer to its point
@@ -86,7 +86,7 @@ export class Card {
     const before = (scene.confidence[i] / 255).toFixed(2);
     const retrained = store.references.length ? theirs(store.references, i, name, frame?.confidence[i]) : null;
     const rows = [
-      h("p", { class: "head" }, h("b", {}, kindOf(scene, i)), `${wrongLabel(scene, i)} · id ${scene.ids[i]}`, fate(store, i)),
+      h("p", { class: "head" }, h("b", {}, kindOf(scene, i)), `${wrongLabel(scene, i)} · id ${scene.ids[i]}${owner(scene, i)}`, fate(store, i)),
       h("p", {}, ...said.flatMap(([word, value], k) => [k ? ", " : "", ...part(word, value)])),
       h("p", {}, frame ? `confidence ${before} → ${(frame.confidence[i] / 255).toFixed(2)}` : `confidence ${before}`, retrained?.place ? `: ${retrained.place} retrained` : ""),
     ];

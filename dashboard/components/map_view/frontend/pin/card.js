@@ -2,7 +2,7 @@
 import { h, keepKeys, setText } from "../../laf-lab.feed/dom.js";
 import { segmented } from "../controls.js";
 import { votes } from "../pick/hover.js";
-import { className, fate, kindOf, pointOf, wrongLabel } from "./words.js";
+import { className, fate, kindOf, owner, pointOf, wrongLabel } from "./words.js";
 import { nearestTo } from "./near.js";
 
 const NEAR = 6; // neighbours in a row
@@ -57,7 +57,7 @@ export class PinCard {
   show(store, i, places, box) {
     const { scene } = store;
     this.which.update(this.by);
-    this.head.replaceChildren(h("b", {}, kindOf(scene, i)), `${wrongLabel(scene, i)} · id ${scene.ids[i]}`, fate(store, i) ?? "");
+    this.head.replaceChildren(h("b", {}, kindOf(scene, i)), `${wrongLabel(scene, i)} · id ${scene.ids[i]}${owner(scene, i)}`, fate(store, i) ?? "");
     this.rows.replaceChildren(...answers(store, i).map(([who, answer, sure]) => h("tr", { class: who }, h("th", { scope: "row" }, who), h("td", {}, answer), h("td", {}, sure))));
     const frame = store.frameAt(store.cursor);
     setText(this.turned, frame ? `turned by ${frame.angle[i]}°` : "");

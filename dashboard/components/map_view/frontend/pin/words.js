@@ -10,6 +10,11 @@ export function kindOf(scene, i) {
   return scene.classes.every((text) => /^\d$/.test(text)) ? `digit ${name}` : name;
 }
 
+/** Return " · client 3" for an image of a client, else "". */
+export function owner(scene, i) {
+  return scene.client ? ` · client ${scene.client[i]}` : "";
+}
+
 /** Return ", mislabelled 7" for an image that was trained with a wrong label, else "". */
 export function wrongLabel(scene, i) {
   return scene.given && scene.given[i] !== scene.label[i] ? `, mislabelled ${className(scene, scene.given[i])}` : "";

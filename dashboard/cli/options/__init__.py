@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import RequestError
+from dashboard.cli.options import clients
 from dashboard.cli.terminal import path_of, require_folder
 from dashboard.presentation.text import numbers
 
@@ -169,12 +170,15 @@ def setup_of(a: argparse.Namespace) -> Any:
     from core.runs.setup import Setup
     from core.runtime.device import pick_device
 
-    usual = "indices" if a.indices is not None else "class"
+    shared = clients.chosen(a)
+    leaves = "client" in shared
+    usual = "indices" if a.indices is not None or leaves else "class"
     task = usual if a.task is None else a.task
     if task not in TASKS:
         raise RequestError(f"unknown task {task!r}; there are: {', '.join(TASKS)}")
-    _require_fitting_options(a, task)
-    ids = ids_in(a.indices) if task == "indices" else ()
+    if not leaves:
+        _require_fitting_options(a, task)
+    ids = ids_in(a.indices) if task == "indices" and not leaves else ()
     needs_files = a.dataset in DATASETS and DATASETS[a.dataset].needs_files
     if not needs_files:  # otherwise `load` names the missing files
         require_folder(a.data_dir, option="--data-dir")
@@ -191,6 +195,7 @@ def setup_of(a: argparse.Namespace) -> Any:
         a.plant,
         getattr(a, "method", "laf"),
         net=getattr(a, "net", None),
+        **shared,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.chosen_ids import chosen_ids
+from core.data.forget_selection.chosen_ids import chosen_ids
 from core.errors import RequestError
 from tests import toys
 
