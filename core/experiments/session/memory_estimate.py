@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from core.config import EvalConfig, LAFConfig, TrainConfig
+from core.data.mapped import memory_bytes
 from core.data.split import Split
 from core.errors import RequestError
 from core.experiments.automatic_run import expected_training
@@ -139,14 +140,14 @@ def estimate(
     frames = min(steps, -(-steps // looks.cadence(steps))) + 1 if watched else 0
     state = 5 * weights + 6 * vae
     trials = MOST_TRIALS if setup.settings == "automatic" else 0
-    images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
+    images = sum(memory_bytes(p.x) + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
     parts = {
         "process": PROCESS,
         "images": 3.0 * images,
         "networks": weights * (COPIES + TRAINING + count + trials) + 3.0 * weights * (slices - 1),
         "VAEs": 8.0 * vae,
         "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
-        + 2.0 * FLOAT * (n + n_test) * (width + classes),
+        + 2.0 * FLOAT * (n + n_test) * classes,
         "saved states": (max(states_mb * MB, state) + WRITING * state) if watched else 0.0,
         "frames": float(frames * frame),
         "steps": float(steps * STEP),
