@@ -90,8 +90,10 @@ class Images:
 
     def floats(self, rows: Tensor | slice) -> Tensor:
         """Return images ``rows`` as a net reads them, (B, C, H, W) float32 in [0, 1], or normalised by ``norm``; vectors and series as stored."""
-        x = self.x[rows].float() / self.white
-        mapped.note_read(self.x, len(x))
+        x = mapped.rows_of(self.x, rows) if isinstance(rows, Tensor) else self.x[rows]
+        if isinstance(rows, slice):
+            mapped.note_read(self.x, len(x))
+        x = x.float() / self.white
         if self.norm is None:
             return x
         mean, std = (torch.tensor(v, device=x.device)[:, None, None] for v in self.norm)

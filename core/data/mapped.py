@@ -1,7 +1,8 @@
 """Pixels on disk as a tensor: a memory-mapped file of uint8 images, of which only a small part is in memory at a time.
 
-The operating system reads a page of the file at its first use. Pages that were read count as memory of this process until they are released,
-so readers report what they read (``note_read``), and every BUDGET bytes all pages are released. A released page is read again when it is needed.
+The operating system maps pages of the file at their first use, and they count as memory of this process until they are released. Walks in
+order report what they read (``note_read``), and every BUDGET bytes all pages are released; a released page is mapped again when it is needed.
+Single rows are read from the file and not through the mapping, since Linux maps up to some megabytes around each.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ IN_MEMORY = 256 * 2**20  # bytes; a larger part of mapped images becomes a mappe
 
 
 class _Mapping:
-    """A mapped file, and the bytes that were read since its pages were last released."""
+    """A mapped file with its own descriptor, and the bytes that were read since its pages were last released."""
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, descriptor: int) -> None:
         self.file = weakref.ref(array)
+        self.descriptor = descriptor
+        self.start = int(array.offset)  # of the first pixel in the file
         self.read = 0
         self.lock = threading.Lock()
 
@@ -65,9 +68,14 @@ def map_pixels(file: Path | IO[bytes], shape: tuple[int, ...] | None = None) -> 
         raise ValueError(f"{file} is no array of uint8 in C order")
     tensor = torch.from_numpy(array)
     address = tensor.data_ptr()
-    _MAPPINGS[address] = _Mapping(array)
-    weakref.finalize(array, _MAPPINGS.pop, address, None)
+    descriptor = os.open(file, os.O_RDONLY) if isinstance(file, Path) else os.dup(file.fileno())
+    _MAPPINGS[address] = _Mapping(array, descriptor)
+    weakref.finalize(array, _forget, address)
     return tensor
+
+
+def _forget(address: int) -> None:
+    os.close(_MAPPINGS.pop(address).descriptor)
 
 
 def is_mapped(x: Tensor) -> bool:
@@ -81,9 +89,27 @@ def note_read(x: Tensor, rows: int) -> None:
         _MAPPINGS[x.untyped_storage().data_ptr()].note(rows * _row_bytes(x))
 
 
-def memory_bytes(x: Tensor) -> int:
-    """Return how many bytes of memory x takes: all of a tensor in memory, at most IN_MEMORY of a mapped one."""
-    return min(x.nbytes, IN_MEMORY) if is_mapped(x) else x.nbytes
+def rows_of(x: Tensor, rows: Tensor) -> Tensor:
+    """Return ``x[rows]`` in memory, for row numbers (n,) int64 or a mask; rows of a mapped x are read from its file."""
+    if rows.dtype == torch.bool:
+        rows = rows.nonzero().flatten()
+    if not (len(rows) and is_mapped(x) and x.is_contiguous() and hasattr(os, "preadv")):  # Windows has none
+        return x[rows]
+    mapping, size = _MAPPINGS[x.untyped_storage().data_ptr()], _row_bytes(x)
+    found = torch.empty(len(rows), *x.shape[1:], dtype=x.dtype)
+    into, start = memoryview(found.numpy()).cast("B"), mapping.start + x.storage_offset()
+    for place, row in enumerate(rows.tolist()):
+        if not -len(x) <= row < len(x):
+            raise IndexError(f"row {row} of {len(x)} images")
+        to = into[place * size : (place + 1) * size]
+        if os.preadv(mapping.descriptor, [to], start + (row % len(x)) * size) != size:
+            raise OSError(f"the images on disk end before row {row}")
+    return found
+
+
+def memory_bytes(x: Tensor, copies: float = 1.0) -> float:
+    """Return how many bytes of memory x takes with its ``copies``: at most IN_MEMORY where it is mapped, since copies are mapped too."""
+    return min(x.nbytes, IN_MEMORY) if is_mapped(x) else copies * x.nbytes
 
 
 def blocks(x: Tensor, most: int = BLOCK) -> Iterator[Tensor]:
@@ -105,19 +131,12 @@ def take(x: Tensor, rows: Tensor) -> Tensor:
         rows = rows.nonzero().flatten()
     if len(rows) == len(x) and torch.equal(rows, torch.arange(len(x))):
         return x
-    step = max(1, BLOCK // _row_bytes(x))
     if len(rows) * _row_bytes(x) <= IN_MEMORY:
-        taken = torch.empty(len(rows), *x.shape[1:], dtype=x.dtype)
-        for start in range(0, len(rows), step):
-            some = rows[start : start + step]
-            torch.index_select(x, 0, some, out=taken[start : start + len(some)])
-            note_read(x, len(some))
-        return taken
+        return rows_of(x, rows)
     try:
         with tempfile.TemporaryFile(dir=_scratch()) as file:
-            for some in torch.split(rows, step):
-                file.write(x[some].numpy().data)
-                note_read(x, len(some))
+            for some in torch.split(rows, max(1, BLOCK // _row_bytes(x))):
+                file.write(rows_of(x, some).numpy().data)
             file.flush()
             return map_pixels(file, (len(rows), *x.shape[1:]))
     except OSError as error:

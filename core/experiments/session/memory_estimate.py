@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from core.config import EvalConfig, LAFConfig, TrainConfig
-from core.data.mapped import is_mapped, memory_bytes
+from core.data.mapped import memory_bytes
 from core.data.split import Split
 from core.errors import RequestError
 from core.experiments.automatic_run import expected_training
@@ -35,7 +35,7 @@ FLOAT = 4
 SHARE = 0.5  # of the machine's memory, for one run
 PROCESS = 100 * MB  # libraries that a first run imports, and what the allocator keeps
 STEP = 3_000  # bytes of one step's record
-COPIES_OF_IMAGES = 3.0  # D, D_r and D_f with the parts that are measured
+IMAGES = 3.0  # D, D_r and D_f with the parts that are measured
 COPIES = 12  # of the weights: original, teacher and student, gradients, moments of two optimisers
 TRAINING = 5  # of the weights, while a reference is retrained beside the run
 MOST_TRIALS = 6  # of the search for settings, each of which keeps its best model
@@ -142,7 +142,7 @@ def estimate(
     state = 5 * weights + 6 * vae
     trials = MOST_TRIALS if setup.settings == "automatic" else 0
     images = sum(
-        COPIES_OF_IMAGES * (p.y.nbytes + p.ids.nbytes) + _pixels(p.x) for p in (split.train, split.test)
+        memory_bytes(p.x, IMAGES) + IMAGES * (p.y.nbytes + p.ids.nbytes) for p in (split.train, split.test)
     )
     parts = {
         "process": PROCESS,
@@ -219,11 +219,6 @@ def _measured(model: Any, shape: tuple[int, ...]) -> NetSize:
         hook.remove()
     weights = sum(t.numel() for t in (*model.parameters(), *model.buffers()))
     return NetSize(weights, model.width, sum(sizes))
-
-
-def _pixels(x: torch.Tensor) -> float:
-    """Return the bytes that images take with their copies; those of mapped images are mapped too, and leave memory again."""
-    return memory_bytes(x) if is_mapped(x) else COPIES_OF_IMAGES * x.nbytes
 
 
 def _size(setup: Setup, split: Split, config: Any, train: TrainConfig) -> NetSize:

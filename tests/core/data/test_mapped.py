@@ -40,6 +40,18 @@ def test_blocks_are_all_rows_in_order(on_disk):
     assert torch.equal(torch.cat(parts), torch.from_numpy(X))
 
 
+@pytest.mark.parametrize("rows", [[], [5, 3, -1, 59], [True, False] * 30])
+@pytest.mark.parametrize("view", [slice(None), slice(20, None)])
+def test_rows_are_read_from_the_file_as_indexing_gives_them(on_disk, rows, view):
+    rows = torch.tensor(rows, dtype=torch.bool if rows[:1] == [True] else torch.int64)
+    x = on_disk[view]
+    rows = rows[: len(x)] if rows.dtype == torch.bool else rows % len(x)
+    assert torch.equal(mapped.rows_of(x, rows), torch.from_numpy(X)[view][rows])
+    assert torch.equal(mapped.rows_of(x[:, :1], rows), torch.from_numpy(X)[view, :1][rows])
+    with pytest.raises(IndexError):
+        mapped.rows_of(x, torch.tensor([60]))
+
+
 @pytest.mark.parametrize("in_memory", [0, 10**6])
 @pytest.mark.parametrize("rows", [torch.tensor([5, 3, 3, 59]), torch.arange(60) % 3 == 0, torch.arange(60)])
 def test_a_part_has_the_bits_of_the_part_in_memory(on_disk, rows, in_memory, monkeypatch):
@@ -100,3 +112,10 @@ def test_a_file_that_is_no_array_of_bytes_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", X.astype(np.int16))
     with pytest.raises(ValueError, match="no array of uint8"):
         mapped.map_pixels(tmp_path / "x.npy")
+
+
+def test_mapped_images_and_their_copies_count_as_memory_up_to_a_bound(on_disk, monkeypatch):
+    assert mapped.memory_bytes(torch.from_numpy(X), 3) == 3 * X.nbytes
+    assert mapped.memory_bytes(on_disk, 3) == X.nbytes
+    monkeypatch.setattr(mapped, "IN_MEMORY", 100)
+    assert mapped.memory_bytes(on_disk, 3) == 100
