@@ -97,7 +97,7 @@ def rows_of(x: Tensor, rows: Tensor) -> Tensor:
         return x[rows]
     mapping, size = _MAPPINGS[x.untyped_storage().data_ptr()], _row_bytes(x)
     found = torch.empty(len(rows), *x.shape[1:], dtype=x.dtype)
-    into, start = memoryview(found.numpy()).cast("B"), mapping.start + x.storage_offset()
+    into, start = found.numpy().data.cast("B"), mapping.start + x.storage_offset()
     for place, row in enumerate(rows.tolist()):
         if not -len(x) <= row < len(x):
             raise IndexError(f"row {row} of {len(x)} images")

@@ -188,8 +188,8 @@ def data_bytes(place: Path) -> int:
 
 
 def write_pixels(path: Path, shape: tuple[int, ...], blocks: Iterable[Tensor]) -> None:
-    """Write ``blocks`` of images as one array (N, C, H, W) uint8 of ``shape``, through to the disk."""
-    with path.open("wb") as file:
+    """Write ``blocks`` of images as one array (N, C, H, W) uint8 of ``shape``, through to the disk; only this user may read it."""
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, shape))}
         )

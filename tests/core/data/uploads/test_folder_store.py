@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_images_on_disk_give_the_bits_of_the_same_images_in_memory(folder, own_h
         assert torch.equal(a, b)
 
 
-def test_a_kept_folder_is_read_again_without_the_folder_and_kept_once(folder):
+def test_a_kept_folder_is_read_again_without_the_folder_and_kept_once(folder, own_home):
     dataset = load(folder)
     assert load(folder / "images.npy").name == dataset.name
     shutil.rmtree(folder)
@@ -74,6 +75,8 @@ def test_a_kept_folder_is_read_again_without_the_folder_and_kept_once(folder):
     assert torch.equal(again.train.x, dataset.train.x)
     assert torch.equal(again.test.ids, dataset.test.ids)
     assert [d.key for d in store.kept()] == [dataset.name]
+    files = (own_home / "datasets" / dataset.name).iterdir()
+    assert os.name == "nt" or {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
 @pytest.mark.parametrize("channels", [1, 3])
