@@ -1,6 +1,6 @@
-"""Make assets/shelf (the default's trained model and its map) and the early picture in dashboard/static.
+"""Make assets/shelf (the default's trained model and its map, and the models of the lesson on transformers) and the early picture in dashboard/static.
 
-Run it again after a change to the digits preset or to training: python assets/make_default.py
+Run it again after a change to the digits preset, to the recipe of the ViT or to training: python assets/make_default.py
 The same machine gives the same bits.
 """
 
@@ -37,11 +37,28 @@ def main() -> None:
             time.sleep(0.1)
         early(scene(experiment, ""))
         experiment.close()
+        transformers()
         for kind in ("models", "maps"):
             for file in (Path(home) / kind).glob("*.safetensors"):
                 (SHELF / kind).mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, SHELF / kind)
                 print(file.name, file.stat().st_size, "bytes")
+
+
+def transformers() -> None:
+    """Train the original and three retrained models of the lesson on transformers, which take half a minute each."""
+    from core import load
+    from core.lessons.library import load_lessons
+    from core.runs.original_models import net_training, original
+    from core.runs.reference_models import references
+    from core.runtime.progress import run_to_end
+
+    for lesson in load_lessons()[0]:
+        if lesson.setup.net is not None:
+            split = lesson.setup.split(load(lesson.setup.dataset))
+            config = net_training(lesson.setup, split)
+            model = run_to_end(original(split, seed=lesson.setup.seed, config=config), None)
+            references(split, model, count=3, seed=lesson.setup.seed)
 
 
 def early(packet: bytes) -> None:

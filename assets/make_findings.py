@@ -89,6 +89,8 @@ than about the retrained models' own spread means nothing. JS is the distance on
 spread, and a small difference is none. Nothing here was chosen on the seeds it is reported on, but for the presets' settings, which were
 found with labels (docs/presets.md).
 
+What LAF does to a vision transformer stands on [a page of its own](transformers.md).
+
 Made on {machine()}. Seconds are without evaluation: of one thread's own time on a CPU, by the clock on other devices.
 
 {chr(10).join(parts)}"""

@@ -2,7 +2,7 @@
 
     make site                                        # or: python assets/make_site.py [--out site] [--no-runs]
 
-Any static host serves the folder, and it opens from disk without a network. It plays ten lessons and twelve runs.
+Any static host serves the folder, and it opens from disk without a network. It plays eleven lessons and twelve runs.
 """
 
 from __future__ import annotations

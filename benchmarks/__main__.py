@@ -43,6 +43,7 @@ LONG: list[tuple[str, tuple[str, ...]]] = [  # a quarter of an hour each, and mo
     ("attack_calibration", ()),
     ("inside", ()),
     ("lessons", ()),
+    ("scale", ()),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Datasets in memory, their sources, and the split into images that stay and images to forget.
+"""Datasets in memory or mapped from disk, their sources, and the split into images that stay and images to forget.
 
 A name is imported at its first use, so that the process that reads uploads does not import torch.
 """

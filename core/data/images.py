@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from core.data import mapped
 from core.errors import RequestError
 from core.runtime.bounds import join_names
 
@@ -45,8 +46,12 @@ class Norm(NamedTuple):
         """Return the values for all pixels of x (N, C, H, W) uint8; a constant channel gets a deviation of 1."""
         values = torch.arange(256, dtype=torch.float64) / white
         mean, std = [], []
+        counts = torch.zeros(x.shape[1], 256, dtype=torch.int64, device=x.device)
+        for part in mapped.blocks(x):
+            for channel in range(x.shape[1]):
+                counts[channel] += torch.bincount(part[:, channel].flatten().int(), minlength=256)
         for channel in range(x.shape[1]):
-            share = torch.bincount(x[:, channel].flatten().int(), minlength=256).double()
+            share = counts[channel].double()
             share /= share.sum()
             middle = float((share * values).sum())
             mean.append(middle)
@@ -71,7 +76,7 @@ class Norm(NamedTuple):
 class Images:
     """N images, vectors or series without labels.
 
-    ``x`` is (N, C, H, W) uint8 in [0, white] for images, and standardised float32 for vectors (N, d) and for series
+    ``x`` is (N, C, H, W) uint8 in [0, white] for images, in memory or mapped from disk (``core.data.mapped``), and standardised float32 for vectors (N, d) and for series
     (N, channels, length), whose ``white`` is 1. ``ids`` is (N,) int64; an image has the same id in every split of a dataset.
     """
 
@@ -85,7 +90,10 @@ class Images:
 
     def floats(self, rows: Tensor | slice) -> Tensor:
         """Return images ``rows`` as a net reads them, (B, C, H, W) float32 in [0, 1], or normalised by ``norm``; vectors and series as stored."""
-        x = self.x[rows].float() / self.white
+        x = mapped.rows_of(self.x, rows) if isinstance(rows, Tensor) else self.x[rows]
+        if isinstance(rows, slice):
+            mapped.note_read(self.x, len(x))
+        x = x.float() / self.white
         if self.norm is None:
             return x
         mean, std = (torch.tensor(v, device=x.device)[:, None, None] for v in self.norm)
@@ -96,7 +104,7 @@ class Images:
 
     def take(self, rows: Tensor) -> Self:
         """Return the images ``rows`` (int64 or bool mask), in that order."""
-        return self._map_tensors(lambda t: t[rows.to(t.device)])
+        return self._map_tensors(lambda t: mapped.take(t, rows.to(t.device)))
 
     def to(self, device: torch.device | str) -> Self:
         """Return the same images on ``device``; the object itself when they are on it already."""
@@ -228,7 +236,8 @@ class Dataset:
         digest = hashlib.blake2b(self.name.encode(), digest_size=12)
         for part in (self.train, self.test):
             for tensor in (part.x, part.y, part.ids):
-                digest.update(tensor.cpu().contiguous().numpy().tobytes())
+                for block in mapped.blocks(tensor):
+                    digest.update(block.cpu().contiguous().numpy().data)
         if self.clients is not None:
             digest.update(f"clients {self.clients.count} {self.clients.local_epochs}".encode())
             digest.update(self.clients.of.cpu().contiguous().numpy().tobytes())

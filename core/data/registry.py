@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from core.data.embedded.digits import load_digits
-from core.data.embedded.examples import load_breast_cancer, load_generated_series, load_wine
-from core.data.idx import FASHION_RAW, MNIST_RAW, WANTED, load_fashion_mnist, load_mnist, raw_folder
-from core.data.images import Dataset
-from core.data.torchvision_datasets import (
+from core.data.downloaded.idx import (
+    FASHION_RAW,
+    MNIST_RAW,
+    WANTED,
+    load_fashion_mnist,
+    load_mnist,
+    raw_folder,
+)
+from core.data.downloaded.torchvision_datasets import (
     CIFAR10_FILES,
     SVHN_FILES,
     has_cifar10,
@@ -21,6 +25,9 @@ from core.data.torchvision_datasets import (
     load_cifar10,
     load_svhn,
 )
+from core.data.embedded.digits import load_digits
+from core.data.embedded.examples import load_breast_cancer, load_generated_series, load_wine
+from core.data.images import Dataset
 from core.errors import DataError, RequestError
 from core.runtime.bounds import quote_value
 from core.runtime.storage import home
@@ -49,7 +56,8 @@ class Source:
 def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
     """Return the dataset ``name`` in memory; each is read once per process.
 
-    A zip, npz or csv becomes an uploaded dataset first. ``data_dir`` is the folder of downloaded files, by default
+    A zip, npz or csv, or a folder with images.npy and labels.npy, becomes an uploaded dataset first; the images of a folder stay
+    on disk. ``data_dir`` is the folder of downloaded files, by default
     ``$LAF_HOME/data``. It may also be the folder of the raw files themselves, or hold a folder with the dataset's name. Missing files are downloaded
     into it where there is a network. With ``download=False`` nothing is downloaded into a given ``data_dir``.
     Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError for missing or
@@ -60,7 +68,7 @@ def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool
         return source(name).load(Path())
     if name not in DATASETS:
         raise RequestError(
-            f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}; or give a path to a zip, npz or csv"
+            f"unknown dataset {name!r}; there are: {', '.join(DATASETS)}; or give a path to a zip, npz, csv or folder"
         )
     found = DATASETS[name]
     if not found.needs_files:
@@ -99,16 +107,22 @@ def source(name: str) -> Source:
 
 
 def _uploaded(name: str | Path) -> str:
-    """Upload the file when ``name`` is a path, and return its key; return any other name as it is."""
-    path = Path(name)
+    """Upload the file or folder when ``name`` is a path, and return its key; return any other name as it is."""
+    path = Path(os.path.expanduser(name))
     is_path = (
         isinstance(name, Path) or len(path.parts) > 1 or path.suffix.casefold() in (".zip", ".npz", ".csv")
     )
-    if str(name) in DATASETS or not (is_path or os.path.isfile(path)):
+    if str(name) in DATASETS or not (is_path or os.path.isfile(path) or os.path.isdir(path)):
         return str(name)
     from core.data.uploads import store
 
-    return store.keep(store.inspect(Path(os.path.expanduser(path)), name=path.name))
+    if path.suffix == ".npy":
+        path = path.parent
+    if os.path.isdir(path):
+        return store.keep_folder(path)
+    if path.suffix.casefold() == ".npz" and os.path.isfile(path) and path.stat().st_size > store.UPLOAD_BYTES:
+        return store.keep_large_npz(path)
+    return store.keep(store.inspect(path, name=path.name))
 
 
 @lru_cache(maxsize=4)

@@ -58,14 +58,17 @@ def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, Imag
     """Return the facts from one forward pass over all training images, a batch at each ``next``."""
     train = dataset.train
     n, start = len(train), time.perf_counter()
-    probabilities, representations = [], []
+    p = unit = torch.empty(0, 0)
     for first in range(0, n, _BATCH):
         rows = torch.arange(first, min(n, first + _BATCH), device=train.x.device)
         out = outputs(model, train.unlabelled().take(rows))
-        probabilities.append(out.probabilities)
-        representations.append(torch.nn.functional.normalize(out.representations, dim=1))
+        if not first:  # allocated once, since a list of parts would take twice the memory when it is joined
+            p = torch.empty(n, out.probabilities.shape[1])
+            unit = torch.empty(n, out.representations.shape[1])
+        p[first : first + len(rows)] = out.probabilities
+        unit[first : first + len(rows)] = torch.nn.functional.normalize(out.representations, dim=1)
         yield Progress("facts", first + len(rows), n, time.perf_counter() - start)
-    p, y = torch.cat(probabilities), train.y.cpu()
+    y = train.y.cpu()
     own = p.gather(1, y[:, None])[:, 0]
     others = p.scatter(1, y[:, None], -1.0).max(1).values  # -1 where there is only one class
     confidence, prediction = p.max(1)
@@ -77,7 +80,7 @@ def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, Imag
         own=own.numpy(),
         losses=-own.clamp_min(_MIN_PROBABILITY).log().numpy(),
         margins=(own - others).numpy(),
-        unit=torch.cat(representations),
+        unit=unit,
         subjects=None if dataset.subject_of is None else dataset.subject_of.cpu().numpy(),
     )
 

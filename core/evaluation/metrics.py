@@ -71,7 +71,7 @@ class Measurement:
     """A Reading and the outputs behind it."""
 
     reading: Reading
-    train: Outputs  # on FrameEvaluator.train_rows
+    train: Outputs  # on FrameEvaluator.train_rows; a full evaluation keeps no representations
     test: Outputs  # on FrameEvaluator.test_rows
 
 
@@ -88,6 +88,7 @@ class FrameEvaluator:
     ) -> None:
         self.split = split
         self.config = config or EvalConfig()
+        self._keeps_representations = not full
         forget, remain = split.forget_rows.cpu(), split.remain_rows.cpu()
         touched = split.test_is_touched.cpu()
         test_f, test_r = touched.nonzero().flatten(), (~touched).nonzero().flatten()
@@ -123,8 +124,15 @@ class FrameEvaluator:
 
         Raises DivergedError, with ``stage`` and ``step``, when the output of the model is not finite.
         """
-        train = outputs(model, self._train, batch_size=self.config.batch_size)
-        test = outputs(model, self._test, batch_size=self.config.batch_size)
+        train, test = (
+            outputs(
+                model,
+                images,
+                batch_size=self.config.batch_size,
+                keep_representations=self._keeps_representations,
+            )
+            for images in (self._train, self._test)
+        )
         if not all(
             bool(t.isfinite().all()) for o in (train, test) for t in (o.representations, o.probabilities)
         ):

@@ -182,7 +182,7 @@ def device_of(model: Any) -> torch.device:
 class Outputs:
     """Representations and answers of a model for N images, on the CPU."""
 
-    representations: Tensor  # (N, width) float32
+    representations: Tensor  # (N, width) float32; (N, 0) where they were not kept
     probabilities: Tensor  # (N, K) float32
 
     @property
@@ -192,24 +192,33 @@ class Outputs:
 
 
 @torch.no_grad()
-def outputs(model: Classifier, images: Images, *, batch_size: int = 1024) -> Outputs:
-    """Return representations and probabilities of all ``images`` in eval mode.
+def outputs(
+    model: Classifier, images: Images, *, batch_size: int = 1024, keep_representations: bool = True
+) -> Outputs:
+    """Return representations and probabilities of all ``images`` in eval mode, and restore the model's mode afterwards.
 
-    Restore the model's mode afterwards.
+    Without ``keep_representations`` only the probabilities are kept, and those of an image whose representation is not finite are NaN.
     """
     assert isinstance(model, nn.Module)
     was_training = model.training
     model.eval()
     try:
         device = device_of(model)
-        parts = []
+        found = Outputs(torch.empty(0, model.width), torch.empty(0, 1))
         with denormals_as_zero():
             for start in range(0, len(images), batch_size):
                 e = model.extract(images.floats(slice(start, start + batch_size)).to(device))
-                parts.append((e.cpu(), model.classify(e).softmax(1).cpu()))
-        if not parts:
-            return Outputs(torch.empty(0, model.width), torch.empty(0, 1))
-        return Outputs(torch.cat([e for e, _ in parts]), torch.cat([p for _, p in parts]))
+                p = model.classify(e).softmax(1)
+                if not keep_representations:
+                    p = torch.where(e.isfinite().all(1, keepdim=True), p, math.nan)
+                    e = e[:, :0]
+                if not start:
+                    found = Outputs(
+                        *(torch.empty(len(images), t.shape[1], dtype=t.dtype, device="cpu") for t in (e, p))
+                    )
+                found.representations[start : start + len(e)] = e
+                found.probabilities[start : start + len(p)] = p
+        return found
     finally:
         model.train(was_training)
 

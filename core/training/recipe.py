@@ -150,9 +150,10 @@ class _Search:
         large = self.allowed < 2 * FIRST_CYCLE
         if len(self.images) < 20 or (large and not self.config.augment):
             return
-        learn, held = _held_out(self.images, self.seed)
+        rows, held = _held_out(self.images, self.seed)
         if large:
-            learn = learn.take(torch.arange(0, len(learn), max(1, len(learn) // PROBE)))
+            rows = rows[:: max(1, len(rows) // PROBE)]
+        learn = self.images.take(rows)
         model = build(self.config.net, dataset.shape, len(dataset.classes), seed=self.seed)
         model.to(pick_device(self.device))
         done, cycle = 0, FIRST_CYCLE
@@ -270,11 +271,11 @@ def _sentence(accuracy: float, what: str, value: float) -> str:
     )
 
 
-def _held_out(images: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Return the part to learn from and the part held out, drawn at random."""
+def _held_out(images: LabelledImages, seed: int) -> tuple[torch.Tensor, LabelledImages]:
+    """Return the rows to learn from and the images held out, drawn at random."""
     order = torch.randperm(len(images), generator=seeding.generator(seed, "recipe", "held"))
     count = max(1, min(MOST_HELD_OUT, round(HELD_OUT * len(images))))
-    return images.take(order[count:].sort().values), images.take(order[:count].sort().values)
+    return order[count:].sort().values, images.take(order[:count].sort().values)
 
 
 def _least(*, photographs: bool) -> int:

@@ -54,12 +54,13 @@ class VAETrainer:
         """Number of steps of the whole fit."""
         return self.config.epochs * len(self.batches)
 
-    def step(self, e: Tensor) -> None:
-        """Fit one minibatch of representations ``e`` (N, width).
+    def step(self, e: Tensor, at: Tensor | None = None) -> None:
+        """Fit one minibatch of representations ``e`` (N, width), or of those ``at`` (n,) places in it, which are not copied first.
 
         Raises DivergedError when the loss is NaN or infinite.
         """
-        batch = e.index_select(0, self.batches.draw().to(e.device))
+        rows = self.batches.draw().to(e.device)
+        batch = e.index_select(0, rows if at is None else at[rows])
         tape = vae_gradients.forward(self.vae, batch, self.noise)
         weight = self.config.kl_weight
         reconstruction, kl = vae_gradients.fit_gradients(self.vae, tape, weight, self._gradient.views)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -143,6 +145,8 @@ def _import(lab: Lab) -> None:
     if file is None:
         state.recall_and_forget("inspected-upload")
         st.caption(HOW)
+        if lab.classroom is None:
+            _import_folder(lab)
         return
     found = _inspected(file, subjects)
     if isinstance(found, str):
@@ -172,6 +176,29 @@ def _import(lab: Lab) -> None:
         st.error(problem)
 
 
+def _import_folder(lab: Lab) -> None:
+    """Show the line for a folder of arrays on the machine that the Lab runs on, and import it on a click."""
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    path = left.text_input(
+        "A folder on this machine, for more images than fit memory",
+        key=f"own-folder-{dialogs_opened()}",
+        help="It holds images.npy (uint8) and labels.npy, or x_train.npy, y_train.npy, x_test.npy and y_test.npy. The images are copied once and stay on disk.",
+    )
+    if not right.button(
+        "Import", key="own-folder-import", width="stretch", help="Copy the images, and open the Lab on them"
+    ):
+        return
+    if not path.strip():
+        st.error("No folder is named; write the path of one with images.npy and labels.npy")
+        return
+    with st.spinner("Reading and copying all images"):
+        problem = _keep_and_open(lab, lambda: store.keep_folder(Path(path.strip()).expanduser(), lab.browser))
+    if problem is None:
+        _close()
+        st.rerun()
+    st.error(problem)
+
+
 def _inspected(file: Any, subjects: Any) -> UploadPreview | str:
     """Return what the files hold, or a sentence that says what is wrong; each upload is read once."""
     asked = (file.file_id, subjects.file_id if subjects else None)
@@ -199,18 +226,27 @@ def _inspected(file: Any, subjects: Any) -> UploadPreview | str:
 
 def _open(lab: Lab, proposal: UploadPreview, title: str) -> str | None:
     """Keep the upload and open the Lab on it; on failure return a sentence and leave the Lab unchanged."""
-    try:
+
+    def keep() -> str:
         mine = {data.key for data in store.kept(lab.browser) if data.claims.is_of(lab.browser)}
         if lab.classroom is not None and proposal.key not in mine:
             lab.classroom.check_dataset()
-        key = store.keep(replace(proposal, title=title.strip() or proposal.title), lab.browser)
+        return store.keep(replace(proposal, title=title.strip() or proposal.title), lab.browser)
+
+    return _keep_and_open(lab, keep)
+
+
+def _keep_and_open(lab: Lab, keep: Callable[[], str]) -> str | None:
+    """Open the Lab on the dataset whose key ``keep`` returns; on failure return a sentence and leave the Lab unchanged."""
+    try:
+        key = keep()
+        classes = usual_classes("class", store.about(key, lab.browser).classes)
     except LabError as error:
         return str(error)
     except Exception:
-        log.exception("the upload %s could not be kept", proposal.key)
+        log.exception("data could not be kept")
         return FAILED
     setup = lab.experiment.setup
-    classes = usual_classes("class", len(proposal.classes))
     return lab.change(
         with_usual_settings(
             Setup(key, "class", classes, seed=setup.seed, device=setup.device, method=setup.method)

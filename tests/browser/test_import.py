@@ -102,12 +102,28 @@ def test_a_bad_archive_is_one_sentence_and_the_lab_goes_on(server, open_page, br
     assert not page.problems
 
 
-def test_what_is_kept_is_offered_again_renamed_and_removed(server, open_page, brought):
+def import_folder(page, dialog, path) -> None:
+    line = dialog.get_by_role("textbox", name=re.compile("^A folder on this machine"))
+    line.fill(str(path))
+    line.press("Enter")
+    page.tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    dialog.get_by_role("button", name="Import").click()
+
+
+def test_a_folder_on_disk_is_kept_offered_again_renamed_and_removed(server, open_page, tmp_path):
+    folder = tmp_path / "again"
+    folder.mkdir()
+    y = np.arange(240) % 3
+    made = [stripes(("columns", "rows", "squares")[c], i) for i, c in enumerate(y)]
+    np.save(folder / "images.npy", np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in made]))
+    np.save(folder / "labels.npy", y[:-1])
     page = open_page(server.url)
     page.wait_ready()
     dialog = open_dialog(page)
-    upload(dialog, "again.zip", brought)
-    dialog.get_by_role("button", name=re.compile("^(Import|Open)")).click()
+    import_folder(page, dialog, folder)
+    dialog.get_by_text("240 images in images.npy and 239 labels in labels.npy; wanted one each").wait_for()
+    np.save(folder / "labels.npy", y)
+    dialog.get_by_role("button", name="Import").click()
     dialog.wait_for(state="detached")
     page.wait_ready()
     page.tab.get_by_role("button", name=re.compile("^Data (stripes|again)")).click()

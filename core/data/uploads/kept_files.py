@@ -8,14 +8,17 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from core.data.images import Dataset, LabelledImages, Norm, kind_of, size_text
+from core.data.mapped import map_pixels
 from core.data.uploads.preview import UploadPreview, uploaded_dataset
 from core.errors import DataError, RequestError, StoreError
 from core.runtime.ownership import Claims
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 
 KEY = re.compile(r"own-[0-9a-f]{12}")
 IMAGES = "images.safetensors"
+PIXELS = "pixels*.npy"  # of a dataset that is mapped from disk: (N, C, H, W) uint8, training images before test images
 ABOUT = "about.safetensors"  # a file of its own, so that a list or a new title does not touch the pixels
 _STALE_S = 3600.0  # an unfinished folder of this age belongs to an upload that was killed
 
@@ -108,9 +112,13 @@ def read_dataset(place: Path, title: str) -> Dataset:
     try:
         parts, scale = (state["train"], state["test"]), state.get("scale")
         white = 255 if scale is None else 1
+        if "pixels" in state:
+            x = map_pixels(place / Path(state["pixels"]).name)
+            n = len(parts[0]["y"])
+            parts = ({**parts[0], "x": x[:n]}, {**parts[1], "x": x[n:]})
         train, test = (LabelledImages(p["x"], p["ids"], white, p["y"]) for p in parts)
         if scale is None and train.x.shape[1] == 3:
-            norm = Norm.of(train.x)
+            norm = Norm(*map(tuple, state["norm"])) if "norm" in state else Norm.of(train.x)
             train, test = (LabelledImages(p.x, p.ids, 255, p.y, norm=norm) for p in (train, test))
         subject_of: Tensor | None = state["subject_of"]
         test_subject_of: Tensor | None = state.get("test_subject_of")  # missing in older files
@@ -127,15 +135,21 @@ def read_dataset(place: Path, title: str) -> Dataset:
             scale=None if scale is None else Norm(*(tuple(v) for v in scale)),
             features=tuple(state.get("features", ())),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
         raise StoreError(f"{place} is broken; remove it and upload the data again") from error
 
 
-def state_of(preview: UploadPreview) -> dict[str, Any]:
-    """Return the state that ``read_dataset`` reads."""
+def state_of(preview: UploadPreview, pixels: str = "") -> dict[str, Any]:
+    """Return the state that ``read_dataset`` reads. With the name of a file of ``pixels``, the state holds none itself."""
     parts = {"train": preview.train, "test": preview.test}
+    norm = preview.train.norm
     return {
-        **{name: {"x": p.x, "y": p.y, "ids": p.ids} for name, p in parts.items()},
+        **{
+            name: {"y": p.y, "ids": p.ids} if pixels else {"x": p.x, "y": p.y, "ids": p.ids}
+            for name, p in parts.items()
+        },
+        **({"pixels": pixels} if pixels else {}),
+        **({"norm": [list(v) for v in norm]} if pixels and norm is not None else {}),
         "classes": list(preview.classes),
         "subjects": list(preview.subjects),
         "subject_of": preview.subject_of,
@@ -158,14 +172,31 @@ def update_info(key: str, **values: Any) -> None:
 
 
 def is_complete(place: Path) -> bool:
-    """Return whether a folder holds a dataset whose images file has the recorded size.
+    """Return whether a folder holds a dataset whose files have the recorded size.
 
     The images are not read.
     """
     try:
-        return read_info(place).bytes == (place / IMAGES).stat().st_size
+        return read_info(place).bytes == data_bytes(place)
     except (DataError, OSError):
         return False
+
+
+def data_bytes(place: Path) -> int:
+    """Return the bytes of the images, labels and ids in a folder. Raises OSError where a file is missing."""
+    return sum(path.stat().st_size for path in (place / IMAGES, *place.glob(PIXELS)))
+
+
+def write_pixels(path: Path, shape: tuple[int, ...], blocks: Iterable[Tensor]) -> None:
+    """Write ``blocks`` of images as one array (N, C, H, W) uint8 of ``shape``, through to the disk; only this user may read it."""
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, shape))}
+        )
+        for block in blocks:
+            file.write(block.contiguous().numpy().data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def discard(place: Path) -> None:

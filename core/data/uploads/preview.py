@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core.data.images import Dataset, LabelledImages, Norm, kind_of
+from core.data.mapped import blocks
 from core.data.pictures import pictures
 from core.data.uploads import isolated_reader
 from core.data.uploads.names import clean_text, printable_name
@@ -62,14 +63,12 @@ class UploadPreview:
         plain: list[object] = [self.classes, self.subjects, self.shape, len(self.train)]
         if self.scale is not None:
             plain += [self.features, self.scale]
-        digest = hashlib.blake2b(json.dumps(plain).encode(), digest_size=6)
         of = [] if self.subject_of is None else [self.subject_of]
         # without known subjects the key is that of data uploaded before test subjects were kept
         if self.test_subject_of is not None and bool((self.test_subject_of >= 0).any()):
             of.append(self.test_subject_of)
-        for tensor in (*(t for p in (self.train, self.test) for t in (p.x, p.y, p.ids)), *of):
-            digest.update(tensor.contiguous().numpy().data)
-        return f"own-{digest.hexdigest()}"
+        tensors = (*(t for p in (self.train, self.test) for t in (p.x, p.y, p.ids)), *of)
+        return hashed_key(plain, (block for tensor in tensors for block in blocks(tensor)))
 
     def thumbnails(self, most: int = 8) -> list[Tensor]:
         """Return pictures (n, C, h, w) uint8 of up to ``most`` evenly spaced training images of each class."""
@@ -94,6 +93,14 @@ class UploadPreview:
             scale=self.scale,
             features=self.features,
         )
+
+
+def hashed_key(plain: list[object], content: Iterable[Tensor]) -> str:
+    """Return the key of data whose facts are ``plain``, and whose ``content`` is, in blocks: pixels, labels and ids of the training set, then of the test set."""
+    digest = hashlib.blake2b(json.dumps(plain).encode(), digest_size=6)
+    for block in content:
+        digest.update(block.contiguous().numpy().data)
+    return f"own-{digest.hexdigest()}"
 
 
 def uploaded_dataset(
@@ -135,17 +142,17 @@ def inspect(
     found = isolated_reader.read(source, name, progress or (lambda done, total: None))
     notes = list(found.notes)
     require_enough(found, printable_name(name))
-    _require_classes(found, printable_name(name))
+    require_classes(found, printable_name(name))
     test = found.is_test
     if test is None:
-        test = _draw_test_set(found, printable_name(name))
+        test = draw_test_set(found, printable_name(name))
         notes.append(
             f"The upload has no test set: a random {TEST_SHARE:.0%} of each class, the same at each upload, becomes its test set."
         )
     train, held, scale, features, told = _parts(found, test, printable_name(name))
     names, of_all, told_of_subjects = _subjects(found, subjects, test)
     return UploadPreview(
-        _title(name),
+        title_of(name),
         found.classes,
         train,
         held,
@@ -186,7 +193,7 @@ def _subjects(
     return names, of_all, [note for note in notes if note]
 
 
-def _require_classes(found: ParsedUpload, name: str) -> None:
+def require_classes(found: ParsedUpload, name: str) -> None:
     """Raise DataError unless there are 2 to ``CLASSES`` classes, each with training and test images."""
     total = len(found.classes)
     if total < 2:
@@ -208,7 +215,7 @@ def _require_classes(found: ParsedUpload, name: str) -> None:
             )
 
 
-def _draw_test_set(found: ParsedUpload, name: str) -> Tensor:
+def draw_test_set(found: ParsedUpload, name: str) -> Tensor:
     """Return a mask (N,) of a random test set: ``TEST_SHARE`` of each class, at least one image and never all.
 
     Raises DataError for a class of one image.
@@ -226,7 +233,7 @@ def _draw_test_set(found: ParsedUpload, name: str) -> Tensor:
     return test
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
     """Return a title made from the name of the uploaded file."""
     stem = Path(name.replace("\\", "/")).name
     for ending in (".zip", ".npz", ".csv"):

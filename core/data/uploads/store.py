@@ -6,21 +6,22 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import shutil
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from core.data.images import Dataset
+from core.data.uploads.folder_store import keep_folder, keep_large_npz, rewrite_pixels
+from core.data.uploads.keeping import claim, keep_new, write_files
 from core.data.uploads.kept_files import (
     ABOUT,
     IMAGES,
     KEY,
+    PIXELS,
     UploadedDataset,
+    data_bytes,
     datasets_folder,
     discard,
     folder_of,
@@ -29,15 +30,12 @@ from core.data.uploads.kept_files import (
     no_data,
     read_dataset,
     read_info,
-    remove_unfinished,
-    state_of,
-    sync_folder,
     update_info,
 )
 from core.data.uploads.preview import UploadPreview, clean_title, inspect
 from core.data.uploads.reading.sources import UPLOAD_BYTES
-from core.errors import DataError, RequestError, StoreError
-from core.runtime.ownership import LOCK, Claims
+from core.errors import DataError, RequestError
+from core.runtime.ownership import LOCK
 from core.runtime.purge_watch import PurgeWatch
 from core.runtime.storage import load_state, save_state
 
@@ -52,6 +50,8 @@ __all__ = [
     "about",
     "inspect",
     "keep",
+    "keep_folder",
+    "keep_large_npz",
     "kept",
     "kept_keys",
     "load_uploaded",
@@ -73,48 +73,9 @@ def keep(preview: UploadPreview, token: str | None = None) -> str:
     place = datasets_folder() / preview.key
     with LOCK:
         if is_complete(place):
-            _claim(place, preview.title, token)
+            claim(place, preview.title, token)
             return preview.key
-    remove_unfinished()
-    try:
-        claims = read_info(place).claims  # the owners of a dataset with damaged images stay
-    except DataError:
-        claims = Claims()
-    part = place.with_name(f".{preview.key}-{secrets.token_hex(4)}")
-    try:
-        _write(part, preview, claims.claimed(token, preview.title))
-        if place.exists():  # its images are damaged
-            discard(place)
-        try:
-            part.rename(place)
-        except OSError:
-            if not is_complete(place):  # complete when another browser just kept the same content
-                raise
-            with LOCK:
-                _claim(place, preview.title, token)
-        sync_folder(place.parent)
-    except OSError as error:
-        raise StoreError(
-            f"{place} cannot be written ({error.strerror}); allow it, or set LAF_HOME to another folder"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return preview.key
-
-
-def _write(folder: Path, preview: UploadPreview, claims: Claims) -> None:
-    """Write both files of an upload to ``folder``."""
-    save_state(folder / IMAGES, state_of(preview))
-    info = {
-        "title": preview.title,
-        "images": len(preview.train) + len(preview.test),
-        "classes": len(preview.classes),
-        "shape": preview.shape,
-        "bytes": (folder / IMAGES).stat().st_size,
-        "imported": datetime.now(UTC).isoformat(timespec="seconds"),
-        "claims": claims.as_dict(),
-    }
-    save_state(folder / ABOUT, info)
+    return keep_new(place, preview.title, token, lambda part, claims: write_files(part, preview, claims))
 
 
 def kept(token: str | None = None) -> list[UploadedDataset]:
@@ -198,6 +159,8 @@ def remove_images(key: str, ids: Iterable[int], subjects: Iterable[str] = ()) ->
     place = folder_of(key)
     state = load_state(place / IMAGES)
     gone = torch.tensor(sorted(set(ids)), dtype=torch.int64)
+    if "pixels" in state:
+        rewrite_pixels(place, state, gone)
     for part, of in (("train", "subject_of"), ("test", "test_subject_of")):
         stays = ~torch.isin(state[part]["ids"], gone)
         state[part] = {name: tensor[stays] for name, tensor in state[part].items()}
@@ -211,8 +174,11 @@ def remove_images(key: str, ids: Iterable[int], subjects: Iterable[str] = ()) ->
             state[of] = number[state[of]]
     state["subjects"] = left
     save_state(place / IMAGES, state)
+    for file in place.glob(PIXELS):
+        if file.name != state.get("pixels"):
+            file.unlink(missing_ok=True)
     count = len(state["train"]["ids"]) + len(state["test"]["ids"])
-    size = (place / IMAGES).stat().st_size
+    size = data_bytes(place)
     save_state(place / ABOUT, {**load_state(place / ABOUT), "images": count, "bytes": size})
     _loaded.cache_clear()
 
@@ -241,11 +207,3 @@ def _changeable(key: str, token: str | None) -> UploadedDataset:
     data = about(key, token)
     data.claims.require_change(token, f"“{data.title}”")
     return data
-
-
-def _claim(place: Path, title: str, token: str | None) -> None:
-    """Add an owner to a dataset that is kept already."""
-    claims = read_info(place).claims
-    if not claims.is_of(token):
-        own_title = {"title": title} if token is None else {}
-        update_info(place.name, claims=claims.claimed(token, title).as_dict(), **own_title)

@@ -6,6 +6,7 @@ stamped like the members. Otherwise an attack on a removed class would only dete
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ from core.data.split import Split
 from core.runtime import seeding
 
 MAX_FIT = 2000  # members, and as many non-members
+_BLOCK = 4096  # images hashed at a time
+_HASH = 16  # bytes of the hash of an image and its label
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +80,14 @@ def _shuffled(rows: Tensor, seed: int, *names: str | int) -> Tensor:
 
 def without_twins(images: LabelledImages, rows: Tensor) -> Tensor:
     """Return ``rows`` without copies of an earlier image and label, which are no further evidence."""
-    x = images.x[rows].reshape(len(rows), -1).cpu()
-    image_and_label = torch.cat([x, images.y[rows].cpu()[:, None].to(x.dtype)], 1).contiguous().numpy()
-    size = image_and_label.shape[1] * image_and_label.itemsize
-    first = np.unique(image_and_label.view(f"V{size}").ravel(), return_index=True)[1]
+    hashes = np.empty(len(rows), f"S{_HASH}")
+    for start in range(0, len(rows), _BLOCK):
+        some = images.take(rows[start : start + _BLOCK])
+        labels = some.y.tolist()
+        for i, x in enumerate(some.x.cpu().contiguous().numpy()):
+            digest = hashlib.blake2b(x.data, digest_size=_HASH, key=str(labels[i]).encode())
+            hashes[start + i] = digest.digest()
+    first = np.unique(hashes.view(f"V{_HASH}"), return_index=True)[1]
     return rows[torch.from_numpy(np.sort(first))]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.data.uploads import store
+from core.data.uploads.kept_files import PIXELS
 from core.errors import DataError, LabError
 from core.experiments.purge.scope import FileEditor, PurgeScope
 from core.runtime.storage import home
@@ -65,6 +66,7 @@ def purge_images(scope: PurgeScope, files: FileEditor) -> None:
         if name in scope.emptied:
             files.remove(folder, "a whole dataset: one of its classes would have no image left")
             continue
-        files.note_rewritten(folder / "images.safetensors", "the images themselves, in an uploaded dataset")
+        for path in (folder / "images.safetensors", *folder.glob(PIXELS)):
+            files.note_rewritten(path, "the images themselves, in an uploaded dataset")
         if not files.dry_run:
             store.remove_images(name, match.ids, match.names)

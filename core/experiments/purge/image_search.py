@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core.data.images import Dataset
+from core.data.mapped import blocks
 from core.data.registry import OWN
 from core.data.uploads import store
 from core.errors import DataError, RequestError
@@ -117,7 +118,8 @@ def _ids_of_subject(dataset: Dataset, number: int) -> set[int]:
 def _image_hashes(dataset: Dataset) -> Iterator[tuple[int, bytes]]:
     """Yield the id of each image with a hash of its size and pixels. Hashes stay in memory."""
     for part in (dataset.train, dataset.test):
-        for number, x in zip(part.ids.tolist(), part.x.cpu(), strict=True):
+        each = (x for block in blocks(part.x) for x in block.cpu())
+        for number, x in zip(part.ids.tolist(), each, strict=True):
             yield number, _image_hash(x)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from core.data.images import Dataset
+from core.data.mapped import memory_bytes
 from core.errors import RequestError
 from core.experiments.session.memory_estimate import machine_mb
 from core.experiments.session.turn_queue import TurnQueue
@@ -82,7 +83,7 @@ class SessionLimits:
 
     def check_images(self, dataset: Dataset) -> None:
         """Raise RequestError for a dataset that takes more memory than a session may."""
-        size = sum(part.x.nbytes for part in (dataset.train, dataset.test)) / 2**20
+        size = sum(memory_bytes(part.x) for part in (dataset.train, dataset.test)) / 2**20
         if size > self.session_mb:
             raise RequestError(
                 f"the images of {dataset.title} take {size:,.0f} MB; in this classroom a session may hold {self.session_mb} MB. "

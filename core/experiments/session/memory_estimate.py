@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from core.config import EvalConfig, LAFConfig, TrainConfig
+from core.data.mapped import memory_bytes
 from core.data.split import Split
 from core.errors import RequestError
 from core.experiments.automatic_run import expected_training
@@ -34,6 +35,7 @@ FLOAT = 4
 SHARE = 0.5  # of the machine's memory, for one run
 PROCESS = 100 * MB  # libraries that a first run imports, and what the allocator keeps
 STEP = 3_000  # bytes of one step's record
+IMAGES = 3.0  # D, D_r and D_f with the parts that are measured
 COPIES = 12  # of the weights: original, teacher and student, gradients, moments of two optimisers
 TRAINING = 5  # of the weights, while a reference is retrained beside the run
 MOST_TRIALS = 6  # of the search for settings, each of which keeps its best model
@@ -140,14 +142,16 @@ def estimate(
     state = 5 * weights + 6 * vae
     owners = setup.clients or 1  # each trains a net of its own
     trials = MOST_TRIALS if setup.settings == "automatic" else 0
-    images = sum(p.x.nbytes + p.y.nbytes + p.ids.nbytes for p in (split.train, split.test))
+    images = sum(
+        memory_bytes(p.x, IMAGES) + IMAGES * (p.y.nbytes + p.ids.nbytes) for p in (split.train, split.test)
+    )
     parts = {
         "process": PROCESS,
-        "images": 3.0 * images,
+        "images": images,
         "networks": weights * (COPIES + TRAINING * owners + count + trials) + 3.0 * weights * (slices - 1),
         "VAEs": 8.0 * vae,
         "representations": FLOAT * width * (1.0 * n + n_f + points * 4)
-        + 2.0 * FLOAT * (n + n_test) * (width + classes),
+        + 2.0 * FLOAT * (n + n_test) * classes,
         "saved states": (max(states_mb * MB, state) + WRITING * state) if watched else 0.0,
         "frames": float(frames * frame),
         "steps": float(steps * STEP),

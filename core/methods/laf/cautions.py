@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from core.data.mapped import blocks
 from core.data.split import UnlabelledSplit
 from core.models.base import Net, outputs
 
@@ -25,7 +26,8 @@ def cautions(model: Net, split: UnlabelledSplit) -> tuple[str, ...]:
         )
     some = split.train.take(torch.arange(0, len(split.train), max(1, len(split.train) // _SAMPLE)))
     answers = outputs(model, some).predictions
-    if bool((split.train.x == split.train.x[:1]).all()):
+    first = split.train.x[:1]
+    if all(bool((part == first).all()) for part in blocks(split.train.x)):
         found.append("All training images are alike, so no settings can tell those to forget from the others")
     elif bool((answers == answers[:1]).all()):
         found.append(

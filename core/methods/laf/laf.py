@@ -132,10 +132,9 @@ class LAF:
         at_h = None if config.vae_data == "all" else state.remain_at
         for fit, at in ((state.vae, at_h), (state.vae_f, state.forget_at)):
             if fit.number < fit.total:
-                e = state.representations if at is None else state.representations[at]
-                fit.step(e)
+                fit.step(state.representations, at)
                 while fit.number < fit.total and time.perf_counter() - start < SLICE_S:
-                    fit.step(e)
+                    fit.step(state.representations, at)
                 fit.seconds += time.perf_counter() - start
                 return Progress(fit.stage, fit.number, fit.total, fit.seconds, tuple(fit.curve))
         return None

@@ -22,7 +22,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dataset",
         default="digits",
-        help="a name (digits, wine, mnist, …), or a zip of folders, an npz or a csv (default: digits)",
+        help="a name (digits, wine, mnist, …), or a zip of folders, an npz or a csv, or a folder with images.npy and labels.npy, whose images stay on disk (default: digits)",
     )
     command.add_argument(
         "--task",

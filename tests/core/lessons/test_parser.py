@@ -6,16 +6,19 @@ import re
 
 import pytest
 
+from core import load
 from core.errors import DataError
 from core.lessons import Action, read_lesson, read_lessons
 from core.lessons.fact_names import PLAIN, PREFIXES, known_names
+from core.runs.original_models import net_training, original_key
+from core.runtime.content_cache import SHIPPED as SHELF
 from tests.core.lessons.files import LESSON, ROOT, SHIPPED, written
 
 
-def test_the_ten_lessons_can_be_read_and_each_has_what_a_lesson_has():
+def test_the_eleven_lessons_can_be_read_and_each_has_what_a_lesson_has():
     lessons, problems = read_lessons([SHIPPED])
     assert problems == []
-    assert [x.number for x in lessons] == list(range(1, 11))
+    assert [x.number for x in lessons] == list(range(1, 12))
     for x in lessons:
         assert x.prediction.answer is not None
         assert any(p.check is not None for p in x.parts)
@@ -73,3 +76,12 @@ def test_the_example_of_the_docs_can_be_read(tmp_path):
     text = (ROOT / "docs" / "lessons.md").read_text()
     found = read_lesson(written(tmp_path, re.search(r"```toml\n(.*?)```", text, re.S).group(1)))
     assert found.parts[0].do == Action("Play to the end", begin={}, play="end")
+
+
+def test_the_models_of_a_lesson_with_a_net_of_its_own_come_with_the_lab():
+    for lesson in (x for x in read_lessons([SHIPPED])[0] if x.setup.net is not None):
+        split = lesson.setup.split(load(lesson.setup.dataset))
+        config = net_training(lesson.setup, split)
+        key = original_key(split, config, lesson.setup.seed, "cpu")
+        assert (SHELF / "models" / f"{key}.safetensors").exists(), "run assets/make_default.py"
+        assert not lesson.own_seed

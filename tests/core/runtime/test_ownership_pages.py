@@ -74,7 +74,7 @@ def test_one_tab_too_many_gets_a_calm_page(pages):
 def test_a_named_folder_is_read_and_never_written(tmp_path, monkeypatch):
     import torchvision.datasets
 
-    from tests.core.data.test_idx import mnist_files
+    from tests.core.data.downloaded.test_idx import mnist_files
 
     def fetch(*args, **kwargs):
         raise AssertionError("nothing is fetched into a folder that the page names")

@@ -1,28 +1,56 @@
-"""One array of an npz, whose header is checked before its values are read."""
+"""One array of an npz or of a folder, whose header is checked before its values are read."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.uploads.names import printable_name
-from core.data.uploads.reading.archives import FILE_BYTES, Archive
+from core.data.uploads.reading.archives import FILE_BYTES
 from core.data.uploads.reading.limits import MB
 from core.errors import DataError
 
 _HEADER = 16 * 1024  # bytes; numpy itself accepts no header above 10,000
 
 
-class ArrayFile:
-    """One array of an npz. The header is checked at once; ``read_all`` and ``chunks`` read the values.
+class Pieces(Protocol):
+    """One file that is read from start to end."""
 
+    def take(self, count: int) -> bytearray:
+        """Return the next ``count`` bytes. Raises DataError when there are fewer."""
+        ...
+
+
+class Files(Protocol):
+    """An archive or a folder of arrays."""
+
+    @property
+    def name(self) -> str:
+        """Name for messages."""
+        ...
+
+    def size(self, path: str) -> int:
+        """Return the bytes of a file."""
+        ...
+
+    def stream(self, path: str) -> AbstractContextManager[Pieces]:
+        """Open a file to read it in pieces."""
+        ...
+
+
+class ArrayFile:
+    """One array of an npz or of a folder. The header is checked at once; ``read_all`` and ``chunks`` read the values.
+
+    The values begin at byte ``start``, in Fortran order where ``is_fortran``.
     Raises DataError for pickled objects, and for a header that does not fit the size of the file.
     """
 
-    def __init__(self, archive: Archive, path: str) -> None:
+    def __init__(self, archive: Files, path: str) -> None:
         self._archive, self._path = archive, path
         self._where = f"{archive.name} holds {printable_name(path)}"
         size = archive.size(path)
@@ -34,12 +62,12 @@ class ArrayFile:
                 (1, 0): np.lib.format.read_array_header_1_0,
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
-            self.shape, self._fortran, self.dtype = reader(file)
+            self.shape, self.is_fortran, self.dtype = reader(file)
         except Exception as error:  # numpy parses a header as Python; a hostile one can raise any type
             raise DataError(
                 f"{self._where}, which is no array that can be read; write it with numpy.savez again"
             ) from error
-        self._start = file.tell()
+        self.start = file.tell()
         self._check_type()
         self.count = self._checked_count(size)
 
@@ -67,7 +95,7 @@ class ArrayFile:
                     f"{self._where}, whose shape {shape} is impossible; write it with numpy.savez again"
                 )
             count *= side
-        if self.dtype.itemsize * count != size - self._start:
+        if self.dtype.itemsize * count != size - self.start:
             raise DataError(
                 f"{self._where}, whose header promises {shape} of {printable_name(str(self.dtype))} and whose bytes are another number; write it again"
             )
@@ -81,13 +109,13 @@ class ArrayFile:
         if size > most:
             raise DataError(f"{self._where} of {size // MB:,} MB; at most {most // MB} MB can be read of it")
         with self._archive.stream(self._path) as stream:
-            stream.take(self._start)
+            stream.take(self.start)
             flat = np.frombuffer(stream.take(size), self.dtype)
-        return flat.reshape(self.shape, order="F" if self._fortran else "C")
+        return flat.reshape(self.shape, order="F" if self.is_fortran else "C")
 
     def chunks(self, most: int) -> Iterator[NDArray[np.generic]]:
         """Yield the rows in order, in chunks of at most ``most`` bytes and at least one row."""
-        if self._fortran and len(self.shape) > 1:
+        if self.is_fortran and len(self.shape) > 1:
             if self.dtype.itemsize * self.count > FILE_BYTES:
                 raise DataError(
                     f"{self._where} in Fortran order, of more than {FILE_BYTES // MB} MB; save numpy.ascontiguousarray of it"
@@ -97,7 +125,7 @@ class ArrayFile:
         row = self.dtype.itemsize * (self.count // self.shape[0])
         step = max(1, most // row)
         with self._archive.stream(self._path) as stream:
-            stream.take(self._start)
+            stream.take(self.start)
             for first in range(0, self.shape[0], step):
                 rows = min(step, self.shape[0] - first)
                 yield np.frombuffer(stream.take(rows * row), self.dtype).reshape(rows, *self.shape[1:])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.data.uploads.names import clean_names, printable_name
 from core.data.uploads.reading.archives import Archive
-from core.data.uploads.reading.array_file import ArrayFile
+from core.data.uploads.reading.array_file import ArrayFile, Files
 from core.data.uploads.reading.image_decoding import is_grey, on_white, scaled
 from core.data.uploads.reading.limits import MB, PIXELS, ROW_BYTES, TOTAL_PIXELS, seconds
 from core.data.uploads.reading.parsed import (
@@ -43,11 +43,11 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
     Raises DataError that names the array.
     """
     arrays = {path.removesuffix(".npy"): path for path in archive.files}
-    pairs, used = _find_pairs(archive, arrays)
+    pairs, used = find_pairs(archive, arrays)
     xs, ys = _open_pairs(archive, arrays, pairs)
     total = sum(x.count for x in xs)
     labels = [(name, y) for (_, _, name), y in zip(pairs, ys, strict=True)]
-    classes, notes = _class_names(archive, arrays, labels)
+    classes, notes = class_names(archive, arrays, labels)
     rows: Rows | ValueRows
     sizes: tuple[tuple[int, int, int], ...] = ()
     values = [x for x in xs if isinstance(x, Values)]
@@ -88,7 +88,7 @@ def _open_pairs(
     xs: list[_Images | Values] = []
     ys = []
     for _, x_name, y_name in pairs:
-        y = _labels(archive, y_name, ArrayFile(archive, arrays[y_name]))
+        y = labels_of(archive, y_name, ArrayFile(archive, arrays[y_name]))
         file = ArrayFile(archive, arrays[x_name])
         x = (Values if holds_values(x_name, file) else _Images)(archive, x_name, file)
         if x.count != len(y):
@@ -126,9 +126,7 @@ def _read_rows(xs: list[_Images], total: int, progress: Progress) -> Rows:
     return rows
 
 
-def _find_pairs(
-    archive: Archive, arrays: dict[str, str]
-) -> tuple[list[tuple[bool | None, str, str]], set[str]]:
+def find_pairs(archive: Files, arrays: dict[str, str]) -> tuple[list[tuple[bool | None, str, str]], set[str]]:
     """Return the pairs of arrays, training first, and the set of all names in them.
 
     A pair is whether it is the test set, the name of its images and the name of its labels. The flag is None
@@ -158,8 +156,10 @@ def _find_pairs(
     return pairs, {name for _, x, y in pairs for name in (x, y)}
 
 
-def _labels(archive: Archive, name: str, file: ArrayFile) -> NDArray[np.int64]:
-    """Return the labels (N,) int64. Raises DataError unless they are whole numbers from 0 in the range."""
+def labels_of(
+    archive: Files, name: str, file: ArrayFile, most_bytes: int = _LABEL_BYTES
+) -> NDArray[np.int64]:
+    """Return the labels (N,) int64. Raises DataError unless they are whole numbers from 0 in the range, of at most ``most_bytes``."""
     where = f"{archive.name} holds {printable_name(name)}"
     if file.dtype.kind not in "iu":
         raise DataError(
@@ -170,7 +170,7 @@ def _labels(archive: Archive, name: str, file: ArrayFile) -> NDArray[np.int64]:
         raise DataError(
             f"{where} of shape {printable_name(str(file.shape))}; wanted one label for each image, ({count},)"
         )
-    y = file.read_all(_LABEL_BYTES).reshape(-1)
+    y = file.read_all(most_bytes).reshape(-1)
     if int(y.min()) < 0 or int(y.max()) > IMAGES:
         wrong = int(y.min()) if int(y.min()) < 0 else int(y.max())
         raise DataError(
@@ -240,8 +240,8 @@ class _Images:
         return pixels
 
 
-def _class_names(
-    archive: Archive, arrays: dict[str, str], labels: list[tuple[str, Array]]
+def class_names(
+    archive: Files, arrays: dict[str, str], labels: list[tuple[str, Array]]
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the names of the classes and notes about them.
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.data.downloaded.torchvision_datasets import unavailable
 from core.data.images import Dataset, LabelledImages
-from core.data.torchvision_datasets import unavailable
 from core.errors import DataError
 
 FILES = {  # name -> IDX magic number, dimensions after the first

@@ -16,7 +16,7 @@ import torch
 from core.data import load
 from core.errors import DataError, RequestError
 
-REAL_MNIST = Path(__file__).parents[4] / "shared" / "data" / "mnist"
+REAL_MNIST = Path(__file__).parents[5] / "shared" / "data" / "mnist"
 
 
 def idx(array: np.ndarray) -> bytes:
