@@ -16,7 +16,7 @@ from dashboard.components.timeline import timeline
 from dashboard.forms import dataset_upload, setup, transport
 from dashboard.forms.forget import chain
 from dashboard.forms.story import story_line
-from dashboard.presentation.text.status_text import as_text
+from dashboard.presentation.text.readouts.status_text import as_text
 from dashboard.server.frame_socket import words
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab

@@ -13,7 +13,7 @@ from core.lessons import Lesson
 from core.lessons.assessment.progress import Progress, finished, parse_class, read_progress, score
 from core.runtime.ownership import owner
 from dashboard.forms.lessons.editor import editor
-from dashboard.presentation.text.status_text import as_text
+from dashboard.presentation.text.readouts.status_text import as_text
 from dashboard.session.jobs.lesson_export import LessonExportJob
 from dashboard.session.lab import Lab
 from dashboard.session.lesson_session import CONTROLS, LessonLink

@@ -11,8 +11,8 @@ from core.experiments.session.experiment import Experiment
 from core.runs.records import Frame
 from core.runs.run import Run
 from dashboard.presentation.text import run_history
-from dashboard.presentation.text.band_position import Compared, ReferenceBands
-from dashboard.presentation.text.loss_charts import loss_charts, outcome_charts
+from dashboard.presentation.text.readouts.band_position import Compared, ReferenceBands
+from dashboard.presentation.text.readouts.loss_charts import loss_charts, outcome_charts
 from dashboard.presentation.wire import outcome
 from dashboard.presentation.wire.frame_readings import frame_arrays, reading, reference_bands
 from dashboard.presentation.wire.packet import pack

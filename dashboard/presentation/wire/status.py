@@ -9,7 +9,7 @@ from core.methods import METHODS
 from core.methods.step import Stage
 from core.runs.run import Phase
 from core.runtime.progress import Progress
-from dashboard.presentation.text import status_text
+from dashboard.presentation.text.readouts import status_text
 from dashboard.presentation.wire.frame_readings import wanted_references
 
 PREPARING = {
