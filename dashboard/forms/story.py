@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.lessons.library import load_lessons
 from dashboard.presentation.story.moments import story
+from dashboard.presentation.text.pages.lab import page as say
 from dashboard.presentation.wire.frame_readings import wanted_references
 from dashboard.session.lab import Lab
 
@@ -26,9 +27,9 @@ def story_line(lab: Lab) -> None:
             width="stretch",
         )
         if st.button(
-            "Start here",
+            say.START_HERE,
             key="story-lesson",
-            help="Lesson 1 shows in a few minutes why and how a model forgets",
+            help=say.START_HERE_HELP,
         ):
             lessons, _ = load_lessons()
             if lessons:

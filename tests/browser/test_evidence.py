@@ -60,7 +60,7 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(quick_ser
     assert "A LAF" in said
     assert "B Do nothing" in said
     for detail in (
-        *("Where forgotten images go", "Class accuracy", "Layers", "Information by layer", "Relearning"),
+        *("Where forgotten data go", "Class accuracy", "Layers", "Information by layer", "Relearning"),
         "Before and now",
     ):
         tab.get_by_role("radio", name=detail).or_(tab.get_by_role("button", name=detail)).first.click()
