@@ -147,3 +147,43 @@ def test_words_are_told_from_keys_and_code(source, is_shown):
 @pytest.mark.parametrize("path", SOURCES, ids=[str(p.relative_to(DASHBOARD)) for p in SOURCES])
 def test_views_and_forms_take_their_words_from_the_texts_of_their_page(path):
     assert list(words_in(path.read_text(encoding="utf-8"))) == []
+
+
+SCRIPTS = sorted(p for p in (DASHBOARD / "components").rglob("*.js") if p.name != "words.js")
+LITERAL = re.compile(r'"([^"\\\n]*)"|`([^`\\]*)`')
+# What stands before a literal that is no English: an event's names, a class, a selector, a font, a media query, a module.
+BEFORE_CODE = re.compile(
+    r"(\.on|[qQ]uerySelector(All)?|closest|matches|matchMedia|addEventListener|cssText|font|from|import|class:|className|NO_LINE)"
+    r"[\s=(]*([\w.]+ \? [^:]* : |[\w.]+ \? )?$"
+)
+CODE = re.compile(r"[{}#<>]|px|rgba|hsl|scale|translate|act first")
+
+
+def words_in_script(source: str) -> Iterator[str]:
+    """Yield the sentences of a JavaScript module: literals of two words or more that are no names of the program."""
+    code = re.sub(r"/\*.*?\*/|(^|\s)//[^\n]*", " ", source, flags=re.S)
+    for found in LITERAL.finditer(code):
+        text = re.sub(r"\$\{[^}]*\}", "…", found[1] or found[2] or "")
+        if BEFORE_CODE.search(code[: found.start()][-90:]) or CODE.search(text):
+            continue
+        if re.search(r"[a-z]{2,}[,;:.]? [A-Za-z]{2,}", text):
+            yield text
+
+
+@pytest.mark.parametrize(
+    ("source", "is_shown"),
+    [
+        ('h("p", {}, "Point at a dot.")', True),
+        ("setText(this.all, `${shown} of the points`)", True),
+        ('store.on("frames life view", draw)', False),
+        ('h("div", { class: "row titles" })', False),
+        ("/** Return the text of a row. */", False),
+    ],
+)
+def test_words_of_a_script_are_told_from_code(source, is_shown):
+    assert bool(list(words_in_script(source))) == is_shown
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=[str(p.relative_to(DASHBOARD)) for p in SCRIPTS])
+def test_scripts_take_their_words_from_one_file_a_component(path):
+    assert list(words_in_script(path.read_text(encoding="utf-8"))) == []
