@@ -45,7 +45,9 @@ def page(lab: Lab) -> None:
         st.error(error)
     elif found is not None:
         if found.strongest is not None:
-            st.markdown(common.all_attacks(found.strongest.sentence))
+            st.markdown(
+                nouns.in_kind(common.all_attacks(found.strongest.sentence), found.sample.split.dataset.kind)
+            )
         _shown(found, found.results[name or "confidence"])
     else:
         _example(lab)
@@ -89,10 +91,11 @@ def _told(lab: Lab, found: AttackData | None) -> None:
 def _shown(found: AttackData, result: AttackResult) -> None:
     kind = found.sample.split.dataset.kind
     if result.scores is None or result.power is None:
-        st.info(result.why or say.more_needed(kind))
+        st.info(nouns.in_kind(result.why, kind) if result.why else say.more_needed(kind))
     else:
         threshold = _charts(result, result.scores, f"{result.name}-{found.step}", kind)
-        st.markdown(f"**{verdict(result)}** {result.help} {result.power.sentence} {_tpr(result, kind)}")
+        words = f"**{verdict(result)}** {say.asks(result.help)} {result.power.sentence} {_tpr(result, kind)}"
+        st.markdown(nouns.in_kind(words, kind))
         _grids(found, result.scores, threshold)
     if found.per_image is not None:
         _table(found.per_image, kind)
@@ -100,7 +103,7 @@ def _shown(found: AttackData, result: AttackResult) -> None:
 
 def _table(found: PerImage, kind: str) -> None:
     """Show the result of each image, the least likely under retraining first."""
-    st.markdown(say.one_by_one(found.sentence, kind))
+    st.markdown(say.one_by_one(nouns.in_kind(found.sentence, kind), kind))
     order = np.argsort(found.p)
     number = st.column_config.NumberColumn
     st.dataframe(

@@ -42,12 +42,15 @@ def page(lab: Lab) -> None:
     if job.result is None:
         if not job.busy:
             st.caption(say.TESTS)
-            rows = [f"| {row['test']} | {row['what it measures']} |" for row in what_is_tested(e)]
+            rows = [
+                f"| {row['test']} | {row['what it measures']} |"
+                for row in nouns.in_kind(what_is_tested(e), kind)
+            ]
             st.markdown("\n".join([say.TABLE_HEAD, "|---|---|", *rows]))
         return
     with files, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         _downloads(e, job.result)
-    st.html(audit_page.sheet(job.result.record, job.result.made))
+    st.html(nouns.in_kind(audit_page.sheet(job.result.record, job.result.made), kind))
 
 
 def _request() -> DeletionRequest | None:

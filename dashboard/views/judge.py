@@ -46,7 +46,7 @@ def page(lab: Lab) -> None:
         )
     with right:
         retrained = _upload(
-            say.retrained(split.dataset.kind),
+            say.RETRAINED,
             "retrained",
             several=True,
         )

@@ -89,7 +89,7 @@ def _choose(study: Study, varied: list[str]) -> Choice:
     first_kind = say.LINES if study.show.get("lines") or len(varied) < 2 else HEAT_MAP
     kinds = list(charts.KINDS) if len(varied) > 1 else list(charts.KINDS[1:])
     widths = [2.9, 2, 1.6, 1.6, *[1.4] * max(0, len(varied) - 2)]
-    first, *columns = st.columns(widths, gap="small", vertical_alignment="bottom")
+    first, *columns = st.columns(widths, gap="small")
     with first:
         kind = st.segmented_control(
             say.PICTURE, kinds, default=first_kind, required=True, key=f"study-kind-{study.name}"

@@ -110,7 +110,7 @@ def test_a_record_is_drawn_up_of_a_finished_run_and_of_no_other(quick_server, op
     page = open_page(quick_server.url)
     page.wait_ready()
     go(page, "Audit")
-    page.tab.get_by_text(re.compile("Finish a run in the Lab first")).wait_for()
+    page.tab.get_by_text(re.compile("The record needs a finished run")).wait_for()
     assert page.button("Draw up the record").count() == 0
     page.tab.get_by_label("Requester").fill("A. Person")
     page.button("Play the run to its end").click()

@@ -172,7 +172,7 @@ def answer_changes(changes: AnswerChanges, classes: Sequence[str]) -> go.Figure:
             "color": PAIR[0],
             "opacity": [0.25 + 0.7 * c / most for *_, c in cells],
         },
-        hovertemplate="%{text} images: %{y} → %{x}<extra></extra>",
+        hovertemplate="%{text}: %{y} → %{x}<extra></extra>",
     )
     axis = {"type": "category", "categoryorder": "array", "categoryarray": labels}
     figure.update_xaxes(**axis)

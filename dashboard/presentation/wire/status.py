@@ -13,7 +13,7 @@ from dashboard.presentation.text.readouts import status_text
 from dashboard.presentation.wire.frame_readings import wanted_references
 
 PREPARING = {
-    "load": "Reading the images",
+    "load": "Reading the data",
     "recipe": "Finding out how to train the original model",
     "automatic": "Trying settings",
     "train": "Training the original model",

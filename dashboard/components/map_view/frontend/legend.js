@@ -101,7 +101,7 @@ export class Legend {
       return;
     }
     const forgotten = scene.forget.reduce((sum, value) => sum + value, 0);
-    const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count}`];
+    const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count.toLocaleString("en")}`];
     list.push(this.#button("forget", "forgotten", theme.forget, ring ? "rim" : "dot", ring ? ["forgotten"] : set("forgotten", "f", forgotten)));
     if (!ring) list.push(this.#button("remain", "remaining", theme.remain, "dot", set("remaining", "r", scene.n - forgotten)));
     if (ghosts.length) {

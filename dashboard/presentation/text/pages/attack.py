@@ -18,6 +18,11 @@ TOP = "top %d %%"
 THRESHOLD = "Threshold"
 
 
+def asks(question: str) -> str:
+    """Return what an attack asks of a model's answers."""
+    return f"The attack asks: {question[:1].lower()}{question[1:]}"
+
+
 def intro(kind: str) -> str:
     """Say what the page answers."""
     return f"**Can an attacker tell which {kind} were used in training?** The page fills by itself as soon as the Lab has a model."

@@ -5,6 +5,7 @@ from __future__ import annotations
 BEING_READ = "The data are being read."
 ORIGINAL = "Original model (.safetensors)"
 UNLEARNED = "Unlearned model (.safetensors)"
+RETRAINED = "Retrained models (optional; two or more make a band)"
 UPLOAD_FIRST = "Upload the original and the unlearned model first"
 JUDGE = "Judge"
 ADVICE = "Choose the architecture that it was trained with."
@@ -19,11 +20,6 @@ ATTACKS = "**Attacks on the unlearned model**: AUC with its 95 % interval. At 0.
 def intro(title: str, what: str, forgotten: int, number: int, kind: str) -> str:
     """Say what the page answers, and for which request."""
     return f"**How close are finished models to retraining?** The page shows every figure of an unlearned model beside its original and models retrained without the {kind}. It trains nothing. It uses the Lab's request: {title}, {what} ({forgotten:,} of {number:,} {kind}). Change it in the Lab or on *Forget set*."
-
-
-def retrained(kind: str) -> str:
-    """Return the label of the upload of retrained models."""
-    return f"Models retrained without the forgotten {kind} (optional; two or more make a band)"
 
 
 def how(kind: str) -> str:

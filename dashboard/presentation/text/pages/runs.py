@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 SEARCH = "Search"
-SEARCH_HINT = "Search: name, note, dataset, method, forget set, seed 3, done, shared"
+SEARCH_HINT = "Search: name, note, dataset, seed 3, done"
 NONE_FOUND = "No run has all of these words. Try fewer, such as a dataset or a class."
 SHOW_MORE = "Show more"
 FROM_TERMINAL, IS_SHARED = " · from a terminal", " · shared"

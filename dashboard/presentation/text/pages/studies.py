@@ -98,7 +98,12 @@ def runs(number: int) -> str:
 
 def progress(done: int, failed: int, left: int) -> str:
     """Return how many runs are done, failed and left."""
-    return f" · {done:,} done{f', {failed:,} failed' if failed else ''}, {left:,} left"
+    parts = [
+        f"{done:,} done",
+        *([f"{failed:,} failed"] if failed else []),
+        *([f"{left:,} left"] if left else []),
+    ]
+    return f" · {', '.join(parts)}"
 
 
 def now(work: str | None, finished: int, wanted: int) -> str:
