@@ -81,6 +81,9 @@ class DeletionRecord:
         return asdict(self)
 
 
+AUTOMATIC = "short trials on these images, without labels or retrained models"
+
+
 def audit(
     setup: Setup,
     split: Split,
@@ -100,7 +103,8 @@ def audit(
     ``report`` is the evaluation of ``unlearned``; ``seconds`` are by stage of unlearning; ``subjects`` are ids by name.
     """
     ids = split.train.ids[split.forget_rows]
-    origin = origin_of(setup.method, split.dataset.family, split.task)
+    is_automatic = setup.settings == "automatic"
+    origin = AUTOMATIC if is_automatic else origin_of(setup.method, split.dataset.family, split.task)
     return DeletionRecord(
         asked={
             "data": f"{split.dataset.title}, {len(split.train):,} training images",
@@ -221,6 +225,8 @@ def _figure_text(figure: Metric, value: float) -> str:
 def _tuning_sentence(name: str, origin: str) -> str:
     if name in ("retrain", "nothing"):
         return "nothing"
+    if origin == AUTOMATIC:
+        return f"nothing: the settings come from {origin}"
     return (
         f"The settings of the method ({origin}) were chosen by looking at labels and at retrained models, on other seeds than this "
         "one. No stopping step was chosen on this run."

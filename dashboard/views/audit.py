@@ -101,17 +101,21 @@ def _main_button(lab: Lab, request: DeletionRequest | None, obstacle: str | None
 
 
 def _downloads(e: Experiment, found: DatedRecord) -> None:
-    record, made = found.record, found.made
+    record, made, kind = found.record, found.made, nouns.kind_of(e.dataset)
     name = f"record-{e.setup.dataset}-{made:%Y%m%d-%H%M}"
     st.download_button(
         say.PAGE,
-        audit_page.document(record, made),
+        nouns.in_kind(audit_page.document(record, made), kind),
         f"{name}.html",
         "text/html",
         on_click="ignore",
     )
     st.download_button(
-        "JSON", json.dumps(record.as_dict(), indent=1), f"{name}.json", "application/json", on_click="ignore"
+        "JSON",
+        json.dumps(nouns.in_kind(record.as_dict(), kind), indent=1),
+        f"{name}.json",
+        "application/json",
+        on_click="ignore",
     )
     if e.split is not None:
         ids = "\n".join(map(str, sorted(e.split.train.ids[e.split.forget_rows].tolist())))

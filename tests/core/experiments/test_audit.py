@@ -23,24 +23,42 @@ from tests import toys
 
 
 @pytest.fixture(scope="module")
-def record(toy_split, toy_model):
+def drawn(toy_split, toy_model):
+    """Return a function that draws up the record of one run for settings of some origin, and the run's evaluation."""
     theirs = references(toy_split, toy_model, count=3, seed=0)
     run = Run(LAF(toys.QUICK), toy_model, toy_split, seed=0)
     unlearned = finish(run)
     judged = run_to_end(Evaluator(toy_split, toy_model, theirs).judge(unlearned, seconds=dict(run.seconds)))
-    setup = Setup(dataset="digits", classes=(1,), device="cpu")
-    made = audit(
-        setup,
-        toy_split,
-        toy_model,
-        unlearned,
-        theirs,
-        judged,
-        config=run.config,
-        seconds=dict(run.seconds),
-        peak_memory_mb=100.0,
-    )
-    return made, judged
+
+    def draw(settings):
+        return audit(
+            Setup(dataset="digits", classes=(1,), device="cpu", settings=settings),
+            toy_split,
+            toy_model,
+            unlearned,
+            theirs,
+            judged,
+            config=run.config,
+            seconds=dict(run.seconds),
+            peak_memory_mb=100.0,
+        )
+
+    return draw, judged
+
+
+@pytest.fixture(scope="module")
+def record(drawn):
+    draw, judged = drawn
+    return draw("preset"), judged
+
+
+def test_it_names_labels_only_where_the_settings_were_tuned_with_them(drawn):
+    draw, _ = drawn
+    found, preset = draw("automatic"), draw("preset")
+    assert found.done["settings from"] == "short trials on these images, without labels or retrained models"
+    assert found.tuned.startswith("nothing: ")
+    assert "trials" not in preset.done["settings from"]
+    assert "by looking at labels" in preset.tuned
 
 
 def test_each_verdict_follows_from_the_band(record):
