@@ -81,7 +81,7 @@ def limit_is_near(first: str) -> str:
 
 def settings(settings: str) -> str:
     """Return the line with a run's settings."""
-    return f"Settings: {settings}"
+    return f"{settings[:1].upper()}{settings[1:]}."
 
 
 def not_made(why: object) -> str:
