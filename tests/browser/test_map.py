@@ -112,7 +112,7 @@ def _by_id(shown: Map, ids: list[int]) -> None:
     missing = max(ids) + 1_000_000
     for text, sentence in (
         ("zero", r"An id is a whole number, such as \d+"),
-        (str(missing), f"Image {missing} is not on this map"),
+        (str(missing), f"Point {missing} is not on this map"),
     ):
         field.fill(text)
         field.press("Enter")
