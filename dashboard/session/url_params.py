@@ -120,7 +120,7 @@ def _unknown_fields(found: Mapping[str, str]) -> str | None:
     if not unknown:
         return None
     more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-    return f"the address has an unknown field, {unknown[0]}{more}, which was left out; there are: {', '.join((*OF_SETUP, *OF_RUN))}"
+    return f"The address has an unknown field, {unknown[0]}{more}, which was left out. There are: {', '.join((*OF_SETUP, *OF_RUN))}."
 
 
 def _setup(found: Mapping[str, str]) -> Setup:

@@ -16,7 +16,6 @@ from dashboard.components.timeline import timeline
 from dashboard.forms import dataset_upload, setup, transport
 from dashboard.forms.forget import chain
 from dashboard.forms.story import story_line
-from dashboard.presentation.text.pages import common
 from dashboard.presentation.text.pages.lab import page as say
 from dashboard.presentation.text.readouts.status_text import as_text
 from dashboard.server.frame_socket import words
@@ -67,7 +66,7 @@ def split_by_layer(lab: Lab) -> None:
 def offer(lab: Lab) -> None:
     """Say what the address could not open, and offer to continue this browser's last run."""
     if lab.notice is not None:
-        st.toast(as_text(common.sentence(lab.notice)), icon="⚠️")
+        st.toast(as_text(lab.notice), icon="⚠️")
         lab.notice = None
     error = lab.experiment.take_up_error
     if error is not None:

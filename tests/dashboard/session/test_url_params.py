@@ -133,9 +133,9 @@ def test_an_unknown_dataset_or_field_is_one_sentence(lab):
     assert lab._open_asked(asked)
     assert lab.experiment.setup.dataset == "wine"
     assert lab.notice.startswith(
-        "the address has an unknown field, 'tsak', which was left out; there are: dataset, task, "
+        "The address has an unknown field, 'tsak', which was left out. There are: dataset, task, "
     )
-    assert read_request({"datset": "wine"}).problem.startswith("the address has an unknown field, 'datset'")
+    assert read_request({"datset": "wine"}).problem.startswith("The address has an unknown field, 'datset'")
 
 
 def test_fields_of_a_lessons_link_are_known():

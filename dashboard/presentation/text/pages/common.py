@@ -35,11 +35,6 @@ EXAMPLE_SET_TAKES = (
 )
 
 
-def sentence(text: str) -> str:
-    """Return a library's message as a sentence, with a capital and a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
 def all_attacks(sentence: str) -> str:
     """Return the line with the result of all attacks together."""
     return f"**All attacks together.** {sentence}"
