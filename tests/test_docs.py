@@ -17,7 +17,7 @@ from core.data import DATASETS
 from core.evaluation.metric_specs import METRIC_SPECS
 from core.methods import METHODS
 from dashboard.cli.main import parser
-from dashboard.presentation.text.readout_rows import JS, rows_for
+from dashboard.presentation.text.readouts.readout_rows import JS, rows_for
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

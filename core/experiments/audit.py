@@ -19,7 +19,7 @@ from core.data.split import Split
 from core.evaluation.attacks.result import AttackResult
 from core.evaluation.reference_band import Retrained
 from core.evaluation.report import EvaluationReport, Metric
-from core.experiments.audit_request import DeletionRequest, SubjectResult, subject_results
+from core.experiments.audit_request import DeletionRequest, SubjectResult, command_of, subject_results
 from core.methods import METHODS, origin_of
 from core.models.base import Net, device_of
 from core.runs.setup import Setup
@@ -81,6 +81,9 @@ class DeletionRecord:
         return asdict(self)
 
 
+AUTOMATIC = "short trials on these images, without labels or retrained models"
+
+
 def audit(
     setup: Setup,
     split: Split,
@@ -100,7 +103,8 @@ def audit(
     ``report`` is the evaluation of ``unlearned``; ``seconds`` are by stage of unlearning; ``subjects`` are ids by name.
     """
     ids = split.train.ids[split.forget_rows]
-    origin = origin_of(setup.method, split.dataset.family, split.task)
+    is_automatic = setup.settings == "automatic"
+    origin = AUTOMATIC if is_automatic else origin_of(setup.method, split.dataset.family, split.task)
     return DeletionRecord(
         asked={
             "data": f"{split.dataset.title}, {len(split.train):,} training images",
@@ -221,34 +225,12 @@ def _figure_text(figure: Metric, value: float) -> str:
 def _tuning_sentence(name: str, origin: str) -> str:
     if name in ("retrain", "nothing"):
         return "nothing"
+    if origin == AUTOMATIC:
+        return f"nothing: the settings come from {origin}"
     return (
         f"The settings of the method ({origin}) were chosen by looking at labels and at retrained models, on other seeds than this "
         "one. No stopping step was chosen on this run."
     )
-
-
-def command_of(setup: Setup) -> str:
-    """Return the command that repeats the run."""
-    parts = ["laf run", f"--dataset {setup.dataset}"]
-    if setup.clients is not None:
-        parts.append(
-            f"--clients {setup.clients} --partition {setup.partition} --local-epochs {setup.local_epochs} "
-            f"--server {setup.server}"
-        )
-    if setup.plant is not None:
-        parts.append(f"--plant {setup.plant}")
-    elif setup.client is not None:
-        parts.append(f"--client {setup.client}")
-    else:
-        indices = setup.task == "indices"
-        chosen = "--indices IDS.txt" if indices else f"--classes {','.join(map(str, setup.classes))}"
-        parts.append(f"--task {setup.task} {chosen}")
-        if setup.fraction is not None:
-            parts.append(f"--fraction {setup.fraction:g}")
-    if setup.net is not None:
-        parts.append(f"--net {setup.net}")
-    parts += [f"--method {setup.method}", f"--seed {setup.seed}", "--json -"]
-    return " ".join(parts)
 
 
 def weights_hash(model: Net) -> str:

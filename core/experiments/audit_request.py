@@ -1,4 +1,4 @@
-"""The request behind a record: requester, date and number, and the results for each subject's images."""
+"""The request behind a record: requester, date, number and command, and the results for each subject's images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.data.split import Split
 from core.errors import RequestError
 from core.evaluation.reference_band import Retrained
 from core.models.base import Net, outputs
+from core.runs.setup import Setup
 from core.runtime.bounds import quote_value
 from core.runtime.content_cache import content_key
 
@@ -123,3 +124,27 @@ def subject_results(
             SubjectResult(name, len(rows), right(unlearned), tuple(right(r.model) for r in references))
         )
     return tuple(found)
+
+
+def command_of(setup: Setup) -> str:
+    """Return the command that repeats the run."""
+    parts = ["laf run", f"--dataset {setup.dataset}"]
+    if setup.clients is not None:
+        parts.append(
+            f"--clients {setup.clients} --partition {setup.partition} --local-epochs {setup.local_epochs} "
+            f"--server {setup.server}"
+        )
+    if setup.plant is not None:
+        parts.append(f"--plant {setup.plant}")
+    elif setup.client is not None:
+        parts.append(f"--client {setup.client}")
+    else:
+        indices = setup.task == "indices"
+        chosen = "--indices IDS.txt" if indices else f"--classes {','.join(map(str, setup.classes))}"
+        parts.append(f"--task {setup.task} {chosen}")
+        if setup.fraction is not None:
+            parts.append(f"--fraction {setup.fraction:g}")
+    if setup.net is not None:
+        parts.append(f"--net {setup.net}")
+    parts += [f"--method {setup.method}", f"--settings {setup.settings}", f"--seed {setup.seed}", "--json -"]
+    return " ".join(parts)

@@ -17,6 +17,8 @@ from core.data.uploads.store import UploadPreview
 from core.data.uploads.subjects import CSV_BYTES
 from core.errors import LabError, RequestError
 from core.runs.setup import Setup, usual_classes
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages.lab import uploads as say
 from dashboard.presentation.text.upload_preview import preview
 from dashboard.session import classroom_options
 from dashboard.session import lab as state
@@ -25,11 +27,7 @@ from dashboard.session.url_params import usual_setup, with_usual_settings
 
 log = logging.getLogger(__name__)
 
-FAILED = "This file could not be read, and nothing was kept. Zip its images again as PNG or JPEG, or save its numbers as CSV."
-HOW = (
-    "A zip with a folder for each class, `train/CLASS/…` and `test/CLASS/…` or just `CLASS/…`; or an npz with `x_train`, `y_train`, "
-    f"`x_test`, `y_test` or just `x`, `y`: images, vectors (N, d) or series (N, channels, length); or a csv with one vector a line and a column `label`. Up to {store.UPLOAD_BYTES // 2**20} MB. It stays on the machine that the Lab runs on."
-)
+HOW = say.how_data(store.UPLOAD_BYTES // 2**20)
 
 
 def names(lab: Lab) -> list[str]:
@@ -49,45 +47,51 @@ def source_of(lab: Lab, name: str) -> Source:
         return replace(found, title=data.title, note=f"{data.note}, {whose(lab, data)}")
     except LabError as error:
         dataset = lab.experiment.dataset
-        title = dataset.title if dataset is not None and dataset.name == name else "Removed data"
+        title = dataset.title if dataset is not None and dataset.name == name else say.REMOVED_DATA
         reason = error  # Python deletes the name of an exception after its clause
 
         def fail(_: Any) -> Any:
             raise RequestError(str(reason))
 
-        return Source(title, "removed: only open here", fail)
+        return Source(title, say.REMOVED_NOTE, fail)
 
 
 def whose(lab: Lab, data: store.UploadedDataset) -> str:
     """Return the owner of a kept dataset in a few words."""
     if lab.browser is None or data.claims.is_of(lab.browser):
-        return "yours, shared" if lab.browser is not None and data.claims.shared_by(lab.browser) else "yours"
-    return "from a terminal" if data.claims.terminal else "shared"
+        return (
+            say.YOURS_SHARED if lab.browser is not None and data.claims.shared_by(lab.browser) else say.YOURS
+        )
+    return say.FROM_TERMINAL if data.claims.terminal else say.IS_SHARED
 
 
 def buttons(lab: Lab, name: str) -> None:
     """Show the buttons below the list of datasets: upload, and for an own dataset rename, remove and share."""
     st.button(
-        "Your own data…",
+        say.YOUR_DATA_BUTTON,
         key=f"own-{lab.token}",
         on_click=_ask,
         args=("import", ""),
         width="stretch",
-        help="Import a zip of class folders, an npz or a csv",
+        help=say.YOUR_DATA_HELP,
     )
     own = next((data for data in store.kept(lab.browser) if data.key == name), None)
     if own is None or not own.claims.may_change(lab.browser):
         return
     left, right = st.columns(2)
-    left.button("Rename…", key=f"rename-{lab.token}", on_click=_ask, args=("rename", name), width="stretch")
-    right.button("Remove…", key=f"remove-{lab.token}", on_click=_ask, args=("remove", name), width="stretch")
+    left.button(
+        say.RENAME_BUTTON, key=f"rename-{lab.token}", on_click=_ask, args=("rename", name), width="stretch"
+    )
+    right.button(
+        say.REMOVE_BUTTON, key=f"remove-{lab.token}", on_click=_ask, args=("remove", name), width="stretch"
+    )
     if lab.browser is not None:
         was = own.claims.shared_by(lab.browser)
         shared = st.toggle(
-            "Shared",
+            common.SHARED,
             was,
             key=f"share-{name}-{lab.token}",
-            help="Every browser that reaches this Lab may use these images",
+            help=say.data_shared_help(kind_of(own.shape)),
         )
         if shared != was:
             _do(lambda: store.share(name, shared, str(lab.browser)))
@@ -97,11 +101,11 @@ def show(lab: Lab) -> None:
     """Show the open dialog; called in every rerun, so that the dialog stays open."""
     kind, key = state.recall("dialog", ("", ""))
     if kind == "import":
-        st.dialog("Your own data", width="medium", on_dismiss=_close)(_import)(lab)
+        st.dialog(common.YOUR_DATA, width="medium", on_dismiss=_close)(_import)(lab)
     elif kind == "rename":
-        st.dialog("Rename", on_dismiss=_close)(_rename)(lab, key)
+        st.dialog(say.RENAME, on_dismiss=_close)(_rename)(lab, key)
     elif kind == "remove":
-        st.dialog("Remove", on_dismiss=_close)(_remove)(lab, key)
+        st.dialog(common.REMOVE, on_dismiss=_close)(_remove)(lab, key)
 
 
 def is_open() -> bool:
@@ -130,17 +134,17 @@ def _close() -> None:
 def _import(lab: Lab) -> None:
     images, table = st.columns([1.3, 1], gap="medium")
     file = images.file_uploader(
-        "Data: a zip of class folders, an npz or a csv",
+        say.DATA_FILE,
         ["zip", "npz", "csv"],
         key=f"own-file-{dialogs_opened()}",
         max_upload_size=classroom_options.upload_mb(store.UPLOAD_BYTES // 2**20),
     )
     subjects = table.file_uploader(
-        "Subjects: a CSV that names who is on each image, optional",
+        say.SUBJECTS_FILE,
         ["csv"],
         key=f"own-subjects-{dialogs_opened()}",
         max_upload_size=classroom_options.upload_mb(CSV_BYTES // 2**20),
-        help="Columns: file (as in the zip) or id (row of the npz), and subject. All images of a subject can then be chosen at once.",
+        help=say.SUBJECTS_HELP,
     )
     if file is None:
         state.recall_and_forget("inspected-upload")
@@ -156,18 +160,18 @@ def _import(lab: Lab) -> None:
     with st.container(key="own-preview"):
         st.html(preview(found))
     if here is not None:
-        st.info(f"These data are kept already, as “{here.title}”.")
+        st.info(say.data_kept_already(here.title))
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     title = left.text_input(
-        "Title", here.title if here else found.title, disabled=here is not None, max_chars=40
+        common.TITLE, here.title if here else found.title, disabled=here is not None, max_chars=40
     )
-    word = "Import" if here is None else "Open"
+    word = say.IMPORT if here is None else say.OPEN
     if right.button(
         word,
         key="own-import",
         type="primary",
         width="stretch",
-        help="Keep the images, and open the Lab on them",
+        help=say.IMPORT_HELP,
     ):
         problem = _open(lab, found, title)
         if problem is None:
@@ -180,18 +184,16 @@ def _import_folder(lab: Lab) -> None:
     """Show the line for a folder of arrays on the machine that the Lab runs on, and import it on a click."""
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     path = left.text_input(
-        "A folder on this machine, for more images than fit memory",
+        say.FOLDER,
         key=f"own-folder-{dialogs_opened()}",
-        help="It holds images.npy (uint8) and labels.npy, or x_train.npy, y_train.npy, x_test.npy and y_test.npy. The images are copied once and stay on disk.",
+        help=say.FOLDER_HELP,
     )
-    if not right.button(
-        "Import", key="own-folder-import", width="stretch", help="Copy the images, and open the Lab on them"
-    ):
+    if not right.button(say.IMPORT, key="own-folder-import", width="stretch", help=say.FOLDER_IMPORT_HELP):
         return
     if not path.strip():
-        st.error("No folder is named; write the path of one with images.npy and labels.npy")
+        st.error(say.FOLDER_MISSING)
         return
-    with st.spinner("Reading and copying all images"):
+    with st.spinner(say.FOLDER_READING):
         problem = _keep_and_open(lab, lambda: store.keep_folder(Path(path.strip()).expanduser(), lab.browser))
     if problem is None:
         _close()
@@ -205,20 +207,20 @@ def _inspected(file: Any, subjects: Any) -> UploadPreview | str:
     known = state.recall("inspected-upload")
     if known is not None and known[0] == asked:
         return known[1]
-    bar = st.progress(0.0, "Reading every image")
+    bar = st.progress(0.0, say.READING)
     try:
         classroom_options.check(file, subjects)
         found: UploadPreview | str = store.inspect(
             file.getvalue(),
             name=file.name,
             subjects=subjects.getvalue() if subjects else None,
-            progress=lambda done, total: bar.progress(min(1.0, done / max(1, total)), "Reading every image"),
+            progress=lambda done, total: bar.progress(min(1.0, done / max(1, total)), say.READING),
         )
     except LabError as error:
         found = str(error)
     except Exception:  # no upload may stop the page
         log.exception("the upload %r could not be read", file.name)
-        found = FAILED
+        found = say.DATA_FAILED
     bar.empty()
     state.remember("inspected-upload", (asked, found))
     return found
@@ -245,7 +247,7 @@ def _keep_and_open(lab: Lab, keep: Callable[[], str]) -> str | None:
         return str(error)
     except Exception:
         log.exception("data could not be kept")
-        return FAILED
+        return say.DATA_FAILED
     setup = lab.experiment.setup
     return lab.change(
         with_usual_settings(
@@ -258,8 +260,8 @@ def _rename(lab: Lab, key: str) -> None:
     data = _about(lab, key)
     if data is None:
         return
-    title = st.text_input("Title", data.title, max_chars=40)
-    if st.button("Rename it", key="own-rename", type="primary", width="stretch"):
+    title = st.text_input(common.TITLE, data.title, max_chars=40)
+    if st.button(say.RENAME_IT, key="own-rename", type="primary", width="stretch"):
         _do(lambda: store.rename(key, title, lab.browser))
 
 
@@ -267,13 +269,9 @@ def _remove(lab: Lab, key: str) -> None:
     data = _about(lab, key)
     if data is None:
         return
-    st.write(
-        f"The {data.images:,} {kind_of(data.shape)} of “{data.title}” ({data.bytes / 2**20:,.1f} MB) are deleted from this machine."
-    )
-    st.caption(
-        "Copies of the images that other users keep are not deleted, nor is your original file. Models trained on the images stay in the Lab's folder."
-    )
-    if st.button("Remove it", key="own-remove", type="primary", width="stretch"):
+    st.write(say.removal(data.images, kind_of(data.shape), data.title, data.bytes))
+    st.caption(say.COPIES_STAY)
+    if st.button(common.REMOVE, key="own-remove", type="primary", width="stretch"):
         if lab.experiment.setup.dataset == key:
             lab.open(usual_setup())
         _do(lambda: store.remove(key, lab.browser))

@@ -7,14 +7,11 @@ import streamlit as st
 from core.errors import LabError
 from core.experiments.session.experiment import Experiment
 from core.runs.setup import Setup
+from dashboard.presentation.text.pages import common as say
 from dashboard.session import resources
 from dashboard.session.jobs import example_set as examples
 from dashboard.session.lab import Lab
 from dashboard.session.polling import JOB_S, poll
-
-LABEL = "Make an example set"
-HELP = "Plays one run on digits to its end and runs a study of eight runs. Nothing that you made is changed"
-TAKES = "Takes about half a minute on two free cores. The run appears on *Runs*, the study on *Studies*."
 
 
 def offer(lab: Lab, *, is_bare: bool = True) -> None:
@@ -30,11 +27,11 @@ def offer(lab: Lab, *, is_bare: bool = True) -> None:
         _wait(job)
         return
     if job is not None and job.error is not None:
-        st.error(f"The example set was not made. {job.error[:1].upper()}{job.error[1:]}")
+        st.error(say.example_set_failed(job.error))
     elif not is_bare or examples.is_made(token):
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="example-offer"):
-        if st.button(LABEL, key="example-make", type="primary", help=HELP):
+        if st.button(say.EXAMPLE_SET, key="example-make", type="primary", help=say.EXAMPLE_SET_HELP):
             try:
                 if lab.classroom is not None:
                     lab.classroom.check_disk()
@@ -43,7 +40,7 @@ def offer(lab: Lab, *, is_bare: bool = True) -> None:
                 return
             examples.make(token, lambda: _experiment(lab))
             st.rerun()
-        st.caption(TAKES)
+        st.caption(say.EXAMPLE_SET_TAKES)
 
 
 def _wait(job: examples.ExampleSetJob) -> None:

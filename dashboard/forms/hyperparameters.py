@@ -21,6 +21,8 @@ from dashboard.presentation.text.hyperparameters import (
     value_text,
     with_values,
 )
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages.lab import knobs as say
 from dashboard.session import tab_state
 from dashboard.session.lab import Lab
 
@@ -32,16 +34,12 @@ def popover(lab: Lab) -> None:
     e = lab.experiment
     run = e.run
     if run is None or laf_config(run.config) is None:
-        st.popover("Knobs", disabled=True, help=_why_none(lab), key=f"knobs-none-{lab.token}")
+        st.popover(say.KNOBS, disabled=True, help=_why_none(lab), key=f"knobs-none-{lab.token}")
         return
     preset, now = e.preset(), e.driven.config
     changed = bool(differences(preset, now))
-    label = "Knobs **·**" if changed else "Knobs"
-    what = (
-        f"Changed: {describe_changes(preset, now)}"
-        if changed
-        else f"Hyperparameters of the method; still those {_of(lab)}"
-    )
+    label = say.KNOBS_CHANGED if changed else say.KNOBS
+    what = say.changed(describe_changes(preset, now)) if changed else say.unchanged(_of(lab))
     # a new key closes the popover for another run and after a change was applied
     key = f"knobs-{lab.token}-{e.life}-{e.forks}-{tab_state.recall('knobs', 0)}"
     box, wanted = lazy_popover(label, help=what, key=key)
@@ -52,15 +50,15 @@ def popover(lab: Lab) -> None:
 
 def _of(lab: Lab) -> str:
     """Return whose the usual values are, in words."""
-    return {"automatic": "that were found", "paper": "of the paper"}.get(
-        lab.experiment.setup.settings, "of the preset"
+    return {"automatic": say.THAT_WERE_FOUND, "paper": say.OF_THE_PAPER}.get(
+        lab.experiment.setup.settings, say.OF_THE_PRESET
     )
 
 
 def _why_none(lab: Lab) -> str:
     if lab.experiment.run is None:
-        return "The original model is still being prepared"
-    return "These are LAF's hyperparameters; the chosen method has none of them"
+        return common.ORIGINAL_IS_PREPARED
+    return say.NOT_LAF
 
 
 def _form(lab: Lab, preset: Any, now: Any) -> None:
@@ -76,7 +74,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
         values: dict[str, Any] = {}
         for when in (NEXT_STEP, NEXT_RUN):
             st.markdown(
-                f"**{'Of the fork, ' if e.fork_run is not None and when == NEXT_STEP else ''}{when}**"
+                f"**{say.of_the_fork(when) if e.fork_run is not None and when == NEXT_STEP else when}**"
             )
             group = [k for k in hyperparameters_of(current) if k.when == when]
             for row in range(0, len(group), COLUMNS):  # separate columns for each row align its widgets
@@ -85,24 +83,22 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
                     with column:
                         values[parameter.key] = _widget(parameter, base, current, lab.token, usual)
         apply, begin, reset = top.columns(3)
-        why = "The run is playing; pause it first" if running else "The run has finished" if over else None
+        why = common.PAUSE_FIRST if running else say.HAS_FINISHED if over else None
         with apply:
             apply_now = st.form_submit_button(
-                "Apply from the next step",
+                say.APPLY,
                 type="primary",
                 width="stretch",
                 disabled=why is not None,
-                help=why or "The timeline marks the change",
+                help=why or say.APPLY_HELP,
             )
         with begin:
-            restart = st.form_submit_button(
-                "Reset with these", width="stretch", help="A new run with these hyperparameters"
-            )
+            restart = st.form_submit_button(say.RESET_WITH, width="stretch", help=say.RESET_WITH_HELP)
         with reset:
             preset_again = st.form_submit_button(
-                "Take the found ones back" if usual == "found" else "Reset to preset",
+                say.RESET_TO_FOUND if usual == say.FOUND else say.RESET_TO_PRESET,
                 width="stretch",
-                help=f"A new run with the hyperparameters {_of(lab)}",
+                help=say.reset_help(_of(lab)),
             )
     if apply_now:
         _do(lambda: e.change(with_values(now, values)))
@@ -119,9 +115,9 @@ def _usual(lab: Lab) -> str:
     """Return a word for the usual values; where they were found on these images, show why."""
     found = lab.experiment.automatic
     if found is None:
-        return "preset"
-    st.caption(f"Found without labels or retrained models: {found.settings.reason}.")
-    return "found"
+        return say.PRESET
+    st.caption(common.settings_were_found(found.settings.reason))
+    return say.FOUND
 
 
 def _do(action: Any) -> None:

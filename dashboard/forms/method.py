@@ -14,16 +14,18 @@ from core.methods import METHODS, origin_of
 from core.methods.base import has_own_original
 from core.methods.laf.fast import SPEEDS, is_measured
 from core.runs.setup import Setup
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages.lab import method as say
 
 SETTINGS = {
     "automatic": "automatic",
-    "preset": "measured preset",
-    "paper": "paper's settings",
+    "preset": say.MEASURED_PRESET,
+    "paper": say.PAPERS_SETTINGS,
 }
 ABOUT_SETTINGS = {
-    "automatic": "Short trials on these images find lr_UE, lr_RA, τ and the number of steps, without labels or retrained models.",
-    "preset": "The settings that were tuned for this dataset, on other seeds.",
-    "paper": "The settings of the paper's table.",
+    "automatic": say.ABOUT_AUTOMATIC,
+    "preset": say.ABOUT_PRESET,
+    "paper": say.ABOUT_PAPER,
 }
 SHARES = (5, 25, 50, 100)  # % of the labels of D_r that repair may read
 
@@ -35,13 +37,13 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
     """
     names = list(METHODS)
     at = names.index(setup.method) if setup.method in names else names.index("laf")
-    name = st.selectbox("Method", names, index=at, format_func=title, key=f"method-{token}")
+    name = st.selectbox(common.METHOD, names, index=at, format_func=title, key=f"method-{token}")
     st.caption(about(name))
     share = None
     if name == "laf+r":
         now = max(1, round(100 * (setup.share or 1.0)))
         share = st.select_slider(
-            "Share of the remaining images' labels that repair reads, %",
+            say.SHARE,
             sorted({*SHARES, now}),
             value=now,
             key=f"share-{token}",
@@ -49,7 +51,7 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
     speed = "exact"
     if name in ("laf", "laf+r"):
         speed = st.segmented_control(
-            "Speed",
+            say.SPEED,
             list(SPEEDS),
             default=setup.speed,
             format_func=lambda k: f"{k}: {SPEEDS[k]}",
@@ -57,13 +59,11 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
             key=f"speed-{token}",
         )
         if speed == "fast" and not is_measured(family, task):
-            st.caption(
-                "No fast settings were measured for this dataset and task; these follow a rule of thumb."
-            )
+            st.caption(say.FAST_NOT_MEASURED)
     chosen = replace(setup, method=name, share=None if share is None else share / 100, speed=speed)
     chosen = replace(chosen, settings=_settings(chosen, family, task, token))
     for broken, why in METHODS.broken.items():
-        st.caption(f"The method {broken} of another package was not loaded: {why}")
+        st.caption(common.plugin_not_loaded(broken, why))
     return chosen
 
 
@@ -75,18 +75,18 @@ def _settings(setup: Setup, family: str, task: str, token: str) -> str:
     chosen = found[0]
     if len(found) > 1:
         chosen = st.segmented_control(
-            "Settings",
+            common.SETTINGS,
             found,
             default=setup.settings if is_own_choice else usual,
             format_func=lambda k: settings_title(k, family, task),
             required=True,
             key=f"settings-{usual}-{setup.speed}-{token}",
         )
-    origin = f" Now: {origin_of(setup.method, family, task)}." if chosen == "preset" else ""
+    origin = say.now(origin_of(setup.method, family, task)) if chosen == "preset" else ""
     st.caption(
         f"{ABOUT_SETTINGS[chosen]}{origin}"
         if setup.method == "laf"
-        else f"Settings: {origin_of(setup.method, family, task)}."
+        else say.settings_of(origin_of(setup.method, family, task))
     )
     return chosen
 
@@ -107,7 +107,7 @@ def possible_settings(setup: Setup, family: str, task: str) -> list[str]:
 def settings_title(name: str, family: str, task: str) -> str:
     """Return the name of an origin of settings; a preset that was not measured on such data is not called so."""
     if name == "preset" and origin(family, task) != MEASURED:
-        return "preset, not measured"
+        return say.PRESET_NOT_MEASURED
     return SETTINGS[name]
 
 
@@ -118,8 +118,8 @@ def title(name: str) -> str:
 
 def marks(name: str) -> list[str]:
     """Return what a method needs that LAF does not: labels, or an original of its own."""
-    found = ["reads labels"] if method_class(name).needs_labels else []
-    return [*found, "own original"] if has_own_original(method_class(name)) else found
+    found = [say.READS_LABELS] if method_class(name).needs_labels else []
+    return [*found, say.OWN_ORIGINAL] if has_own_original(method_class(name)) else found
 
 
 def about(name: str) -> str:
@@ -128,9 +128,9 @@ def about(name: str) -> str:
     text = " ".join(lines[0].replace("`", "").split())
     text += "" if not text or text.endswith(".") else "."
     if not method_class(name).needs_labels:
-        text += " Reads no label."
+        text += f" {say.READS_NO_LABEL}"
     if has_own_original(method_class(name)):
-        text += " It trains its own original instead of the common one, so its map differs."
+        text += f" {say.TRAINS_OWN_ORIGINAL}"
     return text.strip()
 
 
@@ -143,11 +143,11 @@ def settings(name: str, config: Any) -> list[tuple[str, str]]:
     """Return the settings of ``config`` that the line of facts shows, as label and value."""
     laf = getattr(config, "laf", config)
     if hasattr(laf, "temperature") and hasattr(laf, "lr_ue"):
-        found = [("τ", f"{laf.temperature:g}"), ("lr UE", f"{laf.lr_ue:g}"), ("lr RA", f"{laf.lr_ra:g}")]
+        found = [("τ", f"{laf.temperature:g}"), (say.LR_UE, f"{laf.lr_ue:g}"), (say.LR_RA, f"{laf.lr_ra:g}")]
         if laf.most_remain is not None or laf.most_forget is not None:
-            found.append(("speed", "fast, approximate"))
+            found.append(("speed", say.FAST_APPROXIMATE))
         elif laf.learns == "last":
-            found.append(("learns", "the last layer"))
+            found.append((say.LEARNS, say.LAST_LAYER))
         if laf.precision != "float32":
             found.append(("precision", laf.precision))
         if hasattr(config, "repair"):

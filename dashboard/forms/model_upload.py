@@ -16,26 +16,23 @@ from core.models import uploads
 from core.models.registry import nets_for
 from core.models.uploads import ModelInfo, UploadedModel
 from dashboard.forms import dataset_upload
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages.lab import uploads as say
 from dashboard.session import classroom_options
 from dashboard.session import lab as state
 from dashboard.session.lab import Lab
 
 log = logging.getLogger(__name__)
 
-FAILED = "This file could not be checked, and nothing was kept. Save the model again with safetensors.torch.save_file."
 LIMIT_MB = 1024
 TRAINED = ""  # the choice "Trained by the Lab"
 SIZES = {
-    0: "as they are (224 if needed)",
+    0: say.AS_THEY_ARE,
     64: "64×64",
     96: "96×96",
     128: "128×128",
     224: "224×224",
 }
-HOW = (
-    "The weights as a safetensors file, `safetensors.torch.save_file(model.state_dict(), …)`, with the names that torchvision gives "
-    "them. A pickle (.pt, .pth) is refused, since it can run code. Retrained models begin with fresh weights."
-)
 
 
 def choice(lab: Lab, name: str) -> str | None:
@@ -51,18 +48,18 @@ def choice(lab: Lab, name: str) -> str | None:
     picked = here
     if len(keys) > 1:
         picked = st.selectbox(
-            "Original model",
+            say.ORIGINAL_MODEL,
             keys,
             index=keys.index(here),
             key=f"model-{lab.token}",
-            format_func=lambda key: "Trained by the Lab" if key == TRAINED else _short(found.get(key)),
+            format_func=lambda key: say.TRAINED_BY_LAB if key == TRAINED else _short(found.get(key)),
         )
     st.button(
-        "Your own model…",
+        say.YOUR_MODEL_BUTTON,
         key=f"own-model-{lab.token}",
         on_click=_ask,
         width="stretch",
-        help="Use a model that you trained: architecture, layer, safetensors file",
+        help=say.YOUR_MODEL_HELP,
     )
     return picked or None
 
@@ -70,7 +67,7 @@ def choice(lab: Lab, name: str) -> str | None:
 def show(lab: Lab) -> None:
     """Show the dialog if it is open; called in every rerun."""
     if state.recall("dialog", ("", ""))[0] == "model":
-        st.dialog("Your own model", width="medium", on_dismiss=_close)(_dialog)(lab)
+        st.dialog(say.YOUR_MODEL, width="medium", on_dismiss=_close)(_dialog)(lab)
 
 
 def _ask() -> None:
@@ -84,7 +81,7 @@ def _close() -> None:
 
 
 def _short(about: ModelInfo | None) -> str:
-    return "Removed" if about is None else f"{about.title} · {about.net} · {100 * about.test.share:.0f} %"
+    return say.REMOVED if about is None else f"{about.title} · {about.net} · {100 * about.test.share:.0f} %"
 
 
 def _dialog(lab: Lab) -> None:
@@ -96,13 +93,13 @@ def _dialog(lab: Lab) -> None:
         st.error(str(error))
         return
     file = st.file_uploader(
-        "Weights (.safetensors)",
+        say.WEIGHTS,
         ["safetensors"],
         key="own-model-file",
         max_upload_size=classroom_options.upload_mb(LIMIT_MB),
     )
     if file is None or layer is None:
-        st.caption(HOW)
+        st.caption(say.HOW_MODEL)
         _kept(lab)
         return
     own = _checked(file, arch, layer, size, dataset)
@@ -111,10 +108,8 @@ def _dialog(lab: Lab) -> None:
         return
     st.html(report(own.about, dataset.classes))
     if own.about.test.share < 2 * own.about.guessing:
-        st.warning(
-            "The model is hardly better than guessing. Check that dataset, scale and normalisation are those it was trained with."
-        )
-    if st.button("Use this model", key="own-model-use", type="primary", width="stretch"):
+        st.warning(say.NEAR_GUESSING)
+    if st.button(say.USE_MODEL, key="own-model-use", type="primary", width="stretch"):
         problem = _use(lab, own)
         if problem is None:
             _close()
@@ -139,28 +134,28 @@ def where(
     ]
     first = next(name for name in (usual, "resnet18", names[0]) if name in names)
     arch = left.selectbox(
-        "Architecture",
+        say.ARCHITECTURE,
         names,
         index=names.index(first),
         key=f"{key}-arch",
-        help="A torchvision classifier, or one of the Lab's networks",
+        help=say.ARCHITECTURE_HELP,
     )
     scale = right.selectbox(
-        "Images are seen",
+        say.IMAGES_ARE_SEEN,
         list(SIZES),
         format_func=SIZES.__getitem__,
         key=f"{key}-size",
         disabled=arch in uploads.LAB,
-        help="Image size that the network was trained on; the Lab's own networks use images unscaled",
+        help=say.SCALE_HELP,
     )
     size = scale or None
     layers = uploads.layer_names(arch, dataset, size=size)
     layer = st.selectbox(
-        "Layer whose output is the representation",
+        say.LAYER,
         layers,
         index=len(layers) - 1,
         key=f"{key}-layer-{arch}-{size}",
-        help="In the order of computation; the layers after it are the head",
+        help=say.LAYER_HELP,
     )
     return arch, layer, size
 
@@ -172,7 +167,7 @@ def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Datase
     if known is not None and known[0] == asked:
         found: UploadedModel | str = known[1]
         return found
-    with st.spinner("Reading and measuring the model"):
+    with st.spinner(say.MEASURING_MODEL):
         try:
             classroom_options.check(file)
             found = uploads.check(arch, layer, file.getvalue(), dataset, title=file.name, size=size)
@@ -180,7 +175,7 @@ def _checked(file: Any, arch: str, layer: str, size: int | None, dataset: Datase
             found = str(error)
         except Exception:  # no upload may stop the page
             log.exception("the upload %r could not be checked", file.name)
-            found = FAILED
+            found = say.MODEL_FAILED
     state.remember("checked-model", (asked, found))
     return found
 
@@ -203,21 +198,19 @@ def _kept(lab: Lab) -> None:
         left, middle, right = st.columns([4, 1, 1], vertical_alignment="center")
         left.caption(about.describe())
         if not claims.may_change(lab.browser):
-            middle.caption("from a terminal" if claims.terminal else "shared")
+            middle.caption(say.FROM_TERMINAL if claims.terminal else say.IS_SHARED)
             continue
         if lab.browser is not None:
             was = claims.shared_by(lab.browser)
-            shared = middle.toggle(
-                "Shared", was, key=f"share-model-{key}", help="Every browser that reaches this Lab may use it"
-            )
+            shared = middle.toggle(common.SHARED, was, key=f"share-model-{key}", help=say.MODEL_SHARED_HELP)
             if shared != was:
                 _do(lambda: uploads.share_model(key, shared, str(lab.browser)))  # noqa: B023 - called at once
         open_here = key == lab.experiment.setup.model
         if right.button(
-            "Remove",
+            common.REMOVE,
             key=f"remove-model-{key}",
             disabled=open_here,
-            help="This Lab uses it" if open_here else None,
+            help=say.IN_USE if open_here else None,
         ):
             _do(lambda: uploads.remove_model(key, lab.browser))  # noqa: B023 - called at once
 
@@ -234,27 +227,23 @@ def _do(action: Any) -> None:
 def report(about: ModelInfo, classes: tuple[str, ...]) -> str:
     """Return shapes and accuracies as HTML."""
     facts = {
-        "Net": about.net,
-        "Parameters": f"{about.parameters:,}",
-        "Representation": f"{about.width:,} numbers",
-        "Head": about.head,
-        "Right on training images": _accuracy_text(about.train),
-        "Right on test images": _accuracy_text(about.test),
+        say.NET: about.net,
+        say.PARAMETERS: f"{about.parameters:,}",
+        say.REPRESENTATION: say.numbers(about.width),
+        say.HEAD: about.head,
+        say.RIGHT_ON_TRAINING: _accuracy_text(about.train),
+        say.RIGHT_ON_TEST: _accuracy_text(about.test),
     }
-    facts |= {"Images scaled to": f"{about.size}×{about.size}"} if about.size else {}
+    facts |= {say.SCALED_TO: f"{about.size}×{about.size}"} if about.size else {}
     cells = "".join(f"<span class='fact'>{k} <b>{html.escape(v)}</b></span>" for k, v in facts.items())
     each = ", ".join(
         f"{html.escape(name)} {'–' if share is None else f'{100 * share:.0f} %'}"
         for name, share in zip(classes[:30], about.test.by_class, strict=False)
     )
-    more = f", {len(classes) - 30} more" if len(classes) > 30 else ""
-    return f"<div class='own'><div class='own-facts'>{cells}</div><p>Test, by class: {each}{more}.</p></div>"
+    more = say.more(len(classes) - 30) if len(classes) > 30 else ""
+    return f"<div class='own'><div class='own-facts'>{cells}</div><p>{say.by_class(each, more)}</p></div>"
 
 
 def _accuracy_text(accuracy: uploads.Accuracy) -> str:
-    part = (
-        ""
-        if accuracy.images == accuracy.of
-        else f" (of {accuracy.of:,}, the rest was not measured, to save time)"
-    )
-    return f"{100 * accuracy.share:.1f} % of {accuracy.images:,}{part}"
+    part = "" if accuracy.images == accuracy.of else say.of_a_part(accuracy.of)
+    return say.accuracy(accuracy.share, accuracy.images, part)

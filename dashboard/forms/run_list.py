@@ -12,7 +12,8 @@ from core.runs.records import Phase
 from core.runs.storage import KeptRun, RunInfo, megabytes, read_run
 from core.runs.storage.serialization import config_like
 from dashboard.presentation.charts.runs import FIGURES
-from dashboard.presentation.text.hyperparameters import describe_changes, laf_config
+from dashboard.presentation.text.hyperparameters import NOTHING, describe_changes, laf_config
+from dashboard.presentation.text.pages import runs as say
 from dashboard.session import tab_state
 
 MOST = 50  # runs that the list shows before "Show more"
@@ -21,23 +22,23 @@ MOST = 50  # runs that the list shows before "Show more"
 def run_list(infos: list[RunInfo], token: str) -> list[RunInfo]:
     """List the runs that the search finds, each with a box; return those that are ticked."""
     words = st.text_input(
-        "Search",
+        say.SEARCH,
         key="runs-search",
-        placeholder="Search: name, note, dataset, method, forget set, seed 3, done, shared",
+        placeholder=say.SEARCH_HINT,
         label_visibility="collapsed",
     )
     found = [i for i in infos if is_found(i, words, token)]
     total = megabytes(sum(i.bytes for i in found))
-    of = f" of {len(infos):,}" if len(found) < len(infos) else ""
-    st.caption(f"{len(found):,}{of} run{'s' * (len(found) != 1)}, newest first; {total}")
+    of = say.of_all(len(infos)) if len(found) < len(infos) else ""
+    st.caption(say.listed(len(found), of, total))
     if not found:
-        st.caption("No run has all of these words. Try fewer, such as a dataset or a class.")
+        st.caption(say.NONE_FOUND)
     most = tab_state.recall("runs-most", MOST)
     chosen = []
     for info in found[:most]:
         if st.checkbox(label(info, token), key=f"run-{info.id}"):
             chosen.append(info)
-    if len(found) > most and st.button("Show more"):
+    if len(found) > most and st.button(say.SHOW_MORE):
         tab_state.remember("runs-most", most + MOST)
         st.rerun()
     return chosen
@@ -69,15 +70,13 @@ def is_found(info: RunInfo, words: str, token: str) -> bool:
 
 def label(info: RunInfo, token: str) -> str:
     """Return the Markdown of one run: its title; when and how far; seed, settings and size; what became of it."""
-    whose = "" if info.is_of(token) else " · from a terminal" if info.owner is None else " · shared"
-    fork = f" · fork of step {info.parent_step}" if info.parent else ""
+    whose = "" if info.is_of(token) else say.FROM_TERMINAL if info.owner is None else say.IS_SHARED
+    fork = say.fork_of(info.parent_step) if info.parent else ""
     settings, outcome = _summary(info.id, info.bytes, info.steps)
     told = f"  \n{outcome}" if outcome else ""
-    return (
-        f"**{escaped(info.title)}** · {info.phase} at step {info.steps:,} of {info.total_steps:,} · "
-        f"{info.created:%d %b %H:%M}{fork}{whose}  \n"
-        f"seed {info.setup.seed} · {escaped(settings)} · {megabytes(info.bytes)}{told}"
-    )
+    first = say.progress(escaped(info.title), str(info.phase), info.steps, info.total_steps, info.created)
+    second = say.seed_and_settings(info.setup.seed, escaped(settings), megabytes(info.bytes))
+    return f"{first}{fork}{whose}  \n{second}{told}"
 
 
 @lru_cache(maxsize=512)
@@ -86,34 +85,34 @@ def _summary(run_id: str, size: int, steps: int) -> tuple[str, str]:
     try:
         kept = read_run(run_id)
     except LabError:
-        return "settings unknown", ""
+        return say.SETTINGS_UNKNOWN, ""
     return settings_of(kept), outcome_of(kept)
 
 
 def settings_of(kept: KeptRun) -> str:
     """Return "automatic settings" or "preset settings", or what differs from them, such as "preset settings, but τ 15 → 100"."""
     setup = kept.setup
-    whose = "preset" if kept.automatic is None else "automatic"
+    whose = say.PRESET_SETTINGS if kept.automatic is None else say.AUTOMATIC_SETTINGS
     try:
         usual = preset_cached(setup.method, family_of(setup.dataset), setup.task)
         used = config_like(usual, kept.about["config"])
         if kept.automatic is not None:
             usual = config_like(usual, kept.automatic["config"])
     except LabError:
-        return "settings of its own"
+        return say.OWN_SETTINGS
     if laf_config(usual) is None:
-        text = f"{whose} settings" if used == usual else "settings of its own"
+        text = whose if used == usual else say.OWN_SETTINGS
     else:
         changed = describe_changes(usual, used)
-        text = f"{whose} settings" + ("" if changed == "nothing changed" else f", but {changed}")
+        text = whose + ("" if changed == NOTHING else say.but(changed))
     changes = len(kept.about["changes"])
-    return text + (f", changed {changes} time{'s' * (changes != 1)} on the way" if changes else "")
+    return text + (say.changed_on_the_way(changes) if changes else "")
 
 
 def outcome_of(kept: KeptRun) -> str:
     """Return the first sentence of the verdict; without one each accuracy before and after the run, or the error that ended it."""
     if kept.about["phase"] == Phase.FAILED:
-        return f"Failed: {escaped(str(kept.about.get('error') or 'unknown error'))}"
+        return say.failed(escaped(str(kept.about.get("error") or say.UNKNOWN_ERROR)))
     if kept.verdict is not None:
         return escaped(str(kept.verdict["findings"][0]["what"]))
     return accuracies_of(kept)
@@ -127,7 +126,7 @@ def accuracies_of(kept: KeptRun) -> str:
     shown = ("clean_f" if last.clean_f is not None else "train_f", "train_r", "test")
     parts = []
     for key in shown:
-        name = "true labels" if key == "clean_f" else FIGURES[key].removesuffix(", %")
+        name = say.TRUE_LABELS if key == "clean_f" else FIGURES[key].removesuffix(", %")
         a, b = getattr(first, key), getattr(last, key)
         if a is not None and b is not None:
             parts.append(f"{escaped(name)} {100 * a:.1f} → {100 * b:.1f} %")

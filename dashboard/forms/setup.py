@@ -15,47 +15,52 @@ from dashboard.forms import method as methods_form
 from dashboard.forms.forget import chain, clients
 from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.text.hyperparameters import NOTHING, describe_changes
+from dashboard.presentation.text.pages import common, nouns
+from dashboard.presentation.text.pages.lab import clients as owners_text
+from dashboard.presentation.text.pages.lab import setup as say
 from dashboard.session import tab_state
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import with_usual_settings
 
 PLANTED = "planted"
 TASKS = {
-    "class": "Class removal",
-    "data": "Data removal",
-    "noise": "Noisy labels",
-    PLANTED: "Planted truth",
+    "class": say.CLASS_REMOVAL,
+    "data": say.DATA_REMOVAL,
+    "noise": say.NOISY_LABELS,
+    PLANTED: say.PLANTED_TRUTH,
 }
 
 
 OWN_NET = ""  # the choice of the dataset's own net
 NETS = {
-    OWN_NET: "The dataset's own",
-    "digits-cnn": "CNN for small images",
-    "cnn": "The paper's CNN",
-    "small-resnet": "Small ResNet",
-    "resnet18": "ResNet-18",
-    "vit": "ViT, a small transformer",
+    OWN_NET: say.OWN_NET,
+    "digits-cnn": say.SMALL_CNN,
+    "cnn": say.PAPERS_CNN,
+    "small-resnet": say.SMALL_RESNET,
+    "resnet18": say.RESNET_18,
+    "vit": say.VIT,
 }
 
 
 def setup_bar(lab: Lab) -> None:
     """Show dataset, forget set, hyperparameters and facts, with the forms that change them."""
     e = lab.experiment
-    split = e.split
+    split, kind = e.split, nouns.kind_of(e.dataset)
     source = dataset_upload.source_of(lab, e.setup.dataset)
     what = "…"
     if split is not None:
-        what = f"{split.request.describe(split.dataset.classes)} · {len(split.newest_rows):,} of {len(split.train):,} {split.dataset.kind}"
+        what = say.request(
+            split.request.describe(split.dataset.classes), len(split.newest_rows), len(split.train), kind
+        )
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="setup-bar"):
         data, data_wanted = lazy_popover(
-            f"Data **{source.title}**",
-            help="Choose a dataset and a seed",
+            say.data_button(source.title),
+            help=say.DATA_HELP,
             key=f"data-{lab.token}-{dataset_upload.dialogs_opened()}",
         )
         forget, forget_wanted = lazy_popover(
-            f"Forget **{what}**",
-            help="Choose which images must be forgotten",
+            say.forget_button(what),
+            help=say.forget_help(kind),
             key=f"forget-{lab.token}",
         )
         chain.forget_more(lab)
@@ -77,7 +82,7 @@ def _form(lab: Lab) -> None:
     sources = {name: dataset_upload.source_of(lab, name) for name in dataset_upload.names(lab)}
     names = list(sources)
     name = st.radio(
-        "Dataset",
+        common.DATASET,
         names,
         index=names.index(setup.dataset),
         format_func=lambda n: sources[n].title,
@@ -91,20 +96,20 @@ def _form(lab: Lab) -> None:
     folder = None
     if sources[name].needs_files and lab.classroom is None:
         folder = st.text_input(
-            "Folder with its files (empty: the Lab's own)",
+            say.FOLDER,
             value=setup.data_dir or "",
             key=f"folder-{lab.token}",
-            help="The folder is only read; missing files are downloaded into the Lab's own folder",
+            help=say.FOLDER_HELP,
         )
     seed = st.number_input(
-        "Seed",
+        common.SEED,
         0,
         MOST_SEED,
         setup.seed,
         key=f"seed-{lab.token}",
-        help="Determines initial weights, batches and noise",
+        help=say.SEED_HELP,
     )
-    if st.button("Use this data", key=f"use-data-{lab.token}", type="primary", width="stretch"):
+    if st.button(say.USE_DATA, key=f"use-data-{lab.token}", type="primary", width="stretch"):
         # other images or another original begin a new chain
         chosen = replace(shared, seed=int(seed), data_dir=folder or None, model=model, net=net, earlier=())
         _apply(lab, _of_data(chosen, name, setup), usual=name != setup.dataset)
@@ -130,12 +135,12 @@ def _net(lab: Lab, name: str) -> str | None:
     here = setup.net or OWN_NET
     names = [*NETS, *([here] if here not in NETS else [])]
     picked = st.selectbox(
-        "Net",
+        say.NET,
         names,
         index=names.index(here),
         format_func=lambda net: NETS.get(net, net),
         key=f"net-{lab.token}",
-        help="The original and the retrained models are trained as this net; the Lab finds how",
+        help=say.NET_HELP,
     )
     return picked or None
 
@@ -144,15 +149,15 @@ def _request(lab: Lab) -> None:
     """Show the form for task, classes, share, plant and method."""
     setup, dataset = lab.experiment.setup, lab.experiment.dataset
     if dataset is None:
-        st.caption("The data are being read.")
+        st.caption(say.BEING_READ)
         return
     now = PLANTED if setup.plant else setup.task if setup.task in TASKS else "class"
     owners = None if lab.experiment.split is None else lab.experiment.split.dataset.clients
-    tasks = TASKS if owners is None else TASKS | {clients.LEAVES: clients.LEAVES_TITLE}
+    tasks = TASKS if owners is None else TASKS | {clients.LEAVES: owners_text.LEAVES}
     if setup.client is not None and owners is not None:
         now = clients.LEAVES
     task = st.radio(
-        "Task",
+        common.TASK,
         list(tasks),
         index=list(tasks).index(now),
         format_func=tasks.__getitem__,
@@ -166,21 +171,19 @@ def _request(lab: Lab) -> None:
         kinds = list(plants_for(dataset.kind))
         at = kinds.index(setup.plant) if setup.plant in kinds else 0
         kind = st.radio(
-            "What is planted",
+            say.WHAT_IS_PLANTED,
             kinds,
             index=at,
             format_func=lambda k: PLANTS[k].title,
             captions=[PLANTS[k].note for k in kinds],
             key=f"plant-{lab.token}",
         )
-        st.caption(
-            "The original model is trained on data with the plant. Forgetting must remove what only the plant teaches."
-        )
+        st.caption(say.PLANTED_NOTE)
         chosen = replace(chosen, task=setup.task, plant=kind)
     else:
         chosen = _classes(lab, chosen, list(dataset.classes), same=task == now)
     chosen = methods_form.choose(chosen, dataset.family, _preset_task(chosen), lab.token)
-    if st.button("Forget these", key=f"use-request-{lab.token}", type="primary", width="stretch"):
+    if st.button(say.FORGET_THESE, key=f"use-request-{lab.token}", type="primary", width="stretch"):
         _apply(lab, chosen)
     _problem()
     chain.example(lab)
@@ -202,20 +205,20 @@ def _classes(lab: Lab, setup: Setup, names: list[str], *, same: bool) -> Setup:
     numbers = setup.classes if same else usual_classes(task, len(names))
     picked = [names[c] if isinstance(c, int) else c for c in numbers]
     classes = st.pills(
-        "Classes", names, selection_mode="multi", default=picked, key=f"classes-{task}-{lab.token}"
+        common.CLASSES, names, selection_mode="multi", default=picked, key=f"classes-{task}-{lab.token}"
     )
     fraction = None
     if task in FRACTIONS:
-        label = "Share of each that is mislabelled, %" if task == "noise" else "Share of each of them, %"
+        label = say.SHARE_MISLABELLED if task == "noise" else say.SHARE_OF_EACH
         share = min(99, max(1, round(100 * ((same and setup.fraction) or FRACTIONS[task]))))
         fraction = st.slider(label, 1, 99, share, key=f"fraction-{task}-{lab.token}") / 100
     if task == "noise":
-        st.caption("Each gets a random wrong label. The original model is trained on these labels.")
+        st.caption(say.NOISE_NOTE)
     return replace(setup, classes=tuple(names.index(c) for c in classes), fraction=fraction)
 
 
 def _apply(lab: Lab, setup: Setup, *, usual: bool = False) -> None:
-    with st.spinner("Reading the data"):
+    with st.spinner(say.READING):
         problem = lab.change(setup, usual=usual)
     if problem is None:
         st.rerun()
@@ -232,7 +235,7 @@ def _origin(lab: Lab, config: object) -> str:
     """Return where the settings of the run come from, in a word."""
     e = lab.experiment
     if describe_changes(e.preset(), config) != NOTHING:
-        return "by hand"
+        return say.BY_HAND
     return e.setup.settings
 
 
@@ -243,33 +246,33 @@ def _facts(lab: Lab) -> str:
     why = ""  # of the settings, as a tooltip
     method = methods_form.method_class(e.setup.method)
     config = e.config if e.run is None else e.driven.config
-    name = method.title if e.fork_run is None else f"{method.title}, fork"
-    parts += [("Method", name), *methods_form.settings(e.setup.method, config)]
+    name = method.title if e.fork_run is None else say.fork_of(method.title)
+    parts += [(common.METHOD, name), *methods_form.settings(e.setup.method, config)]
     if e.run is not None and e.setup.method == "laf":
-        parts += [("Settings", _origin(lab, config))]
+        parts += [(common.SETTINGS, _origin(lab, config))]
         if e.automatic is not None:
             why = f" title='{escape(e.automatic.settings.reason)}'"
     if e.split is not None and e.split.dataset.clients is not None:
-        held = "" if e.setup.server == "images" else f" · server: {e.setup.server}"
-        parts.insert(0, ("Owners", e.split.dataset.clients.describe() + held))
+        held = "" if e.setup.server == "images" else owners_text.server_holds(e.setup.server)
+        parts.insert(0, (owners_text.OWNERS, e.split.dataset.clients.describe() + held))
     if e.setup.model is not None:
-        parts += [("Model", "yours")]
+        parts += [(say.MODEL, say.YOURS)]
     elif has_own_original(method):
-        parts += [("Model", f"{method.title}'s own original")]
+        parts += [(say.MODEL, say.own_original(method.title))]
     elif e.model is not None and e.model.provenance is not None:
         net = f"{e.setup.net}, " if e.setup.net is not None else ""
-        parts += [("Model", f"{net}trained {e.model.provenance.seconds:.1f} s")]
+        parts += [(say.MODEL, f"{net}{say.trained(e.model.provenance.seconds)}")]
     if e.references:
         first = e.references[0]
         # an uploaded model's initial weights are unknown, so its retrained model is rotated into its coordinates
-        turned = "" if first.fit is None else f", turned to fit {first.fit:.2f}"
-        parts += [("Retrained", f"{len(e.references)} · first {first.seconds:.1f} s{turned}")]
+        turned = "" if first.fit is None else say.turned(first.fit)
+        parts += [(say.RETRAINED, f"{say.retrained(len(e.references), first.seconds)}{turned}")]
     if e.model is not None:
         device = next(e.model.parameters()).device.type
         threads = getattr(e.config, "threads", None)
-        threads = f" · {threads} thread" if threads is not None and device == "cpu" else ""
-        parts += [("Device", f"{device.upper()}{threads} · seed {e.setup.seed}")]
+        threads = say.threads(threads) if threads is not None and device == "cpu" else ""
+        parts += [(say.DEVICE, f"{device.upper()}{threads} · {say.seed(e.setup.seed)}")]
     cells = "".join(
-        f"<span class='fact'{why if k == 'Settings' else ''}>{k} <b>{v}</b></span>" for k, v in parts
+        f"<span class='fact'{why if k == common.SETTINGS else ''}>{k} <b>{v}</b></span>" for k, v in parts
     )
     return f"<div class='facts'>{cells}</div>"

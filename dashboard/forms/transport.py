@@ -8,14 +8,14 @@ from core.errors import LabError
 from core.methods.base import lengthened
 from core.runs.run import Phase
 from dashboard.forms import method as methods_form
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages.lab import transport as say
 from dashboard.session import classroom_options
 from dashboard.session.lab import Lab
 
-WAIT = "The original model is still being prepared"
+WAIT = common.ORIGINAL_IS_PREPARED
 LINE_S = 1.0
 FURTHER = 20  # steps that a finished run may go on at once
-WHY_LINE = "Many users share this machine: runs take turns, in the order of their requests"
-OVER = "The run has finished; Reset starts it again"
 
 
 def transport(lab: Lab) -> None:
@@ -23,27 +23,25 @@ def transport(lab: Lab) -> None:
     phase = lab.phase
     stopped = _why_not(phase)
     waiting = WAIT if phase is None else None
-    untouched = "The run has not begun" if phase is Phase.READY else None
-    playing = "The run is playing; pause it first" if phase is Phase.RUNNING else None
+    untouched = say.NOT_BEGUN if phase is Phase.READY else None
+    playing = common.PAUSE_FIRST if phase is Phase.RUNNING else None
     with st.container(horizontal=True, gap="small", key="transport"):
-        _button("Reset", lab, "reset", waiting or untouched, "Back to the original model (home key)", "Home")
+        _button(say.RESET, lab, "reset", waiting or untouched, say.RESET_HELP, "Home")
         if playing:
-            _button(
-                "Pause", lab, "pause", None, "Stop after the step in progress (space)", "Space", primary=True
-            )
+            _button(say.PAUSE, lab, "pause", None, say.PAUSE_HELP, "Space", primary=True)
         else:
-            _button("Play", lab, "play", stopped, "Play to the end (space)", "Space", primary=True)
-        _button("Step", lab, "step", stopped or playing, f"{_one_step(lab)} (→)", "Right")
+            _button(say.PLAY, lab, "play", stopped, say.PLAY_HELP, "Space", primary=True)
+        _button(say.STEP, lab, "step", stopped or playing, f"{_one_step(lab)} (→)", "Right")
         if phase is Phase.DONE and _can_go_on(lab):
-            what = f"{FURTHER} more steps; the page shows what they cost"
-            _button(f"Play on {FURTHER} steps", lab, "on", None, what, None)
+            what = say.play_on_help(FURTHER)
+            _button(say.play_on(FURTHER), lab, "on", None, what, None)
         else:
-            _button("Step ×10", lab, "ten", stopped or playing, "Ten steps (shift →)", "Shift+Right")
+            _button(say.TEN, lab, "ten", stopped or playing, say.TEN_HELP, "Shift+Right")
         slow = st.toggle(
-            "Slow",
+            say.SLOW,
             value=lab.experiment.slow,
             key=f"slow-{lab.token}",
-            help="Slow motion: about one step a second; the map names each stage and shows what it acts on",
+            help=say.SLOW_HELP,
         )
         if slow != lab.experiment.slow:
             lab.experiment.set_slow(slow)
@@ -55,8 +53,8 @@ def transport(lab: Lab) -> None:
 def _line(lab: Lab) -> None:
     """Show the tab's position in the classroom's queue, once a second."""
     place = lab.place
-    text = "It is your turn" if place is None else classroom_options.in_line(place)
-    st.html(f"<p class='in-line' role='status' title='{WHY_LINE}'>{text}</p>")
+    text = say.YOUR_TURN if place is None else classroom_options.in_line(place)
+    st.html(f"<p class='in-line' role='status' title='{say.WHY_LINE}'>{text}</p>")
 
 
 def _can_go_on(lab: Lab) -> bool:
@@ -72,21 +70,21 @@ def _can_go_on(lab: Lab) -> bool:
 def _one_step(lab: Lab) -> str:
     """Return what one step of the method does."""
     name = lab.experiment.setup.method
-    pair = "One step on L_UE, then one on L_RA"
+    pair = say.ONE_PAIR
     own = {
         "laf": pair,
-        "laf+r": f"{pair}; after the last of them one on the labels",
-        "nothing": "The only step, which changes nothing",
+        "laf+r": say.WITH_REPAIR,
+        "nothing": say.DOES_NOTHING,
     }
-    return own.get(name, f"One step of {methods_form.method_class(name).title}")
+    return own.get(name, say.one_step_of(methods_form.method_class(name).title))
 
 
 def _why_not(phase: Phase | None) -> str | None:
     if phase is None:
         return WAIT
     if phase is Phase.FAILED:
-        return "The run failed; Reset starts it again"
-    return OVER if phase.over else None
+        return say.FAILED
+    return say.OVER if phase.over else None
 
 
 def _button(

@@ -119,6 +119,7 @@ class Lab:
         if asked.run is not None:
             self.notice = self.take_up(asked.run, step=asked.step)
             if self.notice is None:
+                self.notice = asked.problem
                 return True
         if asked.setup is None:
             self.notice = self.notice or asked.problem
@@ -128,8 +129,8 @@ class Lab:
         except LabError as error:
             self.notice = self.notice or self._permissions.message(error)
             return False
-        problem = self.change(setup, settings=asked.settings)
-        self.notice = self.notice or problem
+        problem = self.change(setup, usual=asked.usual, settings=asked.settings)
+        self.notice = self.notice or problem or asked.problem
         return problem is None
 
     def take_up(

@@ -24,6 +24,13 @@ MOST_CHARACTERS = 8_000  # of all that an address says of a setup
 MOST_OF_A_NAME = 100  # characters of a name
 NAMES = ("dataset", "task", "plant", "method", "model", "net", "speed", "precision", "partition", "server")
 DEEPEST = 4  # levels of nested tables in ``settings``; a config has three
+# Fields of an address: of the setup, of its run, of a teacher's link to a lesson, and of Streamlit's embedding.
+OF_SETUP = (
+    *("dataset", "task", "classes", "fraction", "seed", "ids", "plant", "method", "model", "net"),
+    *("share", "speed", "precision", "settings", "set"),
+)
+OF_RUN = ("run", "step", "after")
+OTHERS = ("lesson", "class", "controls", "fixed", "present", "student", "embed", "embed_options")
 THREADS = "threads is not taken from an address: the server sets it; remove it from the address"
 
 
@@ -36,7 +43,12 @@ class UrlRequest:
     run: str | None = None
     step: int | None = None  # the step to show
     after: str | None = None  # the kept run that the setup's request follows
-    problem: str | None = None  # why the setup that the address names cannot exist
+    problem: str | None = (
+        None  # why the setup that the address names cannot exist, or what was left out of it
+    )
+    usual: bool = (
+        False  # whether the usual classes of task and dataset are forgotten, since the address names none
+    )
 
 
 def with_usual_settings(setup: Setup) -> Setup:
@@ -100,15 +112,30 @@ def _clients(setup: Setup) -> dict[str, str]:
 
 
 def read_request(found: Mapping[str, str]) -> UrlRequest:
-    """Read the parameters of an address. A setup that cannot exist gives a request with a ``problem``."""
-    step = _whole(found.get("step", ""))
+    """Read the parameters of an address.
+
+    Without classes it asks for the usual ones of its task and dataset. A setup that cannot exist gives a request with a
+    ``problem``; so does a field that is unknown, and the request is made without it.
+    """
+    step, problem = _whole(found.get("step", "")), _unknown_fields(found)
     run, after = found.get("run") or None, found.get("after") or None
-    if "dataset" not in found:
-        return UrlRequest(run=run, step=step)
+    if not any(name in found for name in OF_SETUP):
+        return UrlRequest(run=run, step=step, problem=problem)
     try:
-        return UrlRequest(_setup(found), _changed(found), run, step, after)
+        setup = _setup(found)
+        usual = not setup.classes and setup.task != "indices" and setup.plant is None and after is None
+        return UrlRequest(setup, _changed(found), run, step, after, problem, usual)
     except RequestError as error:
         return UrlRequest(run=run, step=step, problem=str(error))
+
+
+def _unknown_fields(found: Mapping[str, str]) -> str | None:
+    """Return a sentence about fields that no address has, or None."""
+    unknown = [quote_value(name) for name in found if name not in (*OF_SETUP, *OF_RUN, *OTHERS)]
+    if not unknown:
+        return None
+    more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+    return f"The address has an unknown field, {unknown[0]}{more}, which was left out. There are: {', '.join((*OF_SETUP, *OF_RUN))}."
 
 
 def _setup(found: Mapping[str, str]) -> Setup:
@@ -128,10 +155,11 @@ def _setup(found: Mapping[str, str]) -> Setup:
             raise RequestError(
                 f"{quote_value(word)} in the address is no name: it has {len(word):,} characters"
             )
-    require_name(found["dataset"])
+    dataset = found.get("dataset") or Setup.dataset
+    require_name(dataset)
     setup = Setup(
-        dataset=found["dataset"],
-        task=found.get("task", "class"),
+        dataset=dataset,
+        task=found.get("task") or ("indices" if ids else Setup.task),
         classes=tuple(c if (n := _whole(c)) is None else n for c in classes),
         fraction=_share(found.get("fraction", "")),
         seed=_whole(found.get("seed", "")) or 0,

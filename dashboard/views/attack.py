@@ -11,6 +11,8 @@ from core.evaluation.attacks.result import AttackResult, Scores
 from core.evaluation.attacks.scores import ATTACKS
 from core.runs.run import Phase
 from dashboard.presentation.charts import attacks, examples
+from dashboard.presentation.text.pages import attack as say
+from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.wire import scene
 from dashboard.session import resources
 from dashboard.session.jobs.attack import AttackData, groups, rates, threshold_at, verdict
@@ -28,7 +30,7 @@ def page(lab: Lab) -> None:
     job = lab.attack_job
     job.want(lab.experiment)
     name = st.segmented_control(  # outside of columns, where it wraps on a phone
-        "Attack",
+        say.ATTACK,
         list(ATTACKS),
         format_func=lambda k: ATTACKS[k].title,
         default="confidence",
@@ -43,10 +45,12 @@ def page(lab: Lab) -> None:
         st.error(error)
     elif found is not None:
         if found.strongest is not None:
-            st.markdown(f"**All attacks together.** {found.strongest.sentence}")
+            st.markdown(
+                nouns.in_kind(common.all_attacks(found.strongest.sentence), found.sample.split.dataset.kind)
+            )
         _shown(found, found.results[name or "confidence"])
     else:
-        _example()
+        _example(lab)
 
     def is_stale() -> bool:
         return job.result is not found or job.error != error or lab.phase is not phase
@@ -54,10 +58,11 @@ def page(lab: Lab) -> None:
     poll(JOB_S, lambda: job.want(lab.experiment), is_stale)
 
 
-def _example() -> None:
+def _example(lab: Lab) -> None:
     """Say what the page will show, with an example and a way to the Lab."""
+    kind = nouns.kind_of(lab.experiment.dataset)
     st.markdown(  # one line, as the sentence that will stand there
-        "**Can an attacker tell which images were used in training?** The page fills by itself as soon as the Lab has a model."
+        say.intro(kind)
     )
     result = examples.attack_example()
     assert result.scores is not None
@@ -66,85 +71,74 @@ def _example() -> None:
     left.plotly_chart(_sized(attacks.histogram(result, 0.5), CHART - 70), key="example-hist", config=PLAIN)
     middle.plotly_chart(_sized(attacks.roc(result, 0.5), CHART), key="example-roc", config=PLAIN)
     right.plotly_chart(_sized(attacks.strip(result), CHART - 60), key="example-strip", config=PLAIN)
-    st.caption(
-        f"{examples.LABEL}: an attack that finds more than on models retrained without these images. The page attacks the Lab's model, "
-        "the original and the retrained models in five ways, and shows the scores of forgotten and of unseen images."
-    )
-    st.page_link("views/lab.py", label="Open the Lab")
+    st.caption(say.example(examples.LABEL, kind))
+    st.page_link("views/lab.py", label=say.OPEN_LAB)
 
 
 def _told(lab: Lab, found: AttackData | None) -> None:
     """Say which model was attacked."""
     run = lab.experiment.run
     if run is None:
-        st.caption("The original model is still being prepared.")
+        st.caption(say.PREPARING)
     elif found is None:
-        st.caption("Evaluating models…")
+        st.caption(say.EVALUATING)
     else:
-        model = (
-            f"The Lab's model after step {found.step} of {found.steps}"
-            if found.step
-            else "The original, before the run's first step"
-        )
-        later = (
-            " The run is playing. The attack is repeated when it pauses."
-            if run.phase is Phase.RUNNING
-            else ""
-        )
-        st.caption(f"{model}, compared with {found.references} retrained models.{later}")
+        model = say.after_step(found.step, found.steps) if found.step else say.BEFORE_FIRST
+        later = f" {say.PLAYING}" if run.phase is Phase.RUNNING else ""
+        st.caption(say.compared(model, found.references, later))
 
 
 def _shown(found: AttackData, result: AttackResult) -> None:
+    kind = found.sample.split.dataset.kind
     if result.scores is None or result.power is None:
-        st.info(result.why or "This attack needs more images.")
+        st.info(nouns.in_kind(result.why, kind) if result.why else say.more_needed(kind))
     else:
-        threshold = _charts(result, result.scores, f"{result.name}-{found.step}")
-        st.markdown(f"**{verdict(result)}** {result.help} {result.power.sentence} {_tpr(result)}")
+        threshold = _charts(result, result.scores, f"{result.name}-{found.step}", kind)
+        words = f"**{verdict(result)}** {say.asks(result.help)} {result.power.sentence} {_tpr(result, kind)}"
+        st.markdown(nouns.in_kind(words, kind))
         _grids(found, result.scores, threshold)
     if found.per_image is not None:
-        _table(found.per_image)
+        _table(found.per_image, kind)
 
 
-def _table(found: PerImage) -> None:
+def _table(found: PerImage, kind: str) -> None:
     """Show the result of each image, the least likely under retraining first."""
-    st.markdown(f"#### Image by image\n{found.sentence}")
+    st.markdown(say.one_by_one(nouns.in_kind(found.sentence, kind), kind))
     order = np.argsort(found.p)
     number = st.column_config.NumberColumn
     st.dataframe(
         {
-            "image": found.ids[order],
+            nouns.one(kind): found.ids[order],
             "z": found.z[order],
             "p": found.p[order],
-            "logit of its label": found.logit[order],
-            "retrained, mean": found.mean[order],
+            say.LOGIT: found.logit[order],
+            say.RETRAINED_MEAN: found.mean[order],
         },
         hide_index=True,
         width="stretch",
         height=min(420, 38 + 35 * len(order)),
         column_config={
-            "z": number(
-                format="%.1f", help="Positive: the model is surer of the label than retrained models are"
-            ),
-            "p": number(format="%.3f", help="Share of retrained models expected to be as sure"),
-            "logit of its label": number(format="%.1f"),
-            "retrained, mean": number(format="%.1f"),
+            "z": number(format="%.1f", help=say.Z_HELP),
+            "p": number(format="%.3f", help=say.P_HELP),
+            say.LOGIT: number(format="%.1f"),
+            say.RETRAINED_MEAN: number(format="%.1f"),
         },
     )
 
 
-def _charts(result: AttackResult, scores: Scores, key: str) -> float:
+def _charts(result: AttackResult, scores: Scores, key: str, kind: str) -> float:
     """Draw histogram, ROC and areas; return the threshold that the user set."""
     left, middle, right = st.columns(CHARTS, gap="small")
     with left:
         place = st.empty()
         share = st.slider(
-            "Threshold",
+            say.THRESHOLD,
             0,
             100,
             50,
             key=f"threshold-{key}",
-            format="top %d %%",
-            help="Share of all images, by score, that the attack calls training images: those right of the line",
+            format=say.TOP,
+            help=say.threshold_help(kind),
         )
         threshold = threshold_at(scores, share / 100)
         place.plotly_chart(
@@ -155,10 +149,7 @@ def _charts(result: AttackResult, scores: Scores, key: str) -> float:
     with right:
         st.plotly_chart(_sized(attacks.strip(result), CHART - 60), key=f"strip-{key}", config=PLAIN)
         tpr, fpr = rates(scores, threshold)
-        st.caption(
-            f"At this threshold the attack detects {100 * tpr:.0f} % of the forgotten images, "
-            f"and wrongly accuses {100 * fpr:.0f} % of the unseen ones."
-        )
+        st.caption(say.at_threshold(100 * tpr, 100 * fpr, kind))
     return threshold
 
 
@@ -167,17 +158,14 @@ def _sized(figure: object, height: int) -> object:
     return figure
 
 
-def _tpr(result: AttackResult) -> str:
+def _tpr(result: AttackResult, kind: str) -> str:
     """Describe the TPR at low rates of false alarms, or say why there is none."""
     parts = [
-        f"At {name} false alarms it detects {100 * value:.1f} %."
+        say.detects(name, 100 * value)
         for name, value in (("1 %", result.tpr_at_1pct_fpr), ("0.1 %", result.tpr_at_01pct_fpr))
         if value is not None
     ]
-    return (
-        " ".join(parts)
-        or "Too few unseen images for a rate at 1 % false alarms: fewer than 10 false alarms are expected."
-    )
+    return " ".join(parts) or say.too_few(kind)
 
 
 def _grids(found: AttackData, scores: Scores, threshold: float) -> None:
@@ -195,7 +183,12 @@ def _grids(found: AttackData, scores: Scores, threshold: float) -> None:
                 images = sample.split.train.unlabelled().take(sample.sets.members[some])
             else:
                 images = sample.unseen.unlabelled().take(some)
-            st.html(scene.thumbnails(images, f"{title}: {min(len(indices), SHOWN)} of {len(indices)} images"))
+            st.html(
+                scene.thumbnails(
+                    images,
+                    say.group(title, min(len(indices), SHOWN), len(indices), sample.split.dataset.kind),
+                )
+            )
 
 
 if __name__ == "__main__":

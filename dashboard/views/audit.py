@@ -11,6 +11,8 @@ from core.experiments.audit_request import LONGEST, DeletionRequest
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase
 from dashboard.presentation.export import audit_page
+from dashboard.presentation.text.pages import audit as say
+from dashboard.presentation.text.pages import nouns
 from dashboard.session import resources
 from dashboard.session.jobs.audit import DatedRecord, what_is_tested, why_not
 from dashboard.session.lab import Lab
@@ -20,12 +22,10 @@ from dashboard.session.polling import JOB_S, poll, wait_for
 def page(lab: Lab) -> None:
     """Draw the page Audit."""
     job, e = lab.audit_job, lab.experiment
+    kind = nouns.kind_of(e.dataset)
     job.show(e)
     obstacle = why_not(e)
-    st.markdown(
-        "**The record of a deletion request.** It says what was asked and done, what it cost, and how the model compares with "
-        "models retrained without the images, test by test. It covers the run in the Lab, on all images."
-    )
+    st.markdown(say.intro(kind))
     request = _request()
     make, told, files = st.columns([2.4, 5.6, 4], gap="small", vertical_alignment="center")
     with make:
@@ -36,20 +36,21 @@ def page(lab: Lab) -> None:
         elif job.error is not None:
             st.error(job.error)
     if job.busy:
-        wait_for(job, "Evaluating the model on all images")
+        wait_for(job, say.evaluating(kind))
     elif obstacle is not None:
         poll(JOB_S, lambda: None, lambda: why_not(lab.experiment) != obstacle)
     if job.result is None:
         if not job.busy:
-            st.caption(
-                "The tests of the record. Each has the band of retrained models beside it, and a verdict."
-            )
-            rows = [f"| {row['test']} | {row['what it measures']} |" for row in what_is_tested(e)]
-            st.markdown("\n".join(["| test | what it measures |", "|---|---|", *rows]))
+            st.caption(say.TESTS)
+            rows = [
+                f"| {row['test']} | {row['what it measures']} |"
+                for row in nouns.in_kind(what_is_tested(e), kind)
+            ]
+            st.markdown("\n".join([say.TABLE_HEAD, "|---|---|", *rows]))
         return
     with files, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         _downloads(e, job.result)
-    st.html(audit_page.sheet(job.result.record, job.result.made))
+    st.html(nouns.in_kind(audit_page.sheet(job.result.record, job.result.made), kind))
 
 
 def _request() -> DeletionRequest | None:
@@ -57,16 +58,14 @@ def _request() -> DeletionRequest | None:
     who, when, number = st.columns(3, gap="small")
     texts = (
         who.text_input(
-            "Requester", max_chars=LONGEST, key="audit-requester", placeholder="who asked (optional)"
+            say.REQUESTER, max_chars=LONGEST, key="audit-requester", placeholder=say.REQUESTER_HINT
         ),
-        when.text_input(
-            "Received", max_chars=LONGEST, key="audit-received", placeholder="date of the request (optional)"
-        ),
+        when.text_input(say.RECEIVED, max_chars=LONGEST, key="audit-received", placeholder=say.RECEIVED_HINT),
         number.text_input(
-            "Reference number",
+            say.REFERENCE_NUMBER,
             max_chars=LONGEST,
             key="audit-number",
-            placeholder="made from data and ids if empty",
+            placeholder=say.REFERENCE_HINT,
         ),
     )
     try:
@@ -80,7 +79,7 @@ def _main_button(lab: Lab, request: DeletionRequest | None, obstacle: str | None
     """Offer what comes next: to play the run, or to draw up its record."""
     job, e = lab.audit_job, lab.experiment
     if e.run is not None and e.run.phase not in (Phase.DONE, Phase.RUNNING):
-        if st.button("Play the run to its end", type="primary", key="audit-play", width="stretch"):
+        if st.button(say.PLAY, type="primary", key="audit-play", width="stretch"):
             try:
                 e.play()
             except LabError as error:
@@ -89,7 +88,7 @@ def _main_button(lab: Lab, request: DeletionRequest | None, obstacle: str | None
                 st.rerun()
         return
     pressed = st.button(
-        "Draw up the record",
+        say.DRAW_UP,
         type="primary",
         disabled=obstacle is not None or job.busy or request is None,
         help=obstacle,
@@ -102,21 +101,25 @@ def _main_button(lab: Lab, request: DeletionRequest | None, obstacle: str | None
 
 
 def _downloads(e: Experiment, found: DatedRecord) -> None:
-    record, made = found.record, found.made
+    record, made, kind = found.record, found.made, nouns.kind_of(e.dataset)
     name = f"record-{e.setup.dataset}-{made:%Y%m%d-%H%M}"
     st.download_button(
-        "Page to print (HTML)",
-        audit_page.document(record, made),
+        say.PAGE,
+        nouns.in_kind(audit_page.document(record, made), kind),
         f"{name}.html",
         "text/html",
         on_click="ignore",
     )
     st.download_button(
-        "JSON", json.dumps(record.as_dict(), indent=1), f"{name}.json", "application/json", on_click="ignore"
+        "JSON",
+        json.dumps(nouns.in_kind(record.as_dict(), kind), indent=1),
+        f"{name}.json",
+        "application/json",
+        on_click="ignore",
     )
     if e.split is not None:
         ids = "\n".join(map(str, sorted(e.split.train.ids[e.split.forget_rows].tolist())))
-        st.download_button("Ids", ids + "\n", f"{name}-ids.txt", "text/plain", on_click="ignore")
+        st.download_button(say.IDS, ids + "\n", f"{name}-ids.txt", "text/plain", on_click="ignore")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from core.methods import METHODS
 from dashboard.components.comparison_table import table
 from dashboard.presentation.charts import examples
 from dashboard.presentation.export import comparison_files
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import compare as say
 from dashboard.presentation.wire.comparison import table_data, title_of
 from dashboard.session import resources
 from dashboard.session.jobs import comparison as comparison_job
@@ -23,7 +25,7 @@ from dashboard.views.compare_details import details
 
 HEAD_PX, ROW_PX, BORDER_PX = 48, 31, 14  # of the table: heading, a row, and room for a scroll bar
 GROUPS = {  # figures by topic
-    "Accuracy": (
+    say.ACCURACY: (
         "train_r",
         "train_f",
         "test",
@@ -34,7 +36,7 @@ GROUPS = {  # figures by topic
         "average_gap",
         "tug_of_war",
     ),
-    "Answers": (
+    say.ANSWERS: (
         "js",
         "klom_f",
         "klom_f_95",
@@ -45,10 +47,10 @@ GROUPS = {  # figures by topic
         "train_f",
         "test_f",
     ),
-    "Attacks": (),  # all figures that begin with auc, attack or asr
-    "Representations": (),  # cka, probes, angle
-    "Harm to the rest": ("train_r", "test_r", "near_r", "near_auc", "klom_r", "klom_r_95"),
-    "Cost": ("seconds", "steps", "peak_memory_mb"),
+    say.ATTACKS: (),  # all figures that begin with auc, attack or asr
+    say.REPRESENTATIONS: (),  # cka, probes, angle
+    say.HARM: ("train_r", "test_r", "near_r", "near_auc", "klom_r", "klom_r_95"),
+    say.COST: ("seconds", "steps", "peak_memory_mb"),
 }
 DEFAULT_SEEDS = "0-2"
 
@@ -68,18 +70,15 @@ def page(lab: Lab) -> None:
     with files:
         _files(summary, comparison)
     group = st.segmented_control(
-        "Figures",
-        [*GROUPS, "All"],
-        default="Accuracy",
+        say.FIGURES,
+        [*GROUPS, say.ALL],
+        default=say.ACCURACY,
         required=True,
         key="compare-group",
         label_visibility="collapsed",
     )
     _table(lab, comparison, group)
-    st.caption(
-        "**Green**: inside the 95 % band of retrained models for every seed. **▼**: doing nothing is closer to retraining. "
-        "Click a method's name for details, or a heading to sort."
-    )
+    st.caption(say.LEGEND)
     if summary.lines:
         details(lab, comparison, summary)
 
@@ -88,13 +87,10 @@ def _before_first(lab: Lab) -> None:
     """Say what the page will show, offer to start, and show an example."""
     e = lab.experiment
     what = e.split.request.describe(e.split.dataset.classes) if e.split is not None else "…"
-    st.markdown(
-        f"**Which method comes closest to retraining?** Every method forgets the Lab's request (**{what}**) over several seeds, "
-        "and its figures stand beside models retrained from scratch. The closer to them, the better, in both directions."
-    )
+    st.markdown(say.intro(what))
     methods, usual = comparison_job.offered(), comparison_job.usual(e)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="compare-begin"):
-        if st.button("Compare all methods, 3 seeds", type="primary", key="compare-all"):
+        if st.button(say.COMPARE_ALL, type="primary", key="compare-all"):
             _start(lab, methods, DEFAULT_SEEDS, usual)
         _form(lab, width="content")
         with st.container():  # the times become known while the Lab prepares
@@ -111,11 +107,7 @@ def _before_first(lab: Lab) -> None:
         height=_height(len(summary.lines)),
         on_pick=lambda _: None,
     )
-    st.caption(
-        "**Green**: inside the band of retrained models for every seed. *Do nothing* is a row like any other. If a method "
-        "fails, its row says why, and the others go on. The methods' settings were tuned on other seeds, with labels and "
-        "retrained models; LAF uses the Lab's preset."
-    )
+    st.caption(say.EXAMPLE_NOTE)
 
 
 def _start(lab: Lab, methods: list[str], seeds: str, references: int) -> None:
@@ -136,23 +128,21 @@ def _form(lab: Lab, width: Literal["stretch", "content"] = "stretch") -> None:
     comparison = lab.comparison_job.comparison
     running = comparison is not None and not comparison.over
     count = (
-        "other methods or seeds"
-        if comparison is None
-        else f"{len(comparison.methods)} methods · {_spoken(comparison.seeds)}"
+        say.OTHER if comparison is None else say.methods_and_seeds(len(comparison.methods), comparison.seeds)
     )
     if running:  # Streamlit keeps a popover open that is disabled while open, so a button replaces it
         st.button(
-            f"Compare **{count}**",
+            say.compare(count),
             disabled=True,
             width=width,
             key="compare-running",
-            help="A comparison is running. Cancel it first",
+            help=say.IS_RUNNING,
         )
         return
     with st.popover(
-        f"Compare **{count}**",
+        say.compare(count),
         width=width,
-        help="Choose methods and seeds",
+        help=say.FORM_HELP,
         key=f"compare-form-{lab.comparison_job.number}",
     ):
         _fields(lab)
@@ -161,7 +151,7 @@ def _form(lab: Lab, width: Literal["stretch", "content"] = "stretch") -> None:
 def _fields(lab: Lab) -> None:
     names = comparison_job.offered()
     chosen = st.pills(
-        "Methods",
+        say.METHODS,
         names,
         selection_mode="multi",
         default=names,
@@ -169,27 +159,17 @@ def _fields(lab: Lab) -> None:
         key="compare-methods",
     )
     for name, why in METHODS.broken.items():
-        st.caption(f"The plug-in {name!r} could not be loaded: {why}")
-    seeds = st.text_input(
-        "Seeds", DEFAULT_SEEDS, key="compare-seeds", help="Ranges and commas, such as 0-2 or 1,5"
-    )
+        st.caption(common.plugin_not_loaded(repr(name), why))
+    seeds = st.text_input(common.SEEDS, DEFAULT_SEEDS, key="compare-seeds", help=common.SEEDS_HELP)
     usual = comparison_job.usual(lab.experiment)
-    references = st.slider("Retrained models for each seed", 2, 10, usual, key=f"compare-references-{usual}")
+    references = st.slider(say.RETRAINED_EACH, 2, 10, usual, key=f"compare-references-{usual}")
     try:
         count = len(parse_seeds(seeds, 20))
         st.caption(comparison_job.cost_in_words(lab.experiment, len(chosen), count, references))
     except LabError:
         pass  # said at the start
-    if st.button("Start", type="primary", width="stretch", key="compare-start", disabled=not chosen):
+    if st.button(common.START, type="primary", width="stretch", key="compare-start", disabled=not chosen):
         _start(lab, [n for n in names if n in chosen], seeds, references)
-
-
-def _spoken(seeds: tuple[int, ...]) -> str:
-    if len(seeds) == 1:
-        return f"seed {seeds[0]}"
-    if seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"seeds {seeds[0]}–{seeds[-1]}"
-    return f"seeds {', '.join(map(str, seeds))}"
 
 
 def _told(comparison: Comparison) -> None:
@@ -203,9 +183,7 @@ def _told(comparison: Comparison) -> None:
             return
         text.html(f"<div class='hint'>{comparison_job.now(comparison)}</div>")
         text.progress(comparison.done / len(comparison.cells))
-        stop.button(
-            "Cancel", on_click=comparison.cancel, key="compare-cancel", help="Stop. Finished rows stay"
-        )
+        stop.button(common.CANCEL, on_click=comparison.cancel, key="compare-cancel", help=say.CANCEL_HELP)
 
     poll(None if was_over else COMPARISON_S, told, lambda: comparison.over and not was_over)
 
@@ -221,11 +199,11 @@ def _table(lab: Lab, comparison: Comparison, group: str) -> None:
 
 def _keys(summary: Summary, group: str) -> list[str]:
     keys = list(summary.columns)
-    if group == "All":
+    if group == say.ALL:
         return keys
-    if group == "Attacks":
+    if group == say.ATTACKS:
         return [k for k in keys if k.startswith(("auc", "attack", "asr", "near_auc"))]
-    if group == "Representations":
+    if group == say.REPRESENTATIONS:
         return [k for k in keys if k.startswith(("cka", "probe", "relearn", "angle", "layer"))]
     return [k for k in GROUPS[group] if k in keys]
 
@@ -236,11 +214,11 @@ def _files(summary: Summary, comparison: Comparison) -> None:
         "task": comparison.setup.task,
         "seeds": list(comparison.seeds),
     }
-    with st.popover("Export", width="stretch", help="Download the table as a file"):
+    with st.popover(common.EXPORT, width="stretch", help=say.EXPORT_HELP):
         for label, name, make in (
-            ("CSV, all seeds", "comparison.csv", lambda: comparison_files.to_csv(summary)),
-            ("Markdown", "comparison.md", lambda: comparison_files.to_markdown(summary)),
-            ("LaTeX", "comparison.tex", lambda: comparison_files.to_latex(summary)),
+            (say.CSV, "comparison.csv", lambda: comparison_files.to_csv(summary)),
+            (say.MARKDOWN, "comparison.md", lambda: comparison_files.to_markdown(summary)),
+            (say.LATEX, "comparison.tex", lambda: comparison_files.to_latex(summary)),
             (
                 "JSON",
                 "comparison.json",

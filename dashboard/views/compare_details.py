@@ -8,6 +8,8 @@ from core.experiments.comparison import RETRAINED, Comparison
 from core.experiments.comparison_summary import Summary
 from dashboard.components.map_pair import pair
 from dashboard.presentation.charts import evaluation
+from dashboard.presentation.text.pages import compare as say
+from dashboard.presentation.text.pages import nouns
 from dashboard.presentation.wire.comparison import title_of
 from dashboard.presentation.wire.scene import thumbnails
 from dashboard.session.lab import Lab
@@ -15,14 +17,12 @@ from dashboard.session.polling import COMPARISON_S, poll
 
 DETAIL_HEIGHT = 400
 CELL_IMAGES = 120  # shown of one cell of the matrix
-MAPS = "Maps A | B"
-CHANGES = "Before and now"
 CHARTS = {
-    "Where forgotten images go": evaluation.answers,
-    "Class accuracy": evaluation.class_accuracy,
-    "Layers": evaluation.layers,
-    "Information by layer": evaluation.layer_information,
-    "Relearning": evaluation.relearning,
+    say.WHERE_THEY_GO: evaluation.answers,
+    say.CLASS_ACCURACY: evaluation.class_accuracy,
+    say.LAYERS: evaluation.layers,
+    say.INFORMATION: evaluation.layer_information,
+    say.RELEARNING: evaluation.relearning,
 }
 
 
@@ -40,13 +40,17 @@ def details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
     lab.comparison_job.chosen = [a, b]
     with what:
         detail = st.segmented_control(
-            "Detail", [MAPS, *CHARTS, CHANGES], default=MAPS, required=True, key="compare-detail"
+            say.DETAIL,
+            [say.MAPS, *CHARTS, say.CHANGES],
+            default=say.MAPS,
+            required=True,
+            key="compare-detail",
         )
-    if detail == MAPS:
+    if detail == say.MAPS:
         _maps(lab, comparison, a, b)
         return
     seed = comparison.seeds[0]
-    if detail == CHANGES:
+    if detail == say.CHANGES:
         _changes(lab, comparison, a, seed)
         return
     judged = {
@@ -54,19 +58,20 @@ def details(lab: Lab, comparison: Comparison, summary: Summary) -> None:
     }
     retrained = list(comparison.retrained.get(seed, ()))
     draw = CHARTS[detail]
-    classes = comparison.split.dataset.classes if comparison.split is not None else ()
+    dataset = comparison.split.dataset if comparison.split is not None else None
+    classes, kind = () if dataset is None else dataset.classes, nouns.kind_of(dataset)
     figure = draw(judged, retrained, classes)
     st.plotly_chart(
         figure, key=f"compare-chart-{detail}", height=DETAIL_HEIGHT, config={"displayModeBar": False}
     )
-    st.caption(f"Seed {seed}. {evaluation.CAPTIONS[detail]}")
+    st.caption(say.of_seed(seed, say.captions(kind)[detail]))
 
 
 def _changes(lab: Lab, comparison: Comparison, name: str, seed: int) -> None:
     """Show the matrix of answers before and now of one method, and the images of the cell that was clicked."""
     report, split = comparison.cells[name, seed].judgement, comparison.split
     if report is None or split is None:
-        st.caption(f"{title_of(name)} has no result on seed {seed} yet.")
+        st.caption(say.no_result(title_of(name), seed))
         return
     classes, changes = split.dataset.classes, report.answer_changes["forget"]
     matrix, images = st.columns([1, 1], gap="small")
@@ -82,19 +87,20 @@ def _changes(lab: Lab, comparison: Comparison, name: str, seed: int) -> None:
     with images:
         points = event["selection"]["points"]
         if not points:
-            st.caption(f"{title_of(name)}, seed {seed}. {evaluation.CAPTIONS[CHANGES]}")
+            st.caption(say.changes_of(title_of(name), seed, say.captions(split.dataset.kind)[say.CHANGES]))
             return
         before, now = points[0]["customdata"]
         rows = changes.rows_of(before, now)
-        st.caption(f"**{classes[before]} → {classes[now]}**: {len(rows):,} forgotten images")
+        st.caption(say.cell(classes[before], classes[now], len(rows), split.dataset.kind))
         if lab.experiment.split is not None and lab.experiment.setup.dataset == comparison.setup.dataset:
             ids = split.train.ids[rows.to(split.train.ids.device)].tolist()
-            if st.button("Select on the Lab's map", key="compare-select"):
+            if st.button(say.SELECT, key="compare-select"):
                 lab.picked.do("replace", ids)
                 st.switch_page("views/lab.py")
         st.html(
             thumbnails(
-                split.train.unlabelled().take(rows[:CELL_IMAGES]), f"{classes[before]}, now {classes[now]}"
+                split.train.unlabelled().take(rows[:CELL_IMAGES]),
+                say.now_called(classes[before], classes[now]),
             )
         )
 
@@ -102,11 +108,9 @@ def _changes(lab: Lab, comparison: Comparison, name: str, seed: int) -> None:
 def _maps(lab: Lab, comparison: Comparison, a: str, b: str) -> None:
     maps = lab.comparison_job.maps(a, b)
     if isinstance(maps, bytes):
+        dataset = None if comparison.split is None else comparison.split.dataset
         pair("compare-pair", maps, height=DETAIL_HEIGHT)
-        st.caption(
-            f"Seed {comparison.seeds[0]}. Both models are shown on the original model's map, placed by angle. "
-            "Point at an image to see it on both."
-        )
+        st.caption(say.maps_note(comparison.seeds[0], nouns.kind_of(dataset)))
         return
 
     def tell() -> None:

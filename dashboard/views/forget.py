@@ -13,6 +13,7 @@ from dashboard.components.gallery import gallery
 from dashboard.components.map_view import map_view
 from dashboard.forms.forget import lists as forget_lists
 from dashboard.forms.forget import selection as forget_set
+from dashboard.presentation.text.pages import forget as say
 from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs.forget_suggestions import WORK, SuggestionJob
@@ -30,7 +31,7 @@ def page(lab: Lab) -> None:
         picks.begin_with(_labs_own(lab, dataset))
         job.about(lab.experiment)
         job.want()
-        forget_set.apply_suggestion(picks, job)
+        forget_set.apply_suggestion(picks, job, dataset)
     drawn_of = _stage_of(lab)
     # The columns are filled below, after the user's moves have been applied.
     with st.container(key="forget-head"):
@@ -122,42 +123,42 @@ def _moves(lab: Lab, dataset: Dataset) -> None:
     some = bool(len(picks.now))
     with st.container(horizontal=True, gap="small", horizontal_alignment="right", key="forget-moves"):
         st.button(
-            "Undo",
+            say.UNDO,
             on_click=picks.undo,
             disabled=not picks.history.past,
             key="forget-undo",
-            help="Undo the last change",
+            help=say.UNDO_HELP,
             shortcut="Mod+Z",
         )
         st.button(
-            "Redo",
+            say.REDO,
             on_click=picks.redo,
             disabled=not picks.history.future,
             key="forget-redo",
-            help="Repeat the change that was undone",
+            help=say.REDO_HELP,
             shortcut="Mod+Shift+Z",
         )
         st.button(
-            "Invert",
+            say.INVERT,
             on_click=lambda: picks.do("replace", invert(picks.now, ids)),
             key="forget-invert",
-            help="Pick all other images instead",
+            help=say.invert_help(dataset.kind),
         )
         st.button(
-            "Clear",
+            say.CLEAR,
             on_click=lambda: picks.do("replace", ()),
             disabled=not some,
             key="forget-clear",
-            help="Pick none",
+            help=say.CLEAR_HELP,
         )
         if st.button(
-            "Use in the Lab",
+            say.USE,
             type="primary",
             disabled=not some,
             key="forget-use",
-            help="Open the Lab with these images to forget",
+            help=say.use_help(dataset.kind),
         ):
-            with st.spinner("Opening the Lab…"):
+            with st.spinner(say.OPENING):
                 problem = lab.forget_these(picks.now)
             if problem is None:
                 st.switch_page("views/lab.py")
@@ -188,16 +189,16 @@ def _hint(lab: Lab) -> str:
     if error is not None:
         return str(error)
     if e.run is None or e.split is None:
-        return "The original model and its map are being prepared."
+        return say.PREPARING
     p = job.progress
     if p is not None:
         return f"{WORK[p.stage]}: {100 * p.done // p.total} %"
-    on_map, all_images = len(lab.map_ids), len(e.split.train)
-    text = f"The map shows {on_map:,} of the {all_images:,} training images; the gallery shows all of them."
+    on_map, all_images, kind = len(lab.map_ids), len(e.split.train), e.split.dataset.kind
+    text = say.on_map(on_map, all_images, kind)
     if on_map == all_images:
-        text = f"All {all_images:,} training images are on the map and in the gallery."
+        text = say.all_on_map(all_images, kind)
     if e.split.clean_y is not None or e.split.planted is not None:
-        text += " This model was trained on altered data. In the Lab, a model trained on the unaltered data forgets the images."
+        text += f" {say.altered_data(kind)}"
     return text
 
 

@@ -7,24 +7,23 @@ import base64
 import streamlit as st
 
 from dashboard.presentation.guide.pages import Section, found_by, sections
+from dashboard.presentation.text.pages import guide as say
 
 
 def page() -> None:
     """Draw the page Guide."""
     contents, text = st.columns([1, 3.4], gap="large")
     with contents:
-        st.markdown("#### How to read the Lab")
-        words = st.text_input(
-            "Search the guide", placeholder="such as band, follow or keys", key="guide-search"
-        )
+        st.markdown(say.HEADING)
+        words = st.text_input(say.SEARCH, placeholder=say.SEARCH_HINT, key="guide-search")
         found = found_by(words)
         if not found:
-            st.caption("No section has all of these words. Try one word, or a shorter one.")
+            st.caption(say.NONE_FOUND)
         elif words.strip():
-            st.caption(f"{len(found)} of {len(sections())} sections")
+            st.caption(say.found(len(found), len(sections())))
         st.markdown("\n".join(f"- [{s.title}](#{s.name})" for s in found))
-        st.caption("New here? The lessons explain the same beside real runs.")
-        st.page_link("views/lessons.py", label="Open the lessons")
+        st.caption(say.NEW_HERE)
+        st.page_link("views/lessons.py", label=say.OPEN_LESSONS)
     with text:
         for section in found:
             with st.container(key=f"guide-{section.name}"):
@@ -42,7 +41,7 @@ def _show(section: Section) -> None:
         )
     st.markdown(section.words)
     if section.formulas:
-        with st.expander("The same in formulas"):
+        with st.expander(say.FORMULAS):
             st.markdown(section.formulas)
 
 

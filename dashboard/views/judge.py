@@ -16,6 +16,8 @@ from dashboard.components.comparison_table import table
 from dashboard.forms import model_upload
 from dashboard.presentation.charts import examples
 from dashboard.presentation.export.judge_files import pack_models
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import judge as say
 from dashboard.presentation.wire.comparison import table_data
 from dashboard.session import classroom_options, resources
 from dashboard.session.jobs.checkpoint_evaluation import Checkpoints, Evaluation, EvaluationJob, summary_of
@@ -29,24 +31,22 @@ def page(lab: Lab) -> None:
     """Draw the page Judge."""
     split, job = lab.experiment.split, lab.evaluation_job
     if split is None:
-        st.caption("The images are being read.")
+        st.caption(say.BEING_READ)
         return
     what = split.request.describe(split.dataset.classes)
     st.markdown(
-        "**How close are finished models to retraining?** The page shows every figure of an unlearned model beside its original and "
-        f"models retrained without the images; it trains nothing. It uses the Lab's request: {split.dataset.title}, {what} "
-        f"({len(split.forget_rows):,} of {len(split.train):,} images). Change it in the Lab or on *Forget set*."
+        say.intro(split.dataset.title, what, len(split.forget_rows), len(split.train), split.dataset.kind)
     )
     _lab_run(lab, job)
     left, right = st.columns([1, 1], gap="large")
     with left:
         original, unlearned = (
-            _upload("Original model (.safetensors)", "original"),
-            _upload("Unlearned model", "unlearned"),
+            _upload(say.ORIGINAL, "original"),
+            _upload(say.UNLEARNED, "unlearned"),
         )
     with right:
         retrained = _upload(
-            "Models retrained without the forgotten images (optional; two or more make a band)",
+            say.RETRAINED,
             "retrained",
             several=True,
         )
@@ -55,19 +55,14 @@ def page(lab: Lab) -> None:
         except LabError as error:
             st.error(str(error))
             return
-    st.caption(
-        "All models must have the same architecture and be saved by `safetensors.torch.save_file(model.state_dict(), …)`. "
-        "The page *Runs* exports the original, the unlearned and the retrained models of a finished run together. On *Forget set*, choose the ids of the forgotten images or read them from a file."
-    )
-    obstacle = (
-        "Upload the original and the unlearned model first" if original is None or unlearned is None else None
-    )
+    st.caption(say.how(split.dataset.kind))
+    obstacle = say.UPLOAD_FIRST if original is None or unlearned is None else None
     refused = classroom_options.refused(original, unlearned, *retrained)
     if refused is not None:
         st.error(refused)
         obstacle = refused
     pressed = st.button(
-        "Judge", type="primary", disabled=obstacle is not None or job.busy, help=obstacle, key="judge-start"
+        say.JUDGE, type="primary", disabled=obstacle is not None or job.busy, help=obstacle, key="judge-start"
     )
     if pressed and original is not None and unlearned is not None and layer is not None:
         files = [(f.name, f.getvalue()) for f in (original, unlearned, *retrained)]
@@ -78,10 +73,10 @@ def page(lab: Lab) -> None:
 def _outcome(job: EvaluationJob) -> None:
     """Show the job's progress, its result or its error."""
     if job.error is not None:
-        advice = " Choose the architecture that it was trained with." if "does not fit" in job.error else ""
-        st.error(f"{job.error}.{advice}" if advice else job.error)
+        advice = say.ADVICE if "does not fit" in job.error else ""
+        st.error(f"{job.error}. {advice}" if advice else job.error)
     elif job.busy:
-        wait_for(job, "Evaluating the models")
+        wait_for(job, say.EVALUATING)
     elif job.result is not None:
         _result(job.result)
     else:
@@ -92,9 +87,9 @@ def _lab_run(lab: Lab, job: EvaluationJob) -> None:
     """Offer to judge the run in the Lab, which needs no file, and to download its models."""
     e = lab.experiment
     done = e.run is not None and e.run.phase is Phase.DONE
-    why = None if done else "The Lab has no finished run"
+    why = None if done else say.NO_RUN
     with st.container(horizontal=True, gap="small"):
-        if st.button("Judge the Lab's run", key="judge-lab", disabled=not done or job.busy, help=why):
+        if st.button(say.JUDGE_RUN, key="judge-lab", disabled=not done or job.busy, help=why):
             try:
                 job.evaluate_run(e)
             except LabError as error:
@@ -102,14 +97,14 @@ def _lab_run(lab: Lab, job: EvaluationJob) -> None:
             else:
                 st.rerun()
         st.download_button(
-            "Download its models",
+            say.DOWNLOAD_MODELS,
             lambda: _models(lab),
             "models-for-judge.zip",
             "application/zip",
             on_click="ignore",
             disabled=not done,
             key="judge-models",
-            help=why or "Original, unlearned and retrained models, and the forgotten ids, as one zip",
+            help=why or say.DOWNLOAD_HELP,
         )
 
 
@@ -126,7 +121,7 @@ def _models(lab: Lab) -> bytes:
 
 def _example() -> None:
     """Show what the page will show."""
-    st.caption(f"{examples.LABEL}: each model a row, green inside the band of the retrained models.")
+    st.caption(say.example(examples.LABEL))
     summary = examples.summary_example()
     table(
         "judge-example",
@@ -161,7 +156,7 @@ def _result(found: Evaluation) -> None:
         on_pick=lambda _: None,
     )
     if figures.unlearned.strongest is not None:
-        st.markdown(f"**All attacks together.** {figures.unlearned.strongest.sentence}")
+        st.markdown(common.all_attacks(figures.unlearned.strongest.sentence))
     _attacks(list(figures.unlearned.attacks.values()))
     record = {
         "about": found.about,
@@ -177,14 +172,10 @@ def _result(found: Evaluation) -> None:
 
 def _attacks(results: Sequence[AttackResult]) -> None:
     """Show the AUC of each attack; attacks that could have seen the same leak share a line."""
-    st.markdown(
-        "**Attacks on the unlearned model**: AUC with its 95 % interval; at 0.5 the attack cannot tell"
-    )
+    st.markdown(say.ATTACKS)
     by_power: dict[str, list[str]] = {}  # the smallest visible leak, as a sentence -> the attacks' figures
     for result in results:
-        text = (
-            result.why if result.auc is None else f"{result.auc:.2f} ({result.low:.2f} to {result.high:.2f})"
-        )
+        text = result.why if result.auc is None else say.interval(result.auc, result.low, result.high)
         power = result.power.sentence if result.power else ""
         by_power.setdefault(power, []).append(f"**{result.title}** {text}")
     for power, attacks in by_power.items():

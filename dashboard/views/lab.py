@@ -16,7 +16,8 @@ from dashboard.components.timeline import timeline
 from dashboard.forms import dataset_upload, setup, transport
 from dashboard.forms.forget import chain
 from dashboard.forms.story import story_line
-from dashboard.presentation.text.status_text import as_text
+from dashboard.presentation.text.pages.lab import page as say
+from dashboard.presentation.text.readouts.status_text import as_text
 from dashboard.server.frame_socket import words
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
@@ -24,10 +25,6 @@ from dashboard.session.lab import Lab
 STAGE_HEIGHT = 640  # px; what a window of 900 px leaves below header, story, setup and transport
 EXAMPLES_HEIGHT = 62  # px, of the images beneath the map
 GAP = 10  # px, between the map and those images
-NO_CONNECTION = (
-    "The page could not connect to its run, so it shows no steps. Start the Lab with `laf dashboard`; behind a proxy, "
-    "let WebSockets to `/laf-feed/` through. Then reload the page."
-)
 
 
 def picked(lab: Lab, value: dict[str, Any]) -> None:
@@ -79,15 +76,13 @@ def offer(lab: Lab) -> None:
     if found is None:
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="offer"):
-        st.markdown(
-            f"Continue where you were? **{found.title}**, step {found.steps:,} of {found.total_steps:,}"
-        )
-        if st.button("Continue", key="offer-yes"):
+        st.markdown(say.continue_where(found.title, found.steps, found.total_steps))
+        if st.button(say.CONTINUE, key="offer-yes"):
             problem = lab.take_up(found.id)
             if problem is None:
                 st.rerun()
             st.toast(problem, icon="⚠️")
-        if st.button("Not now", key="offer-no"):
+        if st.button(say.NOT_NOW, key="offer-no"):
             lab.declined = True
             st.rerun()
 
@@ -96,7 +91,7 @@ def page(lab: Lab) -> None:
     """Draw the page Lab."""
     offer(lab)
     if lab.not_kept is not None:
-        st.warning(f"This run can play on, but it is not saved: {lab.not_kept}")
+        st.warning(say.not_kept(lab.not_kept))
     tab_state.write_address(lab.address())
     story_line(lab)
     setup.setup_bar(lab)
@@ -135,7 +130,7 @@ def follow(lab: Lab) -> None:
     if lab.wake is not None:
         lab.wake()  # the effect of a click shows at once
     if not lab.listens:
-        st.error(NO_CONNECTION)
+        st.error(say.NO_CONNECTION)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dashboard.components.timeline import timeline
 from dashboard.forms import hyperparameters, method, transport
 from dashboard.forms.lessons.overview import overview
 from dashboard.forms.lessons.panel import panel
+from dashboard.presentation.text.pages import lessons as say
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 from dashboard.views import lab as front
@@ -49,7 +50,7 @@ def _bar(lab: Lab) -> None:
         if buttons:
             transport.transport(lab)
         else:
-            st.caption("Use the lesson's buttons to control the Lab.")
+            st.caption(say.USE_BUTTONS)
     with middle:
         if knobs:
             hyperparameters.popover(lab)

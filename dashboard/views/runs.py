@@ -27,19 +27,12 @@ from dashboard.forms import example_set
 from dashboard.forms.run_list import MOST, accuracies_of, escaped, run_list, settings_of
 from dashboard.presentation.charts.runs import curves, figures, on_all_images
 from dashboard.presentation.export.run_files import FORMATS, obstacle
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import runs as say
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 
 FEW = 3  # runs; a page with fewer offers the example set
-EMPTY = """
-#### Every run is kept here
-The Lab writes a run to disk from its first step, so nothing is lost when the page is closed. This page lists the runs with their outcome,
-seed, settings and size. Here you replay a run, continue or fork it, compare two, share one, or export it as a web page, tables or models.
-
-**An example of a line:** *the zeros* · done at step 22 of 22 · seed 0 · automatic settings · its verdict.
-
-To keep a run of your own, press **Play** in the Lab; in a terminal, add `--save` to `laf run`.
-"""
 
 
 def page(lab: Lab) -> None:
@@ -52,7 +45,7 @@ def page(lab: Lab) -> None:
     if not infos:
         text, _ = st.columns([1.7, 1])
         with text:
-            st.markdown(EMPTY)
+            st.markdown(say.EMPTY)
             example_set.offer(lab)
         return
     listed, detail = st.columns([1.15, 1], gap="medium")
@@ -61,13 +54,13 @@ def page(lab: Lab) -> None:
         example_set.offer(lab, is_bare=len(infos) < FEW)
     with detail:
         if not chosen:
-            st.caption("Tick a run to open, name, share or export it. Tick two to compare them.")
+            st.caption(say.TICK)
         elif len(chosen) == 1:
             _one(lab, chosen[0], token)
         elif len(chosen) == 2:
             _two(chosen, token)
         else:
-            st.caption("Tick at most two runs to compare.")
+            st.caption(say.TICK_TWO)
 
 
 def _room(infos: list[RunInfo], token: str) -> None:
@@ -82,11 +75,9 @@ def _room(infos: list[RunInfo], token: str) -> None:
     if used.is_near:
         mine = {i.id for i in infos if i.is_of(token)}
         named = [told for told in next_deletions(MOST) if any(i in told for i in mine)]
-        first = "; ".join(named[:3]) or "none"
+        first = "; ".join(named[:3]) or say.NONE
         st.warning(
-            escaped(
-                f"The limit of kept runs is near. Yours that are deleted first: {first}. Name a run to keep it."
-            ),
+            escaped(say.limit_is_near(first)),
             icon="⚠️",
         )
     for told in past_deletions(token):
@@ -96,21 +87,28 @@ def _room(infos: list[RunInfo], token: str) -> None:
 def _one(lab: Lab, info: RunInfo, token: str) -> None:
     st.markdown(f"#### {escaped(info.title)}")
     st.caption(
-        f"{info.setup.dataset}, forget {escaped(info.forget)}; {info.setup.method}, seed {info.setup.seed}; {info.frames:,} frames, "
-        f"{megabytes(info.bytes)}; `{info.id}`"
+        say.about(
+            info.setup.dataset,
+            escaped(info.forget),
+            info.setup.method,
+            info.setup.seed,
+            info.frames,
+            megabytes(info.bytes),
+            info.id,
+        )
     )
     kept = _read(info, token)
     if kept is None:
         return
     _verdict(kept)
-    st.caption(f"Settings: {escaped(settings_of(kept))}")
+    st.caption(say.settings(escaped(settings_of(kept))))
     if kept.automatic is not None:
-        st.caption(f"Found without labels or retrained models: {escaped(str(kept.automatic['reason']))}.")
+        st.caption(common.settings_were_found(escaped(str(kept.automatic["reason"]))))
     told = on_all_images(kept.about)
     if told is not None:
         st.caption(told)
     if kept.about.get("purged"):
-        st.caption("Frames and checkpoints were purged. Steps and model are left.")
+        st.caption(say.PURGED)
     _buttons(lab, info, kept, token)
     if info.is_of(token):
         _own(info, token)
@@ -132,9 +130,7 @@ def _verdict(kept: KeptRun) -> None:
         ]
         st.markdown(f"**{escaped(first['what'])}** {escaped(' '.join(filter(None, more)))}")
     elif kept.about["phase"] == Phase.DONE:
-        st.caption(
-            "This run has no verdict: it was made before the Lab gave one, or without retrained models."
-        )
+        st.caption(say.NO_VERDICT)
     told = accuracies_of(kept)
     if told:
         st.caption(told)
@@ -143,31 +139,31 @@ def _verdict(kept: KeptRun) -> None:
 def _buttons(lab: Lab, info: RunInfo, kept: KeptRun, token: str) -> None:
     """Open, fork or delete the run."""
     with st.container(horizontal=True, gap="small"):
-        label = "Replay in the Lab" if info.phase is Phase.DONE else "Continue in the Lab"
+        label = say.REPLAY if info.phase is Phase.DONE else say.CONTINUE
         no_frames = not kept.frames
-        help = "Opens the run and plays its frames from the first on" if info.phase is Phase.DONE else None
+        help = say.REPLAY_HELP if info.phase is Phase.DONE else None
         if st.button(label, type="primary", key="run-open", disabled=no_frames, help=help):
             _open(lab, info, as_copy=False, replay=info.phase is Phase.DONE)
-        what = "Continue a copy from the last step. The run itself stays unchanged"
-        if st.button("Fork", key="run-fork", disabled=no_frames, help=what):
+        what = say.FORK_HELP
+        if st.button(say.FORK, key="run-fork", disabled=no_frames, help=what):
             _open(lab, info, as_copy=True)
         if info.is_of(token):
-            with st.popover("Delete"):
-                st.markdown("This deletes its steps, frames, checkpoints and model for good.")
-                if st.button("Delete this run", key="run-delete"):
+            with st.popover(common.DELETE):
+                st.markdown(say.DELETE_NOTE)
+                if st.button(say.DELETE_RUN, key="run-delete"):
                     _do(lambda: remove_run(info.id, token))
 
 
 def _own(info: RunInfo, token: str) -> None:
     """Name, note and share the browser's own run."""
-    name = st.text_input("Name", info.name, max_chars=80, key=f"name-{info.id}")
+    name = st.text_input(common.NAME, info.name, max_chars=80, key=f"name-{info.id}")
     if name.strip() != info.name:
         _do(lambda: rename_run(info.id, name, token))
-    note = st.text_area("Note", info.note, max_chars=4000, height=80, key=f"note-{info.id}")
+    note = st.text_area(say.NOTE, info.note, max_chars=4000, height=80, key=f"note-{info.id}")
     if note != info.note:
         _do(lambda: note_run(info.id, note, token))
-    help = "Every browser that reaches this Lab can see the run. Other browsers continue a copy"
-    shared = st.toggle("Shared", info.shared, key=f"shared-{info.id}", help=help)
+    help = say.SHARED_HELP
+    shared = st.toggle(common.SHARED, info.shared, key=f"shared-{info.id}", help=help)
     if shared != info.shared:
         _do(lambda: share_run(info.id, shared, token))
 
@@ -175,14 +171,14 @@ def _own(info: RunInfo, token: str) -> None:
 def _two(infos: list[RunInfo], token: str) -> None:
     kept = [k for i in infos if (k := _read(i, token)) is not None and k.frames]
     if len(kept) < 2:
-        st.caption("One of the two runs has no frames to compare.")
+        st.caption(say.NO_FRAMES)
         return
-    st.markdown("#### " + " and ".join(escaped(i.title) for i in infos))
+    st.markdown("#### " + say.AND.join(escaped(i.title) for i in infos))
     if (
         kept[0].about["dataset"] != kept[1].about["dataset"]
         or kept[0].about["forget"] != kept[1].about["forget"]
     ):
-        st.caption("These runs forget different images, so their figures cannot be compared directly.")
+        st.caption(say.OTHER_IMAGES)
     st.dataframe(figures(kept), hide_index=True, width="stretch")
     st.plotly_chart(curves(kept), width="stretch", config={"displayModeBar": False})
 
@@ -192,13 +188,13 @@ def _exports(kept: KeptRun, *, is_own: bool) -> None:
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
         form = st.selectbox(
-            "Export", list(FORMATS), format_func=lambda f: FORMATS[f][3], key=f"form-{kept.id}"
+            common.EXPORT, list(FORMATS), format_func=lambda f: FORMATS[f][3], key=f"form-{kept.id}"
         )
     make, ending, mime, _ = FORMATS[form]
     why = obstacle(kept, form, is_own=is_own)
     with right:
         st.download_button(
-            "Download",
+            common.DOWNLOAD,
             lambda: _made(make, kept),
             f"run-{kept.id}{ending}",
             mime,
@@ -215,7 +211,7 @@ def _made(make: Callable[[KeptRun], bytes], kept: KeptRun) -> bytes:
     try:
         return make(kept)
     except LabError as error:
-        return f"This file could not be made: {error}\n".encode()
+        return say.not_made(error).encode()
 
 
 def _open(lab: Lab, info: RunInfo, *, as_copy: bool, replay: bool = False) -> None:

@@ -24,6 +24,8 @@ from core.experiments.studies import (
 from dashboard.forms import example_set
 from dashboard.presentation.export.study_files import as_csv, as_json
 from dashboard.presentation.text.durations import spoken_time
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import studies as say
 from dashboard.session import resources, tab_state
 from dashboard.session.jobs import study as studying
 from dashboard.session.jobs.example_set import STUDY_NAME
@@ -32,7 +34,6 @@ from dashboard.session.lab import Lab
 from dashboard.session.polling import STUDY_S, poll
 from dashboard.views import study_form, study_results
 
-NEW = "＋ a study of my own"
 FIRST = "stability-digits"
 MOST_COUNTED = 5000  # runs of a study whose state is counted before it starts
 
@@ -43,8 +44,8 @@ def page(lab: Lab) -> None:
     pick, told, files = st.columns([4.2, 6.4, 1.4], gap="small", vertical_alignment="bottom")
     with pick:
         chosen = _chosen()
-    if chosen == NEW:
-        told.html("<div class='hint'>Choose what the study varies. Everything else keeps its preset.</div>")
+    if chosen == say.NEW:
+        told.html(f"<div class='hint'>{say.CHOOSE}</div>")
         study = study_form.build(setup)
     else:
         try:
@@ -83,15 +84,15 @@ def _chosen() -> str:
     requested, number = tab_state.recall("study-go", ("", 0))
     wanted = (requested, STUDY_NAME, FIRST)
     first_of = {n: n if n in names else name_for(n, token) for n in wanted}
-    options = [NEW, *names]
+    options = [say.NEW, *names]
     first = next((n for n in first_of.values() if n in options), options[-1])
     return st.selectbox(
-        "Study",
+        common.STUDY,
         options,
         options.index(first),
         format_func=lambda n: names.get(n, n),
         key=f"study-{requested}-{number}",
-        help="Built-in studies, and those that were started here",
+        help=say.STUDY_HELP,
     )
 
 
@@ -108,19 +109,19 @@ def _told(study: Study, table: ResultsTable) -> None:
         if run is None or run.over:
             _size(study, table, text, move)
             return
-        text.html(f"<div class='hint'>{run.now or 'starting'}: {run.finished:,} of {run.wanted:,}</div>")
+        text.html(f"<div class='hint'>{say.now(run.now, run.finished, run.wanted)}</div>")
         text.progress(min(1.0, run.finished / max(1, run.wanted)))
         if study_claims(study.name).may_change(tab_state.browser()):
             move.button(
-                "Cancel",
+                common.CANCEL,
                 on_click=studying.cancel,
                 args=(study.name, tab_state.browser()),
                 key="study-cancel",
                 width="stretch",
-                help="Stop. Finished runs stay, and you can resume later",
+                help=say.CANCEL_HELP,
             )
         else:
-            move.caption("Another browser runs this study.")
+            move.caption(say.OTHER_BROWSER)
 
     poll(STUDY_S if is_lively else None, told, is_over)
 
@@ -143,16 +144,15 @@ def _size(study: Study, table: ResultsTable, text: Any, move: Any) -> None:
     else:
         found = {"done": 0, "failed": 0, "left": study.size}
     last, job = studying.driven(study.name), _estimate_of(study)
-    size = f"<b>{study.size:,} runs</b>"
+    size = f"<b>{say.runs(study.size)}</b>"
     if found["done"] or found["failed"]:
-        failed = f", {found['failed']:,} failed" if found["failed"] else ""
-        size += f" · {found['done']:,} done{failed}, {found['left']:,} left"
+        size += say.progress(found["done"], found["failed"], found["left"])
     if last is not None and last.state == "failed":
-        text.error(last.error or "The study failed.")
+        text.error(last.error or say.STUDY_FAILED)
     elif found["left"] and job is not None and job.error is not None:
         text.error(job.error)
     else:
-        text.html(f"<div class='hint'>{size} · {_time(job) if found['left'] else 'complete'}</div>")
+        text.html(f"<div class='hint'>{size} · {_time(job) if found['left'] else say.COMPLETE}</div>")
     if found["left"]:
         with move:
             _next_move(study, job, is_begun=bool(found["done"]))
@@ -161,21 +161,19 @@ def _size(study: Study, table: ResultsTable, text: Any, move: Any) -> None:
 def _time(job: studying.EstimateJob | None) -> str:
     """Describe the time that the study takes, as far as it is known."""
     if job is None:
-        return "measure the time before you start"
+        return say.MEASURE_FIRST
     if job.result is None:
-        return "measuring a few steps on every core…"
+        return say.MEASURING
     e = job.result
-    return (
-        f"about <b>{spoken_time(e.wall_s)}</b> on {e.workers} cores, with {e.retrained:,} models to retrain"
-    )
+    return say.estimate(spoken_time(e.wall_s), e.workers, e.retrained)
 
 
 def _next_move(study: Study, job: studying.EstimateJob | None, *, is_begun: bool) -> None:
     if is_running(study.name):
-        st.caption("Another process runs this study.")
+        st.caption(say.OTHER_PROCESS)
     elif job is None or job.error is not None:
-        help = "Runs a few steps of each kind of run, on all cores at once"
-        if st.button("Measure time", key="study-measure", width="stretch", help=help):
+        help = say.MEASURE_HELP
+        if st.button(say.MEASURE, key="study-measure", width="stretch", help=help):
             try:
                 studying.require_data(study, tab_state.browser())
             except LabError as error:
@@ -184,7 +182,7 @@ def _next_move(study: Study, job: studying.EstimateJob | None, *, is_begun: bool
             tab_state.remember("study-estimate", studying.EstimateJob(study))
             st.rerun()
     else:
-        label = "Resume" if is_begun else "Start"
+        label = say.RESUME if is_begun else common.START
         if st.button(label, type="primary", key="study-start", width="stretch", disabled=job.busy):
             _start(study)
 
@@ -205,40 +203,34 @@ def _choose(name: str) -> None:
     tab_state.remember("study-go", (name, tab_state.recall("study-go", ("", 0))[1] + 1))
 
 
-INTRO = """
-A study makes many runs and varies settings, methods, data or seeds. This page then draws the results as lines, as a heat map or as
-accuracy against cost, with the spread over seeds; a click on a point opens its run in the Lab.
-"""
-
-
 def _explain(lab: Lab, study: Study) -> None:
-    st.markdown(INTRO)
+    st.markdown(say.INTRO)
     example_set.offer(lab)
     st.markdown(
-        f"""
-- **{study.size:,} runs**: {len(study.variants)} × {" × ".join(str(len(v)) for v in study.grid.values()) or "1"} settings × {len(study.seeds)} seeds. Each is compared with models
-  retrained from scratch. Runs share original and retrained models.
-- *Measure time* runs a few steps on every core and estimates the time of the whole study. Nothing is saved before *Start*.
-- Every result is saved at once. If you close the page, cancel or lose power, finished runs are not repeated.
-- From a terminal: `laf study run {study.name}`. On a cluster: `--backend dask --scheduler tcp://…`.
-"""
+        say.explained(
+            study.name,
+            study.size,
+            len(study.variants),
+            [len(v) for v in study.grid.values()],
+            len(study.seeds),
+        )
     )
-    with st.expander("The study as a file"):
+    with st.expander(say.AS_FILE):
         st.code(study.source, language="toml")
-    st.markdown("**Built-in studies**")
+    st.markdown(say.BUILT_IN)
     ready = [n for n in ready_names() if n != study.name]
     for first in range(0, len(ready), 3):
         for column, name in zip(st.columns(3, gap="small"), ready[first : first + 3], strict=False):
             one = ready_study(name)
             if column.button(
-                one.title, key=f"ready-{name}", width="stretch", help=f"{one.question} {one.size:,} runs"
+                one.title, key=f"ready-{name}", width="stretch", help=f"{one.question} {say.runs(one.size)}"
             ):
                 _choose(name)
                 st.rerun()
 
 
 def _files(study: Study, table: ResultsTable) -> None:
-    with st.popover("Export", width="stretch", help="Download all rows as a file"):
+    with st.popover(common.EXPORT, width="stretch", help=say.EXPORT_HELP):
         rows = joined(study, table.rows)
         st.download_button(
             "CSV",
@@ -257,7 +249,7 @@ def _files(study: Study, table: ResultsTable) -> None:
             key="study-json",
         )
         st.download_button(
-            "The study, TOML",
+            say.TOML,
             study.source,
             f"{study.name}.toml",
             width="stretch",
@@ -275,13 +267,13 @@ def _own(study: Study) -> None:
         return
     try:
         was = claims.shared_by(token)
-        help = "Every browser that reaches this Lab can see the results. Other browsers run a copy"
-        shared = st.toggle("Shared", was, key=f"study-share-{study.name}", help=help)
+        help = say.SHARED_HELP
+        shared = st.toggle(common.SHARED, was, key=f"study-share-{study.name}", help=help)
         if shared != was:
             share_study(study.name, shared, token)
             st.rerun()
-        help = "Deletes the study and all its rows for good"
-        if st.button("Delete", key="study-delete", width="stretch", help=help):
+        help = say.DELETE_HELP
+        if st.button(common.DELETE, key="study-delete", width="stretch", help=help):
             remove_study(study.name, token)
             _choose("")
             st.rerun()

@@ -13,6 +13,8 @@ from core.experiments.studies import Study
 from core.experiments.studies.parameters import family_of, preset_cached, settings_of, train_preset
 from core.methods import METHODS
 from core.runs.setup import Setup
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import studies as say
 from dashboard.presentation.wire.comparison import title_of as method_title
 from dashboard.session import tab_state
 from dashboard.session.jobs import study as studying
@@ -40,9 +42,11 @@ def build(setup: Setup) -> Study | None:
     except LabError as error:
         st.warning(str(error).removeprefix("this study: ").capitalize())
         return None
-    with left.popover("As a file", help="The same study, for `laf study run` in a terminal"):
+    with left.popover(say.FORM_FILE, help=say.FORM_FILE_HELP):
         st.code(study.source, language="toml")
-        st.download_button("Download", study.source, f"{study.name}.toml", on_click="ignore", key="own-file")
+        st.download_button(
+            common.DOWNLOAD, study.source, f"{study.name}.toml", on_click="ignore", key="own-file"
+        )
     return studying.in_folder(studying.mine(study, tab_state.browser()), setup)
 
 
@@ -50,24 +54,24 @@ def _request() -> dict[str, str]:
     """Let the user choose dataset, task and method."""
     a, b, c = st.columns(3)
     dataset = a.selectbox(
-        "Dataset", list(DATASETS), key="own-dataset", format_func=lambda n: DATASETS[n].title
+        common.DATASET, list(DATASETS), key="own-dataset", format_func=lambda n: DATASETS[n].title
     )
     tasks = [t for t in TASKS if t != "indices"]
-    task = b.selectbox("Task", tasks, key="own-task", format_func=lambda t: TASKS[t].capitalize())
+    task = b.selectbox(common.TASK, tasks, key="own-task", format_func=lambda t: TASKS[t].capitalize())
     first = list(METHODS).index("laf")
-    method = c.selectbox("Method", list(METHODS), first, key="own-method", format_func=method_title)
+    method = c.selectbox(common.METHOD, list(METHODS), first, key="own-method", format_func=method_title)
     return {"dataset": dataset, "task": task, "method": method}
 
 
 def _size() -> tuple[str, int, str]:
     """Let the user choose seeds, the number of retrained models, and the study's name."""
     a, b, c = st.columns(3)
-    seeds = a.text_input("Seeds", "0-2", key="own-seeds", help="Ranges and commas, such as 0-2 or 1,5")
+    seeds = a.text_input(common.SEEDS, "0-2", key="own-seeds", help=common.SEEDS_HELP)
     references = b.number_input(
-        "Retrained models", 1, 20, 2, key="own-references", help="For each seed and request"
+        common.RETRAINED_MODELS, 1, 20, 2, key="own-references", help=say.RETRAINED_HELP
     )
-    help = "Small letters, digits and dashes. The study is kept under this name"
-    name = c.text_input("Name", "my-study", key="own-name", help=help)
+    help = say.NAME_HELP
+    name = c.text_input(common.NAME, "my-study", key="own-name", help=help)
     return seeds, int(references), name
 
 
@@ -79,21 +83,21 @@ def _grid(preset: dict[str, Any], fixed: dict[str, str]) -> dict[str, str]:
         fields.append("share")
     usual = [n for n in ("lr_ue", "temperature") if n in fields] or fields[:1]
     varied = st.multiselect(
-        "Fields to vary",
+        say.FIELDS,
         fields,
         usual,
         key=f"own-fields-{method}-{task}",
         max_selections=MOST_FIELDS,
-        help="Two fields make a heat map. Everything else keeps its preset",
+        help=say.FIELDS_HELP,
     )
     grid = {}
     for column, name in zip(st.columns(max(1, len(varied))), varied, strict=False):
         now = preset.get(name)
-        help = "Separate values by commas"
+        help = say.VALUES_HELP
         if now is not None:
-            help += f"; x0.5 is half of the preset. The preset is {now}"
+            help += say.preset_is(now)
         grid[name] = column.text_input(
-            f"{name}, values",
+            say.values_of(name),
             _suggested(name, now, dataset),
             key=f"own-values-{name}-{method}-{task}-{dataset}",
             help=help,
@@ -102,23 +106,23 @@ def _grid(preset: dict[str, Any], fixed: dict[str, str]) -> dict[str, str]:
 
 
 def _suggested(field: str, preset: Any, dataset: str) -> str:
-    """Return values to begin with."""
-    if field == "classes":
-        return "0, 3, 7" if DATASETS[dataset].classes > 7 else "0, 1"
-    if field == "share":
-        return "0, 0.05, 0.25, 1"
-    if field in ("net", "fraction"):
-        net = train_preset(family_of(dataset), "class").net
-        nets = "digits-cnn, digits-cnn-wide" if net == "digits-cnn" else net
-        return nets if field == "net" else "0.1, 0.4"
-    if isinstance(preset, bool):
-        return "true, false"
-    words = {
-        "schedule": "alternate, two-stage, joint",
-        "losses": "both, ue, ra",
-        "vae.output": "linear, sigmoid",
+    """Return values to begin with, separated by commas."""
+    net = train_preset(family_of(dataset), "class").net
+    fixed: dict[str, tuple[object, ...]] = {
+        "classes": (0, 3, 7) if DATASETS[dataset].classes > 7 else (0, 1),
+        "share": (0, 0.05, 0.25, 1),
+        "net": ("digits-cnn", "digits-cnn-wide") if net == "digits-cnn" else (net,),
+        "fraction": (0.1, 0.4),
     }
-    for end, text in words.items():
-        if field.endswith(end):
-            return text
-    return "x0.5, x1, x2" if isinstance(preset, (int, float)) else str(preset or 10)
+    choices: dict[str, tuple[object, ...]] = {
+        "schedule": ("alternate", "two-stage", "joint"),
+        "losses": ("both", "ue", "ra"),
+        "output": ("linear", "sigmoid"),
+    }
+    usual: tuple[object, ...] = ("x0.5", "x1", "x2") if isinstance(preset, (int, float)) else (preset or 10,)
+    values = (
+        ("true", "false")
+        if isinstance(preset, bool)
+        else fixed.get(field) or choices.get(field.split(".")[-1], usual)
+    )
+    return ", ".join(map(str, values))

@@ -11,6 +11,7 @@ from core.experiments.studies import MEASURES, ResultsTable, Study, best, groups
 from core.experiments.studies.spec import Span
 from dashboard.presentation.charts import studies as charts
 from dashboard.presentation.charts import study_lines
+from dashboard.presentation.text.pages import studies as say
 from dashboard.session.jobs import study as studying
 from dashboard.session.lab import Lab
 from dashboard.session.polling import STUDY_S, poll
@@ -61,7 +62,7 @@ def show(lab: Lab, study: Study, table: ResultsTable) -> None:
         rows = joined(study, table.rows)
         found = groups(rows)
         if not found:
-            st.caption("The original and retrained models come first. Runs appear here when they are done.")
+            st.caption(say.MODELS_FIRST)
             return
         event = st.plotly_chart(
             _figure(study, found, choice),
@@ -85,13 +86,13 @@ def _data(point: Any) -> str:
 
 def _choose(study: Study, varied: list[str]) -> Choice:
     """Let the user choose a chart."""
-    first_kind = "Lines" if study.show.get("lines") or len(varied) < 2 else HEAT_MAP
+    first_kind = say.LINES if study.show.get("lines") or len(varied) < 2 else HEAT_MAP
     kinds = list(charts.KINDS) if len(varied) > 1 else list(charts.KINDS[1:])
     widths = [2.9, 2, 1.6, 1.6, *[1.4] * max(0, len(varied) - 2)]
-    first, *columns = st.columns(widths, gap="small", vertical_alignment="bottom")
+    first, *columns = st.columns(widths, gap="small")
     with first:
         kind = st.segmented_control(
-            "Picture", kinds, default=first_kind, required=True, key=f"study-kind-{study.name}"
+            say.PICTURE, kinds, default=first_kind, required=True, key=f"study-kind-{study.name}"
         )
     if kind == FRONT:
         fields = [f for f in ("dataset", "task") if f in study.grid]
@@ -102,7 +103,7 @@ def _choose(study: Study, varied: list[str]) -> Choice:
         return Choice(kind, "average_gap", fixed=fixed)
     usual = study.show.get("measure", "average_gap")
     measure = columns[0].selectbox(
-        "Figure",
+        say.FIGURE,
         FIGURES,
         FIGURES.index(usual) if usual in FIGURES else 0,
         format_func=charts.title_of,
@@ -117,7 +118,7 @@ def _choose_axes(study: Study, varied: list[str], kind: str, measure: str, colum
         return Choice(kind, measure)
     across, up, *others = columns
     x = across.selectbox(
-        "Across",
+        say.ACROSS,
         varied,
         varied.index(study.show["x"]) if study.show.get("x") in varied else 0,
         key=f"study-x-{study.name}",
@@ -126,7 +127,7 @@ def _choose_axes(study: Study, varied: list[str], kind: str, measure: str, colum
     if left:
         usual = study.show.get("y") or study.show.get("lines")
         y = up.selectbox(
-            "Up" if kind == HEAT_MAP else "A line for each",
+            say.UP if kind == HEAT_MAP else say.A_LINE_EACH,
             left,
             left.index(usual) if usual in left else 0,
             key=f"study-y-{study.name}-{x}-{kind}",
@@ -169,26 +170,21 @@ def _values(study: Study, name: str | None) -> list[Any]:
 def _below(study: Study, rows: list[dict[str, Any]], measure: str) -> None:
     """Explain the chart: its seeds, the better direction, failed runs, and the best setting."""
     seeds = ", ".join(map(str, study.reported))
-    if len(study.reported) > 1:
-        parts = [f"Means ± standard deviation over seeds {seeds}."]
-    else:
-        parts = [f"Seed {seeds}."]
+    parts = [say.means(seeds)] if len(study.reported) > 1 else [say.of_seed(seeds)]
     less_is_better = MEASURES[measure][2]
     if less_is_better:
-        parts.append("Lower is better: closer to retraining, or cheaper.")
+        parts.append(say.LOWER_IS_BETTER)
     elif less_is_better is None:
-        parts.append("Neither high nor low is better: the best value is that of retrained models.")
+        parts.append(say.NEITHER_IS_BETTER)
     failed = [r for r in rows if r["state"] == "failed"]
     if failed:
-        parts.append(f"{len(failed):,} failed, the first: {failed[0]['error']}.")
+        parts.append(say.some_failed(len(failed), failed[0]["error"]))
     chosen = best(study, rows, measure)
     if chosen is not None:
         what = ", ".join(f"{k} {charts.value_text(v)}" for k, v in chosen.point.items())
         on = ", ".join(map(str, chosen.chosen_on))
-        parts.append(
-            f"Best setting by {MEASURES[measure][0]} on seeds {on}, chosen with labels and retrained models: {what}."
-        )
-    st.caption(" ".join([*parts, "Click a point to open its run in the Lab."]))
+        parts.append(say.best(MEASURES[measure][0], on, what))
+    st.caption(" ".join([*parts, say.CLICK]))
 
 
 def _runs(lab: Lab, study: Study, rows: list[dict[str, Any]], point: str | None) -> None:
@@ -203,8 +199,8 @@ def _runs(lab: Lab, study: Study, rows: list[dict[str, Any]], point: str | None)
         return
     for column, row in zip(st.columns(min(MOST_SEEDS, len(found)) + 1), found[:MOST_SEEDS], strict=False):
         gap = row["figures"].get("average_gap")
-        help = row.get("error") or (f"average gap {100 * gap:.1f} %" if gap is not None else "")
-        label, key = f"Seed {row['seed']} in the Lab", f"study-open-{row['seed']}"
+        help = row.get("error") or (say.gap(100 * gap) if gap is not None else "")
+        label, key = say.open_seed(row["seed"]), f"study-open-{row['seed']}"
         if column.button(label, key=key, width="stretch", help=help):
             _open(lab, study, row)
 

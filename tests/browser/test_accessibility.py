@@ -24,7 +24,7 @@ BACKGROUNDS = {"dark": "rgb(13, 17, 28)", "light": "rgb(246, 247, 251)"}
 # What Streamlit draws itself and no setting of ours changes: (axe's rule, a part of the element's address or markup).
 STREAMLITS_OWN = (
     # the label of a selectbox that is disabled: inactive parts need no contrast, but it is not tied to the box for axe to see it
-    ("color-contrast", "<p>Images are seen</p>"),
+    ("color-contrast", "<p>Size of the images</p>"),
     # the header's Stop, which fades in and out with each run of the script
     ("color-contrast", ">Stop</button>"),
 )

@@ -60,7 +60,7 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, o
     assert "A LAF" in said
     assert "B Do nothing" in said
     for detail in (
-        *("Where forgotten images go", "Class accuracy", "Layers", "Information by layer", "Relearning"),
+        *("Where forgotten data go", "Class accuracy", "Layers", "Information by layer", "Relearning"),
         "Before and now",
     ):
         tab.get_by_role("radio", name=detail).or_(tab.get_by_role("button", name=detail)).first.click()
@@ -110,7 +110,7 @@ def test_a_record_is_drawn_up_of_a_finished_run_and_of_no_other(server, open_pag
     page = open_page(server.url)
     page.wait_ready()
     go(page, "Audit")
-    page.tab.get_by_text(re.compile("Finish a run in the Lab first")).wait_for()
+    page.tab.get_by_text(re.compile("The record needs a finished run")).wait_for()
     assert page.button("Draw up the record").count() == 0
     page.tab.get_by_label("Requester").fill("A. Person")
     page.button("Play the run to its end").click()

@@ -233,7 +233,7 @@ def test_a_lasso_on_the_lab_while_it_plays_then_into_the_forget_set(server, open
     assert np.abs(np.stack([found["x"], found["y"]], 1) - still).max() > 20, "points had moved"
     assert set(found["ids"]) == wanted(found)
     bar = page.tab.locator(".map-view .picked")
-    assert bar.inner_text().startswith(f"{len(found['ids']):,} images picked")
+    assert bar.inner_text().startswith(f"{len(found['ids']):,} points picked")
     page.tab.locator(".map-view").get_by_role("button", name="Add to forget set").click()
     page.tab.wait_for_selector(".gallery[data-ready=true]")
     wait_until(lambda: picked_by_server(page) == len(found["ids"]))

@@ -285,6 +285,18 @@ def test_the_trials_of_settings_are_on_map_and_curves_and_can_be_hidden(server, 
     expect(page.tab.locator(".balance .chart")).to_have_count(2)
 
 
+def _is_readable(label, start: str) -> bool:
+    """Return whether the first characters of a label lie inside of its button."""
+    return label.evaluate(
+        """(e, start) => {
+          const text = document.createTreeWalker(e, NodeFilter.SHOW_TEXT).nextNode(), range = document.createRange();
+          range.setStart(text, 0); range.setEnd(text, start.length);
+          return range.getBoundingClientRect().right <= e.closest("button").getBoundingClientRect().right && range.getBoundingClientRect().width > 10;
+        }""",
+        start,
+    )
+
+
 def test_playing_on_says_what_it_costs(server, open_page):
     page = open_page(server.url)
     play_to_end(page)
@@ -292,6 +304,11 @@ def test_playing_on_says_what_it_costs(server, open_page):
     page.tab.get_by_role("button", name="Play on 20 steps").click()
     wait_for_frames(page, end + 20)
     expect(page.tab.locator(".remark")).to_contain_text(re.compile("20 steps past LAF's stop at step .* → "))
+    page.tab.set_viewport_size({"width": 390, "height": 844})
+    buttons = page.tab.locator(".st-key-setup-bar button:visible")
+    expect(buttons).to_have_count(4)
+    for name in ("Digits", "class 0", "Forget more", "Knobs"):  # what a phone must show of the four buttons
+        assert _is_readable(buttons.filter(has_text=name).get_by_text(name).first, name), name
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])

@@ -97,7 +97,7 @@ def test_a_student_finishes_the_lesson(server, open_page, lesson):
     page.tab.wait_for_selector(".katex-html", state="attached")  # typeset a moment after the text is there
     assert page.tab.locator(".katex-error").count() == 0
     with page.tab.expect_download() as got:
-        page.tab.get_by_role("button", name="Download what you hand in").click()
+        page.tab.get_by_role("button", name="Download your submission").click()
     values = json.loads(Path(got.value.path()).read_text())
     assert values["finished"]
     assert values["digest"] == digest_of(values)
@@ -131,7 +131,7 @@ def test_the_class_predicts_and_the_teacher_sees_it_when_he_asks(server, open_pa
     assert counts == [1, 2, 0]
     size = "() => parseFloat(getComputedStyle(document.querySelector('.st-key-lesson-text p')).fontSize)"
     assert teacher.tab.evaluate(size) > 18
-    teacher.tab.get_by_role("button", name="Count anew from now on").click()
+    teacher.tab.get_by_role("button", name="Start counting again").click()
     teacher.tab.wait_for_selector(".lesson-tally li[data-count='0'] >> nth=2")
 
 

@@ -109,11 +109,11 @@ def _neighbours(shown: Map, ids: list[int]) -> None:
 
 
 def _by_id(shown: Map, ids: list[int]) -> None:
-    field, said = shown.root.get_by_label("Find an image by its id"), shown.root.locator(".said")
+    field, said = shown.root.get_by_label("Find a point by its id"), shown.root.locator(".said")
     missing = max(ids) + 1_000_000
     for text, sentence in (
         ("zero", r"An id is a whole number, such as \d+"),
-        (str(missing), f"Image {missing} is not on this map"),
+        (str(missing), f"Point {missing} is not on this map"),
     ):
         field.fill(text)
         field.press("Enter")
@@ -155,5 +155,5 @@ def _flow(page, shown: Map, forget: list[int]) -> None:
         count = len({(a, b) for a, b in zip(label[mask].tolist(), answer[mask].tolist(), strict=True)})
         assert figure.locator("path").count() == count
     whole.locator('[data-flow="3-3"]').press("Enter")
-    expect(shown.root.locator(".picked")).to_contain_text(f"{pairs[3, 3]} images picked")
+    expect(shown.root.locator(".picked")).to_contain_text(f"{pairs[3, 3]} points picked")
     page.until(lambda: shown.read("s.picks.total") == pairs[3, 3])  # the server has the same selection

@@ -34,7 +34,7 @@ def test_a_point_of_a_study_opens_as_its_settings_in_the_lab(server, open_page, 
     study.click()
     study.fill("Two temperatures")
     tab.keyboard.press("Enter")
-    expect(tab.get_by_text(re.compile("8 done, 0 left · complete"))).to_be_visible()
+    expect(tab.get_by_text(re.compile("8 done · complete"))).to_be_visible()
     cell = tab.locator(".js-plotly-plot .scatterlayer .point").first  # unseen, over the first cell
     cell.wait_for(state="attached")
     box = cell.bounding_box()

@@ -88,7 +88,7 @@ SHOWN = list(shown())
 def test_the_list_has_texts_of_every_kind():
     places = " ".join(place for place, _ in SHOWN)
     assert len(SHOWN) > 1000
-    for part in ("views/attack.py", "forms/story.py", "readouts.js", "8-keys.md", "1-why-not-retrain.toml"):
+    for part in ("pages/attack.py", "lab/page.py", "readouts.js", "8-keys.md", "1-why-not-retrain.toml"):
         assert part in places
 
 

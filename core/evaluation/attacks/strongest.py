@@ -52,7 +52,7 @@ class StrongestAttack:
                 else "It tells forgotten from unseen images."
             )
         return (
-            f"The strongest of {self.attacks} attacks is {self.title.lower()}: AUC {self.auc:.2f}, {beside}; "
+            f"The strongest of {self.attacks} attacks is “{self.title.lower()}”: AUC {self.auc:.2f}, {beside}; "
             f"{p} after Holm's correction for {self.attacks} tests. {finding}"
         )
 

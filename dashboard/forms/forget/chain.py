@@ -12,19 +12,18 @@ import torch
 from core.data.images import Clients, Dataset
 from core.runs.records import Phase
 from core.runs.storage import ChainLink
-from dashboard.forms.forget.clients import label as client_label
 from dashboard.forms.forget.selection import subject_label
 from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.charts.chain import CHAIN_CHART, chain_chart, chain_rows
+from dashboard.presentation.text.pages.lab import chain as say
+from dashboard.presentation.text.pages.lab import clients as owners_text
 from dashboard.session import tab_state
 from dashboard.session.chain import NextRequest
 from dashboard.session.lab import Lab
 from dashboard.session.polling import wait_for
 
-CLASSES, SHARE, SUBJECTS, CLIENT = "Classes", "Share of classes", "Subjects", "A client leaves"
-PICKED, SET = "Images picked on the map", "Forget set"
-NOTES = {PICKED: "by lasso or click", SET: "of the page Forget set"}
-MORE = "Begin the next request with this run's result. What is forgotten now stays out of it."
+CLASSES, SHARE, SUBJECTS, CLIENT = "classes", "share", "subjects", "client"  # kinds of a request
+PICKED, SET = "picked", "set"
 PROBLEM = "forget-more-problem"
 
 
@@ -34,7 +33,10 @@ def forget_more(lab: Lab) -> None:
     if e.run is None or e.driven.phase is not Phase.DONE:
         return
     box, wanted = lazy_popover(
-        "Forget more", help=MORE, key=f"forget-more-{lab.token}", disabled=lab.chain.why_not is not None
+        say.FORGET_MORE,
+        help=say.FORGET_MORE_HELP,
+        key=f"forget-more-{lab.token}",
+        disabled=lab.chain.why_not is not None,
     )
     rest = lab.chain.rest
     if wanted and rest is not None:
@@ -47,18 +49,19 @@ def example(lab: Lab) -> None:
     chain = lab.chain
     if chain.example.busy:
         p = chain.example.progress
-        told = "" if p is None else f": request {p.done + 1} of {p.total}"
-        wait_for(chain.example, f"Playing the example{told}")
+        wait_for(
+            chain.example, say.PLAYING_EXAMPLE if p is None else say.playing_example(p.done + 1, p.total)
+        )
     elif chain.example.result is not None:
         problem = chain.open_example()
         if problem is None:
             st.rerun()
         st.error(problem)
     elif st.button(
-        "Example: one subject in ten requests",
+        say.EXAMPLE,
         key=f"chain-example-{lab.token}",
         disabled=lab.browser is None,
-        help="Digits: 20 images of one style of writing are deleted, two a request. Then go from request to request",
+        help=say.EXAMPLE_HELP,
         width="stretch",
     ):
         chain.begin_example()
@@ -68,7 +71,7 @@ def example(lab: Lab) -> None:
 
 
 def _form(lab: Lab, rest: Dataset) -> None:
-    st.caption(f"{len(rest.train):,} images remain. Choose what is forgotten next.")
+    st.caption(say.remaining(len(rest.train), rest.kind))
     picked = _remaining(rest, lab.picked.now)
     chosen = _remaining(rest, lab.forget_set.now)
     kinds = [
@@ -79,12 +82,13 @@ def _form(lab: Lab, rest: Dataset) -> None:
         PICKED,
         SET,
     ]
+    titles = say.titles(rest.kind)
     counts = {PICKED: len(picked), SET: len(chosen)}
     kind = st.radio(
-        "Next request",
+        say.NEXT_REQUEST,
         kinds,
-        format_func=lambda k: f"{k} ({counts[k]:,})" if k in counts else k,
-        captions=[NOTES.get(k, "") for k in kinds],
+        format_func=lambda k: f"{titles[k]} ({counts[k]:,})" if k in counts else titles[k],
+        captions=[say.NOTES.get(k, "") for k in kinds],
         key=f"more-kind-{lab.token}",
     )
     request: NextRequest
@@ -96,8 +100,8 @@ def _form(lab: Lab, rest: Dataset) -> None:
         request = NextRequest("indices", client=_client(lab, rest.clients))
     else:
         request = NextRequest("indices", ids=picked if kind == PICKED else chosen)
-    if st.button("Forget these next", key=f"more-go-{lab.token}", type="primary", width="stretch"):
-        with st.spinner("Reading the images"):
+    if st.button(say.FORGET_NEXT, key=f"more-go-{lab.token}", type="primary", width="stretch"):
+        with st.spinner(say.READING):
             problem = lab.chain.forget_more(request)
         if problem is None:
             st.rerun()
@@ -111,7 +115,7 @@ def _of_classes(lab: Lab, rest: Dataset, *, whole: bool) -> NextRequest:
     names = list(rest.classes)
     left = sorted(set(rest.train.y.tolist()))
     classes = st.pills(
-        "Classes that remain",
+        say.CLASSES_LEFT,
         [names[c] for c in left],
         selection_mode="multi",
         default=[names[left[0]]],
@@ -120,14 +124,14 @@ def _of_classes(lab: Lab, rest: Dataset, *, whole: bool) -> NextRequest:
     numbers = tuple(names.index(c) for c in classes)
     if whole:
         return NextRequest("class", numbers)
-    share = st.slider("Share of each of them, %", 1, 99, 20, key=f"more-share-{lab.token}")
+    share = st.slider(say.SHARE_OF_EACH, 1, 99, 20, key=f"more-share-{lab.token}")
     return NextRequest("data", numbers, share / 100)
 
 
 def _of_subjects(lab: Lab, rest: Dataset) -> tuple[int, ...]:
     """Show the choice of subjects, and return the ids of their images that remain."""
     names = st.multiselect(
-        "Subjects with images that remain",
+        say.subjects_left(rest.kind),
         [s for s in range(len(rest.subjects)) if rest.counts_of(s)[0]],
         format_func=lambda s: subject_label(rest, s),
         key=f"more-subjects-{lab.token}",
@@ -140,9 +144,9 @@ def _client(lab: Lab, clients: Clients) -> int:
     sizes = clients.sizes()
     return int(
         st.selectbox(
-            "Clients who remain",
+            say.CLIENTS_LEFT,
             [k for k, size in enumerate(sizes) if size],
-            format_func=lambda k: client_label(k, sizes[k]),
+            format_func=lambda k: owners_text.client(k, sizes[k]),
             key=f"more-client-{lab.token}",
         )
     )
@@ -169,16 +173,14 @@ def strip(lab: Lab) -> None:
         return
     here = lab.chain.open_run
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="chain"):
-        st.html("<span class='fact'>Requests</span>")
+        st.html(f"<span class='fact'>{say.REQUESTS}</span>")
         for link in links:
             _link(lab, link, is_open=link.run == here)
         if here is None:
             st.button(
-                f"{lab.chain.number} · not begun", key=f"link-new-{lab.token}", type="primary", disabled=True
+                say.not_begun(lab.chain.number), key=f"link-new-{lab.token}", type="primary", disabled=True
             )
-        box, wanted = lazy_popover(
-            "All requests", help="Figures after each request", key=f"chain-all-{lab.token}"
-        )
+        box, wanted = lazy_popover(say.ALL_REQUESTS, help=say.ALL_REQUESTS_HELP, key=f"chain-all-{lab.token}")
     if wanted:
         with box:
             _all(lab, links)
@@ -200,10 +202,10 @@ def _link(lab: Lab, link: ChainLink, *, is_open: bool) -> None:
 
 def _told(link: ChainLink) -> str:
     if link.phase is None:
-        return "This run was deleted or purged"
+        return say.DELETED_OR_PURGED
     if link.verdict is not None:
         return str(link.verdict["text"])
-    return "There is no verdict yet" if link.phase is Phase.DONE else f"This run is {link.phase}"
+    return say.NO_VERDICT if link.phase is Phase.DONE else say.run_is(link.phase)
 
 
 def _go(lab: Lab, run: str, is_open: bool) -> None:
@@ -222,8 +224,8 @@ def _all(lab: Lab, links: list[ChainLink]) -> None:
     e = lab.experiment
     ready = e.verdict is not None and e.setup.earlier and links[-1].run == lab.run_id
     if job.busy:
-        wait_for(job, "Forgetting all at once, from the first original")
-    elif ready and at_once is None and st.button("Compare with all at once", key=f"chain-once-{lab.token}"):
+        wait_for(job, say.FORGETTING_AT_ONCE)
+    elif ready and at_once is None and st.button(say.COMPARE_AT_ONCE, key=f"chain-once-{lab.token}"):
         job.begin(e)
         st.rerun()
     if job.error:

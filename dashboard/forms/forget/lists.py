@@ -19,6 +19,8 @@ from core.data.forget_selection import (
 from core.data.images import Dataset
 from core.errors import LabError, RequestError
 from dashboard.forms.forget.selection import LABELS
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import forget as say
 from dashboard.presentation.wire.selection import SelectionState
 from dashboard.session import classroom_options, lab
 
@@ -27,14 +29,12 @@ MOST_BYTES = 4_000_000  # largest uploaded list; its lines take twenty times as 
 
 def lists(picks: SelectionState, dataset: Dataset, token: str) -> None:
     """Show the popover that keeps, loads, downloads and uploads lists of ids."""
-    with st.popover(
-        "Lists", width="stretch", help="Keep, load, download or upload a list of ids", key=f"lists-{token}"
-    ):
+    with st.popover(say.LISTS, width="stretch", help=say.LISTS_HELP, key=f"lists-{token}"):
         _save_form(picks, dataset)
         _load_form(picks, dataset)
         text = format_ids(picks.now, title=f"{picks.now.describe(dataset)}, {dataset.title}")
         st.download_button(
-            "Download the ids",
+            say.DOWNLOAD_IDS,
             text,
             "forget-set.txt",
             "text/plain",
@@ -44,9 +44,9 @@ def lists(picks: SelectionState, dataset: Dataset, token: str) -> None:
             key="forget-download",
         )
         file = st.file_uploader(
-            "Upload a list of ids",
+            say.UPLOAD_IDS,
             key=f"forget-upload-{lab.recall('forget-uploads', 0)}",
-            help="One id a line, or ids and ranges like 12-40 separated by commas; # begins a comment",
+            help=say.UPLOAD_IDS_HELP,
         )
         if file is not None:
             _run(lambda: _uploaded(picks, dataset, file))
@@ -60,16 +60,16 @@ def lists(picks: SelectionState, dataset: Dataset, token: str) -> None:
 
 def _save_form(picks: SelectionState, dataset: Dataset) -> None:
     name, button = st.columns([2, 1], vertical_alignment="bottom")
-    typed = name.text_input("Name", placeholder="a name for this selection", key="forget-name")
+    typed = name.text_input(common.NAME, placeholder=say.NAME_HINT, key="forget-name")
 
     def kept() -> str:
         limits = classroom_options.now()
         if limits is not None:
             limits.check_disk()
         save_list(typed, dataset, picks.now, lab.browser())
-        return f"Kept as {typed.strip()}: {len(picks.now):,} ids"
+        return say.kept_as(typed.strip(), len(picks.now))
 
-    if button.button("Save", key="forget-save", width="stretch", disabled=not typed.strip()):
+    if button.button(say.SAVE, key="forget-save", width="stretch", disabled=not typed.strip()):
         _run(kept)
 
 
@@ -85,28 +85,28 @@ def _load_form(picks: SelectionState, dataset: Dataset) -> None:
         return (
             one.name
             if one.claims.is_of(token)
-            else f"{one.name} ({'terminal' if one.claims.terminal else 'shared'})"
+            else f"{one.name} ({say.FROM_TERMINAL if one.claims.terminal else say.IS_SHARED})"
         )
 
-    one = found[choice.selectbox("Kept lists", list(found), format_func=titled, key="forget-kept")]
+    one = found[choice.selectbox(say.KEPT_LISTS, list(found), format_func=titled, key="forget-kept")]
     mine = one.claims.is_of(token)
 
     def loaded() -> str:
         ids = require_known_ids(load_list(one.key, dataset, token), dataset)
         picks.do(picks.operation, ids)
-        return f"{one.name}: {len(ids):,} ids ({LABELS[picks.operation].lower()})"
+        return say.list_used(one.name, len(ids), LABELS[picks.operation])
 
-    if load.button("Load", key="forget-load", width="stretch"):
+    if load.button(common.LOAD, key="forget-load", width="stretch"):
         _run(loaded)
         st.rerun()
-    why = None if mine else "Only the browser that made the list can remove it"
-    if remove.button("Remove", key="forget-remove", width="stretch", disabled=not mine, help=why):
-        _run(lambda: f"{one.name} is removed" if remove_list(one.key, dataset, token) is None else "")
+    why = None if mine else say.REMOVE_REFUSED
+    if remove.button(common.REMOVE, key="forget-remove", width="stretch", disabled=not mine, help=why):
+        _run(lambda: say.removed(one.name) if remove_list(one.key, dataset, token) is None else "")
         st.rerun()
     if mine:
         was = one.claims.shared
-        help = "Every browser that reaches this Lab may load it"
-        shared = st.toggle("Shared", was, key=f"forget-share-{one.key}", help=help)
+        help = say.LIST_SHARED_HELP
+        shared = st.toggle(common.SHARED, was, key=f"forget-share-{one.key}", help=help)
         if shared != was:
             _run(lambda: _share(one, dataset, shared, token))
             st.rerun()
@@ -114,21 +114,19 @@ def _load_form(picks: SelectionState, dataset: Dataset) -> None:
 
 def _share(one: Any, dataset: Dataset, shared: bool, token: str | None) -> str:
     applied = share_list(one.key, dataset, shared, token)
-    return f"{one.name} is {'shared' if applied and shared else 'private to this browser'}"
+    return say.list_is(one.name, say.IS_SHARED if applied and shared else say.PRIVATE)
 
 
 def _uploaded(picks: SelectionState, dataset: Dataset, file: Any) -> str:
     if file.size > MOST_BYTES:
-        raise RequestError(
-            f"{file.name} is larger than {MOST_BYTES // 1_000_000} MB; choose a shorter list of ids"
-        )
+        raise RequestError(say.too_large(file.name, MOST_BYTES // 1_000_000))
     try:
         text = file.getvalue().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RequestError(f"{file.name} is not a text file; save the ids as plain text") from error
+        raise RequestError(say.no_text_file(file.name)) from error
     found = require_known_ids(parse_ids(text, name=file.name), dataset)
     picks.do(picks.operation, found)
-    return f"{file.name}: {len(found):,} ids ({LABELS[picks.operation].lower()})"
+    return say.list_used(file.name, len(found), LABELS[picks.operation])
 
 
 def _run(action: Any) -> None:

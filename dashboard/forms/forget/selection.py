@@ -16,16 +16,14 @@ from core.evaluation.forget_suggestions import (
     Filter,
     ImageFacts,
 )
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import forget as say
 from dashboard.presentation.wire.selection import SelectionState
 from dashboard.session import lab
 from dashboard.session.jobs.forget_suggestions import SuggestionJob
 
-LABELS = {"replace": "New", "add": "Add", "subtract": "Subtract", "intersect": "Intersect"}
+LABELS = {"replace": say.REPLACE, "add": say.ADD, "subtract": say.SUBTRACT, "intersect": say.INTERSECT}
 MOST_BARS = 12
-SUBJECTS = (
-    "Requests and attacks take a subject's training images only; the model never learnt from the test set. "
-    "`laf purge --subject` removes all images of a subject from this machine."
-)
 
 
 def counts(picks: SelectionState, dataset: Dataset) -> str:
@@ -34,25 +32,25 @@ def counts(picks: SelectionState, dataset: Dataset) -> str:
     if len(rows) > MOST_BARS:
         rows = sorted(rows, key=lambda c: -c.picked)[:MOST_BARS]
     bars = "".join(
-        f"<li title='{html.escape(c.name, quote=True)}: {c.picked:,} of {c.total:,}'><span><i>{html.escape(c.name)}</i>"
+        f"<li title='{html.escape(say.picked_of_class(c.name, c.picked, c.total), quote=True)}'><span><i>{html.escape(c.name)}</i>"
         f"<b>{c.picked:,}</b></span><div><div style='width:{100 * c.picked / max(1, c.total):.1f}%'></div></div></li>"
         for c in rows
     )
-    total = f"<b>{len(picks.now):,}</b> of {len(dataset.train):,} {dataset.kind}"
-    return f"<div class='counts'><p>{total}</p><ul aria-label='picked, by class'>{bars}</ul></div>"
+    total = say.picked(len(picks.now), len(dataset.train), dataset.kind)
+    return f"<div class='counts'><p>{total}</p><ul aria-label='{say.PICKED_BY_CLASS}'>{bars}</ul></div>"
 
 
 def operation(picks: SelectionState, token: str) -> None:
     """Show the control that decides how lasso, suggestions and lists change the selection."""
     chosen = st.segmented_control(
-        "Picking",
+        say.PICKING,
         OPERATIONS,
         default=picks.operation,
         format_func=LABELS.__getitem__,
         required=True,
         key=f"forget-operation-{token}",
         label_visibility="collapsed",
-        help="How a lasso, a suggestion or a list changes the selection. While dragging: shift adds, alt subtracts, both intersect",
+        help=say.PICKING_HELP,
     )
     if chosen and chosen != picks.operation:
         picks.choose(chosen)
@@ -64,10 +62,10 @@ def order(advice: SuggestionJob) -> str:
     before = lab.recall("forget-order", "id")
     return str(
         st.selectbox(
-            "Order",
+            say.ORDER,
             names,
             index=names.index(before) if before in names else 0,
-            format_func=lambda n: f"Order: {ORDERS[n]}",
+            format_func=lambda n: say.ordered_by(ORDERS[n]),
             key=f"forget-order-{len(names)}-{lab.recall('forget-order-set', 0)}",
             on_change=lambda: None,
             label_visibility="collapsed",
@@ -78,21 +76,19 @@ def order(advice: SuggestionJob) -> str:
 def filters(picks: SelectionState, facts: ImageFacts | None, dataset: Dataset, token: str) -> Filter:
     """Show the popover that filters the gallery, and return the filter."""
     before: Filter = lab.recall("forget-filter", Filter()) if facts is not None else Filter()
-    label = "Filter" if before.is_open else "Filter **on**"
-    with st.popover(
-        label, width="stretch", help="Which images the gallery shows", key=f"forget-filter-{token}"
-    ):
+    label = say.FILTER if before.is_open else say.FILTER_ON
+    with st.popover(label, width="stretch", help=say.filter_help(dataset.kind), key=f"forget-filter-{token}"):
         if facts is None:
-            st.caption("The original model is still evaluating the images.")
+            st.caption(say.evaluating(dataset.kind))
             return before
         found = _filter_form(facts, dataset, token)
         ids = facts.ids[found.mask(facts)]
         st.button(
-            f"Pick these {len(ids):,} images",
+            say.pick_these(len(ids), dataset.kind),
             key="filter-pick",
             width="stretch",
             disabled=not len(ids),
-            help=f"Uses the operation chosen above the map: {LABELS[picks.operation]}",
+            help=say.pick_these_help(LABELS[picks.operation]),
             on_click=lambda: picks.do(picks.operation, ids),
         )
     lab.remember("forget-filter", found)
@@ -108,35 +104,38 @@ def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
     def several(label: str, what: str) -> tuple[int, ...]:
         show = names.__getitem__
         return tuple(
-            st.multiselect(label, numbers, format_func=show, key=f"filter-{what}-{token}", placeholder="any")
+            st.multiselect(
+                label, numbers, format_func=show, key=f"filter-{what}-{token}", placeholder=say.ANY
+            )
         )
 
-    classes = several("Class", "class")
-    predictions = several("Called by the model", "prediction")
+    classes = several(common.CLASS, "class")
+    predictions = several(say.CALLED, "prediction")
     verdict = st.segmented_control(
-        "The model is",
+        say.MODEL_IS,
         ("right", "wrong"),
+        format_func={"right": say.RIGHT, "wrong": say.WRONG}.__getitem__,
         key=f"filter-right-{token}",
-        help="With neither chosen, both are shown",
+        help=say.MODEL_IS_HELP,
     )
-    low, high = st.slider("Confidence, %", 0, 100, (0, 100), key=f"filter-confidence-{token}")
+    low, high = st.slider(say.CONFIDENCE, 0, 100, (0, 100), key=f"filter-confidence-{token}")
     most = float(facts.losses.max())
     top = round(most + 0.005, 2)
     least_loss, most_loss = st.slider(
-        "Loss", 0.0, max(top, 0.01), (0.0, max(top, 0.01)), key=f"filter-loss-{token}"
+        say.LOSS, 0.0, max(top, 0.01), (0.0, max(top, 0.01)), key=f"filter-loss-{token}"
     )
     subjects: tuple[int, ...] = ()
     if dataset.subjects:
         subjects = tuple(
             st.multiselect(
-                "Shows",
+                say.SHOWS,
                 range(len(dataset.subjects)),
                 format_func=lambda s: subject_label(dataset, s),
                 key=f"filter-subject-{token}",
-                placeholder="any",
+                placeholder=say.ANY,
             )
         )
-        st.caption(SUBJECTS)
+        st.caption(say.SUBJECTS_NOTE)
     return Filter(
         classes,
         predictions,
@@ -150,48 +149,42 @@ def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
 def subject_label(dataset: Dataset, subject: int) -> str:
     """Return a subject's name with the number of training images, and of test images where there are some."""
     train, test = dataset.counts_of(subject)
-    return f"{dataset.subjects[subject]} ({train:,}{f', and {test:,} in the test set' if test else ''})"
+    return f"{dataset.subjects[subject]} ({train:,}{say.in_the_test_set(test) if test else ''})"
 
 
 def suggestions(picks: SelectionState, advice: SuggestionJob, dataset: Dataset, token: str) -> None:
     """Show three kinds of images that a user may want to forget."""
     with st.popover(
-        "Suggest", width="stretch", help="Images that you may want to forget", key=f"suggest-{token}"
+        say.SUGGEST, width="stretch", help=say.suggest_help(dataset.kind), key=f"suggest-{token}"
     ):
         most = len(dataset.train) - 1
-        count = st.number_input("How many images", 1, most, min(50, most), key=f"suggest-count-{token}")
-        _suggestion("memorised", "Pick the most memorised", int(count), advice.busy)
-        st.caption(
-            f"Confidence in the image's own label, minus the share of its {NEIGHBOURS} nearest images (by representation) that have that "
-            "label. This is a cheap estimate; the exact measure trains many models without the image."
+        count = st.number_input(
+            say.how_many(dataset.kind), 1, most, min(50, most), key=f"suggest-count-{token}"
         )
-        _suggestion("mistaken", "Pick the most mistaken", int(count), advice.busy)
-        st.caption(_mistaken_note(advice.facts))
+        _suggestion("memorised", say.MOST_MEMORISED, int(count), advice.busy)
+        st.caption(say.memorised_note(NEIGHBOURS, dataset.kind))
+        _suggestion("mistaken", say.MOST_MISTAKEN, int(count), advice.busy)
+        st.caption(_mistaken_note(advice.facts, dataset.kind))
         none = not len(picks.now)
-        _suggestion("twins", "Pick near-duplicates too", 0, advice.busy or none)
+        _suggestion("twins", say.NEAR_DUPLICATES, 0, advice.busy or none)
         st.caption(
-            f"Images that would stay but nearly equal a picked one: cosine of the representations at least "
-            f"{SAME_COSINE:g}, and {_raw(dataset)} (root mean square)."
-            + (" Pick something first." if none else "")
+            say.duplicates_note(f"{SAME_COSINE:g}", _raw(dataset), dataset.kind)
+            + (f" {say.PICK_FIRST}" if none else "")
         )
 
 
 def _raw(dataset: Dataset) -> str:
     """Return how near near-duplicates are in the data themselves."""
     if dataset.kind == "images":
-        return f"pixels that differ by at most {100 * SAME_PIXELS:g} %"
-    return f"values that differ by at most {SAME_PIXELS:g} standard deviations"
+        return say.pixels_differ(100 * SAME_PIXELS)
+    return say.values_differ(SAME_PIXELS)
 
 
-def _mistaken_note(facts: ImageFacts | None) -> str:
-    note = "The images with the highest loss."
+def _mistaken_note(facts: ImageFacts | None, kind: str) -> str:
+    note = say.highest_loss(kind)
     if facts is not None:
         wrong = int((~facts.right).sum())
-        note += (
-            f" It is wrong on {wrong:,} of its {len(facts):,} training images."
-            if wrong
-            else (" It is wrong on none of its training images; these are the ones it is least certain of.")
-        )
+        note += f" {say.wrong_on(wrong, len(facts), kind) if wrong else say.never_wrong(kind)}"
     return note
 
 
@@ -206,7 +199,7 @@ def _suggestion(kind: str, label: str, count: int, disabled: bool) -> None:
     )
 
 
-def apply_suggestion(picks: SelectionState, advice: SuggestionJob) -> None:
+def apply_suggestion(picks: SelectionState, advice: SuggestionJob, dataset: Dataset) -> None:
     """Pick the requested suggestion as soon as it is ready."""
     wanted = lab.recall("forget-wanted")
     if wanted is None:
@@ -223,11 +216,7 @@ def apply_suggestion(picks: SelectionState, advice: SuggestionJob) -> None:
         assert advice.twins is not None
         found = [t.id for t in advice.twins[1]]
         picks.do("add", found)
-        st.toast(
-            f"{len(found):,} near-duplicates picked too."
-            if found
-            else "No remaining image is a near-duplicate."
-        )
+        st.toast(say.duplicates_picked(len(found)) if found else say.no_duplicates(dataset.kind))
         return
     ids = advice.most_memorised(count) if kind == "memorised" else advice.most_mistaken(count)
     picks.do(picks.operation, ids)

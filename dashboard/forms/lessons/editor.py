@@ -11,68 +11,44 @@ from core.errors import LabError
 from core.lessons import Lesson
 from core.lessons.parser import MOST_BYTES, parse_lesson
 from dashboard.presentation.text.lessons.check_words import in_words
+from dashboard.presentation.text.pages import lessons as say
 from dashboard.session.lab import Lab
 
 NAME = "my-lesson"
-TEMPLATE = """\
-title = "My lesson"
-goal = "You can say what τ does."
-minutes = 5
-
-[setup]
-dataset = "digits"
-task = "class"
-classes = [3]
-
-[prediction]
-question = "What happens to the threes with τ = 100?"
-choices = ["They are forgotten", "They stay"]
-answer = 2
-why = "Divided by 100, the push is nearly constant."
-
-[[steps]]
-title = "Play it"
-text = '''
-Play with **τ = 100** and look at the last curve.
-'''
-do = { label = "Reset with τ 100, play", begin = { tau = 100 }, play = "end" }
-check = 'phase == "done" and tau >= 100 and train_f > 0.5'
-
-[summary]
-text = "A large τ is too gentle."
-"""
 
 
 def editor(lab: Lab) -> None:
     """Draw the editor. The text stays in this tab: other browsers see a lesson once its file is in the Lab's folder."""
-    with st.expander("Write a lesson", key="lesson-editor"):
-        st.caption("The text is checked as you leave the field. docs/lessons.md explains every key.")
-        text = st.text_area("Lesson (TOML)", TEMPLATE, height=420, max_chars=MOST_BYTES, key="lesson-source")
-        name = st.text_input("File name", NAME, max_chars=60, key="lesson-file", help="Links contain it")
+    with st.expander(say.WRITE, key="lesson-editor"):
+        st.caption(say.WRITE_NOTE)
+        text = st.text_area(
+            say.LESSON_TOML, say.EDITOR_EXAMPLE, height=420, max_chars=MOST_BYTES, key="lesson-source"
+        )
+        name = st.text_input(say.FILE_NAME, NAME, max_chars=60, key="lesson-file", help=say.FILE_NAME_HELP)
         lesson, problem = checked(text, name)
         if lesson is None:
             st.error(problem)
             return
-        st.success(f"The lesson can be read: {len(lesson.parts)} steps.")
+        st.success(say.can_be_read(len(lesson.parts)))
         st.markdown(outline(lesson))
         left, right = st.columns(2, gap="small")
         left.button(
-            "Try it here",
+            say.TRY,
             key="lesson-try",
             on_click=lab.lesson_session.enter,
             args=(lesson,),
             width="stretch",
-            help="Opens the lesson in this tab",
+            help=say.TRY_HELP,
         )
         right.download_button(
-            "Save the file",
+            say.SAVE_FILE,
             text,
             f"{lesson.id}.toml",
             "application/toml",
             on_click="ignore",
             key="lesson-save",
             width="stretch",
-            help="Put it into the folder lessons of LAF_HOME, or give it to `laf dashboard --lesson FILE`",
+            help=say.SAVE_FILE_HELP,
         )
 
 
@@ -80,7 +56,7 @@ def checked(text: str, name: str) -> tuple[Lesson | None, str]:
     """Return the lesson in ``text`` and "", or None and one sentence: what is wrong, and what would be right."""
     path = Path(f"{name.strip()}.toml")
     if path.name != str(path):
-        return None, "The file name must not contain a folder; use lower-case letters, digits and dashes."
+        return None, say.NO_FOLDER
     try:
         return parse_lesson(text.encode(), path), ""
     except LabError as error:
@@ -93,7 +69,7 @@ def outline(lesson: Lesson) -> str:
     lines = []
     for number, part in enumerate(lesson.parts, 1):
         clauses = [] if part.check is None else part.check.verdict({}).clauses
-        told = "; ".join(in_words(c.text) for c in clauses) or "no check"
+        told = "; ".join(in_words(c.text) for c in clauses) or say.NO_CHECK
         lines.append(f"{number}. {_plain(part.title)}: {_plain(told)}")
     return "\n".join(lines)
 

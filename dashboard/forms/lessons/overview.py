@@ -13,7 +13,9 @@ from core.lessons import Lesson
 from core.lessons.assessment.progress import Progress, finished, parse_class, read_progress, score
 from core.runtime.ownership import owner
 from dashboard.forms.lessons.editor import editor
-from dashboard.presentation.text.status_text import as_text
+from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import lessons as say
+from dashboard.presentation.text.readouts.status_text import as_text
 from dashboard.session.jobs.lesson_export import LessonExportJob
 from dashboard.session.lab import Lab
 from dashboard.session.lesson_session import CONTROLS, LessonLink
@@ -21,9 +23,9 @@ from dashboard.session.lesson_session import CONTROLS, LessonLink
 POLL_S = 1.0
 
 SAID = {
-    "open": "open: students can use every control",
-    "fixed": "fixed: students cannot change data and settings, except where a step needs it",
-    "hidden": "hidden: students see only the lesson's own buttons",
+    "open": say.OPEN_CONTROLS,
+    "fixed": say.FIXED_CONTROLS,
+    "hidden": say.HIDDEN_CONTROLS,
 }
 
 
@@ -33,7 +35,7 @@ def overview(lab: Lab, lessons: Sequence[Lesson], problems: Sequence[str]) -> No
     if lesson_session.problem:
         st.warning(as_text(lesson_session.problem))
     for problem in problems:
-        st.warning(f"A lesson was left out. {problem}")
+        st.warning(say.left_out(problem))
     left, right = st.columns([2.1, 1], gap="medium")
     with left:
         _score(lab, lessons)
@@ -51,15 +53,14 @@ def _score(lab: Lab, lessons: Sequence[Lesson]) -> None:
     """Say what lessons are; or, once one was begun, how many points the student has."""
     begun = [(x, p) for x in lessons if (p := _progress(lab, x)).prediction is not None]
     if not begun:
-        st.caption(
-            "Each lesson plays real runs beside a short text. You predict, play, answer and see whether you were right. Begin with lesson 1."
-        )
+        st.caption(say.INTRO)
         return
     scores = [score(x, p) for x, p in begun]
     done = sum(finished(x, p) for x, p in begun)
     st.caption(
-        f"Your score: **{sum(s.points for s in scores)} of {sum(s.most for s in scores)} points** in {len(begun)} "
-        f"lesson{'s' * (len(begun) != 1)} that you began; {done} of {len(lessons)} finished."
+        say.your_score(
+            sum(s.points for s in scores), sum(s.most for s in scores), len(begun), done, len(lessons)
+        )
     )
 
 
@@ -72,11 +73,11 @@ def _card(lab: Lab, lesson: Lesson) -> None:
     progress = _progress(lab, lesson)
     made = score(lesson, progress)
     if finished(lesson, progress):
-        state, word = f"done, {made.points} of {made.most} points · ", "Look again"
+        state, word = say.done(made.points, made.most), say.LOOK_AGAIN
     elif progress.prediction is not None:
-        state, word = f"begun, part {progress.at + 1} of {len(lesson.parts) + 2} · ", "Go on"
+        state, word = say.begun(progress.at + 1, len(lesson.parts) + 2), say.GO_ON
     else:
-        state, word = "", "Begin"
+        state, word = "", say.BEGIN
     with st.container(border=True, key=f"lesson-card-{lesson.id.replace('.', '-')}", gap="small"):
         st.markdown(f"**{lesson.number} · {lesson.title}**")
         st.caption(lesson.goal)
@@ -88,51 +89,47 @@ def _card(lab: Lab, lesson: Lesson) -> None:
                 args=(lesson,),
                 help=f"{word}: {lesson.title}",
             )
-            st.caption(f"{state}about {lesson.minutes} minutes · {len(lesson.parts)} steps")
+            st.caption(f"{state}{say.length(lesson.minutes, len(lesson.parts))}")
 
 
 def _who(lab: Lab) -> None:
     lesson_session = lab.lesson_session
     with st.container(border=True, key="lesson-who", gap="small"):
-        st.markdown("**Who you are**, if you hand in your work")
-        name = st.text_input("Name", value=lesson_session.who.name, key="lesson-name", max_chars=80)
+        st.markdown(say.WHO)
+        name = st.text_input(common.NAME, value=lesson_session.who.name, key="lesson-name", max_chars=80)
         number = st.text_input(
-            "Student's number",
+            say.NUMBER,
             value=lesson_session.who.number,
             key="lesson-number",
             max_chars=40,
-            help="Your seed follows from it, so your runs differ from those of others. This browser keeps name and number",
+            help=say.NUMBER_HELP,
         )
         if (name.strip(), number.strip()) != (lesson_session.who.name, lesson_session.who.number):
             lesson_session.called(name, number)
         seed = lesson_session.seed
-        st.caption(
-            f"Your seed is {seed}. It gives another model and another map; the questions are the same."
-            if seed
-            else "Without a number the seed is 0."
-        )
+        st.caption(say.your_seed(seed) if seed else say.NO_NUMBER)
 
 
 def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
     """Show the form for a link that opens a lesson with the teacher's options."""
     link = lab.lesson_session.link
-    with st.expander("For teachers", key="lesson-teacher"):
+    with st.expander(say.FOR_TEACHERS, key="lesson-teacher"):
         names = [lesson.id for lesson in lessons]
         titles = {lesson.id: f"{lesson.number} · {lesson.title}" for lesson in lessons}
-        chosen = st.selectbox("Lesson", names, format_func=titles.__getitem__, key="lesson-link-lesson")
+        chosen = st.selectbox(say.LESSON, names, format_func=titles.__getitem__, key="lesson-link-lesson")
         group = st.text_input(
-            "Class",
+            common.CLASS,
             value=link.group or "",
             key="lesson-link-class",
-            help="Predictions are counted separately for each class",
+            help=say.CLASS_HELP,
         )
         controls = st.selectbox(
-            "Controls", CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
+            say.CONTROLS, CONTROLS, format_func=SAID.__getitem__, key="lesson-link-controls"
         )
         present = st.toggle(
-            "Presenter: large type, and the class's predictions",
+            say.PRESENTER,
             key="lesson-link-present",
-            help="To enlarge the map and the figures as well, press Ctrl and + in the browser",
+            help=say.PRESENTER_HELP,
         )
         try:
             parse_class(group.strip() or None)
@@ -142,38 +139,38 @@ def _teacher(lab: Lab, lessons: Sequence[Lesson]) -> None:
         parameters = replace(
             LessonLink(), lesson=chosen, group=group.strip() or None, controls=controls, present=present
         ).words()
-        st.caption("Link to this lesson")
+        st.caption(say.LINK)
         st.code(
             f"{(st.context.url or '').split('?')[0]}?{urlencode(parameters)}", language=None, wrap_lines=True
         )
         _page_of(lab, next(x for x in lessons if x.id == chosen))
-        st.caption("The key: `laf lesson key`. Marking: `laf grade FOLDER`.")
+        st.caption(say.MARKING)
 
 
 def _page_of(lab: Lab, lesson: Lesson) -> None:
     """Show the form that exports the lesson as one file, for a class of any size."""
     lesson_session = lab.lesson_session
-    st.caption("The lesson as one file that works offline, without a server")
+    st.caption(say.AS_ONE_FILE)
     number, button = st.columns([1, 1.6], gap="small", vertical_alignment="bottom")
     with number:
         seed = st.number_input(
-            "Seed",
+            common.SEED,
             0,
             9999,
             0,
             key="lesson-page-seed",
             disabled=not lesson.own_seed,
-            help="Another seed gives another model and other numbers; the texts are about seed 0",
+            help=say.OTHER_SEED,
         )
     made = lesson_session.replaying
     busy = made is not None and made.busy
     with button:
         if st.button(
-            "Export as web page",
+            say.EXPORT_PAGE,
             key="lesson-page-make",
             disabled=busy,
             width="stretch",
-            help="Plays every step as a student would; takes half a minute or more",
+            help=say.EXPORT_PAGE_HELP,
         ):
             lesson_session.replaying = made = lab.replay(lesson, int(seed))
             busy = made.busy
@@ -183,11 +180,9 @@ def _page_of(lab: Lab, lesson: Lesson) -> None:
         st.error(made.error)
     elif made is not None and made.page is not None:
         if made.failed:
-            st.warning(
-                f"With seed {made.seed} the check of step {', '.join(map(str, made.failed))} does not pass; the page says so."
-            )
+            st.warning(say.checks_fail(made.seed, ", ".join(map(str, made.failed))))
         st.download_button(
-            f"Save {made.file_name} ({len(made.page.encode()) / 1e6:.1f} MB)",
+            say.save(made.file_name, len(made.page.encode()) / 1e6),
             made.page,
             made.file_name,
             "text/html",

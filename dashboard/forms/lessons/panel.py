@@ -14,6 +14,7 @@ from core.lessons.assessment.progress import checked, reset_tally, score, tally
 from core.lessons.assessment.submission import submission
 from core.runs.records import Phase
 from dashboard.presentation.text.lessons import lesson_html
+from dashboard.presentation.text.pages import lessons as say
 from dashboard.session.lab import Lab
 
 HEIGHT = 694  # px of the text; with the rows above and below it the panel is as high as the Lab
@@ -34,7 +35,7 @@ def panel(lab: Lab) -> None:
                     lesson, lesson_session.progress.at, list(lesson_session.progress.passed)
                 )
             )
-            st.button("All lessons", key="lesson-leave", on_click=lesson_session.leave, type="tertiary")
+            st.button(say.ALL_LESSONS, key="lesson-leave", on_click=lesson_session.leave, type="tertiary")
         with st.container(height=HEIGHT, border=True, key="lesson-text"):
             at = lesson_session.progress.at
             if at == 0:
@@ -55,41 +56,41 @@ def _turns(lab: Lab) -> None:
     held = lesson_session.held
     with st.container(horizontal=True, gap="small", key="lesson-turns"):
         st.button(
-            "Back",
+            say.BACK,
             key="lesson-back",
             on_click=lesson_session.turn,
             args=(-1,),
             disabled=at == 0,
             shortcut="Shift+N",
-            help="The previous part (shift N)",
+            help=say.BACK_HELP,
         )
         if at < last:
             st.button(
-                "Next",
+                say.NEXT,
                 key="lesson-next",
                 on_click=lesson_session.turn,
                 args=(1,),
                 disabled=held is not None,
                 shortcut="N",
                 type="primary",
-                help=held or "The next part (N)",
+                help=held or say.NEXT_HELP,
                 width="stretch",
             )
             if held is not None and lesson_session.part is not None and lesson_session.part.check is not None:
                 st.button(
-                    "Skip",
+                    say.SKIP,
                     key="lesson-skip",
                     on_click=lesson_session.turn,
                     args=(1,),
                     type="tertiary",
-                    help="Continue without passing; your submission records it",
+                    help=say.SKIP_HELP,
                 )
         else:
-            st.button("Begin again", key="lesson-again", on_click=lesson_session.begin_again)
+            st.button(say.BEGIN_AGAIN, key="lesson-again", on_click=lesson_session.begin_again)
             following = lesson_session.following
             if following is not None:
                 st.button(
-                    "Next lesson",
+                    say.NEXT_LESSON,
                     key="lesson-following",
                     on_click=lesson_session.enter,
                     args=(following,),
@@ -105,23 +106,23 @@ def _beginning(lab: Lab) -> None:
     lesson = lesson_session.lesson
     assert lesson is not None
     st.markdown(f"#### {lesson.number} · {lesson.title}")
-    st.markdown(f"**Goal.** {lesson.goal}")
+    st.markdown(say.goal(lesson.goal))
     question, predicted = lesson.prediction, lesson_session.progress.prediction
-    st.markdown(f"**First, predict.** {question.text}")
+    st.markdown(say.predict(question.text))
     if predicted is None:
         chosen = _choices(question, f"lesson-prediction-{lesson.id}")
         st.button(
-            "This is my prediction",
+            say.PREDICTION,
             key="lesson-predict",
             disabled=chosen is None,
             type="primary",
             on_click=lesson_session.predict,
             args=(chosen or 1,),
-            help="The first prediction counts",
+            help=say.PREDICTION_HELP,
         )
     else:
         st.html(
-            f"<div class='lesson-answer'><p>You predict: <b>{_plain(question.choices[predicted - 1])}</b></p><p>The end of the lesson returns to it.</p></div>"
+            f"<div class='lesson-answer'><p>{say.YOU_PREDICT} <b>{_plain(question.choices[predicted - 1])}</b></p><p>{say.END_RETURNS}</p></div>"
         )
     if lesson_session.link.present:
         _class(lab)
@@ -132,7 +133,7 @@ def _class(lab: Lab) -> None:
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
-    if not st.toggle("Show the class's predictions", key=f"lesson-tally-{lesson.id}"):
+    if not st.toggle(say.SHOW_PREDICTIONS, key=f"lesson-tally-{lesson.id}"):
         return
 
     @st.fragment(run_every=TALLY_S)
@@ -144,7 +145,7 @@ def _class(lab: Lab) -> None:
         )
 
     counted()
-    if st.button("Count anew from now on", key="lesson-count-anew", type="tertiary"):
+    if st.button(say.COUNT_ANEW, key="lesson-count-anew", type="tertiary"):
         try:
             reset_tally(lesson, lesson_session.group, lesson_session.browser)
         except LabError as error:
@@ -160,7 +161,7 @@ def _step(lab: Lab, verdict: object) -> None:
     st.markdown(part.text)
     if part.do is not None:
         busy = e.phase is Phase.RUNNING or lesson_session.tour.busy
-        waits = "The Lab is busy; wait, or pause the run" if busy else None
+        waits = say.BUSY if busy else None
         st.button(
             part.do.label,
             key=f"lesson-do-{key}",
@@ -168,11 +169,11 @@ def _step(lab: Lab, verdict: object) -> None:
             disabled=busy,
             shortcut="D",
             type="primary" if lesson_session.held else "secondary",
-            help=waits or "Does this in the Lab (D)",
+            help=waits or say.DO_HELP,
             width="stretch",
         )
     if part.look:
-        st.html(f"<p class='lesson-look'><b>Look:</b> {_plain(part.look)}</p>")
+        st.html(f"<p class='lesson-look'><b>{say.LOOK}</b> {_plain(part.look)}</p>")
     facts = lesson_session.facts()
     if part.numbers:
         st.html(lesson_html.numbers(part.numbers, facts))
@@ -186,7 +187,7 @@ def _step(lab: Lab, verdict: object) -> None:
         passed = str(at) in lesson_session.progress.passed
         st.html(lesson_html.clauses(verdict, passed))  # type: ignore[arg-type]
         if part.hint and not passed:
-            with st.expander("A hint", key=f"lesson-hint-{key}"):
+            with st.expander(say.HINT, key=f"lesson-hint-{key}"):
                 st.markdown(part.hint)
     if part.question is not None:
         _asked(lab, part.question, key)
@@ -202,7 +203,7 @@ def _asked(lab: Lab, question: Question, key: str) -> None:
         return
     chosen = _choices(question, f"lesson-question-{key}")
     st.button(
-        "Answer",
+        say.ANSWER,
         key=f"lesson-answer-{key}",
         disabled=chosen is None,
         on_click=lesson_session.answer,
@@ -229,7 +230,7 @@ def _end(lab: Lab) -> None:
     lesson_session = lab.lesson_session
     lesson = lesson_session.lesson
     assert lesson is not None
-    st.markdown("#### What you have seen")
+    st.markdown(say.SEEN)
     if lesson_session.progress.prediction is not None:
         st.caption(lesson.prediction.text)
         st.html(lesson_html.verdict_on(lesson.prediction, lesson_session.progress.prediction))
@@ -244,8 +245,8 @@ def _end(lab: Lab) -> None:
     made = score(lesson, lesson_session.progress)
     st.html(
         f"<div class='lesson-check {'passed' if passed == len(wanted) else 'open'}' data-finished='{str(lesson_session.finished).lower()}'>"
-        f"<p>Your score: {made.points} of {made.most} points</p>"
-        f"<span>{passed} of {len(wanted)} checks passed by your runs; the other points are for right answers.</span></div>"
+        f"<p>{say.points(made.points, made.most)}</p>"
+        f"<span>{say.checks_passed(passed, len(wanted))}</span></div>"
     )
     _hand_in(lab)
 
@@ -256,9 +257,7 @@ def _hand_in(lab: Lab) -> None:
     assert lesson is not None
     who = lesson_session.who
     if not who.number:
-        st.caption(
-            "To hand this in, enter your name and number on the page of all lessons before you begin. The number determines your seed."
-        )
+        st.caption(say.TO_HAND_IN)
     try:
         values = submission(lesson, who, lesson_session.progress)
     except LabError as error:
@@ -266,7 +265,7 @@ def _hand_in(lab: Lab) -> None:
         return
     name = re.sub(r"[^A-Za-z0-9-]+", "-", who.number or "nobody").strip("-")
     st.download_button(
-        "Download what you hand in (JSON)",
+        say.DOWNLOAD_SUBMISSION,
         json.dumps(values, indent=1, ensure_ascii=False),
         f"{lesson.id}-{name}.json",
         "application/json",

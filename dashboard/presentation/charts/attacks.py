@@ -18,7 +18,7 @@ BINS = (10, 36)  # fewest and most
 def histogram(result: AttackResult, threshold: float) -> go.Figure:
     """Return the histogram of member and non-member scores, as shares of each, with the threshold."""
     assert result.scores is not None
-    figure = _empty("score (right: more like a training image)", "share, %")
+    figure = _empty("score (right: more like training data)", "share, %")
     both = np.r_[result.scores.members, result.scores.non_members]
     fewer = min(len(result.scores.members), len(result.scores.non_members))
     edges = np.linspace(both.min(), both.max() + 1e-9, int(np.clip(3 * np.sqrt(fewer), *BINS)) + 1)
@@ -47,7 +47,7 @@ def histogram(result: AttackResult, threshold: float) -> go.Figure:
 def roc(result: AttackResult, threshold: float) -> go.Figure:
     """Return the ROC of this model, of the original and of each retrained model, with a dot at the threshold."""
     assert result.scores is not None
-    figure = _empty("unseen images taken for members, %", "forgotten images detected, %")
+    figure = _empty("unseen taken for members, %", "forgotten detected, %")
     figure.add_scatter(
         x=[0, 100],
         y=[0, 100],

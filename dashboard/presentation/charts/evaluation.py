@@ -13,16 +13,6 @@ from dashboard.presentation.charts.plotly_import import go, make_subplots
 
 RETRAINED = "#8d70dd"
 PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; distinct from the colours of D_r and D_f
-CAPTIONS = {
-    "Where forgotten images go": "Share of the forgotten images that each model calls each class; whiskers: lowest and highest of the retrained models.",
-    "Class accuracy": "Accuracy on test images by true class; whiskers: lowest and highest of the retrained models.",
-    "Layers": "Linear CKA on the forgotten images, layer by layer: 1 is the same up to rotation and scale.",
-    "Information by layer": "AUC of a linear probe that tells forgotten from unseen images, layer by layer: 0.5 tells nothing. "
-    "Only what lies above the purple lines is information that retrained models lack.",
-    "Before and now": "Rows: the original's answer; columns: the answer now, for the forgotten images. Click a cell to see its images.",
-    "Relearning": "Accuracy on the rest of the forgotten images while a few of them are learned again. A curve above the purple ones "
-    "suggests remaining memory.",
-}
 
 
 def answers(
@@ -182,7 +172,7 @@ def answer_changes(changes: AnswerChanges, classes: Sequence[str]) -> go.Figure:
             "color": PAIR[0],
             "opacity": [0.25 + 0.7 * c / most for *_, c in cells],
         },
-        hovertemplate="%{text} images: %{y} → %{x}<extra></extra>",
+        hovertemplate="%{text}: %{y} → %{x}<extra></extra>",
     )
     axis = {"type": "category", "categoryorder": "array", "categoryarray": labels}
     figure.update_xaxes(**axis)

@@ -47,9 +47,9 @@ def _next(experiment: Experiment, wanted: int) -> tuple[int, str]:
             else "It cannot be prepared; choose other data.",
         )
     if phase is Phase.READY:
-        return 0, "Each dot is an image; press Play."
+        return 0, "Each dot is an image. Press Play."
     if phase is Phase.RUNNING:
-        return 1, "Orange dots are the images to forget; watch where they go."
+        return 1, "Orange dots are the images to forget. Watch where they go."
     if phase is Phase.PAUSED:
         return 1, "Press Play to go on."
     if phase is not Phase.DONE:
@@ -57,7 +57,7 @@ def _next(experiment: Experiment, wanted: int) -> tuple[int, str]:
     done = len(experiment.references)
     if done < wanted:
         return 2, f"{done} of {wanted} retrained models are ready."
-    return 2, "Purple shows where retrained models put these images; now read the verdict."
+    return 2, "Purple: where retrained models put these images. Now read the verdict."
 
 
 def _known(split: Split) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.evaluation.verdict import Verdict
-from dashboard.presentation.text import status_text
-from dashboard.presentation.text.band_position import Compared, ReferenceBands
+from dashboard.presentation.text.readouts import status_text
+from dashboard.presentation.text.readouts.band_position import Compared, ReferenceBands
 
 HARM = 0.02  # test accuracy below the band that is too high a price
 TRACE = 0.05  # probability of the planted answer that a plant must leave to be worth removing

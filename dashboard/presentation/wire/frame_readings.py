@@ -11,9 +11,9 @@ from core.experiments.session.experiment import Experiment
 from core.runs.records import Frame
 from core.runs.reference_models import usual_count
 from core.runs.run import Run
-from dashboard.presentation.text import status_text
-from dashboard.presentation.text.band_position import Compared, ReferenceBands
-from dashboard.presentation.text.loss_charts import loss_terms
+from dashboard.presentation.text.readouts import status_text
+from dashboard.presentation.text.readouts.band_position import Compared, ReferenceBands
+from dashboard.presentation.text.readouts.loss_charts import loss_terms
 from dashboard.presentation.wire.scene import map_radius, position_units, share_bytes
 
 

@@ -11,8 +11,9 @@ from core.experiments.session.experiment import Experiment
 from core.runs.records import Frame
 from core.runs.run import Run
 from dashboard.presentation.text import run_history
-from dashboard.presentation.text.band_position import Compared, ReferenceBands
-from dashboard.presentation.text.loss_charts import loss_charts, outcome_charts
+from dashboard.presentation.text.pages import nouns
+from dashboard.presentation.text.readouts.band_position import Compared, ReferenceBands
+from dashboard.presentation.text.readouts.loss_charts import loss_charts, outcome_charts
 from dashboard.presentation.wire import outcome
 from dashboard.presentation.wire.frame_readings import frame_arrays, reading, reference_bands
 from dashboard.presentation.wire.packet import pack
@@ -103,7 +104,7 @@ class Outbox:
         run = experiment.run
         header: dict[str, Any] = {"kind": "feed", "run": token, "status": status(experiment), "crowd": crowd}
         if run is None:
-            return pack({**header, **EMPTY}, {})
+            return pack(nouns.in_kind({**header, **EMPTY}, nouns.kind_of(experiment.dataset)), {})
         self._begin_life(experiment)
         total, revision = len(run.frames), experiment.revision
         self._update_bands(experiment, revision)
@@ -131,7 +132,7 @@ class Outbox:
         self._add_follow_map(experiment, header, arrays)
         self._add_fork(experiment, header, arrays)
         self.is_stale = False
-        return pack(header, arrays)
+        return pack(nouns.in_kind(header, nouns.kind_of(experiment.dataset)), arrays)
 
     def _begin_life(self, experiment: Experiment) -> None:
         """Start over where the run was reset or rewound since the last packet."""

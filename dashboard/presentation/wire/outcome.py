@@ -8,7 +8,7 @@ from typing import Any
 from core.experiments.session.experiment import Experiment
 from core.runs.run import Phase, Run
 from dashboard.presentation.story.verdict_text import verdict_sentence
-from dashboard.presentation.text.band_position import Compared, ReferenceBands
+from dashboard.presentation.text.readouts.band_position import Compared, ReferenceBands
 from dashboard.presentation.text.run_history import STOPPED
 
 

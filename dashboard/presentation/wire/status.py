@@ -9,11 +9,11 @@ from core.methods import METHODS
 from core.methods.step import Stage
 from core.runs.run import Phase
 from core.runtime.progress import Progress
-from dashboard.presentation.text import status_text
+from dashboard.presentation.text.readouts import status_text
 from dashboard.presentation.wire.frame_readings import wanted_references
 
 PREPARING = {
-    "load": "Reading the images",
+    "load": "Reading the data",
     "recipe": "Finding out how to train the original model",
     "automatic": "Trying settings",
     "train": "Training the original model",

@@ -104,7 +104,7 @@ def why_not(e: Experiment) -> str | None:
     if run.phase is not Phase.DONE:
         if run.phase is Phase.RUNNING:
             return "The run is playing. The record can be drawn up when it has ended."
-        return "Finish a run in the Lab first."
+        return "The record needs a finished run. Play it here, or in the Lab."
     wanted = usual_count(e.split.dataset.family)
     if len(e.references) < wanted and e.retrain_error is None:
         return f"{len(e.references)} of {wanted} retrained models are ready. The record needs all of them."

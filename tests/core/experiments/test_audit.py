@@ -11,7 +11,8 @@ import pytest
 from core.evaluation.attacks.power import power
 from core.evaluation.attacks.result import AttackResult
 from core.evaluation.evaluator import Evaluator
-from core.experiments.audit import _attack_check, audit, command_of, weights_hash
+from core.experiments.audit import _attack_check, audit, weights_hash
+from core.experiments.audit_request import command_of
 from core.methods import LAF
 from core.runs.reference_models import references
 from core.runs.run import Run, finish
@@ -23,24 +24,42 @@ from tests import toys
 
 
 @pytest.fixture(scope="module")
-def record(toy_split, toy_model):
+def drawn(toy_split, toy_model):
+    """Return a function that draws up the record of one run for settings of some origin, and the run's evaluation."""
     theirs = references(toy_split, toy_model, count=3, seed=0)
     run = Run(LAF(toys.QUICK), toy_model, toy_split, seed=0)
     unlearned = finish(run)
     judged = run_to_end(Evaluator(toy_split, toy_model, theirs).judge(unlearned, seconds=dict(run.seconds)))
-    setup = Setup(dataset="digits", classes=(1,), device="cpu")
-    made = audit(
-        setup,
-        toy_split,
-        toy_model,
-        unlearned,
-        theirs,
-        judged,
-        config=run.config,
-        seconds=dict(run.seconds),
-        peak_memory_mb=100.0,
-    )
-    return made, judged
+
+    def draw(settings):
+        return audit(
+            Setup(dataset="digits", classes=(1,), device="cpu", settings=settings),
+            toy_split,
+            toy_model,
+            unlearned,
+            theirs,
+            judged,
+            config=run.config,
+            seconds=dict(run.seconds),
+            peak_memory_mb=100.0,
+        )
+
+    return draw, judged
+
+
+@pytest.fixture(scope="module")
+def record(drawn):
+    draw, judged = drawn
+    return draw("preset"), judged
+
+
+def test_it_names_labels_only_where_the_settings_were_tuned_with_them(drawn):
+    draw, _ = drawn
+    found, preset = draw("automatic"), draw("preset")
+    assert found.done["settings from"] == "short trials on these images, without labels or retrained models"
+    assert found.tuned.startswith("nothing: ")
+    assert "trials" not in preset.done["settings from"]
+    assert "by looking at labels" in preset.tuned
 
 
 def test_each_verdict_follows_from_the_band(record):
@@ -90,6 +109,8 @@ def test_hashes_tell_other_weights_apart_and_are_those_of_the_same_weights(recor
         Setup(task="noise", classes=(1,), method="laf+r"),
         Setup(plant="canaries"),
         Setup(task="indices", ids=(1, 2), classes=()),
+        Setup(settings="preset"),
+        Setup(settings="automatic"),
     ],
 )
 def test_the_command_that_does_it_again_is_one_that_laf_reads_as_the_same_request(
@@ -102,7 +123,7 @@ def test_the_command_that_does_it_again_is_one_that_laf_reads_as_the_same_reques
     words = command_of(setup).split()
     assert words[0] == "laf"
     read = main.parser().parse_args(words[1:])
-    again = setup_of(read)
+    again = replace(setup_of(read), settings=read.settings)
     if again.task != "indices" and again.plant is None:
         again = replace(again, classes=classes_of(read, again.task, [str(i) for i in range(10)]))
     mine = replace(setup, classes=()) if setup.plant else setup

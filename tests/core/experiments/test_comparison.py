@@ -25,7 +25,7 @@ from core.runs.setup import Setup
 from core.runtime.progress import Progress, run_to_end
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
-from dashboard.presentation.text.band_position import ReferenceBands
+from dashboard.presentation.text.readouts.band_position import ReferenceBands
 from tests import toys
 
 

@@ -23,7 +23,7 @@ from core.methods import METHODS
 from core.runs.run import Phase
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
-from dashboard.presentation.text.status_text import as_text
+from dashboard.presentation.text.readouts.status_text import as_text
 from dashboard.session.jobs import study
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import MOST_IDS, differing, read_request, usual_setup, with_settings

@@ -130,3 +130,45 @@ def test_clients_of_an_address_that_cannot_be_are_told(words, said):
     found = read_request({"dataset": "digits", **words})
     assert found.setup is None
     assert said in found.problem
+
+
+@pytest.mark.parametrize(
+    ("params", "dataset", "task", "classes"),
+    [
+        ({"dataset": "wine"}, "wine", "class", (0,)),
+        ({"dataset": "wine", "task": "data"}, "wine", "data", (1, 2)),  # the upper half of three classes
+        ({"dataset": "digits", "task": "noise"}, "digits", "noise", (0, 1, 2, 3, 4)),
+        ({"classes": "3"}, "digits", "class", (3,)),
+        ({"seed": "7"}, "digits", "class", (0,)),
+    ],
+)
+def test_what_an_address_leaves_out_is_as_usual(params, dataset, task, classes, lab):
+    asked = read_request(params)
+    assert asked.problem is None
+    opened = lab._open_asked(asked)
+    setup = lab.experiment.setup
+    assert (opened, lab.notice) == (True, None)
+    assert (setup.dataset, setup.task, setup.classes) == (dataset, task, classes)
+    assert setup.seed == int(params.get("seed", 0))
+
+
+def test_an_unknown_dataset_or_field_is_one_sentence(lab):
+    asked = read_request({"dataset": "wines"})
+    assert asked.setup is None
+    assert asked.problem.startswith("unknown dataset 'wines'; there are: digits, ")
+    asked = read_request({"dataset": "wine", "tsak": "noise"})
+    assert lab._open_asked(asked)
+    assert lab.experiment.setup.dataset == "wine"
+    assert lab.notice.startswith(
+        "The address has an unknown field, 'tsak', which was left out. There are: dataset, task, "
+    )
+    assert read_request({"datset": "wine"}).problem.startswith("The address has an unknown field, 'datset'")
+
+
+def test_fields_of_a_lessons_link_are_known():
+    assert (
+        read_request(
+            {"lesson": "why", "class": "a", "controls": "hidden", "present": "1", "student": "7"}
+        ).problem
+        is None
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -30,13 +31,15 @@ APP = str(Path(__file__).parents[3] / "dashboard" / "app.py")
 
 @pytest.fixture
 def app(request, monkeypatch):
-    """Return the page as an address opens it that asks for the preset, or for other settings where a test has a parameter."""
+    """Return the page as an address opens it that asks for the preset; a parameter names other settings or another dataset."""
     monkeypatch.setenv("LAF_REFERENCES", "0")  # they are not under test here
     monkeypatch.setenv("LAF_FRAMES", "10")
     st.cache_resource.clear()
     made = AppTest.from_file(APP, default_timeout=120)
     asked = {"dataset": "digits", "task": "class", "classes": "0"}
     asked["settings"] = getattr(request, "param", "preset")
+    if isinstance(asked["settings"], dict):
+        asked = asked["settings"]
     for name, value in asked.items():
         made.query_params[name] = value
     yield made.run()
@@ -72,6 +75,23 @@ def button(app, label):
 def enabled(app, label):
     found = button(app, label)
     return found is not None and not found.disabled
+
+
+KINDS = {"digits": "images", "wine": "vectors", "generated_series": "series"}
+
+
+@pytest.mark.parametrize("app", [{"dataset": name} for name in KINDS], indirect=True, ids=KINDS)
+def test_the_lab_names_what_its_dataset_holds(app):
+    (lab,) = lab_module._OPEN
+    until(app, lambda: lab.experiment.split is not None)
+    app.run()
+    dataset, others = lab.experiment.split.dataset, {"image", "images", "vectors", "series"}
+    assert dataset.kind == KINDS[dataset.name]
+    shown = [e.proto.body for e in app.get("html")] + [b.proto.popover.label for b in app.get("popover")]
+    shown += [b.proto.popover.help for b in app.get("popover")]
+    words = set(re.findall(r"[a-z]+", " ".join(shown)))
+    assert dataset.kind in words
+    assert words & others <= {dataset.kind, *(["image"] if dataset.kind == "images" else [])}
 
 
 def test_buttons_are_disabled_with_the_reason_until_there_is_a_map(app):

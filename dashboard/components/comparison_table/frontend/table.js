@@ -1,6 +1,7 @@
 /** Rows of figures. A click on a heading sorts by it, a second click reverses, a third restores the original order. */
 import { h } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
+import * as say from "./words.js";
 
 const MARKS = { ascending: " ↑", descending: " ↓", none: "" };
 
@@ -8,7 +9,7 @@ export class Table {
   constructor(parent) {
     this.body = h("tbody");
     this.head = h("tr");
-    this.root = h("div", { class: "table", tabindex: 0, role: "region", "aria-label": "Methods and figures" },
+    this.root = h("div", { class: "table", tabindex: 0, role: "region", "aria-label": say.METHODS_AND_FIGURES },
       h("table", {}, h("thead", {}, this.head), this.body));
     parent.append(this.root);
     this.sort = { key: null, way: "none" };
@@ -69,7 +70,7 @@ export class Table {
         const cell = row.cells[column.key];
         if (!cell) return h("td", { class: "none" }, "–");
         return h("td", { class: cell.tone, title: cell.help }, cell.text,
-          cell.spread ? h("small", {}, ` ± ${cell.spread}`) : null, cell.loses ? h("sup", { "aria-label": "doing nothing is closer" }, "▼") : null);
+          cell.spread ? h("small", {}, ` ± ${cell.spread}`) : null, cell.loses ? h("sup", { "aria-label": say.DOING_NOTHING_IS_CLOSER }, "▼") : null);
       });
     return h("tr", { class: row.kind }, name, ...cells);
   }

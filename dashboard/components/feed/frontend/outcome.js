@@ -1,4 +1,5 @@
 /** The outcome of a run: its verdict, the step at which LAF stopped, the step nearest to retraining, and the trials before it. */
+import * as say from "./words.js";
 
 /** Take the outcome from a packet's header. */
 export function takeOutcome(store, header) {
@@ -31,5 +32,5 @@ export function costOfGoingOn(store) {
     return `${row.label} ${shown(was)} → ${shown(now)}`;
   }).filter(Boolean);
   const steps = reading.step - stopAt.step;
-  return `${steps} step${steps === 1 ? "" : "s"} past LAF's stop at step ${stopAt.step}${changes.length ? `: ${changes.join(", ")}` : ""}.`;
+  return say.stepPastLafStopAt(steps, steps === 1 ? "" : "s", stopAt.step, changes.length ? `: ${changes.join(", ")}` : "");
 }

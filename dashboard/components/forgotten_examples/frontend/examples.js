@@ -1,12 +1,13 @@
 /** One mounted strip of examples, redrawn when another frame is shown or retrained models arrive. */
 import { h, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
+import * as say from "./words.js";
 
 const MOST = 10;
 const LINES = [
-  ["was", "answer of the original model"],
-  ["now", "answer at the shown step; orange while it is still the original's"],
-  ["retrained", "most common answer of the retrained models"],
+  ["was", say.ANSWER_OF_THE_ORIGINAL_MODEL],
+  ["now", say.ANSWER_AT_THE_SHOWN_STEP],
+  ["retrained", say.MOST_COMMON_ANSWER_OF_THE],
 ];
 
 /** Return `most` items of a list, evenly spaced. */
@@ -26,8 +27,8 @@ export class Examples {
   constructor(parent) {
     this.list = h("ul", {});
     const heads = LINES.map(([word, help]) => h("span", { title: help }, word));
-    this.root = h("section", { class: "examples", "aria-label": "Images to forget, with their answers" },
-      h("p", {}, "Images to forget"), h("div", { class: "heads", "aria-hidden": "true" }, ...heads), this.list);
+    this.root = h("section", { class: "examples", "aria-label": say.EXAMPLES_WITH_ANSWERS },
+      h("p", {}, say.EXAMPLES_TO_FORGET), h("div", { class: "heads", "aria-hidden": "true" }, ...heads), this.list);
     this.cells = [];
     parent.append(this.root);
     this.retheme();
@@ -89,8 +90,8 @@ export class Examples {
       const texts = [name(was), now === null ? "…" : name(now), answer === null ? "…" : name(answer)];
       texts.forEach((text, k) => setText(lines[k], text));
       lines[1].classList.toggle("same", now === was);
-      const theirs = answer === null ? "" : `, ${votes} of ${references.length} retrained models say ${name(answer)}`;
-      const sentence = `id ${scene.ids[i]}: was ${texts[0]}, now ${texts[1]}${theirs}`;
+      const theirs = answer === null ? "" : say.ofRetrainedModelsSay(votes, references.length, name(answer));
+      const sentence = say.idWasNow(scene.ids[i], texts[0], texts[1], theirs);
       setText(said, sentence);
       setTitle(element, sentence);
     }

@@ -2,9 +2,10 @@
 import { fitCanvas, h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Grid } from "./grid.js";
+import * as say from "./words.js";
 
 const MOVES = ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End"];
-const HELP = "Gallery of training images. Arrows move, space picks or drops, shift and space picks a range.";
+const HELP = say.HELP;
 
 export class Gallery {
   constructor(parent) {
@@ -12,13 +13,13 @@ export class Gallery {
     this.canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP });
     this.room = h("div", { class: "room" }, this.canvas);
     this.scroller = h("div", { class: "scroller" }, this.room);
-    this.empty = h("p", { class: "empty", hidden: true }, "No image passes the filter.");
+    this.empty = h("p", { class: "empty", hidden: true }, say.NOTHING_PASSES);
     this.told = h("p", { class: "told", "aria-live": "polite" });
     const turn = (text, title, way) => h("button", { type: "button", title, "aria-label": title, onclick: () => this.#turn(way) }, text);
-    [this.back, this.on] = [turn("‹", "earlier images", -1), turn("›", "further images", 1)];
+    [this.back, this.on] = [turn("‹", say.PREVIOUS_PAGE, -1), turn("›", say.NEXT_PAGE, 1)];
     for (const button of [this.back, this.on]) keepKeys(button, [" ", "Enter"]);
     this.range = h("span", { class: "range" });
-    this.root = h("section", { class: "gallery", "aria-label": "Gallery", "data-ready": "false" },
+    this.root = h("section", { class: "gallery", "aria-label": say.GALLERY, "data-ready": "false" },
       h("div", { class: "stage" }, this.scroller, this.empty), h("footer", {}, this.told, this.back, this.range, this.on));
     parent.append(this.root);
     this.focus = null;
@@ -57,7 +58,7 @@ export class Gallery {
       this.#load(page);
     }
     this.empty.hidden = page.n > 0;
-    setText(this.range, page.n ? `${(page.first + 1).toLocaleString("en")}–${(page.first + page.n).toLocaleString("en")} of ${page.n_all.toLocaleString("en")}` : "");
+    setText(this.range, page.n ? say.countOf((page.first + 1).toLocaleString("en"), (page.first + page.n).toLocaleString("en"), page.n_all.toLocaleString("en")) : "");
     this.back.disabled = page.first === 0;
     this.on.disabled = page.first + page.n >= page.n_all;
     this.#resize();
@@ -154,11 +155,11 @@ export class Gallery {
   #tell() {
     const i = this.hover ?? this.focus;
     const { page } = this;
-    if (i === null || i === undefined || !page?.n) return setText(this.told, page?.n ? "click picks or drops · shift-click: a range · drag: all it crosses" : "");
+    if (i === null || i === undefined || !page?.n) return setText(this.told, page?.n ? say.CLICK_PICKS_OR_DROPS_SHIFT : "");
     const name = (k) => page.classes[k] ?? "?";
-    const says = page.facts ? ` · called ${name(page.prediction[i])} (${(100 * page.confidence[i]).toFixed(1)} %) · loss ${page.loss[i].toPrecision(2)}` : "";
+    const says = page.facts ? say.calledLoss(name(page.prediction[i]), (100 * page.confidence[i]).toFixed(1), page.loss[i].toPrecision(2)) : "";
     const picked = this.store.picks.ids.has(page.ids[i]) ? " · picked" : "";
-    return setText(this.told, `id ${page.ids[i]} · class ${name(page.label[i])}${says}${picked}`);
+    return setText(this.told, say.idClass(page.ids[i], name(page.label[i]), says, picked));
   }
 
   #under(event, near = false) {

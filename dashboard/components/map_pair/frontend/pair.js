@@ -1,6 +1,7 @@
 /** Maps A and B of the same images, on the same axes; the point under the pointer is ringed on both and described once. */
 import { fitCanvas, h, keepKeys } from "../laf-lab.feed/dom.js";
 import { applyTheme, classColour } from "../laf-lab.feed/theme.js";
+import * as say from "./words.js";
 
 const REACH = 12; // px
 const MARGIN = 26;
@@ -10,9 +11,9 @@ export class Pair {
     this.sides = ["a", "b"].map((side) => this.#side(side));
     this.picture = h("canvas", { class: "picture", width: 64, height: 64 });
     this.lines = h("div", { class: "lines", "aria-live": "polite" });
-    this.colours = h("select", { "aria-label": "Colour by", onchange: () => this.draw() },
-      ...[["forget", "remain / forget"], ["class", "class"], ["prediction", "prediction"]].map(([value, text]) => h("option", { value }, text)));
-    this.card = h("div", { class: "card" }, this.picture, this.lines, h("label", {}, "Colour by ", this.colours));
+    this.colours = h("select", { "aria-label": say.COLOUR_BY, onchange: () => this.draw() },
+      ...[["forget", say.REMAIN_FORGET], ["class", "class"], ["prediction", "prediction"]].map(([value, text]) => h("option", { value }, text)));
+    this.card = h("div", { class: "card" }, this.picture, this.lines, h("label", {}, say.COLOUR_BY_2, this.colours));
     this.root = h("div", { class: "pair" }, h("div", { class: "maps" }, ...this.sides.map((side) => side.element)), this.card);
     parent.append(this.root);
     this.observer = new ResizeObserver(() => this.draw());
@@ -52,7 +53,7 @@ export class Pair {
       }
       const { title, note } = header[side.name];
       side.title.replaceChildren(title, h("small", {}, note));
-      side.canvas.setAttribute("aria-label", `Map of ${title}: ${note}. Press ] for the next forgotten image.`);
+      side.canvas.setAttribute("aria-label", say.mapOf(title, note));
     }
     this.box = box;
     this.#describe();
@@ -101,13 +102,13 @@ export class Pair {
     const context = this.picture.getContext("2d");
     context.clearRect(0, 0, 64, 64);
     if (i === null) {
-      this.lines.replaceChildren(h("p", {}, "Point at an image to mark it on both maps."));
+      this.lines.replaceChildren(h("p", {}, say.POINT_AT_A_DOT));
       return;
     }
     const name = (k) => header.classes[k] ?? "?";
-    const says = (side) => `${header[side].title}: ${name(arrays[`prediction_${side}`][i])}, confidence ${(arrays[`confidence_${side}`][i] / 255).toFixed(2)}`;
+    const says = (side) => say.confidence(header[side].title, name(arrays[`prediction_${side}`][i]), (arrays[`confidence_${side}`][i] / 255).toFixed(2));
     this.lines.replaceChildren(
-      h("p", {}, h("b", {}, name(arrays.label[i])), ` · id ${arrays.ids[i]} · `, h("em", { class: arrays.forget[i] ? "forget" : "remain" }, arrays.forget[i] ? "forgotten" : "remains")),
+      h("p", {}, h("b", {}, name(arrays.label[i])), say.withId(arrays.ids[i]), h("em", { class: arrays.forget[i] ? "forget" : "remain" }, arrays.forget[i] ? "forgotten" : "remains")),
       h("p", {}, `A ${says("a")}`), h("p", {}, `B ${says("b")}`));
     if (!this.atlas) return;
     const { columns, width, height } = header.sprite;

@@ -1,6 +1,8 @@
 /** The position of the map on the canvas: equal axes, y up, drag to pan, wheel to zoom around the pointer. */
 
 const [NEAREST, FARTHEST] = [40, 0.4];
+const MARGIN = 45; // px beside the points
+const [TOOLS, ROOM] = [80, 500]; // px: width of the tools at the left, which must cover no point, and the least width that leaves room for them
 
 export class Camera {
   /** @param {object} view {zoom, x, y}, kept in the store across page changes */
@@ -26,11 +28,14 @@ export class Camera {
 
   resize(width, height) {
     Object.assign(this, { width, height });
-    this.base = Math.max(1, Math.min((width - 90) / this.box.width, (height - 84) / this.box.height));
+    const tools = width < ROOM ? 0 : TOOLS;
+    this.base = Math.max(1, Math.min((width - 2 * MARGIN - tools) / this.box.width, (height - 84) / this.box.height));
+    const left = (width - this.box.width * this.base) / 2;
+    this.aside = Math.max(0, Math.min(tools / 2, MARGIN + tools - left));
   }
 
   get scale() { return this.base * this.view.zoom; }
-  get originX() { return this.width / 2 - (this.box.x + this.view.x) * this.scale; }
+  get originX() { return this.width / 2 + this.aside - (this.box.x + this.view.x) * this.scale; }
   get originY() { return this.height / 2 + 8 + (this.box.y + this.view.y) * this.scale; }
 
   toScreen(x, y) { return [this.originX + x * this.scale, this.originY - y * this.scale]; }

@@ -1,5 +1,6 @@
 /** The map view's buttons: which model, which map, which colour, trails, fit. */
 import { h, keepKeys } from "../laf-lab.feed/dom.js";
+import * as say from "./words.js";
 
 const ARROWS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
@@ -40,51 +41,51 @@ export function segmented(label, options, choose) {
 /** Return in words how well each retrained model fits the original's coordinates. */
 export function fits(references) {
   const words = references.map(({ fit }, k) => `${k + 1}: ${typeof fit === "number" ? fit.toFixed(2) : "started from the original's initial weights"}`);
-  return `Rotated into the original's coordinates; mean cosine on held-out remaining images: ${words.join(", ")}.`;
+  return say.rotatedIntoTheOriginalCoordinates(words.join(", "));
 }
 
 /** Return the header of the map view and the control over the map. `act` gets {show}, {map}, {colour}, {cloud}, "trails" or "fit". */
 export function controls(act) {
-  const show = segmented("Show", [
-    ["original", "original", "the model before unlearning"],
-    ["now", "now", "the model at the shown step"],
-    ["retrained", "retrained", "a model that never saw the forgotten images"],
+  const show = segmented(say.SHOW, [
+    ["original", "original", say.THE_MODEL_BEFORE_UNLEARNING],
+    ["now", "now", say.THE_MODEL_AT_THE_SHOWN],
+    ["retrained", "retrained", say.MODEL_THAT_NEVER_SAW_THE],
   ], (value) => act({ show: value }));
-  const map = segmented("Map", [
-    ["fixed", "fixed map", "Where does the original model's map place each image now?"],
-    ["follow", "follow", "Which images are neighbours now? The map is computed again for each frame"],
+  const map = segmented(say.MAP, [
+    ["fixed", say.FIXED_MAP, say.WHERE_DOES_THE_ORIGINAL_MODEL],
+    ["follow", "follow", say.WHICH_POINTS_ARE_NEIGHBOURS_NOW],
   ], (value) => act({ map: value }));
-  const colour = segmented("Colour by", [
-    ["forget", "forget", "colour: forgotten or remaining"],
-    ["class", "class", "colour: the true class"],
-    ["moved", "moved", "colour: angle between the representation now and the original's, in degrees"],
-    ["prediction", "prediction", "colour: the answer of the shown model"],
-    ["confidence", "confidence", "colour: the shown model's confidence"],
-    ["client", "client", "colour: the client who has the image"],
+  const colour = segmented(say.COLOUR_BY, [
+    ["forget", "forget", say.COLOUR_FORGOTTEN_OR_REMAINING],
+    ["class", "class", say.COLOUR_THE_TRUE_CLASS],
+    ["moved", "moved", say.COLOUR_ANGLE_BETWEEN_THE],
+    ["prediction", "prediction", say.COLOUR_THE_ANSWER_OF_THE],
+    ["confidence", "confidence", say.COLOUR_THE_SHOWN_MODEL_CONFIDENCE],
+    ["client", "client", say.COLOUR_THE_CLIENT_WHO_HAS],
   ], (value) => act({ colour: value }));
-  const cloud = segmented("Retrained", [
-    ["one", "one", "on the map: only the retrained model chosen under “Show”"],
+  const cloud = segmented(say.RETRAINED, [
+    ["one", "one", say.ON_THE_MAP_ONLY_THE],
     ["all", "all", ""],
   ], (value) => act({ cloud: value === "all", cloudChosen: true }));
   const over = h("div", { class: "over-map" }, h("span", {}, "retrained"), cloud.group);
   const trails = h("button", {
-    type: "button", class: "toggle", title: "the paths of the forgotten images", onclick: () => act("trails"),
+    type: "button", class: "toggle", title: say.THE_PATHS_OF_THE_FORGOTTEN, onclick: () => act("trails"),
   }, "trails");
-  const fit = h("button", { type: "button", class: "toggle", title: "show the whole map (0)", onclick: () => act("fit") }, "fit");
+  const fit = h("button", { type: "button", class: "toggle", title: say.SHOW_THE_WHOLE_MAP, onclick: () => act("fit") }, "fit");
   for (const button of [trails, fit]) keepKeys(button, [" ", "Enter"]);
-  const header = h("header", {}, h("h2", {}, "Representations"), show.group, map.group, colour.group, trails, fit);
+  const header = h("header", {}, h("h2", {}, say.REPRESENTATIONS), show.group, map.group, colour.group, trails, fit);
   /** @param {{fit: ?number}[]} references retrained models that are ready */
   const tellCloud = (view, references, wanted, pick) => {
     const all = cloud.group.lastChild;
     const count = references.length;
     over.hidden = pick || wanted < 2;
-    const text = count < wanted && count > 1 ? `all ${count} of ${wanted}` : `all ${count || wanted}`;
+    const text = count < wanted && count > 1 ? say.allOf(count, wanted) : say.allRetrained(count || wanted);
     if (all.textContent !== text) all.textContent = all.dataset.text = text;
     let why = "";
-    if (view.map !== "fixed") why = "the fixed map alone can show all retrained models together";
-    else if (count < 2) why = `${count} of ${wanted} retrained so far`;
+    if (view.map !== "fixed") why = say.THE_FIXED_MAP_ALONE_CAN;
+    else if (count < 2) why = say.ofRetrainedSoFar(count, wanted);
     cloud.update(view.cloud && !why ? "all" : "one", why ? { all: why } : {});
-    if (!why) all.title = `where each of ${count} retrained models places the forgotten images, and faintly the remaining ones. ${fits(references)}`;
+    if (!why) all.title = say.whereEachOfRetrainedModels(count, fits(references));
   };
   /** @param {?string} why why there is no retrained model @param {object} scene */
   const update = (view, why, { stage, watch, clients }) => {

@@ -4,14 +4,15 @@ import { classColour } from "../laf-lab.feed/theme.js";
 import { fits } from "./controls.js";
 import { anchor } from "./draw/marks.js";
 import { hasTrials } from "./draw/trials.js";
+import * as say from "./words.js";
 
 const MAPS = {
-  fixed: ["Fixed map: where would the original model's map place each image now?",
-    "The map is computed once, from the original model. Each point is placed among the original images with the nearest "
-    + "representations by angle. A ring and a faded dot mean that it is near nothing on the original's map."],
-  follow: ["Follow: which images are neighbours now?",
-    "The map is computed again for each frame, starting from the previous one, and rotated into the same frame of reference. It shows "
-    + "which images the model now finds alike, not how far anything moved."],
+  fixed: [say.FIXED_MAP_WHERE_WOULD_THE,
+    say.THE_MAP_IS_COMPUTED_ONCE
+    + say.REPRESENTATIONS_BY_ANGLE_RING_AND],
+  follow: [say.FOLLOW_WHICH_POINTS_ARE_NEIGHBOURS,
+    say.THE_MAP_IS_COMPUTED_AGAIN
+    + say.WHICH_POINTS_THE_MODEL_NOW],
 };
 
 /** Return a share of the map in words: "0.6 %", "under 0.01 %". */
@@ -25,12 +26,12 @@ export function modeText(store) {
   const { map } = store.view;
   const noise = store.noise?.[map];
   const [short, long] = MAPS[map];
-  const floor = typeof noise === "number" ? `measurement noise: ${share(noise)} of the map's width` : "measurement noise not known yet";
+  const floor = typeof noise === "number" ? say.measurementNoiseOfTheMap(share(noise)) : say.MEASUREMENT_NOISE_NOT_KNOWN_YET;
   let missing = "";
   if (map === "follow" && store.view.show === "now" && store.total > 0 && store.followHeld < store.total) {
-    missing = store.followHeld ? `follow map ${store.followHeld} of ${store.total}` : `follow map 0 of ${store.total}: the fixed map is shown until then`;
+    missing = store.followHeld ? say.followMapOf(store.followHeld, store.total) : say.followMapOfTheFixed(store.total);
   }
-  return { short, floor, missing, long: `${long} On it an unmoved image has a ${floor}.` };
+  return { short, floor, missing, long: say.onItAnUnmovedPoint(long, floor) };
 }
 
 /** Return the middle of a name that lies beside the boxes instead of under them. */
@@ -47,7 +48,7 @@ export class Legend {
   constructor(isolate, trials) {
     this.isolate = isolate;
     this.trials = trials;
-    this.entries = h("div", { class: "entries", role: "group", "aria-label": "Legend: choose what to isolate" });
+    this.entries = h("div", { class: "entries", role: "group", "aria-label": say.LEGEND_CHOOSE_WHAT_TO_ISOLATE });
     this.question = h("span", { class: "question" });
     this.missing = h("span", { class: "missing" });
     this.floor = h("span", { class: "floor" });
@@ -59,7 +60,7 @@ export class Legend {
   #button(what, text, colour, className = "dot", words = [text]) {
     const swatch = h("i", { class: className, "aria-hidden": "true" });
     swatch.style.setProperty("--swatch", colour);
-    return h("button", { type: "button", "data-isolate": what, title: `show only ${text}`, onclick: () => this.isolate(what) }, swatch, h("span", {}, ...words));
+    return h("button", { type: "button", "data-isolate": what, title: say.showOnly(text), onclick: () => this.isolate(what) }, swatch, h("span", {}, ...words));
   }
 
   #ramp(theme, low, high, what) {
@@ -71,15 +72,15 @@ export class Legend {
   /** Return the key of the retrained models' dots, with the worst of their fits. */
   #cloud(references) {
     const known = references.map(({ fit }) => fit).filter((fit) => typeof fit === "number");
-    const text = known.length ? `${references.length} retrained · fit ${known.length > 1 ? "≥ " : ""}${(Math.floor(100 * Math.min(...known)) / 100).toFixed(2)}` : `${references.length} retrained`;
+    const text = known.length ? say.retrainedFit(references.length, known.length > 1 ? "≥ " : "", (Math.floor(100 * Math.min(...known)) / 100).toFixed(2)) : say.retrained(references.length);
     return h("span", { class: "key", "data-key": "cloud", title: fits(references) }, h("i", { class: "cloud" }), text);
   }
 
   /** Return the entry that shows or hides the trials of the search for settings. */
   #trialsEntry({ trials }, view) {
-    const title = `${trials.length} trials of settings, without labels, and where each put the forgotten images; blue: the chosen one. Click to ${view.trials ? "hide" : "show"} them`;
+    const title = say.trialsOfSettingsWithoutLabels(trials.length, view.trials ? "hide" : "show");
     return h("button", { type: "button", class: "trials", "data-key": "trials", "aria-pressed": String(Boolean(view.trials)), title, onclick: () => this.trials() },
-      h("i", { class: "branch", "aria-hidden": "true" }), h("span", {}, `${trials.length} trial${trials.length === 1 ? "" : "s"}`));
+      h("i", { class: "branch", "aria-hidden": "true" }), h("span", {}, say.trial(trials.length, trials.length === 1 ? "" : "s")));
   }
 
   /** Build the entries for the chosen colour. */
@@ -93,26 +94,26 @@ export class Legend {
         this.#button(`${what}:${k}`, what === "class" ? name : `→ ${name}`, classColour(theme, k, scene.classes.length))));
     }
     if (view.colour === "client") {
-      for (let k = 0; k < Math.min(20, scene.clients); k++) list.push(this.#button(`client:${k}`, `client ${k}`, classColour(theme, k, scene.clients)));
+      for (let k = 0; k < Math.min(20, scene.clients); k++) list.push(this.#button(`client:${k}`, say.client(k), classColour(theme, k, scene.clients)));
     }
-    if (view.colour === "moved") list.push(this.#ramp(theme, "turned by 0°", "90° and more", "angle between the representation now and the original's"));
-    if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", "the shown model's confidence in its answer"));
+    if (view.colour === "moved") list.push(this.#ramp(theme, say.TURNED_BY, say.AND_MORE, say.ANGLE_BETWEEN_THE_REPRESENTATION_NOW));
+    if (view.colour === "confidence") list.push(this.#ramp(theme, "confidence 0", "1", say.THE_SHOWN_MODEL_CONFIDENCE_IN));
     if (scene.stage === "pick") {
       list.push(h("span", { class: "key" }, h("i", { class: "ringed" }), "picked"));
       this.entries.replaceChildren(...list);
       return;
     }
     const forgotten = scene.forget.reduce((sum, value) => sum + value, 0);
-    const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count}`];
+    const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count.toLocaleString("en")}`];
     list.push(this.#button("forget", "forgotten", theme.forget, ring ? "rim" : "dot", ring ? ["forgotten"] : set("forgotten", "f", forgotten)));
     if (!ring) list.push(this.#button("remain", "remaining", theme.remain, "dot", set("remaining", "r", scene.n - forgotten)));
     if (ghosts.length) {
       const names = ghosts.map(({ label }) => scene.classes[label]);
-      const was = names.length > 1 ? `where classes ${names.join(", ")} were` : `where class ${names[0]} was`;
-      list.push(h("span", { class: "key", title: "the forgotten class on the original's map" }, h("i", { class: "ghost" }), was));
+      const was = names.length > 1 ? say.whereClassesWere(names.join(", ")) : say.whereClassWas(names[0]);
+      list.push(h("span", { class: "key", title: say.THE_FORGOTTEN_CLASS_ON_THE }, h("i", { class: "ghost" }), was));
     }
     if (hasTrials(store)) list.push(this.#trialsEntry(scene, view));
-    if (view.map === "fixed") list.push(h("span", { class: "key", title: "a faded dot with a ring is near nothing on the original's map" }, h("i", { class: "off" }), "off the map"));
+    if (view.map === "fixed") list.push(h("span", { class: "key", title: say.FADED_DOT_WITH_RING_IS }, h("i", { class: "off" }), say.OFF_THE_MAP));
     if (view.cloud && view.map === "fixed" && store.references.length > 1) list.push(this.#cloud(store.references));
     this.entries.replaceChildren(...list);
     this.mark(view);
@@ -124,8 +125,8 @@ export class Legend {
 
   tell(store) {
     if (store.scene?.stage === "pick") {
-      setText(this.question, "Images that the original model finds alike are close together");
-      setText(this.floor, "drag around points to pick them; shift adds, alt subtracts");
+      setText(this.question, say.POINTS_THAT_THE_ORIGINAL_MODEL);
+      setText(this.floor, say.DRAG_AROUND_POINTS_TO_PICK);
       return;
     }
     const { short, floor, missing, long } = modeText(store);
@@ -151,8 +152,8 @@ export class Names {
       if (!indices.length || scene.classes.length > 30) return null;
       const ghost = ghosts.find(({ label }) => label === k);
       const button = h("button", {
-        type: "button", class: ghost ? "gone" : null, "data-isolate": `class:${k}`, title: `show only class ${scene.classes[k]}`,
-        "aria-label": `class ${scene.classes[k]}`, onclick: () => this.isolate(`class:${k}`),
+        type: "button", class: ghost ? "gone" : null, "data-isolate": `class:${k}`, title: say.showOnlyClass(scene.classes[k]),
+        "aria-label": say.ofClass(scene.classes[k]), onclick: () => this.isolate(`class:${k}`),
       }, scene.classes[k]);
       const rest = indices.filter((i) => !scene.forget[i]);
       const place = ghost

@@ -16,9 +16,10 @@ import { Picking } from "./pick/picking.js";
 import { Pins } from "./pin/pins.js";
 import { Places } from "./places.js";
 import { drawSlow, SlowMotion } from "./draw/slow.js";
+import * as say from "./words.js";
 
-const HELP = "Map of representations. Plus and minus zoom, 0 shows the whole map, W A S D move it, "
-  + "[ and ] step through the forgotten images, Enter pins the shown one; L, B and P choose lasso, box and pan; Escape lets go and clears.";
+const HELP = say.MAP_OF_REPRESENTATIONS_PLUS_AND
+  + say.AND_STEP_THROUGH_THE_FORGOTTEN;
 const SIGHT = 30; // px from the edge of the map within which a point is out of sight
 
 export class MapView {
@@ -36,7 +37,7 @@ export class MapView {
     this.picking.bar.tools.append(this.pins.tools);
     this.names = new Names((what) => this.#isolate(what), [this.picking.bar.tools, this.controls.over]);
     this.stage = h("div", { class: "stage" }, this.canvas, this.names.element, ...this.picking.elements, this.controls.over, this.slow.element, this.notice, this.pins.said, this.pins.card.element, this.card.element);
-    this.root = h("section", { class: "map-view", "aria-label": "Map view", "data-ready": "false" },
+    this.root = h("section", { class: "map-view", "aria-label": say.MAP_VIEW, "data-ready": "false" },
       this.controls.header, h("div", { class: "body" }, this.stage, this.pins.drawer), this.legend.element, this.picking.bar.panel, this.card.spoken);
     parent.append(this.root);
     this.retheme();
@@ -106,7 +107,7 @@ export class MapView {
     this.root.dataset.frames = held;
     this.root.dataset.phase = status?.phase ?? "preparing";
     const preparing = !scene || status?.phase === "preparing";
-    setText(this.notice, preparing ? status?.sentence || "Preparing the model and its map …" : "");
+    setText(this.notice, preparing ? status?.sentence || say.PREPARING_THE_MODEL_AND_ITS : "");
     this.notice.hidden = !preparing;
     this.notice.classList.toggle("over", Boolean(scene));
     this.root.classList.toggle("waiting", !scene);
@@ -118,7 +119,7 @@ export class MapView {
   /** Update everything after a change of a setting, the theme or the references. */
   #changed(rebuild = true) {
     const { store } = this;
-    this.controls.update(store.view, store.retrained ? null : "retraining from scratch is not done yet", store.scene ?? {});
+    this.controls.update(store.view, store.retrained ? null : say.RETRAINING_FROM_SCRATCH_IS_NOT, store.scene ?? {});
     this.controls.tellCloud(store.view, store.references, store.wanted, store.scene?.stage === "pick");
     this.root.dataset.frames = store.held;
     this.root.dataset.references = store.references.length;

@@ -3,13 +3,14 @@ import { h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { drawChart, placeCursor, scaleOf } from "./chart.js";
 import { band, format } from "./table.js";
 import { trialCharts, trialList } from "./trials.js";
+import * as say from "./words.js";
 
-const LAF_UNIT = "mean per image of the mini-batch";
+const LAF_UNIT = say.MEAN_OF_THE_BATCH;
 const GROUPS = [
-  ["losses", "losses", "terms of the losses, their gradients, and each loss's share of the step"],
-  ["model", "model", "accuracies, spread of the answers, attack, and representations, on the same axis of steps"],
-  ["trials", "trials", "the trials that found these settings, without labels: their signals and scores"],
-  ["all", "all", "both, in place of the table"],
+  ["losses", "losses", say.TERMS_OF_THE_LOSSES_THEIR],
+  ["model", "model", say.ACCURACIES_SPREAD_OF_THE_ANSWERS],
+  ["trials", "trials", say.THE_TRIALS_THAT_FOUND_THESE],
+  ["all", "all", say.BOTH_IN_PLACE_OF_THE],
 ];
 
 /** Return a number with about three digits, at most six characters wide. */
@@ -41,21 +42,21 @@ export class Balance {
   constructor(choose, leave, { group, layers }) {
     this.choose = choose;
     this.groups = GROUPS.map(([value, text, title]) => h("button", { type: "button", "data-value": value, title, onclick: () => { this.leaveLayers(); group(value); this.update(this.store); } }, text));
-    const tabs = h("div", { class: "tabs", role: "group", "aria-label": "Curves" }, ...this.groups);
-    this.byLayer = h("button", { type: "button", class: "back", onclick: () => { this.layered = !this.layered; if (this.layered) layers(); this.update(this.store); } }, "by layer");
+    const tabs = h("div", { class: "tabs", role: "group", "aria-label": say.CURVES }, ...this.groups);
+    this.byLayer = h("button", { type: "button", class: "back", onclick: () => { this.layered = !this.layered; if (this.layered) layers(); this.update(this.store); } }, say.BY_LAYER);
     this.leaveLayers = () => { this.layered = false; };
     this.list = h("div", { class: "layers", hidden: true });
     keepKeys(tabs, [" ", "Enter"]);
     keepKeys(this.byLayer, [" ", "Enter"]);
     this.when = h("span", { class: "when" });
-    this.title = h("h3", {}, "Loss balance");
+    this.title = h("h3", {}, say.LOSS_BALANCE);
     this.back = h("button", { type: "button", class: "back", hidden: true, onclick: leave }, "losses");
     keepKeys(this.back, [" ", "Enter"]);
     this.charts = [];
     this.tried = h("div", { class: "tried" });
     this.empty = h("p", { class: "nothing" });
-    this.grid = h("div", { class: "charts", tabindex: "0", role: "group", "aria-label": "Charts" }); // a low screen scrolls it, by keys too
-    this.element = h("section", { class: "panel balance", "aria-label": "Loss balance" },
+    this.grid = h("div", { class: "charts", tabindex: "0", role: "group", "aria-label": say.CHARTS }); // a low screen scrolls it, by keys too
+    this.element = h("section", { class: "panel balance", "aria-label": say.LOSS_BALANCE },
       h("header", {}, this.title, tabs, this.byLayer, this.when, this.back), this.grid, this.tried, this.list, this.empty);
   }
 
@@ -73,8 +74,8 @@ export class Balance {
     this.charts = wanted.map((chart) => this.#chart(chart));
     this.grid.replaceChildren(...this.charts.map(({ element }) => element));
     this.hovered = null;
-    setText(this.title, row ? row.label : "Loss balance");
-    setTitle(this.title, row ? row.help : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : "one value for each mini-batch");
+    setText(this.title, row ? row.label : say.LOSS_BALANCE);
+    setTitle(this.title, row ? row.help : store.charts.some(({ name }) => name === "L_UE") ? LAF_UNIT : say.ONE_VALUE_FOR_EACH_MINI);
     this.back.hidden = !row;
     this.tried.replaceChildren(...(trying ? trialList(store) : []));
     this.element.classList.toggle("one", Boolean(row));
@@ -126,8 +127,8 @@ export class Balance {
   #marksAt(px, width) {
     const { x } = scaleOf(this.store, width, this.charts[0]?.steps);
     const said = [
-      ...this.store.alarms.map(({ name, sentence, step }) => [step, `${name}, since step ${step}: ${sentence}`]),
-      ...this.store.changes.map(({ step, text }) => [step, `after step ${step}: ${text}`]),
+      ...this.store.alarms.map(({ name, sentence, step }) => [step, say.sinceStep(name, step, sentence)]),
+      ...this.store.changes.map(({ step, text }) => [step, say.afterStep(step, text)]),
     ];
     return said.filter(([step]) => Math.abs(x(step) - px) < 7).map(([, text]) => text).join("\n");
   }
@@ -148,12 +149,12 @@ export class Balance {
     this.#layers(store);
     this.empty.hidden = some && !silent;
     const over = ["failed", "cancelled"].includes(store.status?.phase);
-    setText(this.empty, silent ? "This method has no loss" : over ? "The run ended before its first step" : "Play to see the losses");
+    setText(this.empty, silent ? say.THIS_METHOD_HAS_NO_LOSS : over ? say.THE_RUN_ENDED_BEFORE_ITS : say.PLAY_TO_SEE_THE_LOSSES);
     this.grid.classList.toggle("idle", !some);
     if (!some) this.hovered = null;
     const seq = this.hovered ?? store.cursor;
     const reading = store.readingAt(seq);
-    setText(this.when, some && !silent ? `${this.hovered === null || this.hovered === undefined ? "at" : "pointed at"} step ${store.stepOf(seq)}` : "");
+    setText(this.when, some && !silent ? say.step(this.hovered === null || this.hovered === undefined ? say.AT : say.POINTED_AT, store.stepOf(seq)) : "");
     for (const chart of this.charts) {
       for (const [key] of chart.lines) {
         const value = chart.value(reading, key);
@@ -162,7 +163,7 @@ export class Balance {
       }
       if (chart.place) {
         const place = reading?.place?.[chart.row.key];
-        setText(chart.place, place?.words ?? `${store.references.length} of ${store.wanted} retrained`);
+        setText(chart.place, place?.words ?? say.ofRetrained(store.references.length, store.wanted));
         setTitle(chart.place, chart.place.textContent);
         chart.place.dataset.tone = place?.tone ?? "none";
       }
@@ -177,7 +178,7 @@ export class Balance {
     const why = store.travel.fork;
     this.byLayer.hidden = Boolean(this.row) || !can || Boolean(store.scene?.watch);
     this.byLayer.disabled = Boolean(why) && !this.layered;
-    setTitle(this.byLayer, this.byLayer.disabled ? why : "both gradients of the next step, layer by layer; the run does not advance");
+    setTitle(this.byLayer, this.byLayer.disabled ? why : say.BOTH_GRADIENTS_OF_THE_NEXT);
     this.byLayer.setAttribute("aria-pressed", Boolean(this.layered));
     const shown = Boolean(this.layered) && !this.row && can;
     this.list.hidden = !shown;
@@ -189,13 +190,13 @@ export class Balance {
     if (key === this.layersKey) return;
     this.layersKey = key;
     if (!layers) {
-      this.list.replaceChildren(h("p", {}, why ? `${why}.` : "Measured while the run is paused; press again."));
+      this.list.replaceChildren(h("p", {}, why ? `${why}.` : say.MEASURED_WHILE_THE_RUN_IS));
       return;
     }
     const most = Math.max(...layers.rows.flatMap(({ ue, ra }) => [ue, ra]), 1e-12);
     const bar = (value, colour, side = "") => { const i = h("i", { class: `bar ${side}` }); i.style.cssText = `width: ${(100 * value).toFixed(1)}%; background: var(--${colour})`; return h("span", { class: "cell" }, i); };
     this.list.replaceChildren(
-      h("p", {}, `gradients after step ${layers.step}, in the order of the layers`),
+      h("p", {}, say.gradientsAfterStepInThe(layers.step)),
       h("div", { class: "layer titles" }, h("span", {}, "layer"), h("span", {}, "‖∇L_UE‖"), h("span", {}, ""), h("span", {}, "‖∇L_RA‖"), h("span", {}, ""), h("span", {}, "cosine"), h("span", {}, "")),
       ...layers.rows.map(({ name, title, ue, ra, cosine }) => h("div", { class: "layer", "data-layer": name },
         h("span", { title: `${title} (${name})` }, title), bar(ue / most, "ue"), h("b", {}, short(ue)), bar(ra / most, "ra"), h("b", {}, short(ra)),

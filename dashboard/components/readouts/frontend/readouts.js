@@ -3,6 +3,7 @@ import { h, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Balance } from "./balance.js";
 import { Table } from "./table.js";
+import * as say from "./words.js";
 
 const CURVES = 200; // least ms between two drawings of the curves
 const seconds = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
@@ -16,9 +17,9 @@ export class Readouts {
     });
     this.spent = h("b", { "data-key": "clock.seconds" });
     this.other = h("b", { class: "retrained", "data-key": "clock.retrain" });
-    this.tense = h("span", {}, " so far · ");
+    this.tense = h("span", {}, say.SO_FAR);
     this.verdict = h("p", { class: "verdict" });
-    this.clock = h("section", { class: "panel clock", "aria-label": "Clock" }, h("p", {}, this.spent, this.tense, this.other), this.verdict);
+    this.clock = h("section", { class: "panel clock", "aria-label": say.CLOCK }, h("p", {}, this.spent, this.tense, this.other), this.verdict);
     this.root = h("div", { class: "readouts" }, this.table.element, this.balance.element, this.clock);
     parent.append(this.root);
     this.sizes = new ResizeObserver(() => this.#later(true));
@@ -86,9 +87,9 @@ export class Readouts {
     this.clock.classList.toggle("empty", !clock);
     const over = ["done", "failed", "cancelled"].includes(store.status?.phase);
     setText(this.spent, clock ? `${clock.method} ${over ? "took " : ""}${seconds(clock.seconds)} s` : "0 s");
-    setText(this.tense, over ? " · " : " so far · ");
+    setText(this.tense, over ? " · " : say.SO_FAR);
     const [quickest, slowest] = clock?.retrain?.map(seconds) ?? [];
-    setText(this.other, quickest ? `retraining took ${quickest === slowest ? quickest : `${quickest} – ${slowest}`} s` : store.references.length < store.wanted || !clock ? "retraining …" : "");
+    setText(this.other, quickest ? say.retrainingTook(quickest === slowest ? quickest : `${quickest} – ${slowest}`) : store.references.length < store.wanted || !clock ? say.RETRAINING : "");
     setText(this.verdict, clock?.sentence ?? "");
     setTitle(this.verdict, this.verdict.textContent);
     this.spent.dataset.value = clock?.seconds ?? "";

@@ -1,6 +1,7 @@
 /** The sentence about the model's state, and a row for each figure: curve, value, band of retrained models, position in it. */
 import { costOfGoingOn, sentenceOf } from "../laf-lab.feed/outcome.js";
 import { fitCanvas, h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
+import * as say from "./words.js";
 
 /** Return a number in the row's format, with its unit if requested. */
 export function format(row, value, unit = true) {
@@ -22,12 +23,12 @@ function bandTitle(row, store) {
   const count = store.references.length;
   const { reference } = row;
   if (!reference) {
-    if (row.key === "js" && count) return `the distance between retrained models needs at least three of them: ${count} of ${store.wanted} retrained`;
-    return `${count} of ${store.wanted} retrained`;
+    if (row.key === "js" && count) return say.theDistanceBetweenRetrainedModels(count, store.wanted);
+    return say.ofRetrained(count, store.wanted);
   }
   const values = reference.map((value) => format(row, value, false)).join(", ");
-  if (!row.band) return `one retrained model: no band yet (${count} of ${store.wanted} retrained)`;
-  return `95 % prediction band of one more retrained model; values of the ${reference.length} models: ${values}`;
+  if (!row.band) return say.oneRetrainedModelNoBand(count, store.wanted);
+  return say.predictionBandOfOneMore(reference.length, values);
 }
 
 /** Draw a figure's curve over the whole run, with the band behind it. @returns its scale */
@@ -90,9 +91,9 @@ export class Table {
     this.count = h("span", { role: "columnheader" }, "retrained");
     this.header = h("div", { class: "row titles", role: "row" },
       h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, ""), h("span", { role: "columnheader" }, "now"), this.count,
-      h("span", { role: "columnheader", title: "position in the band of retrained models; green: inside" }, "place"));
+      h("span", { role: "columnheader", title: say.POSITION_IN_THE_BAND_OF }, "place"));
     this.body = h("div", { class: "rows", role: "table", "aria-label": "Read-outs" }, this.header);
-    this.element = h("section", { class: "panel table", "aria-label": "Where things stand" }, this.sentence, this.alarm, this.remark, this.body);
+    this.element = h("section", { class: "panel table", "aria-label": say.WHERE_THINGS_STAND }, this.sentence, this.alarm, this.remark, this.body);
     this.rows = new Map();
   }
 
@@ -104,7 +105,7 @@ export class Table {
     };
     parts.cell = h("span", { class: "value", role: "cell", "data-key": row.key }, parts.value, parts.interval);
     parts.label = h("span", { class: "label", role: "rowheader" }, parts.name, parts.note);
-    const show = h("button", { type: "button", class: "open", "aria-label": `Curve of ${row.label}`, title: "show this curve large", onclick: () => this.choose(row.key) });
+    const show = h("button", { type: "button", class: "open", "aria-label": say.curveOf(row.label), title: say.SHOW_THIS_CURVE_LARGE, onclick: () => this.choose(row.key) });
     keepKeys(show, [" ", "Enter"]);
     parts.show = show;
     parts.line = h("div", { class: "row", role: "row" }, parts.label, h("span", { class: "spark", role: "cell" }, parts.canvas, parts.dot, show), parts.cell, parts.reference, h("span", { class: "place", role: "cell" }, parts.distance));
@@ -130,7 +131,7 @@ export class Table {
   update(store) {
     const { reading, rows } = store;
     const sentence = sentenceOf(store);
-    setText(this.head, sentence?.head ?? "No model yet.");
+    setText(this.head, sentence?.head ?? say.NO_MODEL_YET);
     setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
     this.sentence.dataset.final = Boolean(sentence && sentence === store.verdict);
@@ -138,8 +139,8 @@ export class Table {
     this.#alarms(store, reading);
     this.#remark(store, reading);
     const count = store.references.length;
-    setText(this.count, !count ? "retrained" : count < store.wanted ? `${count} of ${store.wanted} retrained` : `${count} retrained`);
-    setTitle(this.count, count > 1 ? "95 % prediction band of models retrained from scratch" : count ? "one retrained model: no band yet" : "retraining from scratch is running");
+    setText(this.count, !count ? "retrained" : count < store.wanted ? say.ofRetrained(count, store.wanted) : say.retrained(count));
+    setTitle(this.count, count > 1 ? say.PREDICTION_BAND_OF_MODELS_RETRAINED : count ? say.ONE_RETRAINED_MODEL_NO_BAND : say.RETRAINING_FROM_SCRATCH_IS_RUNNING);
     for (const row of rows) this.#fill(this.rows.get(row.key), row, reading, store);
   }
 
@@ -153,10 +154,10 @@ export class Table {
     const [first, ...rest] = found;
     if (!first) return this.alarm.replaceChildren();
     const others = [...new Set(rest.map(({ name }) => (name === first.name ? "another" : name)))].join(", ");
-    const more = rest.length ? h("small", { title: rest.map((a) => `${a.name}. Began at step ${a.step}: ${a.sentence} Try: ${a.advice}`).join("\n") }, ` and ${others}`) : null;
+    const more = rest.length ? h("small", { title: rest.map((a) => say.beganAtStepTry(a.name, a.step, a.sentence, a.advice)).join("\n") }, say.andMore(others)) : null;
     this.alarm.dataset.name = first.name;
-    this.alarm.replaceChildren(h("b", {}, first.name), ...(more ? [more] : []), h("i", {}, ` Began at step ${first.step}: `), first.sentence, h("i", {}, ` Try: ${first.advice}`));
-    setTitle(this.alarm, `${first.name}. Began at step ${first.step}: ${first.sentence} Try: ${first.advice}`);
+    this.alarm.replaceChildren(h("b", {}, first.name), ...(more ? [more] : []), h("i", {}, say.beganAtStep(first.step)), first.sentence, h("i", {}, say.advised(first.advice)));
+    setTitle(this.alarm, say.beganAtStepTry(first.name, first.step, first.sentence, first.advice));
     return undefined;
   }
 
@@ -166,10 +167,10 @@ export class Table {
     const step = reading?.step ?? 0;
     const cost = costOfGoingOn(store);
     const parts = cost ? [cost] : [];
-    parts.push(...store.remarks.filter((remark) => remark.step <= step).map((remark) => `Step ${remark.step} ${remark.text}: not label-agnostic.`));
+    parts.push(...store.remarks.filter((remark) => remark.step <= step).map((remark) => say.stepNotLabelAgnostic(remark.step, remark.text)));
     if (fork) {
-      const eye = fork.marks?.length ? " You chose this step by looking at results: not label-agnostic." : "";
-      parts.push(`Fork from step ${fork.from} (dashed, diamonds): ${fork.error ?? fork.text}.${fork.verdict ? ` ${fork.verdict.head}` : ""}${eye}`);
+      const eye = fork.marks?.length ? say.YOU_CHOSE_THIS_STEP_BY : "";
+      parts.push(say.forkFromStepDashedDiamonds(fork.from, fork.error ?? fork.text, fork.verdict ? ` ${fork.verdict.head}` : "", eye));
     }
     this.remark.hidden = !parts.length;
     setText(this.remark, parts.join(" "));
@@ -194,12 +195,12 @@ export class Table {
     setText(parts.value, format(row, value));
     const theirs = store.forkReadingAt(store.cursor)?.values?.[row.key];
     const apart = typeof theirs === "number" && typeof value === "number" ? theirs - value : null;
-    const within = interval ? `between ${format(row, interval[0])} and ${format(row, interval[1])} with 95 % confidence` : "";
+    const within = interval ? say.betweenAndWithConfidence(format(row, interval[0]), format(row, interval[1])) : "";
     setText(parts.interval, apart !== null ? `${apart < 0 ? "−" : "+"}${format(row, Math.abs(apart), false)}` : interval ? `${format(row, interval[0], false)} – ${format(row, interval[1], false)}` : "");
     parts.interval.classList.toggle("fork", apart !== null);
     parts.interval.dataset.key = `${row.key}.fork`;
     parts.interval.dataset.value = apart ?? "";
-    setTitle(parts.cell, apart !== null ? `the fork has ${format(row, theirs)}${within ? `; ${within}` : ""}` : within);
+    setTitle(parts.cell, apart !== null ? say.theForkHas(format(row, theirs), within ? `; ${within}` : "") : within);
     parts.cell.dataset.value = value ?? "";
     const reference = band(row);
     setText(parts.reference, reference ?? "…");

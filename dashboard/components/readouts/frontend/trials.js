@@ -1,5 +1,6 @@
 /** The trials of the search for settings: the curves of their signals, and a list with what each tried and how it scored. */
 import { h } from "../laf-lab.feed/dom.js";
+import * as say from "./words.js";
 
 const percent = (reading, key) => { const value = reading?.values?.[key]; return typeof value === "number" ? 100 * value : null; };
 
@@ -8,11 +9,11 @@ export function trialCharts(store) {
   const trials = store.scene?.trials ?? [];
   if (!trials.length) return [];
   const steps = Math.max(store.steps, ...trials.flatMap((trial) => trial.steps));
-  const about = "Grey: trials; blue: the chosen one; the signal reads no label.";
+  const about = say.GREY_TRIALS_BLUE_THE_CHOSEN;
   const chart = (name, help, signal, line) => ({ name, help: `${help} ${about}`, signal, trials, steps, range: [0, 100], lines: [line] });
   return [
-    chart("still recognised, %", "Share of the forgotten images that still get an answer to forget (a_f). Orange: the run, by labels.", "forget", ["forget_train", "the run", "forget"]),
-    chart("kept, %", "Share of the remaining images that keep the original's answer (a_r). Colour of remaining images: the run, by labels.", "remain", ["remain_train", "the run", "remain"]),
+    chart(say.STILL_RECOGNISED, say.SHARE_OF_FORGOTTEN, "forget", ["forget_train", say.THE_RUN, "forget"]),
+    chart("kept, %", say.SHARE_OF_REMAINING, "remain", ["remain_train", say.THE_RUN, "remain"]),
   ].map((one) => ({ ...one, value: percent }));
 }
 
@@ -20,5 +21,5 @@ export function trialCharts(store) {
 export function trialList(store) {
   return (store.scene?.trials ?? []).map(({ number, chosen, settings, score, reason }) => h("div", { class: chosen ? "trial chosen" : "trial", title: reason },
     h("b", {}, chosen ? `${number} ✓` : String(number)), h("span", {}, settings),
-    h("span", { title: "distance from what retraining would give, as far as signals can tell; lower is better" }, score === null ? "missed the aim" : `score ${score.toFixed(2)}`)));
+    h("span", { title: say.DISTANCE_FROM_WHAT_RETRAINING_WOULD }, score === null ? say.MISSED_THE_AIM : say.score(score.toFixed(2)))));
 }

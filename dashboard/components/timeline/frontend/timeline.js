@@ -2,10 +2,11 @@
 import { h, keepKeys, setText } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import { Track } from "./track.js";
+import * as say from "./words.js";
 
 const SPEEDS = [0.5, 1, 2, 4];
 const PHASES = {
-  preparing: "Preparing", ready: "Ready: Play starts forgetting", running: "Running", paused: "Paused", done: "Done",
+  preparing: say.PREPARING, ready: say.READY_PLAY_STARTS_FORGETTING, running: say.RUNNING, paused: "Paused", done: say.DONE,
   failed: "It failed", cancelled: "Cancelled",
 };
 const ADDRESS = 400; // ms after which the URL names the shown step
@@ -17,18 +18,18 @@ export class Timeline {
     this.track = new Track();
     this.now = h("b", {});
     this.all = h("span", {});
-    this.counter = h("output", { class: "counter", "aria-label": "Step shown of all" }, this.now, this.all);
-    this.replay = h("button", { type: "button", onclick: () => this.#replay() }, "Replay");
-    this.speed = h("select", { "aria-label": "Speed", title: "speed of the replay", onchange: () => this.#speed() },
+    this.counter = h("output", { class: "counter", "aria-label": say.STEP_SHOWN_OF_ALL }, this.now, this.all);
+    this.replay = h("button", { type: "button", onclick: () => this.#replay() }, say.REPLAY);
+    this.speed = h("select", { "aria-label": say.SPEED, title: say.SPEED_OF_THE_REPLAY, onchange: () => this.#speed() },
       ...SPEEDS.map((value) => h("option", { value, selected: value === 1 }, `${value}×`)));
-    this.live = h("button", { type: "button", class: "live", onclick: () => this.store?.goLive() }, "Go live");
+    this.live = h("button", { type: "button", class: "live", onclick: () => this.store?.goLive() }, say.GO_LIVE);
     this.stage = h("span", { class: "stage" });
     this.work = h("span", { class: "work" });
-    this.onward = h("button", { type: "button", onclick: () => this.#travel("continue") }, "Continue here");
-    this.forking = h("button", { type: "button", onclick: () => this.#travel("fork") }, "Fork here");
-    this.drop = h("button", { type: "button", class: "drop", hidden: true, title: "remove the second run", onclick: () => this.#travel("drop") }, "Drop fork");
+    this.onward = h("button", { type: "button", onclick: () => this.#travel("continue") }, say.CONTINUE_HERE);
+    this.forking = h("button", { type: "button", onclick: () => this.#travel("fork") }, say.FORK_HERE);
+    this.drop = h("button", { type: "button", class: "drop", hidden: true, title: say.REMOVE_THE_SECOND_RUN, onclick: () => this.#travel("drop") }, say.DROP_FORK);
     this.line = h("div", { class: "line" }, h("span", { class: "stage-line", role: "status" }, this.stage), this.work, h("div", { class: "travel" }, this.onward, this.forking, this.drop));
-    this.root = h("section", { class: "timeline", "aria-label": "Timeline" },
+    this.root = h("section", { class: "timeline", "aria-label": say.TIMELINE },
       h("div", { class: "top" }, this.track.element, this.counter, h("div", { class: "buttons" }, this.replay, this.speed, this.live)), this.line);
     for (const button of [this.replay, this.live, this.onward, this.forking, this.drop]) keepKeys(button, [" ", "Enter"]);
     keepKeys(this.speed, [" ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
@@ -99,11 +100,11 @@ export class Timeline {
     const step = store.stepOf(store.cursor);
     const behind = store.cursor < store.newest;
     const gone = ["done", "failed", "cancelled"].includes(store.status?.phase);
-    const newest = behind ? null : gone ? "this is the newest step; scrub back first" : "this is the newest step; Play continues from here";
+    const newest = behind ? null : gone ? say.THIS_IS_THE_NEWEST_STEP : say.THIS_IS_THE_NEWEST_STEP_2;
     const set = (button, why, told) => { button.disabled = Boolean(why); button.title = why || told; };
-    const none = store.newest < 0 ? "The original model is still being prepared" : null;
-    set(this.onward, none || store.travel.continue || newest, `rewind the run to step ${step} and continue from there; later steps are dropped (c)`);
-    set(this.forking, none || store.travel.fork, `a second run from step ${step}, drawn over this one; change its hyperparameters, then play (f)`);
+    const none = store.newest < 0 ? say.THE_ORIGINAL_MODEL_IS_STILL : null;
+    set(this.onward, none || store.travel.continue || newest, say.rewindTheRunToStep(step));
+    set(this.forking, none || store.travel.fork, say.secondRunFromStepDrawn(step));
     this.drop.hidden = !store.fork;
     this.onward.hidden = this.forking.hidden = Boolean(store.scene?.watch);
   }
@@ -125,10 +126,10 @@ export class Timeline {
     this.#doors();
     this.#address();
     this.live.disabled = store.live || store.newest < 0;
-    this.live.title = this.live.disabled ? "the newest step is shown" : "show the newest step again";
+    this.live.title = this.live.disabled ? say.THE_NEWEST_STEP_IS_SHOWN : say.SHOW_THE_NEWEST_STEP_AGAIN;
     this.replay.disabled = store.newest < 1;
-    this.replay.title = this.replay.disabled ? "nothing to replay yet" : "play the recorded frames again; nothing is computed";
-    setText(this.replay, store.playing ? "Stop" : "Replay");
+    this.replay.title = this.replay.disabled ? say.NOTHING_TO_REPLAY_YET : say.PLAY_THE_RECORDED_FRAMES_AGAIN;
+    setText(this.replay, store.playing ? say.STOP : say.REPLAY);
     this.replay.setAttribute("aria-pressed", Boolean(store.playing));
   }
 
@@ -138,9 +139,9 @@ export class Timeline {
     const wrong = status?.error || (status?.phase === "failed" && status.sentence);
     this.stage.classList.toggle("alarm", Boolean(wrong));
     const busy = Track.busy(stages);
-    const parts = [PHASES[status?.phase] ?? "Waiting for the server"];
-    if (busy && !["done", "cancelled"].includes(status.phase)) parts.push(`${busy.label}, ${busy.done} of ${busy.total}`);
-    if (busy && typeof busy.left_s === "number" && status.phase === "running") parts.push(`about ${seconds(busy.left_s)} s left`);
+    const parts = [PHASES[status?.phase] ?? say.WAITING_FOR_THE_SERVER];
+    if (busy && !["done", "cancelled"].includes(status.phase)) parts.push(say.countOf(busy.label, busy.done, busy.total));
+    if (busy && typeof busy.left_s === "number" && status.phase === "running") parts.push(say.aboutLeft(seconds(busy.left_s)));
     if (this.store.stopAt && status?.phase === "done" && this.store.steps <= this.store.stopAt.step) parts.splice(0, 1, this.store.stopAt.text);
     if (status?.sentence) parts.splice(0, status.phase === "preparing" ? 1 : 0, status.sentence);
     setText(this.stage, wrong || parts.join(" · "));

@@ -1,5 +1,6 @@
 /** The bar: a segment for each stage with its progress, marks, and a thumb that is the slider "Step". */
 import { h, setText } from "../laf-lab.feed/dom.js";
+import * as say from "./words.js";
 
 const EARLIER = { most: 0.13, all: 0.24 }; // widths of the stages before the last: each at most, and all together
 const KEYS = {
@@ -14,7 +15,7 @@ export class Track {
     this.slide = h("div", { class: "slide" }, this.thumb); // as wide as the rail, so that moving it needs no layout
     this.marks = h("div", { class: "marks" });
     this.rail = h("div", {
-      class: "rail", role: "slider", tabindex: "0", "aria-label": "Step", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0",
+      class: "rail", role: "slider", tabindex: "0", "aria-label": say.STEP, "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0",
     }, this.segments, this.marks, this.slide);
     this.labels = h("div", { class: "labels", "aria-hidden": "true" });
     this.element = h("div", { class: "track" }, this.rail, this.labels);
@@ -55,7 +56,7 @@ export class Track {
       const { fill, label } = this.fills[k];
       fill.style.transform = `scaleX(${share})`;
       label.classList.toggle("busy", share > 0 && share < 1);
-      label.title = total ? `${done} of ${total}` : "";
+      label.title = total ? say.countOf2(done, total) : "";
     });
     this.move();
     this.tell();
@@ -81,20 +82,20 @@ export class Track {
     const shown = store.stepOf(store.cursor);
     this.rail.setAttribute("aria-valuemax", store.stepOf(Math.max(0, store.newest)));
     this.rail.setAttribute("aria-valuenow", shown);
-    this.rail.setAttribute("aria-valuetext", `step ${shown} of ${store.steps}`);
+    this.rail.setAttribute("aria-valuetext", say.stepOf(shown, store.steps));
   }
 
   /** Draw marks: alarms, changed settings, steps chosen by eye, the fork's start, LAF's own stop, and the step nearest to retraining. */
   #mark() {
     const { store } = this;
     const marks = [
-      ...store.alarms.map(({ name, sentence, step }) => ["alarm", step, `${name}, since step ${step}: ${sentence}`]),
-      ...store.changes.map(({ step, text }) => ["change", step, `after step ${step}: ${text}`]),
-      ...store.remarks.map(({ step, text }) => ["eye", step, `step ${step}: ${text}; not label-agnostic`]),
+      ...store.alarms.map(({ name, sentence, step }) => ["alarm", step, say.sinceStep(name, step, sentence)]),
+      ...store.changes.map(({ step, text }) => ["change", step, say.afterStep(step, text)]),
+      ...store.remarks.map(({ step, text }) => ["eye", step, say.stepNotLabelAgnostic(step, text)]),
       ...(store.stopAt ? [["stop", store.stopAt.step, store.stopAt.text]] : []),
       ...(store.nearest ? [["nearest", store.nearest.step,
-        `step ${store.nearest.step}: nearest to retraining, JS ${store.nearest.js.toFixed(2)}; an oracle's view, seen with retrained models`]] : []),
-      ...(store.fork ? [["forked", store.fork.from, `fork from step ${store.fork.from}: ${store.fork.text}`]] : []),
+        say.stepNearestToRetrainingJs(store.nearest.step, store.nearest.js.toFixed(2))]] : []),
+      ...(store.fork ? [["forked", store.fork.from, say.forkFromStep(store.fork.from, store.fork.text)]] : []),
     ];
     const key = JSON.stringify([marks, store.steps]);
     if (key === this.marked) return;

@@ -10,6 +10,7 @@ from core.config import PARTITIONS, SERVERS
 from core.data.clients import with_clients
 from core.runs.setup import Setup
 from dashboard.forms.forget import clients as form
+from dashboard.presentation.text.pages.lab import clients as say
 from tests import toys
 
 SHARED = Setup(task="indices", classes=(), clients=5, partition="class", local_epochs=3, client=3)
@@ -71,7 +72,7 @@ def test_the_client_who_leaves_is_one_of_those_with_images(answers):
 
 
 def test_every_partition_has_a_name_and_a_client_its_size():
-    assert set(form.PARTITIONS) == set(PARTITIONS)
-    assert set(form.SERVERS) == set(form.ABOUT_SERVER) == set(SERVERS)
-    assert form.label(3, 1440) == "client 3 (1,440 images)"
-    assert form.label(0, 1) == "client 0 (1 image)"
+    assert set(say.PARTITIONS) == set(PARTITIONS)
+    assert set(say.SERVERS) == set(say.ABOUT_SERVER) == set(SERVERS)
+    assert say.client(3, 1440) == "client 3 (1,440 images)"
+    assert say.client(0, 1) == "client 0 (1 image)"

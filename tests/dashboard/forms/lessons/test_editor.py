@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.forms.lessons.editor import NAME, TEMPLATE, checked, outline
+from dashboard.forms.lessons.editor import NAME, checked, outline
+from dashboard.presentation.text.pages.lessons import EDITOR_EXAMPLE as TEMPLATE
 
 
 def test_the_template_is_a_lesson_and_its_outline_has_no_code():

@@ -75,8 +75,8 @@ def test_classes_of_other_names_are_quoted(digits):
     ("phase", "references", "at", "words"),
     [
         (None, 0, 0, "prepared"),
-        (Phase.READY, 0, 0, "press Play"),
-        (Phase.RUNNING, 0, 1, "watch"),
+        (Phase.READY, 0, 0, "Press Play"),
+        (Phase.RUNNING, 0, 1, "Watch"),
         (Phase.PAUSED, 0, 1, "go on"),
         (Phase.FAILED, 0, 1, "Reset"),
         (Phase.DONE, 3, 2, "3 of 5"),

@@ -14,10 +14,16 @@ from core.evaluation.verdict import FORGET_MARGIN, verdict
 from core.experiments.outcome.judging import report_of
 from core.runs.records import Mark, Phase
 from dashboard.presentation.story.verdict_text import verdict_sentence
-from dashboard.presentation.text import status_text
-from dashboard.presentation.text.band_position import ReferenceBands
+from dashboard.presentation.text.readouts import status_text
+from dashboard.presentation.text.readouts.band_position import ReferenceBands
 from dashboard.presentation.wire import outcome
-from tests.dashboard.presentation.text.test_band_position import CLASSES, COUNTS, ORIGINAL, RETRAINED, model
+from tests.dashboard.presentation.text.readouts.test_band_position import (
+    CLASSES,
+    COUNTS,
+    ORIGINAL,
+    RETRAINED,
+    model,
+)
 
 TASKS = ("class", "data", "noise")
 WANTED = len(RETRAINED)

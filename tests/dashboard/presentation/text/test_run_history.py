@@ -14,7 +14,7 @@ from core.runs.run import Phase
 from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text import run_history
-from dashboard.presentation.text.loss_charts import loss_terms
+from dashboard.presentation.text.readouts.loss_charts import loss_terms
 from dashboard.presentation.wire import outbox as stream
 from dashboard.presentation.wire import scene
 from dashboard.presentation.wire.packet import unpack

@@ -2,6 +2,7 @@
 import { Dots } from "./dots.js";
 import { inside, piles } from "./marks.js";
 import { drawThumbs } from "./thumbs.js";
+import * as say from "../words.js";
 
 const MOST_TRAILS = 240;
 const KNOTS = 14; // positions along one trail
@@ -197,7 +198,7 @@ function drawPiles(context, { store, camera, theme, marks, xy, ghosts }) {
   context.textBaseline = "middle";
   const taken = [];
   for (const pile of piles(points, { least: Math.max(10, Math.ceil(0.15 * all)) })) {
-    const text = `${pile.count} of ${all} forgotten`;
+    const text = say.ofForgotten(pile.count, all);
     const width = context.measureText(text).width + 14;
     const left = pile.x + 18 + width > camera.width ? pile.x - 18 - width : pile.x + 18;
     while (taken.some((box) => Math.abs(box.y - pile.y) < 20 && left < box.right && box.left < left + width)) pile.y += 20;

@@ -1,6 +1,7 @@
 /** Slow motion: the name of the running stage, its formula with the active part lit, and marks on the affected points. */
 import { calm } from "../../laf-lab.feed/clock.js";
 import { h, setText } from "../../laf-lab.feed/dom.js";
+import * as say from "../words.js";
 
 const HALF = 520; // ms of a step that belong to its first loss
 const READ = 450; // ms for which each preparing stage is named at least
@@ -9,12 +10,12 @@ const UNIT = 1 / 32767;
 
 /** Each formula as parts; those with a role are lit. */
 const STAGES = {
-  vae: { name: "VAE of D", what: "Autoencoder h learns all points", parts: [["h: ", ""], ["‖ê − e‖² + β KL", "all"], [" over all of D", "all"]] },
-  vae_f: { name: "VAE of D_f", what: "Autoencoder h_f learns the forgotten points only", parts: [["h_f: ", ""], ["‖ê − e‖² + β KL", "forget"], [" over D_f", "forget"]] },
-  ue: { name: "Extractor unlearning, L_UE", what: "Forgotten points are pushed to where h_f fails; remaining ones stay as h knows them", parts: [["Σ φ(m(e, h(e)))", "remain"], [" over B_r  −  ", ""], ["Σ φ(m(e, h_f(e)))", "forget"], [" over B_f", ""]] },
-  ra: { name: "Representation alignment, L_RA", what: "Remaining points are held where the original has them; forgotten ones are pushed away from there", parts: [["Σ d(x)", "remain"], [" over B_r  −  |B_r| log ", ""], ["Σ exp(d(x') / τ)", "forget"], [" over B_f", ""]] },
-  joint: { name: "Both losses at once, L_UE + L_RA", what: "one step on the sum moves all points", parts: [["L_UE", "all"], ["  +  ", ""], ["L_RA", "all"]] },
-  other: { name: "A step", what: "of this method", parts: [] },
+  vae: { name: say.VAE_OF, what: say.AUTOENCODER_LEARNS_ALL_POINTS, parts: [["h: ", ""], ["‖ê − e‖² + β KL", "all"], [say.OVER_ALL_OF, "all"]] },
+  vae_f: { name: say.VAE_OF_2, what: say.AUTOENCODER_LEARNS_THE_FORGOTTEN, parts: [["h_f: ", ""], ["‖ê − e‖² + β KL", "forget"], [" over D_f", "forget"]] },
+  ue: { name: say.EXTRACTOR_UNLEARNING_UE, what: say.FORGOTTEN_POINTS_ARE_PUSHED_TO, parts: [["Σ φ(m(e, h(e)))", "remain"], [" over B_r  −  ", ""], ["Σ φ(m(e, h_f(e)))", "forget"], [" over B_f", ""]] },
+  ra: { name: say.REPRESENTATION_ALIGNMENT_RA, what: say.REMAINING_POINTS_ARE_HELD_WHERE, parts: [["Σ d(x)", "remain"], [" over B_r  −  |B_r| log ", ""], ["Σ exp(d(x') / τ)", "forget"], [" over B_f", ""]] },
+  joint: { name: say.BOTH_LOSSES_AT_ONCE_UE, what: say.ONE_STEP_ON_THE_SUM, parts: [["L_UE", "all"], ["  +  ", ""], ["L_RA", "all"]] },
+  other: { name: "A step", what: say.OF_THIS_METHOD, parts: [] },
 };
 
 export class SlowMotion {

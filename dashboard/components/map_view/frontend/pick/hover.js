@@ -1,6 +1,7 @@
 /** The card of the point under the pointer, or of the one chosen with [ and ]. */
 import { h } from "../../laf-lab.feed/dom.js";
-import { className, fate, kindOf, owner, wrongLabel } from "../pin/words.js";
+import { className, fate, kindOf, owner, wrongLabel } from "../pin/naming.js";
+import * as say from "../words.js";
 
 export const CLICK = { mouse: 4, pen: 8, touch: 12 }; // px that the pointer may move during a click
 export const REACH = { mouse: 12, pen: 18, touch: 26 }; // px from the pointer to its point
@@ -60,9 +61,9 @@ export function theirs(references, i, name, confidence = null) {
   if (confidence !== null) {
     const below = sure.filter((value) => value < confidence).length;
     const even = sure.filter((value) => value === confidence).length;
-    place = `${ordinal(Math.round((100 * (below + even / 2)) / count))} percentile of ${count}`;
+    place = say.percentileOf(ordinal(Math.round((100 * (below + even / 2)) / count)), count);
   }
-  return { said: `${most} of ${count} say ${name(answer)}, mean confidence ${mean}`, place };
+  return { said: say.ofSay(most, count, name(answer), mean), place };
 }
 
 export class Card {
@@ -86,14 +87,14 @@ export class Card {
     const before = (scene.confidence[i] / 255).toFixed(2);
     const retrained = store.references.length ? theirs(store.references, i, name, frame?.confidence[i]) : null;
     const rows = [
-      h("p", { class: "head" }, h("b", {}, kindOf(scene, i)), `${wrongLabel(scene, i)} · id ${scene.ids[i]}${owner(scene, i)}`, fate(store, i)),
+      h("p", { class: "head" }, h("b", {}, kindOf(scene, i)), `${say.withId(wrongLabel(scene, i), scene.ids[i])}${owner(scene, i)}`, fate(store, i)),
       h("p", {}, ...said.flatMap(([word, value], k) => [k ? ", " : "", ...part(word, value)])),
-      h("p", {}, frame ? `confidence ${before} → ${(frame.confidence[i] / 255).toFixed(2)}` : `confidence ${before}`, retrained?.place ? `: ${retrained.place} retrained` : ""),
+      h("p", {}, frame ? say.confidence(before, (frame.confidence[i] / 255).toFixed(2)) : say.confidence2(before), retrained?.place ? say.retrained2(retrained.place) : ""),
     ];
     if (retrained) rows.splice(2, 0, h("p", { class: "theirs" }, "retrained: ", h("b", {}, retrained.said)));
-    if (frame) rows.push(h("p", {}, `turned by ${frame.angle[i]}° (remaining images: ${still(store, frame).toFixed(0)}°)`));
+    if (frame) rows.push(h("p", {}, say.turnedByRemainingPoints(frame.angle[i], still(store, frame).toFixed(0))));
     const strange = frame && store.view.show === "now" && store.view.map === "fixed" && frame.off_map[i] > 128;
-    if (strange) rows.push(h("p", { class: "strange" }, "nowhere near anything on the original's map"));
+    if (strange) rows.push(h("p", { class: "strange" }, say.NOWHERE_NEAR_ANYTHING_ON_THE));
     this.lines.replaceChildren(...rows);
     this.tiles.fill(this.picture, i, 64);
     this.element.hidden = false;

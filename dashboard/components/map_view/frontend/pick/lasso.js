@@ -1,13 +1,14 @@
 /** The tools that pick points: a free outline or a box, drawn live. The release picks the points under it as drawn at that time. */
+import * as say from "../words.js";
 
 const CLICK = 4; // px that the pointer may move during a click
 const REACH = 8; // px from a click to the point it picks
 const SVG = "http://www.w3.org/2000/svg";
 
 export const TOOLS = {
-  pan: ["pan", "drag moves the map; shift-drag draws a lasso (P)"],
-  lasso: ["lasso", "drag around points to pick them (L)"],
-  box: ["box", "drag a box over points to pick them (B)"],
+  pan: ["pan", say.DRAG_MOVES_THE_MAP_SHIFT],
+  lasso: ["lasso", say.DRAG_AROUND_POINTS_TO_PICK_2],
+  box: ["box", say.DRAG_BOX_OVER_POINTS_TO],
 };
 
 /** Return true for a position inside a closed outline [[x, y], …], by the even-odd rule. */

@@ -2,16 +2,17 @@
 import { h, keepKeys, setText } from "../../laf-lab.feed/dom.js";
 import { segmented } from "../controls.js";
 import { TOOLS } from "./lasso.js";
+import * as say from "../words.js";
 
 const MOST_CLASSES = 6;
 const OPERATIONS = [
-  ["replace", "new", "what the outline holds replaces what is picked"],
-  ["add", "add", "adds to what is picked (shift while dragging)"],
-  ["subtract", "subtract", "takes away from what is picked (alt or control while dragging)"],
-  ["intersect", "intersect", "keeps what is picked already and lies under the outline (shift and alt)"],
+  ["replace", "new", say.WHAT_THE_OUTLINE_HOLDS_REPLACES],
+  ["add", "add", say.ADDS_TO_WHAT_IS_PICKED],
+  ["subtract", "subtract", say.TAKES_AWAY_FROM_WHAT_IS],
+  ["intersect", "intersect", say.KEEPS_WHAT_IS_PICKED_ALREADY],
 ];
 
-const plural = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
+const plural = (count) => say.point(count.toLocaleString("en"), count === 1 ? "" : "s");
 
 /** Return counts by class, "0: 12 · 3: 4", the most frequent first. */
 function classes(scene, picks) {
@@ -24,8 +25,8 @@ function classes(scene, picks) {
 export class PickBar {
   /** @param {{tool: (name: string) => void, operation: (name: string) => void, act: (what: "forget" | "add" | "clear") => void}} on */
   constructor(on) {
-    this.tool = segmented("Tool", Object.entries(TOOLS).map(([name, [text, title]]) => [name, text, title]), on.tool);
-    this.operation = segmented("Picking", OPERATIONS, on.operation);
+    this.tool = segmented(say.TOOL, Object.entries(TOOLS).map(([name, [text, title]]) => [name, text, title]), on.tool);
+    this.operation = segmented(say.PICKING, OPERATIONS, on.operation);
     this.tools = h("div", { class: "tools" }, this.tool.group, this.operation.group);
     const button = (text, title, what, kind) => {
       const made = h("button", { type: "button", class: kind, title, onclick: () => on.act(what) }, text);
@@ -35,9 +36,9 @@ export class PickBar {
     this.count = h("b", {});
     this.classes = h("span", {});
     this.acts = [
-      button("Forget these", "start a new run that forgets these images", "forget", "act first"),
-      button("Add to forget set", "add these images to the page Forget set", "add", "act"),
-      button("Clear", "pick none (Escape)", "clear", "act"),
+      button(say.FORGET_THESE, say.START_NEW_RUN_THAT_FORGETS, "forget", "act first"),
+      button(say.ADD_TO_FORGET_SET, say.ADD_THESE_POINTS_TO_THE, "add", "act"),
+      button(say.CLEAR, say.PICK_NONE_ESCAPE, "clear", "act"),
     ];
     this.panel = h("div", { class: "picked", role: "status", hidden: true }, h("p", {}, this.count, this.classes), ...this.acts);
   }
@@ -54,10 +55,10 @@ export class PickBar {
     this.panel.hidden = page ? !picks.total || scene.n === scene.n_all : !shown;
     if (this.panel.hidden) return;
     if (page) {
-      setText(this.count, `${shown.toLocaleString("en")} of the ${picks.total.toLocaleString("en")} picked`);
-      setText(this.classes, ` are among the ${scene.n.toLocaleString("en")} images on this map`);
+      setText(this.count, say.ofThePicked(shown.toLocaleString("en"), picks.total.toLocaleString("en")));
+      setText(this.classes, say.areAmongThePointsOn(scene.n.toLocaleString("en")));
     } else {
-      setText(this.count, `${plural(shown)} picked`);
+      setText(this.count, say.picked(plural(shown)));
       setText(this.classes, ` · ${classes(scene, picks)}`);
     }
   }

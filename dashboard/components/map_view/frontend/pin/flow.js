@@ -1,6 +1,7 @@
 /** The flow picture: from the class of each image to the shown model's answer. A ribbon selects its images on the map. */
 import { h, keepKeys } from "../../laf-lab.feed/dom.js";
 import { classColour } from "../../laf-lab.feed/theme.js";
+import * as say from "../words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOST = 60; // ribbons in one picture
@@ -43,7 +44,7 @@ const svg = (tag, attributes, ...children) => {
   return element;
 };
 
-const many = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
+const many = (count) => say.point(count.toLocaleString("en"), count === 1 ? "" : "s");
 
 export class Flow {
   /** @param {(operation: string, points: number[]) => void} pick selects points on the map @param {() => string} operation of a plain click */
@@ -65,8 +66,8 @@ export class Flow {
     const forgotten = all.filter((i) => scene.forget[i]);
     const at = this.element.getRootNode().activeElement?.dataset.flow;
     const parts = [];
-    if (forgotten.length) parts.push(this.#picture(store, theme, answer, forgotten, `Forgotten images · ${who}`));
-    parts.push(this.#picture(store, theme, answer, all, `All images on this map · ${who}`));
+    if (forgotten.length) parts.push(this.#picture(store, theme, answer, forgotten, say.forgottenPoints(who)));
+    parts.push(this.#picture(store, theme, answer, all, say.allPointsOnThisMap(who)));
     this.element.replaceChildren(...parts);
     if (at) this.element.querySelector(`[data-flow="${at}"]`)?.focus();
   }
@@ -78,7 +79,7 @@ export class Flow {
     const [left, right] = [bars(list, "from", HEIGHT), bars(list, "to", HEIGHT)];
     const name = (k) => scene.classes[k] ?? "?";
     const colour = (k) => classColour(theme, k, scene.classes.length);
-    const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": `${title}: from class to answer` });
+    const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": say.fromClassToAnswer(title) });
     const [used, taken] = [new Map(), new Map()];
     const ribbons = [...list].sort((a, b) => a.from - b.from || a.to - b.to).map((one) => {
       const [source, target] = [left.get(one.from), right.get(one.to)];
@@ -86,7 +87,7 @@ export class Flow {
       const [y, y2] = [source.y + (used.get(one.from) ?? 0), target.y + (taken.get(one.to) ?? 0)];
       used.set(one.from, (used.get(one.from) ?? 0) + a);
       taken.set(one.to, (taken.get(one.to) ?? 0) + b);
-      return this.#ribbon(one, { y, y2, a, b }, colour(one.from), `class ${name(one.from)} → answer ${name(one.to)}: ${many(one.points.length)}`,
+      return this.#ribbon(one, { y, y2, a, b }, colour(one.from), say.classAnswer(name(one.from), name(one.to), many(one.points.length)),
         one.points.every((i) => picks.ids.has(scene.ids[i])));
     });
     ribbons[0]?.setAttribute("tabindex", "0");
@@ -97,15 +98,15 @@ export class Flow {
         if (height > 5 || side.size < 12) root.append(svg("text", { x: text, y: y + height / 2 + 4, "text-anchor": anchor }, `${name(k).slice(0, 9)} · ${count}`));
       }
     }
-    return h("figure", {}, h("figcaption", {}, title, rest ? ` · without ${many(rest)} in smaller flows` : ""), root);
+    return h("figure", {}, h("figcaption", {}, title, rest ? say.withoutInSmallerFlows(many(rest)) : ""), root);
   }
 
   #ribbon(one, { y, y2, a, b }, fill, text, picked) {
     const [x, x2, middle] = [MARGIN, WIDTH - MARGIN, WIDTH / 2];
     const path = svg("path", {
       d: `M${x} ${y}C${middle} ${y} ${middle} ${y2} ${x2} ${y2}V${y2 + b}C${middle} ${y2 + b} ${middle} ${y + a} ${x} ${y + a}Z`,
-      fill, role: "button", tabindex: "-1", "aria-label": `${text}; selects them on the map`, "aria-pressed": picked, "data-flow": `${one.from}-${one.to}`,
-    }, svg("title", {}, `${text}. Click selects them on the map; shift adds, alt takes away.`));
+      fill, role: "button", tabindex: "-1", "aria-label": say.selectsThemOnTheMap(text), "aria-pressed": picked, "data-flow": `${one.from}-${one.to}`,
+    }, svg("title", {}, say.clickSelectsThemOnThe(text)));
     const choose = (event) => {
       const less = event.altKey || event.ctrlKey || event.metaKey;
       this.pick(event.shiftKey ? "add" : less ? "subtract" : this.operation(), one.points);

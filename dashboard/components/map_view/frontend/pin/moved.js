@@ -2,7 +2,8 @@
 import { h, keepKeys } from "../../laf-lab.feed/dom.js";
 import { picked } from "../draw/paint.js";
 import { allNeighbours, beyondNeighbours, largest } from "./near.js";
-import { className } from "./words.js";
+import { className } from "./naming.js";
+import * as say from "../words.js";
 
 const ROWS = 12;
 const NEAR = 10; // neighbours on the original's map
@@ -30,17 +31,17 @@ export class Moved {
     if (key === this.key) return;
     this.key = key;
     if (!angle || (view.show === "now" && !angle.some((value) => value > 0))) {
-      this.element.replaceChildren(h("p", {}, "Nothing has moved: this is the original model. Press Play, or show a later step."));
+      this.element.replaceChildren(h("p", {}, say.NOTHING_HAS_MOVED_THIS_IS));
       return;
     }
     this.near ??= allNeighbours(scene.position, NEAR);
     const beyond = beyondNeighbours(angle, this.near);
     const open = (i) => picked(view.isolate, scene, says, i);
-    const among = view.isolate ? " · isolated group only" : "";
+    const among = view.isolate ? say.ISOLATED_GROUP_ONLY : "";
     const at = this.element.getRootNode().activeElement?.dataset.pin;
     this.element.replaceChildren(
-      this.#list(`Furthest moved${among}`, "angle between the representation now and the original's", store, says, largest(angle, ROWS, open), (i) => `${angle[i]}°`, pinned),
-      this.#list(`Moved relative to its neighbours${among}`, `angle beyond the median of its ${this.near.size} neighbours on the original's map`, store, says,
+      this.#list(say.furthestMoved(among), say.ANGLE_BETWEEN_THE_REPRESENTATION_NOW, store, says, largest(angle, ROWS, open), (i) => `${angle[i]}°`, pinned),
+      this.#list(say.movedRelativeToItsNeighbours(among), say.angleBeyondTheMedianOf(this.near.size), store, says,
         largest(beyond, ROWS, open), (i) => `${beyond[i] < 0 ? "−" : "+"}${Math.abs(Math.round(beyond[i]))}° (${angle[i]}°)`, pinned),
     );
     if (at) this.element.querySelector(`[data-pin="${at}"]`)?.focus();
@@ -52,9 +53,9 @@ export class Moved {
       this.tiles.fill(picture, i, 24);
       const [was, now] = [className(scene, scene.prediction[i]), className(scene, says.prediction[i])];
       return h("li", {}, h("button", {
-        type: "button", "data-pin": scene.ids[i], "aria-pressed": pinned === i, title: `pin image ${scene.ids[i]}`, onclick: () => this.pin(i),
+        type: "button", "data-pin": scene.ids[i], "aria-pressed": pinned === i, title: say.pinPoint(scene.ids[i]), onclick: () => this.pin(i),
       }, picture, h("b", {}, amount(i)), h("span", { class: scene.forget[i] ? "forget" : "remain" }, scene.forget[i] ? "forgotten" : "remains"),
-      h("span", {}, `${was} → ${now}`), h("small", {}, `id ${scene.ids[i]}`)));
+      h("span", {}, `${was} → ${now}`), h("small", {}, say.withId3(scene.ids[i]))));
     });
     return h("section", {}, h("h3", { title: help }, title), h("p", {}, help), h("ol", { "aria-label": title }, ...rows));
   }

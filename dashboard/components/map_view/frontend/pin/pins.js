@@ -5,9 +5,10 @@ import { PinCard } from "./card.js";
 import { Flow } from "./flow.js";
 import { Moved } from "./moved.js";
 import { Tiles } from "./tiles.js";
-import { pointOf } from "./words.js";
+import { pointOf } from "./naming.js";
+import * as say from "../words.js";
 
-const SHOWN = { original: "the original model", now: "the model at the shown step", retrained: "the first retrained model" };
+const SHOWN = { original: say.THE_ORIGINAL_MODEL, now: say.THE_MODEL_AT_THE_SHOWN, retrained: say.THE_FIRST_RETRAINED_MODEL };
 
 export class Pins {
   /**
@@ -28,11 +29,11 @@ export class Pins {
       return made;
     };
     this.toggles = {
-      images: toggle("images", "points as images where few are in view: zoom in (wheel, + and −)"),
-      flow: toggle("flow", "from the class of each image to the model's answer"),
-      moved: toggle("moved", "the images that moved furthest, and furthest beside their neighbours"),
+      images: toggle("images", say.POINTS_AS_IMAGES_WHERE_FEW),
+      flow: toggle("flow", say.FROM_THE_CLASS_OF_EACH),
+      moved: toggle("moved", say.THE_POINTS_THAT_MOVED_FURTHEST),
     };
-    this.search = h("input", { type: "text", inputmode: "numeric", placeholder: "id", "aria-label": "Find an image by its id", title: "find an image by its id: type it, then Enter", autocomplete: "off" });
+    this.search = h("input", { type: "text", inputmode: "numeric", placeholder: "id", "aria-label": say.FIND_A_POINT_BY_ITS, title: say.FIND_A_POINT_BY_ITS_2, autocomplete: "off" });
     for (const type of ["keydown", "keyup"]) this.search.addEventListener(type, (event) => this.#typed(event));
     this.said = h("p", { class: "said", role: "status" });
     this.tools = h("div", { class: "group" }, ...Object.values(this.toggles), this.search);
@@ -100,9 +101,9 @@ export class Pins {
     const text = this.search.value.trim();
     const i = /^\d{1,9}$/.test(text) ? pointOf(scene, Number(text)) : -1;
     if (i >= 0) return this.pin(i);
-    const some = `such as ${scene.ids[0]} or ${scene.ids[scene.n - 1]}`;
-    if (!/^\d{1,9}$/.test(text)) setText(this.said, `An id is a whole number, ${some}.`);
-    else setText(this.said, `Image ${text} is not on this map, which shows ${scene.n.toLocaleString("en")} of ${scene.n_all.toLocaleString("en")} training images, ${some}.`);
+    const some = say.suchAsOr(scene.ids[0], scene.ids[scene.n - 1]);
+    if (!/^\d{1,9}$/.test(text)) setText(this.said, say.anIdIsWholeNumber(some));
+    else setText(this.said, say.pointIsNotOnThis(text, scene.n.toLocaleString("en"), scene.n_all.toLocaleString("en"), some));
   }
 
   /** Return the shown map's positions before, now and retrained. */

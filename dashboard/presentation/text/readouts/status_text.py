@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from core.evaluation.metrics import Reading
-from dashboard.presentation.text.band_position import Compared, ReferenceBands
+from dashboard.presentation.text.readouts.band_position import Compared, ReferenceBands
 
 FEW = 0.05  # Train_f from which on the answers to D_f say more than the accuracy
 

@@ -13,8 +13,8 @@ from scipy.stats import t
 from core.evaluation.attacks import AttackReport
 from core.evaluation.metrics import Reading
 from core.methods.step import Step
-from dashboard.presentation.text import loss_charts, status_text
-from dashboard.presentation.text.band_position import ReferenceBands, ordinal
+from dashboard.presentation.text.readouts import loss_charts, status_text
+from dashboard.presentation.text.readouts.band_position import ReferenceBands, ordinal
 
 CLASSES = list("0123456789")
 COUNTS = dict.fromkeys(

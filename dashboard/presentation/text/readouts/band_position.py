@@ -10,7 +10,7 @@ from core.evaluation.attacks.finding import attack_finding
 from core.evaluation.metric_specs import metric_band
 from core.evaluation.metrics import Reading, js_between, mean_js
 from core.evaluation.reference_band import Band
-from dashboard.presentation.text.readout_rows import JS, NEWEST, Row, rows_for
+from dashboard.presentation.text.readouts.readout_rows import JS, NEWEST, Row, rows_for
 
 NO_STEPS = ("auc", "planted")  # not shares of images, so they have no resolution of one image
 
