@@ -90,6 +90,7 @@ spread, and a small difference is none. Nothing here was chosen on the seeds it 
 found with labels (docs/presets.md).
 
 What LAF does to a vision transformer stands on [a page of its own](transformers.md).
+So do [chains of ten requests](chains.md#what-a-chain-costs), [clients who leave](federated.md), and [vectors and series](presets.md#vectors-and-series).
 
 Made on {machine()}. Seconds are without evaluation: of one thread's own time on a CPU, by the clock on other devices.
 
