@@ -20,7 +20,7 @@ from torch import Tensor
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
 from core.errors import DivergedError, RequestError
-from core.methods.laf.cautions import cautions
+from core.methods.laf.cautions import AS_A_CLASS, cautions, holds_whole_answers
 from core.methods.laf.laf import LAF
 from core.methods.laf.laf_step import LAFState
 from core.methods.laf.signals import TRUSTED, SignalProbe
@@ -95,8 +95,12 @@ def find(
         raise RequestError("D_f and D_r need at least one image each to find settings for")
     if most_steps is not None and most_steps < 1:
         raise RequestError(f"a trial needs at least 1 step, got a bound of {most_steps}")
+    whole = task in ("data", "indices") and holds_whole_answers(model, split, seed=seed)
+    task = "class" if whole else task
     longest = min(LONGEST[task], most_steps or LONGEST[task])
     search = _Search(model, split, task, seed, unseen, rule or StoppingRule(), longest)
+    if whole:
+        search.cautions = (AS_A_CLASS, *search.cautions)
     for _ in search.prepare():
         yield search.progress
     while (rates := search.next()) is not None:

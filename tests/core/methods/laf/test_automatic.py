@@ -13,6 +13,7 @@ from core.errors import DivergedError, RequestError
 from core.methods import LAF
 from core.methods.laf import automatic as module
 from core.methods.laf.automatic import automatic
+from core.methods.laf.cautions import AS_A_CLASS
 from core.methods.laf.laf import LAF as Method
 from core.methods.laf.signals import (
     RIDGE,
@@ -72,6 +73,18 @@ def test_the_same_seed_finds_the_same_and_the_global_generator_is_neither_read_n
     before = torch.get_rng_state()
     assert automatic(model, split.unlabelled(), "class", seed=3) == found
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_chosen_images_that_are_a_whole_class_are_forgotten_as_a_class_is(split, model):
+    bare = split.unlabelled()
+    taken = outputs(model, bare.train).predictions == 1
+    asked = replace(bare, forget_rows=taken.nonzero().flatten(), remain_rows=(~taken).nonzero().flatten())
+    chosen, of_class = (
+        automatic(model, asked, task, unseen=split.test.unlabelled(), seed=3) for task in ("indices", "class")
+    )
+    assert (chosen.config, chosen.trials) == (of_class.config, of_class.trials)
+    assert AS_A_CLASS in chosen.reason
+    assert AS_A_CLASS not in of_class.reason
 
 
 def test_a_run_with_these_settings_repeats_the_chosen_trial(split, model, found):

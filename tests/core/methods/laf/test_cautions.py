@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from core.data.split import forget_classes
-from core.methods.laf.cautions import cautions
+from core.methods.laf.cautions import cautions, holds_whole_answers
+from core.models.base import outputs
 from core.models.registry import build
 from tests import toys
 
@@ -54,3 +55,18 @@ def test_an_original_with_one_answer_for_all_is_named(split):
         net.head.bias[2] += 1000
     (said,) = cautions(net, split.unlabelled())
     assert said.startswith("The original gives all images the same answer")
+
+
+@pytest.mark.parametrize(
+    ("of_first", "of_second", "whole"),
+    [(1.0, 0.0, True), (1.0, 1.0, True), (0.5, 0.0, False), (1.0, 0.5, False)],
+)
+def test_all_images_with_an_answer_are_told_from_a_share_of_them(split, model, of_first, of_second, whole):
+    bare = split.unlabelled()
+    own = outputs(model, bare.train).predictions
+    taken = torch.zeros(len(own), dtype=torch.bool)
+    for answer, share in ((0, of_first), (1, of_second)):
+        rows = (own == answer).nonzero().flatten()
+        taken[rows[: int(share * len(rows))]] = True
+    asked = replace(bare, forget_rows=taken.nonzero().flatten(), remain_rows=(~taken).nonzero().flatten())
+    assert holds_whole_answers(model, asked) is whole
