@@ -19,6 +19,8 @@ NOTHING = 0.1
 REPAIRED = 2 / 3
 # A model that is less than this many times as accurate as guessing has not learnt.
 LEARNT = 1.5
+# Where retrained models recognise less than this share of D_f, there is something to forget.
+MOST = 0.5
 # A JS that changed by less than this, in nats, did not change.
 JS_MARGIN = 0.002
 
@@ -189,11 +191,20 @@ def _data(original: Report, retrained: Sequence[Report], unlearned: Report, step
     if js_now < js_before - JS_MARGIN or (abs(js_now - js_before) <= JS_MARGIN and now < before - 0.001):
         return Finding("forgotten", "The model is nearer to retrained models than the original is.", numbers)
     if js_now <= js_before + JS_MARGIN and now <= before + PRICE_MARGIN:
+        gold = fmean(r.train_f for r in retrained)
+        if gold < MOST and unlearned.train_f > gold + FORGET_MARGIN:
+            return Finding(
+                "not forgotten",
+                f"Nothing was forgotten: the model recognises {_percent(unlearned.train_f)} of these images, "
+                f"and retrained models recognise {_percent(gold)}.",
+                numbers,
+                "Try the settings of class removal if the images are most of a class, or more steps and higher learning rates.",
+            )
         return Finding(
             "no gain",
             "Doing nothing is as near to retraining as this run.",
             numbers,
-            "Retrained models recognise most of these images too, so there is little to forget.",
+            f"Retrained models recognise {_percent(gold)} of these images too, so there is little to forget.",
         )
     return Finding(
         "farther",

@@ -105,6 +105,20 @@ def test_data_removal_is_told_beside_doing_nothing(task, unlearned, expected):
     assert found.is_success == (expected in ("forgotten", "no gain"))
 
 
+@pytest.mark.parametrize(
+    ("gold", "expected"),
+    [(0.0, "not forgotten"), (0.4, "not forgotten"), (0.6, "no gain"), (0.96, "no gain")],
+)
+def test_a_run_that_changed_nothing_is_no_success_where_retrained_models_do_not_know_the_images(
+    gold, expected
+):
+    still = report(train_f=0.98, js=0.3)
+    found = verdict("indices", still, [report(train_f=gold, js=0.05)], still, steps=1)
+    assert codes(found) == [expected]
+    assert found.is_success == (expected == "no gain")
+    assert f"retrained models recognise {100 * gold:.1f} %" in str(found).lower()
+
+
 @pytest.mark.parametrize("pixels", [None, 0.4])
 def test_an_original_that_did_not_learn_is_told(pixels):
     weak = report(train_r=0.2, train_f=0.1, test=0.13 if pixels is None else 0.3, test_r=0.13, js=0.1)
