@@ -99,20 +99,17 @@ def _original(original: Report, pixel_accuracy: float | None) -> list[Finding]:
     if original.newest_f is not None:  # a later request: its original has forgotten classes
         return []
     guessing = 1 / len(original.answers)
-    if pixel_accuracy is not None and original.test < pixel_accuracy:
-        why = f"Nearest neighbours on the raw data get {_percent(pixel_accuracy)} right."
-    elif original.test < LEARNT * guessing:
+    right = f"it gets {_percent(original.test)} of the test images right."
+    if original.test < LEARNT * guessing:
+        what = f"The original model has hardly learnt: {right}"
         why = f"Guessing among {len(original.answers)} classes gets {_percent(guessing)} right."
+    elif pixel_accuracy is not None and original.test < pixel_accuracy:
+        what = f"The original model is no better than nearest neighbours: {right}"
+        why = f"Nearest neighbours on the raw data get {_percent(pixel_accuracy)} right."
     else:
         return []
-    return [
-        Finding(
-            "original",
-            f"The original model has hardly learnt: it gets {_percent(original.test)} of the test images right.",
-            why,
-            "Train the original for more epochs, or give it more images, before you judge what it forgets.",
-        )
-    ]
+    advice = "Train the original for more epochs, or give it more images, before you judge what it forgets."
+    return [Finding("original", what, why, advice)]
 
 
 def _price(task: str, original: Report, retrained: Sequence[Report], unlearned: Report) -> list[Finding]:

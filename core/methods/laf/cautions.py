@@ -1,4 +1,4 @@
-"""What is told of a model and a D_f before the search, without a label: what no settings can do well, and what kind of request it is."""
+"""Facts about a model and a D_f, told before the search without a label: what no settings can do well, and what kind of request it is."""
 
 from __future__ import annotations
 
