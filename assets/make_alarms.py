@@ -50,7 +50,7 @@ def main() -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, Page, Server, _chromium
+    from tests.browser.conftest import FLAGS, Page, Profile, Server, _chromium
 
     target = ROOT / "assets" / "alarms"
     target.mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def main() -> None:
         wanted = sys.argv[1:] or WHAT
         for name in wanted:
             task, knobs, alarm = WHAT[name]
-            page = Page(browser, server.url, "light")
+            page = Page(Profile(browser), server.url, "light")
             page.wait_ready()
             if task != "Class removal":
                 page.button("Forget").click()

@@ -15,14 +15,14 @@ def main() -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, Page, Server, _chromium
+    from tests.browser.conftest import FLAGS, Page, Profile, Server, _chromium
 
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         server = Server(Path(home))
         server.wait()
         browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
         for scheme in ("dark", "light"):
-            page = Page(browser, server.url, scheme)
+            page = Page(Profile(browser), server.url, scheme)
             page.wait_ready()
             page.tab.locator("[data-key='clock.retrain'][data-value]:not([data-value=''])").wait_for(
                 state="attached"

@@ -62,7 +62,7 @@ def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
     """Return steps and megabytes of the server, of the page's script and on disk, while the page plays the run."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, Page, Server, _chromium
+    from tests.browser.conftest import FLAGS, Page, Profile, Server, _chromium
 
     asked = {"dataset": "digits", "task": "class", "classes": "0", "method": "laf", "seed": "0"}
     settings = json.dumps({"steps": steps, **RATES})
@@ -73,7 +73,7 @@ def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
             browser = playwright.chromium.launch(
                 executable_path=_chromium(), args=[*FLAGS, "--enable-precise-memory-info"]
             )
-            page = Page(browser, f"{server.url}/?{urlencode({**asked, 'settings': settings})}")
+            page = Page(Profile(browser), f"{server.url}/?{urlencode({**asked, 'settings': settings})}")
             page.wait_ready()
             page.tab.wait_for_selector(".map-view[data-references='5']", timeout=240_000)
             page.button("Play").click()  # type: ignore[attr-defined]
