@@ -75,8 +75,8 @@ class KeptRun:
 
     @property
     def training(self) -> TrainConfig | None:
-        """The training of the original that was found with the settings; None for that of the preset."""
-        recipe = (self.automatic or {}).get("training")
+        """The training of the original; None where the Lab did not train it, or an earlier version that used the preset kept the run."""
+        recipe = self.about.get("training") or (self.automatic or {}).get("training")
         return None if recipe is None else config_like(TrainConfig(), recipe["config"])
 
     @property
@@ -218,7 +218,8 @@ def open_run(run_id: str) -> Run:
     else:
         unlearner = method(setup.method, setup.config(split))
         config = kept.training or net_training(setup, split, unlearner)
-        work = original(split, unlearner, seed=setup.seed, device=device, config=config)
+        seed = int((kept.about.get("training") or {}).get("seed", setup.seed))
+        work = original(split, unlearner, seed=seed, device=device, config=config)
         model = run_to_end(work)
     observer = None  # a run that was recorded without frames goes on without them
     if kept.frames:

@@ -9,6 +9,7 @@ import pytest
 from core.errors import RequestError
 from core.methods import LAF
 from core.runs.checkpoints import Checkpoints
+from core.runs.original_models import original
 from core.runs.run import Run, finish
 from core.runs.setup import Setup
 from core.runs.storage import (
@@ -24,6 +25,7 @@ from core.runs.storage import (
 )
 from core.runs.storage.folder import run_folder
 from core.runs.storage.serialization import setup_dict, setup_from
+from core.runtime.progress import run_to_end
 from tests import toys
 
 FIRST = Setup(dataset="toy", classes=(1,), device="cpu")
@@ -71,6 +73,16 @@ def test_the_next_original_is_the_result_with_the_first_originals_training(first
     model = chain_original(setup, setup.split(DATA), "cpu")
     assert toys.same(toys.weights(model), toys.weights(open_run(first).result))
     assert model.provenance == toy_model.provenance
+
+
+def test_a_run_is_opened_with_its_own_original_where_the_cache_has_it_under_other_settings_than_the_presets():
+    split = FIRST.split(DATA)
+    mine = run_to_end(original(split, config=toys.TRAIN, seed=5))
+    opened = open_run(kept(FIRST, mine, steps=2))
+    finish(opened)
+    straight = Run(LAF(toys.QUICK), mine, split, seed=FIRST.seed)
+    finish(straight)
+    assert toys.same(toys.weights(opened.result), toys.weights(straight.result))
 
 
 def test_a_setup_with_earlier_requests_is_written_and_read_again(first):
