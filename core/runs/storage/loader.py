@@ -76,7 +76,7 @@ class KeptRun:
     @property
     def training(self) -> TrainConfig | None:
         """The training of the original; None where the Lab did not train it, or an earlier version that used the preset kept the run."""
-        recipe = self.about.get("training") or (self.automatic or {}).get("training")
+        recipe = (self.automatic or {}).get("training") or self.about.get("training")
         return None if recipe is None else config_like(TrainConfig(), recipe["config"])
 
     @property

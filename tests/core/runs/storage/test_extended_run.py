@@ -86,5 +86,6 @@ def test_a_run_that_was_kept_without_automatic_settings_has_none(toy_split, toy_
         del about[name]
     recorder.folder.write_about(about)
     found = read_run(recorder.id)
-    assert (found.automatic, found.training, found.verdict) == (None, None, None)
+    assert (found.automatic, found.verdict) == (None, None)
+    assert found.training == toys.TRAIN  # that of its original
     stop_run(run)
