@@ -42,6 +42,7 @@ class _Mapping:
         self.lock = threading.Lock()
 
     def note(self, count: int) -> None:
+        """Count bytes that were read, and give the pages back to the system after each BUDGET of them."""
         with self.lock:
             self.read += count
             if self.read < BUDGET:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -183,7 +184,7 @@ def unpack(source: Path, into: Path) -> None:
             for member in archive.infolist():
                 if member.filename.endswith(".npy") and "/" not in member.filename:
                     archive.extract(member, into)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(
             f"{source} is cut off or broken ({error}); write it with numpy.savez again"
         ) from error

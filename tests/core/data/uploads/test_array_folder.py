@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.uploads.array_folder import ArrayFolder
+from core.data.uploads.array_folder import ArrayFolder, unpack
 from core.data.uploads.preview import inspect
 from core.errors import DataError, RequestError
 from tests.core.data.uploads.builders import assert_one_sentence, labels, npz, pixels
@@ -85,3 +85,14 @@ def test_an_array_that_was_cut_off_is_one_sentence(made):
     (folder / "images.npy").write_bytes(whole[:-1])
     with pytest.raises(DataError, match="whose bytes are another number"):
         ArrayFolder(folder)
+
+
+def test_a_compressed_npz_that_is_broken_inside_is_one_sentence(tmp_path):
+    source, draw = tmp_path / "x.npz", np.random.default_rng(0)
+    np.savez_compressed(source, x=draw.integers(0, 40, (200, 8, 8), dtype=np.uint8))
+    broken = bytearray(source.read_bytes())
+    broken[60:400] = bytes(draw.integers(0, 256, 340, dtype=np.uint8))  # of the deflated pixels
+    source.write_bytes(broken)
+    with pytest.raises(DataError, match="is cut off or broken") as caught:
+        unpack(source, tmp_path)
+    assert_one_sentence(caught.value)
