@@ -26,7 +26,8 @@ class Hyperparameter:
     @property
     def when(self) -> str:
         """The point at which a change takes effect while a run is paused."""
-        return NEXT_RUN if self.key.startswith("vae") or self.key == "target" else NEXT_STEP
+        before = self.key.startswith("vae") or self.key in ("target", "newcomer", "newcomer_epochs")
+        return NEXT_RUN if before else NEXT_STEP
 
     def of(self, laf: Any) -> Any:
         """Return the value in ``laf``, a LAFConfig or an MDAConfig."""
@@ -99,6 +100,17 @@ MDA_HYPERPARAMETERS = (
     ),
     Hyperparameter("weight_align", "Weight of align", "Keeps D_r where the original had it."),
     Hyperparameter("weight_forget", "Weight of forget", "Leads D_f to its new answers."),
+    Hyperparameter(
+        "newcomer",
+        "Share of the newcomer",
+        "Share of the answers of a net that learns D_r anew for a short while, in the struck ones that D_f learns; 0 takes the original's alone.",
+    ),
+    Hyperparameter(
+        "newcomer_epochs",
+        "Newcomer's epochs",
+        "Passes of the newcomer over D_r, at most 20,000 images in all.",
+        whole=True,
+    ),
     Hyperparameter(
         "votes",
         "Share of votes",

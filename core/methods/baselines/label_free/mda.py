@@ -15,6 +15,7 @@ from core.data.split import Split
 from core.errors import ConfigError
 from core.methods.base import IMAGES_F, IMAGES_R
 from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, batches, optimiser
+from core.methods.baselines.label_free import newcomer
 from core.methods.laf.losses import cosine_distance
 from core.methods.laf.signals import answers_to_forget, nearest, struck
 from core.methods.step import SLICE_S, Stage, Step
@@ -43,8 +44,10 @@ class MDAConfig(BaselineConfig):
     # What D_f learns. "struck": the original's answers without those to forget.
     # "neighbours": the votes of the most similar images of D_r.
     target: str = "struck"
-    # Share of similar images' answers in struck ones: the original is too sure of its second answers on D_f.
-    votes: float = 0.3
+    # The original is too sure of its second answers on D_f, so others have a say in struck ones:
+    newcomer: float = 0.5  # share of a net that learns D_r anew for a short while, where it has learnt D_r
+    newcomer_epochs: int = 6
+    votes: float = 0.0  # share of similar images' answers
     renew: float = (
         1.0  # of votes: the present model's share in them, which grows from 0 to this at the last step
     )
@@ -53,6 +56,8 @@ class MDAConfig(BaselineConfig):
     BOUNDS: ClassVar[dict[str, Bound]] = {
         **dict.fromkeys(("weight_align", "weight_forget"), bounds.WEIGHT),
         "votes": bounds.Bound(0, 1),
+        "newcomer": bounds.Bound(0, 1),
+        "newcomer_epochs": bounds.EPOCHS,
         "renew": bounds.Bound(0, 1),
         "sharpness": bounds.Bound(0, 100, above=True),
     }
@@ -67,6 +72,10 @@ class MDAConfig(BaselineConfig):
         super().__post_init__()
         if self.target not in TARGETS:
             raise ConfigError(f"target must be one of {', '.join(TARGETS)}, got {self.target!r}")
+        if self.votes + self.newcomer > 1:
+            raise ConfigError(
+                f"votes and newcomer are shares of what D_f learns: together at most 1, got {self.votes:g} and {self.newcomer:g}"
+            )
 
 
 class MDA(Baseline):
@@ -80,7 +89,16 @@ class MDA(Baseline):
     Config = MDAConfig
     needs_labels = False
     reads = (IMAGES_F, IMAGES_R)
-    changeable = ("epochs", "steps", "lr", "weight_align", "weight_forget", "votes", "renew", "sharpness")
+    changeable = (
+        "epochs",
+        "steps",
+        "lr",
+        "weight_align",
+        "weight_forget",
+        "votes",
+        "renew",
+        "sharpness",
+    )
     passes = 2.0
     advice: ClassVar[Mapping[str, str]] = {
         "Collapse": "Lower lr, or raise the weight of align.",
@@ -89,6 +107,12 @@ class MDA(Baseline):
         "One answer": "Raise the weight of forget, or take more steps.",
         "Conflict": "Lower the weight of align, or lower lr.",
     }
+
+    def start(self, model: Net, split: Split, *, seed: int) -> BaselineState:
+        """Start, and keep the seed of the newcomer."""
+        state = super().start(model, split, seed=seed)
+        state.fixed["seed"] = seed
+        return state
 
     def epoch_steps(self, split: Split, config: MDAConfig) -> int:
         """Return the number of pairs of batches until the shorter of D_f and D_r ends."""
@@ -99,12 +123,23 @@ class MDA(Baseline):
         return optimiser(student.extractor.parameters(), config, device)
 
     def stages(self, split: Split, config: MDAConfig) -> tuple[Stage, ...]:
-        """Return the stage in which the original answers on D, then the stage of the steps."""
-        answers = Stage("answers", "the original's answers", -(-len(split.train) // ANSWER_BATCH))
-        return (answers, *super().stages(split, config))
+        """Return the stage in which the original answers on D, that of the newcomer where it has a share, then the steps."""
+        before = [Stage("answers", "the original's answers", -(-len(split.train) // ANSWER_BATCH))]
+        if _asks_newcomer(config):
+            images = len(_searched(split, newcomer.MOST_AMONG))
+            before.append(newcomer.stage(images, config.newcomer_epochs))
+        return (*before, *super().stages(split, config))
 
     def prepare(self, state: BaselineState, config: MDAConfig) -> Progress | None:
-        """Let the original answer on some batches of D; step 1 derives its targets from them."""
+        """Let the original answer on some batches of D, then let a newcomer learn D_r; step 1 derives its targets from both."""
+        answered = self._answer(state)
+        if answered is None and _asks_newcomer(config) and "newcomer" not in state.extra:
+            rows = _searched(state.split, newcomer.MOST_AMONG)
+            return newcomer.learn_anew(state, rows, config.newcomer_epochs)
+        return answered
+
+    def _answer(self, state: BaselineState) -> Progress | None:
+        """Let the original answer on some batches of D; return None when it has answered on all."""
         extra, total = state.extra, len(state.split.train)
         if "probabilities" not in extra:
             extra |= {"probabilities": [], "seconds": 0.0}
@@ -134,8 +169,9 @@ class MDA(Baseline):
         with torch.no_grad():
             e0 = state.original.extract(state.split.train.floats(remain))
         if config.target == "struck":
-            own, voted = learn["struck"][places], learn["voted"][places]
-            target = (1 - config.votes) * own + config.votes * voted
+            new = config.newcomer * learn["trust"]
+            target = (1 - config.votes - new) * learn["struck"][places]
+            target += config.votes * learn["voted"][places] + new * learn["newcomer"][places]
         else:
             renewed = config.renew * state.number / max(1, self.steps(state.split, config) - 1)
             target = _votes(state, learn, places, renewed, config.sharpness)
@@ -163,11 +199,20 @@ def _material(state: BaselineState, config: MDAConfig) -> dict[str, Any]:
             own_f, own_r = before.argmax(1), answers[split.remain_rows].argmax(1)
             gone = answers_to_forget(own_f, own_r, answers.shape[1], (1.0, 1.0))
             voted = struck(answers, gone)[similar(split)].mean(1)
-            state.fixed["material"] = {"struck": struck(before, gone), "voted": voted}
+            own = struck(before, gone)
+            # a run kept before newcomers has none
+            new, trust = state.extra.get("newcomer", own), state.extra.get("trust", 0.0)
+            found = {"struck": own, "voted": voted, "newcomer": struck(new, gone), "trust": trust}
+            state.fixed["material"] = found
         else:
             state.fixed["material"] = {"near": _neighbours(split), "answers": answers}
-    found: dict[str, Any] = state.fixed["material"]
-    return found
+    material: dict[str, Any] = state.fixed["material"]
+    return material
+
+
+def _asks_newcomer(config: MDAConfig) -> bool:
+    """Return whether a newcomer has a share in what D_f learns."""
+    return config.target == "struck" and config.newcomer > 0
 
 
 def similar(split: Any, k: int = VOTERS) -> Tensor:

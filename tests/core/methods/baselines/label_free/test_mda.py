@@ -53,8 +53,8 @@ def votes_by_hand(split, model, rows):
 
 def test_both_terms_are_those_of_the_formula_by_hand(toy_split, toy_model):
     """A student that has left its teacher, so that no term is 0. NumPy computes both from the same batches."""
-    unlearner, state = prepared(toy_split, toy_model, weight_align=0.5, votes=0.4)
-    _, twin = prepared(toy_split, toy_model)
+    unlearner, state = prepared(toy_split, toy_model, weight_align=0.5, votes=0.4, newcomer=0.0)
+    _, twin = prepared(toy_split, toy_model, newcomer=0.0)
     with torch.no_grad():
         for p in state.model.extractor.parameters():
             p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(3)))
@@ -74,8 +74,8 @@ def test_both_terms_are_those_of_the_formula_by_hand(toy_split, toy_model):
 
 def test_the_first_step_moves_the_extractor_along_the_kl_only(toy_split, toy_model):
     """Student and teacher agree, so align has no slope yet; torch's own loss gives the gradient."""
-    unlearner, state = prepared(toy_split, toy_model, lr=0.01, votes=0.0, **SGD)
-    _, twin = prepared(toy_split, toy_model)
+    unlearner, state = prepared(toy_split, toy_model, lr=0.01, newcomer=0.0, **SGD)
+    _, twin = prepared(toy_split, toy_model, newcomer=0.0)
     x = toy_split.train.floats(twin.rows("forget")[1])
     with torch.no_grad():
         target = toy_model(x)
@@ -93,7 +93,7 @@ def test_the_first_step_moves_the_extractor_along_the_kl_only(toy_split, toy_mod
 
 
 def test_d_f_ends_where_the_original_sends_it_without_its_own_answer(toy_split, toy_model):
-    run = played("mda", toy_model, toy_split, epochs=40, votes=0.0)
+    run = played("mda", toy_model, toy_split, epochs=40, newcomer=0.0)
     _, z = outputs(toy_model, toy_split, toy_split.forget_rows)
     z[:, 1] = -np.inf
     x = toy_split.train.floats(slice(None))
