@@ -100,7 +100,7 @@ def test_mda_has_knobs_for_all_but_its_optimiser_and_batches():
     for parameter in hyperparameters_of(mda):
         value = parameter.of(mda)
         plain = parameter.choices is None and not parameter.whole
-        now = with_values(mda, {parameter.key: value / 2 if plain else another(parameter, value)})
+        now = with_values(mda, {parameter.key: (value / 2 or 0.1) if plain else another(parameter, value)})
         assert [d[0] for d in differences(mda, now)] == [parameter]
         refused = reason_against_change(METHODS["mda"](mda), mda, now)
         assert (refused is None) == (parameter.when == NEXT_STEP)
