@@ -24,6 +24,7 @@ from core.runtime.device import pick_device, usable_cores
 from core.runtime.progress import Progress, Work, run_to_end
 from core.training import recipe
 from core.training.recipe import Recipe
+from core.training.rehearsal import rehearse
 
 Told = Callable[[Progress], object]
 
@@ -97,8 +98,14 @@ def find_settings(split: Split, model: Net, *, seed: int, progress: Told | None 
 
 
 def settings_search(split: Split, model: Net, *, seed: int) -> Work[AutomaticSettings]:
-    """Find the settings of ``find_settings`` in slices."""
-    return automatic.find(model, split.unlabelled(), split.task, seed=seed, unseen=split.test.unlabelled())
+    """Find the settings of ``find_settings`` in slices. Where a client leaves, one round is rehearsed without it first."""
+    seen = None
+    if split.task in ("data", "indices"):
+        seen = yield from rehearse(model, split, seed=seed)
+    as_class = seen.describe() if seen is not None and seen.forgets else ""
+    unseen = split.test.unlabelled()
+    work = automatic.find(model, split.unlabelled(), split.task, seed=seed, unseen=unseen, as_class=as_class)
+    return (yield from work)
 
 
 def _recipe_dict(found: Recipe) -> dict[str, Any]:
