@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -143,12 +144,10 @@ def whole_run(count: int, net: str, steps: int) -> dict[str, Any]:
     from core.methods import retrain
     from dashboard.cli.main import main as laf
 
-    length = SupervisedTrainer.total
-    assert isinstance(length, property)
-    SupervisedTrainer.total = property(lambda trainer: min(steps, length.__get__(trainer)))  # type: ignore[method-assign,assignment]
-    all_steps = retrain.step_count
-    retrain.step_count = lambda *given, **options: min(steps, all_steps(*given, **options))  # type: ignore[assignment]
-    with tempfile.TemporaryDirectory() as home:
+    length, all_steps = SupervisedTrainer.total.fget, retrain.step_count  # type: ignore[attr-defined]
+    cut = mock.patch.object(SupervisedTrainer, "total", property(lambda one: min(steps, length(one))))
+    cut_too = mock.patch.object(retrain, "step_count", lambda *a, **k: min(steps, all_steps(*a, **k)))
+    with tempfile.TemporaryDirectory() as home, cut, cut_too:
         os.environ["LAF_HOME"] = f"{home}/home"
         folder, result = Path(home) / "images", Path(home) / "result.json"
         folder.mkdir()
