@@ -56,7 +56,7 @@ class ClassToken(nn.Module):
     """torchvision's ``VisionTransformer`` without its head, on images padded with zeros to a square of whole patches."""
 
     def __init__(self, shape: tuple[int, int, int], embedding: Callable[[int, int], nn.Module]) -> None:
-        """``embedding`` makes, of the channels and a patch's side in pixels, the module that gives the patches (B, 64, 4, 4)."""
+        """Build the layers; ``embedding`` makes the module of the patches (B, 64, 4, 4) from the channels and a patch's side in pixels."""
         super().__init__()
         channels, height, width = shape
         patch = math.ceil(max(height, width) / GRID)
