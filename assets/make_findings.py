@@ -31,7 +31,6 @@ from core.experiments.studies import (  # noqa: E402
 )
 from dashboard.cli.study import spoken_time  # noqa: E402
 
-
 BEYOND = ROOT / "assets" / "findings" / "beyond.md"  # kept by hand: figures of benchmarks, not of studies
 
 
