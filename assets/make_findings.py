@@ -31,6 +31,8 @@ from core.experiments.studies import (  # noqa: E402
 )
 from dashboard.cli.study import spoken_time  # noqa: E402
 
+BEYOND = ROOT / "assets" / "findings" / "beyond.md"  # kept by hand: figures of benchmarks, not of studies
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -89,12 +91,12 @@ than about the retrained models' own spread means nothing. JS is the distance on
 spread, and a small difference is none. Nothing here was chosen on the seeds it is reported on, but for the presets' settings, which were
 found with labels (docs/presets.md).
 
-What LAF does to a vision transformer stands on [a page of its own](transformers.md).
-So do [chains of ten requests](chains.md#what-a-chain-costs), [clients who leave](federated.md), and [vectors and series](presets.md#vectors-and-series).
+Transformers, chains of requests, clients who leave, vectors and series, and a million images stand at [the end](#beyond-the-paper).
 
 Made on {machine()}. Seconds are without evaluation: of one thread's own time on a CPU, by the clock on other devices.
 
-{chr(10).join(parts)}"""
+{chr(10).join(parts)}
+{BEYOND.read_text()}"""
 
 
 if __name__ == "__main__":

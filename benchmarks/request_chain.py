@@ -40,7 +40,8 @@ class Figures:
     """What one way comes to after one request."""
 
     report: Report
-    seconds: float  # of this request alone
+    seconds: float  # of this request alone, with the search for its settings
+    nothing_to_do: bool = False  # as the search found
 
 
 def main() -> None:
@@ -62,6 +63,8 @@ def main() -> None:
     found = [list(rows(dataset, asked, seed, a)) for seed in range(a.seeds)]
     print(table(found, by=a.by))
     print(cheaper(found))
+    if a.settings == "automatic":
+        print(nothing_to_do(found))
 
 
 def requests(dataset: Dataset, by: str) -> list[Request]:
@@ -81,25 +84,36 @@ def rows(
     for request in asked:
         split = chain.split_after(request)
         begin = chain.runs[-1].result if chain.runs else model
-        run = chain.forget(request, laf(split, begin, seed, a.settings))
+        method, searched, nothing = laf(split, begin, seed, a.settings)
+        run = chain.forget(request, method)
         finish(run)
         whole = chain.at_once
-        once = Run(laf(whole, model, seed, a.settings), model, whole, seed=seed)
+        method, searched_once, nothing_once = laf(whole, model, seed, a.settings)
+        once = Run(method, model, whole, seed=seed)
         finish(once)
         gold = references(split, model, count=a.references, seed=seed)
         others = [g.model for g in gold]
+        spent, spent_once = searched + sum(run.seconds.values()), searched_once + sum(once.seconds.values())
         yield {
-            "chain": Figures(evaluate(run.result, split, references=others), sum(run.seconds.values())),
-            "at once": Figures(evaluate(once.result, split, references=others), sum(once.seconds.values())),
+            "chain": Figures(evaluate(run.result, split, references=others), spent, nothing),
+            "at once": Figures(evaluate(once.result, split, references=others), spent_once, nothing_once),
             "retrained": Figures(evaluate(others[0], split, references=others[1:]), gold[0].seconds),
         }
 
 
-def laf(split: Split, model: Net, seed: int, settings: str) -> LAF:
-    """Return LAF with the preset of the split's task, or with settings found on it."""
+def laf(split: Split, model: Net, seed: int, settings: str) -> tuple[LAF, float, bool]:
+    """Return LAF with the preset of the split's task, or with settings found on it, the seconds of the search, and "nothing to do"."""
     if settings == "automatic":
-        return LAF(find_settings(split, model, seed=seed).config)
-    return LAF(LAFConfig.preset(split.dataset.family, split.task))
+        found = find_settings(split, model, seed=seed)
+        return LAF(found.config), found.seconds, found.nothing_to_do
+    return LAF(LAFConfig.preset(split.dataset.family, split.task)), 0.0, False
+
+
+def nothing_to_do(found: list[list[dict[str, Figures]]]) -> str:
+    """Return in how many requests the search found nothing to do, of the chain and at once."""
+    of = {role: sum(row[role].nothing_to_do for seed in found for row in seed) for role in ROLES[:2]}
+    asked = sum(map(len, found))
+    return f"Nothing to do, as the search found: in {of['chain']} of {asked} requests of the chain, in {of['at once']} of {asked} at once."
 
 
 def table(found: list[list[dict[str, Figures]]], *, by: str) -> str:

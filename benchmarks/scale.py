@@ -3,11 +3,16 @@
 Colour images of 32×32 are generated block by block into a temporary folder, and used as a user would use them (``load(FOLDER)``): the
 original is trained for some steps, LAF forgets class 0, the model is evaluated on all images, and retraining is begun. Each
 number of images has a process of its own, whose peak of resident memory is printed. Times are CPU seconds of one thread.
+
+``--whole`` plays one `laf run` on so many images instead, with the search for settings, one retrained model and the verdict, and prints the
+JSON's seconds and peak. Each training is cut after ``--steps`` steps, since more of them take time and no memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +20,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -132,13 +139,40 @@ def measure(count: int, net: str, steps: int) -> list[str]:
         ]
 
 
+def whole_run(count: int, net: str, steps: int) -> dict[str, Any]:
+    """Play `laf run` on ``count`` images in this process, with trainings of ``steps`` steps; return what it prints as JSON."""
+    from core.methods import retrain
+    from dashboard.cli.main import main as laf
+
+    length, all_steps = SupervisedTrainer.total.fget, retrain.step_count  # type: ignore[attr-defined]
+    cut = mock.patch.object(SupervisedTrainer, "total", property(lambda one: min(steps, length(one))))
+    cut_too = mock.patch.object(retrain, "step_count", lambda *a, **k: min(steps, all_steps(*a, **k)))
+    with tempfile.TemporaryDirectory() as home, cut, cut_too:
+        os.environ["LAF_HOME"] = f"{home}/home"
+        folder, result = Path(home) / "images", Path(home) / "result.json"
+        folder.mkdir()
+        generate(folder, "train", count)
+        generate(folder, "test", TEST)
+        asked = ["run", "--dataset", str(folder), "--classes", "0", "--net", net, "--settings", "automatic"]
+        with contextlib.suppress(SystemExit):
+            laf([*asked, "--json", str(result)])
+        found: dict[str, Any] = json.loads(result.read_text())
+        return found
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--images", default=",".join(map(str, COUNTS)), help="numbers of training images")
     arguments.add_argument("--net", default="cnn", help="net of the original")
     arguments.add_argument("--steps", type=int, default=60, help="steps that are timed (default: 60)")
     arguments.add_argument("--one", type=int, help="measure one number of images in this process")
+    arguments.add_argument("--whole", type=int, metavar="N", help="play one `laf run` on N images instead")
     a = arguments.parse_args()
+    if a.whole is not None:
+        print(f"laf run on {a.whole:,} colour images of 32×32, net {a.net}, {machine()}", flush=True)
+        found = whole_run(a.whole, a.net, a.steps)
+        print(json.dumps({"seconds": found["seconds"], "peak, MB": peak_memory_mb()}, indent=1))
+        return
     if a.one is not None:
         print("| " + " | ".join(measure(a.one, a.net, a.steps)) + " |")
         return

@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -134,15 +134,45 @@ def take(x: Tensor, rows: Tensor) -> Tensor:
         return x
     if len(rows) * _row_bytes(x) <= IN_MEMORY:
         return rows_of(x, rows)
+    return _written((rows_of(x, some) for some in _parts(x, rows)), (len(rows), *x.shape[1:]))
+
+
+def changed(x: Tensor, rows: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return x with ``change(x[rows])`` in place of ``rows`` (n,) int64; x itself stays as it is.
+
+    A large mapped x is written to a temporary file in blocks, as by ``take``. Raises as ``take``.
+    """
+    if not is_mapped(x) or x.nbytes <= IN_MEMORY:
+        whole = x.clone()
+        whole[rows] = change(whole[rows])
+        return whole
+    mask = torch.zeros(len(x), dtype=torch.bool)
+    mask[rows] = True
+
+    def parts() -> Iterator[Tensor]:
+        for some in _parts(x, torch.arange(len(x))):
+            part, here = rows_of(x, some), mask[some]
+            part[here] = change(part[here])
+            yield part
+
+    return _written(parts(), tuple(x.shape))
+
+
+def _parts(x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(rows, max(1, BLOCK // _row_bytes(x)))
+
+
+def _written(parts: Iterator[Tensor], shape: tuple[int, ...]) -> Tensor:
+    """Return ``parts``, all of whose rows make ``shape``, as a mapped file that is deleted with the tensor."""
     try:
         with tempfile.TemporaryFile(dir=_scratch()) as file:
-            for some in torch.split(rows, max(1, BLOCK // _row_bytes(x))):
-                file.write(rows_of(x, some).numpy().data)
+            for part in parts:
+                file.write(part.numpy().data)
             file.flush()
-            return map_pixels(file, (len(rows), *x.shape[1:]))
+            return map_pixels(file, shape)
     except OSError as error:
         raise StoreError(
-            f"{len(rows) * _row_bytes(x) / 2**30:.1f} GB of images cannot be written to {_scratch()} ({error.strerror}); free space there"
+            f"{math.prod(shape) / 2**30:.1f} GB of images cannot be written to {_scratch()} ({error.strerror}); free space there"
         ) from error
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from core.data.images import Dataset, LabelledImages
+from core.data import mapped
+from core.data.images import Dataset
 from core.data.split import ForgetRequest, Planted, Split, forget_indices, mislabelled, relabelled
 from core.errors import RequestError
 from core.runtime import seeding
@@ -71,18 +72,13 @@ def _duplicates(dataset: Dataset, seed: int) -> Split:
     copies = rows.repeat_interleave(COPIES - 1)
     start = 1 + max(int(train.ids.max()), int(dataset.test.ids.max()))
     ids = torch.arange(start, start + len(copies))
-    grown = LabelledImages(
-        torch.cat([train.x, train.x[copies]]),
-        torch.cat([train.ids, ids]),
-        train.white,
-        torch.cat([train.y, train.y[copies]]),
-        norm=train.norm,
-    )
+    every = torch.cat([torch.arange(len(train)), copies])
+    grown = replace(train.take(every), ids=torch.cat([train.ids, ids]))
     subject = dataset.subject_of
-    subject = None if subject is None else torch.cat([subject, subject[copies]])
+    subject = None if subject is None else subject[every]
     clients = dataset.clients
     if clients is not None:  # the owner of an image has its copies
-        clients = clients.take(torch.cat([torch.arange(len(train)), copies]))
+        clients = clients.take(every)
     split = forget_indices(
         replace(dataset, train=grown, subject_of=subject, clients=clients),
         [*train.ids[rows].tolist(), *ids.tolist()],
@@ -114,8 +110,7 @@ def _trigger(dataset: Dataset, seed: int) -> Split:
     """
     train, test = dataset.train, dataset.test
     rows = _draw_rows((train.y != 0).nonzero().flatten(), round(SHARE * len(train)), seed, "trigger")
-    x, y = train.x.clone(), train.y.clone()
-    x[rows] = stamp(train.x[rows], train.white)
+    x, y = mapped.changed(train.x, rows, lambda some: stamp(some, train.white)), train.y.clone()
     y[rows] = 0
     marked = replace(dataset, train=replace(train, x=x))
     split = relabelled(marked, ForgetRequest("noise", seed=seed, plant="trigger"), rows, y)

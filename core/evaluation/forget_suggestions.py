@@ -43,6 +43,7 @@ class ImageFacts:
     margins: Floats  # (N,) own minus the largest other probability, in [-1, 1]; below 0: wrong
     unit: Tensor  # (N, width) float32, representations of length 1
     subjects: Whole | None = None  # (N,) as in Dataset.subject_of
+    clients: Whole | None = None  # (N,) the client who has the image; None: one owner
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,6 +83,7 @@ def gather_facts(model: Net, dataset: Dataset) -> Generator[Progress, None, Imag
         margins=(own - others).numpy(),
         unit=unit,
         subjects=None if dataset.subject_of is None else dataset.subject_of.cpu().numpy(),
+        clients=None if dataset.clients is None else dataset.clients.of.cpu().numpy(),
     )
 
 
@@ -95,6 +97,7 @@ class Filter:
     loss: tuple[float, float] = (0.0, float("inf"))
     right: bool | None = None  # only right, only wrong; None: both
     subjects: tuple[int, ...] = ()
+    clients: tuple[int, ...] = ()
 
     def mask(self, facts: ImageFacts) -> npt.NDArray[np.bool_]:
         """Return (N,) True for each image that passes."""
@@ -108,6 +111,8 @@ class Filter:
             passed &= facts.right == self.right
         if self.subjects:
             passed &= facts.subjects is not None and np.isin(facts.subjects, self.subjects)
+        if self.clients:
+            passed &= facts.clients is not None and np.isin(facts.clients, self.clients)
         return passed
 
     @property

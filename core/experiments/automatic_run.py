@@ -7,13 +7,17 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
+
 from core.config import MEASURED, TrainConfig, as_dict, origin
+from core.data.images import Images
+from core.data.later_request import at_once
 from core.data.split import Split
 from core.errors import RequestError
 from core.methods.base import has_own_original
 from core.methods.laf import automatic
 from core.methods.laf.trials import AutomaticSettings
-from core.models.base import Net
+from core.models.base import Net, device_of, outputs
 from core.runs.original_models import net_training, original, planned_training, untrained
 from core.runs.records import Mark
 from core.runs.reference_models import RetrainedBeside, gains_beside
@@ -24,7 +28,10 @@ from core.runtime.device import pick_device, usable_cores
 from core.runtime.progress import Progress, Work, run_to_end
 from core.training import recipe
 from core.training.recipe import Recipe
+from core.training.rehearsal import rehearse
 
+GONE = 0.2  # an answer this much rarer on the images that are left than on test images is forgotten
+ANSWERED = 2000  # images that are left, evenly over all
 Told = Callable[[Progress], object]
 
 
@@ -97,8 +104,35 @@ def find_settings(split: Split, model: Net, *, seed: int, progress: Told | None 
 
 
 def settings_search(split: Split, model: Net, *, seed: int) -> Work[AutomaticSettings]:
-    """Find the settings of ``find_settings`` in slices."""
-    return automatic.find(model, split.unlabelled(), split.task, seed=seed, unseen=split.test.unlabelled())
+    """Find the settings of ``find_settings`` in slices. Where a client leaves, one round is rehearsed without it first."""
+    seen = None
+    if split.task in ("data", "indices"):
+        seen = yield from rehearse(model, split, seed=seed)
+    as_class = seen.describe() if seen is not None and seen.forgets else ""
+    unseen = yield from _unseen(split, model)
+    work = automatic.find(model, split.unlabelled(), split.task, seed=seed, unseen=unseen, as_class=as_class)
+    return (yield from work)
+
+
+def _unseen(split: Split, model: Net) -> Work[Images]:
+    """Return the test images that no training saw, without labels, to compare D_f with.
+
+    After earlier requests those are left out to which the chain's first original gives answers that hardly any image that is left has: the
+    model has forgotten such images, and is less sure of them for that reason alone.
+    """
+    images, made = split.test.unlabelled(), model.provenance
+    if split.earlier_rows is None or split.task not in ("data", "indices") or made is None or made.given:
+        return images
+    device = str(device_of(model))
+    first = yield from original(at_once(split), seed=made.seed, device=device, config=made.config)
+    left = split.unlabelled().train
+    some = left.take(torch.arange(0, len(left), max(1, len(left) // ANSWERED)))
+    here, there = (outputs(first, part).predictions.cpu() for part in (some, images))
+    classes = len(split.dataset.classes)
+    gone = here.bincount(minlength=classes) / len(here) < GONE * there.bincount(minlength=classes) / len(
+        there
+    )
+    return images.take(~gone[there])
 
 
 def _recipe_dict(found: Recipe) -> dict[str, Any]:

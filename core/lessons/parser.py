@@ -19,8 +19,13 @@ from core.lessons.schema import END, MEASURES, Action, Lesson, Part, Question, w
 from core.methods import METHODS
 from core.runs.setup import Setup
 
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("seed", "clients", "local_epochs", "client"), int),
+    **dict.fromkeys(("fraction", "share"), float),
+    **dict.fromkeys(("classes", "ids"), list),
+}
 SETUP_KINDS: dict[str, type] = {  # fields of a Setup that a lesson may choose; all others are texts
-    f.name: {"seed": int, "fraction": float, "share": float, "classes": list, "ids": list}.get(f.name, str)
+    f.name: _KINDS.get(f.name, str)
     for f in fields(Setup)
     if f.name not in ("data_dir", "device", "model", "settings", "earlier")
 }
@@ -111,6 +116,8 @@ def _setup_fields(table: TomlTable) -> dict[str, Any]:
     values = {key: table.take(key, kind) for key, kind in SETUP_KINDS.items()}
     table.require_no_more()
     given = {key: float(v) if SETUP_KINDS[key] is float else v for key, v in values.items() if v is not None}
+    if "client" in given:  # who leaves decides what is forgotten
+        given = {"task": "indices", "classes": [], **given}
     for key, known in (("task", TASKS), ("method", METHODS)):
         if key in given and given[key] not in known:
             raise table.wrong(key, f"one of {', '.join(known)}", given[key])

@@ -102,6 +102,8 @@ class Lesson:
 
 
 def with_fields(setup: Setup, values: Mapping[str, Any]) -> Setup:
-    """Return ``setup`` with fields of a lesson's table."""
+    """Return ``setup`` with fields of a lesson's table; another task than chosen images lets no client leave."""
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    if plain.get("task", setup.task) != "indices":
+        plain.setdefault("client", None)
     return replace(setup, **plain)

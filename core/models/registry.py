@@ -47,6 +47,7 @@ NETS: dict[str, Callable[[tuple[int, ...], int], Net]] = {
     "resnet18": _torchvision_based("resnet", "ResNet18"),
     "resnet18-224": _torchvision_based("resnet", "LargeResNet18"),
     "vit": _torchvision_based("vit", "ViT"),
+    "vit-conv": _torchvision_based("vit", "ConvViT"),
     **{name: _variant(name) for name in _VARIANTS},
     "mlp": MLP,
     "series-cnn": SeriesCNN,

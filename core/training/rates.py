@@ -19,7 +19,7 @@ RATES = {
     "small-resnet": Rates(4e-3, 5e-4),
     "resnet18": Rates(1e-3, 5e-4),
     **dict.fromkeys(("mlp", "series-cnn"), Rates(3e-3, 1e-4)),
-    "vit": Rates(4e-3, 1e-4, warmup=0.1),
+    **dict.fromkeys(("vit", "vit-conv"), Rates(4e-3, 1e-4, warmup=0.1)),
 }
 
 

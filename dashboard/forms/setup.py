@@ -39,6 +39,7 @@ NETS = {
     "small-resnet": say.SMALL_RESNET,
     "resnet18": say.RESNET_18,
     "vit": say.VIT,
+    "vit-conv": say.VIT_CONV,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,9 +13,19 @@ from core.experiments.chain.at_once import run_at_once
 from core.experiments.chain.example import play_example
 from core.experiments.outcome.judging import costs, figures
 from core.experiments.session.experiment import Experiment
+from core.methods.step import Step
 from core.runs.records import Phase
-from core.runs.storage import ChainLink, Recorder, chain_links, later_runs, links_before, setup_after
+from core.runs.storage import (
+    ChainLink,
+    Recorder,
+    chain_links,
+    later_runs,
+    links_before,
+    run_folder,
+    setup_after,
+)
 from core.runtime.progress import Work
+from dashboard.presentation.wire.chain_balance import chain_balance
 from dashboard.session.jobs.base import BackgroundJob, TaskScheduler
 
 if TYPE_CHECKING:
@@ -95,6 +105,8 @@ class LabChain:
         )
         self._opening: str | None = None  # the run that ``go`` opens, until it is there
         self._seen: tuple[Any, list[ChainLink]] | None = None
+        self._shows_balance = False
+        self._steps: dict[str, list[Step]] = {}  # of finished requests that are not open, by run
 
     @property
     def why_not(self) -> str | None:
@@ -177,6 +189,22 @@ class LabChain:
             self._seen = key, self._find(e.setup, run)
         return self._seen[1]
 
+    @property
+    def balance(self) -> list[dict[str, Any]] | None:
+        """The losses of all requests, of ``chain_balance``; None until ``show_balance``, and where there is no chain."""
+        links, here = self.links, self.open_run
+        if not self._shows_balance or not links:
+            return None
+        others = [link for link in links if link.run != here and link.phase is not None]
+        kept = {link.run: self._steps[link.run] for link in others if link.run in self._steps}
+        read = {link.run: _steps_of(link.run) for link in others if link.run not in kept}
+        self._steps = {run: steps for run, steps in (kept | read).items() if _is_done(run, others)}
+        return chain_balance(links, kept | read, here)
+
+    def show_balance(self) -> None:
+        """Read the losses of all requests from now on: the user asked for them."""
+        self._shows_balance = True
+
     def _find(self, setup: Setup, run: str | None) -> list[ChainLink]:
         if run is None:
             return links_before(setup.earlier, self._lab.browser)
@@ -198,6 +226,18 @@ class LabChain:
         """Stop all work."""
         self.leave()
         self.example.close()
+
+
+def _is_done(run: str, links: Sequence[ChainLink]) -> bool:
+    return any(link.run == run and link.phase is Phase.DONE for link in links)
+
+
+def _steps_of(run: str) -> list[Step]:
+    """Return the steps of a kept run; [] where they are damaged or gone, which the strip tells."""
+    try:
+        return run_folder(run).read_steps()
+    except LabError:
+        return []
 
 
 def _with(setup: Setup, request: NextRequest) -> Setup:

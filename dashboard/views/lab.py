@@ -63,6 +63,12 @@ def split_by_layer(lab: Lab) -> None:
         st.toast(str(error), icon="⚠️")
 
 
+def balance_of_all(lab: Lab) -> None:
+    """Send the losses of all requests of the chain to the read-outs."""
+    lab.chain.show_balance()
+    st.rerun()
+
+
 def offer(lab: Lab) -> None:
     """Say what the address could not open, and offer to continue this browser's last run."""
     if lab.notice is not None:
@@ -120,7 +126,15 @@ def stage(lab: Lab, widths: Sequence[float], *, examples: bool = False) -> None:
             forgotten_examples("forgotten-examples", lab.token, height=EXAMPLES_HEIGHT)
     picks_feed("picks", lab.picked.packet(lab.token, lab.map_ids, tell_operation=False))
     with right:
-        readouts("readouts", lab.token, height=STAGE_HEIGHT, on_layers=lambda: split_by_layer(lab))
+        readouts(
+            "readouts",
+            lab.token,
+            height=STAGE_HEIGHT,
+            on_layers=lambda: split_by_layer(lab),
+            on_requests=lambda: balance_of_all(lab),
+            chain=bool(lab.chain.links),
+            requests=lab.chain.balance,
+        )
 
 
 def follow(lab: Lab) -> None:

@@ -83,6 +83,15 @@ def do_step(page, lesson, number: int) -> None:
         page.tab.wait_for_selector(".lesson-answer.right")
 
 
+def look_at_all_requests(page) -> None:
+    """The loss balance of the chain: the open request at the cursor, an earlier one under the pointer."""
+    page.tab.get_by_role("button", name="all requests", exact=True).click()
+    told = page.tab.locator(".balance.whole .when")
+    expect(told).to_contain_text(re.compile("^request 2, step "))
+    page.tab.locator(".balance canvas").first.hover(position={"x": 50, "y": 10})
+    expect(told).to_contain_text(re.compile("^request 1, step "))
+
+
 @pytest.mark.parametrize("lesson", LESSONS, ids=[x.id for x in LESSONS])
 def test_a_student_finishes_the_lesson(server, open_page, lesson):
     page = open_page(f"{server.url}/lessons?lesson={lesson.number}")
@@ -94,6 +103,8 @@ def test_a_student_finishes_the_lesson(server, open_page, lesson):
         do_step(page, lesson, number)
     turn(page, len(lesson.parts) + 1)
     page.tab.wait_for_selector(".lesson-check[data-finished=true]")
+    if lesson.id == "10-one-after-another":
+        look_at_all_requests(page)
     page.tab.wait_for_selector(".katex-html", state="attached")  # typeset a moment after the text is there
     assert page.tab.locator(".katex-error").count() == 0
     with page.tab.expect_download() as got:

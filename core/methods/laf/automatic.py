@@ -82,12 +82,14 @@ def find(
     unseen: Images | None = None,
     rule: StoppingRule | None = None,
     most_steps: int | None = None,
+    as_class: str = "",
 ) -> Work[AutomaticSettings]:
     """Yield the Progress of finding LAF's settings, and return them.
 
     ``seed`` is the one that the run will have. ``unseen`` are images that no training saw; data removal and chosen images need them.
-    ``most_steps`` bounds the steps of each trial, and so of the run, further than the task does. Raises RequestError for an unknown
-    task, a D_f without images or a bound below one step.
+    ``most_steps`` bounds the steps of each trial, and so of the run, further than the task does. ``as_class``: why D_f is forgotten as a
+    class is, in one sentence; "" leaves that to the answers on D_f. Raises RequestError for an unknown task, a D_f without images or a
+    bound below one step.
     """
     if task not in FIRST:
         raise RequestError(f"unknown task {task!r}; there are: {', '.join(FIRST)}")
@@ -95,12 +97,13 @@ def find(
         raise RequestError("D_f and D_r need at least one image each to find settings for")
     if most_steps is not None and most_steps < 1:
         raise RequestError(f"a trial needs at least 1 step, got a bound of {most_steps}")
-    whole = task in ("data", "indices") and holds_whole_answers(model, split, seed=seed)
-    task = "class" if whole else task
+    if not as_class and task in ("data", "indices") and holds_whole_answers(model, split, seed=seed):
+        as_class = AS_A_CLASS
+    task = "class" if as_class else task
     longest = min(LONGEST[task], most_steps or LONGEST[task])
     search = _Search(model, split, task, seed, unseen, rule or StoppingRule(), longest)
-    if whole:
-        search.cautions = (AS_A_CLASS, *search.cautions)
+    if as_class:
+        search.cautions = (as_class, *search.cautions)
     for _ in search.prepare():
         yield search.progress
     while (rates := search.next()) is not None:

@@ -19,6 +19,7 @@ GRID = 4  # patches a side: 16 tokens and the class token, whatever the size of 
 DEPTH = 3
 HEADS = 4
 WIDTH = 64
+STEM = 32  # channels of the first convolution of the stem
 HIDDEN = 128  # of the two linear layers in each block
 
 
@@ -33,20 +34,35 @@ class ViT(Net):
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
-        self.extractor: ClassToken = ClassToken(shape)
+        self.extractor: ClassToken = ClassToken(shape, _patches)
+        self.head = nn.Linear(self.width, classes)
+
+
+class ConvViT(Net):
+    """The transformer of ``ViT`` behind a convolutional stem in place of separate patches (Xiao et al., 2021, arXiv 2106.14881).
+
+    Few images teach it more: neighbouring pixels meet before the first block, and each token sees half of a patch around its own.
+    """
+
+    width = WIDTH
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        self.extractor: ClassToken = ClassToken(shape, _stem)
         self.head = nn.Linear(self.width, classes)
 
 
 class ClassToken(nn.Module):
     """torchvision's ``VisionTransformer`` without its head, on images padded with zeros to a square of whole patches."""
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: tuple[int, int, int], embedding: Callable[[int, int], nn.Module]) -> None:
+        """Build the layers; ``embedding`` makes the module of the patches (B, 64, 4, 4) from the channels and a patch's side in pixels."""
         super().__init__()
         channels, height, width = shape
         patch = math.ceil(max(height, width) / GRID)
         self.padding = (0, GRID * patch - width, 0, GRID * patch - height)  # left, right, top, bottom
         self.body = VisionTransformer(GRID * patch, patch, DEPTH, HEADS, WIDTH, HIDDEN)
-        self.body.conv_proj = _patches(channels, patch)
+        self.body.conv_proj = embedding(channels, patch)
         self.body.heads = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,3 +90,13 @@ def _patches(channels: int, patch: int) -> nn.Conv2d:
         nn.init.trunc_normal_(conv.weight, std=math.sqrt(1 / (channels * patch * patch)))
         nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv
+
+
+def _stem(channels: int, patch: int) -> nn.Sequential:
+    """Return two convolutions: 3×3 at full size, then over overlapping patches, half of one to each side."""
+    edge = patch // 2
+    return nn.Sequential(
+        nn.Conv2d(channels, STEM, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(STEM, WIDTH, patch + 2 * edge, patch, edge),
+    )

@@ -14,7 +14,7 @@ from core.runs.records import Phase
 from core.runs.storage import ChainLink
 from dashboard.forms.forget.selection import subject_label
 from dashboard.forms.lazy_popover import lazy_popover
-from dashboard.presentation.charts.chain import CHAIN_CHART, chain_chart, chain_rows
+from dashboard.presentation.charts.chain import CHAIN_CHART, chain_chart, chain_rows, chain_summary
 from dashboard.presentation.text.pages.lab import chain as say
 from dashboard.presentation.text.pages.lab import clients as owners_text
 from dashboard.session import tab_state
@@ -220,6 +220,8 @@ def _all(lab: Lab, links: list[ChainLink]) -> None:
     at_once = job.result if links[-1].run == lab.run_id else None
     st.plotly_chart(chain_chart(links), key=f"chain-chart-{lab.token}", config={"displayModeBar": False})
     st.caption(CHAIN_CHART)
+    if told := chain_summary(links):
+        st.markdown(told)
     st.dataframe(chain_rows(links, at_once), hide_index=True, key=f"chain-table-{lab.token}")
     e = lab.experiment
     ready = e.verdict is not None and e.setup.earlier and links[-1].run == lab.run_id

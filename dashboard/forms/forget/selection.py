@@ -7,7 +7,7 @@ import html
 import streamlit as st
 
 from core.data.forget_selection import OPERATIONS
-from core.data.images import Dataset
+from core.data.images import Clients, Dataset
 from core.evaluation.forget_suggestions import (
     NEIGHBOURS,
     ORDERS,
@@ -18,6 +18,7 @@ from core.evaluation.forget_suggestions import (
 )
 from dashboard.presentation.text.pages import common
 from dashboard.presentation.text.pages import forget as say
+from dashboard.presentation.text.pages.lab import clients as owners_text
 from dashboard.presentation.wire.selection import SelectionState
 from dashboard.session import lab
 from dashboard.session.jobs.forget_suggestions import SuggestionJob
@@ -136,6 +137,7 @@ def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
             )
         )
         st.caption(say.SUBJECTS_NOTE)
+    clients = () if dataset.clients is None else _owners(dataset.clients, token)
     return Filter(
         classes,
         predictions,
@@ -143,6 +145,21 @@ def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
         (least_loss, float("inf") if most_loss >= max(top, 0.01) else most_loss),
         None if verdict is None else verdict == "right",
         subjects,
+        clients,
+    )
+
+
+def _owners(clients: Clients, token: str) -> tuple[int, ...]:
+    """Show the choice of the clients who have the images, and return their numbers."""
+    sizes = clients.sizes()
+    return tuple(
+        st.multiselect(
+            owners_text.CLIENT,
+            [k for k, size in enumerate(sizes) if size],
+            format_func=lambda k: owners_text.client(k, sizes[k]),
+            key=f"filter-client-{token}",
+            placeholder=say.ANY,
+        )
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.runs.storage import ChainLink
 from dashboard.presentation.charts.plotly_import import go
+from dashboard.presentation.text.pages.lab import chain as say
 
 LINES = {
     "train_r": ("Train_r", "#4fa3ff"),
@@ -45,9 +46,36 @@ def chain_chart(links: Sequence[ChainLink]) -> go.Figure:
     )
 
 
+def chain_summary(links: Sequence[ChainLink]) -> str:
+    """Return in one or two sentences what the requests came to; "" before there are figures of two of them."""
+    known = [link for link in links if link.ended is not None and "retrained" in link.ended]
+    if len(known) < 2:
+        return ""
+    name = "test_r" if any(link.forget.startswith("class") for link in known) else "test"
+    first, last = ((known[k].ended or {})["unlearned"].get(name) for k in (0, -1))
+    gold = (known[-1].ended or {})["retrained"].get(name)
+    idle = sum(_code(link) == "no gain" for link in known)
+    found = [say.nothing_to_do(idle, len(known))] if idle else []
+    if None not in (first, last, gold):
+        found.append(say.worn("Test_r" if name == "test_r" else "Test", first, last, gold, known[-1].number))
+    return " ".join(found)
+
+
+def _code(link: ChainLink) -> str:
+    """Return the code of the gravest finding on a request; "" without a verdict."""
+    findings = [] if link.verdict is None else link.verdict.get("findings", [])
+    return str(findings[0]["code"]) if findings else ""
+
+
 def chain_rows(links: Sequence[ChainLink], at_once: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """Return a row of figures for each request, then one for all ``at_once`` where it is known; percent, nats, seconds."""
-    rows = [_row(str(link.number), link.forget, link.ended) for link in links]
+    rows = [
+        {
+            **_row(str(link.number), link.forget, link.ended),
+            "verdict": say.VERDICTS.get(_code(link), _code(link)),
+        }
+        for link in links
+    ]
     last = next((link.ended for link in reversed(links) if link.ended is not None), None)
     if at_once is not None:
         rows.append(_row("at once", "all of them", at_once))

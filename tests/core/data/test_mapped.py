@@ -62,6 +62,19 @@ def test_a_part_has_the_bits_of_the_part_in_memory(on_disk, rows, in_memory, mon
     assert mapped.is_mapped(taken) == (in_memory == 0 or len(taken) == 60)
 
 
+@pytest.mark.parametrize("in_memory", [0, 10**6])
+def test_changed_rows_are_in_a_copy_and_the_file_stays_as_it_is(on_disk, in_memory, monkeypatch):
+    monkeypatch.setattr(mapped, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(mapped, "BLOCK", 1000)
+    rows = torch.tensor([0, 7, 59])
+    now = mapped.changed(on_disk, rows, lambda some: 255 - some)
+    expected = X.copy()
+    expected[[0, 7, 59]] = 255 - X[[0, 7, 59]]
+    assert torch.equal(now, torch.from_numpy(expected))
+    assert mapped.is_mapped(now) == (in_memory == 0)
+    assert torch.equal(on_disk, torch.from_numpy(X))
+
+
 def test_a_large_part_that_the_disk_cannot_hold_is_one_sentence(on_disk, monkeypatch):
     def full(**_):
         raise OSError(28, "No space left on device")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from core.data import PLANTS, forget_noisy, plant
+from core.data import PLANTS, forget_noisy, mapped, plant
 from core.data.planted import COPIES, plants_for
 from core.errors import RequestError
 from core.evaluation.metrics import evaluate
@@ -31,6 +34,19 @@ def test_a_plant_is_the_same_for_a_seed_and_changes_nothing_of_the_dataset(clean
     assert torch.equal(clean.train.x, again.train.x)
     rows = torch.cat([one.forget_rows, one.remain_rows]).sort().values
     assert torch.equal(rows, torch.arange(len(one.train)))
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_a_plant_on_mapped_images_has_the_same_bits_and_they_stay_on_disk(clean, kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAF_HOME", str(tmp_path))
+    monkeypatch.setattr(mapped, "IN_MEMORY", 0)
+    np.save(tmp_path / "x.npy", clean.train.x.numpy())
+    on_disk = replace(clean, train=replace(clean.train, x=mapped.map_pixels(tmp_path / "x.npy")))
+    there, here = plant(on_disk, kind, seed=1), plant(clean, kind, seed=1)
+    assert mapped.is_mapped(there.train.x)
+    assert there.dataset.fingerprint == here.dataset.fingerprint
+    assert torch.equal(there.forget_rows, here.forget_rows)
+    assert torch.equal(there.planted.probe.x, here.planted.probe.x)
 
 
 @pytest.mark.parametrize("kind", ["vectors", "series"])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from core.data import LabelledImages, plant
+from core.data.clients import with_clients
 from core.evaluation.forget_suggestions import (
     ORDERS,
     Filter,
@@ -85,6 +86,7 @@ def random_facts(n: int = 60, width: int = 5, k: int = 4) -> ImageFacts:
         own.numpy(),
         unit,
         torch.randint(-1, 3, (n,), generator=g).numpy(),
+        torch.randint(0, 5, (n,), generator=g).numpy(),
     )
 
 
@@ -159,6 +161,7 @@ def test_nothing_picked_has_no_duplicates(known, toy_split):
         (Filter(right=True), lambda f, i: f.labels[i] == f.predictions[i]),
         (Filter(right=False), lambda f, i: f.labels[i] != f.predictions[i]),
         (Filter(subjects=(0, 2)), lambda f, i: f.subjects[i] in (0, 2)),
+        (Filter(clients=(1, 4)), lambda f, i: f.clients[i] in (1, 4)),
         (
             Filter(classes=(0, 1), right=False, subjects=(1,)),
             lambda f, i: f.labels[i] in (0, 1) and f.labels[i] != f.predictions[i] and f.subjects[i] == 1,
@@ -174,6 +177,14 @@ def test_a_filter_lets_through_what_passes_each_part(wanted, passes):
 
 def test_a_filter_by_subject_passes_nothing_where_no_subject_is_known():
     assert not Filter(subjects=(0,)).mask(replace(random_facts(), subjects=None)).any()
+
+
+def test_facts_name_the_client_who_has_each_image(toy_model):
+    shared = with_clients(toys.dataset(), 3, seed=1)
+    facts, _ = finish(gather_facts(toy_model, shared))
+    passed = facts.ids[Filter(clients=(2,)).mask(facts)]
+    assert passed.tolist() == shared.train.ids[shared.clients.of == 2].tolist()
+    assert not Filter(clients=(2,)).mask(replace(facts, clients=None)).any()
 
 
 def test_every_order_is_a_permutation_with_ties_by_id():

@@ -107,7 +107,13 @@ def test_data_removal_is_told_beside_doing_nothing(task, unlearned, expected):
 
 @pytest.mark.parametrize(
     ("gold", "expected"),
-    [(0.0, "not forgotten"), (0.4, "not forgotten"), (0.6, "no gain"), (0.96, "no gain")],
+    [
+        (0.0, "not forgotten"),
+        (0.4, "not forgotten"),
+        (0.6, "not forgotten"),
+        (0.8, "no gain"),
+        (0.96, "no gain"),
+    ],
 )
 def test_a_run_that_changed_nothing_is_no_success_where_retrained_models_do_not_know_the_images(
     gold, expected
@@ -117,6 +123,16 @@ def test_a_run_that_changed_nothing_is_no_success_where_retrained_models_do_not_
     assert codes(found) == [expected]
     assert found.is_success == (expected == "no gain")
     assert f"retrained models recognise {100 * gold:.1f} %" in str(found).lower()
+
+
+@pytest.mark.parametrize(("train_f", "expected"), [(0.95, "partly forgotten"), (0.5, "forgotten")])
+def test_a_run_that_came_nearer_is_no_success_while_it_recognises_far_more_than_retrained_models(
+    train_f, expected
+):
+    original, now = report(train_f=0.98, js=0.3), report(train_f=train_f, js=0.2)
+    found = verdict("indices", original, [report(train_f=0.36)], now, steps=20)
+    assert codes(found) == [expected]
+    assert found.is_success == (expected == "forgotten")
 
 
 @pytest.mark.parametrize("pixels", [None, 0.4])

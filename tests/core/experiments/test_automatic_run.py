@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core import forget_classes, method
+from core import forget_classes, forget_fraction, forget_indices, method
 from core.data.images import Dataset, LabelledImages
+from core.data.later_request import forget_more
 from core.experiments.automatic_run import (
     AutomaticRecord,
     find_settings,
@@ -18,7 +19,10 @@ from core.experiments.automatic_run import (
     retrained_beside,
     settings_search,
 )
+from core.models.base import outputs
 from core.runs.setup import Setup
+from core.runtime.progress import Progress
+from core.training.rehearsal import Rehearsal
 
 
 def squares(count: int, seed: int) -> LabelledImages:
@@ -55,6 +59,50 @@ def test_settings_are_the_same_for_the_same_seed_and_whatever_the_labels(split, 
     y = split.train.y[torch.randperm(len(split.train), generator=torch.Generator().manual_seed(3))]
     permuted = replace(split, dataset=replace(split.dataset, train=replace(split.dataset.train, y=y)))
     assert first == find_settings(split, model, seed=0) == find_settings(permuted, model, seed=0)
+
+
+def test_a_later_request_searches_on_what_is_left_beside_test_images_of_its_kinds(
+    split, trained, monkeypatch
+):
+    model, seen = trained[0], []
+
+    def find(_, data, task, *, unseen, **__):
+        seen.append((task, set(data.train.ids.tolist()), set(unseen.ids.tolist())))
+        yield Progress("automatic", 1, 1)
+
+    monkeypatch.setattr("core.experiments.automatic_run.automatic.find", find)
+    later = forget_more(split, lambda rest: forget_fraction(rest, [0], 0.4))  # after the class in the middle
+    for of in (forget_fraction(split.dataset, [0], 0.4), later):
+        find_settings(of, model, seed=0)
+    (_, everything, all_test), (task, left, unseen) = seen
+    assert task == "data"
+    assert everything == set(split.train.ids.tolist())
+    assert left == everything - set(split.train.ids[split.forget_rows].tolist())
+    answers = outputs(
+        model, split.test.unlabelled()
+    ).predictions  # of the first original, which is this model
+    assert all_test == set(split.test.ids.tolist())
+    assert unseen == set(split.test.ids[answers != 1].tolist())
+
+
+@pytest.mark.parametrize("kept", [0.4, 0.97])
+def test_a_client_whom_averaging_forgets_is_forgotten_as_a_class_is(split, trained, monkeypatch, kept):
+    asked = forget_indices(split.dataset, split.train.ids[:10])
+    seen, told = Rehearsal(kept, 0.9, apart=0.8), []
+
+    def rehearsed(*_, **__):
+        yield Progress("automatic", 0, 1)
+        return seen
+
+    def find(*_, as_class, **__):
+        told.append(as_class)
+        yield Progress("automatic", 1, 1)
+
+    monkeypatch.setattr("core.experiments.automatic_run.rehearse", rehearsed)
+    monkeypatch.setattr("core.experiments.automatic_run.automatic.find", find)
+    for of in (asked, split):  # a class is one already
+        find_settings(of, trained[0], seed=0)
+    assert told == [seen.describe() if kept < 0.8 else "", ""]
 
 
 def test_the_record_is_json_with_every_trial(split, trained):

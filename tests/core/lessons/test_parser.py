@@ -10,6 +10,7 @@ from core import load
 from core.errors import DataError
 from core.lessons import Action, read_lesson, read_lessons
 from core.lessons.fact_names import PLAIN, PREFIXES, known_names
+from core.lessons.schema import with_fields
 from core.runs.original_models import net_training, original_key
 from core.runtime.content_cache import SHIPPED as SHELF
 from tests.core.lessons.files import LESSON, ROOT, SHIPPED, written
@@ -38,6 +39,8 @@ def test_the_eleven_lessons_can_be_read_and_each_has_what_a_lesson_has():
         ("tau = 12", "tua = 12", "there is no hyperparameter 'tua'"),
         ("tau = 12", "tau = -1", "temperature must be a finite number > 0"),
         ("classes = [1]", 'task = "clas"', "'task' of the setup must be one of class, data"),
+        ("classes = [1]", "client = 1", "the setup: client 1 can leave only where clients share the data"),
+        ("classes = [1]", 'clients = "ten"', "'clients' of the setup must be a whole number"),
         ("classes = [1]", "clases = [1]", "the setup has no key 'clases'; it can have"),
         ("steps >= 4", "step >= 4", "step 1: the check"),
         ("[summary]", "[sumary]", "the lesson lacks 'summary'"),
@@ -54,6 +57,24 @@ def test_a_broken_lesson_is_named_with_the_reason_in_one_sentence(tmp_path, was,
     found, problems = read_lessons([tmp_path])
     assert found == []
     assert problems == [str(caught.value)]
+
+
+def test_a_lesson_can_have_clients_one_of_whom_leaves(tmp_path):
+    about = 'clients = 5\npartition = "shards"\nlocal_epochs = 1\nclient = 2'
+    text = LESSON.replace("classes = [1]", about).replace('task = "class"', "")
+    lesson = read_lesson(written(tmp_path, text))
+    setup = lesson.setup
+    assert (setup.task, setup.clients, setup.partition, setup.local_epochs, setup.client) == (
+        "indices",
+        5,
+        "shards",
+        1,
+        2,
+    )
+    split = setup.split(load("digits"))
+    assert split.forget_rows.tolist() == (split.dataset.clients.of == 2).nonzero().flatten().tolist()
+    assert with_fields(setup, {"client": 4}).client == 4
+    assert with_fields(setup, {"task": "class", "classes": [3]}).client is None
 
 
 def test_a_teachers_own_lesson_replaces_the_one_it_is_named_after(tmp_path):

@@ -7,7 +7,7 @@ from core.training.rates import RATES, rates_of
 
 
 def test_only_the_transformer_warms_up():
-    assert [net for net in RATES if rates_of(net).warmup] == ["vit"]
+    assert [net for net in RATES if rates_of(net).warmup] == ["vit", "vit-conv"]
     assert set(RATES) <= set(NETS)
 
 

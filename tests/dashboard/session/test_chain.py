@@ -82,6 +82,16 @@ def test_the_strip_lists_all_requests_with_their_figures(lab):
     assert rows[2]["Train_f, %"] == round(100 * last.train_f, 1)
 
 
+def test_the_balance_has_the_losses_of_all_requests_once_the_user_asks(lab):
+    assert lab.chain.balance is None
+    lab.chain.show_balance()
+    links, found = lab.chain.links, lab.chain.balance
+    assert [(r["run"], r["open"]) for r in found] == [(k.run, k.number == 3) for k in links]
+    kept = read_run(links[0].run).steps
+    assert [r["step"] for r in found[0]["readings"]] == [s.number for s in kept]
+    assert found[0]["readings"][-1]["loss"]["cosine"] == pytest.approx(kept[-1].grad_cosine, rel=1e-3)
+
+
 def test_a_chain_gone_back_to_and_asked_again_equals_one_made_straight(lab):
     links = lab.chain.links
     assert lab.chain.go(links[1].run) is None

@@ -1,6 +1,7 @@
 /** The curves under the table: the method's losses over steps, or one read-out large with the band of retrained models. */
 import { h, keepKeys, setText, setTitle } from "../laf-lab.feed/dom.js";
 import { drawChart, placeCursor, scaleOf } from "./chart.js";
+import { joined } from "./requests.js";
 import { band, format } from "./table.js";
 import { trialCharts, trialList } from "./trials.js";
 import * as say from "./words.js";
@@ -39,8 +40,14 @@ const ofLoss = (chart) => ({
 
 export class Balance {
   /** @param {(seq: number) => void} choose called with the clicked frame @param {() => void} leave called to return to the losses */
-  constructor(choose, leave, { group, layers }) {
+  constructor(choose, leave, { group, layers, all }) {
     this.choose = choose;
+    this.chain = false; // true while the run is a request of a chain
+    this.requests = null; // of the chain, each {number, forget, run, open, steps, readings}; null until the user asks for them
+    this.spans = [["this", say.THIS_REQUEST, say.THE_LOSSES_OF_THIS_REQUEST], ["all", say.ALL_REQUESTS, say.THE_LOSSES_OF_ALL_REQUESTS]]
+      .map(([value, text, title]) => h("button", { type: "button", "data-span": value, title, onclick: () => { this.leaveLayers(); this.hovered = null; all(value === "all"); } }, text));
+    this.span = h("div", { class: "tabs span", role: "group", "aria-label": say.REQUESTS_SHOWN, hidden: true }, ...this.spans);
+    keepKeys(this.span, [" ", "Enter"]);
     this.groups = GROUPS.map(([value, text, title]) => h("button", { type: "button", "data-value": value, title, onclick: () => { this.leaveLayers(); group(value); this.update(this.store); } }, text));
     const tabs = h("div", { class: "tabs", role: "group", "aria-label": say.CURVES }, ...this.groups);
     this.byLayer = h("button", { type: "button", class: "back", onclick: () => { this.layered = !this.layered; if (this.layered) layers(); this.update(this.store); } }, say.BY_LAYER);
@@ -57,8 +64,14 @@ export class Balance {
     this.empty = h("p", { class: "nothing" });
     this.grid = h("div", { class: "charts", tabindex: "0", role: "group", "aria-label": say.CHARTS }); // a low screen scrolls it, by keys too
     this.element = h("section", { class: "panel balance", "aria-label": say.LOSS_BALANCE },
-      h("header", {}, this.title, tabs, this.byLayer, this.when, this.back), this.grid, this.tried, this.list, this.empty);
+      h("header", {}, this.title, tabs, this.byLayer, this.span, this.when, this.back), this.grid, this.tried, this.list, this.empty);
   }
+
+  /** True while the curves are those of all requests. */
+  get isWhole() { return this.chain && this.store?.view.requests === "all" && this.store.view.balance === "losses" && !this.row && !this.layered; }
+
+  /** What the curves are drawn from: the run's store, or all requests. */
+  get source() { return this.isWhole && this.whole ? this.whole : this.store; }
 
   /** Update the list of charts. @returns {boolean} true if it changed */
   #build(store) {
@@ -107,17 +120,26 @@ export class Balance {
     if (chart.lines.length > 2) element.style.flexGrow = "1.4"; // its legend is taller
     canvas.addEventListener("pointermove", (event) => this.#hover(canvas, event));
     canvas.addEventListener("pointerleave", () => this.#hover(canvas, null));
-    canvas.addEventListener("click", (event) => this.store && this.choose(this.#seq(canvas, event)));
+    canvas.addEventListener("click", (event) => this.#pick(canvas, event));
     return { ...chart, canvas, values, element, shown, pointed, place };
   }
 
   #seq(canvas, event) {
     const box = canvas.getBoundingClientRect();
-    return this.store.seqAtStep(scaleOf(this.store, box.width, this.charts.find((chart) => chart.canvas === canvas)?.steps).step(event.clientX - box.left));
+    const { source } = this;
+    return source.seqAtStep(scaleOf(source, box.width, this.charts.find((chart) => chart.canvas === canvas)?.steps).step(event.clientX - box.left));
+  }
+
+  /** Show the frame under the pointer; of another request there is none here. */
+  #pick(canvas, event) {
+    if (!this.store) return;
+    const at = this.#seq(canvas, event);
+    const seq = this.isWhole ? this.whole.frameOf(at) : at;
+    if (seq !== null) this.choose(seq);
   }
 
   #hover(canvas, event) {
-    if (!this.store || this.store.newest < 1) return;
+    if (!this.store || this.source.newest < 1) return;
     this.hovered = event ? this.#seq(canvas, event) : null;
     if (event) setTitle(canvas, this.#marksAt(event.clientX - canvas.getBoundingClientRect().left, canvas.clientWidth));
     this.update(this.store);
@@ -125,6 +147,7 @@ export class Balance {
 
   /** Return alarms and changes under the pointer. */
   #marksAt(px, width) {
+    if (this.isWhole) return "";
     const { x } = scaleOf(this.store, width, this.charts[0]?.steps);
     const said = [
       ...this.store.alarms.map(({ name, sentence, step }) => [step, say.sinceStep(name, step, sentence)]),
@@ -135,15 +158,20 @@ export class Balance {
 
   /** Draw the curves; called only when they changed. */
   draw(store, theme) {
+    this.store = store;
     this.#build(store);
-    this.charts.forEach((chart, k) => drawChart(chart, store, theme, k === this.charts.length - 1));
+    this.whole = this.isWhole && this.requests ? joined(store, this.requests) : null;
+    this.charts.forEach((chart, k) => drawChart(chart, this.source, theme, k === this.charts.length - 1));
   }
 
   /** Update values and cursors. */
   update(store) {
     this.store = store;
     this.groups.find(({ dataset }) => dataset.value === "trials").hidden = !store.scene?.trials?.length;
-    const some = Boolean(this.row) || store.view.balance !== "losses" || store.readings.some((reading) => reading?.loss);
+    this.span.hidden = !this.chain || Boolean(this.row) || store.view.balance !== "losses";
+    for (const button of this.spans) button.setAttribute("aria-pressed", button.dataset.span === store.view.requests);
+    const { isWhole, source } = this;
+    const some = Boolean(this.row) || store.view.balance !== "losses" || source.readings.some((reading) => reading?.loss);
     const silent = some && !this.charts.length;
     for (const button of this.groups) button.setAttribute("aria-pressed", button.dataset.value === store.view.balance);
     this.#layers(store);
@@ -152,9 +180,10 @@ export class Balance {
     setText(this.empty, silent ? say.THIS_METHOD_HAS_NO_LOSS : over ? say.THE_RUN_ENDED_BEFORE_ITS : say.PLAY_TO_SEE_THE_LOSSES);
     this.grid.classList.toggle("idle", !some);
     if (!some) this.hovered = null;
-    const seq = this.hovered ?? store.cursor;
-    const reading = store.readingAt(seq);
-    setText(this.when, some && !silent ? say.step(this.hovered === null || this.hovered === undefined ? say.AT : say.POINTED_AT, store.stepOf(seq)) : "");
+    const seq = this.hovered ?? this.#cursor();
+    const reading = seq === null ? null : source.readingAt(seq);
+    setText(this.when, this.#when(some && !silent ? seq : null));
+    this.element.classList.toggle("whole", isWhole);
     for (const chart of this.charts) {
       for (const [key] of chart.lines) {
         const value = chart.value(reading, key);
@@ -167,9 +196,23 @@ export class Balance {
         setTitle(chart.place, chart.place.textContent);
         chart.place.dataset.tone = place?.tone ?? "none";
       }
-      placeCursor(chart, chart.shown, store, store.newest >= 0 ? store.cursor : null);
-      placeCursor(chart, chart.pointed, store, this.hovered ?? null);
+      placeCursor(chart, chart.shown, source, source.newest >= 0 ? this.#cursor() : null);
+      placeCursor(chart, chart.pointed, source, this.hovered ?? null);
     }
+  }
+
+  /** Return the number of the shown reading, among those of all requests where they are drawn; null where it has none. */
+  #cursor() {
+    if (!this.isWhole) return this.store.cursor;
+    return this.whole?.atFrame() ?? null;
+  }
+
+  /** Return in words where the values are from. */
+  #when(seq) {
+    if (this.isWhole && !this.whole) return say.READING_ALL_REQUESTS;
+    if (seq === null) return "";
+    if (this.isWhole) return this.whole.told(seq);
+    return say.step(this.hovered === null || this.hovered === undefined ? say.AT : say.POINTED_AT, this.store.stepOf(seq));
   }
 
   /** Show norms of both gradients and their cosine for each layer as bars, in place of the curves. */

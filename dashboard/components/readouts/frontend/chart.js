@@ -96,6 +96,41 @@ function drawBand(context, chart, theme, { y, width }) {
   context.globalAlpha = 1;
 }
 
+/** Draw a border where each request of a chain begins. */
+function drawBorders(context, { parts }, theme, { x, bottom }) {
+  context.strokeStyle = theme.text;
+  context.globalAlpha = 0.45;
+  context.lineWidth = 1;
+  context.setLineDash([3, 3]);
+  context.beginPath();
+  for (const { begin } of (parts ?? []).slice(1)) {
+    context.moveTo(Math.round(x(begin)) + 0.5, 0);
+    context.lineTo(Math.round(x(begin)) + 0.5, bottom);
+  }
+  context.stroke();
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
+/** Write the axis under the last chart: steps, or the numbers of the requests where they have room. */
+function drawFoot(context, { parts }, theme, { x }, steps, height) {
+  context.fillStyle = theme.muted;
+  context.textBaseline = "alphabetic";
+  if (!parts) {
+    for (const [text, align, step] of [["0", "left", 0], ["step", "center", steps / 2], [String(steps), "right", steps]]) {
+      context.textAlign = align;
+      context.fillText(text, x(step), height - 3);
+    }
+    return;
+  }
+  context.textAlign = "center";
+  for (const { number, begin, end, open } of parts) {
+    if (x(end) - x(begin) < context.measureText(String(number)).width + 3) continue;
+    context.fillStyle = open ? theme.text : theme.muted;
+    context.fillText(String(number), x((begin + end) / 2), height - 3);
+  }
+}
+
 /** Draw marks for changed settings, the fork's start and alarms. */
 function drawMarks(context, store, theme, { x, bottom }) {
   context.lineWidth = 1;
@@ -217,12 +252,7 @@ export function drawChart(chart, store, theme, last) {
   drawLines(context, chart, store, theme, frame);
   drawFork(context, chart, store, theme, frame);
   drawMarks(context, store, theme, frame);
+  drawBorders(context, store, theme, frame);
   chart.frame = frame;
-  if (!last) return;
-  context.fillStyle = theme.muted;
-  context.textBaseline = "alphabetic";
-  for (const [text, align, step] of [["0", "left", 0], ["step", "center", steps / 2], [String(steps), "right", steps]]) {
-    context.textAlign = align;
-    context.fillText(text, x(step), height - 3);
-  }
+  if (last) drawFoot(context, store, theme, frame, steps, height);
 }

@@ -6,6 +6,9 @@ import { Readouts } from "./readouts.js";
 export default function readouts({ data, parentElement, setTriggerValue }) {
   const { instance, cleanUp } = keepInstance(parentElement, () => new Readouts(parentElement));
   instance.onLayers = () => setTriggerValue("layers", Date.now());
+  instance.onRequests = () => setTriggerValue("requests", Date.now());
+  instance.balance.chain = data.chain;
+  instance.balance.requests = data.requests;
   instance.show(storeOf(data.run));
   instance.retheme();
   return cleanUp;

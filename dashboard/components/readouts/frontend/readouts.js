@@ -14,6 +14,7 @@ export class Readouts {
     this.balance = new Balance((seq) => this.store?.setCursor(seq), () => this.store?.setView({ readout: null }), {
       group: (balance) => this.store?.setView({ balance, readout: null }),
       layers: () => this.onLayers?.(),
+      all: (wanted) => { this.store?.setView({ requests: wanted ? "all" : "this" }); if (wanted && !this.balance.requests) this.onRequests?.(); },
     });
     this.spent = h("b", { "data-key": "clock.seconds" });
     this.other = h("b", { class: "retrained", "data-key": "clock.retrain" });
@@ -75,7 +76,7 @@ export class Readouts {
   #update() {
     const { store } = this;
     Object.assign(this.root.dataset, { frame: store.cursor, frames: store.held, ready: store.newest >= 0 });
-    const key = `${store.steps},${store.rev},${store.rows.length},${store.charts.length},${store.outcomes.length},${store.view.readout},${store.view.balance},${store.alarms.length},${store.changes.length},${store.fork?.readings.length},${store.fork?.id}`;
+    const key = `${store.steps},${store.rev},${store.rows.length},${store.charts.length},${store.outcomes.length},${store.view.readout},${store.view.balance},${store.view.requests},${this.balance.requests?.map(({ run }) => run)},${store.alarms.length},${store.changes.length},${store.fork?.readings.length},${store.fork?.id}`;
     this.stale ||= key !== this.key;
     this.key = key;
     this.root.classList.toggle("wide", store.view.balance === "all" && !store.view.readout);

@@ -12,7 +12,7 @@ from core.data.split import UnlabelledSplit, forget_classes, forget_fraction, fo
 from core.errors import DivergedError, RequestError
 from core.methods import LAF
 from core.methods.laf import automatic as module
-from core.methods.laf.automatic import automatic
+from core.methods.laf.automatic import automatic, find
 from core.methods.laf.cautions import AS_A_CLASS
 from core.methods.laf.laf import LAF as Method
 from core.methods.laf.signals import (
@@ -29,6 +29,7 @@ from core.methods.laf.signals import (
 from core.methods.laf.stopping import StoppingRule
 from core.models.base import multiply_adds, outputs
 from core.runs.run import Run, finish
+from core.runtime.progress import run_to_end
 from tests import toys
 
 
@@ -85,6 +86,13 @@ def test_chosen_images_that_are_a_whole_class_are_forgotten_as_a_class_is(split,
     assert (chosen.config, chosen.trials) == (of_class.config, of_class.trials)
     assert AS_A_CLASS in chosen.reason
     assert AS_A_CLASS not in of_class.reason
+
+
+def test_images_that_are_to_be_forgotten_as_a_class_are_and_the_reason_says_why(split, model, found):
+    asked, why = split.unlabelled(), "They left"
+    chosen = run_to_end(find(model, asked, "indices", unseen=split.test.unlabelled(), seed=3, as_class=why))
+    assert (chosen.config, chosen.trials) == (found.config, found.trials)
+    assert chosen.reason.endswith(why)
 
 
 def test_a_run_with_these_settings_repeats_the_chosen_trial(split, model, found):

@@ -68,9 +68,27 @@ def test_the_representation_is_the_class_token_of_the_papers_formula():
         torch.testing.assert_close(features[f"block {number}"], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_the_stem_gives_the_transformer_tokens_of_overlapping_patches():
+    """Each of the 16 tokens sees a patch, half of one to each side of it, and a pixel more by the 3×3 convolution."""
+    net = build("vit-conv", (1, 16, 16), 10, seed=0).eval()
+    x = torch.rand(1, 1, 16, 16, requires_grad=True)
+    patches = net.extractor.body.conv_proj(x)
+    assert patches.shape == (1, WIDTH, GRID, GRID)
+    patches[0, :, 1, 2].sum().backward()
+    seen = (x.grad[0, 0] != 0).nonzero()
+    assert seen.amin(0).tolist() == [4 - 3, 8 - 3]
+    assert seen.amax(0).tolist() == [7 + 3, 11 + 3]
+    body = {k: v for k, v in net.extractor.body.state_dict().items() if not k.startswith("conv_proj")}
+    plain = build("vit", (1, 16, 16), 10, seed=0).extractor.body.state_dict()
+    assert {k: v.shape for k, v in body.items()} == {
+        k: v.shape for k, v in plain.items() if not k.startswith("conv_proj")
+    }
+
+
+@pytest.mark.parametrize("name", ["vit", "vit-conv"])
 @pytest.mark.parametrize("shape", [(1, 7, 10), (3, 13, 9), (1, 2, 3)])
-def test_images_that_are_no_square_of_whole_patches_are_padded_with_zeros(shape):
-    net = build("vit", shape, 3, seed=0).eval()
+def test_images_that_are_no_square_of_whole_patches_are_padded_with_zeros(shape, name):
+    net = build(name, shape, 3, seed=0).eval()
     x = torch.rand(2, *shape, requires_grad=True)
     side = GRID * math.ceil(max(shape[1:]) / GRID)
     padded = torch.zeros(2, shape[0], side, side)

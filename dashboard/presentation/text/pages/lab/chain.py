@@ -25,6 +25,30 @@ NOTES = {"picked": "chosen by lasso or click", "set": "chosen on the page Forget
 COMPARE_AT_ONCE = "Compare with all at once"
 
 
+VERDICTS = {  # of the findings' codes, in the table of all requests
+    "no gain": "nothing to do",
+    "price": "the price is too high",
+    "farther": "farther from retraining",
+    "original": "the original had not learnt",
+}
+
+
+def nothing_to_do(requests: int, of: int) -> str:
+    """Say in how many requests doing nothing was as near to retraining."""
+    return f"In {requests} of {of} requests there was nothing to do."
+
+
+def worn(name: str, first: float, last: float, retrained: float, requests: int) -> str:
+    """Say what the requests cost; ``name`` is of the test accuracy, and accuracies are in [0, 1]."""
+    fell = 100 * (retrained - last)
+    said = (
+        f"{name} is {100 * last:.1f} % after {requests} requests; it was {100 * first:.1f} % after the first."
+    )
+    if fell > 2:
+        return f"{said} Models retrained without all that was asked have {100 * retrained:.1f} %: the chain wears the model down."
+    return f"{said} Models retrained without all that was asked have {100 * retrained:.1f} %."
+
+
 def titles(kind: str) -> dict[str, str]:
     """Return the label of each kind of request."""
     return {

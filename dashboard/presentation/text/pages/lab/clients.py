@@ -26,7 +26,7 @@ ABOUT = (
 CLIENT = "Client"
 NOTE = (
     "All images of the client are forgotten. Where clients are alike there is often nothing to forget, and the verdict says so. "
-    "Where a client alone has a class, automatic settings may miss that. Choose class removal then."
+    "Automatic settings try one round without the client, to see whether averaging forgets its classes."
 )
 OWNERS = "Owners"
 
