@@ -164,10 +164,11 @@ class MDA(Baseline):
         learn = _material(state, config)
         remain = state.rows("remain")[1]
         places, forget = state.rows("forget")
-        e = state.model.extract(state.split.train.floats(torch.cat([remain, forget])))
-        n_r = len(remain)
+        # two passes, so that each gradient goes back through its own half of the batch alone
+        x_r, x_f = (state.split.train.floats(rows) for rows in (remain, forget))
+        e_r, e_f = state.model.extract(x_r), state.model.extract(x_f)
         with torch.no_grad():
-            e0 = state.original.extract(state.split.train.floats(remain))
+            e0 = state.original.extract(x_r)
         if config.target == "struck":
             new = config.newcomer * learn["trust"]
             target = (1 - config.votes - new) * learn["struck"][places]
@@ -175,12 +176,12 @@ class MDA(Baseline):
         else:
             renewed = config.renew * state.number / max(1, self.steps(state.split, config) - 1)
             target = _votes(state, learn, places, renewed, config.sharpness)
-        align = cosine_distance(e[:n_r], e0).sum()
-        kl = functional.kl_div(state.model.classify(e[n_r:]).log_softmax(1), target, reduction="sum")
+        align = cosine_distance(e_r, e0).sum()
+        kl = functional.kl_div(state.model.classify(e_f).log_softmax(1), target, reduction="sum")
         norms, cosine = descend_both(state, config.weight_align * align, config.weight_forget * kl)
         state.fixed["of step"] = {
             "grad_cosine": cosine,
-            "images": {"remain": n_r, "forget": len(forget)},
+            "images": {"remain": len(remain), "forget": len(forget)},
         }
         return {"align": float(align.detach()), "forget_kl": float(kl.detach())}, norms
 
@@ -267,14 +268,14 @@ def sharpened(votes: Tensor, power: float) -> Tensor:
 def descend_both(
     state: BaselineState, first: Tensor, second: Tensor
 ) -> tuple[dict[str, float], float | None]:
-    """Take one optimiser step down the sum of two losses () and return the norm of each one's gradient and their cosine.
+    """Take one optimiser step down the sum of two losses (), of a graph each, and return the norm of each one's gradient and their cosine.
 
     The norms are named "align" and "forget"; the cosine is None where a gradient is 0.
     """
     learning = list(state.model.extractor.parameters())
     parts = []
-    for loss, keep in ((first, True), (second, False)):
-        grads = torch.autograd.grad(loss, learning, retain_graph=keep, allow_unused=True)
+    for loss in (first, second):
+        grads = torch.autograd.grad(loss, learning, allow_unused=True)
         parts.append([torch.zeros_like(p) if g is None else g for p, g in zip(learning, grads, strict=True)])
     for p, a, b in zip(learning, *parts, strict=True):
         p.grad = a + b
