@@ -251,7 +251,8 @@ def _facts(lab: Lab) -> str:
     if e.run is not None and e.setup.method == "laf":
         parts += [(common.SETTINGS, _origin(lab, config))]
         if e.automatic is not None:
-            why = f" title='{escape(e.automatic.settings.reason)}'"
+            reason = nouns.in_kind(e.automatic.settings.reason, nouns.kind_of(e.dataset))
+            why = f" title='{escape(reason)}'"
     if e.split is not None and e.split.dataset.clients is not None:
         held = "" if e.setup.server == "images" else owners_text.server_holds(e.setup.server)
         parts.insert(0, (owners_text.OWNERS, e.split.dataset.clients.describe() + held))

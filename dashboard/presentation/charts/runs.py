@@ -7,6 +7,7 @@ from typing import Any
 
 from core.runs.storage import KeptRun
 from dashboard.presentation.charts.plotly_import import go
+from dashboard.presentation.text.pages import nouns
 
 ROLES = {"train_r": ("Train_r", "#4fa3ff"), "train_f": ("Train_f", "#ffa24a"), "test": ("Test", "#8390ad")}
 DASHES = ("solid", "dot")
@@ -75,7 +76,7 @@ def on_all_images(about: dict[str, Any]) -> str | None:
     apart = report.get("js_to_references") or []
     if apart:
         found.append(f"distance to {len(apart)} retrained {sum(apart) / len(apart):.2f} nats")
-    return "On all images at its end: " + "; ".join(found)
+    return f"On all {nouns.kind_of_run(about)} at its end: " + "; ".join(found)
 
 
 def _shown(value: float | None) -> str:

@@ -131,7 +131,7 @@ export const angleBeyondTheMedianOf = (size) => `angle beyond the median of its 
 export const pinPoint = (i) => `pin point ${i}`;
 export const withId3 = (i) => `id ${i}`;
 export const THE_ORIGINAL_MODEL = "the original model";
-export const POINTS_AS_IMAGES_WHERE_FEW = "points as images where few are in view: zoom in (wheel, + and −)";
+export const POINTS_AS_IMAGES_WHERE_FEW = "points as thumbnails where few are in view: zoom in (wheel, + and −)";
 export const FROM_THE_CLASS_OF_EACH = "from the class of each point to the model's answer";
 export const THE_POINTS_THAT_MOVED_FURTHEST = "the points that moved furthest, and furthest beside their neighbours";
 export const FIND_A_POINT_BY_ITS = "Find a point by its id";
@@ -147,6 +147,6 @@ export const mislabelled = (name) => `, mislabelled ${name}`;
 export const THE_FIRST_RETRAINED_MODEL = "the first retrained model";
 export const ofSay = (most, count, answer, mean) => `${most} of ${count} say ${answer}, mean confidence ${mean}`;
 export const noRunToAsk = (place) => `${place}; this page has no run to ask`;
-export const COLOUR_THE_CLIENT_WHO_HAS = "colour: the client who has the image";
+export const COLOUR_THE_CLIENT_WHO_HAS = "colour: the client who has the point";
 export const client = (k) => `client ${k}`;
 export const ofClient = (k) => ` · client ${k}`;
