@@ -19,6 +19,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.components.assets import modules
+from dashboard.presentation.text.pages.lab import page as page_text
 from dashboard.server.click_dedup import ClickDeduplication
 from dashboard.server.frame_socket import route
 from dashboard.server.shield import Shield, inline_scripts, policy
@@ -103,8 +104,8 @@ def picture() -> str:
     )
     script = "\n".join(file.read_text().replace("export ", "") for file in files)
     return (
-        f'<div id="laf-early" role="img" aria-label="{known.pop("words")}"><style>{style}</style><h2>Representations</h2><canvas></canvas>'
-        f'<p>The page is starting</p><script type="application/json">{json.dumps(known)}</script></div>'
+        f'<div id="laf-early" role="img" aria-label="{known.pop("words")}"><style>{style}</style><h2>{page_text.REPRESENTATIONS}</h2><canvas></canvas>'
+        f'<p>{page_text.STARTING}</p><script type="application/json">{json.dumps(known)}</script></div>'
         f'<script>"use strict"; {{\n{script}}}</script>'
     )
 
