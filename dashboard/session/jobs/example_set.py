@@ -13,7 +13,6 @@ from core.experiments.session.experiment import Experiment
 from core.experiments.studies import Study, counts, name_for
 from core.experiments.studies.results_table import ResultsTable
 from core.runs.records import Phase
-from core.runs.reference_models import usual_count
 from core.runs.setup import Setup
 from core.runs.storage import list_runs, rename_run
 from core.runs.storage.recorder import Recorder
@@ -82,7 +81,7 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
             while not recorder.folder.model.exists() and recorder.problem is None:  # it is written last
                 yield self._wait(end, 50)
             self.said = say.RETRAINING_FOR_EXAMPLE
-            while len(e.references) < usual_count(Setup().dataset) and e.retrain_error is None:
+            while not _is_judged(e, recorder):  # a closed experiment writes no verdict
                 yield self._wait(end, 50)
         finally:
             e.close()
@@ -112,6 +111,13 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
             raise LabError(say.EXAMPLE_TOO_SLOW)
         time.sleep(POLL_S)
         return Progress("example", percent, 100)
+
+
+def _is_judged(e: Experiment, recorder: Recorder) -> bool:
+    """Return whether the kept run has its verdict, or will have none."""
+    if e.retrain_error is not None or recorder.problem is not None:
+        return True
+    return "verdict" in recorder.folder.read_about()
 
 
 def example_study() -> Study:
