@@ -40,7 +40,8 @@ class PageShell:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         # The pages' style is there before their first element, so that nothing moves when the script's own copy arrives.
-        self._head = f"<style>{(STATIC / 'lab.css').read_text()}</style>" + "".join(
+        # Streamlit's rules come later in the document than this copy: ":root" makes it as strong as the script's.
+        self._head = f"<style>:root {{\n{(STATIC / 'lab.css').read_text()}\n}}</style>" + "".join(
             f'<link rel="modulepreload" href="./{path}">' for path in modules()
         )
         self._picture = picture()

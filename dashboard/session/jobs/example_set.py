@@ -13,7 +13,6 @@ from core.experiments.session.experiment import Experiment
 from core.experiments.studies import Study, counts, name_for
 from core.experiments.studies.results_table import ResultsTable
 from core.runs.records import Phase
-from core.runs.setup import Setup
 from core.runs.storage import list_runs, rename_run
 from core.runs.storage.recorder import Recorder
 from core.runtime.progress import Progress, Work

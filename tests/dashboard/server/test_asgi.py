@@ -62,6 +62,14 @@ def test_the_first_page_names_every_module_and_holds_the_map():
     assert b"accept-encoding" not in asked
 
 
+def test_the_pages_style_in_the_head_is_stronger_than_streamlits_which_comes_later():
+    _, made, _ = answer("/lessons")
+    head = made[: made.index(b"</head>")].decode()
+    rules = (STATIC / "lab.css").read_text()
+    assert f":root {{\n{rules}\n}}" in head
+    assert rules.count("{") == rules.count("}")  # else the rest of the head would be inside
+
+
 @pytest.mark.parametrize(
     ("path", "query"), [("/lessons", b""), ("/", b"dataset=mnist"), ("/", b"run=20261121")]
 )
