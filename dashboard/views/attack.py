@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 import torch
-from streamlit.delta_generator import DeltaGenerator
 
 from core.evaluation.attacks.per_image import PerImage
 from core.evaluation.attacks.result import AttackResult, Scores
@@ -67,7 +66,7 @@ def _example(lab: Lab) -> None:
     assert result.scores is not None
     # in the places of the real charts, which take over one after another: nothing is pushed down meanwhile
     left, middle, right = st.columns(CHARTS, gap="small")
-    _chart(left, attacks.histogram(result, 0.5), "hist", "example")
+    _chart(left.container(key="attack-left"), attacks.histogram(result, 0.5), "hist", "example")
     _chart(middle, attacks.roc(result, 0.5), "roc", "example")
     _chart(right, attacks.strip(result), "strip", "example")
     st.caption(say.example(examples.LABEL, kind))
@@ -137,8 +136,10 @@ def _table(found: PerImage, kind: str) -> None:
 def _charts(result: AttackResult, scores: Scores, key: str, kind: str) -> float:
     """Draw histogram, ROC and areas; return the threshold that the user set."""
     left, middle, right = st.columns(CHARTS, gap="small")
-    with left:
-        place = st.container()
+    with (
+        left,
+        st.container(key="attack-left"),
+    ):  # lab.css shows the slider below the chart, which needs its value
         share = st.slider(
             say.THRESHOLD,
             0,
@@ -149,7 +150,7 @@ def _charts(result: AttackResult, scores: Scores, key: str, kind: str) -> float:
             help=say.threshold_help(kind),
         )
         threshold = threshold_at(scores, share / 100)
-        _chart(place, attacks.histogram(result, threshold), "hist", key)
+        _chart(st, attacks.histogram(result, threshold), "hist", key)
     _chart(middle, attacks.roc(result, threshold), "roc", key)
     with right:
         _chart(right, attacks.strip(result), "strip", key)
@@ -158,7 +159,7 @@ def _charts(result: AttackResult, scores: Scores, key: str, kind: str) -> float:
     return threshold
 
 
-def _chart(place: DeltaGenerator, figure: Any, name: str, key: str) -> None:
+def _chart(place: Any, figure: Any, name: str, key: str) -> None:
     """Draw a chart in its own place, whose height lab.css keeps while one chart takes over from another."""
     figure.update_layout(height=HEIGHTS[name])
     place.container(key=f"attack-{name}").plotly_chart(figure, key=f"{name}-{key}", config=PLAIN)
