@@ -25,7 +25,8 @@ from core.runs.storage import (
 )
 from dashboard.forms import example_set
 from dashboard.forms.run_list import MOST, accuracies_of, escaped, run_list, settings_of
-from dashboard.presentation.charts.runs import curves, figures, on_all_images
+from dashboard.presentation.charts import examples
+from dashboard.presentation.charts.runs import curves, example_curves, figures, on_all_images
 from dashboard.presentation.export.run_files import FORMATS, obstacle
 from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages import runs as say
@@ -43,10 +44,7 @@ def page(lab: Lab) -> None:
         st.warning(problem, icon="⚠️")
     _room(infos, token)
     if not infos:
-        text, _ = st.columns([1.7, 1])
-        with text:
-            st.markdown(say.EMPTY)
-            example_set.offer(lab)
+        _before_first(lab)
         return
     listed, detail = st.columns([1.15, 1], gap="medium")
     with listed:
@@ -61,6 +59,23 @@ def page(lab: Lab) -> None:
             _two(chosen, token)
         else:
             st.caption(say.TICK_TWO)
+
+
+def _before_first(lab: Lab) -> None:
+    """Say what the page will show, with an example and the button that makes one."""
+    text, detail = st.columns([1.15, 1], gap="medium")
+    with text:
+        st.markdown(say.EMPTY)
+        example_set.offer(lab)
+        st.caption(f"{examples.LABEL}:")
+        for number, line in enumerate(say.example_lines()):
+            st.checkbox(line, value=not number, disabled=True, key=f"run-example-{number}")
+    with detail:
+        st.markdown(f"#### {say.EXAMPLE_TITLE}")
+        st.caption(f"{examples.LABEL}.")
+        st.markdown(say.EXAMPLE_VERDICT)
+        st.caption(say.EXAMPLE_MOVES)
+        st.plotly_chart(example_curves(), key="run-example", config={"displayModeBar": False})
 
 
 def _room(infos: list[RunInfo], token: str) -> None:

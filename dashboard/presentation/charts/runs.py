@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,9 +38,27 @@ def curves(runs: Sequence[KeptRun]) -> go.Figure:
                 name=label if len(runs) == 1 else f"{label} · {title_of(kept)}",
                 line={"color": colour, "dash": dash, "width": 2},
             )
+    return _laid_out(figure, len(runs))
+
+
+def example_curves() -> go.Figure:
+    """Return made-up accuracies of a run that forgets, as ``curves`` draws them."""
+    steps = list(range(23))
+    values = {
+        "train_r": [99.8 - 0.03 * s for s in steps],
+        "train_f": [100 / (1 + math.exp(0.8 * (s - 10))) for s in steps],
+        "test": [97.6 - 8 / (1 + math.exp(-0.8 * (s - 10))) for s in steps],
+    }
+    figure = go.Figure()
+    for key, (label, colour) in ROLES.items():
+        figure.add_scatter(x=steps, y=values[key], name=label, line={"color": colour, "width": 2})
+    return _laid_out(figure, 1)
+
+
+def _laid_out(figure: go.Figure, runs: int) -> go.Figure:
     return figure.update_layout(
-        height=280 + 50 * (len(runs) - 1),
-        margin={"l": 44, "r": 8, "t": 30 + 50 * (len(runs) - 1), "b": 36},
+        height=280 + 50 * (runs - 1),
+        margin={"l": 44, "r": 8, "t": 30 + 50 * (runs - 1), "b": 36},
         xaxis_title="step",
         yaxis={"title": "accuracy, %", "range": [-2, 102]},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
