@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parents[1]
 STATIC = HERE / "static"
+LATE_FONTS = ("SourceSansVF-Italic*.woff2", "SourceCodeVF-Upright*.woff2")
 # Request headers that are not passed on for a page: its answer must be whole and uncompressed.
 HIDDEN_HEADERS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
 
@@ -43,6 +44,10 @@ class PageShell:
         # Streamlit's rules come later in the document than this copy: ":root" makes it as strong as the script's.
         self._head = f"<style>:root {{\n{(STATIC / 'lab.css').read_text()}\n}}</style>" + "".join(
             f'<link rel="modulepreload" href="./{path}">' for path in modules()
+        )
+        self._head += "".join(
+            f'<link rel="preload" as="font" type="font/woff2" crossorigin href="./static/media/{name}">'
+            for name in fonts()
         )
         self._picture = picture()
 
@@ -77,6 +82,15 @@ class PageShell:
             return page
         page = page.replace(b"</head>", self._head.encode() + b"</head>", 1)
         return page.replace(b"<body>", b"<body>" + self._picture.encode(), 1) if first else page
+
+
+def fonts() -> list[str]:
+    """Return the files of Streamlit's italic and its typewriter font; Streamlit's page asks early for the upright one alone.
+
+    A text with one of these would be laid out in another font first, and everything below it would move.
+    """
+    media = Path(st.__file__).parent / "static" / "static" / "media"
+    return [file.name for pattern in LATE_FONTS for file in sorted(media.glob(pattern))[:1]]
 
 
 def _is_page(scope: Scope) -> bool:
