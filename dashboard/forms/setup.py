@@ -47,11 +47,10 @@ def setup_bar(lab: Lab) -> None:
     e = lab.experiment
     split, kind = e.split, nouns.kind_of(e.dataset)
     source = dataset_upload.source_of(lab, e.setup.dataset)
-    what = "…"
+    what, share = "…", ""
     if split is not None:
-        what = say.request(
-            split.request.describe(split.dataset.classes), len(split.newest_rows), len(split.train), kind
-        )
+        what = split.request.describe(split.dataset.classes)
+        share = say.share(len(split.newest_rows), len(split.train), kind)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="setup-bar"):
         data, data_wanted = lazy_popover(
             say.data_button(source.title),
@@ -59,7 +58,7 @@ def setup_bar(lab: Lab) -> None:
             key=f"data-{lab.token}-{dataset_upload.dialogs_opened()}",
         )
         forget, forget_wanted = lazy_popover(
-            say.forget_button(what),
+            say.forget_button(what, share),
             help=say.forget_help(kind),
             key=f"forget-{lab.token}",
         )

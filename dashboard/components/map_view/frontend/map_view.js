@@ -218,6 +218,10 @@ export class MapView {
   #refreshCard(speak = false) {
     if (this.focus === null || !this.store?.scene || !this.places.xy.length) return;
     const { xy } = this.places;
+    if (this.focus === this.pins.point) { // its own card says all that this one does, and would be covered
+      this.card.hide();
+      return;
+    }
     this.card.show(this.store, this.focus, this.camera.toScreen(xy[2 * this.focus], xy[2 * this.focus + 1]), this.camera, speak);
   }
 
