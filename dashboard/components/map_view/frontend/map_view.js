@@ -74,7 +74,7 @@ export class MapView {
       store.on("position", () => this.#draw()),
       store.on("frames life", () => this.#changed(false)),
       store.on("status", () => this.#status()),
-      store.on("picks", () => { this.picking.update(); this.#stale(); this.#refreshCard(); this.pins.update(); }),
+      store.on("picks", () => { if (this.groups && store.scene) this.legend.build(store, this.theme, this.ghosts); this.picking.update(); this.#stale(); this.#refreshCard(); this.pins.update(); }),
     ];
     this.off = () => listeners.forEach((off) => off());
     this.#changed();

@@ -62,6 +62,8 @@ export const whereClassesWere = (names) => `where classes ${names} were`;
 export const whereClassWas = (names) => `where class ${names} was`;
 export const THE_FORGOTTEN_CLASS_ON_THE = "the forgotten class on the original's map";
 export const FADED_DOT_WITH_RING_IS = "a faded dot with a ring is near nothing on the original's map";
+export const within = (count) => ` · ${count.toLocaleString("en")}`;
+export const OF = " of ";
 export const OFF_THE_MAP = "off the map";
 export const POINTS_THAT_THE_ORIGINAL_MODEL = "Points that the original model finds alike are close together";
 export const DRAG_AROUND_POINTS_TO_PICK = "drag around points to pick them; shift adds, alt subtracts";
