@@ -21,7 +21,7 @@ from dashboard.presentation.text.hyperparameters import (
     value_text,
     with_values,
 )
-from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages.lab import knobs as say
 from dashboard.session import tab_state
 from dashboard.session.lab import Lab
@@ -82,6 +82,7 @@ def _form(lab: Lab, preset: Any, now: Any) -> None:
                 for column, parameter in zip(columns, group[row : row + COLUMNS], strict=False):
                     with column:
                         values[parameter.key] = _widget(parameter, base, current, lab.token, usual)
+                        st.caption(nouns.in_kind(parameter.help, nouns.kind_of(e.dataset)))
         apply, begin, reset = top.columns(3)
         why = common.PAUSE_FIRST if running else say.HAS_FINISHED if over else None
         with apply:
@@ -116,7 +117,8 @@ def _usual(lab: Lab) -> str:
     found = lab.experiment.automatic
     if found is None:
         return say.PRESET
-    st.caption(common.settings_were_found(found.settings.reason))
+    kind = nouns.kind_of(lab.experiment.dataset)
+    st.caption(nouns.in_kind(common.settings_were_found(found.settings.reason), kind))
     return say.FOUND
 
 
@@ -155,7 +157,6 @@ def _widget(parameter: Hyperparameter, preset: LAFConfig, now: LAFConfig, token:
         value = st.number_input(
             label, value=float(current), step=_step(float(preset_value)), format="%.6g", key=key
         )
-    st.caption(parameter.help)
     return value
 
 

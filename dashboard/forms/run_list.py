@@ -13,6 +13,7 @@ from core.runs.storage import KeptRun, RunInfo, megabytes, read_run
 from core.runs.storage.serialization import config_like
 from dashboard.presentation.charts.runs import FIGURES
 from dashboard.presentation.text.hyperparameters import NOTHING, describe_changes, laf_config
+from dashboard.presentation.text.pages import nouns
 from dashboard.presentation.text.pages import runs as say
 from dashboard.session import tab_state
 
@@ -114,7 +115,8 @@ def outcome_of(kept: KeptRun) -> str:
     if kept.about["phase"] == Phase.FAILED:
         return say.failed(escaped(str(kept.about.get("error") or say.UNKNOWN_ERROR)))
     if kept.verdict is not None:
-        return escaped(str(kept.verdict["findings"][0]["what"]))
+        what = str(kept.verdict["findings"][0]["what"])
+        return escaped(str(nouns.in_kind(what, nouns.kind_of_run(kept.about))))
     return accuracies_of(kept)
 
 

@@ -48,11 +48,10 @@ def setup_bar(lab: Lab) -> None:
     e = lab.experiment
     split, kind = e.split, nouns.kind_of(e.dataset)
     source = dataset_upload.source_of(lab, e.setup.dataset)
-    what = "…"
+    what, share = "…", ""
     if split is not None:
-        what = say.request(
-            split.request.describe(split.dataset.classes), len(split.newest_rows), len(split.train), kind
-        )
+        what = split.request.describe(split.dataset.classes)
+        share = say.share(len(split.newest_rows), len(split.train), kind)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="setup-bar"):
         data, data_wanted = lazy_popover(
             say.data_button(source.title),
@@ -60,7 +59,7 @@ def setup_bar(lab: Lab) -> None:
             key=f"data-{lab.token}-{dataset_upload.dialogs_opened()}",
         )
         forget, forget_wanted = lazy_popover(
-            say.forget_button(what),
+            say.forget_button(what, share),
             help=say.forget_help(kind),
             key=f"forget-{lab.token}",
         )
@@ -252,7 +251,8 @@ def _facts(lab: Lab) -> str:
     if e.run is not None and e.setup.method == "laf":
         parts += [(common.SETTINGS, _origin(lab, config))]
         if e.automatic is not None:
-            why = f" title='{escape(e.automatic.settings.reason)}'"
+            reason = nouns.in_kind(e.automatic.settings.reason, nouns.kind_of(e.dataset))
+            why = f" title='{escape(reason)}'"
     if e.split is not None and e.split.dataset.clients is not None:
         held = "" if e.setup.server == "images" else owners_text.server_holds(e.setup.server)
         parts.insert(0, (owners_text.OWNERS, e.split.dataset.clients.describe() + held))

@@ -19,6 +19,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.components.assets import modules
+from dashboard.presentation.text.pages.lab import page as page_text
 from dashboard.server.click_dedup import ClickDeduplication
 from dashboard.server.frame_socket import route
 from dashboard.server.shield import Shield, inline_scripts, policy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parents[1]
 STATIC = HERE / "static"
+LATE_FONTS = ("SourceSansVF-Italic*.woff2", "SourceCodeVF-Upright*.woff2")
 # Request headers that are not passed on for a page: its answer must be whole and uncompressed.
 HIDDEN_HEADERS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
 
@@ -39,8 +41,13 @@ class PageShell:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         # The pages' style is there before their first element, so that nothing moves when the script's own copy arrives.
-        self._head = f"<style>{(STATIC / 'lab.css').read_text()}</style>" + "".join(
+        # Streamlit's rules come later in the document than this copy: ":root" makes it as strong as the script's.
+        self._head = f"<style>:root {{\n{(STATIC / 'lab.css').read_text()}\n}}</style>" + "".join(
             f'<link rel="modulepreload" href="./{path}">' for path in modules()
+        )
+        self._head += "".join(
+            f'<link rel="preload" as="font" type="font/woff2" crossorigin href="./static/media/{name}">'
+            for name in fonts()
         )
         self._picture = picture()
 
@@ -77,6 +84,15 @@ class PageShell:
         return page.replace(b"<body>", b"<body>" + self._picture.encode(), 1) if first else page
 
 
+def fonts() -> list[str]:
+    """Return the files of Streamlit's italic and its typewriter font; Streamlit's page asks early for the upright one alone.
+
+    A text with one of these would be laid out in another font first, and everything below it would move.
+    """
+    media = Path(st.__file__).parent / "static" / "static" / "media"
+    return [file.name for pattern in LATE_FONTS for file in sorted(media.glob(pattern))[:1]]
+
+
 def _is_page(scope: Scope) -> bool:
     """Return whether the request is for a page and not for a file."""
     if scope["type"] != "http" or scope["method"] != "GET":
@@ -103,8 +119,8 @@ def picture() -> str:
     )
     script = "\n".join(file.read_text().replace("export ", "") for file in files)
     return (
-        f'<div id="laf-early" role="img" aria-label="{known.pop("words")}"><style>{style}</style><h2>Representations</h2><canvas></canvas>'
-        f'<p>The page is starting</p><script type="application/json">{json.dumps(known)}</script></div>'
+        f'<div id="laf-early" role="img" aria-label="{known.pop("words")}"><style>{style}</style><h2>{page_text.REPRESENTATIONS}</h2><canvas></canvas>'
+        f'<p>{page_text.STARTING}</p><script type="application/json">{json.dumps(known)}</script></div>'
         f'<script>"use strict"; {{\n{script}}}</script>'
     )
 

@@ -25,6 +25,7 @@ from core.runs.storage import (
     setup_after,
 )
 from core.runtime.progress import Work
+from dashboard.presentation.text.pages.lab import chain as say
 from dashboard.presentation.wire.chain_balance import chain_balance
 from dashboard.session.jobs.base import BackgroundJob, TaskScheduler
 
@@ -113,11 +114,10 @@ class LabChain:
         """The reason why no request can follow now; None where one can."""
         e = self._lab.experiment
         if e.run is None or e.driven.phase is not Phase.DONE:
-            return "A request follows a finished run; play this one to its end"
+            return say.NEEDS_A_FINISHED_RUN
         recorder = e.driven.recorder
         if not isinstance(recorder, Recorder) or not recorder.is_kept:
-            why = self._lab.not_kept or "runs of this tab are not kept"
-            return f"A request follows a run that is kept, and this one is not: {why}"
+            return say.needs_a_kept_run(self._lab.not_kept or say.RUNS_ARE_NOT_KEPT)
         return None
 
     @property

@@ -8,63 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import RequestError
 from dashboard.presentation.text import numbers
+from dashboard.presentation.text.pages.lab import classroom as say
 
 if TYPE_CHECKING:  # `laf --help` must not import torch
     from core.experiments.session.limits import SessionLimits
     from core.experiments.session.turn_queue import QueuePosition
 
-# Options of the command line: field of SessionLimits, placeholder, type, help.
+# Options of the command line: field of SessionLimits, placeholder, type.
 OPTIONS = {
-    "--players": (
-        "players",
-        "N",
-        numbers.whole(1, 1024),
-        "runs that play at once, the others wait in line (default: one for each core)",
-    ),
-    "--turn": (
-        "turn_s",
-        "S",
-        numbers.seconds(1, 86_400),
-        "seconds that a run plays while others wait (default: 30)",
-    ),
-    "--keep-runs": (
-        "runs",
-        "N",
-        numbers.whole(0, 1_000_000),
-        "runs kept on disk for each browser (default: 20)",
-    ),
-    "--upload-mb": (
-        "upload_mb",
-        "MB",
-        numbers.whole(1, 10_000),
-        "size of a file that a user uploads (default: 20)",
-    ),
-    "--session-mb": (
-        "session_mb",
-        "MB",
-        numbers.whole(8, 1_000_000),
-        "memory for the images of a session (default: 256)",
-    ),
-    "--run-mb": (
-        "run_mb",
-        "MB",
-        numbers.whole(64, 1_000_000),
-        "memory of a run, estimated before it plays (default: 2048)",
-    ),
-    "--sessions": ("sessions", "N", numbers.whole(1, 10_000), "open tabs of all browsers (default: 60)"),
-    "--datasets": (
-        "datasets",
-        "N",
-        numbers.whole(0, 1_000_000),
-        "uploaded datasets of all browsers (default: 60)",
-    ),
-    "--models": ("models", "N", numbers.whole(0, 1_000_000), "own models of all browsers (default: 60)"),
-    "--disk-mb": (
-        "disk_mb",
-        "MB",
-        numbers.whole(1, 100_000_000),
-        "disk space of all browsers (default: 20000)",
-    ),
+    "--players": ("players", "N", numbers.whole(1, 1024)),
+    "--turn": ("turn_s", "S", numbers.seconds(1, 86_400)),
+    "--keep-runs": ("runs", "N", numbers.whole(0, 1_000_000)),
+    "--upload-mb": ("upload_mb", "MB", numbers.whole(1, 10_000)),
+    "--session-mb": ("session_mb", "MB", numbers.whole(8, 1_000_000)),
+    "--run-mb": ("run_mb", "MB", numbers.whole(64, 1_000_000)),
+    "--sessions": ("sessions", "N", numbers.whole(1, 10_000)),
+    "--datasets": ("datasets", "N", numbers.whole(0, 1_000_000)),
+    "--models": ("models", "N", numbers.whole(0, 1_000_000)),
+    "--disk-mb": ("disk_mb", "MB", numbers.whole(1, 100_000_000)),
 }
 # For hosts that set no command line: "1", or options such as "--players 1 --session-mb 64".
 VARIABLE = "LAF_CLASSROOM"
@@ -74,14 +35,15 @@ _begun: SessionLimits | None = None  # the limits of this process
 
 def add(page: argparse.ArgumentParser) -> None:
     """Add the classroom's options to those of `laf dashboard`."""
-    page.add_argument(
-        "--classroom",
-        action="store_true",
-        help="for many browsers on this machine: runs wait in line for the cores, and each browser has limits",
-    )
-    for option, (field, unit, kind, text) in OPTIONS.items():
+    page.add_argument("--classroom", action="store_true", help=say.CLASSROOM_HELP)
+    for option, (field, unit, kind) in OPTIONS.items():
         page.add_argument(
-            option, dest=field, type=kind, default=None, metavar=unit, help=f"for --classroom: {text}"
+            option,
+            dest=field,
+            type=kind,
+            default=None,
+            metavar=unit,
+            help=say.option_help(say.HELPS[field]),
         )
 
 
@@ -91,7 +53,7 @@ def read(a: argparse.Namespace) -> SessionLimits | None:
     if not a.classroom:
         if given:
             name = next(option for option, (field, *_) in OPTIONS.items() if field in given)
-            raise RequestError(f"{name} is a limit of a classroom; add --classroom")
+            raise RequestError(say.only_with_classroom(name))
         return None
     from core.experiments.session.limits import SessionLimits
 
@@ -120,7 +82,7 @@ def _from_words(words: list[str]) -> SessionLimits | None:
     except argparse.ArgumentError as error:
         raise RequestError(f"{VARIABLE}: {error}") from error
     if left:
-        raise RequestError(f'{VARIABLE} is 1 or limits like "--players 1", not {left[0]!r}')
+        raise RequestError(say.not_limits(VARIABLE, repr(left[0])))
     return read(found)
 
 
@@ -152,9 +114,9 @@ def in_line(place: QueuePosition) -> str:
     n, s = place.number, place.wait_s
     ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     if s < 2.5:
-        wait = "any moment now"
+        wait = say.ANY_MOMENT
     elif s < 100:
-        wait = f"about {5 * max(1, round(s / 5))} s"
+        wait = say.about_seconds(5 * max(1, round(s / 5)))
     else:
-        wait = f"about {round(s / 60)} min"
-    return f"You are {n}{ending} in line, {wait}"
+        wait = say.about_minutes(round(s / 60))
+    return say.in_line(f"{n}{ending}", wait)

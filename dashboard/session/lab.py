@@ -23,6 +23,7 @@ from core.runs.setup import Setup
 from core.runs.storage import Recorder, RunInfo, is_open, run_info, runs_of
 from core.runtime.purge_watch import purge_generation, purged_since
 from core.runtime.scheduler import Scheduler
+from dashboard.presentation.text.pages.lab import address as address_text
 from dashboard.presentation.wire.outbox import Outbox
 from dashboard.presentation.wire.selection import SelectionState
 from dashboard.session.chain import LabChain
@@ -108,10 +109,7 @@ class Lab:
             self.forget_set = SelectionState()
             if self.change(setup) is not None:  # the setup names images that are gone
                 self.open(usual_setup())
-            self.notice = (
-                "Images of this dataset were purged. The Lab dropped everything it made from them "
-                "and is preparing it again without them."
-            )
+            self.notice = address_text.PURGED
         return True
 
     def _open_asked(self, asked: UrlRequest) -> bool:

@@ -26,6 +26,7 @@ from core.runs.records import Phase
 from core.runs.setup import Setup
 from core.runtime.bounds import quote_value
 from core.runtime.ownership import owner
+from dashboard.presentation.text.pages import lessons as say
 from dashboard.session.jobs.lesson_export import LessonExportJob
 
 CONTROLS = ("open", "fixed", "hidden")  # of a link
@@ -107,7 +108,7 @@ class LessonSession:
             return
         named = next((x for x in lessons if wanted in (x.id, str(x.number))), None)
         if named is None:
-            self.problem = f"There is no lesson {quote_value(wanted)}. Choose one of these."
+            self.problem = say.no_lesson(quote_value(wanted))
             self.link = replace(self.link, lesson=None)
         else:
             self.enter(named)
@@ -195,13 +196,13 @@ class LessonSession:
         """The reason why the student cannot go to the next page yet; None if possible."""
         at, part = self.progress.at, self.part
         if at == 0 and self.progress.prediction is None:
-            return "Make a prediction first"
+            return say.PREDICT_FIRST
         if part is None:
             return None
         if part.question is not None and str(at) not in self.progress.answers:
-            return "Answer the question first"
+            return say.ANSWER_FIRST
         if part.check is not None and str(at) not in self.progress.passed:
-            return "Pass the check first, or skip it"
+            return say.CHECK_FIRST
         return None
 
     @property

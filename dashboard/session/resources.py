@@ -13,6 +13,7 @@ from core.errors import RequestError
 from core.experiments.session.preparation_cache import PreparationCache
 from core.projection.umap_process import UmapProcess
 from core.runtime.scheduler import Scheduler
+from dashboard.presentation.text.pages import common as say
 
 if TYPE_CHECKING:
     from dashboard.session.lab import Lab
@@ -100,7 +101,7 @@ def lab() -> Lab:
         found = _lab(tab_state.browser(), tab_state.read_address())
     except RequestError as full:
         st.info(f"{full}.", icon="🕰️")
-        st.button("Try again")
+        st.button(say.TRY_AGAIN)
         st.stop()
     found.drop_purged()
     return found

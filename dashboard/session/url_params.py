@@ -18,6 +18,7 @@ from core.models.registry import NETS
 from core.runs.setup import SETTINGS, Setup
 from core.runs.storage.serialization import config_dict, config_like
 from core.runtime.bounds import quote_value
+from dashboard.presentation.text.pages.lab import address as say
 
 MOST_IDS = 200  # in an address; a longer list belongs to a kept run
 MOST_CHARACTERS = 8_000  # of all that an address says of a setup
@@ -31,7 +32,6 @@ OF_SETUP = (
 )
 OF_RUN = ("run", "step", "after")
 OTHERS = ("lesson", "class", "controls", "fixed", "present", "student", "embed", "embed_options")
-THREADS = "threads is not taken from an address: the server sets it; remove it from the address"
 
 
 @dataclass(frozen=True)
@@ -134,27 +134,22 @@ def _unknown_fields(found: Mapping[str, str]) -> str | None:
     unknown = [quote_value(name) for name in found if name not in (*OF_SETUP, *OF_RUN, *OTHERS)]
     if not unknown:
         return None
-    more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-    return f"The address has an unknown field, {unknown[0]}{more}, which was left out. There are: {', '.join((*OF_SETUP, *OF_RUN))}."
+    return say.unknown_field(unknown[0], len(unknown) - 1, (*OF_SETUP, *OF_RUN))
 
 
 def _setup(found: Mapping[str, str]) -> Setup:
     """Return the Setup that an address names. Raises RequestError for one that cannot exist."""
     size = sum(map(len, found.values()))
     if size > MOST_CHARACTERS:
-        raise RequestError(f"the address has {size:,} characters; the Lab reads at most {MOST_CHARACTERS:,}")
+        raise RequestError(say.too_long(size, MOST_CHARACTERS))
     classes = [c for c in found.get("classes", "").split(",") if c]
     ids = [i for i in found.get("ids", "").split(",") if i]
     if len(ids) > MOST_IDS:
-        raise RequestError(
-            f"the address names {len(ids):,} images and the most is {MOST_IDS}; keep the run and share its address instead"
-        )
+        raise RequestError(say.too_many_ids(len(ids), MOST_IDS))
     named = _named_settings(found.get("settings", ""))
     for word in (*(found.get(name, "") for name in NAMES), *classes):
         if len(word) > MOST_OF_A_NAME:
-            raise RequestError(
-                f"{quote_value(word)} in the address is no name: it has {len(word):,} characters"
-            )
+            raise RequestError(say.no_name(quote_value(word), len(word)))
     dataset = found.get("dataset") or Setup.dataset
     require_name(dataset)
     setup = Setup(
@@ -185,9 +180,7 @@ def _named_settings(text: str) -> str:
     if text.lstrip().startswith("{"):
         return "preset"  # an address of an earlier version, whose settings are changes of the preset
     if text and text not in SETTINGS:
-        raise RequestError(
-            f"unknown settings {quote_value(text)} in the address; there are: {', '.join(SETTINGS)}"
-        )
+        raise RequestError(say.unknown_settings(quote_value(text), SETTINGS))
     return text
 
 
@@ -204,9 +197,7 @@ def _changed(found: Mapping[str, str]) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     if not is_shallow:
-        raise RequestError(
-            "the settings in the address are nested deeper than any method's settings; write them as the Lab's own addresses do"
-        )
+        raise RequestError(say.NESTED_TOO_DEEPLY)
     return settings if isinstance(settings, dict) else None
 
 
@@ -246,9 +237,7 @@ def with_settings(preset: Any, settings: Mapping[str, Any] | None) -> Any:
             and not is_dataclass(usual)
             and not _same_type(usual, wanted)
         ):
-            raise DataError(
-                f"{f.name} is {quote_value(usual)} in the preset and cannot be {quote_value(wanted)}"
-            )
+            raise DataError(say.other_type(f.name, quote_value(usual), quote_value(wanted)))
     found: Any = config_like(preset, dict(settings))
     return found
 
@@ -257,9 +246,9 @@ def _require_allowed(settings: Mapping[str, Any]) -> None:
     """Raise DataError where settings, or tables inside them, name threads or a net that is not the Lab's."""
     for key, value in settings.items():
         if key == "threads":
-            raise DataError(THREADS)
+            raise DataError(say.THREADS)
         if key == "net" and (not isinstance(value, str) or value not in NETS):
-            raise DataError(f"unknown net {quote_value(value)}; there are: {', '.join(NETS)}")
+            raise DataError(say.unknown_net(quote_value(value), list(NETS)))
         if isinstance(value, Mapping):
             _require_allowed(value)
 

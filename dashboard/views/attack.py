@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 import torch
@@ -19,7 +21,7 @@ from dashboard.session.jobs.attack import AttackData, groups, rates, threshold_a
 from dashboard.session.lab import Lab
 from dashboard.session.polling import JOB_S, poll
 
-CHART = 370  # px
+HEIGHTS = {"hist": 300, "roc": 370, "strip": 310}  # px, of the charts; lab.css keeps them free
 CHARTS = (5, 4, 3.2)  # widths of histogram, ROC and areas, as ratios
 SHOWN = 40  # images of each group
 PLAIN = {"displayModeBar": False}  # on a phone the bar would cover the legend
@@ -39,15 +41,14 @@ def page(lab: Lab) -> None:
         label_visibility="collapsed",
     )
     found = job.result
-    _told(lab, found)
     error, phase = job.error, lab.phase
+    with st.container(key="attack-told"):
+        _told(lab, found)
+        if error is None:
+            _in_all(lab, found)
     if error is not None:
         st.error(error)
     elif found is not None:
-        if found.strongest is not None:
-            st.markdown(
-                nouns.in_kind(common.all_attacks(found.strongest.sentence), found.sample.split.dataset.kind)
-            )
         _shown(found, found.results[name or "confidence"])
     else:
         _example(lab)
@@ -61,16 +62,13 @@ def page(lab: Lab) -> None:
 def _example(lab: Lab) -> None:
     """Say what the page will show, with an example and a way to the Lab."""
     kind = nouns.kind_of(lab.experiment.dataset)
-    st.markdown(  # one line, as the sentence that will stand there
-        say.intro(kind)
-    )
     result = examples.attack_example()
     assert result.scores is not None
     # in the places of the real charts, which take over one after another: nothing is pushed down meanwhile
     left, middle, right = st.columns(CHARTS, gap="small")
-    left.plotly_chart(_sized(attacks.histogram(result, 0.5), CHART - 70), key="example-hist", config=PLAIN)
-    middle.plotly_chart(_sized(attacks.roc(result, 0.5), CHART), key="example-roc", config=PLAIN)
-    right.plotly_chart(_sized(attacks.strip(result), CHART - 60), key="example-strip", config=PLAIN)
+    _chart(left.container(key="attack-left"), attacks.histogram(result, 0.5), "hist", "example")
+    _chart(middle, attacks.roc(result, 0.5), "roc", "example")
+    _chart(right, attacks.strip(result), "strip", "example")
     st.caption(say.example(examples.LABEL, kind))
     st.page_link("views/lab.py", label=say.OPEN_LAB)
 
@@ -86,6 +84,15 @@ def _told(lab: Lab, found: AttackData | None) -> None:
         model = say.after_step(found.step, found.steps) if found.step else say.BEFORE_FIRST
         later = f" {say.PLAYING}" if run.phase is Phase.RUNNING else ""
         st.caption(say.compared(model, found.references, later))
+
+
+def _in_all(lab: Lab, found: AttackData | None) -> None:
+    """Say what all attacks together find; before there is that, what the page answers."""
+    if found is None:
+        st.markdown(say.intro(nouns.kind_of(lab.experiment.dataset)))
+    elif found.strongest is not None:
+        sentence = common.all_attacks(found.strongest.sentence)
+        st.markdown(nouns.in_kind(sentence, found.sample.split.dataset.kind))
 
 
 def _shown(found: AttackData, result: AttackResult) -> None:
@@ -129,8 +136,10 @@ def _table(found: PerImage, kind: str) -> None:
 def _charts(result: AttackResult, scores: Scores, key: str, kind: str) -> float:
     """Draw histogram, ROC and areas; return the threshold that the user set."""
     left, middle, right = st.columns(CHARTS, gap="small")
-    with left:
-        place = st.empty()
+    with (
+        left,
+        st.container(key="attack-left"),
+    ):  # lab.css shows the slider below the chart, which needs its value
         share = st.slider(
             say.THRESHOLD,
             0,
@@ -141,21 +150,19 @@ def _charts(result: AttackResult, scores: Scores, key: str, kind: str) -> float:
             help=say.threshold_help(kind),
         )
         threshold = threshold_at(scores, share / 100)
-        place.plotly_chart(
-            _sized(attacks.histogram(result, threshold), CHART - 70), key=f"hist-{key}", config=PLAIN
-        )
-    with middle:
-        st.plotly_chart(_sized(attacks.roc(result, threshold), CHART), key=f"roc-{key}", config=PLAIN)
+        _chart(st, attacks.histogram(result, threshold), "hist", key)
+    _chart(middle, attacks.roc(result, threshold), "roc", key)
     with right:
-        st.plotly_chart(_sized(attacks.strip(result), CHART - 60), key=f"strip-{key}", config=PLAIN)
+        _chart(right, attacks.strip(result), "strip", key)
         tpr, fpr = rates(scores, threshold)
         st.caption(say.at_threshold(100 * tpr, 100 * fpr, kind))
     return threshold
 
 
-def _sized(figure: object, height: int) -> object:
-    figure.update_layout(height=height)  # type: ignore[attr-defined]
-    return figure
+def _chart(place: Any, figure: Any, name: str, key: str) -> None:
+    """Draw a chart in its own place, whose height lab.css keeps while one chart takes over from another."""
+    figure.update_layout(height=HEIGHTS[name])
+    place.container(key=f"attack-{name}").plotly_chart(figure, key=f"{name}-{key}", config=PLAIN)
 
 
 def _tpr(result: AttackResult, kind: str) -> str:

@@ -14,7 +14,7 @@ from core.methods import METHODS
 from dashboard.components.comparison_table import table
 from dashboard.presentation.charts import examples
 from dashboard.presentation.export import comparison_files
-from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages import compare as say
 from dashboard.presentation.wire.comparison import table_data, title_of
 from dashboard.session import resources
@@ -68,7 +68,7 @@ def page(lab: Lab) -> None:
         _told(comparison)
     summary = summarise(comparison)
     with files:
-        _files(summary, comparison)
+        _files(summary, comparison, _kind(comparison, lab))
     group = st.segmented_control(
         say.FIGURES,
         [*GROUPS, say.ALL],
@@ -103,7 +103,7 @@ def _before_first(lab: Lab) -> None:
     summary = examples.summary_example()
     table(
         "compare-example",
-        table_data(summary, None, list(summary.columns), []),
+        table_data(summary, None, list(summary.columns), [], nouns.kind_of(e.dataset)),
         height=_height(len(summary.lines)),
         on_pick=lambda _: None,
     )
@@ -191,10 +191,17 @@ def _told(comparison: Comparison) -> None:
 def _table(lab: Lab, comparison: Comparison, group: str) -> None:
     def shown() -> None:
         summary = summarise(comparison)
-        data = table_data(summary, comparison, _keys(summary, group), lab.comparison_job.chosen)
+        kind = _kind(comparison, lab)
+        data = table_data(summary, comparison, _keys(summary, group), lab.comparison_job.chosen, kind)
         table("compare-table", data, height=_height(len(summary.lines)), on_pick=lab.comparison_job.pick)
 
     poll(None if comparison.over else COMPARISON_S, shown, lambda: False)
+
+
+def _kind(comparison: Comparison, lab: Lab) -> str:
+    """Return what the comparison's dataset holds; the Lab's, until the comparison has read its own."""
+    split = comparison.split
+    return nouns.kind_of(lab.experiment.dataset if split is None else split.dataset)
 
 
 def _keys(summary: Summary, group: str) -> list[str]:
@@ -208,7 +215,7 @@ def _keys(summary: Summary, group: str) -> list[str]:
     return [k for k in GROUPS[group] if k in keys]
 
 
-def _files(summary: Summary, comparison: Comparison) -> None:
+def _files(summary: Summary, comparison: Comparison, kind: str) -> None:
     about: dict[str, Any] = {
         "dataset": comparison.setup.dataset,
         "task": comparison.setup.task,
@@ -225,7 +232,14 @@ def _files(summary: Summary, comparison: Comparison) -> None:
                 lambda: json.dumps(comparison_files.to_json(summary, about), indent=1),
             ),
         ):
-            st.download_button(label, make(), name, width="stretch", on_click="ignore", key=f"export-{name}")
+            st.download_button(
+                label,
+                nouns.in_kind(make(), kind),
+                name,
+                width="stretch",
+                on_click="ignore",
+                key=f"export-{name}",
+            )
 
 
 if __name__ == "__main__":

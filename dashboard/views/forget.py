@@ -14,9 +14,10 @@ from dashboard.components.map_view import map_view
 from dashboard.forms.forget import lists as forget_lists
 from dashboard.forms.forget import selection as forget_set
 from dashboard.presentation.text.pages import forget as say
+from dashboard.presentation.text.pages import nouns
 from dashboard.presentation.wire.selection import PAGE, SelectionState, gallery_page, pick_run
 from dashboard.session import resources, tab_state
-from dashboard.session.jobs.forget_suggestions import WORK, SuggestionJob
+from dashboard.session.jobs.forget_suggestions import SuggestionJob
 from dashboard.session.lab import Lab
 from dashboard.session.polling import IDLE_S, SELECTION_S, poll
 
@@ -192,7 +193,7 @@ def _hint(lab: Lab) -> str:
         return say.PREPARING
     p = job.progress
     if p is not None:
-        return f"{WORK[p.stage]}: {100 * p.done // p.total} %"
+        return say.working(p.stage, 100 * p.done // p.total, nouns.kind_of(e.dataset))
     on_map, all_images, kind = len(lab.map_ids), len(e.split.train), e.split.dataset.kind
     text = say.on_map(on_map, all_images, kind)
     if on_map == all_images:

@@ -16,7 +16,7 @@ from dashboard.components.comparison_table import table
 from dashboard.forms import model_upload
 from dashboard.presentation.charts import examples
 from dashboard.presentation.export.judge_files import pack_models
-from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages import judge as say
 from dashboard.presentation.wire.comparison import table_data
 from dashboard.session import classroom_options, resources
@@ -67,10 +67,10 @@ def page(lab: Lab) -> None:
     if pressed and original is not None and unlearned is not None and layer is not None:
         files = [(f.name, f.getvalue()) for f in (original, unlearned, *retrained)]
         job.evaluate(split, Checkpoints(arch, layer, size, files[0], files[1], files[2:]))
-    _outcome(job)
+    _outcome(job, split.dataset.kind)
 
 
-def _outcome(job: EvaluationJob) -> None:
+def _outcome(job: EvaluationJob, kind: str) -> None:
     """Show the job's progress, its result or its error."""
     if job.error is not None:
         advice = say.ADVICE if "does not fit" in job.error else ""
@@ -78,9 +78,9 @@ def _outcome(job: EvaluationJob) -> None:
     elif job.busy:
         wait_for(job, say.EVALUATING)
     elif job.result is not None:
-        _result(job.result)
+        _result(job.result, kind)
     else:
-        _example()
+        _example(kind)
 
 
 def _lab_run(lab: Lab, job: EvaluationJob) -> None:
@@ -119,13 +119,13 @@ def _models(lab: Lab) -> bytes:
     return pack_models(arch, e.model, e.run.result, [r.model for r in e.references], ids)
 
 
-def _example() -> None:
+def _example(kind: str) -> None:
     """Show what the page will show."""
     st.caption(say.example(examples.LABEL))
     summary = examples.summary_example()
     table(
         "judge-example",
-        table_data(summary, None, list(summary.columns), []),
+        table_data(summary, None, list(summary.columns), [], kind),
         height=64 + 30 * len(summary.lines),
         on_pick=lambda _: None,
     )
@@ -145,32 +145,32 @@ def _architecture(lab: Lab, split: Split) -> tuple[str, str | None, int | None]:
     return model_upload.where(split.dataset, key="judge", usual=usual)
 
 
-def _result(found: Evaluation) -> None:
+def _result(found: Evaluation, kind: str) -> None:
     figures = found.figures
     summary = summary_of(figures)
     st.caption(found.about)
     table(
         "judge-table",
-        table_data(summary, None, list(summary.columns), []),
+        table_data(summary, None, list(summary.columns), [], kind),
         height=64 + 30 * len(summary.lines),
         on_pick=lambda _: None,
     )
     if figures.unlearned.strongest is not None:
-        st.markdown(common.all_attacks(figures.unlearned.strongest.sentence))
-    _attacks(list(figures.unlearned.attacks.values()))
+        st.markdown(nouns.in_kind(common.all_attacks(figures.unlearned.strongest.sentence), kind))
+    _attacks(list(figures.unlearned.attacks.values()), kind)
     record = {
         "about": found.about,
         "unlearned": figures.unlearned.as_dict(),
         "original": figures.original.as_dict(),
         "retrained": [one.as_dict() for one in figures.retrained],
     }
-    text = json.dumps(record, indent=1)
+    text = json.dumps(nouns.in_kind(record, kind), indent=1)
     st.download_button(
         "JSON", text, "judgement.json", "application/json", on_click="ignore", key="judge-json"
     )
 
 
-def _attacks(results: Sequence[AttackResult]) -> None:
+def _attacks(results: Sequence[AttackResult], kind: str) -> None:
     """Show the AUC of each attack; attacks that could have seen the same leak share a line."""
     st.markdown(say.ATTACKS)
     by_power: dict[str, list[str]] = {}  # the smallest visible leak, as a sentence -> the attacks' figures
@@ -179,9 +179,9 @@ def _attacks(results: Sequence[AttackResult]) -> None:
         power = result.power.sentence if result.power else ""
         by_power.setdefault(power, []).append(f"**{result.title}** {text}")
     for power, attacks in by_power.items():
-        st.markdown(" · ".join(attacks))
+        st.markdown(nouns.in_kind(" · ".join(attacks), kind))
         if power:
-            st.caption(power)
+            st.caption(nouns.in_kind(power, kind))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from core.runs.storage import (
 )
 from dashboard.forms import example_set
 from dashboard.forms.run_list import MOST, accuracies_of, escaped, run_list, settings_of
-from dashboard.presentation.charts.runs import curves, figures, on_all_images
+from dashboard.presentation.charts import examples
+from dashboard.presentation.charts.runs import curves, example_curves, figures, on_all_images
 from dashboard.presentation.export.run_files import FORMATS, obstacle
-from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages import runs as say
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
@@ -43,10 +44,7 @@ def page(lab: Lab) -> None:
         st.warning(problem, icon="⚠️")
     _room(infos, token)
     if not infos:
-        text, _ = st.columns([1.7, 1])
-        with text:
-            st.markdown(say.EMPTY)
-            example_set.offer(lab)
+        _before_first(lab)
         return
     listed, detail = st.columns([1.15, 1], gap="medium")
     with listed:
@@ -61,6 +59,23 @@ def page(lab: Lab) -> None:
             _two(chosen, token)
         else:
             st.caption(say.TICK_TWO)
+
+
+def _before_first(lab: Lab) -> None:
+    """Say what the page will show, with an example and the button that makes one."""
+    text, detail = st.columns([1.15, 1], gap="medium")
+    with text:
+        st.markdown(say.EMPTY)
+        example_set.offer(lab)
+        st.caption(f"{examples.LABEL}:")
+        for number, line in enumerate(say.example_lines()):
+            st.checkbox(line, value=not number, disabled=True, key=f"run-example-{number}")
+    with detail:
+        st.markdown(f"#### {say.EXAMPLE_TITLE}")
+        st.caption(f"{examples.LABEL}.")
+        st.markdown(say.EXAMPLE_VERDICT)
+        st.caption(say.EXAMPLE_MOVES)
+        st.plotly_chart(example_curves(), key="run-example", config={"displayModeBar": False})
 
 
 def _room(infos: list[RunInfo], token: str) -> None:
@@ -103,7 +118,7 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
     _verdict(kept)
     st.caption(say.settings(escaped(settings_of(kept))))
     if kept.automatic is not None:
-        st.caption(common.settings_were_found(escaped(str(kept.automatic["reason"]))))
+        st.caption(common.settings_were_found(escaped(_in_nouns(kept, str(kept.automatic["reason"])))))
     told = on_all_images(kept.about)
     if told is not None:
         st.caption(told)
@@ -122,7 +137,7 @@ def _one(lab: Lab, info: RunInfo, token: str) -> None:
 def _verdict(kept: KeptRun) -> None:
     """Show what the run did: its verdict, and each accuracy before and after."""
     if kept.verdict is not None:
-        first, *rest = kept.verdict["findings"]
+        first, *rest = nouns.in_kind(kept.verdict["findings"], nouns.kind_of_run(kept.about))
         more = [
             first["why"],
             first["advice"],
@@ -134,6 +149,11 @@ def _verdict(kept: KeptRun) -> None:
     told = accuracies_of(kept)
     if told:
         st.caption(told)
+
+
+def _in_nouns(kept: KeptRun, text: str) -> str:
+    """Return ``text`` in the nouns of the run's dataset."""
+    return str(nouns.in_kind(text, nouns.kind_of_run(kept.about)))
 
 
 def _buttons(lab: Lab, info: RunInfo, kept: KeptRun, token: str) -> None:
@@ -178,7 +198,7 @@ def _two(infos: list[RunInfo], token: str) -> None:
         kept[0].about["dataset"] != kept[1].about["dataset"]
         or kept[0].about["forget"] != kept[1].about["forget"]
     ):
-        st.caption(say.OTHER_IMAGES)
+        st.caption(_in_nouns(kept[0], say.OTHER_IMAGES))
     st.dataframe(figures(kept), hide_index=True, width="stretch")
     st.plotly_chart(curves(kept), width="stretch", config={"displayModeBar": False})
 

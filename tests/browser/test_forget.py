@@ -234,6 +234,10 @@ def test_a_lasso_on_the_lab_while_it_plays_then_into_the_forget_set(server, open
     assert set(found["ids"]) == wanted(found)
     bar = page.tab.locator(".map-view .picked")
     assert bar.inner_text().startswith(f"{len(found['ids']):,} points picked")
+    legend = page.tab.locator(".map-view .entries")
+    counts = [int(n.replace(",", "")) for n in re.findall(r"· ([\d,]+) of [\d,]+", legend.inner_text())]
+    assert len(counts) == 2  # forgotten and remaining
+    assert sum(counts) == len(found["ids"])
     page.tab.locator(".map-view").get_by_role("button", name="Add to forget set").click()
     page.tab.wait_for_selector(".gallery[data-ready=true]")
     wait_until(lambda: picked_by_server(page) == len(found["ids"]))

@@ -57,7 +57,11 @@ def test_digits_class_removal_plays_to_the_end_and_the_page_says_it_is_forgotten
     shown = page.tab.locator(".sentence[data-final=true]")
     assert shown.evaluate("e => e.scrollHeight <= e.clientHeight + 1")  # the verdict is not cut
     expect(example).to_contain_text(re.compile(r"was 0, now [1-9], [1-5] of 5 retrained models say [1-9]"))
-    assert page.tab.locator(".marks .stop").get_attribute("title").startswith("LAF stopped here: ")
+    stop = page.tab.locator(".marks .stop").get_attribute("title")
+    assert stop.startswith("LAF stopped here: ")
+    stage = page.tab.locator("span.stage")
+    assert stage.inner_text() == stop
+    assert stage.evaluate("e => e.scrollHeight <= e.clientHeight + 1")  # the sentence is not cut
     assert "an oracle's view" in page.tab.locator(".marks .nearest").get_attribute("title")
     page.tab.wait_for_selector(".map-view[data-cloud=true]")  # all retrained models show by themselves
     assert page.tab.get_by_text("LAF took").is_visible()

@@ -74,7 +74,7 @@ def decide(task: str, history: Sequence[Signals], rule: StoppingRule | None = No
 
 
 def reached(task: str, best: Signals, rule: StoppingRule) -> str:
-    """Return the sentence that says what the reading ``best`` of a run on ``task`` reached, and that no later one was better."""
+    """Return the sentence that says what the reading ``best`` of a run on ``task`` reached; no later one was better."""
     return _AIMS[task].reached(best, rule)
 
 
@@ -130,8 +130,8 @@ class _Class:
 
     def reached(self, s: Signals, rule: StoppingRule) -> str:
         return (
-            f"after {s.step} steps {_percent(s.forget_agreement)} of D_f get an answer to forget, "
-            f"{_percent(s.remain_agreement)} of D_r keep the original's, and more steps came no nearer to retraining"
+            f"after {s.step} steps {_percent(s.forget_agreement)} of D_f get a forgotten class, "
+            f"{_percent(s.remain_agreement)} of D_r keep their answer"
         )
 
 
@@ -191,7 +191,7 @@ class _Noise:
 
     def reached(self, s: Signals, rule: StoppingRule) -> str:
         return (
-            f"after {s.step} steps {_percent(s.neighbours or 0.0)} of D_f get the answer of similar images in D_r, "
+            f"after {s.step} steps {_percent(s.neighbours or 0.0)} of D_f get the answer of similar images, "
             "and more steps did not raise that"
         )
 

@@ -15,6 +15,7 @@ from core.runs.storage import ChainLink
 from dashboard.forms.forget.selection import subject_label
 from dashboard.forms.lazy_popover import lazy_popover
 from dashboard.presentation.charts.chain import CHAIN_CHART, chain_chart, chain_rows, chain_summary
+from dashboard.presentation.text.pages import nouns
 from dashboard.presentation.text.pages.lab import chain as say
 from dashboard.presentation.text.pages.lab import clients as owners_text
 from dashboard.session import tab_state
@@ -97,7 +98,7 @@ def _form(lab: Lab, rest: Dataset) -> None:
     elif kind == SUBJECTS:
         request = NextRequest("indices", ids=_of_subjects(lab, rest))
     elif kind == CLIENT and rest.clients is not None:
-        request = NextRequest("indices", client=_client(lab, rest.clients))
+        request = NextRequest("indices", client=_client(lab, rest.clients, rest.kind))
     else:
         request = NextRequest("indices", ids=picked if kind == PICKED else chosen)
     if st.button(say.FORGET_NEXT, key=f"more-go-{lab.token}", type="primary", width="stretch"):
@@ -139,14 +140,14 @@ def _of_subjects(lab: Lab, rest: Dataset) -> tuple[int, ...]:
     return subject_ids(rest, names)
 
 
-def _client(lab: Lab, clients: Clients) -> int:
+def _client(lab: Lab, clients: Clients, kind: str) -> int:
     """Show the choice among the clients who remain, and return the number of one."""
     sizes = clients.sizes()
     return int(
         st.selectbox(
             say.CLIENTS_LEFT,
             [k for k, size in enumerate(sizes) if size],
-            format_func=lambda k: owners_text.client(k, sizes[k]),
+            format_func=lambda k: owners_text.client(k, sizes[k], kind),
             key=f"more-client-{lab.token}",
         )
     )
@@ -194,17 +195,17 @@ def _link(lab: Lab, link: ChainLink, *, is_open: bool) -> None:
         key=f"link-{link.number}-{lab.token}",
         type="primary" if is_open else "secondary",
         disabled=link.phase is None,
-        help=_told(link),
+        help=_told(link, nouns.kind_of(lab.experiment.dataset)),
         on_click=_go,
         args=(lab, link.run, is_open),
     )
 
 
-def _told(link: ChainLink) -> str:
+def _told(link: ChainLink, kind: str) -> str:
     if link.phase is None:
         return say.DELETED_OR_PURGED
     if link.verdict is not None:
-        return str(link.verdict["text"])
+        return str(nouns.in_kind(link.verdict["text"], kind))
     return say.NO_VERDICT if link.phase is Phase.DONE else say.run_is(link.phase)
 
 
@@ -219,7 +220,7 @@ def _all(lab: Lab, links: list[ChainLink]) -> None:
     job = lab.chain.job
     at_once = job.result if links[-1].run == lab.run_id else None
     st.plotly_chart(chain_chart(links), key=f"chain-chart-{lab.token}", config={"displayModeBar": False})
-    st.caption(CHAIN_CHART)
+    st.caption(nouns.in_kind(CHAIN_CHART, nouns.kind_of(lab.experiment.dataset)))
     if told := chain_summary(links):
         st.markdown(told)
     st.dataframe(chain_rows(links, at_once), hide_index=True, key=f"chain-table-{lab.token}")

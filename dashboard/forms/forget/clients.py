@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.data.images import Clients
 from core.runs.setup import MOST_CLIENTS, Setup
+from dashboard.presentation.text.pages import nouns
 from dashboard.presentation.text.pages.lab import clients as say
 from dashboard.session.lab import Lab
 
@@ -32,7 +33,7 @@ def owners(lab: Lab, setup: Setup) -> Setup:
     count = st.number_input(say.CLIENTS, 2, MOST_CLIENTS, now.clients or USUAL, key=f"clients-{lab.token}")
     names = list(say.PARTITIONS)
     partition = st.selectbox(
-        say.THEIR_IMAGES,
+        say.THEIR_DATA,
         names,
         index=names.index(now.partition),
         format_func=say.PARTITIONS.__getitem__,
@@ -74,11 +75,12 @@ def who_leaves(lab: Lab, setup: Setup, clients: Clients) -> Setup:
     sizes = clients.sizes()
     there = [k for k, size in enumerate(sizes) if size]
     at = there.index(setup.client) if setup.client in there else 0
+    kind = nouns.kind_of(lab.experiment.dataset)
     client = st.selectbox(
         say.CLIENT,
         there,
         index=at,
-        format_func=lambda k: say.client(k, sizes[k]),
+        format_func=lambda k: say.client(k, sizes[k], kind),
         key=f"client-{lab.token}",
     )
     st.caption(say.NOTE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from core.runs.storage import KeptRun
 from dashboard.presentation.charts.plotly_import import go
+from dashboard.presentation.text.pages import nouns
 
 ROLES = {"train_r": ("Train_r", "#4fa3ff"), "train_f": ("Train_f", "#ffa24a"), "test": ("Test", "#8390ad")}
 DASHES = ("solid", "dot")
@@ -36,9 +38,27 @@ def curves(runs: Sequence[KeptRun]) -> go.Figure:
                 name=label if len(runs) == 1 else f"{label} · {title_of(kept)}",
                 line={"color": colour, "dash": dash, "width": 2},
             )
+    return _laid_out(figure, len(runs))
+
+
+def example_curves() -> go.Figure:
+    """Return made-up accuracies of a run that forgets, as ``curves`` draws them."""
+    steps = list(range(23))
+    values = {
+        "train_r": [99.8 - 0.03 * s for s in steps],
+        "train_f": [100 / (1 + math.exp(0.8 * (s - 10))) for s in steps],
+        "test": [97.6 - 8 / (1 + math.exp(-0.8 * (s - 10))) for s in steps],
+    }
+    figure = go.Figure()
+    for key, (label, colour) in ROLES.items():
+        figure.add_scatter(x=steps, y=values[key], name=label, line={"color": colour, "width": 2})
+    return _laid_out(figure, 1)
+
+
+def _laid_out(figure: go.Figure, runs: int) -> go.Figure:
     return figure.update_layout(
-        height=280 + 50 * (len(runs) - 1),
-        margin={"l": 44, "r": 8, "t": 30 + 50 * (len(runs) - 1), "b": 36},
+        height=280 + 50 * (runs - 1),
+        margin={"l": 44, "r": 8, "t": 30 + 50 * (runs - 1), "b": 36},
         xaxis_title="step",
         yaxis={"title": "accuracy, %", "range": [-2, 102]},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
@@ -75,7 +95,7 @@ def on_all_images(about: dict[str, Any]) -> str | None:
     apart = report.get("js_to_references") or []
     if apart:
         found.append(f"distance to {len(apart)} retrained {sum(apart) / len(apart):.2f} nats")
-    return "On all images at its end: " + "; ".join(found)
+    return f"On all {nouns.kind_of_run(about)} at its end: " + "; ".join(found)
 
 
 def _shown(value: float | None) -> str:

@@ -10,6 +10,7 @@ from dashboard.presentation.templating import render
 from dashboard.presentation.text.formula import formula_or_source, prose
 from dashboard.presentation.text.hyperparameters import describe_changes, laf_config
 from dashboard.presentation.text.lessons import lesson_html
+from dashboard.presentation.text.pages import nouns
 
 
 def document(replay: Replay, *, home: str | None = None) -> str:
@@ -20,8 +21,11 @@ def document(replay: Replay, *, home: str | None = None) -> str:
     lesson, first = replay.lesson, replay.runs[0]
     position_bytes = POSITION_BYTES // max(1, len(replay.runs))
     runs = [page_data(played, position_bytes, played.retrained) for played in replay.runs]
+    kind = nouns.kind_of_run(first.about)
     return render(
         "lesson.html",
+        kind=kind,
+        one=nouns.one(kind),
         home=home,
         title=f"{lesson.number} · {lesson.title}",
         lesson=lesson,
@@ -31,7 +35,7 @@ def document(replay: Replay, *, home: str | None = None) -> str:
         if lesson.formula
         else [],
         facts=[
-            ("images", first.title),
+            (kind, first.title),
             ("forgotten", first.forget),
             ("seed", replay.seed),
             ("runs", len(runs)),

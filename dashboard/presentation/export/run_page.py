@@ -14,6 +14,7 @@ from core.runs.records import Frame
 from core.runs.storage import KeptRun
 from dashboard.presentation.export.companions import frames_beside
 from dashboard.presentation.templating import render
+from dashboard.presentation.text.pages import nouns
 
 MOST_BYTES = 8_000_000
 POSITION_BYTES = 4_500_000  # before base64, which adds a third
@@ -37,8 +38,16 @@ def document(kept: KeptRun, *, home: str | None = None) -> str:
     """
     about, data = kept.about, page_data(kept, retrained=frames_beside(kept))
     title = about["name"] or f"{about['images']['title']}: forgetting {about['forget']}"
+    kind = nouns.kind_of_run(about)
     return render(
-        "page.html", home=home, title=title, note=about["note"], facts=_facts(kept, data), data=data
+        "page.html",
+        home=home,
+        title=title,
+        note=about["note"],
+        facts=_facts(kept, data),
+        data=data,
+        kind=kind,
+        one=nouns.one(kind),
     )
 
 
@@ -66,6 +75,7 @@ def page_data(
         "classes": None,
         "retrained": None,
         "references": len(retrained),
+        "one": nouns.one(nouns.kind_of_run(kept.about)),
     }
     names = _class_names(kept.about)
     if 0 < len(names) <= MOST_CLASSES and "label" in kept.points:
@@ -167,7 +177,7 @@ def _rounded(value: float) -> float | None:
 def _facts(kept: KeptRun, data: dict[str, Any]) -> list[tuple[str, str]]:
     about, setup = kept.about, kept.setup
     facts = [
-        ("images", f"{about['images']['title']}, {data['n']:,} of them on the map"),
+        (nouns.kind_of_run(about), f"{about['images']['title']}, {data['n']:,} of them on the map"),
         ("forgotten", about["forget"]),
         ("method", f"{title_of(setup.method)}, seed {setup.seed}"),
         ("steps", f"{len(kept.steps):,} of {about['total_steps']:,}, {about['phase']}"),

@@ -18,6 +18,7 @@ from core.projection.projection import Projection
 from core.runs.observer import Observer
 from core.runs.records import Frame
 from dashboard.presentation.export import comparison_files
+from dashboard.presentation.text.pages import nouns
 from dashboard.presentation.wire.packet import pack
 from dashboard.presentation.wire.scene import position_units, share_bytes, sprites
 
@@ -31,11 +32,15 @@ READS = {
 
 
 def table_data(
-    summary: Summary, comparison: Comparison | None, keys: Sequence[str], chosen: Sequence[str]
+    summary: Summary,
+    comparison: Comparison | None,
+    keys: Sequence[str],
+    chosen: Sequence[str],
+    kind: str = nouns.IMAGES,
 ) -> dict[str, Any]:
-    """Return the table (docs/wire.md, "Table"); without a ``comparison`` no row can be picked."""
+    """Return the table (docs/wire.md, "Table"), in the nouns of ``kind``; without a ``comparison`` no row can be picked."""
     columns = {k: summary.columns[k] for k in keys if k in summary.columns}
-    return {
+    data: dict[str, Any] = {
         "columns": [READS] * comparison_files.tells_reads(summary)
         + [
             {
@@ -50,6 +55,7 @@ def table_data(
         "rows": [_row(line, columns, comparison) for line in summary.lines],
         "chosen": list(chosen),
     }
+    return nouns.in_kind(data, kind)  # type: ignore[no-any-return]
 
 
 def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) -> dict[str, Any]:

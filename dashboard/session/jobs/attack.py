@@ -21,6 +21,7 @@ from core.experiments.session.experiment import Experiment
 from core.models.base import Net, outputs
 from core.runs.run import Phase, Run
 from core.runtime.progress import Progress, Work
+from dashboard.presentation.text.pages import attack as say
 from dashboard.session.jobs.base import BackgroundJob
 
 BATCH = 1000  # images in one slice of work
@@ -142,7 +143,7 @@ def _attack_model(model: Net, sample: EvaluationSample) -> Generator[Progress, N
             yield Progress("attack", len(parts) - 1, -(-len(rows) // BATCH))
         said[part] = torch.cat(parts)
         if not bool(said[part].isfinite().all()):
-            raise DivergedError("the output of the model", stage="attack", step=0, advice="lower lr")
+            raise DivergedError(say.MODEL_OUTPUT, stage="attack", step=0, advice=say.LOWER_LR)
     answers = answers_of(model, sample, said, BATCH)
     return AttackedModel(model, answers, scores_of(answers))
 
@@ -163,10 +164,10 @@ def groups(scores: Scores, threshold: float) -> dict[str, tuple[bool, np.ndarray
     hit, miss = np.flatnonzero(m >= threshold), np.flatnonzero(m < threshold)
     alarm, calm = np.flatnonzero(n >= threshold), np.flatnonzero(n < threshold)
     return {
-        "right: forgotten, detected": (True, hit[np.argsort(-m[hit], kind="stable")]),
-        "right: unseen, dismissed": (False, calm[np.argsort(n[calm], kind="stable")]),
-        "wrong: forgotten, missed": (True, miss[np.argsort(m[miss], kind="stable")]),
-        "wrong: unseen, accused": (False, alarm[np.argsort(-n[alarm], kind="stable")]),
+        say.DETECTED: (True, hit[np.argsort(-m[hit], kind="stable")]),
+        say.DISMISSED: (False, calm[np.argsort(n[calm], kind="stable")]),
+        say.MISSED: (True, miss[np.argsort(m[miss], kind="stable")]),
+        say.ACCUSED: (False, alarm[np.argsort(-n[alarm], kind="stable")]),
     }
 
 
@@ -178,20 +179,13 @@ def rates(scores: Scores, threshold: float) -> tuple[float, float]:
 def verdict(result: AttackResult) -> str:
     """Say what one attack finds, compared with the retrained models. It claims no more than the interval allows."""
     if result.auc is None or result.low is None or result.high is None:
-        return result.why or "This attack gave no number."
-    told = f"AUC {result.auc:.2f} (95 %: {result.low:.2f} to {result.high:.2f})."
+        return result.why or say.NO_NUMBER
+    told = say.auc(result.auc, result.low, result.high)
     if not result.reference_aucs:
-        return f"{told} No model has been retrained yet, so there is nothing to compare with."
+        return say.none_retrained(told)
     low, high = min(result.reference_aucs), max(result.reference_aucs)
-    k = len(result.reference_aucs)
-    if k == 1:
-        return f"{told} One retrained model has {low:.2f}: no band yet."
+    if len(result.reference_aucs) == 1:
+        return say.one_retrained(told, low)
     assert result.band is not None
-    retrained = f"{k} retrained models have {low:.2f} to {high:.2f}, their band is {result.band.low:.2f} to {result.band.high:.2f}"
-    if result.finding == "more":
-        return f"{told} {retrained}. The attack sees more here than in models that never saw these images."
-    if result.finding == "less":
-        return (
-            f"{told} {retrained}. The attack sees less here than in retrained models, which is a trace too."
-        )
-    return f"{told} {retrained}. The attack cannot tell this model from them."
+    band = (result.band.low, result.band.high)
+    return say.beside_band(told, len(result.reference_aucs), (low, high), band, result.finding)

@@ -18,6 +18,7 @@ from core.runs.reference_models import usual_count
 from core.runs.run import Phase, Run
 from core.runtime.device import peak_memory_mb
 from core.runtime.progress import Work
+from dashboard.presentation.text.pages import audit as say
 from dashboard.session.jobs.base import BackgroundJob
 
 
@@ -91,8 +92,8 @@ def what_is_tested(e: Experiment) -> list[dict[str, str]]:
     task = e.setup.task
     optional = {"clean_f": task == "noise", "planted": e.setup.plant is not None, "test_r": task == "class"}
     specs = [METRIC_SPECS[key] for key in TESTED if optional.get(key, True)]
-    found = [{"test": s.label, "what it measures": s.help} for s in specs]
-    found += [{"test": f"AUC, {a.title.lower()}", "what it measures": a.help} for a in ATTACKS.values()]
+    found = [{say.TEST: s.label, say.MEANING: s.help} for s in specs]
+    found += [{say.TEST: say.auc_of(a.title), say.MEANING: a.help} for a in ATTACKS.values()]
     return found
 
 
@@ -100,12 +101,12 @@ def why_not(e: Experiment) -> str | None:
     """Return why no record can be drawn up now, or None."""
     run = e.run
     if run is None or e.split is None:
-        return "The original model is still being prepared."
+        return say.ORIGINAL_FIRST
     if run.phase is not Phase.DONE:
         if run.phase is Phase.RUNNING:
-            return "The run is playing. The record can be drawn up when it has ended."
-        return "The record needs a finished run. Play it here, or in the Lab."
+            return say.IS_PLAYING
+        return say.NEEDS_A_FINISHED_RUN
     wanted = usual_count(e.split.dataset.family)
     if len(e.references) < wanted and e.retrain_error is None:
-        return f"{len(e.references)} of {wanted} retrained models are ready. The record needs all of them."
+        return say.retraining(len(e.references), wanted)
     return None

@@ -25,6 +25,7 @@ from core.models.base import Net
 from core.runs.run import Phase
 from core.runtime.device import pick_device
 from core.runtime.progress import Work
+from dashboard.presentation.text.pages import judge as say
 from dashboard.session.jobs.base import BackgroundJob
 
 Upload = tuple[str, bytes]  # name and content
@@ -65,7 +66,7 @@ class EvaluationJob(BackgroundJob[Evaluation]):
     def evaluate_run(self, e: Experiment) -> None:
         """Start to evaluate the Lab's finished run, with its original and its retrained models. Raises RequestError without one."""
         if e.run is None or e.split is None or e.model is None or e.run.phase is not Phase.DONE:
-            raise RequestError("the Lab has no finished run; play one to its end first")
+            raise RequestError(say.NOT_FINISHED)
         references = [Retrained(n, r.model, r.seconds) for n, r in enumerate(e.references)]
         self.start(_evaluate_run(e.split, e.model, e.run.result, references, e.setup.seed))
 
@@ -95,9 +96,7 @@ def _evaluate_run(
     of_references = []
     for reference in references:
         of_references.append((yield from evaluator.judge(reference.model, reference=reference.number)))
-    count = len(references)
-    beside = f"{count} retrained model{'s' * (count != 1)}" if count else "no retrained model yet"
-    about = f"The Lab's run beside its original and {beside}."
+    about = say.lab_run(len(references))
     return Evaluation(EvaluatedCheckpoints(of_unlearned, of_original, tuple(of_references)), about)
 
 
@@ -115,9 +114,9 @@ def _write(uploads: Sequence[Upload], folder: Path) -> list[Path]:
 def summary_of(found: EvaluatedCheckpoints) -> Summary:
     """Return one table row for each model. Each retrained model is compared with the other retrained ones."""
     judged: list[tuple[str, str, Any]] = [
-        ("unlearned", "Unlearned", found.unlearned),
-        ("nothing", "Original", found.original),
+        ("unlearned", say.UNLEARNED_ROW, found.unlearned),
+        ("nothing", say.ORIGINAL_ROW, found.original),
     ]
-    judged += [("references", f"Retrained {n + 1}", one) for n, one in enumerate(found.retrained)]
+    judged += [("references", say.retrained_row(n + 1), one) for n, one in enumerate(found.retrained)]
     lines = tuple(Line(kind, title, summarise_metrics([j]), {}) for kind, title, j in judged)
     return Summary(dict(found.unlearned.figures), lines, (0,))

@@ -17,6 +17,7 @@ from core.runtime.progress import Progress, Work
 from core.runtime.purge_watch import purge_generation
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.text.durations import spoken_time
+from dashboard.presentation.text.pages import compare as say
 from dashboard.presentation.wire.comparison import Side, pair_packet, title_of
 from dashboard.session.jobs.base import BackgroundJob
 
@@ -59,7 +60,7 @@ class SideJob(BackgroundJob[None]):
             try:
                 self.sides[name] = _side(e, name)
             except LabError as error:
-                self.sides[name] = f"{title_of(name)} has no map: {error}"
+                self.sides[name] = say.method_has_no_map(title_of(name), error)
             yield Progress("map", number + 1, len(methods))
 
 
@@ -72,10 +73,7 @@ def _side(e: Experiment, name: str) -> Side:
         frame, fit = e.observer.look_turned(made.model)
     else:
         frame = e.observer.look(made.model)
-    note = f"Train_f {100 * frame.reading.train_f:.1f} %, Test {100 * frame.reading.test:.1f} %"
-    if fit is not None:
-        note += f", turned to fit {fit:.2f}"
-    return Side(title_of(name), note, frame)
+    return Side(title_of(name), say.map_note(frame.reading.train_f, frame.reading.test, fit), frame)
 
 
 class ComparisonJob:
@@ -186,12 +184,12 @@ class ComparisonJob:
             self._experiment, self._owns_experiment = self._open(setup)
         e = self._experiment
         if e.error is not None:
-            return f"There is no map: {e.error}"
+            return say.no_map(e.error)
         if e.run is None or e.split is None or e.observer is None or e.projection is None:
-            return "Laying out the original model's map…"
+            return say.LAYING_OUT
         if not self._sides.want(e, (a, b)):
             error = self._sides.error
-            return "Evaluating models…" if error is None else f"There is no map: {error}"
+            return say.EVALUATING if error is None else say.no_map(error)
         sides = [self._sides.sides[m] for m in (a, b)]
         for side in sides:
             if isinstance(side, str):
@@ -217,13 +215,11 @@ def cost_in_words(experiment: Experiment, methods: int, seeds: int, references: 
         trained.append(experiment.model.provenance.seconds)
     trained = [t for t in trained if t > 0]
     count = seeds * (1 + references + methods)
-    work = f"{seeds} × (1 original + {references} retrained models + {methods} methods)"
+    work = say.work(seeds, references, methods)
     if not trained:
-        return f"{work} = {count} trainings; their time is known once the Lab has trained a model."
+        return say.time_not_known(work, count)
     seconds = count * sum(trained) / len(trained)
-    return (
-        f"About {spoken_time(seconds)} of computing at most: {work}. What was computed before costs nothing."
-    )
+    return say.cost(spoken_time(seconds), work)
 
 
 def usual(experiment: Experiment) -> int:
@@ -235,20 +231,20 @@ def usual(experiment: Experiment) -> int:
 def now(comparison: Comparison) -> str:
     """Describe the progress of a running comparison in one line."""
     parts = [
-        f"seed {s}: {what}, {100 * p.done // max(1, p.total)} %"
+        say.seed_now(s, what, 100 * p.done // max(1, p.total))
         for s, (what, p) in sorted(comparison.progress.items())
     ]
-    return f"{comparison.done} of {len(comparison.cells)} · " + "; ".join(parts[:3])
+    return say.so_far(comparison.done, len(comparison.cells), parts[:3])
 
 
 def ended(comparison: Comparison) -> str:
     """Describe the outcome of an ended comparison in one line."""
     failed = sum(c.state == "failed" for c in comparison.cells.values())
-    text = f"{comparison.done} of {len(comparison.cells)} done in {comparison.seconds:.0f} s"
-    if comparison.cancelled:
-        text = f"Stopped: {text}"
-    if failed:
-        text += f", {failed} of them failed"
-    for seed, why in comparison.errors.items():
-        text += f"; seed {seed}: {why}"
-    return text
+    return say.outcome(
+        comparison.done,
+        len(comparison.cells),
+        comparison.seconds,
+        failed=failed,
+        stopped=comparison.cancelled,
+        errors=[say.seed_error(seed, why) for seed, why in comparison.errors.items()],
+    )

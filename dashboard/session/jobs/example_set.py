@@ -13,15 +13,13 @@ from core.experiments.session.experiment import Experiment
 from core.experiments.studies import Study, counts, name_for
 from core.experiments.studies.results_table import ResultsTable
 from core.runs.records import Phase
-from core.runs.reference_models import usual_count
-from core.runs.setup import Setup
 from core.runs.storage import list_runs, rename_run
 from core.runs.storage.recorder import Recorder
 from core.runtime.progress import Progress, Work
+from dashboard.presentation.text.pages import common as say
 from dashboard.session.jobs import study as studying
 from dashboard.session.jobs.base import BackgroundJob, OwnThread
 
-RUN_NAME = "Example: forget the zeros"
 STUDY_NAME = "example"
 POLL_S = 0.2
 MOST_S = 900  # seconds after which the job gives up; usually it takes half a minute
@@ -48,7 +46,7 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
         super().__init__(OwnThread())
         self._token = token
         self._experiment = experiment
-        self.said = "Preparing the example run"
+        self.said = say.PREPARING_EXAMPLE
         self.start(self._make())
 
     @property
@@ -70,7 +68,7 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
             while e.run is None:
                 _require(e.error)
                 yield self._wait(end, 0)
-            self.said = "Playing the example run"
+            self.said = say.PLAYING_EXAMPLE
             e.play()
             while not (e.phase is not None and e.phase.over):
                 _require(e.error)
@@ -78,15 +76,15 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
             _require(e.run.error)
             recorder = e.run.recorder
             if not isinstance(recorder, Recorder) or not recorder.is_kept:
-                raise StoreError(f"the example run could not be kept: {e.not_kept or 'it ended too early'}")
+                raise StoreError(say.example_not_kept(e.not_kept or say.ENDED_TOO_EARLY))
             while not recorder.folder.model.exists() and recorder.problem is None:  # it is written last
                 yield self._wait(end, 50)
-            self.said = "Retraining models to compare it with"
-            while len(e.references) < usual_count(Setup().dataset) and e.retrain_error is None:
+            self.said = say.RETRAINING_FOR_EXAMPLE
+            while not _is_judged(e, recorder):  # a closed experiment writes no verdict
                 yield self._wait(end, 50)
         finally:
             e.close()
-        rename_run(recorder.id, RUN_NAME, self._token)
+        rename_run(recorder.id, say.EXAMPLE_RUN, self._token)
         return recorder.id
 
     def _study(self, end: float) -> Work[str]:
@@ -95,13 +93,13 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
         table = ResultsTable(name)
         table.refresh()
         if counts(study, table.rows)["left"]:
-            self.said = "Running the example study"
+            self.said = say.RUNNING_EXAMPLE_STUDY
             studying.start(study, token=self._token)  # under the browser's own name
         run = studying.driven(name)
         while run is not None and not run.over:
             table.refresh()
             done = counts(study, table.rows)["done"]
-            self.said = f"Running the example study: {run.now or 'starting'}"
+            self.said = say.example_study_now(run.now)
             yield self._wait(end, 50 + 50 * done // study.size)
         if run is not None and run.error is not None:
             raise LabError(run.error)
@@ -109,18 +107,23 @@ class ExampleSetJob(BackgroundJob[ExampleSet]):
 
     def _wait(self, end: float, percent: int) -> Progress:
         if time.monotonic() > end:
-            raise LabError(
-                "the example set took more than a quarter of an hour; try again when the machine is less busy"
-            )
+            raise LabError(say.EXAMPLE_TOO_SLOW)
         time.sleep(POLL_S)
         return Progress("example", percent, 100)
+
+
+def _is_judged(e: Experiment, recorder: Recorder) -> bool:
+    """Return whether the kept run has its verdict, or will have none."""
+    if e.retrain_error is not None or recorder.problem is not None:
+        return True
+    return "verdict" in recorder.folder.read_about()
 
 
 def example_study() -> Study:
     """Return the example study: LAF on digits with four temperatures and two seeds."""
     return studying.written(
         name=STUDY_NAME,
-        title="Example: how hard does the temperature push?",
+        title=say.EXAMPLE_STUDY,
         fixed={"dataset": "digits", "task": "class", "method": "laf"},
         grid={"temperature": "x0.25, x1, x3, x8"},
         seeds="0-1",
@@ -130,7 +133,11 @@ def example_study() -> Study:
 
 def kept_run(token: str) -> str | None:
     """Return the id of the browser's finished example run, or None."""
-    mine = (i for i in list_runs(token)[0] if i.is_of(token) and i.name == RUN_NAME and i.phase is Phase.DONE)
+    mine = (
+        i
+        for i in list_runs(token)[0]
+        if i.is_of(token) and i.name == say.EXAMPLE_RUN and i.phase is Phase.DONE
+    )
     return next((i.id for i in mine), None)
 
 

@@ -22,12 +22,6 @@ from core.models.base import Net
 from core.runtime.progress import Work
 from dashboard.session.jobs.base import BackgroundJob
 
-WORK = {
-    "facts": "The original model evaluates every training image",
-    "memorised": "Comparing each image with its neighbours",
-    "twins": "Searching for images like the picked ones",
-}
-
 
 class SuggestionJob(BackgroundJob[None]):
     """Facts, scores and near-duplicates of one original model's training images."""

@@ -13,6 +13,7 @@ from core.projection.projection import UmapBackend
 from core.runtime.progress import Progress, Work
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export.lesson_page import document
+from dashboard.presentation.text.pages import lessons as say
 from dashboard.session.jobs.base import BackgroundJob, OwnThread
 
 KEPT = 4  # pages of up to 8 MB each, for further requests for the same lesson and seed
@@ -28,7 +29,7 @@ class LessonExportJob(BackgroundJob[str]):
         super().__init__(OwnThread())
         self.lesson = lesson
         self.seed = seed
-        self.said = "Waiting until another lesson page is finished"
+        self.said = say.WAITING_FOR_PAGE
         self.share = 0.0  # of the lesson's steps that have ended
         self.failed: tuple[int, ...] = ()  # steps whose check does not pass with this seed
         self._begun = 0  # steps
@@ -55,7 +56,7 @@ class LessonExportJob(BackgroundJob[str]):
             return document(replay)
 
     def _tell(self, step: str) -> None:
-        self.said, self.share = f"Playing {step}", self._begun / len(self.lesson.parts)
+        self.said, self.share = say.playing(step), self._begun / len(self.lesson.parts)
         self._begun += 1
 
     def _fail(self, number: int, error: LabError) -> None:

@@ -31,6 +31,7 @@ from core.experiments.studies import (
 from core.experiments.studies.parameters import kind_of, numeric
 from core.runs.setup import Setup
 from core.runtime.progress import Progress, Work
+from dashboard.presentation.text.pages import studies as say
 from dashboard.session import classroom_options
 from dashboard.session.jobs.base import BackgroundJob, OwnThread
 
@@ -56,7 +57,7 @@ def start(study: Study, *, workers: int | None = None, retry: bool = False, toke
     with _lock:
         now = _driven.get(study.name)
         if now is not None and not now.over:
-            raise RequestError(f"the study {study.name} is running already")
+            raise RequestError(say.is_running(study.name))
         ResultsTable(study.name).describe(study, token)  # the list of studies shows it from now on
         _driven[study.name] = StudyRun(study, workers=workers, retry=retry)
         _driven[study.name].start()
@@ -64,7 +65,7 @@ def start(study: Study, *, workers: int | None = None, retry: bool = False, toke
 
 def cancel(name: str, token: str | None) -> None:
     """Stop a study. Raises RequestError for a study of another owner."""
-    study_claims(name).require_change(token, f"the study {name}")
+    study_claims(name).require_change(token, say.named(name))
     now = _driven.get(name)
     if now is not None:
         now.cancel()
@@ -125,7 +126,7 @@ def choices(token: str | None = None) -> dict[str, str]:
     for name in kept_studies(token):
         try:
             claims = study_claims(name)
-            whose = "" if claims.is_of(token) else " · from a terminal" if claims.terminal else " · shared"
+            whose = "" if claims.is_of(token) else say.FROM_TERMINAL if claims.terminal else say.IS_SHARED
             found[name] = kept_study(name, token).title + whose
         except LabError:
             continue
@@ -145,7 +146,7 @@ def written(
 ) -> Study:
     """Return the study that a user's fields and ranges describe, with its TOML text as the source. Raises RequestError."""
     if not grid:
-        raise RequestError("choose at least one field to vary")
+        raise RequestError(say.CHOOSE_A_FIELD)
     for dataset in (
         fixed.get("dataset", "digits"),
         *values_of("dataset", grid.get("dataset", "digits"), fixed),
@@ -160,16 +161,14 @@ def written(
     ]
     lines += [f'"{k}" = {_toml(v)}' for k, v in fixed.items()]
     lines += ["", "[grid]", *(f'"{f}" = {_toml(values_of(f, text, fixed))}' for f, text in grid.items())]
-    return parse_study("\n".join(lines) + "\n", name, where="this study")
+    return parse_study("\n".join(lines) + "\n", name, where=say.THIS_STUDY)
 
 
 def values_of(field: str, text: str, fixed: Mapping[str, Any]) -> list[Any]:
     """Parse the values of a field, such as "0.1, 1, x2" or "true, false". Raises RequestError for an empty list."""
     found = [_value(field, part.strip(), fixed) for part in text.split(",") if part.strip()]
     if not found:
-        raise RequestError(
-            f"{field} has no values; separate values by commas, such as 0.5, 1, 2 or x0.5, x1, x2"
-        )
+        raise RequestError(say.no_values(field))
     return found
 
 
@@ -206,13 +205,13 @@ def opened_in_lab(study: Study, row: Mapping[str, Any]) -> tuple[Any, dict[str, 
 
     cell = next((c for c in study.cells() if Job("cell", c).key == row["key"]), None)
     if cell is None:
-        return "The study no longer has this run."
+        return say.RUN_IS_GONE
     from core.experiments.studies.parameters import family_of, preset_cached, train_preset
 
     family = family_of(cell.setup.dataset)
     if cell.sequence and len(cell.sequence) > 1:
-        return "This run forgets several requests one after another. The Lab shows runs of a single request."
+        return say.SEVERAL_REQUESTS
     if cell.train != train_preset(family, cell.setup.task):
-        return f"This run used the net {cell.train.net} with the study's training. The Lab trains in its own way."
+        return say.other_training(cell.train.net)
     preset = preset_cached(cell.setup.method, family, cell.setup.task)
     return cell.setup, differing(preset, cell.config)

@@ -15,6 +15,7 @@ from core.runs.records import Phase
 from core.runs.setup import Setup
 from core.runs.storage import RunInfo, owner
 from dashboard.forms.run_list import escaped, is_found, outcome_of, settings_of
+from dashboard.presentation.charts.runs import on_all_images
 
 MINE = "a" * 32
 INFO = RunInfo(
@@ -104,3 +105,13 @@ def test_the_verdict_stands_in_place_of_the_accuracies():
 
 def test_text_of_users_is_no_markdown():
     assert escaped("[x](y) <b>") == r"\[x\]\(y\) \<b\>"
+
+
+@pytest.mark.parametrize(
+    ("shape", "noun"), [((1, 8, 8), "images"), ((13,), "vectors"), ((1, 64), "series"), (None, "images")]
+)
+def test_the_outcome_names_what_the_dataset_holds(shape, noun):
+    verdict = {"findings": [{"what": "Forgotten: 3 % of the forgotten images are recognised"}]}
+    kept = run(LAFConfig(), verdict=verdict, images={"shape": shape}, report={"test": 0.5})
+    assert outcome_of(kept).endswith(f"forgotten {noun} are recognised")
+    assert on_all_images(kept.about) == f"On all {noun} at its end: Test 50.0 %"

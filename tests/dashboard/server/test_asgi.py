@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dashboard.components.assets import modules
-from dashboard.server.asgi import STATIC, PageShell, picture
+from dashboard.server.asgi import STATIC, PageShell, fonts, picture
 
 PAGE = b'<html><head></head><body><div id="root"></div></body></html>'
 
@@ -60,6 +60,22 @@ def test_the_first_page_names_every_module_and_holds_the_map():
     assert int(headers[b"content-length"]) == len(made)
     assert b"etag" not in headers  # it was of another text
     assert b"accept-encoding" not in asked
+
+
+def test_each_page_asks_early_for_the_fonts_that_would_wrap_its_text_anew():
+    _, made, _ = answer("/judge")
+    names = fonts()
+    assert [name.split(".")[0] for name in names] == ["SourceSansVF-Italic", "SourceCodeVF-Upright"]
+    for name in names:
+        assert f'crossorigin href="./static/media/{name}"'.encode() in made
+
+
+def test_the_pages_style_in_the_head_is_stronger_than_streamlits_which_comes_later():
+    _, made, _ = answer("/lessons")
+    head = made[: made.index(b"</head>")].decode()
+    rules = (STATIC / "lab.css").read_text()
+    assert f":root {{\n{rules}\n}}" in head
+    assert rules.count("{") == rules.count("}")  # else the rest of the head would be inside
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_a_model_or_a_run_is_an_id(name):
         ({"share": "7"}, "share must lie in (0, 1]"),
         (
             {"ids": ",".join(map(str, range(MOST_IDS + 1))), "task": "indices"},
-            "names 201 images and the most is 200",
+            "names 201 ids and the most is 200",
         ),
         ({"classes": ",".join(["0"] * 9000)}, "characters; the Lab reads at most 8,000"),
         ({"task": "t" * 101}, "is no name: it has 101 characters"),

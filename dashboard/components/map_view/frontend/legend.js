@@ -43,6 +43,13 @@ export function beside(boxes, x, y, width) {
   return x;
 }
 
+/** Return the indices of the picked points on the map, or null where none is picked. */
+function picksIn({ scene, picks }) {
+  if (!picks.ids.size || scene.stage === "pick") return null;
+  const held = Array.from(scene.ids.keys()).filter((i) => picks.ids.has(scene.ids[i]));
+  return held.length ? held : null;
+}
+
 export class Legend {
   /** @param {(what: string) => void} isolate toggles the isolated group @param {() => void} trials shows or hides the trials */
   constructor(isolate, trials) {
@@ -88,10 +95,13 @@ export class Legend {
     const { scene, view } = store;
     const list = [];
     const ring = view.colour !== "forget";
+    const held = picksIn(store);
+    const within = (is) => (held ? say.within(held.filter(is).length) : "");
     if (view.colour === "class" || view.colour === "prediction") {
       const what = view.colour;
       scene.classes.slice(0, 20).forEach((name, k) => list.push(
-        this.#button(`${what}:${k}`, what === "class" ? name : `→ ${name}`, classColour(theme, k, scene.classes.length))));
+        this.#button(`${what}:${k}`, what === "class" ? name : `→ ${name}`, classColour(theme, k, scene.classes.length), "dot",
+          [what === "class" ? name + within((i) => scene.label[i] === k) : `→ ${name}`])));
     }
     if (view.colour === "client") {
       for (let k = 0; k < Math.min(20, scene.clients); k++) list.push(this.#button(`client:${k}`, say.client(k), classColour(theme, k, scene.clients)));
@@ -104,9 +114,9 @@ export class Legend {
       return;
     }
     const forgotten = scene.forget.reduce((sum, value) => sum + value, 0);
-    const set = (word, index, count) => [`${word} D`, h("sub", {}, index), ` · ${count.toLocaleString("en")}`];
-    list.push(this.#button("forget", "forgotten", theme.forget, ring ? "rim" : "dot", ring ? ["forgotten"] : set("forgotten", "f", forgotten)));
-    if (!ring) list.push(this.#button("remain", "remaining", theme.remain, "dot", set("remaining", "r", scene.n - forgotten)));
+    const set = (word, index, count, is) => [`${word} D`, h("sub", {}, index), `${within(is)}${held ? say.OF : " · "}${count.toLocaleString("en")}`];
+    list.push(this.#button("forget", "forgotten", theme.forget, ring ? "rim" : "dot", ring ? ["forgotten"] : set("forgotten", "f", forgotten, (i) => scene.forget[i])));
+    if (!ring) list.push(this.#button("remain", "remaining", theme.remain, "dot", set("remaining", "r", scene.n - forgotten, (i) => !scene.forget[i])));
     if (ghosts.length) {
       const names = ghosts.map(({ label }) => scene.classes[label]);
       const was = names.length > 1 ? say.whereClassesWere(names.join(", ")) : say.whereClassWas(names[0]);

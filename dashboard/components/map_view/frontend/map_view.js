@@ -74,7 +74,7 @@ export class MapView {
       store.on("position", () => this.#draw()),
       store.on("frames life", () => this.#changed(false)),
       store.on("status", () => this.#status()),
-      store.on("picks", () => { this.picking.update(); this.#stale(); this.#refreshCard(); this.pins.update(); }),
+      store.on("picks", () => { if (this.groups && store.scene) this.legend.build(store, this.theme, this.ghosts); this.picking.update(); this.#stale(); this.#refreshCard(); this.pins.update(); }),
     ];
     this.off = () => listeners.forEach((off) => off());
     this.#changed();
@@ -218,6 +218,10 @@ export class MapView {
   #refreshCard(speak = false) {
     if (this.focus === null || !this.store?.scene || !this.places.xy.length) return;
     const { xy } = this.places;
+    if (this.focus === this.pins.point) { // its own card says all that this one does, and would be covered
+      this.card.hide();
+      return;
+    }
     this.card.show(this.store, this.focus, this.camera.toScreen(xy[2 * this.focus], xy[2 * this.focus + 1]), this.camera, speak);
   }
 

@@ -150,7 +150,7 @@ export class Balance {
     if (this.isWhole) return "";
     const { x } = scaleOf(this.store, width, this.charts[0]?.steps);
     const said = [
-      ...this.store.alarms.map(({ name, sentence, step }) => [step, say.sinceStep(name, step, sentence)]),
+      ...this.store.alarms.map(({ name, sentence, step, until }) => [step, say.alarmAt(name, step, until, sentence)]),
       ...this.store.changes.map(({ step, text }) => [step, say.afterStep(step, text)]),
     ];
     return said.filter(([step]) => Math.abs(x(step) - px) < 7).map(([, text]) => text).join("\n");

@@ -9,7 +9,7 @@ export const BY_LAYER = "by layer";
 export const LOSS_BALANCE = "Loss balance";
 export const CHARTS = "Charts";
 export const ONE_VALUE_FOR_EACH_MINI = "one value for each mini-batch";
-export const sinceStep = (name, step, sentence) => `${name}, since step ${step}: ${sentence}`;
+export const alarmAt = (name, step, until, sentence) => `${name}, ${until === null ? `since step ${step}` : `from step ${step} until step ${until}`}: ${sentence}`;
 export const afterStep = (step, text) => `after step ${step}: ${text}`;
 export const THIS_METHOD_HAS_NO_LOSS = "This method has no loss";
 export const THE_RUN_ENDED_BEFORE_ITS = "The run ended before its first step";

@@ -142,7 +142,9 @@ export class Timeline {
     const parts = [PHASES[status?.phase] ?? say.WAITING_FOR_THE_SERVER];
     if (busy && !["done", "cancelled"].includes(status.phase)) parts.push(say.countOf(busy.label, busy.done, busy.total));
     if (busy && typeof busy.left_s === "number" && status.phase === "running") parts.push(say.aboutLeft(seconds(busy.left_s)));
-    if (this.store.stopAt && status?.phase === "done" && this.store.steps <= this.store.stopAt.step) parts.splice(0, 1, this.store.stopAt.text);
+    const stopped = Boolean(this.store.stopAt && status?.phase === "done" && this.store.steps <= this.store.stopAt.step);
+    if (stopped) parts.splice(0, 1, this.store.stopAt.text);
+    this.root.toggleAttribute("data-stopped", stopped);
     if (status?.sentence) parts.splice(0, status.phase === "preparing" ? 1 : 0, status.sentence);
     setText(this.stage, wrong || parts.join(" · "));
     this.stage.title = this.stage.textContent;

@@ -89,7 +89,7 @@ export class Track {
   #mark() {
     const { store } = this;
     const marks = [
-      ...store.alarms.map(({ name, sentence, step }) => ["alarm", step, say.sinceStep(name, step, sentence)]),
+      ...store.alarms.map(({ name, sentence, step, until }) => ["alarm", step, say.alarmAt(name, step, until, sentence)]),
       ...store.changes.map(({ step, text }) => ["change", step, say.afterStep(step, text)]),
       ...store.remarks.map(({ step, text }) => ["eye", step, say.stepNotLabelAgnostic(step, text)]),
       ...(store.stopAt ? [["stop", store.stopAt.step, store.stopAt.text]] : []),

@@ -29,7 +29,7 @@ export const aboutLeft = (seconds) => `about ${seconds} s left`;
 export const STEP = "Step";
 export const countOf2 = (done, total) => `${done} of ${total}`;
 export const stepOf = (shown, steps) => `step ${shown} of ${steps}`;
-export const sinceStep = (name, step, sentence) => `${name}, since step ${step}: ${sentence}`;
+export const alarmAt = (name, step, until, sentence) => `${name}, ${until === null ? `since step ${step}` : `from step ${step} until step ${until}`}: ${sentence}`;
 export const afterStep = (step, text) => `after step ${step}: ${text}`;
 export const stepNotLabelAgnostic = (step, text) => `step ${step}: ${text}; not label-agnostic`;
 export const stepNearestToRetrainingJs = (step, js) => `step ${step}: nearest to retraining, JS ${js}; an oracle's view, seen with retrained models`;

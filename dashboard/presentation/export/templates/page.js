@@ -170,7 +170,7 @@ function show(run, last = run.steps.length - 1) {
     const drawn = (key, faint) => told.map((name, i) => ({ name: NAMES[name] || name, role: ROLES[i], values: data.losses[key][name], faint }));
     losses = [...drawn("values", true), ...drawn("smooth", false)];
     const { per_image: perImage, over } = data.losses;
-    find("losses-title").textContent = `Losses, ${perImage ? "per image" : "batch sums"}${over > 1 ? `, mean of ${over} steps` : ""}`;
+    find("losses-title").textContent = `Losses, ${perImage ? `per ${data.one}` : "batch sums"}${over > 1 ? `, mean of ${over} steps` : ""}`;
   }
   until = last;
   time.max = Math.max(0, until);

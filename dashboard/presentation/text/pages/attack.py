@@ -16,6 +16,12 @@ Z_HELP = "Positive: the model is surer of the label than retrained models are"
 P_HELP = "Share of retrained models expected to be as sure"
 TOP = "top %d %%"
 THRESHOLD = "Threshold"
+NO_NUMBER = "This attack gave no number."
+DETECTED = "right: forgotten, detected"
+DISMISSED = "right: unseen, dismissed"
+MISSED = "wrong: forgotten, missed"
+ACCUSED = "wrong: unseen, accused"
+MODEL_OUTPUT, LOWER_LR = "the output of the model", "lower lr"  # of an error
 
 
 def asks(question: str) -> str:
@@ -76,3 +82,30 @@ def too_few(kind: str) -> str:
 def group(title: str, shown: int, number: int, kind: str) -> str:
     """Return the description of a grid of thumbnails."""
     return f"{title}: {shown} of {number} {kind}"
+
+
+def auc(value: float, low: float, high: float) -> str:
+    """Return an AUC with its interval, as a sentence."""
+    return f"AUC {value:.2f} (95 %: {low:.2f} to {high:.2f})."
+
+
+def none_retrained(told: str) -> str:
+    """Say that there is no retrained model to compare with."""
+    return f"{told} No model has been retrained yet, so there is nothing to compare with."
+
+
+def one_retrained(told: str, value: float) -> str:
+    """Return the AUC of the only retrained model."""
+    return f"{told} One retrained model has {value:.2f}: no band yet."
+
+
+def beside_band(
+    told: str, number: int, values: tuple[float, float], band: tuple[float, float], finding: str
+) -> str:
+    """Compare an attack with that on retrained models. ``finding``: "more", "less" or neither."""
+    beside = f"{number} retrained models have {values[0]:.2f} to {values[1]:.2f}, their band is {band[0]:.2f} to {band[1]:.2f}"
+    meaning = {
+        "more": "The attack sees more here than in models that never saw these images.",
+        "less": "The attack sees less here than in retrained models, which is a trace too.",
+    }.get(finding, "The attack cannot tell this model from them.")
+    return f"{told} {beside}. {meaning}"

@@ -14,6 +14,10 @@ PLAY = "Play the run to its end"
 DRAW_UP = "Draw up the record"
 PAGE = "Page to print (HTML)"
 IDS = "Ids"
+ORIGINAL_FIRST = "The original model is still being prepared."
+IS_PLAYING = "The run is playing. The record can be drawn up when it has ended."
+NEEDS_A_FINISHED_RUN = "The record needs a finished run. Play it here, or in the Lab."
+TEST, MEANING = "test", "what it measures"  # columns of the list of tests
 
 
 def intro(kind: str) -> str:
@@ -24,3 +28,13 @@ def intro(kind: str) -> str:
 def evaluating(kind: str) -> str:
     """Say that the record is being made."""
     return f"Evaluating the model on all {kind}"
+
+
+def retraining(ready: int, wanted: int) -> str:
+    """Say how many retrained models are ready."""
+    return f"{ready} of {wanted} retrained models are ready. The record needs all of them."
+
+
+def auc_of(attack: str) -> str:
+    """Return the name of an attack's test."""
+    return f"AUC, {attack.lower()}"

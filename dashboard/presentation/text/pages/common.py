@@ -33,6 +33,30 @@ EXAMPLE_SET_HELP = (
 EXAMPLE_SET_TAKES = (
     "Takes about half a minute on two free cores. The run appears on *Runs*, the study on *Studies*."
 )
+TRY_AGAIN = "Try again"
+EXAMPLE_RUN = "Example: forget the zeros"  # the name of the kept run
+EXAMPLE_STUDY = "Example: how hard does the temperature push?"
+PREPARING_EXAMPLE = "Preparing the example run"
+PLAYING_EXAMPLE = "Playing the example run"
+RETRAINING_FOR_EXAMPLE = "Retraining models to compare it with"
+RUNNING_EXAMPLE_STUDY = "Running the example study"
+EXAMPLE_TOO_SLOW = (
+    "the example set took more than a quarter of an hour; try again when the machine is less busy"
+)
+ENDED_TOO_EARLY = "it ended too early"
+EVIDENCE, LEARN, KEPT = "Evidence", "Learn", "Kept"  # groups of pages in the navigation
+PAGES = {
+    "lab": "Lab",
+    "forget": "Forget set",
+    "attack": "Attack",
+    "compare": "Compare",
+    "studies": "Studies",
+    "judge": "Judge",
+    "lessons": "Lessons",
+    "guide": "Guide",
+    "runs": "Runs",
+    "audit": "Audit",
+}
 
 
 def all_attacks(sentence: str) -> str:
@@ -53,3 +77,13 @@ def settings_were_found(reason: str) -> str:
 def example_set_failed(error: str) -> str:
     """Say why the example set was not made."""
     return f"The example set was not made. {error[:1].upper()}{error[1:]}"
+
+
+def example_not_kept(why: str) -> str:
+    """Say why the example run was not kept."""
+    return f"the example run could not be kept: {why}"
+
+
+def example_study_now(run: str | None) -> str:
+    """Return which run of the example study plays."""
+    return f"{RUNNING_EXAMPLE_STUDY}: {run or 'starting'}"

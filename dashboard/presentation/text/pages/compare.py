@@ -36,6 +36,8 @@ INFORMATION = "Information by layer"
 RELEARNING = "Relearning"
 DETAIL = "Detail"
 SELECT = "Select on the Lab's map"
+LAYING_OUT = "Laying out the original model's map…"
+EVALUATING = "Evaluating models…"
 
 
 def intro(what: str) -> str:
@@ -99,3 +101,59 @@ def captions(kind: str) -> dict[str, str]:
         RELEARNING: f"Accuracy on the rest of the forgotten {kind} while a few of them are learned again. "
         "A curve above the purple ones suggests remaining memory.",
     }
+
+
+def map_note(train_f: float, test: float, fit: float | None) -> str:
+    """Return the accuracies of a method beneath its map, and how well a model of its own was turned."""
+    note = f"Train_f {100 * train_f:.1f} %, Test {100 * test:.1f} %"
+    return note if fit is None else f"{note}, turned to fit {fit:.2f}"
+
+
+def no_map(why: object) -> str:
+    """Say why there is no map."""
+    return f"There is no map: {why}"
+
+
+def method_has_no_map(method: str, why: object) -> str:
+    """Say why a method has no map."""
+    return f"{method} has no map: {why}"
+
+
+def work(seeds: int, retrained: int, methods: int) -> str:
+    """Return the trainings of a comparison."""
+    return f"{seeds} × (1 original + {retrained} retrained models + {methods} methods)"
+
+
+def time_not_known(work: str, trainings: int) -> str:
+    """Say that the time of a comparison is not known yet."""
+    return f"{work} = {trainings} trainings; their time is known once the Lab has trained a model."
+
+
+def cost(time: str, work: str) -> str:
+    """Say how long a comparison takes."""
+    return f"About {time} of computing at most: {work}. What was computed before costs nothing."
+
+
+def seed_now(seed: int, what: str, percent: int) -> str:
+    """Return what is computed for a seed."""
+    return f"seed {seed}: {what}, {percent} %"
+
+
+def so_far(done: int, number: int, parts: Sequence[str]) -> str:
+    """Return how far a comparison is."""
+    return f"{done} of {number} · " + "; ".join(parts)
+
+
+def outcome(
+    done: int, number: int, seconds: float, *, failed: int, stopped: bool, errors: Sequence[str]
+) -> str:
+    """Return the outcome of an ended comparison."""
+    text = f"{done} of {number} done in {seconds:.0f} s"
+    text = f"Stopped: {text}" if stopped else text
+    text += f", {failed} of them failed" if failed else ""
+    return "; ".join([text, *errors])
+
+
+def seed_error(seed: int, why: object) -> str:
+    """Return why a seed failed."""
+    return f"seed {seed}: {why}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.presentation.text.pages.nouns import counted, one
+from dashboard.presentation.text.pages.nouns import counted, in_kind, one
 
 LISTS = "Lists"
 LISTS_HELP = "Keep, load, download or upload a list of ids"
@@ -48,6 +48,16 @@ RIGHT, WRONG, ANY = "right", "wrong", "any"
 PRIVATE, FROM_TERMINAL, IS_SHARED = "private to this browser", "terminal", "shared"
 OPENING = "Opening the Lab…"
 PREPARING = "The original model and its map are being prepared."
+WORK = {
+    "facts": "The original model evaluates every training image",
+    "memorised": "Comparing each image with its neighbours",
+    "twins": "Searching for images like the picked ones",
+}
+
+
+def working(stage: str, percent: int, kind: str) -> str:
+    """Return what the page computes, and how far it is."""
+    return f"{in_kind(WORK[stage], kind)}: {percent} %"
 
 
 def kept_as(name: str, number: int) -> str:

@@ -15,6 +15,9 @@ JUDGE_RUN = "Judge the Lab's run"
 DOWNLOAD_MODELS = "Download its models"
 DOWNLOAD_HELP = "Original, unlearned and retrained models, and the forgotten ids, as one zip"
 ATTACKS = "**Attacks on the unlearned model**: AUC with its 95 % interval. At 0.5 the attack cannot tell"
+UNLEARNED_ROW = "Unlearned"
+ORIGINAL_ROW = "Original"
+NOT_FINISHED = "the Lab has no finished run; play one to its end first"
 
 
 def intro(title: str, what: str, forgotten: int, number: int, kind: str) -> str:
@@ -35,3 +38,14 @@ def example(label: str) -> str:
 def interval(auc: float, low: float | None, high: float | None) -> str:
     """Return an AUC with its interval."""
     return f"{auc:.2f} ({low:.2f} to {high:.2f})"
+
+
+def retrained_row(number: int) -> str:
+    """Return the title of a retrained model's row."""
+    return f"Retrained {number}"
+
+
+def lab_run(retrained: int) -> str:
+    """Say which models are judged."""
+    beside = f"{retrained} retrained model{'s' * (retrained != 1)}" if retrained else "no retrained model yet"
+    return f"The Lab's run beside its original and {beside}."

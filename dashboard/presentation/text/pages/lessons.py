@@ -88,6 +88,10 @@ END_RETURNS = "The end of the lesson returns to it."
 SEEN = "#### What you have seen"
 TO_HAND_IN = "To hand this in, enter your name and number on the page of all lessons before you begin. The number determines your seed."
 DOWNLOAD_SUBMISSION = "Download your submission (JSON)"
+PREDICT_FIRST = "Make a prediction first"
+ANSWER_FIRST = "Answer the question first"
+CHECK_FIRST = "Pass the check first, or skip it"
+WAITING_FOR_PAGE = "Waiting until another lesson page is finished"
 
 
 def can_be_read(steps: int) -> str:
@@ -153,3 +157,13 @@ def done(points: int, most: int) -> str:
 def length(minutes: int, steps: int) -> str:
     """Return how long a lesson is."""
     return f"about {minutes} minutes · {steps} steps"
+
+
+def no_lesson(name: str) -> str:
+    """Say that an address names a lesson that does not exist."""
+    return f"There is no lesson {name}. Choose one of these."
+
+
+def playing(step: str) -> str:
+    """Say which step of a lesson is played."""
+    return f"Playing {step}"

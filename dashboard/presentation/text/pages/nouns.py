@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from core.data.images import Dataset
+from core.data.images import kind_of as kind_of_shape
 
 IMAGES = "images"
 ONE = {IMAGES: "image", "vectors": "vector", "series": "series"}
@@ -15,6 +17,12 @@ _IMAGE = re.compile(r"\b([Aa]n )?([Ii]mages?)\b(?![/=-])")
 def kind_of(dataset: Dataset | None) -> str:
     """Return what ``dataset`` holds, in the plural; "images" while no dataset has been read."""
     return IMAGES if dataset is None else dataset.kind
+
+
+def kind_of_run(about: Mapping[str, Any]) -> str:
+    """Return the kind of a kept run's samples. ``about``: the contents of its run.json."""
+    shape = about.get("images", {}).get("shape")
+    return kind_of_shape(shape) if shape else IMAGES
 
 
 def one(kind: str) -> str:

@@ -16,13 +16,14 @@ OWN_SETTINGS = "settings of its own"
 TRUE_LABELS = "true labels"
 EMPTY = """
 #### Every run is kept here
-The Lab writes a run to disk from its first step, so nothing is lost when the page is closed. This page lists the runs with their outcome,
-seed, settings and size. Here you replay a run, continue or fork it, compare two, share one, or export it as a web page, tables or models.
-
-**An example of a line:** *the zeros* · done at step 22 of 22 · seed 0 · automatic settings · its verdict.
+The Lab writes a run to disk from its first step, so nothing is lost when the page is closed.
+Tick a run to replay, continue, fork, name, share or export it. Tick two to compare them.
 
 To keep a run of your own, press **Play** in the Lab; in a terminal, add `--save` to `laf run`.
 """
+EXAMPLE_TITLE = "Forget the zeros"
+EXAMPLE_VERDICT = "**Forgotten: the model recognises 0 % of the forgotten images, as retrained models do.** 97 % of the test images are still recognised."
+EXAMPLE_MOVES = "Here you replay, continue, fork, name, share and export the run. Its curves:"
 TICK = "Tick a run to open, name, share or export it. Tick two to compare them."
 TICK_TWO = "Tick at most two runs to compare."
 PURGED = "Frames and checkpoints were purged. Steps and model are left."
@@ -102,3 +103,18 @@ def seed_and_settings(seed: int, settings: str, size: str) -> str:
 def about(dataset: str, forget: str, method: str, seed: int, frames: int, size: str, run_id: str) -> str:
     """Return what a run forgets and how, with its size and id."""
     return f"{dataset}, forget {forget}; {method}, seed {seed}; {frames:,} frames, {size}; `{run_id}`"
+
+
+def example_lines() -> list[str]:
+    """Return what the list will look like, with made-up runs."""
+    made = datetime(2026, 1, 5, 10, 30)
+    runs = (
+        (EXAMPLE_TITLE, "done", 22, 22, 0, AUTOMATIC_SETTINGS, "Forgotten, as retraining does."),
+        ("A tenth of each digit", "done", 40, 40, 1, PRESET_SETTINGS, "Partly forgotten."),
+        ("Wrong labels", "paused", 12, 60, 0, f"{PRESET_SETTINGS}{but('τ 15 → 4')}", ""),
+    )
+    return [
+        f"{progress(title, phase, step, steps, made)}  \n{seed_and_settings(seed, settings, '0.6 MB')}"
+        + (f"  \n{outcome}" if outcome else "")
+        for title, phase, step, steps, seed, settings, outcome in runs
+    ]

@@ -44,6 +44,14 @@ A_LINE_EACH = "A line for each"
 LOWER_IS_BETTER = "Lower is better: closer to retraining, or cheaper."
 NEITHER_IS_BETTER = "Neither high nor low is better: the best value is that of retrained models."
 CLICK = "Click a point to open its run in the Lab."
+RUN_IS_GONE = "The study no longer has this run."
+SEVERAL_REQUESTS = (
+    "This run forgets several requests one after another. The Lab shows runs of a single request."
+)
+CHOOSE_A_FIELD = "choose at least one field to vary"
+THIS_STUDY = "this study"
+FROM_TERMINAL = " · from a terminal"
+IS_SHARED = " · shared"
 
 
 def estimate(time: str, cores: int, models: int) -> str:
@@ -121,3 +129,23 @@ def explained(name: str, size: int, variants: int, values: Sequence[int], seeds:
 - Every result is saved at once. If you close the page, cancel or lose power, finished runs are not repeated.
 - From a terminal: `laf study run {name}`. On a cluster: `--backend dask --scheduler tcp://…`.
 """
+
+
+def named(name: str) -> str:
+    """Return a study by name, as the subject of a sentence."""
+    return f"the study {name}"
+
+
+def is_running(name: str) -> str:
+    """Say that a study is running."""
+    return f"the study {name} is running already"
+
+
+def no_values(field: str) -> str:
+    """Say that a field has no values, and how to write them."""
+    return f"{field} has no values; separate values by commas, such as 0.5, 1, 2 or x0.5, x1, x2"
+
+
+def other_training(net: str) -> str:
+    """Say that the Lab cannot train as the study did."""
+    return f"This run used the net {net} with the study's training. The Lab trains in its own way."

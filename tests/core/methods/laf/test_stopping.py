@@ -36,7 +36,7 @@ def test_class_removal_stops_once_readings_no_longer_come_nearer_and_names_the_b
     decision = decide("class", history)
     assert decision.stop
     assert decision.best == history[1]
-    assert decision.reason.startswith("after 12 steps 0 % of D_f get an answer to forget, 100 % of D_r keep")
+    assert decision.reason.startswith("after 12 steps 0 % of D_f get a forgotten class, 100 % of D_r keep")
 
 
 def test_class_removal_waits_while_readings_come_nearer():

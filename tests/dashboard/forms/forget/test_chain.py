@@ -36,4 +36,4 @@ def test_a_subjects_images_are_those_that_remain():
     ],
 )
 def test_a_link_tells_its_verdict_or_why_there_is_none(phase, verdict, said):
-    assert _told(ChainLink(2, "run", "class 1", phase, verdict, None)) == said
+    assert _told(ChainLink(2, "run", "class 1", phase, verdict, None), "images") == said

@@ -35,7 +35,7 @@ def answers(monkeypatch):
 
 
 def lab(setup):
-    return SimpleNamespace(token="t", experiment=SimpleNamespace(setup=setup))
+    return SimpleNamespace(token="t", experiment=SimpleNamespace(setup=setup, dataset=None))
 
 
 def test_one_owner_stays_one_until_many_are_wanted(answers):
@@ -49,7 +49,7 @@ def test_the_form_begins_with_what_is_open_and_changes_nothing_by_itself(answers
     assert answers.shown == {
         "Many owners": True,
         "Clients": 5,
-        "Their images": "class",
+        "Their data": "class",
         "Local epochs in a round": 3,
         "The server holds": "images",
     }
@@ -74,5 +74,5 @@ def test_the_client_who_leaves_is_one_of_those_with_images(answers):
 def test_every_partition_has_a_name_and_a_client_its_size():
     assert set(say.PARTITIONS) == set(PARTITIONS)
     assert set(say.SERVERS) == set(say.ABOUT_SERVER) == set(SERVERS)
-    assert say.client(3, 1440) == "client 3 (1,440 images)"
-    assert say.client(0, 1) == "client 0 (1 image)"
+    assert say.client(3, 1440, "images") == "client 3 (1,440 images)"
+    assert say.client(0, 1, "vectors") == "client 0 (1 vector)"

@@ -88,3 +88,10 @@ def test_many_classes_have_no_names_on_the_map():
     many = kept([])
     many.about["images"]["classes"] = [str(k) for k in range(100)]
     assert page_data(many)["classes"] is None
+
+
+@pytest.mark.parametrize(("shape", "noun"), [([1, 8, 8], "image"), ([13], "vector"), ([1, 64], "series")])
+def test_the_losses_are_for_what_the_dataset_holds(shape, noun):
+    run = kept([step(1, 1.0, 1, 0)])
+    run.about["images"]["shape"] = shape
+    assert page_data(run)["one"] == noun

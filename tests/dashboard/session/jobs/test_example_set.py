@@ -83,3 +83,20 @@ def test_a_second_click_joins_the_work_and_a_failure_is_told_and_can_be_tried_ag
 def test_nothing_is_made_yet_in_an_empty_home(quick):
     assert module.kept_run(TOKEN) is None
     assert not module.is_made(TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("about", "retrain_error", "problem", "judged"),
+    [
+        ({}, None, None, False),
+        ({"verdict": {"text": "Forgotten."}}, None, None, True),
+        ({}, StoreError("no memory"), None, True),  # there will be no verdict
+        ({}, None, "the disk is full", True),
+    ],
+)
+def test_the_example_run_stays_open_until_its_kept_record_has_the_verdict(
+    about, retrain_error, problem, judged
+):
+    experiment = SimpleNamespace(retrain_error=retrain_error, references=[1, 2, 3, 4, 5])
+    recorder = SimpleNamespace(problem=problem, folder=SimpleNamespace(read_about=lambda: about))
+    assert module._is_judged(experiment, recorder) is judged

@@ -23,6 +23,8 @@ REQUESTS = "Requests"
 PLAYING_EXAMPLE = "Playing the example"
 NOTES = {"picked": "chosen by lasso or click", "set": "chosen on the page Forget set"}
 COMPARE_AT_ONCE = "Compare with all at once"
+NEEDS_A_FINISHED_RUN = "A request follows a finished run; play this one to its end"
+RUNS_ARE_NOT_KEPT = "runs of this tab are not kept"
 
 
 VERDICTS = {  # of the findings' codes, in the table of all requests
@@ -84,3 +86,8 @@ def not_begun(number: int) -> str:
 def run_is(phase: str) -> str:
     """Say how far a run is."""
     return f"This run is {phase}"
+
+
+def needs_a_kept_run(why: str) -> str:
+    """Say that no request can follow, since the run is not kept."""
+    return f"A request follows a run that is kept, and this one is not: {why}"

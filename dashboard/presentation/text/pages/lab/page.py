@@ -7,6 +7,8 @@ START_HERE_HELP = "Lesson 1 shows in a few minutes why and how a model forgets"
 NO_CONNECTION = "The page could not connect to its run, so it shows no steps. Start the Lab with `laf dashboard`; behind a proxy, let WebSockets to `/laf-feed/` through. Then reload the page."
 CONTINUE = "Continue"
 NOT_NOW = "Not now"
+REPRESENTATIONS = "Representations"
+STARTING = "The page is starting"
 
 
 def continue_where(title: str, step: int, total: int) -> str:

@@ -40,9 +40,9 @@ def data_button(title: str) -> str:
     return f"Data **{title}**"
 
 
-def forget_button(what: str) -> str:
-    """Return the label of the button Forget."""
-    return f"Forget **{what}**"
+def forget_button(what: str, count: str = "") -> str:
+    """Return the label of the button Forget; a phone leaves the ``count`` out."""
+    return f"Forget **{what}** *{count}*" if count else f"Forget **{what}**"
 
 
 def forget_help(kind: str) -> str:
@@ -65,9 +65,9 @@ def turned(fit: float) -> str:
     return f", rotated to fit {fit:.2f}"
 
 
-def request(what: str, forgotten: int, number: int, kind: str) -> str:
-    """Return what is forgotten, and how much of the training data that is."""
-    return f"{what} · {forgotten:,} of {number:,} {kind}"
+def share(forgotten: int, number: int, kind: str) -> str:
+    """Return how much of the training data is forgotten."""
+    return f"· {forgotten:,} of {number:,} {kind}"
 
 
 def trained(seconds: float) -> str:
