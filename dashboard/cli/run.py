@@ -142,8 +142,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
             unlearner = method(unlearner.name, with_set(found.settings.config, a.assignments))
         run = _finished_run(split, unlearner, model, setup, found, a, show, clock)
         measured = Evaluation(split, clock, early)
-        measured.add("original", model, keep=True)
-        measured.add("unlearned", run.result)
+        measured.begin(model, run.result)
         retrained, retrained_s = _retrained(split, model, run, early, show, clock)
     measured.add("retrained", retrained, keep=True)
     if setup.earlier:

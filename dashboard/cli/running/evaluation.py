@@ -23,6 +23,11 @@ class Evaluation:
         with clock.stage("evaluate"):
             self._measured = OnAllImages(split)
 
+    def begin(self, original: Any, unlearned: Any) -> None:
+        """Measure the models that are there before the retrained one is. Raises LabError."""
+        self.add("original", original, keep=True)
+        self.add("unlearned", unlearned)
+
     def add(self, name: str, model: Any, *, keep: bool = False) -> None:
         """Measure ``model`` under ``name``, one of ORDER; ``keep`` its answers for later runs. Raises LabError."""
         is_beside = self._early is not None and not self._early.is_done
