@@ -16,14 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
+from make_originals import files  # beside this script
+
 SHELF = Path(__file__).parent.parent / "core" / "training" / "shelf"
 EARLY = Path(__file__).parent.parent / "dashboard" / "static" / "early.json"
 
 
 def main() -> None:
-    downloaded = {model["key"] for model in json.loads((SHELF / "downloaded.json").read_text()).values()}
+    downloaded = files(json.loads((SHELF / "downloaded.json").read_text()))
     for old in SHELF.glob("*/*.safetensors"):
-        if old.stem not in downloaded:
+        if old.relative_to(SHELF) not in downloaded:
             old.unlink()
     with tempfile.TemporaryDirectory() as home:
         os.environ["LAF_HOME"] = home

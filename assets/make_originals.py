@@ -1,8 +1,10 @@
-"""Make the originals of MNIST and Fashion-MNIST in core/training/shelf, which ship with the Lab so that no run waits for their training.
+"""Make the originals of MNIST and Fashion-MNIST in core/training/shelf, and a map for the removal of each class.
+
+They ship with the Lab, so that no run waits for that training and no page for such a map.
 
 Run it again after a change to the preset of MNIST, to the recipe or to training: python assets/make_originals.py --data-dir DIR
-DIR holds both datasets' files. The same machine gives the same weights; only the seconds of training differ. The shelf's list
-of downloaded datasets holds, for each, the key of its model and what the key was made of.
+DIR holds both datasets' files. The same machine gives the same weights and maps; only the seconds of training differ.
+downloaded.json holds, for each dataset, the keys of its model and maps and what the model's key was made of.
 """
 
 from __future__ import annotations
@@ -29,29 +31,47 @@ def main() -> None:
 
         made = {name: make(name, folder) for name in NAMES}
         listed = SHIPPED / "downloaded.json"
-        for old in json.loads(listed.read_text()).values() if listed.exists() else ():
-            (SHIPPED / "models" / f"{old['key']}.safetensors").unlink(missing_ok=True)
-        for values in made.values():
-            shutil.copy(Path(home) / "models" / f"{values['key']}.safetensors", SHIPPED / "models")
+        for file in files(json.loads(listed.read_text()) if listed.exists() else {}):
+            (SHIPPED / file).unlink(missing_ok=True)
+        for file in files(made):
+            shutil.copyfile(Path(home) / file, SHIPPED / file)
         listed.write_text(json.dumps(made, indent=1) + "\n")
 
 
+def files(listed: dict[str, Any]) -> list[Path]:
+    """Return the files of all datasets in downloaded.json, relative to the shelf."""
+    return [
+        Path(kind) / f"{key}.safetensors"
+        for dataset in listed.values()
+        for kind, keys in (("models", [dataset["key"]]), ("maps", dataset["maps"]))
+        for key in keys
+    ]
+
+
 def make(name: str, folder: str) -> dict[str, Any]:
-    """Train the original of ``name`` as a run with the usual settings does; return its key and what the key is of."""
-    from core.config import as_dict
+    """Train the original of ``name`` as a run with the usual settings does, and lay out the maps; return the keys."""
+    from core.config import EvalConfig, as_dict
     from core.data.registry import load
     from core.experiments.automatic_run import get_original
+    from core.projection.map_cache import fitted_map, map_key
+    from core.runs.observer import Observer
     from core.runs.original_models import original_key
     from core.runs.setup import Setup
 
-    setup = Setup(dataset=name, seed=SEED)
-    split = setup.split(load(name, data_dir=folder, download=False))
+    dataset = load(name, data_dir=folder, download=False)
+    split = Setup(dataset=name, seed=SEED).split(dataset)
     model, _ = get_original(split, seed=SEED, device="cpu")
     assert model.provenance is not None
     config = model.provenance.config
     key = original_key(split, config, SEED, "cpu")
     print(f"{split.dataset.title}: {key}, {model.provenance.seconds:.0f} s of training", flush=True)
-    return {"key": key, "fingerprint": split.dataset.fingerprint, "config": as_dict(config)}
+    maps = []
+    for number in range(len(dataset.classes)):
+        request = Setup(dataset=name, classes=(number,), seed=SEED).split(dataset)
+        observer = Observer(request, model, EvalConfig.preset(dataset.family), seed=SEED)
+        fitted_map(model, dataset, observer.rows, observer.original.train.representations, seed=SEED)
+        maps.append(map_key(model, dataset, observer.rows, SEED))
+    return {"key": key, "fingerprint": dataset.fingerprint, "config": as_dict(config), "maps": maps}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from core.config import TrainConfig, as_dict, replace
+from core.config import EvalConfig, TrainConfig, as_dict, replace
 from core.data.images import Dataset, LabelledImages
 from core.data.split import forget_classes
 from core.errors import RequestError
@@ -116,6 +116,8 @@ def test_the_originals_of_downloaded_datasets_are_those_that_a_run_asks_for(name
     build("cnn", (1, 28, 28), 10, seed=0).load_state_dict(kept["weights"])
     assert kept["seconds"] > 0
     assert all(t.isfinite().all() and t.dtype == torch.float32 for t in kept["weights"].values())
+    shapes = [load_state(SHIPPED / "maps" / f"{m}.safetensors")["positions"].shape for m in shipped["maps"]]
+    assert shapes == [(EvalConfig.preset(name).max_points, 2)] * 10  # of the removal of each class
 
 
 def test_the_key_of_a_shipped_original_is_that_of_its_split(toy_split):
