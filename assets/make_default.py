@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from make_originals import files  # beside this script
 
 SHELF = Path(__file__).parent.parent / "core" / "training" / "shelf"
