@@ -47,11 +47,11 @@ class OnAllImages:
             both = {"train": train.probabilities, "test": test.probabilities}
             answers.put(key, both, dataset=self._split.dataset.name, kind="model's answers")
 
-    def reports(self, reference: str) -> dict[str, Report]:
-        """Return the Report of each model, with its distance to the one named ``reference``, in the order of ``add``."""
-        near = self._readings[reference].forget_probabilities
+    def reports(self, *references: str) -> dict[str, Report]:
+        """Return the Report of each model, with its distance to those named ``references``, in the order of ``add``."""
+        near = [self._readings[name].forget_probabilities for name in references]
         return {
-            name: report_of_reading(reading, [jensen_shannon(reading.forget_probabilities, near)])
+            name: report_of_reading(reading, [jensen_shannon(reading.forget_probabilities, p) for p in near])
             for name, reading in self._readings.items()
         }
 

@@ -25,10 +25,10 @@ def test_each_model_has_the_report_it_has_alone(digits_model, unlearned, retrain
     measured = OnAllImages(class_split)
     for name, model in models.items():
         measured.add(name, model, workers=workers)
-    found = measured.reports("retrained")
+    found = measured.reports("retrained", "original")
     assert list(found) == list(models)
     for name, model in models.items():
-        alone = evaluate(model, class_split, references=[retrained])
+        alone = evaluate(model, class_split, references=[retrained, digits_model])
         assert found[name] == alone
         assert torch.equal(found[name].forget_probabilities, alone.forget_probabilities)
 
