@@ -29,19 +29,23 @@ def main() -> None:
     folder = parser.parse_args().data_dir
     with tempfile.TemporaryDirectory() as home:
         os.environ["LAF_HOME"] = home
-        from core.runtime.content_cache import SHIPPED
+        from core.runtime import content_cache
         from core.training import supervised
 
+        shelf, content_cache.SHIPPED = (
+            content_cache.SHIPPED,
+            Path(home),
+        )  # nothing is taken from the shelf itself
         vars(supervised)["time"] = SimpleNamespace(
             perf_counter=time.process_time
         )  # another program may hold the cores
 
         made = {name: make(name, folder) for name in NAMES}
-        listed = SHIPPED / "downloaded.json"
+        listed = shelf / "downloaded.json"
         for file in files(json.loads(listed.read_text()) if listed.exists() else {}):
-            (SHIPPED / file).unlink(missing_ok=True)
+            (shelf / file).unlink(missing_ok=True)
         for file in files(made):
-            shutil.copyfile(Path(home) / file, SHIPPED / file)
+            shutil.copyfile(Path(home) / file, shelf / file)
         listed.write_text(json.dumps(made, indent=1) + "\n")
 
 
