@@ -50,6 +50,8 @@ bench: venv browser
 # at most six minutes on any machine with CUDA and torch; no .venv is made, so that a borrowed machine needs no installation
 gpu-check:
 	$(PYTHON) -m benchmarks.gpu_check $(if $(DATA),--data-dir $(DATA))
+	@if $(PYTHON) -c "import pytest, streamlit" 2>/dev/null; then $(PYTHON) -m pytest -q -m gpu tests/core/methods/test_gpu.py; \
+	else echo "Left out: the gpu tests, which need pip install -e '.[dev]'"; fi
 
 # docs/findings.md with its figures and numbers; a study that is complete is not run again
 findings: venv

@@ -1,6 +1,6 @@
-"""Make assets/shelf (the default's trained model and its map, and the models of the lesson on transformers) and the early picture in dashboard/static.
+"""Make core/training/shelf (the default's trained model and its map, and the models of the lesson on transformers) and the early picture in dashboard/static.
 
-Run it again after a change to the digits preset, to the recipe of the ViT or to training: python assets/make_default.py
+The originals of downloaded datasets stay; assets/make_originals.py makes them. Run it again after a change to the digits preset, to the recipe of the ViT or to training: python assets/make_default.py
 The same machine gives the same bits.
 """
 
@@ -15,13 +15,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+from make_originals import files  # beside this script
 
-SHELF = Path(__file__).parent / "shelf"
+SHELF = Path(__file__).parent.parent / "core" / "training" / "shelf"
 EARLY = Path(__file__).parent.parent / "dashboard" / "static" / "early.json"
 
 
 def main() -> None:
-    shutil.rmtree(SHELF, ignore_errors=True)
+    downloaded = files(json.loads((SHELF / "downloaded.json").read_text()))
+    for old in SHELF.glob("*/*.safetensors"):
+        if old.relative_to(SHELF) not in downloaded:
+            old.unlink()
     with tempfile.TemporaryDirectory() as home:
         os.environ["LAF_HOME"] = home
         from core.experiments.session.experiment import Experiment

@@ -14,7 +14,9 @@ def clock(device: torch.device) -> float:
     """Return the time in seconds once ``device`` has done its work; for the CPU the CPU seconds of this thread."""
     if device.type == "cpu":
         return time.thread_time()
-    torch.accelerator.synchronize(device)
+    (
+        torch.cuda if device.type == "cuda" else torch.mps
+    ).synchronize()  # torch.accelerator is younger than some installations
     return time.perf_counter()
 
 

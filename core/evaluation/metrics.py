@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,7 +18,6 @@ from core.evaluation.attacks.member_sets import as_members
 from core.models.base import Net, Outputs, divergences, outputs, require_classifier
 from core.runtime import seeding
 from core.runtime.bounds import require_config
-from core.runtime.device import usable_cores
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,9 @@ class FrameEvaluator:
         self._sets = draw_sets(split, train_rows=self.train_rows, test_rows=self.test_rows)
         is_stamped = split.planted is not None and split.planted.kind == "trigger"
         self._stamped = as_members(split, self._sets) if is_stamped else None
-        self._train = split.train.take(self.train_rows)
-        self._test = split.test.take(self.test_rows)
+        # all rows in their order are the images themselves, which are not copied
+        self._train = split.train if self.is_everything else split.train.take(self.train_rows)
+        self._test = split.test if self.is_everything else split.test.take(self.test_rows)
 
     @property
     def newest_count(self) -> int | None:
@@ -124,15 +123,21 @@ class FrameEvaluator:
 
         Raises DivergedError, with ``stage`` and ``step``, when the output of the model is not finite.
         """
+        return self.measure_outputs(model, *self.forward(model), stage=stage, step=step)
+
+    def forward(self, model: Net, *, workers: int = 1) -> tuple[Outputs, Outputs]:
+        """Return the outputs of ``model`` for the chosen training and test images; ``workers`` threads share the batches."""
+        size, keeps = self.config.batch_size, self._keeps_representations
         train, test = (
-            outputs(
-                model,
-                images,
-                batch_size=self.config.batch_size,
-                keep_representations=self._keeps_representations,
-            )
+            outputs(model, images, batch_size=size, keep_representations=keeps, workers=workers)
             for images in (self._train, self._test)
         )
+        return train, test
+
+    def measure_outputs(
+        self, model: Net, train: Outputs, test: Outputs, *, stage: str = "evaluate", step: int = 0
+    ) -> Measurement:
+        """Measure ``model``, whose ``forward`` gave ``train`` and ``test``. Raises DivergedError as ``measure`` does."""
         if not all(
             bool(t.isfinite().all()) for o in (train, test) for t in (o.representations, o.probabilities)
         ):
@@ -203,29 +208,11 @@ def evaluate(
     forget = split.forget
     size = evaluator.config.batch_size
     others = [outputs(r, forget, batch_size=size).probabilities for r in references]
-    return _report(reading, [jensen_shannon(reading.forget_probabilities, p) for p in others])
+    return report_of_reading(reading, [jensen_shannon(reading.forget_probabilities, p) for p in others])
 
 
-def evaluate_each(
-    models: Mapping[str, Net], split: Split, *, reference: str, workers: int | None = None
-) -> dict[str, Report]:
-    """Measure each of ``models`` once on all images of ``split``, with its distance to the one named ``reference``.
-
-    The reports are those of ``evaluate`` with ``references=[models[reference]]``, to the bit. ``workers`` threads measure
-    one model each, by default one for each core. Raises as ``evaluate`` does.
-    """
-    for one in models.values():
-        require_classifier(one, split.dataset.shape, len(split.dataset.classes))
-    evaluator = FrameEvaluator(split, full=True)
-    cores = usable_cores() if workers is None else workers
-    with ThreadPoolExecutor(max(1, min(cores, len(models)))) as threads:
-        measured = list(threads.map(evaluator.measure, models.values()))
-    readings = dict(zip(models, (m.reading for m in measured), strict=True))
-    near = readings[reference].forget_probabilities
-    return {name: _report(r, [jensen_shannon(r.forget_probabilities, near)]) for name, r in readings.items()}
-
-
-def _report(reading: Reading, js: Sequence[float]) -> Report:
+def report_of_reading(reading: Reading, js: Sequence[float]) -> Report:
+    """Return the Report of a Reading on all images; ``js`` are the divergences to each reference, in nats."""
     values = {name: getattr(reading, name) for name in Reading.__dataclass_fields__}
     return Report(**values, js_to_references=tuple(js))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -191,36 +192,58 @@ class Outputs:
         return self.probabilities.argmax(1)
 
 
-@torch.no_grad()
 def outputs(
-    model: Classifier, images: Images, *, batch_size: int = 1024, keep_representations: bool = True
+    model: Classifier,
+    images: Images,
+    *,
+    batch_size: int = 1024,
+    keep_representations: bool = True,
+    workers: int = 1,
 ) -> Outputs:
     """Return representations and probabilities of all ``images`` in eval mode, and restore the model's mode afterwards.
 
     Without ``keep_representations`` only the probabilities are kept, and those of an image whose representation is not finite are NaN.
+    ``workers`` threads share the batches of a model on the CPU. Their number changes no bit.
     """
     assert isinstance(model, nn.Module)
+    if not len(images):
+        return Outputs(torch.empty(0, model.width), torch.empty(0, 1))
     was_training = model.training
     model.eval()
     try:
-        device = device_of(model)
-        found = Outputs(torch.empty(0, model.width), torch.empty(0, 1))
-        with denormals_as_zero():
-            for start in range(0, len(images), batch_size):
-                e = model.extract(images.floats(slice(start, start + batch_size)).to(device))
-                p = model.classify(e).softmax(1)
-                if not keep_representations:
-                    p = torch.where(e.isfinite().all(1, keepdim=True), p, math.nan)
-                    e = e[:, :0]
-                if not start:
-                    found = Outputs(
-                        *(torch.empty(len(images), t.shape[1], dtype=t.dtype, device="cpu") for t in (e, p))
-                    )
-                found.representations[start : start + len(e)] = e
-                found.probabilities[start : start + len(p)] = p
-        return found
+        first, *rest = range(0, len(images), batch_size)
+        e, p = _batch_outputs(model, images, slice(first, first + batch_size), keep_representations)
+        e_all, p_all = (torch.empty(len(images), t.shape[1], dtype=t.dtype, device="cpu") for t in (e, p))
+        e_all[: len(e)], p_all[: len(p)] = e, p
+
+        def fill(start: int) -> None:
+            rows = slice(start, start + batch_size)
+            e_all[rows], p_all[rows] = _batch_outputs(model, images, rows, keep_representations)
+
+        if workers > 1 and rest and device_of(model).type == "cpu":
+            with ThreadPoolExecutor(workers) as threads:
+                list(threads.map(fill, rest))  # raises what a thread raised
+        else:
+            with denormals_as_zero():
+                for start in rest:
+                    fill(start)
+        return Outputs(e_all, p_all)
     finally:
         model.train(was_training)
+
+
+@torch.no_grad()
+def _batch_outputs(
+    model: Classifier, images: Images, rows: slice, keep_representations: bool
+) -> tuple[Tensor, Tensor]:
+    """Return representations (B, width), or (B, 0) where they are not kept, and probabilities (B, K) of ``rows``."""
+    with denormals_as_zero():
+        e = model.extract(images.floats(rows).to(device_of(model)))
+        p = model.classify(e).softmax(1)
+    if not keep_representations:
+        p = torch.where(e.isfinite().all(1, keepdim=True), p, math.nan)
+        e = e[:, :0]
+    return e, p
 
 
 def divergences(p: Tensor, q: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from core.data.images import Dataset
 from core.data.split import Split
 from core.errors import RequestError
 from core.methods.base import OwnOriginal, has_own_original
-from core.models.base import Net, Provenance
+from core.models.base import Net, Provenance, device_of
 from core.models.registry import build
 from core.runs.reference_models import restore
 from core.runs.setup import Setup
@@ -110,6 +110,14 @@ def planned_training(dataset: Dataset, net: str, device: str) -> TrainConfig:
 def original_key(split: Split, config: TrainConfig, seed: int, kind: str) -> str:
     """Return the cache key of the original of ``split``; ``kind`` of device: "cpu", "cuda" or "mps"."""
     return content_key("original", split.dataset.fingerprint, as_dict(config), seed, kind)
+
+
+def ships(model: Net, split: Split) -> bool:
+    """Return whether ``model`` is an original of ``split`` that ships with the Lab, so that no training was done here."""
+    made = model.provenance
+    if made is None or made.given is not None:
+        return False
+    return models.ships(original_key(split, made.config, made.seed, device_of(model).type))
 
 
 def untrained(split: Split, config: TrainConfig | None = None, *, seed: int = 0, device: str = "cpu") -> Net:

@@ -125,6 +125,11 @@ class RetrainedBeside:
         """True if the model was not in the cache."""
         return self._now is not None
 
+    @property
+    def is_done(self) -> bool:
+        """True once the model is there, so that its core is free."""
+        return self._made.done()
+
     def __enter__(self) -> Self:
         self._ends = ExitStack()
         self._ends.enter_context(torch_threads(1))

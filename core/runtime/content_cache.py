@@ -21,8 +21,8 @@ from core.runtime.storage import home, load_state, save_state, write_bytes
 
 log = logging.getLogger(__name__)
 
-# the model and the map of the default setup, written by assets/make_default.py
-SHIPPED = Path(__file__).parents[2] / "assets" / "shelf"
+# trained originals and the map of the default setup, written by assets/make_default.py and assets/make_originals.py
+SHIPPED = Path(__file__).parents[1] / "training" / "shelf"
 VERSION = 1  # raise it when training, initialisation or the map gives other results than before
 
 
@@ -60,8 +60,7 @@ class ContentCache:
             if key in self._memory:
                 self._memory.move_to_end(key)
                 return self._memory[key]
-        name = Path(self._kind) / f"{key}.safetensors"
-        path = next((p for p in (home() / name, SHIPPED / name) if p.exists()), None)
+        path = next((p for p in self._places(key) if p.exists()), None)
         if path is None:
             return None
         try:
@@ -71,6 +70,11 @@ class ContentCache:
             return None
         self._remember(key, value)
         return value
+
+    def ships(self, key: str) -> bool:
+        """Return whether the entry of ``key`` is one that ships with the Lab, and not one that was computed here."""
+        here, shipped = self._places(key)
+        return shipped.exists() and not here.exists()
 
     def put(self, key: str, value: dict[str, Any], *, dataset: str | None = None, kind: str = "") -> None:
         """Store ``value`` under ``key``.
@@ -112,6 +116,11 @@ class ContentCache:
             except OSError as error:
                 raise StoreError(f"{path} cannot be removed ({error.strerror}); allow it") from error
 
+    def _places(self, key: str) -> tuple[Path, Path]:
+        """Return where the entry of ``key`` lies if it was computed here, and if it ships with the Lab."""
+        name = Path(self._kind) / f"{key}.safetensors"
+        return home() / name, SHIPPED / name
+
     def _remember(self, key: str, value: dict[str, Any]) -> None:
         with self._lock:
             self._memory[key] = value
@@ -122,3 +131,4 @@ class ContentCache:
 
 models = ContentCache("models")
 maps = ContentCache("maps", most=4)
+answers = ContentCache("answers", most=4)  # of trained models to all images of their dataset

@@ -6,6 +6,7 @@ No function here reads or changes torch's global random state.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from typing import Any
 
 import torch
@@ -45,3 +46,7 @@ class SeededDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(a.name == "generator" for a in func._schema.arguments) and kwargs.get("generator") is None:
             kwargs["generator"] = self._generator
         return func(*args, **kwargs)
+
+
+# torch wraps the method of a mode, so that its first call imports torch's compiler with triton and sympy (1.3 s)
+SeededDraws.__torch_dispatch__ = inspect.unwrap(SeededDraws.__torch_dispatch__)  # type: ignore[method-assign]

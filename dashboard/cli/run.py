@@ -14,12 +14,12 @@ from dashboard.cli import options
 from dashboard.cli.options import clients
 from dashboard.cli.running import after
 from dashboard.cli.running.assignments import ASSIGNMENT, with_set
+from dashboard.cli.running.evaluation import Evaluation
 from dashboard.cli.tables import run_numbers, run_seconds, run_table, trainings_from_cache
 from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, write
 from dashboard.presentation.text import numbers
 
 UNMET = 3  # exit code of --check
-AUTO = " Or let --settings automatic find settings on this data."
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -128,7 +128,6 @@ def _uploaded_model(a: argparse.Namespace, split: Any) -> Any:
 
 def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setup: Any) -> dict[str, Any]:
     """Train (unless the user ``uploaded`` a model), unlearn, retrain and evaluate; return the result for JSON."""
-    from core.evaluation.metrics import evaluate_each
     from core.experiments.automatic_run import retrained_beside
     from core.methods import method
     from core.runtime.device import peak_memory_mb, pick_device
@@ -142,18 +141,19 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         if found is not None:
             unlearner = method(unlearner.name, with_set(found.settings.config, a.assignments))
         run = _finished_run(split, unlearner, model, setup, found, a, show, clock)
+        measured = Evaluation(split, clock, early)
+        measured.begin(model, run.result)
         retrained, retrained_s = _retrained(split, model, run, early, show, clock)
-    models = {"original": model, "retrained": retrained, "unlearned": run.result}
+    measured.add("retrained", retrained, keep=True)
     if setup.earlier:
-        models["at once"] = _at_once(setup, split, model, a, show, clock)
+        measured.add("at once", _at_once(setup, split, model, a, show, clock))
     show.close()
-    with clock.stage("evaluate"):
-        reports = evaluate_each(models, split, reference="retrained")
-        verdict = _verdict(split, model, reports, run, automatic=found is not None)
+    reports, verdict = measured.end(model, run, automatic=found is not None)
     after.let_go(run, verdict, reports, quiet=a.quiet)
     cached = trainings_from_cache(show, uploaded)
     beside = ["retrain"] if early is not None and early.is_trained else []
     trained_s = model.provenance.seconds if model.provenance else 0.0
+    seconds = run_seconds(run, clock, [*cached, *beside], train=trained_s, retrain=retrained_s)
     return {
         "schema": 1,
         "dataset": split.dataset.name,
@@ -170,11 +170,19 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         "chain": after.chain_values(setup, split),
         "clients": clients.values(setup, split),
         "verdict": verdict,
-        "seconds": run_seconds(run, clock, [*cached, *beside], train=trained_s, retrain=retrained_s),
+        "seconds": seconds,
         "from_cache": cached,
+        "shipped": _shipped(model, split) if begins_afresh else [],
         "beside": beside,
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def _shipped(model: Any, split: Any) -> list[str]:
+    """Return the trainings whose model ships with the Lab."""
+    from core.runs.original_models import ships
+
+    return ["train"] if ships(model, split) else []
 
 
 def _at_once(setup: Any, split: Any, model: Any, a: argparse.Namespace, show: Any, clock: Stopwatch) -> Any:
@@ -257,24 +265,6 @@ def _original(
     with clock.stage("search"):
         settings = find_settings(split, model, seed=setup.seed, progress=show)
     return model, AutomaticRecord(settings, recipe)
-
-
-def _verdict(split: Any, model: Any, reports: dict[str, Any], run: Any, *, automatic: bool) -> dict[str, Any]:
-    from core.evaluation.verdict import verdict
-    from core.training.recipe import check_learnt
-
-    # the original of a later request has forgotten classes, which its test accuracy would be blamed for
-    learning = None if split.earlier_rows is not None else check_learnt(model, split.dataset)
-    found = verdict(
-        split.task,
-        reports["original"],
-        [reports["retrained"]],
-        reports["unlearned"],
-        steps=len(run.steps),
-        pixel_accuracy=None if learning is None or learning.learnt else learning.neighbours,
-    )
-    offer = not automatic and run.unlearner.name == "laf" and not found.is_success
-    return {**found.as_dict(), "text": found.describe() + (AUTO if offer else "")}
 
 
 def _kept(unlearner: Any, model: Any, split: Any, setup: Any, found: Any, clock: Stopwatch) -> Any:

@@ -28,6 +28,17 @@ TITLES = {
 }
 
 
+def process_age() -> float:
+    """Return the seconds since this process began, to 0.01 s, so that a command's seconds begin there; 0 where it is not known."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])  # proc(5): field 22, since the boot
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+    return max(0.0, age)
+
+
 class Stopwatch:
     """The seconds of a command by stage, from ``began`` (of ``time.perf_counter``) on."""
 

@@ -1,12 +1,12 @@
-"""Purge of caches: original, retrained and unlearned models, and maps."""
+"""Purge of caches: original, retrained and unlearned models, their answers, and maps."""
 
 from __future__ import annotations
 
 from core.experiments.purge.scope import FileEditor, PurgeScope
 from core.runs.unlearned_models import unlearned_models_of
-from core.runtime.content_cache import ContentCache, maps, models
+from core.runtime.content_cache import ContentCache, answers, maps, models
 
-CACHES: tuple[ContentCache, ...] = (models, maps, unlearned_models_of)
+CACHES: tuple[ContentCache, ...] = (models, answers, maps, unlearned_models_of)
 
 
 def purge_caches(scope: PurgeScope, files: FileEditor) -> None:

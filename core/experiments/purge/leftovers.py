@@ -11,6 +11,7 @@ from core.experiments.purge.texts import TEXT_FOLDERS
 from core.runtime.storage import home
 
 KNOWN_FOLDERS = {
+    "answers",
     "data",
     "datasets",
     "forget-sets",

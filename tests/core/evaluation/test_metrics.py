@@ -14,7 +14,7 @@ from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import accuracy_score
 
 from core.config import EvalConfig
-from core.evaluation.metrics import FrameEvaluator, angles, evaluate, evaluate_each, jensen_shannon
+from core.evaluation.metrics import FrameEvaluator, angles, evaluate, jensen_shannon
 
 
 def answers_of(model, images):
@@ -156,16 +156,3 @@ def test_measuring_changes_nothing(digits_model, class_split):
     a, b = (evaluate(digits_model, class_split) for _ in "ab")
     assert a == b
     assert all(torch.equal(v, before[k]) for k, v in digits_model.state_dict().items())
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_models_measured_beside_each_other_have_the_reports_they_have_alone(
-    digits_model, unlearned, retrained, class_split, workers
-):
-    models = {"original": digits_model, "retrained": retrained, "unlearned": unlearned.result}
-    found = evaluate_each(models, class_split, reference="retrained", workers=workers)
-    assert list(found) == list(models)
-    for name, model in models.items():
-        alone = evaluate(model, class_split, references=[retrained])
-        assert found[name] == alone
-        assert torch.equal(found[name].forget_probabilities, alone.forget_probabilities)

@@ -119,6 +119,7 @@ def test_a_step_does_not_bring_the_compiler_along():
         "model = build('digits-cnn', (1, 8, 8), 10, seed=0); VAE.build(16, 4, 'linear', seed=0, name='vae')\n"
         "optimiser = adam(model.parameters(), 1e-3, torch.device('cpu'))\n"
         "model(torch.rand(2, 1, 8, 8)).sum().backward(); optimiser.step(); optimiser.zero_grad()\n"
+        "build('small-resnet', (3, 32, 32), 10, seed=0)\n"
         "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -225,6 +225,7 @@ def check_contract(result, **expected):
         "evaluate",
     }
     assert set(result["from_cache"]) <= {"train", "retrain"}
+    assert set(result["shipped"]) <= {"train"}
     spent = {
         k: s
         for k, s in result["seconds"].items()

@@ -25,7 +25,8 @@ def test_a_long_class_name_widens_its_column_and_meets_no_other():
         "chain": None,
         "metrics": metrics,
         "seconds": seconds,
-        "from_cache": [],
+        "from_cache": ["train"],
+        "shipped": ["train"],
         "beside": [],
         "peak_memory_mb": 1.0,
         "device": "cpu",
@@ -34,7 +35,9 @@ def test_a_long_class_name_widens_its_column_and_meets_no_other():
         "settings": "automatic",
         "verdict": {"text": "Forgotten."},
     }
-    head, *rows = run_table(result, split, "laf").splitlines()[1:4]
+    table = run_table(result, split, "laf")
+    assert "train 1.0 (elsewhere: its model ships with the Lab), VAEs 1.0," in table
+    head, *rows = table.splitlines()[1:4]
     cells = ["100.0 %", "0.0 %", "60.0 %", "100.0 %", "0.0 %"]
     for row, answer in zip(rows, ("wren", "a bird with a very long name"), strict=True):
         words = row.split("  ")

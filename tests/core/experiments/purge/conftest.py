@@ -9,7 +9,7 @@ from core import config
 from core.data import load
 from core.data.uploads import store
 from core.runs.unlearned_models import unlearned_models_of
-from core.runtime.content_cache import maps, models
+from core.runtime.content_cache import answers, maps, models
 from tests import toys
 from tests.core.experiments.purge.homes import SUBJECT, bring, pictures
 
@@ -20,7 +20,12 @@ def home(tmp_path, monkeypatch):
     # a small net: what it learns is not under test
     monkeypatch.setitem(config._TRAIN, "own-colour", toys.TRAIN)
     store._loaded.cache_clear()
-    for cache in (models, maps, unlearned_models_of):  # memory of the process has entries of other homes
+    for cache in (
+        models,
+        answers,
+        maps,
+        unlearned_models_of,
+    ):  # memory of the process has entries of other homes
         monkeypatch.setattr(cache, "_memory", type(cache._memory)())
     yield tmp_path / "home"
     store._loaded.cache_clear()
