@@ -75,7 +75,8 @@ class RunHistory:
 
     def seconds_except(self, stages: set[str]) -> float:
         """Return the seconds of all stages but ``stages``."""
-        return sum(s for stage, s in self.seconds.items() if stage not in stages)
+        # a copy first: the page asks while the run enters its next stage in another thread
+        return sum(s for stage, s in list(self.seconds.items()) if stage not in stages)
 
     # time travel
 

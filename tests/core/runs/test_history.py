@@ -85,3 +85,16 @@ def test_a_mark_is_noted_once(history):
     history.add_mark(7, "late")
     history.add_mark(8, "late")
     assert history.marks == [Mark(2, "early"), Mark(7, "late"), Mark(8, "late")]
+
+
+def test_seconds_are_summed_while_the_run_enters_its_next_stage():
+    """The other thread is played by the set of stages, which adds one whenever it is asked."""
+    history = RunHistory()
+    history.seconds["vae"], history.seconds["unlearn"] = 1.0, 2.0
+
+    class Meanwhile(set):
+        def __contains__(self, stage):
+            history.seconds[f"after {stage}"] = 4.0
+            return super().__contains__(stage)
+
+    assert history.seconds_except(Meanwhile({"vae"})) == 2.0
