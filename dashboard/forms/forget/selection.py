@@ -19,6 +19,7 @@ from core.evaluation.forget_suggestions import (
 from dashboard.presentation.text.pages import common
 from dashboard.presentation.text.pages import forget as say
 from dashboard.presentation.text.pages.lab import clients as owners_text
+from dashboard.presentation.text.pages.nouns import kind_of
 from dashboard.presentation.wire.selection import SelectionState
 from dashboard.session import lab
 from dashboard.session.jobs.forget_suggestions import SuggestionJob
@@ -137,7 +138,7 @@ def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
             )
         )
         st.caption(say.SUBJECTS_NOTE)
-    clients = () if dataset.clients is None else _owners(dataset.clients, token)
+    clients = () if dataset.clients is None else _owners(dataset, dataset.clients, token)
     return Filter(
         classes,
         predictions,
@@ -149,14 +150,14 @@ def _filter_form(facts: ImageFacts, dataset: Dataset, token: str) -> Filter:
     )
 
 
-def _owners(clients: Clients, token: str) -> tuple[int, ...]:
+def _owners(dataset: Dataset, clients: Clients, token: str) -> tuple[int, ...]:
     """Show the choice of the clients who have the images, and return their numbers."""
-    sizes = clients.sizes()
+    sizes, kind = clients.sizes(), kind_of(dataset)
     return tuple(
         st.multiselect(
             owners_text.CLIENT,
             [k for k, size in enumerate(sizes) if size],
-            format_func=lambda k: owners_text.client(k, sizes[k]),
+            format_func=lambda k: owners_text.client(k, sizes[k], kind),
             key=f"filter-client-{token}",
             placeholder=say.ANY,
         )

@@ -11,7 +11,7 @@ import pytest
 
 from core.config import EvalConfig
 from core.errors import IllegalMoveError, RequestError
-from core.evaluation.metrics import FrameEvaluator, evaluate
+from core.evaluation.metrics import evaluate
 from core.experiments.session.experiment import Experiment
 from core.projection.projection import NoiseFloor, Placement
 from core.runs.run import Phase
@@ -142,9 +142,8 @@ def test_a_finished_fork_is_measured_on_all_images_as_its_parent_is_and_keeps_th
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
     experiment.token = "0" * 32
     split = experiment.split
-    monkeypatch.setattr(
-        FrameEvaluator, "is_everything", False
-    )  # as where frames are of a share of the images
+    # as where frames are of a share of the images
+    monkeypatch.setattr(experiment.observer.evaluator, "is_everything", False)
     experiment.reset()
     run = played(experiment)
     until(lambda: experiment.references and not experiment.work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,9 +76,9 @@ def test_d_f_learns_the_mixture_of_struck_answers_by_hand(toy_split, toy_model):
 
 def test_a_newcomer_that_has_learnt_nothing_has_as_little_say(toy_split, toy_model):
     """Its trust is the share of D_r on which it gives the original's answer, counted here by NumPy."""
-    state = started(toy_split, toy_model)
-    new = state.fixed["newcomer"]
     _, theirs = outputs(toy_model, toy_split, toy_split.remain_rows)
+    images = replace(toy_split.train.take(toy_split.remain_rows), y=torch.as_tensor(theirs.argmax(1)))
+    new = Newcomer.start(toy_model, images, 1, seed=0)
     _, mine = outputs(new.trainer.model.eval(), toy_split, toy_split.remain_rows)
     assert new.agreement() == pytest.approx((mine.argmax(1) == theirs.argmax(1)).mean())
     assert new.agreement() < 0.9
