@@ -45,7 +45,7 @@ STOPWATCH = """() => {
 }"""
 
 
-# Looks at a remaining image in a dense part of the map, so near that the points are images and as many as may be in view.
+# Looks at a remaining image with some hundred others around it, so near that the points are images and as many as may be in view.
 ZOOM_IN = """async () => {
   const find = (root) => {
     for (const e of root.querySelectorAll('*')) {
@@ -59,7 +59,11 @@ ZOOM_IN = """async () => {
   const store = window.lafLab.store(root.dataset.run);
   const {position, forget, n} = store.scene;
   const [xs, ys] = [0, 1].map((axis) => Array.from({length: n}, (_, i) => position[2 * i + axis] / 32767));
-  const i = forget.indexOf(0);
+  const around = (i) => xs.filter((x, k) => Math.abs(x - xs[i]) < 0.02 && Math.abs(ys[k] - ys[i]) < 0.02).length;
+  const first = forget.indexOf(0);
+  let i = first;
+  while (i < n - 1 && (forget[i] || around(i) < 50 || around(i) > 150)) i++; // in a tight pile no zoom is near enough
+  if (i === n - 1) i = first;
   const middle = (list) => (Math.min(...list) + Math.max(...list)) / 2;
   for (let zoom = 1.5; zoom < 40 && root.dataset.thumbs !== 'true'; zoom *= 1.05) {
     store.setView({zoom, x: xs[i] - middle(xs), y: ys[i] - middle(ys)});
