@@ -42,6 +42,7 @@ def choose(page, choice: str, button: str) -> None:
     page.tab.locator(".st-key-lesson-text [role=radiogroup] label").filter(has_text=choice).first.click()
     confirm = page.tab.get_by_role("button", name=button, exact=True)
     expect(confirm).to_be_enabled()
+    settle(page)  # Streamlit loses a click that comes while it draws anew
     confirm.click()
 
 
