@@ -126,7 +126,7 @@ class MDA(Baseline):
         """Return the stage in which the original answers on D, that of the newcomer where it has a share, then the steps."""
         before = [Stage("answers", "the original's answers", -(-len(split.train) // ANSWER_BATCH))]
         if _asks_newcomer(config):
-            images = len(_searched(split, newcomer.MOST_AMONG))
+            images = len(_searched(split, newcomer.most_images(split.train)))
             before.append(newcomer.stage(images, config.newcomer_epochs))
         return (*before, *super().stages(split, config))
 
@@ -134,7 +134,7 @@ class MDA(Baseline):
         """Let the original answer on some batches of D, then let a newcomer learn D_r; step 1 derives its targets from both."""
         answered = self._answer(state)
         if answered is None and _asks_newcomer(config) and "newcomer" not in state.extra:
-            rows = _searched(state.split, newcomer.MOST_AMONG)
+            rows = _searched(state.split, newcomer.most_images(state.split.train))
             return newcomer.learn_anew(state, rows, config.newcomer_epochs)
         return answered
 
@@ -172,7 +172,9 @@ class MDA(Baseline):
         if config.target == "struck":
             new = config.newcomer * learn["trust"]
             target = (1 - config.votes - new) * learn["struck"][places]
-            target += config.votes * learn["voted"][places] + new * learn["newcomer"][places]
+            target += new * learn["newcomer"][places]
+            if config.votes > 0:
+                target += config.votes * _voted(state, learn)[places]
         else:
             renewed = config.renew * state.number / max(1, self.steps(state.split, config) - 1)
             target = _votes(state, learn, places, renewed, config.sharpness)
@@ -199,16 +201,24 @@ def _material(state: BaselineState, config: MDAConfig) -> dict[str, Any]:
             before = answers[split.forget_rows]
             own_f, own_r = before.argmax(1), answers[split.remain_rows].argmax(1)
             gone = answers_to_forget(own_f, own_r, answers.shape[1], (1.0, 1.0))
-            voted = struck(answers, gone)[similar(split)].mean(1)
             own = struck(before, gone)
             # a run kept before newcomers has none
             new, trust = state.extra.get("newcomer", own), state.extra.get("trust", 0.0)
-            found = {"struck": own, "voted": voted, "newcomer": struck(new, gone), "trust": trust}
+            found = {"struck": own, "newcomer": struck(new, gone), "trust": trust, "gone": gone}
             state.fixed["material"] = found
         else:
             state.fixed["material"] = {"near": _neighbours(split), "answers": answers}
     material: dict[str, Any] = state.fixed["material"]
     return material
+
+
+def _voted(state: BaselineState, learn: dict[str, Any]) -> Tensor:
+    """Return the mean struck answers (N_f, K) of similar images of D_r, made once and only for a run in which they have a say."""
+    if "voted" not in learn:
+        answers = torch.cat(state.extra["probabilities"])
+        learn["voted"] = struck(answers, learn["gone"])[similar(state.split)].mean(1)
+    voted: Tensor = learn["voted"]
+    return voted
 
 
 def _asks_newcomer(config: MDAConfig) -> bool:

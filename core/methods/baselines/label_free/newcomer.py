@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.config import TrainConfig
-from core.data.images import LabelledImages
+from core.data.images import Images, LabelledImages
 from core.methods.baselines.bad_teacher import randomised_copy
 from core.methods.baselines.base import BaselineState
 from core.methods.step import SLICE_S, Stage
@@ -21,6 +21,7 @@ from core.training.trainer import SupervisedTrainer
 
 STAGE = "newcomer"
 MOST_AMONG = 10_000  # images of D_r that it may learn from
+MOST_VALUES = 2**27  # their pixel values, which are copied: 128 MiB
 MOST_SEEN = 20_000  # images in all its epochs: the price of a newcomer, whatever the data
 _CHECKED = 2_000  # images of D_r on which its agreement is counted
 _BATCH = 64
@@ -30,6 +31,11 @@ _ANSWERED = 512  # images of a pass that only answers
 def epochs_of(images: int, epochs: int) -> int:
     """Return how many of ``epochs`` a newcomer makes on ``images`` of D_r: at least one, and at most MOST_SEEN images in all."""
     return max(1, min(epochs, MOST_SEEN // max(1, images)))
+
+
+def most_images(train: Images) -> int:
+    """Return how many images of ``train`` a newcomer may learn from: large ones are fewer."""
+    return min(MOST_AMONG, max(_BATCH, MOST_VALUES // train.x[0].numel()))
 
 
 def stage(images: int, epochs: int) -> Stage:

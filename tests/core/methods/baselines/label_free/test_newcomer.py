@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError
-from core.methods.baselines.label_free import newcomer
+from core.methods.baselines.label_free import mda, newcomer
 from core.methods.baselines.label_free.mda import MDAConfig
 from core.methods.baselines.label_free.newcomer import Newcomer, epochs_of
 from core.runs.run import Run
@@ -103,6 +103,18 @@ def test_large_data_show_it_a_part_of_d_r(toy_split, toy_model, monkeypatch):
     new = started(toy_split, toy_model).fixed["newcomer"]
     assert len(new.trainer.images) == 10
     assert set(new.trainer.images.ids.tolist()) <= set(toy_split.train.ids[toy_split.remain_rows].tolist())
+
+
+def test_large_images_are_fewer_so_that_their_copy_stays_small(toy_split, monkeypatch):
+    assert newcomer.most_images(toy_split.train) == newcomer.MOST_AMONG
+    monkeypatch.setattr(newcomer, "MOST_VALUES", 100 * toy_split.train.x[0].numel())
+    assert newcomer.most_images(toy_split.train) == 100
+
+
+def test_similar_images_are_searched_only_where_they_have_a_say(toy_split, toy_model, monkeypatch):
+    monkeypatch.setattr(mda, "similar", lambda _: pytest.fail("searched"))
+    unlearner, state = prepared(toy_split, toy_model, votes=0.0)
+    unlearner.step(state, unlearner.config)
 
 
 def test_the_stage_foretells_the_steps_that_are_made(toy_split, toy_model):
