@@ -124,7 +124,7 @@ class MDA(Baseline):
 
     def stages(self, split: Split, config: MDAConfig) -> tuple[Stage, ...]:
         """Return the stage in which the original answers on D, that of the newcomer where it has a share, then the steps."""
-        before = [Stage("answers", "the original's answers", -(-len(split.train) // ANSWER_BATCH))]
+        before = [Stage("answers", "answers", -(-len(split.train) // ANSWER_BATCH))]
         if _asks_newcomer(config):
             images = len(_searched(split, newcomer.most_images(split.train)))
             before.append(newcomer.stage(images, config.newcomer_epochs))

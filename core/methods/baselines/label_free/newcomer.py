@@ -40,7 +40,7 @@ def most_images(train: Images) -> int:
 
 def stage(images: int, epochs: int) -> Stage:
     """Return the stage of a newcomer on ``images`` of D_r."""
-    return Stage(STAGE, "a newcomer learns D_r", epochs_of(images, epochs) * -(-images // _BATCH))
+    return Stage(STAGE, "newcomer", epochs_of(images, epochs) * -(-images // _BATCH))
 
 
 def learn_anew(state: BaselineState, rows: Tensor, epochs: int) -> Progress | None:
