@@ -54,6 +54,9 @@ class Signals:
     # error; None where the votes cannot tell
     mended: float | None = None
     remain_distance: float | None = None  # class removal: mean JS, in nats, from g_D's answers on D_r
+    # class removal, once few of D_f still get an answer to forget: unseen images, without those with such an answer
+    unseen_agreement: float | None = None  # share that still gets g_D's own answer
+    unseen_distance: float | None = None  # mean JS, in nats, from g_D's answers
 
 
 class SignalProbe:
@@ -91,12 +94,22 @@ class SignalProbe:
             torch.ones(0),
             1.0,
         )  # of each unseen image, and how many even ones they are worth
-        if unseen is not None and len(unseen) and task in ("data", "indices"):
+        self._own_u, self._p_u = self._own_f[:0], before_f.probabilities[:0]
+        if unseen is not None and len(unseen) and task != "noise":
             rows = _sample(torch.arange(len(unseen), device=unseen.x.device), 2 * most, seed, "unseen")
-            self.unseen = unseen.take(rows)
-            theirs = outputs(original, self.unseen).predictions
-            self._weight = _like(self._own_f, theirs, classes)
-            self._effective = float(1 / self._weight.square().sum().clamp_min(1e-12))  # Kish, 1965
+            self._compare_with(unseen.take(rows), original)
+
+    def _compare_with(self, unseen: Images, original: Classifier) -> None:
+        """Keep ``unseen``, of class removal without those that get an answer to forget, and the original's answers on them."""
+        theirs = outputs(original, unseen)
+        if self.task == "class":
+            stays = ~self.answers[theirs.predictions]
+            self.unseen = unseen.take(stays.nonzero().flatten()) if bool(stays.any()) else None
+            self._own_u, self._p_u = theirs.predictions[stays], theirs.probabilities[stays]
+            return
+        self.unseen = unseen
+        self._weight = _like(self._own_f, theirs.predictions, len(self.answers))
+        self._effective = float(1 / self._weight.square().sum().clamp_min(1e-12))  # Kish, 1965
 
     @property
     def room(self) -> float:
@@ -127,7 +140,8 @@ class SignalProbe:
     @property
     def images(self) -> int:
         """Number of images that one reading passes through the model, unless few of D_f still get an answer to forget."""
-        return len(self.forget) + len(self.remain) + (0 if self.unseen is None else len(self.unseen))
+        each = self.unseen is not None and self.task != "class"
+        return len(self.forget) + len(self.remain) + (len(self.unseen) if each and self.unseen else 0)
 
     def read(self, model: Classifier, step: int) -> Signals:
         """Return the signals of ``model`` after ``step`` steps, from one forward pass over the samples."""
@@ -144,6 +158,7 @@ class SignalProbe:
                 still = torch.cat([still, self.answers[outputs(model, self._further).predictions]])
                 self.images_read += len(self._further)
         unseen, recognised = self._unseen(model, confidence)
+        kept_unseen, moved_unseen = self._kept_unseen(model) if _mean(still) <= FEW else (None, None)
         agreed = None if self.votes is None else _mean(f.predictions == self.votes.answers)
         return Signals(
             step,
@@ -160,11 +175,21 @@ class SignalProbe:
             remain_distance=(
                 _mean(divergences(r.probabilities, self._p_r)[stays]) if self.task == "class" else None
             ),
+            unseen_agreement=kept_unseen,
+            unseen_distance=moved_unseen,
         )
+
+    def _kept_unseen(self, model: Classifier) -> tuple[float | None, float | None]:
+        """Return the share of unseen images that keep the original's answer, and the mean JS to its answers; of class removal."""
+        if self.unseen is None or self.task != "class":
+            return None, None
+        self.images_read += len(self.unseen)
+        now = outputs(model, self.unseen)
+        return _mean(now.predictions == self._own_u), _mean(divergences(now.probabilities, self._p_u))
 
     def _unseen(self, model: Classifier, confidence: Tensor) -> tuple[float | None, float | None]:
         """Return the mean confidence on the unseen images, and the AUC of D_f's against it."""
-        if self.unseen is None or not float(self._weight.sum()) > 0:
+        if self.unseen is None or self.task == "class" or not float(self._weight.sum()) > 0:
             return None, None
         theirs = outputs(model, self.unseen).probabilities.max(1).values
         return float(theirs.double() @ self._weight), weighted_auc(confidence, theirs, self._weight)

@@ -115,7 +115,9 @@ class _Class:
         return forgotten and s.remain_agreement >= rule.kept and s.step >= rule.settled
 
     def score(self, s: Signals) -> float:
-        # an answer may be kept by a narrow margin, which the divergence on D_r shows before test images change their answer
+        # an answer may be kept by a narrow margin, which the divergence shows before an image changes its answer
+        if s.unseen_agreement is not None:
+            return (s.distance or 0.0) + 2 * (1 - s.unseen_agreement + (s.unseen_distance or 0.0))
         return (s.distance or 0.0) + 4 * (1 - s.remain_agreement + (s.remain_distance or 0.0))
 
     def patience(self, rule: StoppingRule) -> int:

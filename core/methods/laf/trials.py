@@ -38,7 +38,8 @@ GENTLER: dict[str, tuple[Rates, ...]] = {
     "noise": ((2.4e-3, 8e-4, 4.0), (8e-4, 4e-4, 7.0)),
 }
 STILL: Rates = (1e-6, 1e-6, 15.0)  # one step of these, where doing nothing is best, moves no answer
-# class removal, after the gentler trial: where it cost D_r much still, and where it left D_f its answers
+# class removal, after the gentler trial: where it was done within few steps, where it cost D_r much still, and where it left D_f its answers
+SLOWER: Rates = (1e-3, 1e-4, 15.0)
 GENTLEST: Rates = (3e-4, 6e-5, 10.0)
 # class removal, where the first trial left D_f its answers to the end; the quick one first, since little work may be left
 FIRMER: tuple[Rates, ...] = ((6e-3, 1e-3, 10.0), (3e-3, 3e-4, 10.0))
@@ -103,7 +104,12 @@ def was_borne(task: str, trial: Trial) -> bool:
         return False  # it diverged
     if trial.best is None:
         return trial.signals[-1].remain_agreement >= BORNE[task]
-    return trial.best.remain_agreement >= BORNE[task] and trial.best.step >= QUICK
+    return kept(trial.best) >= BORNE[task] and trial.best.step >= QUICK
+
+
+def kept(s: Signals) -> float:
+    """Return the share of images that keep the original's answer at ``s``: of D_r or, where it is less, of unseen images."""
+    return s.remain_agreement if s.unseen_agreement is None else min(s.remain_agreement, s.unseen_agreement)
 
 
 def start_config(split: UnlabelledSplit, task: str) -> LAFConfig:
@@ -147,14 +153,16 @@ def following(task: str, trials: Sequence[Trial]) -> Rates | None:
     listed = FIRMER if stubborn else (BOLDER if bold else GENTLER)[task]
     if len(trials) <= len(listed):
         return listed[len(trials) - 1]
-    if task != "class" or bold or stubborn or len(trials) > 2:
+    if task != "class" or bold or stubborn:
         return None
-    last = trials[-1].shown
-    if last is None:
+    gentle = trials[1].shown
+    if gentle is None or len(trials) > 3:
         return None
-    if last.forget_agreement > OVER:
-        return BETWEEN
-    return GENTLEST if last.remain_agreement < ENOUGH[1] else None
+    if gentle.forget_agreement > OVER:
+        return BETWEEN if len(trials) == 2 else None
+    further = [SLOWER] if trials[1].best is not None and gentle.step <= QUICK else []
+    further += [GENTLEST] if kept(gentle) < BORNE[task] else []
+    return further[len(trials) - 2] if len(trials) - 2 < len(further) else None
 
 
 def is_too_bold(task: str, signals: Sequence[Signals], kept: float) -> bool:
@@ -179,7 +187,7 @@ def is_enough(task: str, best: Signals | None) -> bool:
     if task == "noise":
         return (best.mended or 0.0) >= WHOLE and best.remain_agreement >= BORNE["noise"]
     most, least = ENOUGH
-    return best.distance is not None and best.distance <= most and best.remain_agreement >= least
+    return best.distance is not None and best.distance <= most and kept(best) >= least
 
 
 def is_still(trial: Trial) -> bool:
