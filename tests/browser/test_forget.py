@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 
 import numpy as np
 import pytest
+
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -66,13 +67,6 @@ def on_screen(places: dict) -> np.ndarray:
     return size / 2 + [0, 8] + (xy - middle) * scale * [1, -1]
 
 
-def wait_until(ask, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not ask():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 class Map:
     """The map view as a hand sees it."""
 
@@ -94,7 +88,7 @@ class Map:
         self.tab.mouse.up()
         for key in keys:
             self.tab.keyboard.up(key)
-        wait_until(lambda: self.root.evaluate(CONFIRMED))
+        until(lambda: self.root.evaluate(CONFIRMED))
         found = self.root.evaluate(LAST)
         print(f"answered in {found['answer']:.0f} ms, {len(found['ids'])} of {len(found['all'])} points")
         if found["boxed"]:
@@ -158,7 +152,7 @@ def test_a_lasso_returns_exactly_the_ids_under_it(forget_page, shape):
         np.testing.assert_allclose(np.stack([found["x"], found["y"]], 1), places, atol=0.02)
         assert set(found["ids"]) == wanted(found)
         assert set(found["picked"]) == set(found["ids"])
-        wait_until(lambda: picked_by_server(forget_page) == len(found["ids"]))  # noqa: B023 - called at once
+        until(lambda: picked_by_server(forget_page) == len(found["ids"]))  # noqa: B023 - called at once
         labels = dict(zip(found["all"], found["label"], strict=True))
         bars = forget_page.tab.locator(".counts li b").all_inner_texts()
         assert [int(b) for b in bars] == np.bincount([labels[i] for i in found["ids"]], minlength=10).tolist()
@@ -200,8 +194,8 @@ def test_keys_change_the_operation_and_undo_takes_it_back(forget_page):
     forget_page.tab.get_by_role("button", name="Undo").click()
     forget_page.tab.get_by_role("button", name="Undo").click()
     forget_page.tab.get_by_role("button", name="Undo").click()
-    wait_until(lambda: picked_by_server(forget_page) == len(first))
-    wait_until(lambda: set(the_map.root.evaluate(LAST)["picked"]) == first)
+    until(lambda: picked_by_server(forget_page) == len(first))
+    until(lambda: set(the_map.root.evaluate(LAST)["picked"]) == first)
 
 
 def test_a_box_and_a_click_without_a_drag(forget_page):
@@ -226,7 +220,7 @@ def test_a_lasso_on_the_lab_while_it_plays_then_into_the_forget_set(server, open
     the_map = Map(page)
     still = on_screen(the_map.root.evaluate(PLACES))
     page.button("Play").click()
-    wait_until(lambda: int(the_map.root.get_attribute("data-frames")) > 8)
+    until(lambda: int(the_map.root.get_attribute("data-frames")) > 8)
     found = the_map.draw(blob(np.random.default_rng(1), 12), "Shift")
     assert found["seen"]["phase"] == "running"
     assert found["seen"]["position"] > 1
@@ -240,7 +234,7 @@ def test_a_lasso_on_the_lab_while_it_plays_then_into_the_forget_set(server, open
     assert sum(counts) == len(found["ids"])
     page.tab.locator(".map-view").get_by_role("button", name="Add to forget set").click()
     page.tab.wait_for_selector(".gallery[data-ready=true]")
-    wait_until(lambda: picked_by_server(page) == len(found["ids"]))
+    until(lambda: picked_by_server(page) == len(found["ids"]))
     page.visit("Lab")
     page.tab.wait_for_selector(".map-view[data-phase=done]", timeout=120_000)  # another page stopped nothing
     assert not page.problems
@@ -256,11 +250,11 @@ def test_escape_on_the_lab_clears_and_forget_these_opens_the_lab_on_them(server,
     page.tab.locator(".map-view .picked").wait_for(state="hidden")
     found = the_map.draw(blob(np.random.default_rng(3)), "Shift")
     page.tab.locator(".map-view").get_by_role("button", name="Forget these").click()
-    wait_until(lambda: the_map.root.get_attribute("data-run") != run)
+    until(lambda: the_map.root.get_attribute("data-run") != run)
     page.wait_ready()
     page.tab.get_by_role("button", name=re.compile(rf"{len(found['ids']):,} chosen images")).wait_for()
     page.tab.get_by_role("button", name=re.compile("^Step(?! ×)")).click()
-    wait_until(lambda: int(the_map.root.get_attribute("data-frames")) == 2)
+    until(lambda: int(the_map.root.get_attribute("data-frames")) == 2)
     assert not page.problems
 
 
@@ -273,24 +267,24 @@ def test_thumbnails_are_picked_and_used_in_the_lab(forget_page):
         return box["x"] + (index + 0.5) * tile, box["y"] + tile / 2
 
     page.tab.get_by_role("button", name="Clear", exact=True).click()  # the page begins with the Lab's images
-    wait_until(lambda: picked_by_server(page) == 0)
+    until(lambda: picked_by_server(page) == 0)
     page.tab.mouse.click(*at(1))
-    wait_until(lambda: picked_by_server(page) == 1)
+    until(lambda: picked_by_server(page) == 1)
     page.tab.keyboard.down("Shift")
     page.tab.mouse.click(*at(4))
     page.tab.keyboard.up("Shift")
-    wait_until(lambda: picked_by_server(page) == 4)  # tiles 1 to 4
+    until(lambda: picked_by_server(page) == 4)  # tiles 1 to 4
     page.tab.mouse.click(*at(2))
-    wait_until(lambda: picked_by_server(page) == 3)
+    until(lambda: picked_by_server(page) == 3)
     page.tab.mouse.move(*at(6))
     page.tab.mouse.down()
     page.tab.mouse.move(*at(9))
     page.tab.mouse.up()
-    wait_until(lambda: picked_by_server(page) == 7)
+    until(lambda: picked_by_server(page) == 7)
     page.tab.keyboard.press("ArrowDown")
     page.tab.keyboard.press("ArrowRight")
     page.tab.keyboard.press("Space")
-    wait_until(lambda: picked_by_server(page) in (6, 8))
+    until(lambda: picked_by_server(page) in (6, 8))
     count = picked_by_server(page)
     page.tab.get_by_role("button", name="Use in the Lab").click()
     page.tab.get_by_role("button", name=re.compile(rf"{count} chosen images")).wait_for()
@@ -304,7 +298,7 @@ def test_suggestions_filter_and_lists(forget_page, tmp_path):
     page, tab = forget_page, forget_page.tab
     tab.get_by_role("button", name="Suggest").click()
     tab.get_by_role("button", name="Pick the most memorised").click()
-    wait_until(lambda: picked_by_server(page) == 50)
+    until(lambda: picked_by_server(page) == 50)
     tab.keyboard.press("Escape")
     tab.get_by_role("button", name="Lists").click()
     file = tmp_path / "mine.txt"
@@ -318,7 +312,7 @@ def test_suggestions_filter_and_lists(forget_page, tmp_path):
     ]
     file.write_text(f"# two\n{ids[0]}\n{ids[1]}, {ids[2]}\n")
     tab.locator("input[type=file]").set_input_files(file)
-    wait_until(lambda: picked_by_server(page) == 3)
+    until(lambda: picked_by_server(page) == 3)
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Download the ids").click()
     lines = download.value.path().read_text().splitlines()

@@ -27,6 +27,7 @@ from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.text.readouts.band_position import ReferenceBands
 from tests import toys
+from tests.waiting import until
 
 
 class Diverging(Nothing):
@@ -162,21 +163,12 @@ def test_a_cancelled_comparison_keeps_what_is_done_and_stops(toy):
         comparison.cancel() if cell.state == "done" else None,
     )
     comparison.start(runner)
-    toys_wait(lambda: comparison.over)
+    until(lambda: comparison.over)
     states = [c.state for c in comparison.cells.values()]
     assert states.count("done") == 1
     assert "running" not in states
     assert not comparison.errors
     runner.close()
-
-
-def toys_wait(condition, seconds=60.0):
-    import time
-
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 import time
 import zipfile
 from types import SimpleNamespace
@@ -56,6 +55,7 @@ from dashboard.session import classroom_options, resources
 from dashboard.session.jobs import study as studying
 from dashboard.session.lab import Lab
 from tests import toys
+from tests.waiting import until
 
 A, B = "a" * 32, "b" * 32
 MARK = "zebra"  # in every name that A gives
@@ -217,13 +217,6 @@ def pages(monkeypatch):
     yield a_page
     st.cache_resource.clear()
     until(lambda: not len(resources.runner()) and not len(resources.map_runner()))
-
-
-def until(met, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        threading.Event().wait(0.05)
 
 
 def said(app: AppTest) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -18,13 +17,7 @@ from dashboard.presentation.charts.chain import chain_rows
 from dashboard.session.chain import NextRequest
 from dashboard.session.lab import Lab
 from tests.toys import Flat
-
-
-def until(met, seconds=120):
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from tests.waiting import until
 
 
 def ready(lab):

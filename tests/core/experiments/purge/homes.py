@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import sys
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -108,13 +107,6 @@ def purge_elsewhere(brought: str, ids: list[int], path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-def until(wanted, seconds=120.0):
-    end = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.02)
 
 
 SUBJECT = "Zoë Marlowe"
