@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import QUICK, Server
+from tests.browser.server import QUICK, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
