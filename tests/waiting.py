@@ -1,12 +1,10 @@
-"""The wait for a condition that another thread or process brings about."""
+"""Waits for conditions that other threads or processes bring about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import (  # by name, so that a test that replaces time.sleep does not change this wait
-    monotonic,
-    sleep,
-)
+from time import monotonic, sleep  # by name: a test that replaces time.sleep changes no wait
+from typing import Any
 
 
 def until(is_so: Callable[[], object], seconds: float = 120.0, *, pause: float = 0.02) -> None:
@@ -15,3 +13,9 @@ def until(is_so: Callable[[], object], seconds: float = 120.0, *, pause: float =
     while not is_so():
         assert monotonic() < end, f"waited in vain for {seconds:g} s"
         sleep(pause)
+
+
+def until_prepared(experiment: Any) -> None:
+    """Wait until ``experiment`` has its run. Raises AssertionError when the preparation fails."""
+    until(lambda: experiment.run is not None or experiment.error)
+    assert experiment.error is None, experiment.error
