@@ -17,34 +17,9 @@ from core.runs.original_models import original
 from core.runs.reference_models import references
 from core.runs.setup import Setup
 from core.runtime.progress import run_to_end
+from tests.browser.chromium import FLAGS, chromium
 from tests.browser.page import Page, Profile
 from tests.browser.server import QUICK, Server
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--process-per-site",  # one renderer compiles the page's scripts once for all tabs of one context
-    "--renderer-process-limit=1",
-]
-
-
-def _chromium() -> str | None:
-    # The headless shell is the same engine without a window's parts: a page takes half of the computing time.
-    names = (
-        "chromium-headless-shell",
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        "google-chrome-stable",
-    )
-    found = [os.environ.get("LAF_CHROMIUM"), *(shutil.which(n) for n in names)]
-    return next((f for f in found if f), None)
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +82,7 @@ def _shared_home(prepared: Path, shared: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
-    path = _chromium()
+    path = chromium()
     if path is None:
         message = "no Chromium on this machine; `make browser` installs one, or set LAF_CHROMIUM"
         if os.environ.get("CI"):
@@ -115,9 +90,9 @@ def browser() -> Iterator[object]:
         pytest.skip(message)
     expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+        made = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="session")
