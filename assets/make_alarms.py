@@ -50,14 +50,16 @@ def main() -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, Page, Profile, Server, _chromium
+    from tests.browser.chromium import FLAGS, chromium
+    from tests.browser.page import Page, Profile
+    from tests.browser.server import Server
 
     target = ROOT / "assets" / "alarms"
     target.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         server = Server(Path(home))
         server.wait()
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         wanted = sys.argv[1:] or WHAT
         for name in wanted:
             task, knobs, alarm = WHAT[name]

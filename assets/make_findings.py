@@ -1,8 +1,8 @@
-"""Write docs/findings.md and its figures from the ready studies; run the studies that are not complete.
+"""Write docs/findings.md and its figures from the built-in studies; run the studies that are not complete.
 
     make findings                                       # or: python assets/make_findings.py [--data-dir DIR] [--workers N] [--only-kept]
 
-Nothing in the text is typed by hand that a study decides. --only-kept leaves out studies that are not complete instead of running them.
+Every number of a study comes from its rows. --only-kept leaves out studies that are not complete instead of running them.
 """
 
 from __future__ import annotations
@@ -76,24 +76,24 @@ def _rows(study: Study, workers: int | None, *, run: bool) -> list[dict[str, Any
 
 def _page(parts: Sequence[str], left_out: Sequence[str]) -> str:
     missing = (
-        f"\nNot run for this page, since their time did not suffice: {', '.join(f'`{n}`' for n in left_out)}. `make findings` runs them.\n"
+        f"\nNot run for this page, because they take long: {', '.join(f'`{n}`' for n in left_out)}. `make findings` runs them.\n"
         if left_out
         else ""
     )
     return f"""# Findings
 
-What the ready studies (docs/studies.md) come to on digits and MNIST. `make findings` runs what is not kept yet and writes this page, its
-figures and every number in it; each section's command runs its study alone.
+This page has the results of the built-in studies (docs/studies.md) on digits and MNIST. `make findings` runs the studies that are not complete and writes this page with
+its figures. The command in each section runs that study alone.
 {missing}
-How to read it: means ± standard deviation over seeds. Accuracies and gaps are in %, JS in nats. **Average gap** is the mean distance of
-Train_r, Train_f and Test to models retrained from scratch on the same request and seed: 0 is indistinguishable by these three, and less
-than about the retrained models' own spread means nothing. JS is the distance on D_f of the answers themselves. With one seed there is no
-spread, and a small difference is none. Nothing here was chosen on the seeds it is reported on, but for the presets' settings, which were
+Values are means ± standard deviations over seeds. Accuracies and gaps are in %, JS in nats. **Average gap** is the mean distance of
+Train_r, Train_f and Test to models retrained from scratch on the same request and seed. At 0 these three metrics show no difference. A gap smaller
+than the spread of retrained models means nothing. JS compares the answers to D_f themselves. With one seed there is no
+spread, so do not read small differences. No setting was chosen on the seeds that are reported here, except those of the presets, which were
 found with labels (docs/presets.md).
 
-Transformers, chains of requests, clients who leave, vectors and series, and a million images stand at [the end](#beyond-the-paper).
+[The end](#beyond-the-paper) is about transformers, chains of requests, clients who leave, vectors and series, and a million images.
 
-Made on {machine()}. Seconds are without evaluation: of one thread's own time on a CPU, by the clock on other devices.
+Made on {machine()}. Seconds do not include evaluation. On a CPU they are computing time of one thread, on other devices time by the clock.
 
 {chr(10).join(parts)}
 {BEYOND.read_text()}"""

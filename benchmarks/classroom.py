@@ -112,7 +112,8 @@ def measure(players: list[Player], pages: list[Any], pid: int, seconds: float) -
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, Server, _chromium
+    from tests.browser.chromium import FLAGS, chromium
+    from tests.browser.server import Server
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -132,7 +133,7 @@ def main() -> None:
         server = Server(Path(home), *options)
         try:
             server.wait()
-            browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
             pages = [opened(browser, server.url, n, problems) for n in range(a.browsers)]
             for page in pages[: a.playing]:
                 page.wait_for_selector(".map-view[data-references='5']", timeout=600_000)

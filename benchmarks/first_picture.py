@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import machine
-from tests.browser.conftest import FLAGS, Server, _chromium
+from tests.browser.chromium import FLAGS, chromium
+from tests.browser.server import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -30,7 +31,7 @@ def main() -> None:
     )
     parser.add_argument("--data-dir", metavar="DIR", help="folder that holds MNIST")
     folder = parser.parse_args().data_dir
-    path = _chromium()
+    path = chromium()
     if path is None:
         raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.frame_cost [--dataset mnist] [--data-dir DIR] [--classes 0] [--old]
 
-``--old`` watches with the settings of old: 100 frames of 2,000 training and 1,000 test images, in batches of 256.
+``--old`` takes 100 frames of 2,000 training and 1,000 test images, in batches of 256.
 """
 
 from __future__ import annotations

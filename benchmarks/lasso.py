@@ -12,7 +12,7 @@ import tempfile
 
 from benchmarks.machine import machine
 from benchmarks.map_view import serve
-from tests.browser.conftest import FLAGS, _chromium
+from tests.browser.chromium import FLAGS, chromium
 
 TIMES = 15
 ANSWER = """root => {
@@ -52,7 +52,7 @@ def measure(page) -> tuple[float, float, int]:
 def main() -> None:
     from playwright.sync_api import expect, sync_playwright
 
-    path = _chromium()
+    path = chromium()
     if path is None:
         raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
     rows = []
@@ -67,10 +67,12 @@ def main() -> None:
             page.wait_for_selector(".map-view[data-ready=true]")
             page.wait_for_timeout(1000)
             rows.append(("still", measure(page)))
-            page.locator(".map-view .stage > canvas").hover()
-            page.mouse.wheel(0, -400)
+            page.locator(".map-view .stage > canvas").focus()
+            for _ in range(3):
+                page.keyboard.press("+")
             rows.append(("zoomed", measure(page)))
-            page.mouse.wheel(0, 400)
+            for _ in range(3):
+                page.keyboard.press("-")
             play.click()
             page.wait_for_timeout(1000)
             rows.append(("playing", measure(page)))

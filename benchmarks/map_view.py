@@ -18,19 +18,22 @@ import urllib.request
 from pathlib import Path
 
 from benchmarks.machine import machine
-from tests.browser.conftest import FLAGS, _chromium
+from tests.browser.chromium import FLAGS, chromium
 
-STATS_OF_PAGE = """() => {
-  const find = (root) => {
+# the first element that a selector matches, also inside shadow roots
+FIND = """
+  const find = (root, what) => {
     for (const e of root.querySelectorAll('*')) {
-      if (e.matches('.map-view')) return e;
-      const inside = e.shadowRoot && find(e.shadowRoot);
+      if (e.matches(what)) return e;
+      const inside = e.shadowRoot && find(e.shadowRoot, what);
       if (inside) return inside;
     }
     return null;
   };
-  return {...window.lafLab.store(find(document).dataset.run).stats};
-}"""
+"""
+STATS_OF_PAGE = (
+    "() => {" + FIND + "return {...window.lafLab.store(find(document, '.map-view').dataset.run).stats};}"
+)
 
 
 STOPWATCH = """() => {
@@ -46,16 +49,11 @@ STOPWATCH = """() => {
 
 
 # Looks at a remaining image with some hundred others around it, so near that the points are images and as many as may be in view.
-ZOOM_IN = """async () => {
-  const find = (root) => {
-    for (const e of root.querySelectorAll('*')) {
-      if (e.matches('.map-view')) return e;
-      const inside = e.shadowRoot && find(e.shadowRoot);
-      if (inside) return inside;
-    }
-    return null;
-  };
-  const root = find(document);
+ZOOM_IN = (
+    "async () => {"
+    + FIND
+    + """
+  const root = find(document, '.map-view');
   const store = window.lafLab.store(root.dataset.run);
   const {position, forget, n} = store.scene;
   const [xs, ys] = [0, 1].map((axis) => Array.from({length: n}, (_, i) => position[2 * i + axis] / 32767));
@@ -71,16 +69,12 @@ ZOOM_IN = """async () => {
   }
   return {zoom: store.view.zoom, images: root.dataset.thumbs, id: store.scene.ids[i]};
 }"""
+)
 # Clicks the shown point nearest to the middle of the map, and returns the milliseconds until the pinned card is drawn.
-PIN = """() => new Promise((done) => {
-  const find = (root, what) => {
-    for (const e of root.querySelectorAll('*')) {
-      if (e.matches(what)) return e;
-      const inside = e.shadowRoot && find(e.shadowRoot, what);
-      if (inside) return inside;
-    }
-    return null;
-  };
+PIN = (
+    "() => new Promise((done) => {"
+    + FIND
+    + """
   const [canvas, card, root] = ['.stage > canvas', '.pin', '.map-view'].map((what) => find(document, what));
   const store = window.lafLab.store(root.dataset.run);
   const box = canvas.getBoundingClientRect();
@@ -114,6 +108,7 @@ PIN = """() => new Promise((done) => {
   };
   look();
 })"""
+)
 RELEASE = """() => {
   for (const store of window.lafLab.stores.values()) store.setView({pin: null});
 }"""
@@ -232,7 +227,7 @@ def main() -> None:
 
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--points", default="2000", help="one map for each: 2000,10000")
-    path = _chromium()
+    path = chromium()
     if path is None:
         raise SystemExit("this benchmark needs a Chromium; `make browser` installs one")
     for points in map(int, arguments.parse_args().points.split(",")):

@@ -62,7 +62,9 @@ def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
     """Return steps and megabytes of the server, of the page's script and on disk, while the page plays the run."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, Page, Profile, Server, _chromium
+    from tests.browser.chromium import FLAGS, chromium
+    from tests.browser.page import Page, Profile
+    from tests.browser.server import Server
 
     asked = {"dataset": "digits", "task": "class", "classes": "0", "method": "laf", "seed": "0"}
     settings = json.dumps({"steps": steps, **RATES})
@@ -71,7 +73,7 @@ def beside_a_page(steps: int, home: str) -> Iterator[tuple[int, list[float]]]:
         server.wait()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
-                executable_path=_chromium(), args=[*FLAGS, "--enable-precise-memory-info"]
+                executable_path=chromium(), args=[*FLAGS, "--enable-precise-memory-info"]
             )
             page = Page(Profile(browser), f"{server.url}/?{urlencode({**asked, 'settings': settings})}")
             page.wait_ready()

@@ -115,7 +115,8 @@ def bare(count: int) -> list[float]:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, Server, _chromium
+    from tests.browser.chromium import FLAGS, chromium
+    from tests.browser.server import Server
 
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--counts", default="1,2,4")
@@ -142,7 +143,7 @@ def main() -> None:
             server = Server(Path(home))
             try:
                 server.wait()
-                browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
+                browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
                 pages = []
                 for number in range(count):
                     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()

@@ -1,4 +1,4 @@
-"""Presets of the baselines: the same stated budget for each, and the table that core/methods/presets.py holds.
+"""Presets of the baselines: the same stated budget for each, and the table that core/methods/presets.toml holds.
 
 python -m benchmarks.tune [--dataset digits] [--task class data noise] [--methods ...] [--candidates 20] [--data-dir DIR]
 

@@ -107,6 +107,13 @@ def test_no_other_docstring_begins_with_a_question_word():
     assert wrong == [], "\n".join(wrong)
 
 
+def test_every_module_and_folder_says_what_it_is_for():
+    silent = [
+        place(path) for path, node in nodes() if isinstance(node, ast.Module) and first_word(node) is None
+    ]
+    assert silent == []
+
+
 def test_sentences_name_their_actors():
     found = []
     files = [

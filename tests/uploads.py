@@ -53,6 +53,12 @@ def pack(files: dict[str, bytes], method=zipfile.ZIP_DEFLATED) -> bytes:
     return data.getvalue()
 
 
+def photos(seed: int = 0, *, each: int = 12) -> bytes:
+    """Return a zip of two classes of ``each`` grey images of 8x8 pixels, other images for each ``seed``."""
+    names = [f"{label}/{number}.png" for label in ("cat", "dog") for number in range(each)]
+    return pack({name: image((8, 8), "L", seed=1000 * seed + n) for n, name in enumerate(names)})
+
+
 def classes(extra: dict[str, bytes] | None = None, **options) -> dict[str, bytes]:
     """Return two class folders of three small images each, and ``extra``."""
     made = {f"{c}/{i}.png": image(seed=i, **options) for c in ("cat", "dog") for i in range(3)}

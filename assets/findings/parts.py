@@ -8,16 +8,16 @@ PARTS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "What does each part contribute?",
         ("ablation-digits", "ablation-mnist"),
         "average_gap",
-        "Where doing nothing stands above LAF, the task does not need unlearning by this figure: read Train_f and JS beside it.",
+        "Where doing nothing has the smaller average gap, this metric shows no need for unlearning. Then look at Train_f and JS as well.",
     ),
     (
         "Does it help to alternate the two losses?",
         ("schedule-digits", "schedule-mnist"),
         "average_gap",
-        "Two stages take each loss's steps as often as alternating does; one sum takes half as many optimiser steps, at lr_RA.",
+        "*two-stage* takes as many steps of each loss as *alternate* does. *joint* takes one step on the sum of both losses, so half as many optimiser steps, at lr_RA.",
     ),
     (
-        "How sensitive is it to its rates and temperature?",
+        "How sensitive is LAF to its rates and temperature?",
         (
             "sensitivity-digits-class",
             "sensitivity-digits-data",
@@ -25,17 +25,17 @@ PARTS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
             "sensitivity-mnist-class",
         ),
         "average_gap",
-        "×1 is the preset. One setting at a time is what people turn; the table has the combinations that are nearest and furthest.",
+        "×1 is the value of the preset. The chart varies two settings, and a third keeps the value in its title. The table has the combinations with the smallest and the largest average gap.",
     ),
     (
-        "What do settings found on some seeds come to on others?",
+        "How good are settings on other seeds than those they were chosen on?",
         ("search-digits",),
         "average_gap",
-        "Points of the whole space, drawn at random; the eight best of the seeds that were chosen on, and what they come to on seeds that nobody looked at. "
-        "The best of many is partly luck: its figure on other seeds is the one to report.",
+        "The settings are drawn at random from the whole space. The table has the eight best on the seeds on which they were chosen, and their values on other seeds, which the choice did not use. "
+        "The best of many settings is partly luck, so its value on other seeds is the one to report.",
     ),
     (
-        "Does it depend on the class?",
+        "Does the result depend on the class?",
         ("classes-digits",),
         "train_f",
         "Retrained models have a Train_f of 0 for every class.",
@@ -44,46 +44,46 @@ PARTS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "What do depth and width of the extractor change?",
         ("extractor-digits", "extractor-mnist"),
         "average_gap",
-        "Each net is held against models of the same net retrained from scratch; the preset's rates were found for the plain net.",
+        "Each net is compared with retrained models of the same net. The preset's rates were found for the plain net.",
     ),
     (
         "How many labels does the repair need?",
         ("supervision-digits", "supervision-mnist"),
         "average_gap",
-        "The share is of the labels of D_r; 0 is LAF without repair.",
+        "The share is that of the labels of D_r which the repair reads; 0 is LAF without repair.",
     ),
     (
-        "How stable is it over seeds?",
+        "How stable are the results over seeds?",
         ("stability-digits", "stability-mnist"),
         "average_gap",
-        "The spread of retrained models, which also differ by seed, stands beside it.",
+        "Retrained models also differ by seed; their spread is below each table.",
     ),
     (
-        "Does a model stand several requests, one after another?",
+        "Does a model survive several requests, one after another?",
         ("sequence-digits", "sequence-mnist"),
         "average_gap",
-        "Train_f is of all classes forgotten so far: were an earlier one to come back, it would rise.",
+        "Train_f covers all classes forgotten so far. If the model recognised an earlier class again, Train_f would rise.",
     ),
     (
         "What is there to forget when one of several owners leaves?",
         ("clients-digits",),
         "js",
-        "Originals and retrained models are trained by federated averaging; LAF has its preset for chosen images. A retrained model "
-        "recognises most images of a client who is like the others. docs/federated.md has automatic settings and a server without images.",
+        "Originals and retrained models are trained by federated averaging. LAF has its preset for chosen images. If the clients have similar images, a "
+        "retrained model recognises most images of the client who left. docs/federated.md has automatic settings and a server without images.",
     ),
     (
         "Where do forgotten images go, and who already knows?",
         ("destinations-digits",),
         "js",
-        "Train_f is near 0 for all methods but doing nothing, so it cannot tell them apart. JS compares all answers to D_f with those of retrained models; "
-        "the row retrain is one more retrained model. The original already knows the answers: without those to forget, its other answers are near "
-        "the retrained models', and DELETE and MDA teach them to D_f. Lesson 9 plays it.",
+        "Train_f is near 0 for all methods except doing nothing, so it cannot tell them apart. JS compares the answers to D_f with those of retrained models. "
+        "The row *retrain* is one more retrained model. The original already knows these answers: without the answers to forget, its other answers are near "
+        "those of retrained models. DELETE and MDA train D_f towards them. Lesson 9 shows this.",
     ),
     (
         "What does each stage cost?",
         ("cost-digits", "cost-mnist"),
         "seconds",
-        "Seconds by stage; the original, which all but retraining need, is trained once and not counted.",
+        "The table has the seconds of each stage. All methods except retraining need the original; its training is not counted.",
     ),
 )
 COLUMNS = ("train_r", "train_f", "test", "js", "average_gap", "seconds")

@@ -76,8 +76,7 @@ def search_section(study: Study, rows: list[dict[str, Any]], measure: str) -> st
             f"![{study.title}: {title_of(measure)}](findings/{picture.name})",
             "",
             f"The best point has {told(ranked[0], measure)} % on seeds {', '.join(map(str, study.chosen))} and **{said} %** on seeds "
-            f"{', '.join(map(str, study.reported))}."
-            + (f" {failed} runs failed, as settings this far apart do." if failed else ""),
+            f"{', '.join(map(str, study.reported))}." + (f" {failed} runs failed." if failed else ""),
             "",
             "| | " + " | ".join([*ranked[0].point, "chosen on", "reported on"]) + " |",
             "|" + "---|" * (len(ranked[0].point) + 3),

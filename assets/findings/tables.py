@@ -13,7 +13,7 @@ from dashboard.presentation.charts.studies import title_of, value_text
 
 
 def answer(study: Study, found: Sequence[Group], rows: Sequence[dict[str, Any]], measure: str) -> str:
-    """Say for each task which settings are nearest and furthest, what failed, and what doing nothing comes to."""
+    """Return for each task the settings with the smallest and largest value, the value of doing nothing, and what failed."""
     lines = []
     for task in dict.fromkeys(r["setup"]["task"] for r in rows):
         mine = [
@@ -23,16 +23,12 @@ def answer(study: Study, found: Sequence[Group], rows: Sequence[dict[str, Any]],
             continue
         mine.sort(key=lambda g: g.mean(measure) or 0.0)
         unit = {"%": " %", "s": " s"}.get(title_of(measure).rpartition(", ")[2], "")
-        least, most = (
-            ("Cheapest", "dearest")
-            if measure == "seconds"
-            else ("Nearest", "furthest")
-            if measure.endswith("gap")
-            else ("Lowest", "highest")
-        )
-        text = f"**{task}**: {title_of(measure).rpartition(',')[0]} "
+        text = f"**{task}**, {title_of(measure).rpartition(',')[0]}: "
         if len(mine) > 1:
-            text += f"{least.lower()} for *{point_text(study, mine[0], 'task')}* ({told(mine[0], measure)}{unit}), {most} for *{point_text(study, mine[-1], 'task')}* ({told(mine[-1], measure)}{unit})"
+            ends = (("smallest", mine[0]), ("largest", mine[-1]))
+            text += ", ".join(
+                f"{end} {told(g, measure)}{unit} for *{point_text(study, g, 'task')}*" for end, g in ends
+            )
         else:
             text += f"{told(mine[0], measure)}{unit}"
         nothing = [v for g in mine for r in g.rows if (v := r["original"].get(measure)) is not None]
@@ -86,7 +82,9 @@ def table_of(study: Study, found: Sequence[Group]) -> list[str]:
             cells.append(f"{sum(taken) / len(taken):.2f}" if taken else "–")
         lines.append("| " + " | ".join(cells) + " |")
     if len(found) > 40:
-        lines.append(f"\nThe eight nearest and the eight furthest of {len(found)}.")
+        lines.append(
+            f"\nThe eight with the smallest and the eight with the largest average gap, of {len(found)}."
+        )
     bands = [r for g in found for r in g.rows]
     for task in dict.fromkeys(r["setup"]["task"] for r in bands):
         by_seed = {r["seed"]: r["yardstick"] for r in bands if r["setup"]["task"] == task}

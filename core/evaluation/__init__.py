@@ -1,0 +1,1 @@
+"""The judgement of models: metrics, bands of retrained models, reports and verdicts."""

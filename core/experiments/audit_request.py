@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.data.images import LabelledImages
 from core.data.split import Split
 from core.errors import RequestError
 from core.evaluation.reference_band import Retrained
@@ -115,15 +116,14 @@ def subject_results(
         if not rows:
             continue
         images = split.train.take(split.forget_rows.new_tensor(rows))
-        y = images.y.cpu()
-
-        def right(model: Net, images=images, y=y) -> int:  # type: ignore[no-untyped-def]
-            return int((outputs(model, images).predictions == y).sum())
-
-        found.append(
-            SubjectResult(name, len(rows), right(unlearned), tuple(right(r.model) for r in references))
-        )
+        retrained = tuple(_recognised(r.model, images) for r in references)
+        found.append(SubjectResult(name, len(rows), _recognised(unlearned, images), retrained))
     return tuple(found)
+
+
+def _recognised(model: Net, images: LabelledImages) -> int:
+    """Return how many of ``images`` get their label from ``model``."""
+    return int((outputs(model, images).predictions == images.y.cpu()).sum())
 
 
 def command_of(setup: Setup) -> str:

@@ -1,4 +1,4 @@
-"""The names of the facts that a check can use, with their meanings. docs/lessons.md lists the same names; a test compares both."""
+"""The names of the facts that a check can use, with their meanings. docs/lessons.md has the same tables; a test compares both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ READINGS = {
     "auc": "area under the membership attack's curve; 0.5 cannot tell",
     "auc_low": "lower end of its 95 % interval",
     "auc_high": "upper end of its 95 % interval",
-    "js": "Jensen-Shannon distance to the retrained models on the images to forget, nats, 0 to 0.69",
+    "js": "Jensen-Shannon divergence from the retrained models on the images to forget, nats, 0 to 0.69",
 }
 MEASURED = {
     "naive_auc": "AUC of the attack against test images of all classes, which is not a question of membership",
@@ -55,10 +55,10 @@ CHOSEN = {
     "lr_ra": "learning rate of L_RA",
     "tau": "τ of L_RA",
     "epochs": "passes over the shorter of D_f and D_r",
-    "weight_remain": "weights of the four terms",
-    "weight_forget": "",
-    "weight_align": "",
-    "weight_repel": "",
+    "weight_remain": "weight of the remain term of L_UE",
+    "weight_forget": "weight of its forget term",
+    "weight_align": "weight of the align term of L_RA",
+    "weight_repel": "weight of its repel term",
     "vae_lr": "learning rate of both VAEs",
     "vae_latent": "latent size",
     "vae_kl_weight": "weight of the KL term",

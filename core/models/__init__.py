@@ -1,0 +1,1 @@
+"""Networks as extractor and head, and the VAE over representations."""

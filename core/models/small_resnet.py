@@ -1,4 +1,4 @@
-"""A small residual net for photographs on a processor: about a third of the arithmetic of the Lab's ResNet-18."""
+"""A small residual net for photographs on a CPU: about a third of the arithmetic of the Lab's ResNet-18."""
 
 from __future__ import annotations
 

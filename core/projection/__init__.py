@@ -1,0 +1,1 @@
+"""Maps: representations in two dimensions, by UMAP in a process of its own."""

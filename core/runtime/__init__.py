@@ -1,0 +1,1 @@
+"""Services below everything else: device, seeds, worker threads, progress, files and caches."""

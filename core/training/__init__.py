@@ -1,0 +1,1 @@
+"""Supervised training, federated averaging, the training of VAEs, and training recipes."""

@@ -1,0 +1,1 @@
+"""The command `laf`: one module or folder for each of its subcommands."""

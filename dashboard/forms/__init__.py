@@ -1,0 +1,1 @@
+"""Forms and panels from which the pages are built."""

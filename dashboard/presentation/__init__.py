@@ -1,0 +1,1 @@
+"""Content of the pages without Streamlit: charts, exports, texts, and packets for the browser."""

@@ -1,0 +1,1 @@
+"""The server process: Streamlit behind middleware, and the WebSocket of frames."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 import zipfile
 
 import numpy as np
@@ -78,10 +77,7 @@ def test_a_zip_is_shown_before_it_is_imported_and_then_plays(server, open_page, 
     page.wait_ready()
     page.tab.get_by_role("button", name=re.compile("^Forget class columns")).wait_for()
     page.tab.get_by_role("button", name=re.compile("^Step ×10")).click()
-    end = time.monotonic() + 120
-    while int(page.tab.locator(".map-view").get_attribute("data-frames")) < 3:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    page.wait_for_frames(3)
     assert not page.problems
 
 

@@ -17,7 +17,7 @@ from core.runs.setup import Setup
 from core.runs.storage import read_run, record
 from dashboard.presentation.export.run_page import document
 from tests import toys
-from tests.browser.conftest import QUICK, Server
+from tests.browser.server import QUICK, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -16,10 +16,6 @@ def ready(page) -> None:
     page.tab.wait_for_selector(".map-view[data-references='5']", timeout=240_000)
 
 
-def play_to_end(page) -> None:
-    page.play_to_end()
-
-
 def scrub(page, step: int) -> None:
     slider = page.tab.get_by_role("slider", name="Step")
     slider.focus()
@@ -44,10 +40,6 @@ def server(full_server):
     return full_server
 
 
-def frames(page) -> int:
-    return int(page.tab.locator(".map-view").get_attribute("data-frames"))
-
-
 def test_one_goes_on_from_a_scrubbed_step_and_it_is_marked_as_chosen_by_eye(server, open_page):
     from playwright.sync_api import expect
 
@@ -55,10 +47,10 @@ def test_one_goes_on_from_a_scrubbed_step_and_it_is_marked_as_chosen_by_eye(serv
     ready(page)
     onward = page.tab.get_by_role("button", name="Continue here")
     expect(onward).to_be_disabled()
-    play_to_end(page)
+    page.play_to_end()
     expect(onward).to_be_disabled()
     assert "scrub back" in onward.get_attribute("title")
-    all_frames, end = frames(page), page.value("forget_train")
+    all_frames, end = page.number("frames"), page.value("forget_train")
     scrub(page, 12)
     there = page.value("forget_train")
     onward.click()
@@ -66,8 +58,8 @@ def test_one_goes_on_from_a_scrubbed_step_and_it_is_marked_as_chosen_by_eye(serv
     assert page.value("forget_train") == there
     expect(page.tab.locator(".remark")).to_contain_text("chosen by eye")
     expect(page.tab.locator(".marks .eye")).to_have_count(1)
-    play_to_end(page)
-    assert frames(page) == all_frames
+    page.play_to_end()
+    assert page.number("frames") == all_frames
     assert page.value("forget_train") == end
     assert not page.problems
 
@@ -79,7 +71,7 @@ def test_a_fork_with_other_knobs_is_drawn_over_its_parent_with_the_difference_in
 
     page = open_page(server.url + PRESET)
     ready(page)
-    play_to_end(page)
+    page.play_to_end()
     end = page.value("remain_train")
     scrub(page, 15)
     page.tab.get_by_role("button", name="Fork here").click()
@@ -87,7 +79,7 @@ def test_a_fork_with_other_knobs_is_drawn_over_its_parent_with_the_difference_in
     turn(page, "τ", "0.5", "Apply from the next step")
     expect(page.tab.locator(".remark")).to_contain_text("τ 15 → 0.5")
     page.tab.keyboard.press("Escape")
-    play_to_end(page)
+    page.play_to_end()
     page.tab.wait_for_selector(".map-view[data-fork='55']")
     assert page.value("remain_train") == end
     assert page.value("remain_train.fork") < 0
@@ -106,7 +98,7 @@ def test_a_wrong_knob_is_one_sentence_and_the_right_one_marks_the_history(server
     page.tab.wait_for_selector(".map-view[data-frames='11'][data-phase=paused]")
     turn(page, "τ", "0", "Apply from the next step")
     page.tab.get_by_text("τ must be a finite number > 0").wait_for()
-    assert frames(page) == 11
+    assert page.number("frames") == 11
     box = page.tab.get_by_label(re.compile("^τ"))
     box.fill("5")
     box.press("Tab")
@@ -130,7 +122,7 @@ def test_l_ue_alone_raises_an_alarm_with_its_name_its_step_and_what_to_try(serve
     page.tab.get_by_role("button", name="Apply from the next step").click()
     page.tab.wait_for_timeout(500)
     page.tab.keyboard.press("Escape")
-    play_to_end(page)
+    page.play_to_end()
     alarm = page.tab.locator(".readouts .alarm")
     expect(alarm).to_have_attribute("data-name", "Collapse")
     expect(alarm).to_contain_text(re.compile(r"Began at step \d+: .* Try: L_UE alone"))
@@ -169,10 +161,10 @@ def test_slow_motion_names_the_stages(server, open_page):
     page.button("Play").click()
     for stage in ("vae", "vae_f", "ue", "ra"):
         page.tab.wait_for_selector(f".slow[data-stage={stage}]", timeout=60_000)
-    before = frames(page)
+    before = page.number("frames")
     page.tab.wait_for_timeout(3000)
-    assert frames(page) - before <= 6
-    page.until(lambda: frames(page) > before)
+    assert page.number("frames") - before <= 6
+    page.until(lambda: page.number("frames") > before)
     page.button("Pause").click()
     page.tab.wait_for_selector(".slow", state="hidden")
     assert not page.problems

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import QUICK, Server
+from tests.browser.server import QUICK, Server
+from tests.uploads import photos
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,18 +23,6 @@ def classroom(home):
     made.stop()
 
 
-def photos() -> bytes:
-    draw = np.random.default_rng(0)
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for label in ("cat", "dog"):
-            for number in range(20):
-                picture = io.BytesIO()
-                Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(picture, "PNG")
-                archive.writestr(f"{label}/{number}.png", picture.getvalue())
-    return file.getvalue()
-
-
 def to(page, name: str) -> None:
     page.visit(name)
 
@@ -48,7 +33,7 @@ def test_one_browser_does_not_reach_what_the_other_made(classroom, open_page):
     owner.button("Data").click()
     file = owner.tab.locator("input[type=file]").first
     owner.click_until(owner.tab.get_by_role("button", name="Your own data…"), file, state="attached")
-    file.set_input_files({"name": f"{MARK}.zip", "mimeType": "application/zip", "buffer": photos()})
+    file.set_input_files({"name": f"{MARK}.zip", "mimeType": "application/zip", "buffer": photos(each=20)})
     owner.tab.get_by_role("button", name="Import", exact=True).click()
     expect(owner.button(f"Data {MARK}")).to_be_visible(timeout=120_000)
     owner.wait_ready()

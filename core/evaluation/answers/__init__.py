@@ -1,0 +1,1 @@
+"""Comparisons of models by their answers to single images."""

@@ -1,0 +1,1 @@
+"""Measurements for a report: of one model, then beside the original and the retrained models."""

@@ -41,11 +41,6 @@ def cka_of(k: Tensor, other: Tensor) -> float:
     return min(1.0, max(0.0, float((k * other).sum())))
 
 
-def linear_cka(x: Tensor, y: Tensor) -> float:
-    """Return the linear CKA, in [0, 1], of features (n, p) and (n, q) of the same n images."""
-    return cka_of(gram(x), gram(y))
-
-
 def layer_grams(model: Net, images: Images, *, batch_size: int = 256) -> dict[str, Tensor]:
     """Return ``gram`` of each of ``layer_features``."""
     return {name: gram(x) for name, x in layer_features(model, images, batch_size=batch_size).items()}

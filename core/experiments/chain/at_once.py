@@ -1,4 +1,4 @@
-"""The run that a chain of requests is held against: all images asked so far, forgotten in one request."""
+"""The run that a chain is compared with: the images of all requests so far, forgotten in one request."""
 
 from __future__ import annotations
 

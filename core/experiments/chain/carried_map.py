@@ -1,4 +1,4 @@
-"""The map of a later request, which begins where the request before ended."""
+"""The map of a later request, which begins where the previous request ended."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Outcome:
 
 
 def judge(run: Run, references: Sequence[Frame], learning: LearningCheck | None) -> Verdict | None:
-    """Return the verdict on ``run``, held against frames of the retrained models; None before there is all that it needs.
+    """Return the verdict on ``run``, compared with frames of the retrained models; None until everything that it needs is there.
 
     It reads the frame of the original and the frame of the run's last step, which are of the same images.
     """

@@ -1,0 +1,1 @@
+"""Students' work in lessons: progress, submissions and their grades."""

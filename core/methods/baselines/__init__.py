@@ -1,0 +1,1 @@
+"""Unlearning methods beside LAF, each in one small file."""

@@ -15,7 +15,7 @@ from torchvision.models import VisionTransformer
 
 from core.models.base import Net
 
-GRID = 4  # patches a side: 16 tokens and the class token, whatever the size of the image, so that a processor trains it
+GRID = 4  # patches a side: 16 tokens and the class token, whatever the size of the image, so that a CPU can train it
 DEPTH = 3
 HEADS = 4
 WIDTH = 64

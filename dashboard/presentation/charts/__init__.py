@@ -1,0 +1,1 @@
+"""Figures of attacks, evaluations, runs, chains and studies."""

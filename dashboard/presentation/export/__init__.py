@@ -1,0 +1,1 @@
+"""Files to download: pages, tables, models and notebooks."""

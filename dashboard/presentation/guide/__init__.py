@@ -1,0 +1,1 @@
+"""The sections of the page Guide, and the search in them."""

@@ -1,0 +1,1 @@
+"""The story at the top of the Lab, and the verdict that ends it."""

@@ -1,0 +1,1 @@
+"""Packets for the browser, in the format of docs/wire.md."""

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import statistics
-
 import pytest
 
 from core.config import LAFConfig, TrainConfig
 from core.errors import LabError, RequestError
 from core.evaluation.evaluator import Evaluator
 from core.evaluation.metrics import FrameEvaluator, evaluate
-from core.evaluation.reference_band import band
-from core.evaluation.report import Metric
 from core.experiments.audit import audit
 from core.experiments.comparison import Comparison, load_compared_model, parse_methods, parse_seeds
-from core.experiments.comparison_summary import Entry, Line, Summary, summarise
+from core.experiments.comparison_summary import summarise
 from core.methods import METHODS
 from core.methods.baselines.no_op import Nothing
 from core.runs.reference_models import references
@@ -27,6 +20,7 @@ from core.runtime.scheduler import Scheduler
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.text.readouts.band_position import ReferenceBands
 from tests import toys
+from tests.waiting import until
 
 
 class Diverging(Nothing):
@@ -162,21 +156,12 @@ def test_a_cancelled_comparison_keeps_what_is_done_and_stops(toy):
         comparison.cancel() if cell.state == "done" else None,
     )
     comparison.start(runner)
-    toys_wait(lambda: comparison.over)
+    until(lambda: comparison.over)
     states = [c.state for c in comparison.cells.values()]
     assert states.count("done") == 1
     assert "running" not in states
     assert not comparison.errors
     runner.close()
-
-
-def toys_wait(condition, seconds=60.0):
-    import time
-
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):
@@ -214,111 +199,3 @@ def test_methods_are_named_or_all():
     assert parse_methods("laf, nothing,laf") == ("laf", "nothing")
     with pytest.raises(RequestError, match="'amnesia'"):
         parse_methods("laf,amnesia")
-
-
-# how it is summed up
-
-
-def figure(key: str, value: float, *, unit: str = "%", theirs: list[float] | None = None) -> Metric:
-    of = band(theirs) if theirs else None
-    return Metric(key, key, key, unit, 1, value, of, of.place(value) if of else None, None, False, "")
-
-
-class Made:
-    """A finished Comparison of invented figures."""
-
-    def __init__(self, values: dict[str, list[float]], theirs: list[float]) -> None:
-        class Judgement:
-            def __init__(self, value: float, references: list[float]) -> None:
-                self.figures = {"test": figure("test", value, theirs=references)}
-
-        class Cell:
-            def __init__(self, value: float) -> None:
-                self.judgement = Judgement(value, theirs)
-                self.error, self.state, self.steps, self.seconds, self.seed = None, "done", 3, 1.5, 0
-
-        self.methods = tuple(values)
-        self.seeds = tuple(range(len(next(iter(values.values())))))
-        self.cells = {(m, s): Cell(values[m][s]) for m in values for s in self.seeds}
-        self.retrained = {
-            s: tuple(Judgement(v, [w for w in theirs if w != v]) for v in theirs) for s in self.seeds
-        }
-        self.origins: dict[str, str] = {}
-
-
-VALUES = {"nothing": [0.90, 0.92, 0.88], "laf": [0.97, 0.98, 0.96], "finetune": [0.80, 0.80, 0.81]}
-THEIRS = [0.960, 0.970, 0.980]
-
-
-def test_mean_spread_gap_and_place_are_those_of_the_definition():
-    lines = {line.method: line.entries for line in summarise(Made(VALUES, THEIRS)).lines}
-    entry = lines["laf"]["test"]
-    assert entry.mean == pytest.approx(statistics.mean(VALUES["laf"]))
-    assert entry.spread == pytest.approx(statistics.stdev(VALUES["laf"]))
-    assert entry.gap == pytest.approx(statistics.mean(abs(v - 0.97) for v in VALUES["laf"]))
-    assert entry.inside == 3
-    assert lines["finetune"]["test"].inside == 0
-
-
-def test_a_method_that_is_farther_from_retraining_than_doing_nothing_is_marked():
-    summary = summarise(Made(VALUES, THEIRS))
-    assert summary.lost_to_nothing() == {"references": [], "laf": [], "finetune": ["test"]}
-
-
-def test_nothing_is_lost_inside_the_band_however_near_doing_nothing_is():
-    summary = summarise(Made({"nothing": [0.970, 0.970], "laf": [0.972, 0.971]}, THEIRS))
-    assert summary.lost_to_nothing()["laf"] == []
-
-
-def small() -> Summary:
-    return summarise(Made(VALUES, THEIRS))
-
-
-def test_csv_holds_the_value_of_each_seed():
-    rows = list(csv.DictReader(io.StringIO(comparison_files.to_csv(small()))))
-    found = {(r["method"], r["figure"]): r for r in rows}
-    assert [float(found["laf", "test"][f"seed_{s}"]) for s in range(3)] == VALUES["laf"]
-    assert found["finetune", "test"]["doing_nothing_is_nearer"] == "1"
-    assert found["laf", "test"]["reads"] == "D_f; D_r"
-    assert found["references", "test"]["reads"] == ""
-
-
-def test_the_terminals_table_says_what_each_method_reads_in_columns_that_line_up():
-    head, *rows = comparison_files.to_text(small()).splitlines()
-    assert head.split()[:2] == ["method", "reads"]
-    at = head.index("reads")
-    found = {row[:at].strip(): row[at:].split("  ")[0] for row in rows}
-    assert found["LAF"] == "D_f; D_r"
-    assert found["Retrained models"] == "–"
-    assert {len(row) for row in rows} == {len(head)} or all(row[at - 1] == " " for row in rows)
-
-
-def test_markdown_and_latex_are_tables_with_as_many_cells_in_each_row():
-    summary = small()
-    lines = [line for line in comparison_files.to_markdown(summary).splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in lines} == {len(summary.columns) + 3}, (
-        "method and what it reads come first"
-    )
-    assert "**97.0 ± 1.0**" in comparison_files.to_markdown(summary)
-    assert "| LAF | D_f; D_r |" in comparison_files.to_markdown(summary)
-    assert "80.3 ± 0.6 ▼" in comparison_files.to_markdown(summary)
-    tex = comparison_files.to_latex(summary)
-    assert r"\textbf{97.0 $\pm$ 1.0}" in tex
-    assert r"80.3 $\pm$ 0.6$^\dagger$" in tex
-    body = tex.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
-    assert {row.count("&") for row in body} == {len(summary.columns) + 1}
-
-
-def test_json_is_plain_and_holds_the_contract():
-    made = json.loads(json.dumps(comparison_files.to_json(small(), {"dataset": "toy"})))
-    assert made["schema"] == 1
-    assert made["methods"]["laf"]["seeds"] == [0, 1, 2]
-    assert set(made["methods"]["laf"]) >= {"seeds", "mean", "spread"}
-    assert made["methods"]["laf"]["reads"] == ["images of D_f", "images of D_r"]
-    assert made["methods"]["references"]["reads"] is None
-
-
-def test_a_name_with_a_percent_or_an_underscore_is_safe_in_latex():
-    line = Line("x", "50 % of_it & more", {"test": Entry(0.5, None, (0.5,))}, {})
-    tex = comparison_files.to_latex(Summary({"test": figure("test", 0.5)}, (line,), (0,)))
-    assert r"50 \% of\_it \& more" in tex

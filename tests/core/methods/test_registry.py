@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-import time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -21,15 +19,9 @@ from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.cli import main
 from tests import toys
+from tests.waiting import until
 
 NAMES = list(METHODS)
-
-
-def until(done, limit_s=120.0):
-    end = time.monotonic() + limit_s
-    while not done():
-        assert time.monotonic() < end, "it took too long"
-        threading.Event().wait(0.01)
 
 
 # an Experiment

@@ -8,7 +8,7 @@ from torch import nn
 
 from core import Evaluator, Retrained, Run, evaluate, finish, forget_classes, run_to_end
 from core.errors import RequestError
-from core.models.base import PARTS, Classifier, Net, require_classifier
+from core.models.base import PARTS, Classifier, Net, multiply_adds, require_classifier
 from core.runs.unlearned_models import unlearned_model
 from tests import toys
 
@@ -143,3 +143,8 @@ def test_a_model_of_unknown_training_is_not_held_against_another_net(bare, toy_s
     ):
         Run("retrain", bare, toy_split)
     assert Run(toys.quick("retrain"), bare, toy_split).config == toys.TRAIN, "unless the caller names the net"
+
+
+def test_multiply_adds_are_counted():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(32, 5))
+    assert multiply_adds(net, (1, 4, 4)) == 4 * 4 * 2 * 9 + 32 * 5

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import threading
 import time
-import zipfile
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import streamlit as st
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.data.forget_selection import (
@@ -56,6 +51,8 @@ from dashboard.session import classroom_options, resources
 from dashboard.session.jobs import study as studying
 from dashboard.session.lab import Lab
 from tests import toys
+from tests.uploads import photos
+from tests.waiting import until
 
 A, B = "a" * 32, "b" * 32
 MARK = "zebra"  # in every name that A gives
@@ -73,19 +70,6 @@ def lab_home(tmp_path, monkeypatch):
     yield tmp_path / "home"
     classroom_options.begin(None)
     store._loaded.cache_clear()
-
-
-def photos(seed: int = 0) -> bytes:
-    """A zip of two classes of 8x8 pictures."""
-    draw = np.random.default_rng(seed)
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for label in ("cat", "dog"):
-            for number in range(12):
-                picture = io.BytesIO()
-                Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(picture, "PNG")
-                archive.writestr(f"{label}/{number}.png", picture.getvalue())
-    return file.getvalue()
 
 
 def proposal(title: str, seed: int = 0) -> store.UploadPreview:
@@ -217,13 +201,6 @@ def pages(monkeypatch):
     yield a_page
     st.cache_resource.clear()
     until(lambda: not len(resources.runner()) and not len(resources.map_runner()))
-
-
-def until(met, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        threading.Event().wait(0.05)
 
 
 def said(app: AppTest) -> str:

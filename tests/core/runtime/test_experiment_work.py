@@ -14,7 +14,7 @@ from core.projection.projection import NoiseFloor, Placement
 from core.runs.run import Phase, Run
 from core.runtime.scheduler import Scheduler
 from tests import toys
-from tests.core.runtime.test_scheduler import until
+from tests.waiting import until
 
 
 def flat_map(preparing, model, observer):

@@ -31,7 +31,8 @@ from core.runtime.storage import home
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import UrlRequest
 from tests import toys
-from tests.core.runtime.browsers import KINDS, MARK, A, B, files, proposal, until
+from tests.core.runtime.browsers import KINDS, MARK, A, B, files, proposal
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("lab_home")
 

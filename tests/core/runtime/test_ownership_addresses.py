@@ -21,7 +21,8 @@ from core.runtime.ownership import owner
 from core.runtime.storage import home
 from dashboard.session.jobs import study as studying
 from dashboard.session.url_params import UrlRequest, usual_setup
-from tests.core.runtime.browsers import MARK, STUDY, A, B, a_lab, proposal, until
+from tests.core.runtime.browsers import MARK, STUDY, A, B, a_lab, proposal
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("lab_home")
 

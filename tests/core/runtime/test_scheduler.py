@@ -10,6 +10,7 @@ from core.methods import LAF
 from core.runs.run import Phase, Run
 from core.runtime.scheduler import Scheduler
 from tests import toys
+from tests.waiting import until
 
 PATIENCE_S = 20
 
@@ -46,14 +47,6 @@ class Counted:
 def wait(*tasks):
     for task in tasks:
         assert task.done.wait(PATIENCE_S), task.name
-
-
-def until(condition):
-    for _ in range(PATIENCE_S * 100):
-        if condition():
-            return
-        threading.Event().wait(0.01)
-    pytest.fail("waited in vain")
 
 
 class Clock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 
 import pytest
@@ -17,6 +16,7 @@ from dashboard.forms import method as methods_form
 from dashboard.forms import setup as form
 from dashboard.session.lab import Lab
 from tests.toys import Flat
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +28,6 @@ def lab(tmp_path_factory):
         until(lambda: made.experiment.run is not None)
         yield made
         made.close()
-
-
-def until(met):
-    end = time.monotonic() + 120
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def facts(lab):

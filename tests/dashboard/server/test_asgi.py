@@ -11,6 +11,7 @@ import pytest
 
 from dashboard.components.assets import modules
 from dashboard.server.asgi import STATIC, PageShell, fonts, picture
+from tests.waiting import until_prepared
 
 PAGE = b'<html><head></head><body><div id="root"></div></body></html>'
 
@@ -101,7 +102,6 @@ def test_other_answers_stay_as_they_are(path, accept, body):
 
 
 def test_its_map_is_the_default_s():
-    import time
 
     from core.experiments.session.experiment import Experiment
     from core.runs.setup import Setup
@@ -111,11 +111,7 @@ def test_its_map_is_the_default_s():
 
     experiment = Experiment(Setup(device="cpu"), Scheduler(1))
     experiment.start()
-    end = time.monotonic() + 120
-    while experiment.run is None:
-        assert experiment.error is None
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until_prepared(experiment)
     _, arrays = unpack(scene(experiment, ""))
     experiment.close()
     known = json.loads((STATIC / "early.json").read_text())

@@ -39,6 +39,7 @@ from dashboard.server.frame_socket import (
 )
 from dashboard.session.lab import Lab
 from tests.toys import Flat
+from tests.waiting import until_prepared
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,7 @@ def lab(tmp_path, monkeypatch, prepared):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
     monkeypatch.setattr(reference_pool, "usual_count", lambda *_: 1)  # one retrained model is news enough
     made = Lab(Scheduler(workers=1), Flat(), Scheduler(workers=1), prepared)
-    end = time.monotonic() + 120
-    while made.experiment.run is None:
-        assert made.experiment.error is None
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until_prepared(made.experiment)
     yield made
     made.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -18,22 +17,11 @@ from dashboard.presentation.charts.chain import chain_rows
 from dashboard.session.chain import NextRequest
 from dashboard.session.lab import Lab
 from tests.toys import Flat
-
-
-def until(met, seconds=120):
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def ready(lab):
-    until(lambda: lab.experiment.run is not None or lab.experiment.error)
-    assert lab.experiment.error is None
+from tests.waiting import until, until_prepared
 
 
 def played(lab):
-    ready(lab)
+    until_prepared(lab.experiment)
     lab.experiment.play()
     until(lambda: lab.experiment.phase is Phase.DONE and lab.experiment.verdict is not None)
 
@@ -96,7 +84,7 @@ def test_a_chain_gone_back_to_and_asked_again_equals_one_made_straight(lab):
     links = lab.chain.links
     assert lab.chain.go(links[1].run) is None
     assert lab.chain.open_run == links[1].run  # while it is opened
-    ready(lab)
+    until_prepared(lab.experiment)
     until(lambda: lab.experiment.phase is Phase.DONE)
     assert [k.run for k in lab.chain.links] == [k.run for k in links]
     lab.experiment.fork(2)
@@ -112,14 +100,14 @@ def test_a_chain_gone_back_to_and_asked_again_equals_one_made_straight(lab):
     assert again.steps == straight.steps
     assert again.about["original"] == straight.about["original"]
     assert lab.chain.go(links[2].run) is None
-    ready(lab)
+    until_prepared(lab.experiment)
     until(lambda: lab.experiment.phase is Phase.DONE)
 
 
 def test_going_on_in_an_earlier_request_leaves_the_chain_as_it_was(lab):
     links = lab.chain.links
     lab.chain.go(links[0].run)
-    ready(lab)
+    until_prepared(lab.experiment)
     until(lambda: lab.experiment.phase is Phase.DONE)
     steps = len(lab.experiment.run.steps)
     lab.experiment.rewind(1)
@@ -127,7 +115,7 @@ def test_going_on_in_an_earlier_request_leaves_the_chain_as_it_was(lab):
     assert lab.run_id != links[0].run
     assert run_info(links[0].run).steps == steps
     assert lab.chain.go(links[2].run) is None
-    ready(lab)
+    until_prepared(lab.experiment)
     until(lambda: lab.experiment.phase is Phase.DONE)
 
 
@@ -144,7 +132,7 @@ def test_a_request_waits_for_the_end_of_the_run(lab):
     other = new_lab()
     try:
         other.open(Setup(device="cpu"))
-        ready(other)
+        until_prepared(other.experiment)
         assert "play this one to its end" in other.chain.forget_more(NextRequest("class", (1,)))
         assert other.chain.links == []
     finally:
@@ -156,7 +144,7 @@ def test_a_new_process_opens_the_chain_again(lab):
     again = new_lab()
     try:
         assert again.take_up(links[1].run, as_copy=True) is None
-        ready(again)
+        until_prepared(again.experiment)
         assert again.experiment.take_up_error is None
         assert again.chain.number == 2
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from core.experiments.session.preparation_cache import PreparationCache
@@ -13,6 +11,7 @@ from dashboard.presentation.wire.packet import unpack
 from dashboard.session import polling
 from dashboard.session.lab import Lab
 from tests.toys import Flat
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -23,13 +22,6 @@ def labs(tmp_path, monkeypatch):
     yield made
     for lab in made:
         lab.close()
-
-
-def until(met) -> None:
-    end = time.monotonic() + 120
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_one_that_plays_counts_for_the_others_until_it_has_stood_still_for_a_while(labs, monkeypatch):

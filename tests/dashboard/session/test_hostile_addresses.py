@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +27,7 @@ from dashboard.session.jobs import study
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import MOST_IDS, differing, read_request, usual_setup, with_settings
 from tests.toys import Flat
+from tests.waiting import until, until_prepared
 
 DIGITS = {"dataset": "digits", "classes": "0"}
 MORE_MB = 300  # that 200 hostile addresses may take
@@ -56,14 +56,6 @@ def make(runner=None, **about):
     runner = Idle() if runner is None else runner  # an idle Runner is empty, and so counts as False
     maps = Scheduler(workers=1) if isinstance(runner, Scheduler) else runner
     return Lab(runner, Flat(), maps, PreparationCache(), browser="0" * 32, **about)
-
-
-def ready(lab):
-    end = time.monotonic() + 120
-    while lab.experiment.run is None:
-        assert lab.experiment.error is None
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def resident_mb() -> float:
@@ -262,12 +254,9 @@ def test_a_run_that_would_not_fit_is_refused_before_it_is_played():
 
 def test_a_kept_run_is_held_to_the_same_limit():
     lab = make(Scheduler(workers=1))
-    ready(lab)
+    until_prepared(lab.experiment)
     lab.experiment.play(1)
-    end = time.monotonic() + 120
-    while lab.run_id is None or not lab.experiment.run.steps:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: lab.run_id is not None and lab.experiment.run.steps)
     kept = lab.run_id
     lab.close()
     small, usual = make(classroom=SessionLimits(run_mb=64)), make()
@@ -280,7 +269,7 @@ def test_a_kept_run_is_held_to_the_same_limit():
 def test_knobs_are_held_to_the_same_limit():
     runner = Scheduler(workers=1)
     lab = make(runner, classroom=SessionLimits(run_mb=500))
-    ready(lab)
+    until_prepared(lab.experiment)
     e = lab.experiment
     big = replace(e.run.config, steps=None, epochs=10_000, batch_size=1)
     for move in (e.change, e.begin_with):
@@ -429,12 +418,9 @@ def within_limits(lab) -> None:
 def test_two_hundred_hostile_addresses(monkeypatch):
     runner = Scheduler(workers=1)
     other = make(runner)  # somebody else's tab, in the middle of a run
-    ready(other)
+    until_prepared(other.experiment)
     other.experiment.play(3)
-    end = time.monotonic() + 120
-    while other.phase is Phase.RUNNING:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: other.phase is not Phase.RUNNING)
     token, run, steps = other.token, other.experiment.run, list(other.experiment.run.steps)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -483,10 +469,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
     assert run.steps == steps
     assert run.phase is Phase.PAUSED
     other.experiment.play(1)
-    end = time.monotonic() + 60
-    while len(run.steps) == len(steps):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: len(run.steps) > len(steps))
     other.close()
 
 

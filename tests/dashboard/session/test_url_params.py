@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from core.runtime.scheduler import Scheduler
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import read_request, to_params, usual_setup, with_usual_settings
 from tests.toys import Flat
+from tests.waiting import until_prepared
 
 
 @pytest.fixture
@@ -23,18 +23,10 @@ def lab(tmp_path, monkeypatch):
     made.close()
 
 
-def ready(lab):
-    end = time.monotonic() + 120
-    while lab.experiment.run is None:
-        assert lab.experiment.error is None
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("name", ["laf", "finetune"])
 def test_it_names_no_setting_that_nobody_chose(lab, name):
     assert lab.change(with_usual_settings(Setup(method=name, device="cpu"))) is None
-    ready(lab)
+    until_prepared(lab.experiment)
     assert lab.address() == {
         "dataset": "digits",
         "method": name,
@@ -46,7 +38,7 @@ def test_it_names_no_setting_that_nobody_chose(lab, name):
 
 def test_what_was_chosen_opens_again(lab):
     assert lab.change(Setup(device="cpu"), settings={"temperature": 3.0}) is None
-    ready(lab)
+    until_prepared(lab.experiment)
     found = read_request(lab.address())
     assert lab.address()["settings"] == "preset"
     assert (found.setup, found.settings) == (Setup(), {"temperature": 3.0})
@@ -56,16 +48,16 @@ def test_what_was_chosen_opens_again(lab):
 
 
 def test_settings_found_and_then_changed_open_again_as_they_were(lab):
-    ready(lab)
+    until_prepared(lab.experiment)
     found = lab.experiment.automatic.settings.config
     lab.experiment.begin_with(replace(found, temperature=3.0))
-    ready(lab)
+    until_prepared(lab.experiment)
     asked = read_request(lab.address())
     assert "settings" not in lab.address()
     assert asked.setup == usual_setup()
     chosen = lab.experiment.config
     assert lab.change(asked.setup, settings=asked.settings) is None
-    ready(lab)
+    until_prepared(lab.experiment)
     assert lab.experiment.config == chosen == replace(found, temperature=3.0)
     assert lab.experiment.preset() == found
 

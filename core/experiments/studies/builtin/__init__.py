@@ -1,4 +1,4 @@
-"""Ready studies: TOML files that ship with the Lab, for `laf study run` and the page Studies."""
+"""Built-in studies: TOML files that ship with the Lab, for `laf study run` and the page Studies."""
 
 from __future__ import annotations
 

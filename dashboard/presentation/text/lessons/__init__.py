@@ -1,0 +1,1 @@
+"""Words of lessons: checks in English, and parts of a lesson as HTML."""

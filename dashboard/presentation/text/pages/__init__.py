@@ -1,0 +1,1 @@
+"""The English of each page, in a module or folder named after it."""

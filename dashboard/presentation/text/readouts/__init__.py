@@ -1,0 +1,1 @@
+"""Words and rows of the read-outs, the loss balance and the status."""

@@ -15,14 +15,18 @@ from core.evaluation.representations.similarity import (
     MAX_WIDTH,
     REPRESENTATION,
     cka_of,
+    gram,
     layer_features,
     layer_grams,
-    linear_cka,
     narrow,
 )
 from core.models.base import outputs
 from core.models.registry import NETS, build
 from core.models.torchvision_based.torchvision_net import TorchvisionNet
+
+
+def linear_cka(x, y):
+    return cka_of(gram(x), gram(y))
 
 
 def hsic(k, other):

@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import sys
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -64,25 +63,23 @@ def lay(brought: str, ids: tuple[int, ...]):
     model = run_to_end(original_models.original(split, LAF(FEW)))
     run_to_end(reference_models.retraining(split, model))
     run_to_end(unlearned_model(split, model, LAF(FEW)))
-    observer = Observer(split, model, EvalConfig(frames=1000))
-    observer.projection = Projection.fit(observer.original.train.representations, seed=0, umap=toys.Flat())
-    run = Run(LAF(FEW), model, split, observer=observer, checkpoints=Checkpoints(every=3))
-    record(run, setup)
-    finish(run)
-    run.recorder.close()
-    return split, model, observer
+    return split, model, _record_run(setup, split, model)
 
 
 def lay_run(setup: Setup, data) -> None:
     """Record a finished run with frames and states."""
     split = setup.split(data)
-    model = run_to_end(original_models.original(split, LAF(FEW)))
+    _record_run(setup, split, run_to_end(original_models.original(split, LAF(FEW))))
+
+
+def _record_run(setup: Setup, split, model) -> Observer:
     observer = Observer(split, model, EvalConfig(frames=1000))
     observer.projection = Projection.fit(observer.original.train.representations, seed=0, umap=toys.Flat())
     run = Run(LAF(FEW), model, split, observer=observer, checkpoints=Checkpoints(every=3))
     record(run, setup)
     finish(run)
     run.recorder.close()
+    return observer
 
 
 def needles_of(split, model, rows) -> list[bytes]:
@@ -108,13 +105,6 @@ def purge_elsewhere(brought: str, ids: list[int], path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-def until(wanted, seconds=120.0):
-    end = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.02)
 
 
 SUBJECT = "Zoë Marlowe"

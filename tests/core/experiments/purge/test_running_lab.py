@@ -19,7 +19,8 @@ from core.runtime.scheduler import Scheduler
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import usual_setup
 from tests import toys
-from tests.core.experiments.purge.homes import SUBJECT, bring, contents, lay, pictures, purge_elsewhere, until
+from tests.core.experiments.purge.homes import SUBJECT, bring, contents, lay, pictures, purge_elsewhere
+from tests.waiting import until
 
 
 def test_an_open_run_stops_it_before_anything_is_removed(home, brought):

@@ -25,7 +25,7 @@ from core.runtime.progress import Progress
 from core.runtime.scheduler import Scheduler
 from dashboard.cli import main
 from tests import toys
-from tests.core.experiments.session.test_run_player import until
+from tests.waiting import until
 
 SETUP = Setup("bands", classes=(1,), device="cpu", settings="automatic")
 

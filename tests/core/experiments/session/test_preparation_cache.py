@@ -10,7 +10,8 @@ import pytest
 from core.experiments.session.preparation_cache import PreparationCache
 from core.runtime.purge_watch import purge_generation
 from tests import toys
-from tests.core.runtime.test_experiment_work import experiment, until  # noqa: F401 - a fixture
+from tests.core.runtime.test_experiment_work import experiment  # noqa: F401 - a fixture
+from tests.waiting import until
 
 
 def made(**values):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,13 +19,7 @@ from core.runs.storage import read_run
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.charts.runs import on_all_images
 from tests import toys
-
-
-def until(wanted, seconds=60):
-    end = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.01)
+from tests.waiting import until
 
 
 @pytest.fixture

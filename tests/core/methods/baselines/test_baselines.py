@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional
 
 from core.methods.baselines.boundary_shrink import nearest_wrong
 from core.methods.baselines.random_label import wrong_labels
 from core.methods.baselines.salun import salient_masks
 from core.methods.baselines.scrub import epoch_and_kind
-from core.models.base import Net
 from core.runs.run import Run
 from tests import toys
+from tests.core.methods.baselines.linear import Linear
 from tests.core.methods.baselines.plays import SGD, images, played
 
 
@@ -108,17 +107,6 @@ def test_random_label_learns_its_wrong_labels_beside_what_remains(toy_split, toy
     x_f = toy_split.train.floats(rows)
     both = head_gradient(toy_model, x_f, one_hot(wrong[at])) + head_gradient(toy_model, x_r, one_hot(y_r))
     np.testing.assert_allclose(one_step("random-label", toy_model, toy_split), -0.1 * both, atol=1e-7)
-
-
-class Linear(Net):
-    """Pixels as representation and a linear head."""
-
-    def __init__(self, weight):
-        super().__init__()
-        self.extractor, self.head = nn.Flatten(), nn.Linear(weight.shape[1], len(weight), bias=False)
-        self.width = weight.shape[1]
-        with torch.no_grad():
-            self.head.weight.copy_(torch.as_tensor(weight))
 
 
 def test_boundary_shrink_finds_the_nearest_wrong_class_of_a_linear_model():

@@ -19,6 +19,7 @@ from core.runs.observer import Observer
 from core.runs.run import Phase, Run
 from core.runtime.scheduler import Scheduler
 from tests import toys
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -65,13 +66,6 @@ def play(run: Run, runner: Scheduler, most_s: float = 60.0) -> None:
     run.play()
     runner.submit(run)
     until(lambda: run.phase is not Phase.RUNNING, most_s)
-
-
-def until(true, most_s: float = 60.0) -> None:
-    end = time.monotonic() + most_s
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.002)
 
 
 def test_a_frame_that_is_in_the_history_while_its_job_still_ends_is_counted_once(

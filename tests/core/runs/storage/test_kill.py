@@ -23,6 +23,7 @@ from core.runs.setup import Setup
 from core.runs.storage import list_runs, read_run, record, remove_run, restore
 from core.runs.storage.frame_store import ARRAYS
 from tests import toys
+from tests.core.runs.storage import nursery as nurseries
 
 KILLS = 6
 
@@ -115,19 +116,7 @@ def test_killed_at_random_moments_no_finished_frame_is_lost(class_split, digits_
     straight = Run(LAF(quick()), digits_model, class_split, observer=observer)
     finish(straight)
     chance, midway = random.Random(11), 0
-    path = os.pathsep.join(
-        [str(Path(__file__).parents[4]), str(Path(__file__).parents[4]), *filter(None, sys.path)]
-    )
-    nursery = subprocess.Popen(
-        [sys.executable, "-c", NURSERY],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert nursery.stdin is not None
-    assert nursery.stdout is not None
+    nursery = nurseries.start(NURSERY)
 
     def line() -> str:
         found = nursery.stdout.readline()

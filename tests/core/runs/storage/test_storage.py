@@ -39,6 +39,7 @@ from core.runs.storage.frame_store import ArrayCache, StoredFrame
 from core.runs.storage.locks import is_open, lock_run, open_run_here
 from core.runs.storage.serialization import config_dict, config_like, setup_dict, setup_from
 from tests import toys
+from tests.core.runs.storage import nursery as nurseries
 
 SETUP = Setup(dataset="toy", classes=(1,))
 
@@ -459,17 +460,7 @@ for _ in sys.stdin:  # a child for each line
 @pytest.mark.slow
 def test_killed_at_random_moments_nothing_finished_is_lost(toy_split, toy_model, observer, straight):
     chance, finished, midway = random.Random(5), 0, 0
-    path = os.pathsep.join([str(Path(__file__).parents[4]), *filter(None, sys.path)])
-    nursery = subprocess.Popen(
-        [sys.executable, "-c", NURSERY],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert nursery.stdin is not None
-    assert nursery.stdout is not None
+    nursery = nurseries.start(NURSERY)
     try:
         assert nursery.stdout.readline() == "warm\n"
         whole_s = None  # what an undisturbed life takes on this machine

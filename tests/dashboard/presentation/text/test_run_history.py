@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,15 +17,9 @@ from dashboard.presentation.text.readouts.loss_charts import loss_terms
 from dashboard.presentation.wire import outbox as stream
 from dashboard.presentation.wire import scene
 from dashboard.presentation.wire.packet import unpack
+from tests.waiting import until
 
 SHORT = replace(LAFConfig.preset("digits", "class"), epochs=2)  # ten steps
-
-
-def until(wanted, seconds=120):
-    end = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

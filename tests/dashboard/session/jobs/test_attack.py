@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -15,6 +13,7 @@ from core.runs.setup import Setup
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.charts import attacks
 from dashboard.session.jobs import attack
+from tests import waiting
 from tests.dashboard.views.test_lab import app, button, enabled, until  # noqa: F401 - app is a fixture
 
 
@@ -75,13 +74,6 @@ def test_the_dot_on_the_curve_is_the_threshold_and_every_model_has_its_curve():
     assert [sum(b.y) for b in bars] == pytest.approx([100, 100])
 
 
-def wait(condition, seconds=240):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_it_attacks_the_labs_model_as_it_stands_and_images_one_by_one_where_there_are_few():
     ids = tuple(load("digits").train.ids[:30].tolist())
     runner = Scheduler(1)
@@ -89,19 +81,19 @@ def test_it_attacks_the_labs_model_as_it_stands_and_images_one_by_one_where_ther
     e.start()
     at = attack.AttackJob(runner)
     try:
-        wait(lambda: e.run is not None and len(e.references) == 2 and not e.work)
+        waiting.until(lambda: e.run is not None and len(e.references) == 2 and not e.work)
         at.want(e)
-        wait(lambda: at.result is not None)
+        waiting.until(lambda: at.result is not None)
         assert (at.result.step, at.result.references) == (0, 2)
         first = at.result.results["confidence"]
         assert first.auc == first.original_auc  # nothing was taken from the original yet
         assert at.result.per_image is not None
         assert sorted(at.result.per_image.ids.tolist()) == sorted(ids)
         e.play(3)
-        wait(lambda: e.run.phase is Phase.PAUSED)
-        wait(lambda: not at.busy)
+        waiting.until(lambda: e.run.phase is Phase.PAUSED)
+        waiting.until(lambda: not at.busy)
         at.want(e)
-        wait(lambda: at.result.step == 3)
+        waiting.until(lambda: at.result.step == 3)
         assert at.result.results["confidence"].original_auc == first.auc
         assert at.error is None
     finally:

@@ -11,13 +11,11 @@ from core.errors import LabError
 from core.runtime.progress import Progress
 from core.runtime.scheduler import Scheduler
 from dashboard.session.jobs.base import BackgroundJob, OwnThread
+from tests.waiting import until
 
 
 def ended(job: BackgroundJob) -> BackgroundJob:
-    end = time.monotonic() + 20
-    while job.busy:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    until(lambda: not job.busy, pause=0.005)
     return job
 
 
@@ -69,10 +67,7 @@ def test_progress_shows_while_the_work_runs(job):
         return 1
 
     job.start(waits())
-    end = time.monotonic() + 20
-    while job.progress is None:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    until(lambda: job.progress is not None, pause=0.005)
     assert job.busy
     assert job.progress == Progress("train", 1, 2)
     may_end.set()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from safetensors.torch import save
 
@@ -13,6 +11,7 @@ from core.runtime.progress import run_to_end
 from core.runtime.scheduler import Scheduler
 from dashboard.presentation.wire.comparison import table_data
 from dashboard.session.jobs.checkpoint_evaluation import Checkpoints, EvaluationJob, summary_of
+from tests.waiting import until
 
 
 def upload(name: str, model) -> tuple[str, bytes]:
@@ -23,10 +22,7 @@ def judged(split, *uploads) -> EvaluationJob:
     evaluation_job = EvaluationJob(Scheduler(1))
     files = Checkpoints("lab:digits-cnn", "", None, uploads[0], uploads[1], uploads[2:])
     evaluation_job.evaluate(split, files)
-    end = time.monotonic() + 120
-    while evaluation_job.busy:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not evaluation_job.busy)
     return evaluation_job
 
 

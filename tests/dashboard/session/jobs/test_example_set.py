@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,15 +10,9 @@ import pytest
 from core.errors import StoreError
 from core.experiments.studies import name_for
 from dashboard.session.jobs import example_set as module
+from tests.waiting import until
 
 TOKEN = "e" * 32
-
-
-def wait(job, seconds=20):
-    end = time.monotonic() + seconds
-    while job.busy:
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -48,7 +41,7 @@ def studied(study):
 def test_a_browser_that_has_the_run_only_runs_the_study_under_its_own_name(quick, monkeypatch):
     monkeypatch.setattr(module, "kept_run", lambda token: "20260101-000000-abcdef")
     job = module.make(TOKEN, lambda: pytest.fail("the run is there"))
-    wait(job)
+    until(lambda: not job.busy)
     assert job.error is None
     assert job.result == module.ExampleSet("20260101-000000-abcdef", name_for("example", TOKEN))
     assert quick == [("example", TOKEN)]
@@ -72,12 +65,12 @@ def test_a_second_click_joins_the_work_and_a_failure_is_told_and_can_be_tried_ag
     assert module.make(TOKEN, Broken) is first
     assert module.job_of("f" * 32) is None
     going.set()
-    wait(first)
+    until(lambda: not first.busy)
     assert first.error == "the disk is full"
     assert closed == [True]
     assert quick == []
     assert module.make(TOKEN, Broken) is not first
-    wait(module.job_of(TOKEN))
+    until(lambda: not module.job_of(TOKEN).busy)
 
 
 def test_nothing_is_made_yet_in_an_empty_home(quick):

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
 
 from core.methods.baselines.label_free.jit import lipschitz_loss
-from core.models.base import Net
 from tests import toys
-
-
-class Linear(Net):
-    """Pixels as representation and a linear head."""
-
-    def __init__(self, weight):
-        super().__init__()
-        self.extractor, self.head = nn.Flatten(), nn.Linear(weight.shape[1], len(weight), bias=False)
-        self.width = weight.shape[1]
-        with torch.no_grad():
-            self.head.weight.copy_(torch.as_tensor(weight))
+from tests.core.methods.baselines.linear import Linear
 
 
 def test_the_loss_of_a_linear_model_is_the_stretch_of_the_noise():
