@@ -12,7 +12,7 @@ from benchmarks.automatic_inside import Inside, inside_of
 from core.data.split import Split
 from core.evaluation.metrics import jensen_shannon
 from core.methods import LAF, METHODS
-from core.methods.laf.automatic import automatic
+from core.methods.laf.automatic.search import automatic
 from core.models.base import Net, outputs
 from core.runs.run import Run, finish
 

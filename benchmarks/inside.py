@@ -33,7 +33,7 @@ from core.evaluation.metric_specs import metric_band
 from core.evaluation.metrics import FrameEvaluator, Reading, jensen_shannon, js_between
 from core.methods import METHODS, method
 from core.methods.base import has_own_original, reads_of
-from core.methods.laf.automatic import automatic
+from core.methods.laf.automatic.search import automatic
 from core.models.base import Net
 from core.runs.original_models import original
 from core.runs.reference_models import references

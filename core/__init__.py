@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from core.methods import LAF, METHODS, method
     from core.methods.baselines.base import Baseline, BaselineConfig
     from core.methods.laf import losses
-    from core.methods.laf.automatic import automatic
-    from core.methods.laf.trials import AutomaticSettings
+    from core.methods.laf.automatic.search import automatic
+    from core.methods.laf.automatic.trials import AutomaticSettings
     from core.methods.step import Step
     from core.models.base import Classifier, Net
     from core.models.own_modules import WrappedNet, wrap
@@ -76,8 +76,8 @@ _NAMES_OF = {
     "core.experiments.session.experiment": ("Experiment",),
     "core.methods": ("LAF", "METHODS", "method"),
     "core.methods.baselines.base": ("Baseline", "BaselineConfig"),
-    "core.methods.laf.automatic": ("automatic",),
-    "core.methods.laf.trials": ("AutomaticSettings",),
+    "core.methods.laf.automatic.search": ("automatic",),
+    "core.methods.laf.automatic.trials": ("AutomaticSettings",),
     "core.methods.step": ("Step",),
     "core.models.base": ("Classifier", "Net"),
     "core.models.own_modules": ("WrappedNet", "wrap"),

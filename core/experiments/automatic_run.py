@@ -15,8 +15,8 @@ from core.data.later_request import at_once
 from core.data.split import Split
 from core.errors import RequestError
 from core.methods.base import has_own_original
-from core.methods.laf import automatic
-from core.methods.laf.trials import AutomaticSettings
+from core.methods.laf.automatic import search as automatic
+from core.methods.laf.automatic.trials import AutomaticSettings
 from core.models.base import Net, device_of, outputs
 from core.runs.original_models import net_training, original, planned_training, untrained
 from core.runs.records import Mark

@@ -205,7 +205,7 @@ class Setup:
         from core.methods import preset_of
 
         if self.settings == "automatic":
-            from core.methods.laf.trials import start_config
+            from core.methods.laf.automatic.trials import start_config
 
             return start_config(split.unlabelled(), split.task)
         if self.settings == "paper":

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from core.config import LAFConfig
-from core.methods.laf.signals import Signals
-from core.methods.laf.trials import AutomaticSettings, Trial
+from core.methods.laf.automatic.signals import Signals
+from core.methods.laf.automatic.trials import AutomaticSettings, Trial
 from core.models.base import Net, outputs
 from core.projection.projection import Projection
 from core.runs.observer import Observer

@@ -19,7 +19,7 @@ from core.experiments.session.background import BackgroundTasks
 from core.experiments.session.preparation_cache import Prepared, SetupClaim
 from core.methods import method
 from core.methods.base import require_no_model
-from core.methods.laf.trials import AutomaticSettings
+from core.methods.laf.automatic.trials import AutomaticSettings
 from core.models.base import Net
 from core.models.uploads import load_uploaded_model
 from core.projection.map_cache import cached_map, keep_map, map_key

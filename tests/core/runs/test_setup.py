@@ -10,7 +10,7 @@ import torch
 from core.config import LAFConfig, paper_preset
 from core.data.clients import with_clients
 from core.errors import ConfigError, RequestError
-from core.methods.laf.trials import start_config
+from core.methods.laf.automatic.trials import start_config
 from core.runs.setup import SETTINGS, EarlierRequest, Setup
 from core.runs.storage.serialization import setup_dict, setup_from
 

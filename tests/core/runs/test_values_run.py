@@ -12,8 +12,8 @@ from core.data import forget_classes, forget_fraction, forget_indices, forget_no
 from core.evaluation.forget_suggestions import gather_facts, near_duplicates
 from core.evaluation.metrics import evaluate
 from core.methods.baselines.label_free.mda import similar
-from core.methods.laf.cautions import cautions
-from core.methods.laf.signals import SignalProbe
+from core.methods.laf.automatic.cautions import cautions
+from core.methods.laf.automatic.signals import SignalProbe
 from core.runs.run import Run, finish
 from core.runtime.progress import run_to_end
 from core.training.recipe import check_learnt

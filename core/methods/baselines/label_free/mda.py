@@ -16,8 +16,9 @@ from core.errors import ConfigError
 from core.methods.base import IMAGES_F, IMAGES_R
 from core.methods.baselines.base import Baseline, BaselineConfig, BaselineState, batches, optimiser
 from core.methods.baselines.label_free import newcomer
+from core.methods.laf.automatic.signals import answers_to_forget, struck
+from core.methods.laf.automatic.votes import nearest
 from core.methods.laf.losses import cosine_distance
-from core.methods.laf.signals import answers_to_forget, nearest, struck
 from core.methods.step import SLICE_S, Stage, Step
 from core.models.base import Net
 from core.runtime import bounds

@@ -8,8 +8,8 @@ import torch
 
 from core.config import LAFConfig
 from core.experiments.outcome.trial_paths import settings_in_words, trial_paths
-from core.methods.laf.signals import Signals
-from core.methods.laf.trials import AutomaticSettings, Trial
+from core.methods.laf.automatic.signals import Signals
+from core.methods.laf.automatic.trials import AutomaticSettings, Trial
 from core.models.base import outputs
 from core.projection.projection import Projection
 from core.runs.observer import Observer

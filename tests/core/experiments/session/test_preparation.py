@@ -13,8 +13,8 @@ from core.data.images import Dataset, LabelledImages
 from core.errors import DivergedError
 from core.experiments.session.experiment import Experiment
 from core.experiments.session.preparation_cache import PreparationCache
+from core.methods.laf.automatic.trials import LONGEST
 from core.methods.laf.laf import LAF
-from core.methods.laf.trials import LONGEST
 from core.runs.original_models import original
 from core.runs.reference_models import retraining
 from core.runs.run import Phase

@@ -11,7 +11,7 @@ import torch
 from core.data import forget_noisy
 from core.methods.baselines.label_free import mda
 from core.methods.baselines.label_free.mda import sharpened, similar
-from core.methods.laf.signals import nearest
+from core.methods.laf.automatic.votes import nearest
 from core.runs.run import Run, finish
 from core.training.supervised import train
 from tests import toys

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from core.config import LAFConfig, VAEConfig
 from core.data.split import UnlabelledSplit
-from core.methods.laf.signals import Signals
-from core.methods.laf.stopping import StoppingRule, score
+from core.methods.laf.automatic.signals import Signals
+from core.methods.laf.automatic.stopping import StoppingRule, score
 
 CADENCE = {"class": 2, "data": 2, "indices": 2, "noise": 20}  # steps from one reading to the next
 FAR = 0.2  # class removal: while more of D_f still gets an answer to forget, every second reading is left out
@@ -56,7 +56,12 @@ NO_HARM = "one step at a rate of 1e-6 leaves the model as it is"
 TRUSTED = 16  # steps: a trial that lost D_r by then hardly recovers
 OVER = 0.05  # of D_f: with fewer answers to forget left, more forgetting is not what a trial lacks
 QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
-BORNE = {"class": 0.97, "data": 0.97, "indices": 0.97, "noise": 0.95}  # a_r of the best reading
+BORNE = {
+    "class": 0.97,
+    "data": 0.97,
+    "indices": 0.97,
+    "noise": 0.95,
+}  # of the images kept at the best reading
 
 
 @dataclass(frozen=True)
@@ -165,16 +170,16 @@ def following(task: str, trials: Sequence[Trial]) -> Rates | None:
     return further[len(trials) - 2] if len(trials) - 2 < len(further) else None
 
 
-def is_too_bold(task: str, signals: Sequence[Signals], kept: float) -> bool:
+def is_too_bold(task: str, signals: Sequence[Signals], least: float) -> bool:
     """Return whether a trial has lost D_r, from which such rates hardly recover; in class removal, after D_f is forgotten.
 
-    ``kept``: the share of D_r that must keep the original's answer.
+    ``least``: the share of D_r that must keep the original's answer.
     """
     if task not in ("class", "noise") or not signals or signals[-1].step < TRUSTED or len(signals) < 3:
         return False
     if task == "class" and signals[-1].forget_agreement > OVER:
         return False
-    return all(s.remain_agreement < kept for s in signals[-3:])
+    return all(s.remain_agreement < least for s in signals[-3:])
 
 
 def is_enough(task: str, best: Signals | None) -> bool:

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from core.config import LAFConfig
-from core.methods.laf.signals import Signals
-from core.methods.laf.trials import (
+from core.methods.laf.automatic.signals import Signals
+from core.methods.laf.automatic.trials import (
     BETWEEN,
     BOLDER,
     FIRMER,
     GENTLER,
     GENTLEST,
+    SLOWER,
     Trial,
     following,
     is_due,
@@ -35,11 +36,14 @@ def trial(*signals: Signals, met: bool = True) -> Trial:
 
 BORNE = trial(reading(40, 0, 0.99))
 QUICKLY = trial(reading(10, 0, 0.99))
+SEEN = trial(replace(reading(40, 0, 0.99), unseen_agreement=0.96))
 LOST = trial(*[reading(s, 0, 0.5) for s in (12, 14, 16)], met=False)
+COSTLY = trial(replace(reading(10, 0, 0.99), unseen_agreement=0.96))
 LEFT = trial(reading(80, 0.2, 0.93), met=False)
 DIVERGED = Trial(LAFConfig(steps=1), (), None, None, "")
 NEXT = [
     ((BORNE,), BOLDER["class"][0]),
+    ((SEEN,), GENTLER["class"][0]),
     ((BORNE, LOST), BOLDER["class"][1]),
     ((BORNE, LOST, LOST), None),
     ((QUICKLY,), GENTLER["class"][0]),
@@ -50,7 +54,13 @@ NEXT = [
     ((LEFT, LEFT, LEFT), None),
     ((LOST, LOST), GENTLEST),
     ((LOST, LEFT), BETWEEN),
-    ((LOST, QUICKLY), None),
+    ((COSTLY,), GENTLER["class"][0]),
+    ((LOST, BORNE), None),
+    ((LOST, QUICKLY), SLOWER),
+    ((LOST, QUICKLY, LOST), None),
+    ((LOST, COSTLY), SLOWER),
+    ((LOST, COSTLY, LOST), GENTLEST),
+    ((LOST, COSTLY, LOST, LOST), None),
     ((LOST, LOST, LOST), None),
     ((DIVERGED, DIVERGED), None),
 ]
@@ -73,6 +83,8 @@ def test_a_trial_is_lost_once_three_readings_lost_the_rest_after_forgetting():
 def test_a_reading_as_retrained_models_have_it_is_enough():
     assert is_enough("class", reading(40, 0, 0.99, distance=0.1))
     assert not is_enough("class", reading(40, 0, 0.9, distance=0.1))
+    assert is_enough("class", replace(reading(40, 0, 0.99, distance=0.1), unseen_agreement=0.96))
+    assert not is_enough("class", replace(reading(40, 0, 0.99, distance=0.1), unseen_agreement=0.94))
     assert not is_enough("class", reading(40, 0, 0.99))
     assert is_enough("noise", replace(reading(40, 0.5, 0.96), mended=0.97))
     assert not is_enough("noise", replace(reading(40, 0.5, 0.96), mended=0.8))

@@ -20,12 +20,10 @@ from torch import Tensor
 from core.data.images import Images
 from core.data.split import UnlabelledSplit
 from core.errors import DivergedError, RequestError
-from core.methods.laf.cautions import AS_A_CLASS, cautions, holds_whole_answers
-from core.methods.laf.laf import LAF
-from core.methods.laf.laf_step import LAFState
-from core.methods.laf.signals import TRUSTED, SignalProbe
-from core.methods.laf.stopping import StoppingRule, decide, reached, score
-from core.methods.laf.trials import (
+from core.methods.laf.automatic.cautions import AS_A_CLASS, cautions, holds_whole_answers
+from core.methods.laf.automatic.signals import FEW, TRUSTED, SignalProbe
+from core.methods.laf.automatic.stopping import StoppingRule, decide, reached, score
+from core.methods.laf.automatic.trials import (
     BOLDER,
     CADENCE,
     FIRST,
@@ -47,6 +45,8 @@ from core.methods.laf.trials import (
     rank,
     start_config,
 )
+from core.methods.laf.laf import LAF
+from core.methods.laf.laf_step import LAFState
 from core.models.base import Net, multiply_adds
 from core.runtime.device import torch_threads
 from core.runtime.progress import Progress, Work, run_to_end
@@ -86,7 +86,8 @@ def find(
 ) -> Work[AutomaticSettings]:
     """Yield the Progress of finding LAF's settings, and return them.
 
-    ``seed`` is the one that the run will have. ``unseen`` are images that no training saw; data removal and chosen images need them.
+    ``seed`` is the one that the run will have. ``unseen`` are images that no training saw: data removal and chosen images need them, and
+    in class removal they show what a trial costs images that are not learnt by heart.
     ``most_steps`` bounds the steps of each trial, and so of the run, further than the task does. ``as_class``: why D_f is forgotten as a
     class is, in one sentence; "" leaves that to the answers on D_f. Raises RequestError for an unknown task, a D_f without images or a
     bound below one step.
@@ -135,7 +136,8 @@ class _Search:
         self.start: dict[str, Any] = {}  # once it is prepared
         with torch_threads(self.base.threads):
             self.state: LAFState = self.laf.start(model, split, seed=seed)
-            self.probe = SignalProbe(model, split, task, unseen=unseen, seed=seed)
+            few = max(FEW, rule.forgotten)
+            self.probe = SignalProbe(model, split, task, unseen=unseen, seed=seed, few=few)
             self.first = self.probe.read(model, 0)
             self.original = decide(task, [self.first], rule)
         macs = multiply_adds(model, tuple(split.train.x.shape[1:]))

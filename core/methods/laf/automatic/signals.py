@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.data.images import Images, kind_of
+from core.data.images import Images
 from core.data.split import UnlabelledSplit
+from core.methods.laf.automatic.votes import mean, vote
 from core.models.base import Classifier, divergences, outputs
 from core.runtime import seeding
 
@@ -22,13 +23,8 @@ SAMPLE = 200  # images of D_f; of D_r half as many again
 CONFIRMING = (
     1000  # images of D_f on which class removal reads how many still get an answer to forget, once few do
 )
-FEW = 0.02  # so few, of the sample
+FEW = 0.02  # of the sample: so few; unseen images are read then, too
 NOISE_SAMPLE = 1000  # of D_f and of D_r for noisy labels, where few images decide
-NEIGHBOURS = 5
-_ROWS = 256  # of a block of pixel similarities, so that they never take (N_f, N_r) at once
-VOTERS = 1000  # images of D_r that vote on D_f
-SIDE = 16  # pixels: larger images are averaged down to it before they are compared
-RIDGE = 0.1  # of the kernel regression; at 0.01 and at 1 its votes are right about as often
 TRUSTED = 0.7  # Cohen's κ with which votes must foretell the original's answers on D_r
 
 SURE = 0.5  # of D_f's answers that differ from the votes: so many must be wrong answers, or what was mended cannot be counted
@@ -60,7 +56,10 @@ class Signals:
 
 
 class SignalProbe:
-    """Fixed samples of images, and the original's answers on them."""
+    """Fixed samples of images, and the original's answers on them.
+
+    ``few``: the share of D_f with an answer to forget at which class removal also reads more of D_f, and unseen images.
+    """
 
     def __init__(
         self,
@@ -70,8 +69,9 @@ class SignalProbe:
         *,
         unseen: Images | None = None,
         seed: int = 0,
+        few: float = FEW,
     ) -> None:
-        self.task = task
+        self.task, self.few = task, few
         most = NOISE_SAMPLE if task == "noise" else SAMPLE
         forget = _sample(split.forget_rows, max(most, CONFIRMING), seed, "forget")
         further, forget = forget[most:], forget[:most]
@@ -88,12 +88,10 @@ class SignalProbe:
         self._struck = struck(before_f.probabilities, self.answers)
         self._stays = ~self.answers[self._own_r] if task == "class" else torch.ones_like(self._own_r).bool()
         self.votes = vote(self.forget, self.remain, self._own_r, classes) if task == "noise" else None
-        self._agreed = 0.0 if self.votes is None else _mean(self._own_f == self.votes.answers)
+        self._agreed = 0.0 if self.votes is None else mean(self._own_f == self.votes.answers)
         self.unseen: Images | None = None
-        self._weight, self._effective = (
-            torch.ones(0),
-            1.0,
-        )  # of each unseen image, and how many even ones they are worth
+        # of each unseen image, and how many even ones they are worth
+        self._weight, self._effective = torch.ones(0), 1.0
         self._own_u, self._p_u = self._own_f[:0], before_f.probabilities[:0]
         if unseen is not None and len(unseen) and task != "noise":
             rows = _sample(torch.arange(len(unseen), device=unseen.x.device), 2 * most, seed, "unseen")
@@ -140,8 +138,8 @@ class SignalProbe:
     @property
     def images(self) -> int:
         """Number of images that one reading passes through the model, unless few of D_f still get an answer to forget."""
-        each = self.unseen is not None and self.task != "class"
-        return len(self.forget) + len(self.remain) + (len(self.unseen) if each and self.unseen else 0)
+        unseen = 0 if self.unseen is None or self.task == "class" else len(self.unseen)
+        return len(self.forget) + len(self.remain) + unseen
 
     def read(self, model: Classifier, step: int) -> Signals:
         """Return the signals of ``model`` after ``step`` steps, from one forward pass over the samples."""
@@ -154,26 +152,26 @@ class SignalProbe:
         still = f.predictions == self._own_f
         if self.task == "class" and bool(self.answers.any()):
             still = self.answers[f.predictions]
-            if self._further is not None and _mean(still) <= FEW:
+            if self._further is not None and mean(still) <= self.few:
                 still = torch.cat([still, self.answers[outputs(model, self._further).predictions]])
                 self.images_read += len(self._further)
         unseen, recognised = self._unseen(model, confidence)
-        kept_unseen, moved_unseen = self._kept_unseen(model) if _mean(still) <= FEW else (None, None)
-        agreed = None if self.votes is None else _mean(f.predictions == self.votes.answers)
+        kept_unseen, moved_unseen = self._kept_unseen(model) if mean(still) <= self.few else (None, None)
+        agreed = None if self.votes is None else mean(f.predictions == self.votes.answers)
         return Signals(
             step,
-            forget_agreement=_mean(still),
-            remain_agreement=_mean(kept),
-            cosine=_mean(cosine),
-            confidence_forget=_mean(confidence),
+            forget_agreement=mean(still),
+            remain_agreement=mean(kept),
+            cosine=mean(cosine),
+            confidence_forget=mean(confidence),
             confidence_unseen=unseen,
             recognised=recognised,
             recognised_error=None if recognised is None else auc_error(len(self.forget), self._effective),
-            distance=_mean(divergences(f.probabilities, self._struck)) if self.task == "class" else None,
+            distance=mean(divergences(f.probabilities, self._struck)) if self.task == "class" else None,
             neighbours=agreed,
             mended=self._mended(agreed) if agreed is not None and self.can_tell else None,
             remain_distance=(
-                _mean(divergences(r.probabilities, self._p_r)[stays]) if self.task == "class" else None
+                mean(divergences(r.probabilities, self._p_r)[stays]) if self.task == "class" else None
             ),
             unseen_agreement=kept_unseen,
             unseen_distance=moved_unseen,
@@ -185,7 +183,7 @@ class SignalProbe:
             return None, None
         self.images_read += len(self.unseen)
         now = outputs(model, self.unseen)
-        return _mean(now.predictions == self._own_u), _mean(divergences(now.probabilities, self._p_u))
+        return mean(now.predictions == self._own_u), mean(divergences(now.probabilities, self._p_u))
 
     def _unseen(self, model: Classifier, confidence: Tensor) -> tuple[float | None, float | None]:
         """Return the mean confidence on the unseen images, and the AUC of D_f's against it."""
@@ -224,71 +222,6 @@ def struck(probabilities: Tensor, answers: Tensor) -> Tensor:
     return torch.where(total > 0, left / total.clamp_min(1e-30), even / even.sum(1, keepdim=True))
 
 
-@dataclass(frozen=True, eq=False)
-class Votes:
-    """The answers that images of D_r vote for on those of D_f, and how far they can be trusted."""
-
-    answers: Tensor  # (N_f,) int64
-    kappa: float  # Cohen's κ of the votes on each image of D_r without its own with the original's answers, at most 1
-    expected: float  # the share of ``answers`` that right answers would agree with, in [0, 1]
-
-
-def vote(forget: Images, remain: Images, own_r: Tensor, classes: int) -> Votes:
-    """Return the Votes on ``forget`` by kernel ridge regression, on pixels, of the original's answers ``own_r`` (N_r,) on ``remain``.
-
-    Similar images weigh most (a Gaussian kernel as wide as the median distance), and all answers together the same, since D_f was
-    taken from D_r's classes and left them small. A model that collapses to one answer does not move the votes. Residuals left out are y − α / diag(K + λI)⁻¹ (Rasmussen and Williams, 2006, section 5.4.2).
-    """
-    remain, own_r = (
-        remain.take(torch.arange(min(VOTERS, len(remain))).to(remain.x.device)),
-        own_r[:VOTERS].cpu(),
-    )
-    x_r, x_f = _small(remain), _small(forget)
-    distance = torch.cdist(x_r, x_r).square()
-    apart = distance[distance > 0]
-    width = apart.median() if len(apart) else distance.new_ones(())
-    inverse = torch.linalg.inv(torch.exp(-distance / width) + RIDGE * torch.eye(len(x_r), dtype=x_r.dtype))
-    target = functional.one_hot(own_r, classes).to(x_r.dtype)
-    weights = inverse @ (target - target.mean(0))
-    without = (target - target.mean(0) - weights / inverse.diagonal()[:, None]).argmax(1)
-    answers = (torch.exp(-torch.cdist(x_f, x_r).square() / width) @ weights).argmax(1)
-    right = torch.bincount(without[without == own_r], minlength=classes).double()
-    precision = right / torch.bincount(without, minlength=classes).clamp_min(1)
-    return Votes(
-        answers.to(forget.x.device), cohens_kappa(without, own_r, classes), _mean(precision[answers])
-    )
-
-
-def cohens_kappa(a: Tensor, b: Tensor, classes: int) -> float:
-    """Return (p − e) / (1 − e) for two answers (N,) on the same images: p of them agree, e would by chance; 0 where e is 1."""
-    agree = _mean(a == b)
-    one, other = (torch.bincount(x, minlength=classes).double() / len(x) for x in (a, b))
-    chance = float(one @ other)
-    return (agree - chance) / (1 - chance) if chance < 1 else 0.0
-
-
-def _small(images: Images) -> Tensor:
-    """Return the pixels (N, d) float64 in [0, 1] on the CPU, averaged down to SIDE pixels a side; vectors and series as they are."""
-    x = images.x.cpu().double() / images.white
-    if kind_of(x.shape[1:]) == "images" and max(x.shape[2:]) > SIDE:
-        x = functional.adaptive_avg_pool2d(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])))
-    return x.flatten(1)
-
-
-def nearest(images: Images, among: Images, k: int = NEIGHBOURS) -> Tensor:
-    """Return (N, k) int64: the rows of ``among`` with the largest cosine of centred pixels to each of ``images``."""
-    middle = among.x.flatten(1).float().mean(0)
-
-    def directions(x: Tensor) -> Tensor:
-        return functional.normalize(x.flatten(1).float() - middle, dim=1)
-
-    there = directions(among.x)
-    k = min(k, len(among))
-    return torch.cat(
-        [(directions(part) @ there.T).topk(k, dim=1).indices for part in torch.split(images.x, _ROWS)]
-    ).cpu()
-
-
 def weighted_auc(a: Tensor, b: Tensor, weight: Tensor) -> float:
     """Return P(a > b) + P(a = b) / 2 for a row of ``a`` (n,) and one of ``b`` (m,) drawn by ``weight`` (m,), which sums to 1."""
     order = b.argsort()
@@ -315,7 +248,3 @@ def _like(wanted: Tensor, there: Tensor, classes: int) -> Tensor:
     have = torch.bincount(there, minlength=classes).double()
     weight = torch.where(have > 0, share / have.clamp_min(1), 0)[there]
     return weight / weight.sum() if float(weight.sum()) > 0 else weight
-
-
-def _mean(values: Tensor) -> float:
-    return float(values.double().mean()) if len(values) else 1.0

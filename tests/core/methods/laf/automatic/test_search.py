@@ -11,14 +11,14 @@ import torch
 from core.data.split import UnlabelledSplit, forget_classes, forget_fraction, forget_noisy
 from core.errors import DivergedError, RequestError
 from core.methods import LAF
-from core.methods.laf import automatic as module
-from core.methods.laf.automatic import automatic, find
-from core.methods.laf.cautions import AS_A_CLASS
-from core.methods.laf.laf import LAF as Method
-from core.methods.laf.signals import (
+from core.methods.laf.automatic import search as module
+from core.methods.laf.automatic.cautions import AS_A_CLASS
+from core.methods.laf.automatic.search import automatic, find
+from core.methods.laf.automatic.signals import (
     SignalProbe,
 )
-from core.methods.laf.stopping import StoppingRule
+from core.methods.laf.automatic.stopping import StoppingRule
+from core.methods.laf.laf import LAF as Method
 from core.models.base import outputs
 from core.runs.run import Run, finish
 from core.runtime.progress import run_to_end
@@ -37,7 +37,7 @@ def model(toy_model):
 
 @pytest.fixture(scope="module")
 def found(split, model):
-    return automatic(model, split.unlabelled(), "class", seed=3)
+    return automatic(model, split.unlabelled(), "class", unseen=split.test.unlabelled(), seed=3)
 
 
 @pytest.mark.parametrize("task", ["class", "data", "noise"])
@@ -64,7 +64,7 @@ def test_permuted_labels_change_no_choice(task, monkeypatch):
 def test_the_same_seed_finds_the_same_and_the_global_generator_is_neither_read_nor_moved(split, model, found):
     torch.manual_seed(99)
     before = torch.get_rng_state()
-    assert automatic(model, split.unlabelled(), "class", seed=3) == found
+    assert automatic(model, split.unlabelled(), "class", unseen=split.test.unlabelled(), seed=3) == found
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -93,11 +93,16 @@ def test_a_run_with_these_settings_repeats_the_chosen_trial(split, model, found)
     best = found.trials[found.chosen].best
     assert best is not None
     assert len(run.steps) == found.config.steps == best.step
-    assert SignalProbe(model, split.unlabelled(), "class", seed=3).read(result, best.step) == best
+    assert (
+        SignalProbe(model, split.unlabelled(), "class", unseen=split.test.unlabelled(), seed=3).read(
+            result, best.step
+        )
+        == best
+    )
 
 
 def test_each_trial_keeps_the_model_of_its_best_reading(split, model, found):
-    probe = SignalProbe(model, split.unlabelled(), "class", seed=3)
+    probe = SignalProbe(model, split.unlabelled(), "class", unseen=split.test.unlabelled(), seed=3)
     for trial in found.trials:
         net = copy.deepcopy(model)
         net.load_state_dict(trial.model_state)
@@ -216,7 +221,7 @@ def test_settings_that_reach_no_aim_say_so(split, model, monkeypatch):
 
 def test_trials_that_lose_cost_no_more_than_the_bound_or_the_longest(split, model, monkeypatch):
     monkeypatch.setattr(module, "WORK", 0.0)
-    monkeypatch.setattr("core.methods.laf.trials.ENOUGH", (-1.0, 2.0))
+    monkeypatch.setattr("core.methods.laf.automatic.trials.ENOUGH", (-1.0, 2.0))
     found = automatic(model, split.unlabelled(), "class")
     lengths = [t.length for t in found.trials]
     assert sum(lengths) - max(lengths) <= 1.1 * max(lengths)  # readings cost as well

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from core.errors import ConfigError
-from core.methods.laf.signals import Signals
-from core.methods.laf.stopping import StoppingRule, decide, score
+from core.methods.laf.automatic.signals import Signals
+from core.methods.laf.automatic.stopping import StoppingRule, decide, score
 
 START = Signals(0, 1.0, 1.0, 1.0, 0.99)
 UNSURE = replace(START, recognised_error=0.02)
@@ -111,6 +111,12 @@ def test_noisy_labels_that_are_not_seen_to_be_mended_never_meet_the_aim():
 def test_a_better_reading_has_a_lower_score():
     assert score("class", replace(GONE, distance=0.1)) < score("class", GONE)
     assert score("class", GONE) < score("class", replace(GONE, remain_agreement=0.95))
+    kept = replace(GONE, unseen_agreement=0.98, unseen_distance=0.01)
+    assert score("class", kept) == pytest.approx((GONE.distance or 0) + 2 * 0.03)
+    assert score("class", kept) < score("class", replace(kept, unseen_agreement=0.97))
+    assert score("class", kept) == score(
+        "class", replace(kept, remain_agreement=0.9)
+    )  # unseen images count instead
     assert score("noise", replace(START, neighbours=0.9)) < score("noise", replace(START, neighbours=0.8))
     assert score("data", replace(UNSURE, recognised=0.5)) < score("data", replace(UNSURE, recognised=0.6))
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
+from scipy.spatial.distance import jensenshannon
 
-from core.methods.laf.signals import (
-    RIDGE,
+from core.methods.laf.automatic.signals import (
     SignalProbe,
     answers_to_forget,
     auc_error,
-    cohens_kappa,
-    nearest,
     struck,
-    vote,
     weighted_auc,
 )
 from core.models.base import outputs
@@ -45,46 +43,11 @@ def test_weighted_auc_matches_a_count_over_pairs():
     assert auc_error(100, 100) == pytest.approx(0.0409, abs=1e-3)
 
 
-def test_nearest_finds_an_image_among_others(toy_split):
-    images = toy_split.remain.unlabelled()
-    assert nearest(images.take(torch.arange(5)), images)[:, 0].tolist() == [0, 1, 2, 3, 4]
-
-
-def test_images_vote_as_kernel_regression_on_the_others_does(toy_split):
-    """Each left-out vote is the regression made anew without that image."""
-    images, classes = (
-        toy_split.remain.unlabelled().take(torch.arange(0, len(toy_split.remain), 3)),
-        len(toy_split.dataset.classes),
-    )
-    own = toy_split.remain.y[::3]
-    votes = vote(images, images, own, classes)
-    x = images.x.flatten(1).double() / images.white
-    square = torch.cdist(x, x).square()
-    k = torch.exp(-square / square[square > 0].median())
-    target = torch.nn.functional.one_hot(own, classes).double()
-    target -= target.mean(0)
-    left_out = []
-    for i in range(len(x)):
-        rest = torch.arange(len(x)) != i
-        ridge = k[rest][:, rest] + RIDGE * torch.eye(len(x) - 1, dtype=torch.float64)
-        left_out.append((k[i, rest] @ torch.linalg.solve(ridge, target[rest])).argmax())
-    assert votes.kappa == pytest.approx(cohens_kappa(torch.stack(left_out), own, classes))
-    assert float((votes.answers == own).double().mean()) > 0.9
-    assert 0 < votes.expected <= 1
-
-
-def test_kappa_is_one_for_equal_answers_and_nought_for_a_constant():
-    a = torch.tensor([0, 0, 1, 1])
-    assert cohens_kappa(a, a, 2) == 1
-    assert cohens_kappa(torch.zeros(4, dtype=torch.int64), a, 2) == 0
-    assert cohens_kappa(torch.tensor([0, 1, 1, 1]), a, 2) == pytest.approx(0.5)
-
-
 @pytest.mark.parametrize("remembered", [0.0, 0.5])
 def test_once_a_sample_is_forgotten_more_of_the_forget_set_is_read(
     toy_split, toy_model, monkeypatch, remembered
 ):
-    monkeypatch.setattr("core.methods.laf.signals.SAMPLE", 10)
+    monkeypatch.setattr("core.methods.laf.automatic.signals.SAMPLE", 10)
     probe = SignalProbe(toy_model, toy_split.unlabelled(), "class", seed=0)
     sample = set(probe.forget.ids.tolist())
     forgotten_class = int(toy_split.train.y[toy_split.forget_rows[0]])
@@ -102,5 +65,35 @@ def test_once_a_sample_is_forgotten_more_of_the_forget_set_is_read(
     assert before == pytest.approx(
         (outputs(toy_model, probe.forget).predictions == forgotten_class).float().mean()
     )
-    monkeypatch.setattr("core.methods.laf.signals.outputs", answers)
+    monkeypatch.setattr("core.methods.laf.automatic.signals.outputs", answers)
     assert probe.read(toy_model, 1).forget_agreement == pytest.approx(len(kept) / len(toy_split.forget_rows))
+
+
+def test_unseen_images_that_keep_their_answers_are_counted_once_few_of_the_class_are_recognised(
+    toy_split, toy_model
+):
+    """Those are counted to which the original gives no answer to forget; divergences by scipy."""
+    unseen = toy_split.test.unlabelled()
+    before = outputs(toy_model, unseen)
+    probe = SignalProbe(toy_model, toy_split.unlabelled(), "class", unseen=unseen, few=1.0)
+    assert (
+        SignalProbe(toy_model, toy_split.unlabelled(), "class", unseen=unseen, few=0.5)
+        .read(toy_model, 0)
+        .unseen_agreement
+        is None
+    )
+    other = copy.deepcopy(toy_model)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(0.2 * weight.std() * torch.randn_like(weight)) if weight.numel() > 1 else None
+    now = outputs(other, unseen)
+    stays = ~probe.answers[before.predictions]
+    assert 0 < int(stays.sum()) < len(stays)
+    found = probe.read(other, 1)
+    assert found.unseen_agreement == pytest.approx(
+        float((now.predictions == before.predictions)[stays].double().mean())
+    )
+    apart = jensenshannon(now.probabilities[stays], before.probabilities[stays], axis=1) ** 2
+    assert found.unseen_distance == pytest.approx(float(apart.mean()), abs=1e-6)
+    assert probe.images_read == probe.images + int(stays.sum())

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from core.methods.laf.signals import Signals
+from core.methods.laf.automatic.signals import Signals
 from core.runtime import bounds
 from core.runtime.bounds import Bound, check
 
@@ -115,7 +115,8 @@ class _Class:
         return forgotten and s.remain_agreement >= rule.kept and s.step >= rule.settled
 
     def score(self, s: Signals) -> float:
-        # an answer may be kept by a narrow margin, which the divergence shows before an image changes its answer
+        # An answer may be kept by a narrow margin, which the divergence shows before an image changes its answer. Images of D_r are learnt
+        # by heart and lose less than others, so unseen images count where there are any.
         if s.unseen_agreement is not None:
             return (s.distance or 0.0) + 2 * (1 - s.unseen_agreement + (s.unseen_distance or 0.0))
         return (s.distance or 0.0) + 4 * (1 - s.remain_agreement + (s.remain_distance or 0.0))

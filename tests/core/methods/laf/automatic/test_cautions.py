@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.data.split import forget_classes
-from core.methods.laf.cautions import cautions, holds_whole_answers
+from core.methods.laf.automatic.cautions import cautions, holds_whole_answers
 from core.models.base import outputs
 from core.models.registry import build
 from tests import toys
