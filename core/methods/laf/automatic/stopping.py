@@ -118,7 +118,7 @@ class _Class:
         # An answer may be kept by a narrow margin, which the divergence shows before an image changes its answer. Images of D_r are learnt
         # by heart and lose less than others, so unseen images count where there are any.
         if s.unseen_agreement is not None:
-            return (s.distance or 0.0) + 2 * (1 - s.unseen_agreement + (s.unseen_distance or 0.0))
+            return (s.distance or 0.0) + 3 * (1 - s.unseen_agreement + (s.unseen_distance or 0.0))
         return (s.distance or 0.0) + 4 * (1 - s.remain_agreement + (s.remain_distance or 0.0))
 
     def patience(self, rule: StoppingRule) -> int:

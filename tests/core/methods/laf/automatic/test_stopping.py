@@ -112,7 +112,7 @@ def test_a_better_reading_has_a_lower_score():
     assert score("class", replace(GONE, distance=0.1)) < score("class", GONE)
     assert score("class", GONE) < score("class", replace(GONE, remain_agreement=0.95))
     kept = replace(GONE, unseen_agreement=0.98, unseen_distance=0.01)
-    assert score("class", kept) == pytest.approx((GONE.distance or 0) + 2 * 0.03)
+    assert score("class", kept) == pytest.approx((GONE.distance or 0) + 3 * 0.03)
     assert score("class", kept) < score("class", replace(kept, unseen_agreement=0.97))
     assert score("class", kept) == score(
         "class", replace(kept, remain_agreement=0.9)
