@@ -63,6 +63,8 @@ def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool
     Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError for missing or
     broken files.
     """
+    if not isinstance(name, (str, os.PathLike)):
+        raise RequestError(f"load takes the name of a dataset or a path, got {quote_value(name)}")
     name = _uploaded(name)
     if name.startswith(OWN):
         return source(name).load(Path())

@@ -24,6 +24,10 @@ class RunControl:
     def require(self, move: str, *allowed: Phase) -> None:
         """Raise IllegalMoveError unless the phase is one of ``allowed``."""
         if self.phase not in allowed:
+            if self.phase is Phase.FAILED and self.error is not None:
+                raise IllegalMoveError(
+                    f"cannot {move} a run that has failed; make a new Run; it failed so: {self.error}"
+                )
             names = " or ".join(str(p) for p in allowed)
             raise IllegalMoveError(f"cannot {move} a run that is {self.phase}; it must be {names}")
 
