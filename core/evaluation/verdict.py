@@ -138,6 +138,13 @@ def _price(task: str, original: Report, retrained: Sequence[Report], unlearned: 
 
 def _class(original: Report, retrained: Sequence[Report], unlearned: Report, steps: int) -> Finding:
     gold = fmean(r.train_f for r in retrained)
+    # the original of a later request has forgotten earlier images
+    if original.newest_f is None and max(original.train_f, unlearned.train_f) <= gold + FORGET_MARGIN:
+        return Finding(
+            "no gain",
+            f"There was nothing to forget: the original recognises {_percent(original.train_f)} of these images.",
+            f"Retrained models recognise {_percent(gold)}, and the model now recognises {_percent(unlearned.train_f)}.",
+        )
     if unlearned.train_f <= gold + FORGET_MARGIN:
         return Finding(
             "forgotten",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboard.cli.options import clients
-from dashboard.cli.terminal import ProgressBars, Stopwatch
+from dashboard.cli.terminal import ProgressBars, Stopwatch, columns_of, padded
 
 COLUMNS = {
     "train_r": "Train_r",
@@ -45,10 +45,10 @@ def print_study_table(study: Any, rows: Any, by: str) -> None:
 
 def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Return ``rows`` of cells as lines whose columns are as wide as their widest cell; those in ``right`` end flush."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    widths = [max(columns_of(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return [
         "  ".join(
-            text.rjust(width) if i in right else text.ljust(width)
+            padded(text, width, right=i in right)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -111,7 +111,7 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     images = f"{len(split.newest_rows):,} of {len(split.train):,} {split.dataset.kind}"
     heads = "".join(f"{COLUMNS[key]:>9}" for key in columns)
     answers = {name: _most_common(values, split) for name, values in result["metrics"].items()}
-    width = max(10, *(len(answer) for answer in answers.values())) + 2
+    width = max(10, *(columns_of(answer) for answer in answers.values())) + 2
     lines = [
         f"{split.dataset.title}: forget {what} ({images}), seed {result['seed']}",
         f"{'':12}{heads}{'most common':>{width}}{'JS':>7}{'AUC, learned':>20}",
@@ -123,7 +123,9 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     for name, values in result["metrics"].items():
         cells = "".join(f"{_percent(values[key]):>9}" for key in columns)
         auc = _interval(values["attack"])
-        lines.append(f"{name:12}{cells}{answers[name]:>{width}}{values['js_to_retrained']:7.2f}{auc:>20}")
+        lines.append(
+            f"{name:12}{cells}{padded(answers[name], width, right=True)}{values['js_to_retrained']:7.2f}{auc:>20}"
+        )
     lines.append(
         f"seconds: {_seconds(result)}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )

@@ -128,7 +128,7 @@ def _print(
         print(comparison_files.to_text(summary, keys))
         print(
             "*: inside the band of retrained models in every seed. ▼: doing nothing is nearer to retraining. "
-            "±: standard deviation over seeds."
+            "±: standard deviation over seeds; of retrained models over all of them."
         )
     else:
         made = {

@@ -54,6 +54,15 @@ def test_class_removal_is_told_by_train_f_and_by_test_r(unlearned, expected):
     assert found.is_success == (expected == ["forgotten"])
 
 
+def test_a_class_that_the_original_never_recognised_is_not_called_forgotten():
+    found = verdict("class", report(train_f=0.0, js=0.03), [RETRAINED], report(train_f=0.0, js=0.3), steps=8)
+    assert codes(found) == ["no gain"]
+    assert found.describe().startswith("There was nothing to forget: the original recognises 0.0 %")
+    assert found.is_success
+    worse = verdict("class", report(train_f=0.0), [RETRAINED], report(train_f=0.5), steps=8)
+    assert codes(worse) == ["not forgotten"]
+
+
 def test_a_later_request_pays_for_what_earlier_ones_cost():
     worn = replace(report(train_f=0.5, test=0.85, js=0.5), newest_f=0.98)
     ends = replace(report(train_f=0.5, test=0.85, js=0.4), newest_f=0.5)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from dashboard.cli.tables import run_table
+from dashboard.cli.tables import aligned, run_table
+
+
+def test_wide_letters_take_two_columns_and_accents_none():
+    lines = aligned([["猫", "1"], ["dog", "2"], ["e\u0301a", "3"]])
+    assert lines == ["猫   1", "dog  2", "e\u0301a   3"]
 
 
 def test_a_long_class_name_widens_its_column_and_meets_no_other():
