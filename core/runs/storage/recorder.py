@@ -219,8 +219,9 @@ class Recorder:
                 self._give_up(error)
 
     def _give_up(self, error: LabError | OSError) -> None:
-        said = str(error) if isinstance(error, LabError) else f"{error.strerror}"
-        if self._begun and not (self.folder.path / "run.json").exists():
+        where = self.folder.path
+        said = str(error) if isinstance(error, LabError) else f"{where} cannot be written ({error.strerror})"
+        if self._begun and not (where / "run.json").exists():
             said = "it was deleted"
         log.warning("run %s is no longer kept: %s", self.id, said)
         self.close(f"the run is no longer kept: {said}")

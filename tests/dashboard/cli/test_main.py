@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -17,7 +18,7 @@ from core import config
 from core.data import load
 from core.errors import DataError, RequestError, StoreError
 from core.runtime.content_cache import models
-from dashboard.cli import dashboard, main, run
+from dashboard.cli import dashboard, main, options, run, start
 from dashboard.session import classroom_options
 
 
@@ -138,6 +139,10 @@ FAILURES = [
     (KeyboardInterrupt(), "laf: stopped\n"),
     (ZeroDivisionError("a\nb"), "laf: failed: ZeroDivisionError: a (--debug shows where)\n"),
     (RuntimeError(), "laf: failed: RuntimeError:  (--debug shows where)\n"),
+    (
+        OSError(errno.ENOSPC, "No space left on device"),
+        "laf: standard output cannot be written (No space left on device)\n",
+    ),
 ]
 
 
@@ -146,6 +151,12 @@ def raising(error):
         raise error
 
     return work
+
+
+def test_ctrl_c_while_the_command_is_imported_is_one_line_and_1(capsys, monkeypatch):
+    monkeypatch.setattr(main, "main", raising(KeyboardInterrupt()))
+    assert start() == 1
+    assert capsys.readouterr() == ("", "laf: stopped\n")
 
 
 @pytest.mark.parametrize(("error", "line"), FAILURES, ids=lambda v: type(v).__name__)
