@@ -18,7 +18,7 @@ from core import config
 from core.data import load
 from core.errors import DataError, RequestError, StoreError
 from core.runtime.content_cache import models
-from dashboard.cli import dashboard, main, options, run, start
+from dashboard.cli import dashboard, main, run, start
 from dashboard.session import classroom_options
 
 
