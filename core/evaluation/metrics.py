@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.config import EvalConfig
 from core.data.split import Split, require_split
@@ -200,7 +200,7 @@ def evaluate(
     Raises RequestError when one of them is no model for these images, ConfigError for a ``config`` of another type.
     """
     require_split(split, "evaluate")
-    if not isinstance(references, Sequence):
+    if isinstance(references, nn.Module):
         got = quote_value(type(references).__name__)
         raise RequestError(f"references must be a list of models, got {got}; write references=[model]")
     for one in (model, *references):

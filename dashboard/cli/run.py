@@ -16,7 +16,7 @@ from dashboard.cli.running import after, keeping
 from dashboard.cli.running.assignments import ASSIGNMENT, with_set
 from dashboard.cli.running.evaluation import Evaluation
 from dashboard.cli.tables import run_numbers, run_seconds, run_table, trainings_from_cache
-from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, write
+from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, terminal_width, write
 from dashboard.presentation.text import numbers
 
 UNMET = 3  # exit code of --check
@@ -104,7 +104,7 @@ def run(a: argparse.Namespace) -> int:
     if a.json == "-":
         print(json.dumps(result))
     elif not a.quiet:
-        print(run_table(result, split, a.method))
+        print(run_table(result, split, a.method, width=terminal_width()))
     if target is not None:  # last, so that the table is printed even if the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
     if not getattr(a, "kept", True):

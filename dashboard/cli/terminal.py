@@ -85,6 +85,11 @@ class ProgressBars(StageBars):
         self._bar.refresh()
 
 
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is; None where it is a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def columns_of(text: str) -> int:
     """Return the columns that ``text`` takes on a terminal: a wide character takes two, an accent of its own none."""
     return sum(

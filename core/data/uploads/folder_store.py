@@ -38,8 +38,9 @@ def keep_folder(
     if not folder.is_dir():
         raise RequestError(f"there is no folder {folder}; name one with images.npy and labels.npy")
     source = ArrayFolder(folder, name)
-    for sentence in source.notes if note is not None else ():
-        note(sentence)
+    if note is not None:
+        for sentence in source.notes:
+            note(sentence)
     key = source.key()
     place = datasets_folder() / key
     with LOCK:

@@ -74,7 +74,7 @@ def _require_one_output(module: nn.Module, graph: fx.Graph) -> None:
     """Raise RequestError unless the forward returns one value, the logits."""
     returned = next(node for node in graph.nodes if node.op == "output").args[0]
     if not isinstance(returned, fx.Node):
-        kind = {tuple: "a tuple", list: "a list", dict: "a dict"}.get(type(returned), "no tensor")
+        kind = f"a {type(returned).__name__}" if isinstance(returned, (tuple, list, dict)) else "no tensor"
         raise RequestError(
             f"the forward of {_name(module)} returns {kind}; let it return the logits (B, K) alone"
         )

@@ -77,7 +77,8 @@ def settings_table(study: Any, rows: list[dict[str, Any]], by: str) -> SettingsT
     if chosen is not None:
         seeds = ", ".join(map(str, chosen.chosen_on))
         point = describe_point(chosen.point) or "the only setting"
-        choice = f"Chosen by {by} on seeds {seeds}, with labels and retrained models: {point}"
+        noun = "seed" if seeds.isdecimal() else "seeds"
+        choice = f"Chosen by {by} on {noun} {seeds}, with labels and retrained models: {point}"
     seeds = ", ".join(map(str, study.reported))
     many = len(study.reported) > 1
     return SettingsTable(
