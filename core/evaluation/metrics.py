@@ -84,6 +84,7 @@ class FrameEvaluator:
     def __init__(
         self, split: Split, config: EvalConfig | None = None, *, seed: int = 0, full: bool = False
     ) -> None:
+        require_split(split, "an evaluation")
         self.split = split
         self.config = config or EvalConfig()
         self._keeps_representations = not full

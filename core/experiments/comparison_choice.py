@@ -8,7 +8,7 @@ from typing import Any
 from core.errors import RequestError
 from core.methods import METHODS, method
 from core.runs.setup import MOST_SEED, Setup
-from core.runtime.bounds import quote_value, require_kind, require_seed
+from core.runtime.bounds import quote_value, require_kind, require_seed, require_whole
 
 RETRAIN = "retrain"  # the method of the retrained models
 
@@ -70,7 +70,5 @@ def require_choice(setup: Any, methods: Any, seeds: Any, references: Any) -> Non
         method(name)
     for seed in seeds:
         require_seed(seed)
-    if references is not None and (
-        isinstance(references, bool) or not isinstance(references, int) or references < 0
-    ):
-        raise RequestError(f"references must be a whole number of at least 0, got {quote_value(references)}")
+    if references is not None:
+        require_whole("references", references)

@@ -106,10 +106,15 @@ def require_kind(value: Any, kind: type[Any], owner: str, how: str) -> None:
         raise RequestError(f"{owner} takes a {kind.__name__}, got {quote_value(value)}; {how}")
 
 
+def require_whole(name: str, value: Any, low: int = 0) -> None:
+    """Raise ConfigError unless ``value``, called ``name``, is a whole number of at least ``low``, as a Python or NumPy integer."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ConfigError(f"{name} must be a whole number of at least {low}, got {quote_value(value)}")
+
+
 def require_seed(seed: Any) -> None:
-    """Raise ConfigError unless ``seed`` is a whole number of at least 0, as a Python or NumPy integer."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise ConfigError(f"seed must be a whole number of at least 0, got {quote_value(seed)}")
+    """Raise ConfigError unless ``seed`` is a whole number of at least 0."""
+    require_whole("seed", seed)
 
 
 def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:

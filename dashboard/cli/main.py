@@ -25,7 +25,7 @@ from dashboard.cli.evidence import audit, compare, judge
 from dashboard.cli.terminal import process_age
 
 DONE, FAILED, WRONG = 0, 1, 2
-_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT)
 OBJECTS = 50_000  # new ones before Python looks for cycles among them; its usual 700 take 0.2 s of the import of torch
 
 # One BLAS and OpenMP thread, unless the caller sets another number: waiting threads slow a busy machine tenfold.

@@ -32,7 +32,7 @@ def kept(toy_split, toy_model, tmp_path, monkeypatch):
     monkeypatch.setenv("LAF_HOME", str(tmp_path))
     observer = Observer(toy_split, toy_model, EvalConfig(frames=2))
     one = Run(Breaks(), toy_model, toy_split, observer=observer, checkpoints=Checkpoints())
-    record(one, Setup(dataset="toy", method="finetune"))
+    record(one, Setup(dataset="toy", method="finetune", classes=(1,)))
     return one
 
 
