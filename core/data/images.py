@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.data import mapped
 from core.errors import RequestError
-from core.runtime.bounds import join_names
+from core.runtime.bounds import join_names, require_kind
 
 KINDS = {1: "vectors", 2: "series", 3: "images"}  # by the number of dimensions of one sample
 
@@ -242,3 +242,10 @@ class Dataset:
             digest.update(f"clients {self.clients.count} {self.clients.local_epochs}".encode())
             digest.update(self.clients.of.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def require_dataset(dataset: object) -> None:
+    """Raise RequestError unless ``dataset`` is a Dataset."""
+    require_kind(
+        dataset, Dataset, "a forget request", 'load("digits") makes one, and a Split has one as split.dataset'
+    )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core.data import mapped
-from core.data.images import Dataset
+from core.data.images import Dataset, require_dataset
 from core.data.split import ForgetRequest, Planted, Split, forget_indices, mislabelled, relabelled
 from core.errors import RequestError
 from core.runtime import seeding
@@ -29,6 +29,7 @@ def plant(dataset: Dataset, kind: str, *, seed: int = 0) -> Split:
 
     Raises RequestError for an unknown kind, and for one that makes no sense for the data.
     """
+    require_dataset(dataset)
     if kind not in PLANTS:
         raise RequestError(f"unknown plant {kind!r}; there are: {', '.join(PLANTS)}")
     if kind not in plants_for(dataset.kind):

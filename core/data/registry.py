@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -32,6 +33,8 @@ from core.errors import DataError, RequestError
 from core.runtime.bounds import quote_value
 from core.runtime.storage import home
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -53,17 +56,25 @@ class Source:
         return bool(self.files)
 
 
-def load(name: str | Path, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
+def load(
+    name: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    download: bool = True,
+    note: Callable[[str], object] | None = None,
+) -> Dataset:
     """Return the dataset ``name`` in memory; each is read once per process.
 
     A zip, npz or csv, or a folder with images.npy and labels.npy, becomes an uploaded dataset first; the images of a folder stay
-    on disk. ``data_dir`` is the folder of downloaded files, by default
+    on disk. ``note`` is called with each sentence about what of it was changed or left out. ``data_dir`` is the folder of downloaded files, by default
     ``$LAF_HOME/data``. It may also be the folder of the raw files themselves, or hold a folder with the dataset's name. Missing files are downloaded
     into it where there is a network. With ``download=False`` nothing is downloaded into a given ``data_dir``.
     Raises RequestError for an unknown name or a ``data_dir`` that is no folder, DataError for missing or
     broken files.
     """
-    name = _uploaded(name)
+    if not isinstance(name, (str, os.PathLike)):
+        raise RequestError(f"load takes the name of a dataset or a path, got {quote_value(name)}")
+    name = _uploaded(name, note or log.info)
     if name.startswith(OWN):
         return source(name).load(Path())
     if name not in DATASETS:
@@ -106,7 +117,7 @@ def source(name: str) -> Source:
     return DATASETS[name]
 
 
-def _uploaded(name: str | Path) -> str:
+def _uploaded(name: str | Path, note: Callable[[str], object]) -> str:
     """Upload the file or folder when ``name`` is a path, and return its key; return any other name as it is."""
     path = Path(os.path.expanduser(name))
     is_path = (
@@ -119,10 +130,16 @@ def _uploaded(name: str | Path) -> str:
     if path.suffix == ".npy":
         path = path.parent
     if os.path.isdir(path):
-        return store.keep_folder(path)
+        return store.keep_folder(path, note=note)
     if path.suffix.casefold() == ".npz" and os.path.isfile(path) and path.stat().st_size > store.UPLOAD_BYTES:
-        return store.keep_large_npz(path)
-    return store.keep(store.inspect(path, name=path.name))
+        return store.keep_large_npz(path, note=note)
+    preview = store.inspect(path, name=path.name)
+    key = store.keep(preview)
+    for sentence in preview.notes:
+        note(sentence)
+    if (title := store.about(key).title) != preview.title:
+        note(f"The same data are kept already, as “{title}”.")
+    return key
 
 
 @lru_cache(maxsize=4)

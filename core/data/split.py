@@ -13,6 +13,7 @@ from core.data.forget_selection.chosen_ids import chosen_ids, class_numbers
 from core.data.images import Dataset, Images, LabelledImages
 from core.errors import RequestError
 from core.runtime import seeding
+from core.runtime.bounds import is_number, quote_value, require_kind, require_seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,9 @@ class ForgetRequest:
     ids: tuple[int, ...] = ()  # for task "indices", in rising order
     plant: str | None = None  # a key of planted.PLANTS; None: nothing was planted
     client: int | None = None  # who leaves, with all the images ``ids``; None: another request
+
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
 
     def describe(self, names: Sequence[str]) -> str:
         """Return a short description, such as "class 0", "40 % of classes 5, 6, 7" or "12 chosen images"."""
@@ -258,9 +262,9 @@ def _share_of_each(dataset: Dataset, numbers: tuple[int, ...], fraction: float, 
 
     Raises RequestError as ``forget_fraction`` does.
     """
-    if not 0 < fraction < 1:
+    if not is_number(fraction) or not 0 < fraction < 1:
         raise RequestError(
-            f"the fraction to forget must lie between 0 and 1, both excluded, got {fraction!r}"
+            f"the fraction to forget must lie between 0 and 1, both excluded, got {quote_value(fraction)}"
         )
     y = dataset.train.y
     mask = torch.zeros(len(y), dtype=torch.bool)
@@ -275,6 +279,11 @@ def _share_of_each(dataset: Dataset, numbers: tuple[int, ...], fraction: float, 
         order = torch.randperm(len(rows), generator=seeding.generator(seed, "forget", c))
         mask[rows[order[:count]]] = True
     return mask
+
+
+def require_split(split: object, owner: str) -> None:
+    """Raise RequestError unless ``split`` is a Split; ``owner`` is the name of what takes it."""
+    require_kind(split, Split, owner, "make one by forget_classes(dataset, [0])")
 
 
 def _split(dataset: Dataset, request: ForgetRequest, mask: Tensor) -> Split:

@@ -7,8 +7,10 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
+from torch import nn
+
 from core.config import EvalConfig
-from core.data.split import Split
+from core.data.split import Split, require_split
 from core.errors import RequestError
 from core.evaluation.attacks.strongest import StrongestAttack, strongest_attack
 from core.evaluation.measuring.beside import (
@@ -49,14 +51,17 @@ class Evaluator:
         self,
         split: Split,
         original: Net,
-        references: Sequence[Retrained] = (),
+        references: Sequence[Retrained | Net] = (),
         *,
         config: EvalConfig | None = None,
         seed: int = 0,
     ) -> None:
-        require_classifier(original, split.dataset.shape, len(split.dataset.classes))
+        require_split(split, "an evaluator")
+        given = [Retrained(i, r, 0.0) if isinstance(r, nn.Module) else r for i, r in enumerate(references)]
+        for model in (original, *(r.model for r in given)):
+            require_classifier(model, split.dataset.shape, len(split.dataset.classes))
         self.split = split
-        self.references = list(references)
+        self.references = given
         self.config = config or EvalConfig()
         self.sample = EvaluationSample(split, seed)
         self._original = original
@@ -87,8 +92,10 @@ class Evaluator:
         ``reference`` is the number of a retrained model, which is then evaluated against the others in place of ``model``.
         ``seconds`` are by stage; ``peak_memory_mb`` is by stage or the peak of the run.
 
-        Raises DivergedError when the output of a model is not finite, RequestError for an unknown reference.
+        Raises DivergedError when the output of a model is not finite, RequestError for an unknown reference or no model for these images.
         """
+        if reference is None:
+            require_classifier(model, self.split.dataset.shape, len(self.split.dataset.classes))
         numbers = [r.number for r in self.references]
         if reference is not None and reference not in numbers:
             raise RequestError(f"there is no retrained model number {reference}; choose one of {numbers}")

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.config import EvalConfig
-from core.data.split import Split
-from core.errors import DivergedError
+from core.data.split import Split, require_split
+from core.errors import DivergedError, RequestError
 from core.evaluation.attacks import AttackReport, attack, draw_sets
 from core.evaluation.attacks.member_sets import as_members
 from core.models.base import Net, Outputs, divergences, outputs, require_classifier
 from core.runtime import seeding
-from core.runtime.bounds import require_config
+from core.runtime.bounds import quote_value, require_config
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class FrameEvaluator:
     def __init__(
         self, split: Split, config: EvalConfig | None = None, *, seed: int = 0, full: bool = False
     ) -> None:
+        require_split(split, "an evaluation")
         self.split = split
         self.config = config or EvalConfig()
         self._keeps_representations = not full
@@ -199,6 +200,10 @@ def evaluate(
 
     Raises RequestError when one of them is no model for these images, ConfigError for a ``config`` of another type.
     """
+    require_split(split, "evaluate")
+    if isinstance(references, nn.Module):
+        got = quote_value(type(references).__name__)
+        raise RequestError(f"references must be a list of models, got {got}; write references=[model]")
     for one in (model, *references):
         require_classifier(one, split.dataset.shape, len(split.dataset.classes))
     if config is not None:

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from core.config import TASKS
+from core.errors import RequestError
 from core.evaluation.metrics import Report
+from core.runtime.bounds import quote_value
 
 # Train_f may lie this far above the retrained models' mean.
 FORGET_MARGIN = 0.03
@@ -79,10 +82,12 @@ def verdict(
 
     ``task``: "class", "data", "noise" or "indices". ``steps``: steps that the method made. ``pixel_accuracy``: test accuracy of
     nearest neighbours on pixels, in [0, 1], where it is known. All reports are of the same images. Raises ValueError without a
-    retrained model.
+    retrained model, RequestError for an unknown task.
     """
     if not retrained:
         raise ValueError("a verdict needs at least one retrained model")
+    if task not in TASKS:
+        raise RequestError(f"unknown task {quote_value(task)}; there are: {', '.join(TASKS)}")
     forgetting = {"class": _class, "noise": _noise}.get(task, _data)(original, retrained, unlearned, steps)
     if task == "class" and not forgetting.is_failure and unlearned.newest_f is not None:
         # among many images of earlier requests, those of the newest one hardly count
@@ -138,6 +143,13 @@ def _price(task: str, original: Report, retrained: Sequence[Report], unlearned: 
 
 def _class(original: Report, retrained: Sequence[Report], unlearned: Report, steps: int) -> Finding:
     gold = fmean(r.train_f for r in retrained)
+    # the original of a later request has forgotten earlier images
+    if original.newest_f is None and max(original.train_f, unlearned.train_f) <= gold + FORGET_MARGIN:
+        return Finding(
+            "no gain",
+            f"There was nothing to forget: the original recognises {_percent(original.train_f)} of these images.",
+            f"Retrained models recognise {_percent(gold)}, and the model now recognises {_percent(unlearned.train_f)}.",
+        )
     if unlearned.train_f <= gold + FORGET_MARGIN:
         return Finding(
             "forgotten",

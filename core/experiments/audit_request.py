@@ -74,11 +74,14 @@ def parse_subjects(text: str, title: str) -> dict[str, tuple[int, ...]]:
 
     Raises RequestError that names ``title``, the line and what would be right.
     """
+    head = text.partition("\n")[0]
+    mark = ";" if ";" in head and "," not in head else ","
     lines = [
         (n, [cell.strip() for cell in line])
-        for n, line in enumerate(csv.reader(io.StringIO(text)), 1)
+        for n, line in enumerate(csv.reader(io.StringIO(text), delimiter=mark), 1)
         if any(map(str.strip, line))
     ]
+    lines[:1] = [(n, [cell.casefold() for cell in line]) for n, line in lines[:1]]
     if not lines or not {"id", "subject"} <= set(lines[0][1]):
         raise RequestError(f"{title} must begin with a header line that has the columns id and subject")
     if len(lines) > MOST_LINES:

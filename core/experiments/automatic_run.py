@@ -12,17 +12,18 @@ import torch
 from core.config import MEASURED, TrainConfig, as_dict, origin
 from core.data.images import Images
 from core.data.later_request import at_once
-from core.data.split import Split
+from core.data.split import Split, require_split
 from core.errors import RequestError
 from core.methods.base import has_own_original
 from core.methods.laf.automatic import search as automatic
 from core.methods.laf.automatic.trials import AutomaticSettings
-from core.models.base import Net, device_of, outputs
+from core.models.base import Net, device_of, outputs, require_classifier
 from core.runs.original_models import net_training, original, planned_training, untrained
 from core.runs.records import Mark
 from core.runs.reference_models import RetrainedBeside, gains_beside
 from core.runs.run import Run
 from core.runs.setup import Setup
+from core.runtime.bounds import require_seed
 from core.runtime.content_cache import content_key, models
 from core.runtime.device import pick_device, usable_cores
 from core.runtime.progress import Progress, Work, run_to_end
@@ -99,7 +100,13 @@ def training_recipe(split: Split, *, seed: int, device: str, net: str | None = N
 
 
 def find_settings(split: Split, model: Net, *, seed: int, progress: Told | None = None) -> AutomaticSettings:
-    """Return LAF's settings for ``split``, found without a label and without a retrained model; ``seed`` is the run's."""
+    """Return LAF's settings for ``split``, found without a label and without a retrained model; ``seed`` is the run's.
+
+    Raises RequestError for another kind of argument, such as a Dataset in place of the Split.
+    """
+    require_split(split, "find_settings")
+    require_classifier(model, split.dataset.shape, len(split.dataset.classes))
+    require_seed(seed)
     return run_to_end(settings_search(split, model, seed=seed), progress)
 
 

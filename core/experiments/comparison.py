@@ -17,13 +17,14 @@ from core.errors import CancelledError, LabError, RequestError
 from core.evaluation.evaluator import Evaluator
 from core.evaluation.reference_band import Retrained
 from core.evaluation.report import EvaluationReport
-from core.methods import METHODS, method, origin_of
+from core.experiments.comparison_choice import RETRAIN, parse_methods, parse_seeds, require_choice
+from core.methods import method, origin_of
 from core.methods.base import Unlearner, has_own_original
 from core.models.base import Net
 from core.models.uploads import load_uploaded_model
 from core.runs.original_models import net_training, original
 from core.runs.reference_models import retraining, usual_count
-from core.runs.setup import MOST_SEED, Setup
+from core.runs.setup import Setup
 from core.runs.storage import chain_original
 from core.runs.unlearned_models import UnlearnedModel, unlearned_model
 from core.runtime import seeding as seeds
@@ -32,7 +33,6 @@ from core.runtime.progress import Progress, Work, WorkStepper, run_to_end, with_
 from core.runtime.scheduler import Scheduler, SlicedTask
 
 T = TypeVar("T")
-RETRAIN = "retrain"  # the method of the retrained models
 RETRAINED = "references"  # the row of the retrained models, each evaluated against the others
 
 
@@ -51,47 +51,6 @@ class Cell:
     config: dict[str, Any] | None = None
 
 
-def parse_methods(text: str) -> tuple[str, ...]:
-    """Return the methods of a text: "all", or names separated by commas. Raises RequestError for an unknown name.
-
-    "all" leaves out retraining, since the retrained models have a row in every comparison.
-    """
-    if text.strip() == "all":
-        return tuple(name for name in METHODS if name != RETRAIN)
-    names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
-    for name in names:
-        if name not in METHODS:
-            method(name)  # raises RequestError, with all names
-    if not names:
-        raise RequestError("no method is named; give names separated by commas, or all")
-    return names
-
-
-def parse_seeds(text: str, most: int = 100) -> tuple[int, ...]:
-    """Return the seeds of a text such as "0", "0-2" or "1,5,7-9".
-
-    Raises RequestError for a part that is no whole number or range, and for more than ``most`` seeds.
-    """
-    found: list[int] = []
-    for part in (p.strip() for p in text.split(",") if p.strip()):
-        shown = part if len(part) <= 44 else f"{part[:43]}…"
-        first, _, last = part.partition("-")
-        ends = (first.strip(), last.strip() or first.strip())
-        are_whole = all(x.isdecimal() and x.isascii() and len(x) < 20 for x in ends)
-        if not are_whole or int(ends[0]) > int(ends[1]):
-            raise RequestError(f"{shown!r} is no seed; seeds are whole numbers and ranges, as in 0-2 or 1,5")
-        if int(ends[1]) > MOST_SEED:
-            raise RequestError(f"{shown!r} is no seed; the largest is {MOST_SEED}")
-        if int(ends[1]) - int(ends[0]) >= most:
-            raise RequestError(f"{part} asks for {int(ends[1]) - int(ends[0]) + 1} seeds; the most is {most}")
-        found.extend(range(int(ends[0]), int(ends[1]) + 1))
-    if not found:
-        raise RequestError("no seed is given; seeds are whole numbers and ranges, as in 0-2 or 1,5")
-    if len(set(found)) > most:
-        raise RequestError(f"{len(set(found))} seeds are asked for; the most is {most}")
-    return tuple(dict.fromkeys(found))
-
-
 class Comparison:
     """``methods`` on ``setup`` for each of ``seeds``; a seed decides images, initial weights and batches.
 
@@ -101,12 +60,7 @@ class Comparison:
     def __init__(
         self, setup: Setup, methods: Sequence[str], seeds: Sequence[int], *, references: int | None = None
     ) -> None:
-        if not seeds:
-            raise RequestError("a comparison needs at least one seed")
-        if setup.server != "images":
-            raise RequestError("a comparison runs its methods on images; let the server hold images")
-        for name in methods:
-            method(name)
+        require_choice(setup, methods, seeds, references)
         self.setup = setup
         self.seeds = tuple(dict.fromkeys(seeds))
         self.methods = tuple(dict.fromkeys(methods))
@@ -297,4 +251,12 @@ def load_compared_model(setup: Setup, name: str) -> tuple[Split, Net, UnlearnedM
     return split, model, run_to_end(unlearned_model(split, model, unlearner, seed=_seed_of(name, setup.seed)))
 
 
-__all__ = ["RETRAINED", "Cell", "Comparison", "load_compared_model", "parse_methods", "parse_seeds"]
+__all__ = [
+    "RETRAIN",
+    "RETRAINED",
+    "Cell",
+    "Comparison",
+    "load_compared_model",
+    "parse_methods",
+    "parse_seeds",
+]

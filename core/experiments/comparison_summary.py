@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.evaluation.metric_specs import METRIC_SPECS
 from core.evaluation.report import EvaluationReport, Metric
 from core.experiments.comparison import Comparison
 from core.methods import METHODS
@@ -129,8 +130,12 @@ def _against(line: Line, nothing: Mapping[str, Entry]) -> Line:
 
 
 def _references(retrained: Mapping[int, Sequence[EvaluationReport]]) -> dict[str, Entry]:
-    """Return each figure over all retrained models of all seeds."""
-    return summarise_metrics([report for reports in retrained.values() for report in reports])
+    """Return each figure over all retrained models of all seeds; two models share the one value of a figure that compares them."""
+    found = summarise_metrics([report for reports in retrained.values() for report in reports])
+    if all(len(reports) == 2 for reports in retrained.values()):
+        one = summarise_metrics([reports[0] for reports in retrained.values()])
+        found |= {key: entry for key, entry in one.items() if METRIC_SPECS[key].pairwise}
+    return found
 
 
 def summarise_metrics(reports: Sequence[EvaluationReport]) -> dict[str, Entry]:

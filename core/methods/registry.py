@@ -59,9 +59,21 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
         self.broken: dict[str, str] = {}  # by name of a plug-in, the reason why it could not be loaded
 
     def add(self, name: str, make: Callable[..., Unlearner]) -> None:
-        """Register ``make`` as ``name`` in this process. Raises RequestError for the name of a built-in method."""
+        """Register ``make``, a class or a function that makes a method, as ``name`` in this process.
+
+        Raises RequestError for the name of a built-in method, a name that is no text, and a class that lacks a part of the protocol.
+        """
+        if not isinstance(name, str):
+            raise RequestError(f"METHODS.add takes a name and a class, got {quote_value(name)} as the name")
         if name in _BUILT_IN:
             raise RequestError(f"{name!r} is the name of a built-in method; choose another name")
+        if not callable(make):
+            raise RequestError(
+                f"METHODS.add takes a class or a function that makes a method, got {quote_value(make)}; "
+                f"write METHODS.add({name!r}, {type(make).__name__})"
+            )
+        if isinstance(make, type):
+            require_unlearner(make)
         self._added[name] = make
 
     def __getitem__(self, name: str) -> Callable[..., Unlearner]:
@@ -85,6 +97,9 @@ class Registry(Mapping[str, Callable[..., Unlearner]]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"Methods: {', '.join(self)}"
 
     def _load_plug_ins(self, wanted: object = None) -> dict[str, Callable[..., Unlearner]]:
         """Return the plug-ins. A broken one is logged, except ``wanted``, whose reason the caller raises."""

@@ -94,11 +94,12 @@ PARTS = ("width", "extractor", "head", "draws", "provenance", "memory", "extract
 
 
 def require_classifier(model: Any, shape: Sequence[int] | None = None, classes: int | None = None) -> None:
-    """Check that ``model`` is a Classifier; of one that the Lab did not train, also its answers to two blank images.
+    """Check that ``model`` is a Classifier, and its answers to two blank images.
 
-    ``shape`` is that of one image, vector or series, ``classes`` their number of classes. Raises RequestError that names what is missing or wrong.
+    ``shape`` is that of one image, vector or series, ``classes`` their number of classes. Raises RequestError that names what is missing or
+    wrong, such as probabilities in place of logits.
     """
-    name = type(model).__name__
+    name = getattr(model, "title", type(model).__name__)
     advice = "core.wrap(module, representation=LAYER) makes a model of any nn.Module"
     if not isinstance(model, nn.Module):
         raise RequestError(f"a model must be an nn.Module, got {quote_value(model)}; {advice}")
@@ -106,8 +107,7 @@ def require_classifier(model: Any, shape: Sequence[int] | None = None, classes: 
     lacks += [] if any(True for _ in model.parameters()) else ["parameters"]
     if lacks:
         raise RequestError(f"{name} cannot be used as a model: it lacks {', '.join(lacks)}; {advice}")
-    made: Any = model.provenance
-    if shape is None or classes is None or (made is not None and made.given is None):
+    if shape is None or classes is None:
         return
     try:
         e, logits = _answers(model, torch.zeros(2, *shape, device=device_of(model)))
@@ -125,6 +125,10 @@ def require_classifier(model: Any, shape: Sequence[int] | None = None, classes: 
                 f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
             )
             raise RequestError(f"{name}.{part} must return {what} {wanted} of two images, but returns {got}")
+    if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-5).all()):
+        raise RequestError(
+            f"{name} returns probabilities; let it return logits, without the softmax at its end"
+        )
 
 
 @torch.no_grad()

@@ -11,18 +11,19 @@ from typing import Any, Self
 
 from core.config import as_dict, environment
 from core.config.preset_tables import QUICK
-from core.data.split import Split
+from core.data.split import Split, require_split
 from core.errors import CancelledError, LabError
 from core.evaluation.reference_band import Retrained
 from core.methods.retrain import Retrain
-from core.models.base import Net, Provenance, multiply_adds
+from core.models.base import Net, Provenance, multiply_adds, require_classifier
 from core.models.own_modules import has_factory
 from core.models.registry import build
 from core.runs.run import Phase, Run
 from core.runtime import seeding
+from core.runtime.bounds import require_whole
 from core.runtime.content_cache import content_key, models
 from core.runtime.device import torch_threads, usable_cores
-from core.runtime.progress import Progress, Work, run_to_end
+from core.runtime.progress import Progress, Work, require_listener, run_to_end
 
 LEAST = 1_000_000  # multiplications for one image, for ``gains_beside``
 log = logging.getLogger(__name__)
@@ -88,6 +89,11 @@ def references(
     has alone.
     ``progress`` tells the steps of all of them. Raises LabError when training fails; the other trainings stop.
     """
+    require_split(split, "references")
+    require_classifier(model, split.dataset.shape, len(split.dataset.classes))
+    require_listener(progress)
+    if count is not None:
+        require_whole("count", count)
     total = usual_count(split.dataset.family, model) if count is None else count
     if workers is None:
         workers = usable_cores() if gains_beside(model, split) else 1

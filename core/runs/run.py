@@ -20,8 +20,9 @@ from core.runs.engine import FrameWorker, MethodStepper, RunAttributes, RunContr
 from core.runs.history import RunHistory
 from core.runs.observer import Observer
 from core.runs.records import Change, Phase, describe_run
+from core.runtime.bounds import require_kind
 from core.runtime.device import torch_threads
-from core.runtime.progress import Progress
+from core.runtime.progress import Progress, require_listener
 
 
 class Run(RunAttributes):
@@ -46,8 +47,7 @@ class Run(RunAttributes):
         history: RunHistory | None = None,
     ) -> None:
         self.stepper = MethodStepper(unlearner, model, split, seed)
-        self.control = RunControl()
-        self.history = history or RunHistory()
+        self.control, self.history = RunControl(), history or RunHistory()
         self.engine = RunEngine(self.stepper, self.history, observer, checkpoints, watching, self._fail)
         self.unlearner, self.seed = self.stepper.unlearner, seed
         self.config = self.changes[-1].now if self.changes else self.unlearner.config
@@ -287,6 +287,8 @@ class Run(RunAttributes):
 
 def finish(run: Run, progress: Callable[[Progress], object] | None = None) -> Net:
     """Drive ``run`` to its end, with ``progress`` after each slice; return its result. Raises what the method raised, or CancelledError."""
+    require_kind(run, Run, "finish", "write finish(Run(method, model, split))")
+    require_listener(progress)
     run.on_progress = progress or run.on_progress
     while run.phase is not Phase.CANCELLED and run.advance():
         pass

@@ -87,7 +87,10 @@ class Setup:
     }
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a value that is wrong for every dataset."""
+        """Raise ConfigError for a value that is wrong for every dataset. Lists of classes and ids become tuples."""
+        for name in ("classes", "ids"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         check(self)
         for c in self.classes:
             if not isinstance(c, str) and not _is_count(c):

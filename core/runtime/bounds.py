@@ -12,9 +12,10 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from numbers import Integral
 from typing import Any
 
-from core.errors import ConfigError
+from core.errors import ConfigError, RequestError
 
 SHOWN = 60  # characters of a rejected value that a message quotes
 _FIELD_TYPES: dict[type[Any], dict[str, tuple[Any, ...]]] = {}
@@ -97,6 +98,23 @@ def require_config(config: Any, kind: type[Any], owner: str) -> None:
     got = f"a {type(config).__name__}" if not isinstance(config, type) else f"the class {config.__name__}"
     how = f"{name}(**settings)" if isinstance(config, Mapping) else f"{name}(…)"
     raise ConfigError(f"{owner} takes a {name}, got {got}; write {how}")
+
+
+def require_kind(value: Any, kind: type[Any], owner: str, how: str) -> None:
+    """Raise RequestError unless ``value`` is a ``kind``; ``owner`` is the name of what takes it, ``how`` the way to one."""
+    if not isinstance(value, kind):
+        raise RequestError(f"{owner} takes a {kind.__name__}, got {quote_value(value)}; {how}")
+
+
+def require_whole(name: str, value: Any, low: int = 0) -> None:
+    """Raise ConfigError unless ``value``, called ``name``, is a whole number of at least ``low``, as a Python or NumPy integer."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ConfigError(f"{name} must be a whole number of at least {low}, got {quote_value(value)}")
+
+
+def require_seed(seed: Any) -> None:
+    """Raise ConfigError unless ``seed`` is a whole number of at least 0."""
+    require_whole("seed", seed)
 
 
 def bounds_of(kind: type[Any]) -> Mapping[str, Bound]:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from core.errors import RequestError
+from core.runtime.bounds import quote_value
+
 T = TypeVar("T")
 
 
@@ -32,8 +35,18 @@ class Progress:
 Work = Generator[Progress, None, T]
 
 
+def require_listener(progress: object) -> None:
+    """Raise RequestError unless ``progress`` is None or can be called."""
+    if progress is not None and not callable(progress):
+        raise RequestError(f"progress must be a function that takes a Progress, got {quote_value(progress)}")
+
+
 def run_to_end(work: Work[T], progress: Callable[[Progress], object] | None = None) -> T:
-    """Run all slices of ``work`` and return its result. Call ``progress`` after each slice."""
+    """Run all slices of ``work`` and return its result. Call ``progress`` after each slice.
+
+    Raises RequestError when ``progress`` is no function.
+    """
+    require_listener(progress)
     stepper = WorkStepper(work)
     while stepper.advance():
         if progress is not None and stepper.progress is not None:

@@ -10,13 +10,13 @@ from typing import Any
 from torch import nn
 
 from core.config import TrainConfig
-from core.data.split import Split
+from core.data.split import Split, require_split
 from core.errors import CancelledError
 from core.models.base import Net, Provenance
 from core.models.registry import build
-from core.runtime.bounds import require_config
+from core.runtime.bounds import require_config, require_seed
 from core.runtime.device import pick_device, torch_threads
-from core.runtime.progress import Progress
+from core.runtime.progress import Progress, require_listener
 from core.training.federated import start_trainer
 from core.training.trainer import SupervisedTrainer, load_optimiser
 
@@ -79,6 +79,9 @@ def train(
     ``config`` and ``net`` are those of the dataset's preset unless given; ``progress`` is called after each
     slice. Raises RequestError for an unknown net or device, DivergedError when training diverges.
     """
+    require_split(split, "train")
+    require_seed(seed)
+    require_listener(progress)
     if net is not None:
         config = TrainConfig.preset(split.dataset.family, split.task) if config is None else config
         require_config(config, TrainConfig, "train")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -24,6 +25,7 @@ from dashboard.cli.evidence import audit, compare, judge
 from dashboard.cli.terminal import process_age
 
 DONE, FAILED, WRONG = 0, 1, 2
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT)
 OBJECTS = 50_000  # new ones before Python looks for cycles among them; its usual 700 take 0.2 s of the import of torch
 
 # One BLAS and OpenMP thread, unless the caller sets another number: waiting threads slow a busy machine tenfold.
@@ -126,12 +128,22 @@ def _run(argv: Sequence[str] | None, began: float) -> int:
             traceback.print_exc()
         message = str(error)
         if not isinstance(error, LabError):
-            message = (
+            message = _of_output(error) or (
                 f"failed: {type(error).__name__}: {(message.splitlines() or [''])[0]} (--debug shows where)"
             )
         print(_line(message), file=sys.stderr)
         return code_of(error)
     return code or DONE
+
+
+def _of_output(error: Exception) -> str | None:
+    """Return a sentence where ``error`` is that of standard output; None for another one.
+
+    The error of a write names no file. The library's own writes raise errors that name one.
+    """
+    if isinstance(error, OSError) and error.filename is None and error.errno in _NOT_WRITTEN:
+        return f"standard output cannot be written ({error.strerror})"
+    return None
 
 
 def _require_home() -> None:

@@ -12,14 +12,15 @@ from typing import Any
 from core.errors import RequestError
 from dashboard.cli import options
 from dashboard.cli.options import clients
-from dashboard.cli.running import after
+from dashboard.cli.running import after, keeping
 from dashboard.cli.running.assignments import ASSIGNMENT, with_set
 from dashboard.cli.running.evaluation import Evaluation
 from dashboard.cli.tables import run_numbers, run_seconds, run_table, trainings_from_cache
-from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, write
+from dashboard.cli.terminal import ProgressBars, Stopwatch, path_of, target_of, terminal_width, write
 from dashboard.presentation.text import numbers
 
 UNMET = 3  # exit code of --check
+NOT_KEPT = 1  # exit code of --save where the run could not be kept
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -103,9 +104,11 @@ def run(a: argparse.Namespace) -> int:
     if a.json == "-":
         print(json.dumps(result))
     elif not a.quiet:
-        print(run_table(result, split, a.method))
+        print(run_table(result, split, a.method, width=terminal_width()))
     if target is not None:  # last, so that the table is printed even if the file cannot be written
         write(target, json.dumps(result, indent=1) + "\n")
+    if not getattr(a, "kept", True):
+        return NOT_KEPT
     return UNMET if a.check and not result["verdict"]["success"] else 0
 
 
@@ -149,7 +152,7 @@ def _play(split: Any, unlearner: Any, a: argparse.Namespace, uploaded: Any, setu
         measured.add("at once", _at_once(setup, split, model, a, show, clock))
     show.close()
     reports, verdict = measured.end(model, run, automatic=found is not None)
-    after.let_go(run, verdict, reports, quiet=a.quiet)
+    a.kept = keeping.let_go(run, verdict, reports, quiet=a.quiet)
     cached = trainings_from_cache(show, uploaded)
     beside = ["retrain"] if early is not None and early.is_trained else []
     trained_s = model.provenance.seconds if model.provenance else 0.0
@@ -211,7 +214,7 @@ def _finished_run(
     if found is not None:
         found.end(run)
     run.on_progress = show
-    with clock.stage("play"):
+    with clock.stage("play"), keeping.kept_when_stopped(run):
         finish(run)
     return run
 

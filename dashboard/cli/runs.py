@@ -105,7 +105,8 @@ def purge(a: argparse.Namespace) -> None:
     for entry in manifest.left:
         print(f"{'left':10} {entry.path}: {entry.why}")
     print(
-        f"{manifest.images:,} images of {manifest.dataset}: {len(manifest.removed)} things {word}, {len(manifest.left)} for you to look at"
+        f"{manifest.images:,} image{'s' * (manifest.images != 1)} of {manifest.dataset}: {len(manifest.removed)} things {word}, "
+        f"{len(manifest.left)} for you to look at"
     )
     if manifest.receipt is not None:
         print(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboard.cli.options import clients
-from dashboard.cli.terminal import ProgressBars, Stopwatch
+from dashboard.cli.terminal import ProgressBars, Stopwatch, columns_of, padded
 
 COLUMNS = {
     "train_r": "Train_r",
@@ -45,10 +45,10 @@ def print_study_table(study: Any, rows: Any, by: str) -> None:
 
 def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Return ``rows`` of cells as lines whose columns are as wide as their widest cell; those in ``right`` end flush."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    widths = [max(columns_of(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return [
         "  ".join(
-            text.rjust(width) if i in right else text.ljust(width)
+            padded(text, width, right=i in right)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -104,26 +104,20 @@ def trainings_from_cache(show: ProgressBars, uploaded: Any) -> list[str]:
     return [stage for stage in trainings if stage not in show.seen]
 
 
-def run_table(result: dict[str, Any], split: Any, method: str) -> str:
-    """Return the result as a table for the terminal."""
+def run_table(result: dict[str, Any], split: Any, method: str, *, width: int | None = None) -> str:
+    """Return the result as a table for a terminal of ``width`` columns; None: as wide as it is.
+
+    On a narrow terminal the models are the columns.
+    """
     columns = [key for key in COLUMNS if key in result["metrics"]["unlearned"]]
     what = split.request.describe(split.dataset.classes)
     images = f"{len(split.newest_rows):,} of {len(split.train):,} {split.dataset.kind}"
-    heads = "".join(f"{COLUMNS[key]:>9}" for key in columns)
-    answers = {name: _most_common(values, split) for name, values in result["metrics"].items()}
-    width = max(10, *(len(answer) for answer in answers.values())) + 2
-    lines = [
-        f"{split.dataset.title}: forget {what} ({images}), seed {result['seed']}",
-        f"{'':12}{heads}{'most common':>{width}}{'JS':>7}{'AUC, learned':>20}",
-    ]
-    if result["chain"] is not None:
-        lines.insert(1, _chain_line(result["chain"]))
+    lines = [f"{split.dataset.title}: forget {what} ({images}), seed {result['seed']}"]
     if result.get("clients") is not None:
-        lines.insert(1, clients.line(result["clients"]))
-    for name, values in result["metrics"].items():
-        cells = "".join(f"{_percent(values[key]):>9}" for key in columns)
-        auc = _interval(values["attack"])
-        lines.append(f"{name:12}{cells}{answers[name]:>{width}}{values['js_to_retrained']:7.2f}{auc:>20}")
+        lines.append(clients.line(result["clients"]))
+    if result["chain"] is not None:
+        lines.append(_chain_line(result["chain"]))
+    lines += _rows_of_models(result["metrics"], columns, split.dataset.classes, width)
     lines.append(
         f"seconds: {_seconds(result)}; peak memory {result['peak_memory_mb']:,.0f} MB; {result['device']}"
     )
@@ -138,8 +132,46 @@ def run_table(result: dict[str, Any], split: Any, method: str) -> str:
     return "\n".join(lines)
 
 
-def _most_common(values: dict[str, Any], split: Any) -> str:
-    return f"{_percent(values['commonest_share'])}: {split.dataset.classes[values['commonest_answer']]}"
+def _rows_of_models(
+    metrics: dict[str, Any], columns: Sequence[str], classes: Sequence[str], most: int | None
+) -> list[str]:
+    """Return a heading and a line for each model; or, where these take more than ``most`` columns, a line for each metric."""
+    answers = {
+        name: f"{_percent(values['commonest_share'])}: {classes[values['commonest_answer']]}"
+        for name, values in metrics.items()
+    }
+    width = max(10, *(columns_of(answer) for answer in answers.values())) + 2
+    heads = "".join(f"{COLUMNS[key]:>9}" for key in columns)
+    lines = [f"{'':12}{heads}{'most common':>{width}}{'JS':>7}{'AUC, learned':>20}"]
+    if most is not None and len(lines[0]) > most:
+        return _rows_of_metrics(metrics, columns, classes)
+    for name, values in metrics.items():
+        cells = "".join(f"{_percent(values[key]):>9}" for key in columns)
+        answer = padded(answers[name], width, right=True)
+        lines.append(
+            f"{name:12}{cells}{answer}{values['js_to_retrained']:7.2f}{_interval(values['attack']):>20}"
+        )
+    return lines
+
+
+def _rows_of_metrics(metrics: dict[str, Any], columns: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return a heading of models and a line for each metric; the interval of the AUC has lines of its own."""
+    found = metrics.values()
+
+    def bound(name: str) -> list[str]:
+        return ["-" if v["attack"][name] is None else f"{v['attack'][name]:.2f}" for v in found]
+
+    rows = [["", *metrics]]
+    rows += [[COLUMNS[key], *(_percent(v[key]) for v in found)] for key in columns]
+    rows += [
+        ["most common", *(_percent(v["commonest_share"]) for v in found)],
+        ["", *(classes[v["commonest_answer"]] for v in found)],
+        ["JS", *(f"{v['js_to_retrained']:.2f}" for v in found)],
+        ["AUC, learned", *bound("auc")],
+        ["  from", *bound("auc_low")],
+        ["  to", *bound("auc_high")],
+    ]
+    return aligned(rows, right=range(1, len(metrics) + 1))
 
 
 def _chain_line(chain: dict[str, Any]) -> str:

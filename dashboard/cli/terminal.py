@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,24 @@ class ProgressBars(StageBars):
         self._bar.set_postfix_str(current, refresh=False)
         self._bar.update(done - self._bar.n)
         self._bar.refresh()
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is; None where it is a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def columns_of(text: str) -> int:
+    """Return the columns that ``text`` takes on a terminal: a wide character takes two, an accent of its own none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """Return ``text`` with spaces to fill ``width`` columns of a terminal, before it if ``right``."""
+    space = " " * (width - columns_of(text))
+    return space + text if right else text + space
 
 
 def path_of(text: str) -> Path:

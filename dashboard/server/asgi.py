@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parents[1]
 STATIC = HERE / "static"
 LATE_FONTS = ("SourceSansVF-Italic*.woff2", "SourceCodeVF-Upright*.woff2")
+ROOT = b'<div id="root">'  # in Streamlit's page, and in no other answer
 # Request headers that are not passed on for a page: its answer must be whole and uncompressed.
 HIDDEN_HEADERS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
 
 
 class PageShell:
-    """ASGI middleware that adds an early picture to Streamlit's page and leaves every other answer unchanged."""
+    """ASGI middleware that adds an early picture to Streamlit's page, sends an address below a page to it, and leaves other answers unchanged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -66,6 +68,12 @@ class PageShell:
             body.extend(message.get("body", b""))
             if message.get("more_body"):
                 return
+            place = _page_above(scope["path"])
+            if place is not None and ROOT in body:
+                headers = [(b"location", place.encode()), (b"content-length", b"0")]
+                await send({"type": "http.response.start", "status": 307, "headers": headers})
+                await send({"type": "http.response.body"})
+                return
             made = self._with(bytes(body), first=_is_first(scope))
             kept = [(n, v) for n, v in start["headers"] if n.lower() not in (b"content-length", b"etag")]
             own = [
@@ -78,7 +86,7 @@ class PageShell:
         await self._app({**scope, "headers": headers, "extensions": {}}, receive, held)
 
     def _with(self, page: bytes, *, first: bool) -> bytes:
-        if b'<div id="root">' not in page:
+        if ROOT not in page:
             return page
         page = page.replace(b"</head>", self._head.encode() + b"</head>", 1)
         return page.replace(b"<body>", b"<body>" + self._picture.encode(), 1) if first else page
@@ -100,6 +108,18 @@ def _is_page(scope: Scope) -> bool:
     path = scope["path"]
     asks = dict(scope["headers"]).get(b"accept", b"")
     return b"text/html" in asks and "." not in path.rsplit("/", 1)[-1] and "/_stcore" not in path
+
+
+def _page_above(path: str) -> str | None:
+    """Return the path of the page that ``path`` lies below, such as "/runs" of "/runs/a/b"; None where it lies below none.
+
+    Streamlit answers every path with its page, whose scripts are named relative to it: below a page they are not found, and it stays empty.
+    """
+    base = [part for part in str(st.get_option("server.baseUrlPath") or "").split("/") if part]
+    parts = [part for part in path.split("/") if part]
+    if parts[: len(base)] != base or len(parts) < len(base) + 2:
+        return None
+    return "/" + "/".join(quote(part, safe="") for part in parts[: len(base) + 1])
 
 
 def _is_first(scope: Scope) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from core.data.images import Dataset
+from core.data.images import Dataset, require_dataset
 from core.errors import RequestError
 from core.runtime.bounds import quote_value
 
@@ -31,6 +31,7 @@ def chosen_ids(ids: Any, dataset: Dataset) -> list[int]:
         v.item() if getattr(v, "ndim", None) == 0 else v
         for v in (values if isinstance(values, list) else [values])
     ]
+    require_dataset(dataset)
     count = len(dataset.train)
     if values and all(isinstance(v, bool) for v in values):
         if len(values) != count:
@@ -53,21 +54,32 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
+def _named_classes(classes: Any) -> list[Any]:
+    """Return what ``classes`` names one by one. Raises RequestError for what names no classes, such as a mask of images."""
+    if isinstance(classes, (int, str)):
+        return [classes]
+    if not isinstance(classes, Iterable):
+        raise RequestError(f"classes must be numbers or names of classes, got {quote_value(classes)}")
+    found = classes.tolist() if hasattr(classes, "tolist") else list(classes)
+    found = [c.item() if hasattr(c, "item") else c for c in (found if isinstance(found, list) else [found])]
+    if len(found) > 1 and all(isinstance(c, bool) for c in found):
+        raise RequestError(
+            "classes must be numbers or names of classes, got a mask; forget_indices(dataset, mask) forgets the images of a mask"
+        )
+    return found
+
+
 def class_numbers(dataset: Dataset, classes: Sequence[int | str]) -> tuple[int, ...]:
     """Return class numbers, sorted, without repeats.
 
     Raises RequestError for an unknown or empty class, or for none.
     """
-    names = dataset.classes
-    if isinstance(classes, (int, str)):
-        classes = [classes]
-    elif not isinstance(classes, Iterable):
-        raise RequestError(f"classes must be numbers or names of classes, got {quote_value(classes)}")
-    numbers = set()
-    for c in classes:
+    require_dataset(dataset)
+    names, numbers = dataset.classes, set()
+    for c in _named_classes(classes):
         number = names.index(c) if isinstance(c, str) and c in names else c
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(names):
-            raise RequestError(f"unknown class {c!r}; {dataset.title} has: {', '.join(names)}")
+            raise RequestError(f"unknown class {quote_value(c)}; {dataset.title} has: {', '.join(names)}")
         numbers.add(number)
     if not numbers:
         raise RequestError(f"no class is chosen; {dataset.title} has: {', '.join(names)}")

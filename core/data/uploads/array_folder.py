@@ -20,7 +20,8 @@ from torch import Tensor
 from core.data.uploads.names import printable_name
 from core.data.uploads.preview import TEST_SHARE, draw_test_set, hashed_key, require_classes, title_of
 from core.data.uploads.reading.array_file import ArrayFile
-from core.data.uploads.reading.npz import class_names, find_pairs, labels_of
+from core.data.uploads.reading.labels import number_labels, read_labels
+from core.data.uploads.reading.npz import find_pairs
 from core.data.uploads.reading.parsed import LARGEST, SMALLEST, ParsedUpload
 from core.data.uploads.reading.sources import open_source
 from core.errors import DataError, RequestError
@@ -65,7 +66,7 @@ class ArrayFolder:
             )
         self.title = title_of(name or folder.resolve().name)
         pairs, _ = find_pairs(self, arrays)
-        labels = [(n, labels_of(self, n, ArrayFile(self, arrays[n]), _LABEL_BYTES)) for _, _, n in pairs]
+        labels = [(n, read_labels(self, n, ArrayFile(self, arrays[n]), _LABEL_BYTES)) for _, _, n in pairs]
         self._arrays = [_Pixels(self, folder / arrays[x], ArrayFile(self, arrays[x])) for _, x, _ in pairs]
         for x, (y_name, y) in zip(self._arrays, labels, strict=True):
             if x.count != len(y):
@@ -78,21 +79,16 @@ class ArrayFolder:
                 f"{self.name} has training and test images of other shapes ({' and '.join(map(str, shapes))}); wanted one"
             )
         self.shape = shapes.pop()  # (C, H, W)
-        self.classes, _ = class_names(self, arrays, labels)
-        self.y = torch.from_numpy(np.concatenate([y for _, y in labels]))  # (N,)
+        ys, self.classes, told = number_labels(self, arrays, labels)
+        self.y = torch.from_numpy(np.concatenate(ys))  # (N,)
         given = None
         if len(pairs) > 1:
             given = torch.arange(len(self.y)) >= len(labels[0][1])
         found = ParsedUpload(self.classes, torch.empty(0), self.y, given, (), ())
         require_classes(found, self.name)
         self.is_test = draw_test_set(found, self.name) if given is None else given  # (N,) bool
-        self.notes = (
-            ()
-            if given is not None
-            else (
-                f"The folder has no test set: a random {TEST_SHARE:.0%} of each class becomes its test set.",
-            )
-        )
+        drawn = f"The folder has no test set: a random {TEST_SHARE:.0%} of each class becomes its test set."
+        self.notes = (*told, *([drawn] if given is None else []))
 
     @property
     def bytes(self) -> int:

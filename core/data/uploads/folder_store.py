@@ -6,7 +6,7 @@ import itertools
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,25 @@ from core.errors import RequestError, StoreError
 from core.runtime.ownership import LOCK, Claims
 
 
-def keep_folder(folder: Path, token: str | None = None, *, name: str = "") -> str:
+def keep_folder(
+    folder: Path,
+    token: str | None = None,
+    *,
+    name: str = "",
+    note: Callable[[str], object] | None = None,
+) -> str:
     """Keep the images of a folder of .npy files, which need not fit memory, and return their key as ``keep`` does.
 
     The pixels are copied into the Lab's folder in blocks, and mapped from there. ``name`` stands for the folder in messages and titles.
+    ``note`` is called with each sentence about what was changed or left out.
     Raises RequestError when there is no such folder, DataError when it cannot be used, and as ``keep`` does.
     """
     if not folder.is_dir():
         raise RequestError(f"there is no folder {folder}; name one with images.npy and labels.npy")
     source = ArrayFolder(folder, name)
+    if note is not None:
+        for sentence in source.notes:
+            note(sentence)
     key = source.key()
     place = datasets_folder() / key
     with LOCK:
@@ -41,7 +51,9 @@ def keep_folder(folder: Path, token: str | None = None, *, name: str = "") -> st
     return keep_new(place, source.title, token, lambda part, claims: _copy_folder(part, source, claims))
 
 
-def keep_large_npz(file: Path, token: str | None = None) -> str:
+def keep_large_npz(
+    file: Path, token: str | None = None, *, note: Callable[[str], object] | None = None
+) -> str:
     """Keep an npz that is too large for an upload, as ``keep_folder`` keeps it unpacked. Raises as that does."""
     with tempfile.TemporaryDirectory(prefix=".own-", dir=_made(datasets_folder())) as folder:
         try:
@@ -50,7 +62,7 @@ def keep_large_npz(file: Path, token: str | None = None) -> str:
             raise StoreError(
                 f"{file} cannot be unpacked in {datasets_folder()} ({error.strerror}); free space there, or set LAF_HOME to another folder"
             ) from error
-        return keep_folder(Path(folder), token, name=file.name)
+        return keep_folder(Path(folder), token, name=file.name, note=note)
 
 
 def _copy_folder(part: Path, source: ArrayFolder, claims: Claims) -> None:

@@ -221,11 +221,12 @@ def draw_test_set(found: ParsedUpload, name: str) -> Tensor:
     Raises DataError for a class of one image.
     """
     test = torch.zeros(len(found.y), dtype=torch.bool)
+    noun = "vector" if found.x.ndim == 2 else "series" if found.x.ndim == 3 else "image"
     for c, label in enumerate(found.classes):
         members = (found.y == c).nonzero().flatten()
         if len(members) < 2:
             raise DataError(
-                f"{name} has a single image of class {printable_name(label)!r}; two are needed, one to train and one to test on"
+                f"{name} has a single {noun} of class {printable_name(label)!r}; two are needed, one to train and one to test on"
             )
         count = max(1, round(TEST_SHARE * len(members)))
         order = torch.randperm(len(members), generator=seeding.generator(0, "own-test", c))

@@ -40,6 +40,7 @@ def read_subjects(source: Path | bytes, found: ParsedUpload) -> tuple[tuple[str,
         if len(line) <= max(columns):
             raise DataError(f"{where} has too few values in line {number}; each line needs {by} and subject")
         key, subject = (line[c].strip() for c in columns)
+        key = key.replace("\\", "/")
         if key not in rows:
             raise DataError(
                 f"{where} names {printable_name(key)!r} in line {number}, and there is no such image"

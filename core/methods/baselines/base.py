@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from core.methods.presets import preset
 from core.methods.step import Stage, Step
 from core.models.base import Net, device_of
 from core.runtime import bounds, seeding
-from core.runtime.bounds import Bound, check
+from core.runtime.bounds import Bound, check, quote_value
 from core.runtime.progress import Progress
 from core.training.batches import Batches
 from core.training.optimizer import Adam
@@ -167,6 +167,8 @@ class Baseline(ABC):
 
     def stages(self, split: Split, config: Any) -> tuple[Stage, ...]:
         """Return one stage, which consists of the steps."""
+        if config is None:
+            raise RequestError(f"{type(self).__name__}.configure must set self.config when none was given")
         return (Stage("unlearn", "unlearning", self.steps(split, config)),)
 
     def start(self, model: Net, split: Split, *, seed: int) -> BaselineState:
@@ -203,7 +205,7 @@ class Baseline(ABC):
         """Call ``update``, time it and check its numbers. Raises DivergedError when a loss is not finite."""
         start = time.perf_counter()
         with seeding.SeededDraws(state.chance) if state.model.draws else nullcontext():
-            losses, norms = self.update(state, config)
+            losses, norms = self._require_update(self.update(state, config))
         state.number += 1
         total: int = self.steps(state.split, config)
         if not all(abs(v) < float("inf") for v in (*losses.values(), *norms.values())):
@@ -213,6 +215,17 @@ class Baseline(ABC):
         epoch = self.epoch(state, config)
         seconds = time.perf_counter() - start
         return Step(state.number, total, epoch, "unlearn", dict(losses), dict(norms), seconds=seconds)
+
+    def _require_update(self, found: Any) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Return what ``update`` returned. Raises RequestError unless it is two mappings from names to numbers."""
+        wanted = isinstance(found, tuple) and len(found) == 2 and all(isinstance(f, Mapping) for f in found)
+        if not wanted or not all(isinstance(v, SupportsFloat) for part in found for v in part.values()):
+            raise RequestError(
+                f"{type(self).__name__}.update must return its losses and its gradient norms, each a dict from names to numbers, "
+                f"got {quote_value(found)}"
+            )
+        losses, norms = found
+        return losses, norms
 
     def epoch(self, state: BaselineState, config: Any) -> int:
         """Return the epoch, from 1, of the last step."""

@@ -50,6 +50,7 @@ def cut(module: nn.Module, layer: str) -> Halves:
             f"the forward of {_name(module)} reads self.training, which a cut net cannot follow; "
             "use modules such as nn.Dropout in place of functional.dropout"
         )
+    _require_one_output(module, graph)
     root, outputs = _OneInput(module), tracer.outputs
     found = outputs.get(f"module.{layer}", [])
     cuts = set(cut_points(root, graph))
@@ -67,6 +68,16 @@ def cut(module: nn.Module, layer: str) -> Halves:
             f"and later layers may read only its output; {advice}"
         )
     return Halves(graph_before(root, graph, found[0]), graph_after(root, graph, found[0]))
+
+
+def _require_one_output(module: nn.Module, graph: fx.Graph) -> None:
+    """Raise RequestError unless the forward returns one value, the logits."""
+    returned = next(node for node in graph.nodes if node.op == "output").args[0]
+    if not isinstance(returned, fx.Node):
+        kind = f"a {type(returned).__name__}" if isinstance(returned, (tuple, list, dict)) else "no tensor"
+        raise RequestError(
+            f"the forward of {_name(module)} returns {kind}; let it return the logits (B, K) alone"
+        )
 
 
 class _OneInput(nn.Module):

@@ -82,6 +82,7 @@ def wrap(
     config = TrainConfig() if config is None else config
     require_config(config, TrainConfig, "core.wrap")
     _require_functions(make, transform)
+    _require_weights(module)
     copied = copy.deepcopy(module)
     model, code = _cut_net(copied, representation, transform, shape)
     identity = f"{representation}\n{code}\n{model.width}\n{_identity(transform)}"
@@ -119,6 +120,19 @@ def _require_functions(make: Any, transform: Any) -> None:
         raise RequestError(
             "transform has weights, which would be trained with the model; make it part of the module"
         )
+
+
+def _require_weights(module: nn.Module) -> None:
+    """Raise RequestError for weights that are no finite float32 numbers."""
+    name = type(module).__name__
+    for key, value in module.state_dict().items():
+        if value.is_floating_point() and value.dtype != torch.float32:
+            raise RequestError(
+                f"{key} of {name} is {str(value.dtype).removeprefix('torch.')}, and the Lab computes in float32; "
+                "give core.wrap module.float()"
+            )
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise RequestError(f"{key} of {name} has values that are no finite numbers; train it again")
 
 
 def _another(

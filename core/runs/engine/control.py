@@ -7,6 +7,7 @@ from typing import Any
 
 from core.errors import IllegalMoveError, LabError
 from core.runs.records import Phase
+from core.runtime.bounds import require_whole
 
 
 class RunControl:
@@ -24,11 +25,17 @@ class RunControl:
     def require(self, move: str, *allowed: Phase) -> None:
         """Raise IllegalMoveError unless the phase is one of ``allowed``."""
         if self.phase not in allowed:
+            if self.phase is Phase.FAILED and self.error is not None:
+                raise IllegalMoveError(
+                    f"cannot {move} a run that has failed; make a new Run; it failed so: {self.error}"
+                )
             names = " or ".join(str(p) for p in allowed)
             raise IllegalMoveError(f"cannot {move} a run that is {self.phase}; it must be {names}")
 
-    def require_steps(self, steps: int) -> None:
-        """Raise IllegalMoveError for fewer than 1 step."""
+    def require_steps(self, steps: Any) -> None:
+        """Raise IllegalMoveError for fewer than 1 step, ConfigError for what is no whole number."""
+        if not isinstance(steps, int):
+            require_whole("steps", steps, 1)
         if steps < 1:
             raise IllegalMoveError(f"a run plays for at least 1 step, not {steps}")
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 
-from core.data.split import Split
+from core.data.images import Images
+from core.data.split import Split, require_split
 from core.errors import IllegalMoveError, LabError, RequestError
 from core.methods.base import Unlearner, reason_against_change, require_no_model
 from core.methods.registry import as_unlearner
 from core.methods.step import Stage, Step
 from core.models.base import Net, require_classifier
 from core.runs.history import RunHistory
-from core.runtime.bounds import require_config
+from core.runtime.bounds import require_config, require_seed
 from core.runtime.progress import Progress
 from core.training.supervised import copy_of
 
@@ -34,6 +35,8 @@ class MethodStepper:
         Raises RequestError for an unknown name, and for a method or a model that lacks a part of its protocol.
         """
         self.unlearner = unlearner = as_unlearner(unlearner)
+        require_split(split, "a run")
+        require_seed(seed)
         require_classifier(model, split.dataset.shape, len(split.dataset.classes))
         self.require_config(unlearner.config)
         if split.earlier_rows is not None:
@@ -122,6 +125,13 @@ class MethodStepper:
         if isinstance(error, LabError):
             return error
         title = self.unlearner.title
+        reads_labels = (
+            isinstance(error, AttributeError) and error.name == "y" and isinstance(error.obj, Images)
+        )
+        if reads_labels and not self.unlearner.needs_labels:
+            return LabError(
+                f"{title} reads labels, and its needs_labels is False; set needs_labels = True, or leave the labels out"
+            )
         if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
             return LabError(
                 f"{title} ran out of memory; choose a smaller batch size or device memory that suffices"

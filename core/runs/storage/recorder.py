@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import AcquireReturnProxy, FileLock
 
-from core.errors import LabError
+from core.errors import LabError, RequestError
+from core.methods import METHODS
 from core.methods.step import Step
 from core.runs.records import Frame, Phase
 from core.runs.setup import Setup
@@ -22,6 +23,7 @@ from core.runs.storage.origin import map_points, origin_of
 from core.runs.storage.originals import keep_original
 from core.runs.storage.quota import make_room
 from core.runs.storage.serialization import config_dict, setup_dict
+from core.runtime.bounds import require_kind
 from core.runtime.ownership import owner
 from core.runtime.storage import save_state
 
@@ -219,8 +221,9 @@ class Recorder:
                 self._give_up(error)
 
     def _give_up(self, error: LabError | OSError) -> None:
-        said = str(error) if isinstance(error, LabError) else f"{error.strerror}"
-        if self._begun and not (self.folder.path / "run.json").exists():
+        where = self.folder.path
+        said = str(error) if isinstance(error, LabError) else f"{where} cannot be written ({error.strerror})"
+        if self._begun and not (where / "run.json").exists():
             said = "it was deleted"
         log.warning("run %s is no longer kept: %s", self.id, said)
         self.close(f"the run is no longer kept: {said}")
@@ -236,7 +239,11 @@ def record(
     step: int | None = None,
     automatic: dict[str, Any] | None = None,
 ) -> Recorder:
-    """Keep ``run`` from now on; ``token``: of its browser; ``parent``, ``step``: of a fork; ``automatic``: record of the settings."""
+    """Keep ``run`` from now on; ``token``: of its browser; ``parent``, ``step``: of a fork; ``automatic``: record of the settings.
+
+    Raises RequestError where ``setup`` names another method or request than the run's: it would be opened as that.
+    """
+    _require_fitting(run, setup)
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     about = {
@@ -257,6 +264,25 @@ def record(
     if run.steps:
         recorder.begin(run)
     return recorder
+
+
+def _require_fitting(run: Run, setup: Setup) -> None:
+    """Raise RequestError where ``setup`` is no Setup, or names another method or request than those of ``run``."""
+    require_kind(setup, Setup, "record", "give the Setup that the run was made from")
+    method, request = run.unlearner.name, run.stepper.split.request
+    made = METHODS.get(setup.method)  # a plug-in may have another name of its own than in the registry
+    if setup.method != method and isinstance(made, type) and type(run.unlearner) is not made:
+        raise RequestError(
+            f"the run is of the method {method!r} and its Setup of {setup.method!r}; write Setup(method={method!r}, …)"
+        )
+    names = run.stepper.split.dataset.classes
+    classes = {names.index(c) if c in names else c for c in setup.classes}
+    by_class = request.task in ("class", "data", "noise") and request.plant is None
+    if by_class and (setup.task, classes) != (request.task, set(request.classes)):
+        raise RequestError(
+            f"the run forgets {request.describe(names)} and its Setup says otherwise; "
+            f"write Setup(task={request.task!r}, classes={request.classes}, …)"
+        )
 
 
 def stop_run(run: Run) -> None:

@@ -122,13 +122,13 @@ def _print(
     keys = FIRST if not full else None
     if kind == "table":
         print(
-            f"{title}: forget {about['forget']}, seeds {', '.join(map(str, comparison.seeds))}; "
+            f"{title}: forget {about['forget']}, seed{'s' * (len(comparison.seeds) > 1)} {', '.join(map(str, comparison.seeds))}; "
             f"{comparison.reference_count} retrained models a seed; {comparison.seconds:.0f} s"
         )
         print(comparison_files.to_text(summary, keys))
         print(
             "*: inside the band of retrained models in every seed. ▼: doing nothing is nearer to retraining. "
-            "±: standard deviation over seeds."
+            "±: standard deviation over seeds; of retrained models over all of them."
         )
     else:
         made = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from core.errors import RequestError
 from dashboard.cli.options import clients
+from dashboard.cli.options.classes import classes_of
 from dashboard.cli.terminal import path_of, require_folder
 from dashboard.presentation.text import numbers
 
@@ -204,11 +205,16 @@ def setup_and_dataset(a: argparse.Namespace) -> tuple[Any, Any]:
     from core.data.registry import load
 
     setup = setup_of(a)
-    dataset = load(a.dataset, data_dir=a.data_dir)
+    dataset = load(a.dataset, data_dir=a.data_dir, note=None if a.quiet else partial(_tell, a.dataset))
     setup = replace(setup, dataset=dataset.name)  # the key under which an uploaded file is kept
     if setup.task in ("class", "data", "noise") and setup.plant is None:
         setup = replace(setup, classes=classes_of(a, setup.task, dataset.classes))
     return setup, dataset
+
+
+def _tell(name: str, note: str) -> None:
+    """Print a note about an uploaded file on standard error."""
+    print(f"{name}: {note}", file=sys.stderr)
 
 
 def _require_fitting_options(a: argparse.Namespace, task: str) -> None:
@@ -232,13 +238,6 @@ def _require_fitting_options(a: argparse.Namespace, task: str) -> None:
         raise RequestError("--classes does not go with --task indices; the ids decide what is forgotten")
 
 
-def classes_of(a: argparse.Namespace, task: str, names: Sequence[str]) -> tuple[int, ...]:
-    """Return the classes of --classes, or the task's usual ones without it."""
-    from core.runs.setup import usual_classes
-
-    return parse_classes(a.classes, names) if a.classes is not None else usual_classes(task, len(names))
-
-
 def ids_in(name: str) -> tuple[int, ...]:
     """Return the ids in the file ``name``, or in standard input for -.
 
@@ -259,34 +258,3 @@ def ids_in(name: str) -> tuple[int, ...]:
             f"{title} is larger than {MOST_BYTES // 1_000_000} MB; name a text file of image ids"
         )
     return tuple(parse_ids(text))
-
-
-def parse_classes(text: str, names: Sequence[str]) -> tuple[int, ...]:
-    """Return class numbers from text such as "0", "5-9" or "1,4,cat"; a class name takes precedence over a number.
-
-    Raises RequestError for a part that is neither.
-    """
-    found: list[int] = []
-
-    def number(digits: str) -> int | None:
-        known = digits.isdecimal() and digits.isascii() and len(digits) <= 9 and int(digits) < len(names)
-        return int(digits) if known else None
-
-    for part in (p.strip() for p in text.split(",")):
-        low, dash, high = part.partition("-")
-        if part in names:
-            found.append(list(names).index(part))
-        elif (
-            (first := number(low)) is not None
-            and dash
-            and (last := number(high)) is not None
-            and first <= last
-        ):
-            found.extend(range(first, last + 1))
-        elif (one := number(part)) is not None:
-            found.append(one)
-        else:
-            raise RequestError(
-                f"unknown class {part!r}; classes are numbers, ranges like 5-9, or names of: {', '.join(names)}"
-            )
-    return tuple(found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,28 +111,3 @@ def chain_values(setup: Any, split: Any) -> dict[str, Any] | None:
         "newest": len(split.newest_rows),
         "forgotten": len(split.forget_rows),
     }
-
-
-def let_go(run: Any, verdict: dict[str, Any], reports: dict[str, Any], *, quiet: bool) -> None:
-    """Keep the verdict and the figures with a run that is kept; print on standard error where it is and its size, or why it is not kept."""
-    from core.runs.storage import megabytes, stop_run, storage_quota
-
-    recorder = run.recorder
-    if recorder is None:
-        return
-    recorder.tell(verdict=verdict, ended=_ended(run, reports))
-    is_kept = recorder.is_kept
-    stop_run(run)
-    if recorder.problem is not None or not is_kept:
-        print(f"laf: {recorder.problem or 'the run has no step, so nothing is kept'}", file=sys.stderr)
-    elif not quiet:
-        size = megabytes(recorder.folder.bytes)
-        print(f"kept as {recorder.id}, {size}. {storage_quota().describe()}", file=sys.stderr)
-
-
-def _ended(run: Any, reports: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of the finished run for the list of its chain."""
-    from core.experiments.outcome.judging import costs, figures
-
-    found = {name: figures(reports[name]) for name in ("unlearned", "retrained")}
-    return {**found, **costs(run)}

@@ -10,6 +10,7 @@ from typing import Any
 from core.evaluation.report import Metric
 from core.experiments.comparison_summary import Entry, Line, Summary
 from core.methods.base import reads_text
+from dashboard.presentation.export.latex import latex_text
 
 
 def shown(figure: Metric, value: float) -> float:
@@ -37,7 +38,7 @@ def name_of(figure: Metric) -> str:
 
 
 def to_csv(summary: Summary, keys: Sequence[str] | None = None) -> str:
-    """Return a line for each method and figure (default: all), with the value of each seed."""
+    """Return a line for each method and figure (default: all), with the value of each seed; shares are in [0, 1]."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -66,7 +67,7 @@ def to_csv(summary: Summary, keys: Sequence[str] | None = None) -> str:
                 [
                     line.method,
                     key,
-                    figure.unit,
+                    "share" if figure.unit == "%" else figure.unit,
                     entry.mean,
                     _blank(entry.spread),
                     _blank(entry.inside),
@@ -105,7 +106,7 @@ def to_markdown(summary: Summary, keys: Sequence[str] | None = None) -> str:
     rows = ["| " + " | ".join(head) + " |", "|---|" + "---|" * tells_reads(summary) + "---:|" * len(columns)]
     for name, line in zip(names, summary.lines, strict=True):
         cells = [_marked(columns[k], line, k, "**", "**", " ▼") for k in columns]
-        rows.append("| " + " | ".join([*name, *cells]) + " |")
+        rows.append("| " + " | ".join(c.replace("|", "\\|") for c in (*name, *cells)) + " |")
     return "\n".join(rows) + "\n" + _failures(summary)
 
 
@@ -113,7 +114,7 @@ def to_latex(summary: Summary, keys: Sequence[str] | None = None) -> str:
     """Return a booktabs tabular: bold inside the band in every seed, a dagger where doing nothing is closer."""
     columns = _columns(summary, keys)
     names = _names(summary)
-    head = " & ".join([*names.pop(0), *(_tex(heading(f)) for f in columns.values())])
+    head = " & ".join([*names.pop(0), *(latex_text(heading(f)) for f in columns.values())])
     rows = []
     for name, line in zip(names, summary.lines, strict=True):
         cells = [
@@ -122,7 +123,7 @@ def to_latex(summary: Summary, keys: Sequence[str] | None = None) -> str:
             .replace("–", "--")
             for k in columns
         ]
-        rows.append(" & ".join([*map(_tex, name), *cells]) + r" \\")
+        rows.append(" & ".join([*map(latex_text, name), *cells]) + r" \\")
     body = "\n".join(rows)
     return (
         f"% bold: inside the band of retrained models in every seed; dagger: doing nothing is closer to retraining\n"
@@ -170,12 +171,6 @@ def _failures(summary: Summary) -> str:
         for seed, why in line.errors.items()
     ]
     return "".join(f"\n{text}\n" for text in found)
-
-
-def _tex(text: str) -> str:
-    for char in "&%$#_{}":
-        text = text.replace(char, f"\\{char}")
-    return text
 
 
 def _blank(value: Any) -> Any:

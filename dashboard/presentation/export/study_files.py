@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.experiments.studies.analysis import MEASURES, best, groups, percent
+from dashboard.presentation.export.latex import latex_text
 
 SHOWN = ("train_r", "train_f", "test_r", "test_f", "js", "average_gap", "seconds")
 
@@ -76,7 +77,8 @@ def settings_table(study: Any, rows: list[dict[str, Any]], by: str) -> SettingsT
     if chosen is not None:
         seeds = ", ".join(map(str, chosen.chosen_on))
         point = describe_point(chosen.point) or "the only setting"
-        choice = f"Chosen by {by} on seeds {seeds}, with labels and retrained models: {point}"
+        noun = "seed" if seeds.isdecimal() else "seeds"
+        choice = f"Chosen by {by} on {noun} {seeds}, with labels and retrained models: {point}"
     seeds = ", ".join(map(str, study.reported))
     many = len(study.reported) > 1
     return SettingsTable(
@@ -108,11 +110,11 @@ def as_latex(table: SettingsTable) -> str:
     """Return ``table`` as a booktabs tabular in LaTeX; the chosen setting is bold."""
     body = []
     for i, row in enumerate(table.rows):
-        cells = [_tex(cell) for cell in row]
+        cells = [latex_text(cell) for cell in row]
         body.append(" & ".join(f"\\textbf{{{c}}}" if i == table.best and c else c for c in cells) + r" \\")
     columns = "l" * len(table.names) + "r" * len(table.measures)
     notes = [f"% {line}" for line in (table.about, *_more(table))]
-    head = " & ".join(_tex(h) for h in table.heads()) + r" \\"
+    head = " & ".join(latex_text(h) for h in table.heads()) + r" \\"
     parts = [
         *notes,
         f"\\begin{{tabular}}{{{columns}}}",
@@ -156,15 +158,3 @@ def value_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value))
     return "" if value is None else str(value)
-
-
-def _tex(text: str) -> str:
-    special = {
-        "\\": r"\textbackslash{}",
-        "±": r"$\pm$",
-        "–": "--",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-    }
-    special |= {char: f"\\{char}" for char in "&%$#_{}"}
-    return "".join(special.get(char, char) for char in text)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from core.data import ForgetRequest, LabelledImages, forget_classes, forget_fraction, forget_indices, load
 from core.errors import RequestError
 from core.runs.setup import Setup
+from core.training.supervised import train
 
 # digits
 
@@ -279,6 +280,43 @@ def test_a_mask_or_ids_that_cannot_be_used_are_told(ids, words, toy_split):
         ids, words = object(), "ids must be a list of whole numbers or a mask"
     with pytest.raises(RequestError, match=words.replace("(", r"\(")):
         forget_indices(toy_split.dataset, ids)
+
+
+MISUSED = {
+    "a name as dataset": (
+        lambda s: forget_classes("digits", [0]),
+        r"a forget request takes a Dataset, got 'digits'; load\(",
+    ),
+    "a split as dataset": (lambda s: forget_classes(s, [0]), "takes a Dataset, got Split: Toy"),
+    "ids of a split": (lambda s: forget_indices(s, [0]), "takes a Dataset, got Split: Toy"),
+    "a mask as classes": (
+        lambda s: forget_classes(s.dataset, s.train.y == 0),
+        r"got a mask; forget_indices\(dataset, mask\)",
+    ),
+    "a fraction as text": (lambda s: forget_fraction(s.dataset, [0], "0.4"), "both excluded, got '0.4'"),
+    "a negative seed": (
+        lambda s: forget_classes(s.dataset, [0], seed=-1),
+        "seed must be a whole number of at least 0, got -1",
+    ),
+    "a seed as text": (lambda s: forget_fraction(s.dataset, [0], seed="0"), "seed must be .* got '0'"),
+    "no name to load": (lambda s: load(None), "load takes the name of a dataset or a path, got None"),
+    "a dataset to train": (lambda s: train(s.dataset), r"train takes a Split, got Dataset: Toy"),
+    "a seed to train": (lambda s: train(s, seed=0.5), "seed must be .* got 0.5"),
+    "no listener": (lambda s: train(s, progress=True), "progress must be a function"),
+}
+
+
+@pytest.mark.parametrize(("ask", "words"), MISUSED.values(), ids=MISUSED)
+def test_an_argument_of_another_kind_is_told_in_one_sentence(ask, words, toy_split):
+    with pytest.raises(RequestError, match=words) as caught:
+        ask(toy_split)
+    assert "\n" not in str(caught.value)
+
+
+def test_classes_may_be_an_array_or_a_tensor(toy_split):
+    wanted = forget_classes(toy_split.dataset, [1, 3]).forget_rows
+    for classes in (np.array([1, 3]), torch.tensor([3, 1]), [np.int64(1), torch.tensor(3)], ("b", "d")):
+        assert torch.equal(forget_classes(toy_split.dataset, classes).forget_rows, wanted)
 
 
 def test_data_and_splits_show_themselves_on_one_line(toy_split):

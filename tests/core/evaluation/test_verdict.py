@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.errors import RequestError
 from core.evaluation.attacks.frame_attack import AttackReport
 from core.evaluation.metrics import Report
 from core.evaluation.verdict import FORGET_MARGIN, PRICE_MARGIN, Verdict, verdict
@@ -52,6 +53,20 @@ def test_class_removal_is_told_by_train_f_and_by_test_r(unlearned, expected):
     found = verdict("class", ORIGINAL, [RETRAINED], unlearned, steps=8)
     assert codes(found) == expected
     assert found.is_success == (expected == ["forgotten"])
+
+
+def test_an_unknown_task_is_no_data_removal():
+    with pytest.raises(RequestError, match="unknown task 'klass'; there are: class, data, noise, indices"):
+        verdict("klass", ORIGINAL, [RETRAINED], ORIGINAL, steps=1)
+
+
+def test_a_class_that_the_original_never_recognised_is_not_called_forgotten():
+    found = verdict("class", report(train_f=0.0, js=0.03), [RETRAINED], report(train_f=0.0, js=0.3), steps=8)
+    assert codes(found) == ["no gain"]
+    assert found.describe().startswith("There was nothing to forget: the original recognises 0.0 %")
+    assert found.is_success
+    worse = verdict("class", report(train_f=0.0), [RETRAINED], report(train_f=0.5), steps=8)
+    assert codes(worse) == ["not forgotten"]
 
 
 def test_a_later_request_pays_for_what_earlier_ones_cost():

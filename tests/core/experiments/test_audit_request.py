@@ -27,6 +27,10 @@ def test_any_csv_of_ids_and_subjects_is_read_back(subject_of):
     assert {i: name for name, ids in found.items() for i in ids} == subject_of
 
 
+def test_semicolons_and_a_header_in_capitals_are_read():
+    assert parse_subjects("ID;Subject\r\n3;Ann\r\n5;Bob, Jr\r\n", "r.csv") == {"Ann": (3,), "Bob, Jr": (5,)}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

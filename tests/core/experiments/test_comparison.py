@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from core.config import LAFConfig, TrainConfig
-from core.errors import LabError, RequestError
+from core.errors import LabError
 from core.evaluation.evaluator import Evaluator
 from core.evaluation.metrics import FrameEvaluator, evaluate
 from core.experiments.audit import audit
-from core.experiments.comparison import Comparison, load_compared_model, parse_methods, parse_seeds
+from core.experiments.comparison import Comparison, load_compared_model
 from core.experiments.comparison_summary import summarise
 from core.methods import METHODS
 from core.methods.baselines.no_op import Nothing
@@ -174,28 +174,3 @@ def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):
     assert comparison.errors == {0: "the file is broken", 1: "the file is broken"}
 
 
-# requests
-
-
-@pytest.mark.parametrize(
-    ("text", "found"), [("0", (0,)), ("0-2", (0, 1, 2)), ("1,5, 7-8", (1, 5, 7, 8)), ("3,3,2", (3, 2))]
-)
-def test_seeds_are_numbers_and_ranges(text, found):
-    assert parse_seeds(text) == found
-
-
-@pytest.mark.parametrize("text", ["", ",", "x", "2-1", "-1", "1-", "1.5", "0-999999999", "٣"])
-def test_what_is_no_seed_is_refused(text):
-    if text == "1-":
-        assert parse_seeds(text) == (1,)
-        return
-    with pytest.raises(RequestError):
-        parse_seeds(text)
-
-
-def test_methods_are_named_or_all():
-    assert parse_methods("all") == tuple(m for m in METHODS if m != "retrain")  # has a row in any case
-    assert parse_methods("retrain") == ("retrain",)
-    assert parse_methods("laf, nothing,laf") == ("laf", "nothing")
-    with pytest.raises(RequestError, match="'amnesia'"):
-        parse_methods("laf,amnesia")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RequestError
+from core.errors import LabError, RequestError
 from core.methods import METHODS, Registry, method, origin_of, preset_of
 from core.runs.run import Phase, Run, finish
 from dashboard.cli import main
@@ -116,6 +116,34 @@ def test_a_method_can_be_added_for_this_process(toy_split, toy_model):
     assert list(registry)[-1] == "mine"
     with pytest.raises(RequestError, match="name of a built-in method"):
         registry.add("laf", METHODS["finetune"])
+    with pytest.raises(RequestError, match="takes a name and a class, got 3 as the name"):
+        registry.add(3, METHODS["finetune"])
+    with pytest.raises(RequestError, match=r"write METHODS.add\('half', Finetune\)"):
+        registry.add("half", METHODS["finetune"]())
+    with pytest.raises(RequestError, match="Path is not a method of unlearning: it lacks title"):
+        registry.add("half", Path)
+    assert repr(registry) == f"Methods: {', '.join(NAMES)}, mine"
+
+
+MISTAKES = {
+    "labels": (
+        GOOD.replace("    def update", "    needs_labels = False\n\n    def update"),
+        "Half-hearted reads labels, and its needs_labels is False",
+    ),
+    "no return": (GOOD.replace("return {", "_ = {"), "Half.update must return its losses .* got None"),
+    "a text": (GOOD.replace("float(loss.detach())", "'a'"), "Half.update must return its losses"),
+    "no settings": (
+        GOOD + "\n    def configure(self, model, split):\n        pass\n",
+        "Half.configure must set self.config when none was given",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_a_plug_in_says_what_to_change(text, words, plug_ins, toy_split, toy_model):
+    plug_ins(text, half="fakeplug:Half")
+    with pytest.raises(LabError, match=words):
+        finish(Run(method("half"), toy_model, toy_split))
 
 
 def test_what_a_plug_in_raises_becomes_one_sentence(plug_ins, toy_split, toy_model):

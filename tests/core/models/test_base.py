@@ -119,12 +119,17 @@ def test_a_model_of_another_form_is_told_in_one_sentence(make, words, toy_split,
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_for_other_images_or_classes_is_told_unless_the_lab_trained_it(bare, digits, toy_split):
+def test_a_model_for_other_images_or_classes_is_told(bare, digits):
     bare.provenance = None
     with pytest.raises(RequestError, match=r"Bare.classify must return logits \(2, 10\)"):
         evaluate(bare, forget_classes(digits, [0]))
     with pytest.raises(RequestError, match=r"Bare cannot take images of 3x8x8 \(channels x height x width\)"):
         require_classifier(bare, (3, 8, 8), 4)
+
+
+def test_a_model_that_the_lab_trained_on_other_data_is_told_too(toy_model, digits):
+    with pytest.raises(RequestError, match=r"DigitsCNN.classify must return logits \(2, 10\)"):
+        Run("laf", toy_model, forget_classes(digits, [0]))
 
 
 def test_the_check_changes_neither_mode_nor_generator(bare):

@@ -15,11 +15,19 @@ import pytest
 import torch
 
 from core.config import EvalConfig, LAFConfig
+from core.data import plant
 from core.errors import CancelledError, DataError, IllegalMoveError, LabError, RequestError
+from core.evaluation.evaluator import Evaluator
+from core.evaluation.metrics import evaluate
+from core.experiments.automatic_run import find_settings
 from core.methods import LAF, METHODS
 from core.methods.laf import laf as laf_module
 from core.runs.observer import Observer
+from core.runs.reference_models import references
 from core.runs.run import Phase, Run, finish
+from core.runs.setup import Setup
+from core.runs.storage import record
+from core.runtime.progress import run_to_end
 from core.runtime.scheduler import Scheduler
 from core.runtime.storage import load_state, save_state
 from tests import toys
@@ -82,7 +90,8 @@ ILLEGAL = [
 def test_an_illegal_move_is_refused_and_changes_nothing(run, phase, move):
     bring(run, phase)
     steps = list(run.steps)
-    with pytest.raises(IllegalMoveError, match=f"cannot {move} a run that is {phase}"):
+    state = "has failed" if phase == "failed" else f"is {phase}"
+    with pytest.raises(IllegalMoveError, match=f"cannot {move} a run that {state}"):
         MOVES[move](run)
     assert run.phase == phase
     assert run.steps == steps
@@ -424,6 +433,58 @@ def test_a_wrong_method_or_config_is_told_in_one_sentence(make, words, toy_split
     assert "\n" not in str(caught.value)
 
 
+MISUSED = {
+    "a dataset": (lambda m, s: Run("laf", m, s.dataset), "a run takes a Split, got Dataset: Toy"),
+    "swapped": (lambda m, s: Run("laf", s, m), "a run takes a Split, got "),
+    "a seed": (lambda m, s: Run("laf", m, s, seed="x"), "seed must be a whole number of at least 0, got 'x'"),
+    "finish a name": (lambda m, s: finish("laf"), r"finish takes a Run, got 'laf'; write finish\(Run"),
+    "no listener": (
+        lambda m, s: finish(Run("nothing", m, s), progress=True),
+        "progress must be a function that takes a Progress, got True",
+    ),
+    "one reference": (lambda m, s: evaluate(m, s, references=m), r"write references=\[model\]"),
+    "references of a swap": (lambda m, s: references(m, s), "references takes a Split, got DigitsCNN"),
+    "a count": (
+        lambda m, s: references(s, m, count=-1),
+        "count must be a whole number of at least 0, got -1",
+    ),
+    "settings of a dataset": (
+        lambda m, s: find_settings(s.dataset, m, seed=0),
+        "find_settings takes a Split, got Dataset: Toy",
+    ),
+    "an observer's split": (lambda m, s: Observer(s.dataset, m), "an evaluation takes a Split, got Dataset"),
+    "an evaluator's split": (lambda m, s: Evaluator(m, s), "an evaluator takes a Split, got "),
+    "a run as a model": (
+        lambda m, s: run_to_end(Evaluator(s, m).judge(Run("nothing", m, s))),
+        "a model must be an nn.Module, got Run: Do nothing on Toy",
+    ),
+    "a plant in a split": (
+        lambda m, s: plant(s, "canaries"),
+        "a forget request takes a Dataset, got Split: Toy",
+    ),
+    "steps as text": (
+        lambda m, s: Run("nothing", m, s).play("3"),
+        "steps must be a whole number of at least 1",
+    ),
+    "a setup of another method": (
+        lambda m, s: record(Run("nothing", m, s), Setup(dataset="toy", classes=(1,))),
+        r"the run is of the method 'nothing' and its Setup of 'laf'; write Setup\(method='nothing'",
+    ),
+    "a setup of another request": (
+        lambda m, s: record(Run("nothing", m, s), Setup(dataset="toy", method="nothing", classes=("c",))),
+        r"the run forgets class b and its Setup says otherwise; write Setup\(task='class', classes=\(1,\)",
+    ),
+    "no setup": (lambda m, s: record(Run("nothing", m, s), None), "record takes a Setup, got None"),
+    "evaluate a dataset": (lambda m, s: evaluate(m, s.dataset), "evaluate takes a Split, got Dataset: Toy"),
+}
+
+
+@pytest.mark.parametrize(("ask", "words"), MISUSED.values(), ids=MISUSED)
+def test_an_argument_of_another_kind_is_told_in_one_sentence(ask, words, toy_split, toy_model):
+    with pytest.raises(RequestError, match=words):
+        ask(toy_model, toy_split)
+
+
 def test_other_settings_of_a_run_must_be_of_its_methods_type(run):
     with pytest.raises(RequestError, match="LAF takes a LAFConfig, got a dict"):
         run.change({"epochs": 3})
@@ -452,6 +513,8 @@ def test_a_failing_run_raises_with_its_cause_and_logs_no_traceback(run, monkeypa
         finish(run)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert caplog.records == []
+    with pytest.raises(IllegalMoveError, match="has failed; make a new Run; it failed so: LAF failed: Zero"):
+        finish(run)  # as a notebook's cell that is run again
 
 
 def test_a_run_that_fails_in_a_worker_logs_the_traceback_once(run, monkeypatch, caplog):

@@ -23,6 +23,11 @@ def test_the_default_is_the_preset_and_a_setup_that_was_kept_before_there_was_a_
     assert setup_from(setup_dict(Setup(settings="automatic"))).settings == "automatic"
 
 
+def test_classes_and_ids_may_be_lists():
+    assert Setup(classes=[1, "b"]) == Setup(classes=(1, "b"))
+    assert Setup(task="indices", ids=[3]).ids == (3,)
+
+
 def test_automatic_settings_begin_as_every_trial_does(class_split):
     found = Setup(settings="automatic").config(class_split)
     assert found == start_config(class_split.unlabelled(), "class")

@@ -891,7 +891,7 @@ def test_any_text_is_few_seeds_that_a_run_takes_or_a_sentence(text):
 @given(text=st.text("0123456789-,", max_size=60))
 @example(text="0-99999999999")
 def test_any_text_is_classes_that_are_there_or_a_sentence(text):
-    from dashboard.cli.options import parse_classes
+    from dashboard.cli.options.classes import parse_classes
 
     found, said = tried(lambda t: parse_classes(t, tuple("abcdefghij")), text)
     assert said or all(0 <= c <= 9 for c in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -12,14 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core import config
 from core.data import load
 from core.errors import DataError, RequestError, StoreError
 from core.runtime.content_cache import models
-from dashboard.cli import dashboard, main, options, run
+from dashboard.cli import dashboard, main, run, start
 from dashboard.session import classroom_options
 
 
@@ -140,6 +139,10 @@ FAILURES = [
     (KeyboardInterrupt(), "laf: stopped\n"),
     (ZeroDivisionError("a\nb"), "laf: failed: ZeroDivisionError: a (--debug shows where)\n"),
     (RuntimeError(), "laf: failed: RuntimeError:  (--debug shows where)\n"),
+    (
+        OSError(errno.ENOSPC, "No space left on device"),
+        "laf: standard output cannot be written (No space left on device)\n",
+    ),
 ]
 
 
@@ -148,6 +151,12 @@ def raising(error):
         raise error
 
     return work
+
+
+def test_ctrl_c_while_the_command_is_imported_is_one_line_and_1(capsys, monkeypatch):
+    monkeypatch.setattr(main, "main", raising(KeyboardInterrupt()))
+    assert start() == 1
+    assert capsys.readouterr() == ("", "laf: stopped\n")
 
 
 @pytest.mark.parametrize(("error", "line"), FAILURES, ids=lambda v: type(v).__name__)
@@ -313,47 +322,6 @@ def test_a_disk_that_fills_up_while_writing_json_is_one_line_and_1(capsys, monke
     monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
     assert laf("run", "--quiet", "--method", "retrain", "--json", str(tmp_path / "a")) == 1
     assert "No space left" in capsys.readouterr().err
-
-
-# classes
-
-NAMES = ("cat", "dog", "3", "0-1", "sea lion")
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("0", (0,)),
-        ("1,4", (1, 4)),
-        ("0-2", (0, 1, 2)),
-        (" cat , dog ", (0, 1)),
-        ("3", (2,)),
-        ("0-1", (3,)),
-        ("sea lion,1", (4, 1)),
-        ("2-2", (2,)),
-    ],
-)
-def test_classes_are_numbers_ranges_and_names_and_a_name_wins(text, found):
-    assert options.parse_classes(text, NAMES) == found
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text(alphabet="0123456789-, catdog", max_size=12) | st.text(max_size=8))
-def test_any_text_is_classes_or_a_wrong_request(text):
-    try:
-        found = options.parse_classes(text, NAMES)
-    except RequestError:
-        return
-    assert found
-    assert all(0 <= c < len(NAMES) for c in found)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted), min_size=1, max_size=5))
-def test_ranges_and_numbers_are_what_they_say(ranges):
-    names = tuple("abcdefghij")
-    text = ",".join(f"{a}-{b}" if a != b else str(a) for a, b in ranges)
-    assert options.parse_classes(text, names) == tuple(c for a, b in ranges for c in range(a, b + 1))
 
 
 # help and settings

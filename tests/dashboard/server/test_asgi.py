@@ -101,6 +101,34 @@ def test_other_answers_stay_as_they_are(path, accept, body):
     assert answer(path, accept=accept, body=body)[1] == body
 
 
+@pytest.mark.parametrize(
+    ("path", "base", "place"),
+    [
+        ("/runs/20261128-000000-aaaaaa", "", b"/runs"),
+        ("/a/b/c/d", "", b"/a"),
+        ("/lab/runs/x", "lab", b"/lab/runs"),
+        ("//evil/x", "", b"/evil"),
+        ("/r\u00fcns\r\nSet-Cookie: a/x", "", b"/r%C3%BCns%0D%0ASet-Cookie%3A%20a"),
+    ],
+)
+def test_an_address_below_a_page_leads_to_the_page(path, base, place, monkeypatch):
+    """Its scripts would not be found there, and the page would stay empty."""
+    monkeypatch.setattr("streamlit.get_option", lambda name: base if name == "server.baseUrlPath" else None)
+    headers, made, _ = answer(path)
+    assert headers == {b"location": place, b"content-length": b"0"}
+    assert made == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "base"), [("/runs", ""), ("/lab/runs", "lab"), ("/", ""), ("/other/x", "lab")]
+)
+def test_a_page_and_what_lies_outside_the_lab_are_led_nowhere(path, base, monkeypatch):
+    monkeypatch.setattr("streamlit.get_option", lambda name: base if name == "server.baseUrlPath" else None)
+    headers, made, _ = answer(path)
+    assert b"location" not in headers
+    assert b'<div id="root">' in made
+
+
 def test_its_map_is_the_default_s():
 
     from core.experiments.session.experiment import Experiment

@@ -56,14 +56,15 @@ class Archive:
         for info in self._zip.infolist():
             path = self._check_entry(info)
             folded = unicodedata.normalize("NFC", path).casefold()
-            if folded in seen and not info.is_dir():
+            is_folder = info.is_dir() or info.orig_filename.endswith("\\")
+            if folded in seen and not is_folder:
                 raise DataError(
                     f"{self.name} has two files of one name, {printable_name(seen[folded])} and {printable_name(path)}; rename one of them"
                 )
             seen[folded] = path
             if any(p.casefold() in _JUNK or p.startswith(".") for p in path.split("/")):
                 continue
-            if info.is_dir():
+            if is_folder:
                 folders.add(path)
             else:
                 self._infos[path] = info
@@ -138,10 +139,10 @@ class Archive:
 
         Raises DataError for a path out of the archive, a link or device, or an entry that cannot be unpacked.
         """
-        raw = info.orig_filename
+        raw = info.orig_filename.replace("\\", "/")  # old programs on Windows write backslashes
         parts = raw.rstrip("/").split("/")
         where = f"{self.name} holds {printable_name(raw)!r}"
-        if "\\" in raw or "\0" in raw or raw.startswith("/") or _DRIVE.match(raw) or ".." in parts:
+        if "\0" in raw or raw.startswith("/") or _DRIVE.match(raw) or ".." in parts:
             raise DataError(f"{where}, a path that leads out of the archive; zip the folder again without it")
         if len(raw) > PATH:
             raise DataError(f"{where}, a path of {len(raw):,} characters; shorten it to {PATH:,} or fewer")

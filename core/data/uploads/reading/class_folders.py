@@ -74,7 +74,7 @@ class _Layout:
         paths = {path: tuple(path.split("/")) for path in archive.files}
         folders = [tuple(path.split("/")) for path in archive.folders]
         skip = 0  # outer folders that hold everything
-        while skip < 2 and _is_wrapped(paths.values(), folders, skip):
+        while _is_wrapped(paths.values(), folders, skip):
             skip += 1
         by_name = {top.casefold(): top for top in _folders_at(paths.values(), folders, skip)}
         train = next((by_name[n] for n in TRAIN if n in by_name), None)

@@ -118,7 +118,9 @@ def _columns(head: list[str], where: str, *, comma: bool) -> _Columns:
     named = any(n in (*LABELS, _SUBJECT) for n in names)
     has_header = named or not any(_number(v, comma) is not None for v in head[:-1])
     if len(head) < 2:
-        raise DataError(f"{where} has one column only; wanted columns of numbers and one of labels")
+        raise DataError(
+            f"{where} has one column only; wanted columns of numbers and one of labels, with commas, semicolons or tabs between"
+        )
     found = next((names.index(n) for n in LABELS if n in names), None) if has_header else None
     label = len(head) - 1 if found is None else found
     subject = names.index(_SUBJECT) if has_header and _SUBJECT in names else None
@@ -135,8 +137,8 @@ def _columns(head: list[str], where: str, *, comma: bool) -> _Columns:
         notes = ["The first line holds numbers, so there is no header; the labels are in the last column."]
     if numbered:
         notes.append(
-            "Left out, it only numbers the rows: the first column."
-            if not names[numbered[0]]
+            f"Left out, it has no name: the {'first' if numbered[0] == 0 else 'last'} column."
+            if not names[numbered[0]] and numbered[0] in (0, len(head) - 1)
             else f"Left out, it only numbers the rows: the column “{shown[numbered[0]]}”."
         )
     return _Columns(shown, label, subject, values, has_header, tuple(notes))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.uploads.names import clean_names, printable_name
+from core.data.uploads.names import printable_name
 from core.data.uploads.reading.archives import Archive
 from core.data.uploads.reading.array_file import ArrayFile, Files
 from core.data.uploads.reading.image_decoding import is_grey, on_white, scaled
+from core.data.uploads.reading.labels import number_labels, read_labels
 from core.data.uploads.reading.limits import MB, PIXELS, ROW_BYTES, TOTAL_PIXELS, seconds
 from core.data.uploads.reading.parsed import (
-    CLASSES,
     IMAGES,
     Progress,
     ReadResult,
@@ -30,10 +30,9 @@ from core.errors import DataError
 
 Array = NDArray[Any]
 _PARTS = {"train": False, "test": True, "": None}
-_LABEL_BYTES = 4 * MB  # 100,000 integers of 64 bits take 0.8 MB
-_NAME_BYTES = 16 * MB  # names of 4,000 characters for 1,000 classes
 _CHUNK = 2 * MB  # of rows read at once
-_IMAGES, _LABELS = ("x", "images", "data", SERIES), ("y", "labels", "targets")
+_IMAGES = ("x", "images", "data", SERIES, "image")
+_LABELS = ("y", "labels", "targets", "label", "target")  # scikit-learn's data have "data" and "target"
 
 
 def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -> ReadResult:
@@ -47,7 +46,7 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
     xs, ys = _open_pairs(archive, arrays, pairs)
     total = sum(x.count for x in xs)
     labels = [(name, y) for (_, _, name), y in zip(pairs, ys, strict=True)]
-    classes, notes = class_names(archive, arrays, labels)
+    ys, classes, notes = number_labels(archive, arrays, labels)
     rows: Rows | ValueRows
     sizes: tuple[tuple[int, int, int], ...] = ()
     values = [x for x in xs if isinstance(x, Values)]
@@ -80,7 +79,7 @@ def read(archive: Archive, progress: Progress, allow: Callable[[float], None]) -
 
 def _open_pairs(
     archive: Archive, arrays: dict[str, str], pairs: list[tuple[bool | None, str, str]]
-) -> tuple[list[_Images | Values], list[NDArray[np.int64]]]:
+) -> tuple[list[_Images | Values], list[Array]]:
     """Return the images, vectors or series, whose values are not read yet, and the labels of each pair.
 
     Raises DataError when they do not fit.
@@ -88,7 +87,7 @@ def _open_pairs(
     xs: list[_Images | Values] = []
     ys = []
     for _, x_name, y_name in pairs:
-        y = labels_of(archive, y_name, ArrayFile(archive, arrays[y_name]))
+        y = read_labels(archive, y_name, ArrayFile(archive, arrays[y_name]))
         file = ArrayFile(archive, arrays[x_name])
         x = (Values if holds_values(x_name, file) else _Images)(archive, x_name, file)
         if x.count != len(y):
@@ -133,19 +132,23 @@ def find_pairs(archive: Files, arrays: dict[str, str]) -> tuple[list[tuple[bool 
     in an npz without a division.
     """
     found: dict[bool | None, dict[str, str]] = {}
-    for name in arrays:
+    known = [*_IMAGES, *_LABELS]
+    for name in sorted(arrays, key=lambda n: _rank(n, known)):
         words = re.split(r"[_-]", name.casefold())
         part = next((p for p in ("train", "test") if p in words), "")
         rest = [w for w in words if w != part]
         kind = "x" if rest[0:1] and rest[0] in _IMAGES else "y" if rest[0:1] and rest[0] in _LABELS else ""
         if kind and len(rest) == 1:
-            found.setdefault(_PARTS[part], {})[kind] = name
+            found.setdefault(_PARTS[part], {}).setdefault(kind, name)
     parts = [p for p in (False, True) if p in found] if False in found else [None] if None in found else []
     for which in parts:
         if len(found[which]) < 2:
             has = next(iter(found[which].values()))
+            lacks, names = ("labels", "y or labels") if "x" in found[which] else ("images", "x or images")
+            others = ", ".join(printable_name(n) for n in arrays if n != has)
             raise DataError(
-                f"{archive.name} has {printable_name(has)} without its {'labels' if 'x' in found[which] else 'images'}; add them"
+                f"{archive.name} has {printable_name(has)} without its {lacks}; add them as {names}"
+                + (f" (it also holds {others})" if others else "")
             )
     if not parts:
         names = ", ".join(printable_name(n) for n in list(arrays)[:6])
@@ -156,27 +159,9 @@ def find_pairs(archive: Files, arrays: dict[str, str]) -> tuple[list[tuple[bool 
     return pairs, {name for _, x, y in pairs for name in (x, y)}
 
 
-def labels_of(
-    archive: Files, name: str, file: ArrayFile, most_bytes: int = _LABEL_BYTES
-) -> NDArray[np.int64]:
-    """Return the labels (N,) int64. Raises DataError unless they are whole numbers from 0 in the range, of at most ``most_bytes``."""
-    where = f"{archive.name} holds {printable_name(name)}"
-    if file.dtype.kind not in "iu":
-        raise DataError(
-            f"{where} of type {printable_name(str(file.dtype))}; labels must be whole numbers (an integer type)"
-        )
-    if not (len(file.shape) == 1 or (len(file.shape) == 2 and file.shape[1] == 1)):
-        count = file.shape[0] if file.shape else "N"
-        raise DataError(
-            f"{where} of shape {printable_name(str(file.shape))}; wanted one label for each image, ({count},)"
-        )
-    y = file.read_all(most_bytes).reshape(-1)
-    if int(y.min()) < 0 or int(y.max()) > IMAGES:
-        wrong = int(y.min()) if int(y.min()) < 0 else int(y.max())
-        raise DataError(
-            f"{where} with label {wrong}, which is out of range; wanted 0 to the number of classes - 1"
-        )
-    return y.astype(np.int64)
+def _rank(name: str, known: list[str]) -> int:
+    """Return the place of the usual name in ``name`` among the ``known`` ones; of two arrays for one use the earlier counts."""
+    return min((known.index(w) for w in re.split(r"[_-]", name.casefold()) if w in known), default=len(known))
 
 
 class _Images:
@@ -230,41 +215,23 @@ class _Images:
                 )
             if x.min() < 0 or x.max() > 1:
                 raise DataError(
-                    f"{self._where} of type {x.dtype} outside 0 to 1; wanted uint8 from 0 to 255, or 0 to 1; call the array series if it holds (N, channels, length)"
+                    f"{self._where} of type {x.dtype} outside 0 to 1 (it has {x.min():g} to {x.max():g}); {_advice(x)}"
                 )
             whole: NDArray[np.uint8] = np.rint(x * x.dtype.type(255)).astype(np.uint8)
             return whole
         if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 255):
-            raise DataError(f"{self._where} of type {x.dtype} outside 0 to 255; wanted uint8")
+            raise DataError(
+                f"{self._where} of type {x.dtype} outside 0 to 255 (it has {x.min()} to {x.max()}); wanted uint8"
+            )
         pixels: NDArray[np.uint8] = x.astype(np.uint8, copy=False)
         return pixels
 
 
-def class_names(
-    archive: Files, arrays: dict[str, str], labels: list[tuple[str, Array]]
-) -> tuple[tuple[str, ...], list[str]]:
-    """Return the names of the classes and notes about them.
-
-    Without an array ``classes`` the names are the labels.
-    """
-    if "classes" not in arrays:
-        return tuple(map(str, range(max(int(y.max()) for _, y in labels) + 1))), []
-    file = ArrayFile(archive, arrays["classes"])
-    where = f"{archive.name} holds classes"
-    if len(file.shape) != 1 or file.dtype.kind not in "US":
-        raise DataError(
-            f"{where} of type {printable_name(str(file.dtype))} and shape {printable_name(str(file.shape))}; wanted one line of text for each class"
-        )
-    if file.count > CLASSES:
-        raise DataError(f"{archive.name} has {file.count:,} classes; up to {CLASSES:,} can be shown")
-    try:
-        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file.read_all(_NAME_BYTES).tolist()]
-    except (ValueError, SystemError) as error:  # numpy accepts bytes that are no characters
-        raise DataError(f"{where} with text that is no text; write it with numpy.savez again") from error
-    cleaned = clean_names(names, where + " with", "class")
-    for name, y in labels:
-        if int(y.max()) >= len(names):
-            raise DataError(
-                f"{archive.name} holds {printable_name(name)} with label {int(y.max())}, which is out of range: classes has {len(names)} names"
-            )
-    return cleaned
+def _advice(x: Array) -> str:
+    """Return what to do about pixels of floating point beyond 0 to 1."""
+    series = "call the array series if it holds (N, channels, length)"
+    if x.min() < 0:
+        return f"scale the pixels to 0 to 1; {series}"
+    return (
+        f"divide by the largest value that a pixel can have, such as 255, or save 0 to 255 as uint8; {series}"
+    )

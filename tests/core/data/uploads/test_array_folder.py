@@ -35,8 +35,10 @@ def made(tmp_path):
         {"x": pixels(shape=(20, 9, 11, 3)), "y": labels().astype(np.uint8)[:, None]},
         {"x": pixels(shape=(20, 3, 9, 11)), "y": labels(), "classes": np.array(["cat", "dog"])},
         {"x_train": pixels(), "y_train": labels(), "x_test": pixels(6, seed=1), "y_test": labels(6)},
+        {"data": pixels(), "target": labels() * 3.0 - 1},
+        {"images": pixels(), "labels": np.array(["dog", "cat"] * 10)},
     ],
-    ids=["grey", "channels last", "channels first, named", "test set"],
+    ids=["grey", "channels last", "channels first, named", "test set", "other numbers", "words"],
 )
 def test_a_folder_holds_what_an_upload_of_its_arrays_holds(arrays, made, monkeypatch):
     monkeypatch.setattr("core.data.uploads.array_folder._BLOCK", 500)  # a few images
@@ -54,13 +56,15 @@ def test_a_folder_holds_what_an_upload_of_its_arrays_holds(arrays, made, monkeyp
     ("arrays", "words"),
     [
         ({}, "is a folder without .npy files; put images.npy and labels.npy into it"),
-        ({"images": pixels()}, "images without its labels; add them"),
+        ({"images": pixels()}, "images without its labels; add them as y or labels"),
         ({"images": pixels(), "labels": labels(19)}, "20 images in images.npy and 19 labels in labels.npy"),
         ({"images": pixels() / 255.0, "labels": labels()}, "type float64; wanted uint8 from 0 to 255"),
         ({"images": pixels(), "labels": labels() * 0.5}, "labels must be whole numbers"),
         ({"images": pixels(), "labels": labels() * 0}, "has one class only"),
-        ({"images": pixels(), "labels": labels() - 1}, "label -1, which is out of range"),
-        ({"images": pixels(), "labels": labels() * 2}, "no images of class '1'"),
+        (
+            {"images": pixels(), "labels": labels() - 1, "classes": np.array(["a", "b"])},
+            "label -1, which is out of range",
+        ),
         ({"images": pixels(size=65), "labels": labels()}, "8 to 64 pixels a side: scale them first"),
         ({"images": pixels(shape=(20, 9, 9, 4)), "labels": labels()}, "with 1 or 3 channels"),
         ({"images": np.asfortranarray(pixels()), "labels": labels()}, "Fortran order"),

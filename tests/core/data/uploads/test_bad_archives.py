@@ -173,7 +173,11 @@ BAD = {  # name -> archive, words of its sentence
         lambda: npz(x=pixels(), y=labels(), classes=np.array(["a", "b"], object)),
         "classes.npy.*pickled objects",
     ),
-    "no labels": (lambda: npz(x=pixels()), "without its labels"),
+    "no labels": (lambda: npz(x=pixels()), "x without its labels; add them as y or labels$"),
+    "labels of another name": (
+        lambda: npz(x=pixels(), answers=labels()),
+        r"x without its labels; add them as y or labels .it also holds answers.",
+    ),
     "no images": (lambda: npz(y=labels()), "without its images"),
     "a test set without labels": (
         lambda: npz(x_train=pixels(), y_train=labels(), x_test=pixels()),
@@ -186,19 +190,46 @@ BAD = {  # name -> archive, words of its sentence
     ),
     "images of one dimension": (lambda: npz(x=pixels(shape=(20,)), y=labels()), "shape .20,."),
     "two channels": (lambda: npz(x=pixels(shape=(20, 9, 9, 2)), y=labels()), "shape .20, 9, 9, 2."),
-    "one-hot labels": (lambda: npz(x=pixels(), y=np.eye(20, dtype=int)), "one label for each image"),
-    "a label that is no number": (
-        lambda: npz(x=pixels(), y=np.array(list("ab") * 10)),
-        "labels must be whole numbers",
+    "one-hot labels": (
+        lambda: npz(x=pixels(), y=np.eye(20, dtype=int)),
+        r"one label for each image, .20,.; of one-hot labels save y.argmax",
     ),
-    "labels with a point": (lambda: npz(x=pixels(), y=labels() / 1.0), "labels must be whole numbers"),
-    "a negative label": (lambda: npz(x=pixels(), y=labels() - 1), "label -1, which is out of range"),
+    "labels between whole numbers": (lambda: npz(x=pixels(), y=labels() / 2), "labels must be whole numbers"),
+    "a label that is NaN": (lambda: npz(x=pixels(), y=labels() * np.nan), "labels must be whole numbers"),
+    "labels of another type": (
+        lambda: npz(x=pixels(), y=labels() * 1j),
+        "complex128; labels must be whole numbers or words",
+    ),
+    "a negative label beside names": (
+        lambda: npz(x=pixels(), y=labels() - 1, classes=np.array(["a", "b"])),
+        "label -1, which is out of range",
+    ),
+    "words beside names": (
+        lambda: npz(x=pixels(), y=np.array(list("ab") * 10), classes=np.array(["a", "b"])),
+        "words in y and an array classes",
+    ),
+    "words beside numbers": (
+        lambda: npz(x_train=pixels(), y_train=np.array(list("ab") * 10), x_test=pixels(), y_test=labels()),
+        "words in one array and numbers in another",
+    ),
+    "words that look alike": (
+        lambda: npz(x=pixels(), y=np.array(["a", "A"] * 10)),
+        "two classes of one name",
+    ),
+    "text that is no text": (
+        lambda: npz(x=pixels(), y=np.array([b"\xff", b"\xfe"] * 10)),
+        "text that is no text",
+    ),
     "a label beyond the classes": (
         lambda: npz(x=pixels(), y=labels(20, 3), classes=np.array(["a", "b"])),
         "label 2, which is out of range",
     ),
-    "a label beyond all": (lambda: npz(x=pixels(), y=labels() * 10**12), "out of range"),
-    "a label that nobody has": (lambda: npz(x=pixels(), y=labels() * 2), "no images of class '1'"),
+    "a label beyond all": (lambda: npz(x=pixels(), y=labels() * 10**17), "out of range"),
+    "measured values": (lambda: npz(x=pixels(40), y=np.arange(40)), "40 classes among 40 labels"),
+    "a class that only the test set has": (
+        lambda: npz(x_train=pixels(), y_train=labels(), x_test=pixels(), y_test=labels() + 1),
+        "no training images of class '2'",
+    ),
     "one label": (lambda: npz(x=pixels(), y=labels() * 0), "one class only"),
     "too many classes": (lambda: npz(x=pixels(2400), y=labels(2400, 1200)), "1,200 classes"),
     "a class name twice": (
@@ -207,7 +238,14 @@ BAD = {  # name -> archive, words of its sentence
     ),
     "class names of numbers": (lambda: npz(x=pixels(), y=labels(), classes=np.arange(2)), "one line of text"),
     "NaN": (lambda: npz(x=np.full((20, 9, 9), np.nan), y=labels()), "NaN"),
-    "floats above 1": (lambda: npz(x=pixels().astype(float), y=labels()), "outside 0 to 1"),
+    "floats above 1": (
+        lambda: npz(x=pixels().astype(float), y=labels()),
+        r"outside 0 to 1 .it has 0 to 25\d.; divide by the largest value",
+    ),
+    "floats below 0": (
+        lambda: npz(x=pixels() / 255.0 - 0.5, y=labels()),
+        r"outside 0 to 1 .it has -0.5 to .*; scale the pixels to 0 to 1",
+    ),
     "whole numbers above 255": (lambda: npz(x=pixels().astype(int) + 300, y=labels()), "outside 0 to 255"),
     "complex pixels": (lambda: npz(x=pixels().astype(complex), y=labels()), "complex128"),
     "a record": (lambda: npz(x=np.zeros((20, 9, 9), [("a", "u1")]), y=labels()), "wanted uint8"),

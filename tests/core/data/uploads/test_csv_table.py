@@ -119,6 +119,12 @@ def test_what_is_wrong_is_said_in_one_sentence(what, own_home):
     assert_one_sentence(error.value)
 
 
+def test_an_empty_last_column_is_left_out_as_such(own_home):
+    found = read(("\n".join(line + "," for line in table().decode().splitlines())).encode())
+    assert found.features == ("ash", "hue", "alcohol")
+    assert "Left out, it has no name: the last column." in found.notes
+
+
 def test_a_constant_column_is_left_out_and_named(own_home):
     x = np.column_stack([X[:, 0], np.full(30, 4.0), X[:, 2]])
     found = read(table(x))

@@ -55,11 +55,21 @@ def test_one_tree_is_split_by_class_and_always_alike():
     [
         {f"mine/{k}": v for k, v in halves().items()},
         {f"a/b/{k}": v for k, v in halves().items()},
+        {f"home/ann/my photos/2026/{k}": v for k, v in halves().items()},
+        {k.replace("/", "\\"): v for k, v in halves().items()} | {"train\\": b"", "train\\cat\\": b""},
         halves() | {"__MACOSX/train/cat/._0.png": b"x", "train/.DS_Store": b"x", "train/cat/Thumbs.db": b"x"},
         halves() | {"train/": b"", "train/cat/": b"", "test/": b""},
         {k.replace("test/", "VAL/").replace("train/", "Training/"): v for k, v in halves().items()},
     ],
-    ids=["one folder around", "two folders around", "what systems add", "entries for folders", "other names"],
+    ids=[
+        "one folder around",
+        "two folders around",
+        "four folders around",
+        "backslashes",
+        "what systems add",
+        "entries for folders",
+        "other names",
+    ],
 )
 def test_the_same_folders_in_another_wrapping_are_the_same_data(files):
     found = look(pack(files))
@@ -92,6 +102,36 @@ def test_rows_of_an_npz_are_read_in_each_layout(shape, grey, column):
         np.testing.assert_array_equal(part.x, flat[part.ids])
         np.testing.assert_array_equal(part.y, y[part.ids])
     assert (found.train.norm is None) == grey
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (labels() + 1, ("1", "2")),
+        (labels() * 2 - 1, ("-1", "1")),
+        (labels() * 5.0, ("0", "5")),
+        (labels() == 1, ("0", "1")),
+        (np.array(["dog", "cat"] * 10), ("cat", "dog")),
+        (np.array([b"b", b"a"] * 10), ("a", "b")),
+        (labels(20, 3) * 10, ("0", "10", "20")),
+    ],
+    ids=["from 1", "-1 and 1", "floats", "truth values", "words", "bytes", "gaps"],
+)
+def test_labels_of_any_numbers_or_words_become_classes_of_that_name(given, names):
+    found = look(npz(data=pixels(), target=given), "n.npz")
+    assert found.classes == names
+    of = {
+        name.encode()
+        if given.dtype.kind == "S"
+        else type(given[0].item())(name)
+        if given.dtype.kind != "b"
+        else name == "1": i
+        for i, name in enumerate(names)
+    }
+    for part in (found.train, found.test):
+        assert part.y.tolist() == [of[given[i].item()] for i in part.ids.tolist()]
+    told = any(note.startswith("Each label became a class of its name") for note in found.notes)
+    assert told == (names != ("0", "1"))
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,16 @@ def test_what_is_kept_is_loaded_to_the_bit_and_the_same_again_has_the_same_key(t
     assert not source(key).needs_files
 
 
+def test_load_tells_what_was_left_out_and_under_which_title_the_same_data_are_kept(own_home, tmp_path):
+    files = tree() | {"cat/notes.txt": b"hi"}
+    told = {}
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.zip").write_bytes(pack(files))
+        load(tmp_path / f"{name}.zip", note=told.setdefault(name, []).append)
+    assert "Left out, no image: cat/notes.txt." in told["first"]
+    assert told["second"] == [*told["first"], "The same data are kept already, as “first”."]
+
+
 def test_a_title_can_be_changed_and_data_removed():
     key = keep(look(pack(tree())))
     other = keep(look(pack(tree(6))))

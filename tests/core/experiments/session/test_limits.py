@@ -161,7 +161,7 @@ def test_no_more_runs_are_kept_for_a_browser_than_the_classroom_says(
     for token in (mine, theirs, mine):
         assert limits.why_not_kept(token) is None
         run = Run(LAF(toys.QUICK), toy_model, toy_split)
-        record(run, Setup(), token=token)
+        record(run, Setup(classes=(1,)), token=token)
         run.advance()
     assert len(list_runs()[0]) == 3
     assert "2 kept runs, the most in this classroom" in limits.why_not_kept(mine)

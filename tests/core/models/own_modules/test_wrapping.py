@@ -189,7 +189,7 @@ def test_a_key_outlives_neither_its_model_nor_fits_other_images(digits, toy_spli
     model = wrap(tiny(), "embed")
     setup = Setup(classes=(1,), model=model.key)
     setup.split(toy_split.dataset)
-    with pytest.raises(RequestError, match=r"WrappedNet.classify must return logits \(2, 10\) of two images"):
+    with pytest.raises(RequestError, match=r"Tiny.classify must return logits \(2, 10\) of two images"):
         setup.split(digits)
     with pytest.raises(RequestError, match="was not trained on labels or images that the Lab changes"):
         Setup(task="noise", classes=(1,), model=model.key).split(toy_split.dataset)
@@ -218,7 +218,35 @@ class Skips(Tiny):
         return super().forward(x) + self.conv(x).mean((1, 2, 3))[:, None]
 
 
+class Pairs(Tiny):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+class Softmaxes(Tiny):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+def broken() -> Tiny:
+    module = tiny()
+    module.out.bias.data[1] = float("nan")
+    return module
+
+
 WRONG = {
+    "a pair": (
+        lambda: wrap(Pairs(), "embed"),
+        r"the forward of Pairs returns a tuple; let it return the logits",
+    ),
+    "float64": (
+        lambda: wrap(tiny().double(), "embed"),
+        r"conv.weight of Tiny is float64, .* give core.wrap module.float\(\)",
+    ),
+    "not a number": (
+        lambda: wrap(broken(), "embed"),
+        "out.bias of Tiny has values that are no finite numbers",
+    ),
     "no module": (lambda: wrap(Tiny, "embed"), "core.wrap takes an nn.Module, got a type"),
     "no layer": (
         lambda: wrap(tiny(), "embedding"),
@@ -273,6 +301,11 @@ def test_what_cannot_be_wrapped_is_told_in_one_sentence(ask, words):
         ask()
     assert re.search(words, str(caught.value))
     assert "\n" not in str(caught.value)
+
+
+def test_probabilities_in_place_of_logits_are_told():
+    with pytest.raises(RequestError, match="Softmaxes returns probabilities; let it return logits"):
+        require_classifier(wrap(Softmaxes(), "embed"), (1, 8, 8), 4)
 
 
 def test_the_wrapped_model_fulfils_the_protocol():

@@ -112,7 +112,7 @@ def kept_whole(split, model, config, most: int = 40) -> Run:
     observer = Observer(split, model, EvalConfig.preset("digits"))
     observer.projection = Projection.fit(observer.original.train.representations, umap=toys.Flat())
     run = Run(LAF(config), model, split, observer=observer, checkpoints=Checkpoints(most=most))
-    record(run, Setup())
+    record(run, Setup(task=split.task, classes=split.request.classes))
     finish(run)
     return run
 

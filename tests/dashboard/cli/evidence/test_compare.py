@@ -39,6 +39,8 @@ def test_every_format_is_printed_alone_and_is_read_as_such(words, capsys):
     )
     for line in body[1:]:  # one seed
         assert "±" not in line
+    assert "0.000" not in body[0], "two retrained models have one JS, and it has no deviation"
+    assert "±: standard deviation over seeds; of retrained models over all of them." in table[-1]
 
 
 def test_an_unknown_format_is_one_line(words, capsys):

@@ -25,6 +25,7 @@ def test_csv_holds_the_value_of_each_seed(summary):
     assert found["finetune", "test"]["doing_nothing_is_nearer"] == "1"
     assert found["laf", "test"]["reads"] == "D_f; D_r"
     assert found["references", "test"]["reads"] == ""
+    assert found["laf", "test"]["unit"] == "share", "its values lie in [0, 1]"
 
 
 def test_the_terminals_table_says_what_each_method_reads_in_columns_that_line_up(summary):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from unicodedata import east_asian_width
 
 import pytest
 from hypothesis import given
@@ -111,9 +112,14 @@ def test_latex_is_a_whole_tabular_with_escaped_cells():
     )
 )
 def test_columns_never_collide(cells):
-    for line, row in zip(aligned(cells, right=(1,)), cells, strict=True):
-        starts = [max(len(r[0]) for r in cells) + 2]
-        starts.append(starts[0] + max(len(r[1]) for r in cells) + 2)
+    def spread(text):  # a wide letter takes two columns
+        return "".join(c + "\0" * (east_asian_width(c) in "WF") for c in text)
+
+    wide = [[spread(text) for text in row] for row in cells]
+    for line, row in zip(aligned(cells, right=(1,)), wide, strict=True):
+        line = spread(line)
+        starts = [max(len(r[0]) for r in wide) + 2]
+        starts.append(starts[0] + max(len(r[1]) for r in wide) + 2)
         assert line[: starts[0]].strip() == row[0]
         assert line[starts[0] : starts[1]].strip() == row[1]
         assert line[starts[1] :] == row[2]
