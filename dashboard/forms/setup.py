@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.data.planted import PLANTS, plants_for
 from core.methods.base import has_own_original
+from core.runs.original_models import ships
 from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
@@ -18,6 +19,7 @@ from dashboard.presentation.text.hyperparameters import NOTHING, describe_change
 from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages.lab import clients as owners_text
 from dashboard.presentation.text.pages.lab import setup as say
+from dashboard.presentation.text.readouts.status_text import short_title
 from dashboard.session import tab_state
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import with_usual_settings
@@ -243,16 +245,19 @@ def _facts(lab: Lab) -> str:
     """Return the settings of the run and its models in one line of HTML."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
-    why = ""  # of the settings, as a tooltip
+    titles: dict[str, str] = {}  # tooltips of facts
     method = methods_form.method_class(e.setup.method)
     config = e.config if e.run is None else e.driven.config
-    name = method.title if e.fork_run is None else say.fork_of(method.title)
+    name = short_title(method.title)
+    if name != method.title:
+        titles[common.METHOD] = method.title
+    name = name if e.fork_run is None else say.fork_of(name)
     parts += [(common.METHOD, name), *methods_form.settings(e.setup.method, config)]
     if e.run is not None and e.setup.method == "laf":
         parts += [(common.SETTINGS, _origin(lab, config))]
         if e.automatic is not None:
             reason = nouns.in_kind(e.automatic.settings.reason, nouns.kind_of(e.dataset))
-            why = f" title='{escape(reason)}'"
+            titles[common.SETTINGS] = reason
     if e.split is not None and e.split.dataset.clients is not None:
         held = "" if e.setup.server == "images" else owners_text.server_holds(e.setup.server)
         parts.insert(0, (owners_text.OWNERS, e.split.dataset.clients.describe() + held))
@@ -262,7 +267,11 @@ def _facts(lab: Lab) -> str:
         parts += [(say.MODEL, say.own_original(method.title))]
     elif e.model is not None and e.model.provenance is not None:
         net = f"{e.setup.net}, " if e.setup.net is not None else ""
-        parts += [(say.MODEL, f"{net}{say.trained(e.model.provenance.seconds)}")]
+        shipped = e.split is not None and ships(e.model, e.split)
+        seconds = e.model.provenance.seconds
+        parts += [(say.MODEL, f"{net}{say.SHIPS if shipped else say.trained(seconds)}")]
+        if shipped:
+            titles[say.MODEL] = say.shipped(seconds)
     if e.references:
         first = e.references[0]
         # an uploaded model's initial weights are unknown, so its retrained model is rotated into its coordinates
@@ -273,7 +282,10 @@ def _facts(lab: Lab) -> str:
         threads = getattr(e.config, "threads", None)
         threads = say.threads(threads) if threads is not None and device == "cpu" else ""
         parts += [(say.DEVICE, f"{device.upper()}{threads} · {say.seed(e.setup.seed)}")]
-    cells = "".join(
-        f"<span class='fact'{why if k == common.SETTINGS else ''}>{k} <b>{v}</b></span>" for k, v in parts
-    )
+    cells = "".join(f"<span class='fact'{_tooltip(titles.get(k))}>{k} <b>{v}</b></span>" for k, v in parts)
     return f"<div class='facts'>{cells}</div>"
+
+
+def _tooltip(text: str | None) -> str:
+    """Return the HTML attribute of a tooltip; "" without a text."""
+    return "" if text is None else f" title='{escape(text)}'"

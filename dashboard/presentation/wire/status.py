@@ -10,6 +10,7 @@ from core.methods.step import Stage
 from core.runs.run import Phase
 from core.runtime.progress import Progress
 from dashboard.presentation.text.readouts import status_text
+from dashboard.presentation.text.readouts.status_text import short_title
 from dashboard.presentation.wire.frame_readings import wanted_references
 
 PREPARING = {
@@ -51,8 +52,9 @@ def status(experiment: Experiment) -> dict[str, Any]:
         said = status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE)
     if experiment.automatic is not None:
         said = f"{said} Finding the settings took {experiment.automatic.settings.seconds:.1f} s.".strip()
+    method = METHODS[experiment.setup.method].title if run is None else run.unlearner.title  # type: ignore[attr-defined]
     found["clock"] = {
-        "method": METHODS[experiment.setup.method].title if run is None else run.unlearner.title,  # type: ignore[attr-defined]
+        "method": short_title(method),
         "seconds": spent,
         "retrain": [min(seconds), max(seconds)] if seconds else None,
         "sentence": said,

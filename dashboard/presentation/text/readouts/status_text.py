@@ -16,6 +16,11 @@ def as_text(sentence: str) -> str:
     return re.sub(r"([\\`*_\[\]<>~$:!#|])", r"\\\1", sentence)
 
 
+def short_title(title: str) -> str:
+    """Return a method's title without its explanation: "MDA" for "MDA, masked distillation with alignment"."""
+    return title.partition(", ")[0]
+
+
 def sentence(
     task: str,
     now: Compared,

@@ -32,6 +32,7 @@ BY_HAND = "by hand"
 MODEL = "Model"
 RETRAINED = "Retrained"
 YOURS = "yours"
+SHIPS = "ships with the Lab"
 DEVICE = "Device"
 
 
@@ -73,6 +74,11 @@ def share(forgotten: int, number: int, kind: str) -> str:
 def trained(seconds: float) -> str:
     """Return how long the original's training took."""
     return f"trained {seconds:.1f} s"
+
+
+def shipped(seconds: float) -> str:
+    """Say why no original was trained here."""
+    return f"This model comes with the Lab, so nothing was trained here. Its training took {seconds:.1f} s on another machine."
 
 
 def retrained(number: int, seconds: float) -> str:
