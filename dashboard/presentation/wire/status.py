@@ -43,8 +43,8 @@ def status(experiment: Experiment) -> dict[str, Any]:
         found["stages"] = [stage_bar(s, done.get(s.key), experiment.left_s(s)) for s in run.stages]
     found["work"] = [_bar(p) for p in work.values()] if run is not None else []
     if run is not None and "retrain" in work:
-        which = f", {len(experiment.references) + 1} of {wanted_references(experiment)}"
-        found["work"][list(work).index("retrain")]["label"] += which
+        which = f"Retraining, {len(experiment.references) + 1} of {wanted_references(experiment)}"
+        found["work"][list(work).index("retrain")]["label"] = which
     seconds = [r.seconds for r in experiment.references if r.seconds]  # not of models that a notebook brings
     spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
     said = ""
