@@ -111,11 +111,13 @@ def _form(lab: Lab) -> None:
         key=f"seed-{lab.token}",
         help=say.SEED_HELP,
     )
+    problem = st.container()  # above the button, where the user looks: the form is higher than the screen
     if st.button(say.USE_DATA, key=f"use-data-{lab.token}", type="primary", width="stretch"):
         # other images or another original begin a new chain
         chosen = replace(shared, seed=int(seed), data_dir=folder or None, model=model, net=net, earlier=())
         _apply(lab, _of_data(chosen, name, setup), usual=name != setup.dataset)
-    _problem()
+    with problem:
+        _problem()
 
 
 def _of_data(chosen: Setup, name: str, before: Setup) -> Setup:
@@ -185,9 +187,11 @@ def _request(lab: Lab) -> None:
     else:
         chosen = _classes(lab, chosen, list(dataset.classes), same=task == now)
     chosen = methods_form.choose(chosen, dataset.family, _preset_task(chosen), lab.token)
+    problem = st.container()
     if st.button(say.FORGET_THESE, key=f"use-request-{lab.token}", type="primary", width="stretch"):
         _apply(lab, chosen)
-    _problem()
+    with problem:
+        _problem()
     chain.example(lab)
 
 

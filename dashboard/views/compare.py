@@ -213,8 +213,7 @@ def _kind(comparison: Comparison, lab: Lab) -> str:
 
 
 def _keys(summary: Summary, group: str) -> list[str]:
-    # a figure that no method has yet, or that nothing here can measure, would be a column of dashes
-    keys = [k for k in summary.columns if any(k in line.entries for line in summary.lines)]
+    keys = list(summary.columns)
     if group == say.ALL:
         return keys
     if group == say.ATTACKS:

@@ -40,7 +40,9 @@ def table_data(
     kind: str = nouns.IMAGES,
 ) -> dict[str, Any]:
     """Return the table (docs/wire.md, "Table"), in the nouns of ``kind``; without a ``comparison`` no row can be picked."""
-    columns = {k: summary.columns[k] for k in keys if k in summary.columns}
+    # a figure that no method has yet, or that nothing here can measure, would be a column of dashes
+    measured = {k for line in summary.lines for k in line.entries}
+    columns = {k: summary.columns[k] for k in keys if k in summary.columns and k in measured}
     data: dict[str, Any] = {
         "columns": [READS] * comparison_files.tells_reads(summary)
         + [

@@ -2,6 +2,7 @@
 
 const [NEAREST, FARTHEST] = [40, 0.4];
 const MARGIN = 45; // px beside the points
+const LOW = 340; // px; a lower map, as above an open drawer on a phone, leaves less room beside its points
 const [TOOLS, ROW, ROOM] = [80, 74, 500]; // px: the tools, which must cover no point, are a column of this width, or rows of this height on a map narrower than ROOM
 
 export class Camera {
@@ -29,7 +30,8 @@ export class Camera {
   resize(width, height) {
     Object.assign(this, { width, height });
     const [tools, row] = width < ROOM ? [0, ROW] : [TOOLS, 0];
-    this.base = Math.max(1, Math.min((width - 2 * MARGIN - tools) / this.box.width, (height - 84 - row) / this.box.height));
+    const beside = height < LOW ? 50 : 84; // px above and below the points
+    this.base = Math.max(1, Math.min((width - 2 * MARGIN - tools) / this.box.width, (height - beside - row) / this.box.height));
     this.below = row / 2;
     const left = (width - this.box.width * this.base) / 2;
     this.aside = Math.max(0, Math.min(tools / 2, MARGIN + tools - left));
