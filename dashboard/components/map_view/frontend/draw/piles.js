@@ -9,7 +9,7 @@ const touch = (a, b) => Math.abs(a.y - b.y) < HIGH && a.left < b.right && b.left
 
 /** Return a free place for a text of `width` px beside (x, y): right or left of it, or a line lower or higher. */
 export function freePlace({ x, y }, width, taken, room) {
-  const tries = [0, 1, -1, 2, -2].flatMap((line) => [x + ASIDE, x - ASIDE - width].map((left) => ({ left, right: left + width, y: y + line * HIGH })));
+  const tries = [0, 1, -1, 2, -2, 3, -3].flatMap((line) => [x + ASIDE, x - ASIDE - width].map((left) => ({ left, right: left + width, y: y + line * HIGH })));
   const seen = tries.filter(({ left, right }) => left >= 2 && right <= room - 2);
   return seen.find((box) => !taken.some((other) => touch(box, other))) ?? seen[0] ?? tries[0];
 }
