@@ -234,7 +234,7 @@ def _apply(lab: Lab, setup: Setup, *, usual: bool = False) -> None:
 def _problem() -> None:
     problem = tab_state.recall_and_forget("problem")
     if problem:
-        st.error(problem)
+        st.error(f"{problem[:1].upper()}{problem[1:]}")
 
 
 def _origin(lab: Lab, config: object) -> str:
