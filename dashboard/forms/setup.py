@@ -103,6 +103,7 @@ def _form(lab: Lab) -> None:
             key=f"folder-{lab.token}",
             help=say.FOLDER_HELP,
         )
+    problem = st.container()  # beside what is wrong most often: the form is higher than the screen
     seed = st.number_input(
         common.SEED,
         0,
@@ -111,7 +112,6 @@ def _form(lab: Lab) -> None:
         key=f"seed-{lab.token}",
         help=say.SEED_HELP,
     )
-    problem = st.container()  # above the button, where the user looks: the form is higher than the screen
     if st.button(say.USE_DATA, key=f"use-data-{lab.token}", type="primary", width="stretch"):
         # other images or another original begin a new chain
         chosen = replace(shared, seed=int(seed), data_dir=folder or None, model=model, net=net, earlier=())

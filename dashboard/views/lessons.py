@@ -45,7 +45,7 @@ def _bar(lab: Lab) -> None:
     link, part = lab.lesson_session.link, lab.lesson_session.part
     knobs = link.controls == "open" or (part is not None and part.knobs)
     buttons = link.controls != "hidden" or (part is not None and part.knobs)
-    left, middle, facts = st.columns([6, 1.25, 3.1], gap="small", vertical_alignment="center")
+    left, middle, facts = st.columns([6, 1.6, 2.75], gap="small", vertical_alignment="center")
     with left:
         if buttons:
             transport.transport(lab)
