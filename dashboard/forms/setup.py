@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from html import escape
 
 import streamlit as st
 
@@ -19,6 +18,7 @@ from dashboard.presentation.text.hyperparameters import NOTHING, describe_change
 from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages.lab import clients as owners_text
 from dashboard.presentation.text.pages.lab import setup as say
+from dashboard.presentation.text.readouts.fact_line import fact_line
 from dashboard.presentation.text.readouts.status_text import short_title
 from dashboard.session import tab_state
 from dashboard.session.lab import Lab
@@ -249,7 +249,7 @@ def _facts(lab: Lab) -> str:
     """Return the settings of the run and its models in one line of HTML."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
-    titles: dict[str, str] = {}  # tooltips of facts
+    titles: dict[str, str] = {}
     method = methods_form.method_class(e.setup.method)
     config = e.config if e.run is None else e.driven.config
     name = short_title(method.title)
@@ -286,10 +286,4 @@ def _facts(lab: Lab) -> str:
         threads = getattr(e.config, "threads", None)
         threads = say.threads(threads) if threads is not None and device == "cpu" else ""
         parts += [(say.DEVICE, f"{device.upper()}{threads} · {say.seed(e.setup.seed)}")]
-    cells = "".join(f"<span class='fact'{_tooltip(titles.get(k))}>{k} <b>{v}</b></span>" for k, v in parts)
-    return f"<div class='facts'>{cells}</div>"
-
-
-def _tooltip(text: str | None) -> str:
-    """Return the HTML attribute of a tooltip; "" without a text."""
-    return "" if text is None else f" title='{escape(text)}'"
+    return fact_line(parts, titles)

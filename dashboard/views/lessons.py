@@ -10,6 +10,7 @@ from dashboard.forms import hyperparameters, method, transport
 from dashboard.forms.lessons.overview import overview
 from dashboard.forms.lessons.panel import panel
 from dashboard.presentation.text.pages import lessons as say
+from dashboard.presentation.text.readouts.fact_line import fact_line
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 from dashboard.views import lab as front
@@ -66,11 +67,7 @@ def _facts(lab: Lab) -> str:
         *method.settings(e.setup.method, config),
         ("seed", str(e.setup.seed)),
     ]
-    return (
-        "<div class='facts'>"
-        + "".join(f"<span class='fact'>{k} <b>{v}</b></span>" for k, v in parts)
-        + "</div>"
-    )
+    return fact_line(parts)
 
 
 if __name__ == "__main__":

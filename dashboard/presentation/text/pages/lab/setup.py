@@ -34,6 +34,9 @@ RETRAINED = "Retrained"
 YOURS = "yours"
 SHIPS = "ships with the Lab"
 DEVICE = "Device"
+MODEL_HELP = "The original model, which forgets; how long its training took"
+RETRAINED_HELP = "Models trained from scratch without what must be forgotten, and how long the first one took"
+DEVICE_HELP = "Where the computing runs, and the seed of the run's random numbers"
 
 
 def data_button(title: str) -> str:
