@@ -260,8 +260,7 @@ def _facts(lab: Lab) -> str:
     if e.run is not None and e.setup.method == "laf":
         parts += [(common.SETTINGS, _origin(lab, config))]
         if e.automatic is not None:
-            reason = nouns.in_kind(e.automatic.settings.reason, nouns.kind_of(e.dataset))
-            titles[common.SETTINGS] = reason
+            titles[common.SETTINGS] = e.automatic.settings.reason
     if e.split is not None and e.split.dataset.clients is not None:
         held = "" if e.setup.server == "images" else owners_text.server_holds(e.setup.server)
         parts.insert(0, (owners_text.OWNERS, e.split.dataset.clients.describe() + held))
@@ -286,4 +285,4 @@ def _facts(lab: Lab) -> str:
         threads = getattr(e.config, "threads", None)
         threads = say.threads(threads) if threads is not None and device == "cpu" else ""
         parts += [(say.DEVICE, f"{device.upper()}{threads} · {say.seed(e.setup.seed)}")]
-    return fact_line(parts, titles)
+    return fact_line(parts, titles, nouns.kind_of(e.dataset))

@@ -10,6 +10,7 @@ from dashboard.forms import hyperparameters, method, transport
 from dashboard.forms.lessons.overview import overview
 from dashboard.forms.lessons.panel import panel
 from dashboard.presentation.text.pages import lessons as say
+from dashboard.presentation.text.pages import nouns
 from dashboard.presentation.text.readouts.fact_line import fact_line
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
@@ -67,7 +68,7 @@ def _facts(lab: Lab) -> str:
         *method.settings(e.setup.method, config),
         ("seed", str(e.setup.seed)),
     ]
-    return fact_line(parts)
+    return fact_line(parts, kind=nouns.kind_of(e.dataset))
 
 
 if __name__ == "__main__":

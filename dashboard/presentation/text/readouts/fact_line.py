@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from dashboard.presentation.text.hyperparameters import HYPERPARAMETERS
-from dashboard.presentation.text.pages import common
+from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages.lab import method, setup
 
 _KNOBS = {knob.key: knob.help for knob in HYPERPARAMETERS}
@@ -21,9 +21,14 @@ EXPLAINED = {
 }
 
 
-def fact_line(parts: Sequence[tuple[str, str]], titles: Mapping[str, str] | None = None) -> str:
-    """Return names and values in one line of HTML; ``titles`` explain names of this run, beside those of ``EXPLAINED``."""
-    known = EXPLAINED | dict(titles or {})
+def fact_line(
+    parts: Sequence[tuple[str, str]], titles: Mapping[str, str] | None = None, kind: str = nouns.IMAGES
+) -> str:
+    """Return names and values in one line of HTML; ``titles`` explain names of this run, beside those of ``EXPLAINED``.
+
+    The explanations are in the nouns of ``kind``.
+    """
+    known: dict[str, str] = nouns.in_kind(EXPLAINED | dict(titles or {}), kind)
     cells = "".join(
         f"<span class='fact'{_tooltip(known.get(name))}>{escape(name)} <b>{escape(value)}</b></span>"
         for name, value in parts
