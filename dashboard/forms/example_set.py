@@ -29,6 +29,8 @@ def offer(lab: Lab, *, is_bare: bool = True) -> None:
     if job is not None and job.error is not None:
         st.error(say.example_set_failed(job.error))
     elif not is_bare or examples.is_made(token):
+        if job is not None and job.result is not None:
+            st.caption(say.EXAMPLE_SET_MADE)
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="example-offer"):
         if st.button(say.EXAMPLE_SET, key="example-make", type="primary", help=say.EXAMPLE_SET_HELP):

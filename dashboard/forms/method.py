@@ -54,7 +54,8 @@ def choose(setup: Setup, family: str, task: str, token: str) -> Setup:
             say.SPEED,
             list(SPEEDS),
             default=setup.speed,
-            format_func=lambda k: f"{k}: {SPEEDS[k]}",
+            format_func=say.SPEEDS.__getitem__,
+            help=say.SPEED_HELP,
             required=True,
             key=f"speed-{token}",
         )

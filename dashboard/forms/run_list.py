@@ -37,12 +37,17 @@ def run_list(infos: list[RunInfo], token: str) -> list[RunInfo]:
     most = tab_state.recall("runs-most", MOST)
     chosen = []
     for info in found[:most]:
-        if st.checkbox(label(info, token), key=f"run-{info.id}"):
+        if st.checkbox(label(info, token), key=box_key(info.id)):
             chosen.append(info)
     if len(found) > most and st.button(say.SHOW_MORE):
         tab_state.remember("runs-most", most + MOST)
         st.rerun()
     return chosen
+
+
+def box_key(run_id: str) -> str:
+    """Return the key of the box that ticks a run."""
+    return f"run-{run_id}"
 
 
 def is_found(info: RunInfo, words: str, token: str) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from html import escape
 
 import streamlit as st
 
 from core.data.planted import PLANTS, plants_for
 from core.methods.base import has_own_original
+from core.runs.original_models import ships
 from core.runs.setup import FRACTIONS, MOST_SEED, Setup, usual_classes
 from dashboard.forms import dataset_upload, hyperparameters, model_upload
 from dashboard.forms import method as methods_form
@@ -18,6 +18,8 @@ from dashboard.presentation.text.hyperparameters import NOTHING, describe_change
 from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages.lab import clients as owners_text
 from dashboard.presentation.text.pages.lab import setup as say
+from dashboard.presentation.text.readouts.fact_line import fact_line
+from dashboard.presentation.text.readouts.status_text import short_title
 from dashboard.session import tab_state
 from dashboard.session.lab import Lab
 from dashboard.session.url_params import with_usual_settings
@@ -101,6 +103,7 @@ def _form(lab: Lab) -> None:
             key=f"folder-{lab.token}",
             help=say.FOLDER_HELP,
         )
+    problem = st.container()  # beside what is wrong most often: the form is higher than the screen
     seed = st.number_input(
         common.SEED,
         0,
@@ -113,7 +116,8 @@ def _form(lab: Lab) -> None:
         # other images or another original begin a new chain
         chosen = replace(shared, seed=int(seed), data_dir=folder or None, model=model, net=net, earlier=())
         _apply(lab, _of_data(chosen, name, setup), usual=name != setup.dataset)
-    _problem()
+    with problem:
+        _problem()
 
 
 def _of_data(chosen: Setup, name: str, before: Setup) -> Setup:
@@ -183,9 +187,11 @@ def _request(lab: Lab) -> None:
     else:
         chosen = _classes(lab, chosen, list(dataset.classes), same=task == now)
     chosen = methods_form.choose(chosen, dataset.family, _preset_task(chosen), lab.token)
+    problem = st.container()
     if st.button(say.FORGET_THESE, key=f"use-request-{lab.token}", type="primary", width="stretch"):
         _apply(lab, chosen)
-    _problem()
+    with problem:
+        _problem()
     chain.example(lab)
 
 
@@ -228,7 +234,7 @@ def _apply(lab: Lab, setup: Setup, *, usual: bool = False) -> None:
 def _problem() -> None:
     problem = tab_state.recall_and_forget("problem")
     if problem:
-        st.error(problem)
+        st.error(f"{problem[:1].upper()}{problem[1:]}")
 
 
 def _origin(lab: Lab, config: object) -> str:
@@ -243,16 +249,18 @@ def _facts(lab: Lab) -> str:
     """Return the settings of the run and its models in one line of HTML."""
     e = lab.experiment
     parts: list[tuple[str, str]] = []
-    why = ""  # of the settings, as a tooltip
+    titles: dict[str, str] = {}
     method = methods_form.method_class(e.setup.method)
     config = e.config if e.run is None else e.driven.config
-    name = method.title if e.fork_run is None else say.fork_of(method.title)
+    name = short_title(method.title)
+    if name != method.title:
+        titles[common.METHOD] = method.title
+    name = name if e.fork_run is None else say.fork_of(name)
     parts += [(common.METHOD, name), *methods_form.settings(e.setup.method, config)]
     if e.run is not None and e.setup.method == "laf":
         parts += [(common.SETTINGS, _origin(lab, config))]
         if e.automatic is not None:
-            reason = nouns.in_kind(e.automatic.settings.reason, nouns.kind_of(e.dataset))
-            why = f" title='{escape(reason)}'"
+            titles[common.SETTINGS] = e.automatic.settings.reason
     if e.split is not None and e.split.dataset.clients is not None:
         held = "" if e.setup.server == "images" else owners_text.server_holds(e.setup.server)
         parts.insert(0, (owners_text.OWNERS, e.split.dataset.clients.describe() + held))
@@ -262,7 +270,11 @@ def _facts(lab: Lab) -> str:
         parts += [(say.MODEL, say.own_original(method.title))]
     elif e.model is not None and e.model.provenance is not None:
         net = f"{e.setup.net}, " if e.setup.net is not None else ""
-        parts += [(say.MODEL, f"{net}{say.trained(e.model.provenance.seconds)}")]
+        shipped = e.split is not None and ships(e.model, e.split)
+        seconds = e.model.provenance.seconds
+        parts += [(say.MODEL, f"{net}{say.SHIPS if shipped else say.trained(seconds)}")]
+        if shipped:
+            titles[say.MODEL] = say.shipped(seconds)
     if e.references:
         first = e.references[0]
         # an uploaded model's initial weights are unknown, so its retrained model is rotated into its coordinates
@@ -273,7 +285,4 @@ def _facts(lab: Lab) -> str:
         threads = getattr(e.config, "threads", None)
         threads = say.threads(threads) if threads is not None and device == "cpu" else ""
         parts += [(say.DEVICE, f"{device.upper()}{threads} · {say.seed(e.setup.seed)}")]
-    cells = "".join(
-        f"<span class='fact'{why if k == common.SETTINGS else ''}>{k} <b>{v}</b></span>" for k, v in parts
-    )
-    return f"<div class='facts'>{cells}</div>"
+    return fact_line(parts, titles, nouns.kind_of(e.dataset))

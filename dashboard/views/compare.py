@@ -12,7 +12,7 @@ from core.experiments.comparison import Comparison, parse_seeds
 from core.experiments.comparison_summary import Summary, summarise
 from core.methods import METHODS
 from dashboard.components.comparison_table import table
-from dashboard.presentation.charts import examples
+from dashboard.presentation.charts import evaluation, examples
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages import compare as say
@@ -24,6 +24,7 @@ from dashboard.session.polling import COMPARISON_S, poll
 from dashboard.views.compare_details import details
 
 HEAD_PX, ROW_PX, BORDER_PX = 48, 31, 14  # of the table: heading, a row, and room for a scroll bar
+EXAMPLE_PX = 330  # of the example chart
 GROUPS = {  # figures by topic
     say.ACCURACY: (
         "train_r",
@@ -108,6 +109,13 @@ def _before_first(lab: Lab) -> None:
         on_pick=lambda _: None,
     )
     st.caption(say.EXAMPLE_NOTE)
+    st.markdown(say.EXAMPLE_DETAIL)
+    st.plotly_chart(
+        evaluation.example_answers(),
+        key="compare-example-detail",
+        height=EXAMPLE_PX,
+        config={"displayModeBar": False},
+    )
 
 
 def _start(lab: Lab, methods: list[str], seeds: str, references: int) -> None:

@@ -116,7 +116,7 @@ def _models(lab: Lab) -> bytes:
     made = e.model.provenance
     arch = f"lab:{made.net}" if made is not None else "ARCH"
     ids = e.split.train.ids[e.split.forget_rows].tolist()
-    return pack_models(arch, e.model, e.run.result, [r.model for r in e.references], ids)
+    return pack_models(arch, e.setup.dataset, e.model, e.run.result, [r.model for r in e.references], ids)
 
 
 def _example(kind: str) -> None:

@@ -10,6 +10,8 @@ from dashboard.forms import hyperparameters, method, transport
 from dashboard.forms.lessons.overview import overview
 from dashboard.forms.lessons.panel import panel
 from dashboard.presentation.text.pages import lessons as say
+from dashboard.presentation.text.pages import nouns
+from dashboard.presentation.text.readouts.fact_line import fact_line
 from dashboard.session import resources, tab_state
 from dashboard.session.lab import Lab
 from dashboard.views import lab as front
@@ -45,7 +47,7 @@ def _bar(lab: Lab) -> None:
     link, part = lab.lesson_session.link, lab.lesson_session.part
     knobs = link.controls == "open" or (part is not None and part.knobs)
     buttons = link.controls != "hidden" or (part is not None and part.knobs)
-    left, middle, facts = st.columns([6, 1.25, 3.1], gap="small", vertical_alignment="center")
+    left, middle, facts = st.columns([6, 1.6, 2.75], gap="small", vertical_alignment="center")
     with left:
         if buttons:
             transport.transport(lab)
@@ -66,11 +68,7 @@ def _facts(lab: Lab) -> str:
         *method.settings(e.setup.method, config),
         ("seed", str(e.setup.seed)),
     ]
-    return (
-        "<div class='facts'>"
-        + "".join(f"<span class='fact'>{k} <b>{v}</b></span>" for k, v in parts)
-        + "</div>"
-    )
+    return fact_line(parts, kind=nouns.kind_of(e.dataset))
 
 
 if __name__ == "__main__":

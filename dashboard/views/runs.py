@@ -24,13 +24,14 @@ from core.runs.storage import (
     storage_quota,
 )
 from dashboard.forms import example_set
-from dashboard.forms.run_list import MOST, accuracies_of, escaped, run_list, settings_of
+from dashboard.forms.run_list import MOST, accuracies_of, box_key, escaped, run_list, settings_of
 from dashboard.presentation.charts import examples
 from dashboard.presentation.charts.runs import curves, example_curves, figures, on_all_images
 from dashboard.presentation.export.run_files import FORMATS, obstacle
 from dashboard.presentation.text.pages import common, nouns
 from dashboard.presentation.text.pages import runs as say
 from dashboard.session import resources, tab_state
+from dashboard.session.jobs import example_set as examples_job
 from dashboard.session.lab import Lab
 
 FEW = 3  # runs; a page with fewer offers the example set
@@ -42,14 +43,16 @@ def page(lab: Lab) -> None:
     infos, problems = list_runs(token)
     for problem in problems:
         st.warning(problem, icon="⚠️")
-    _room(infos, token)
+    _warn_of_deletions(infos, token)
     if not infos:
         _before_first(lab)
         return
     listed, detail = st.columns([1.15, 1], gap="medium")
     with listed:
+        _tick_the_example(infos, token)
         chosen = run_list(infos, token)
         example_set.offer(lab, is_bare=len(infos) < FEW)
+        _room()
     with detail:
         if not chosen:
             st.caption(say.TICK)
@@ -78,15 +81,34 @@ def _before_first(lab: Lab) -> None:
         st.plotly_chart(example_curves(), key="run-example", config={"displayModeBar": False})
 
 
-def _room(infos: list[RunInfo], token: str) -> None:
-    """Show the disk space of kept runs, the runs that are deleted next, and those that were deleted."""
+def _tick_the_example(infos: list[RunInfo], token: str) -> None:
+    """Open the example run once, after the user had it made."""
+    job = examples_job.job_of(token)
+    made = None if job is None else job.result
+    if made is None or tab_state.recall("runs-example") == made:
+        return
+    tab_state.remember("runs-example", made)
+    if any(i.id == made.run for i in infos[:MOST]) and not any(
+        tab_state.recall(box_key(i.id)) for i in infos
+    ):
+        tab_state.remember(box_key(made.run), True)
+
+
+def _room() -> None:
+    """Show the disk space of kept runs."""
+    try:
+        st.caption(escaped(storage_quota().describe()))
+    except LabError:
+        return  # told above
+
+
+def _warn_of_deletions(infos: list[RunInfo], token: str) -> None:
+    """Show the runs that are deleted next, and those that were deleted."""
     try:
         used = storage_quota()
     except LabError as error:
         st.warning(str(error), icon="⚠️")
         return
-    if infos:
-        st.caption(escaped(used.describe()))
     if used.is_near:
         mine = {i.id for i in infos if i.is_of(token)}
         named = [told for told in next_deletions(MOST) if any(i in told for i in mine)]

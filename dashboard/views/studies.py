@@ -41,7 +41,11 @@ MOST_COUNTED = 5000  # runs of a study whose state is counted before it starts
 def page(lab: Lab) -> None:
     """Draw the page Studies."""
     setup = lab.experiment.setup
-    pick, told, files = st.columns([4.2, 6.4, 1.4], gap="small", vertical_alignment="bottom")
+    told_of = tab_state.recall_and_forget("study-told")
+    if told_of is not None:
+        st.toast(say.chosen(told_of))
+    with st.container(key="study-head"):
+        pick, told, files = st.columns([4.2, 6.4, 1.4], gap="small", vertical_alignment="bottom")
     with pick:
         chosen = _chosen()
     if chosen == say.NEW:
@@ -226,6 +230,7 @@ def _explain(lab: Lab, study: Study) -> None:
                 one.title, key=f"ready-{name}", width="stretch", help=f"{one.question} {say.runs(one.size)}"
             ):
                 _choose(name)
+                tab_state.remember("study-told", one.title)  # on a low screen the box is out of sight
                 st.rerun()
 
 

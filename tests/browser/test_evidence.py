@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.methods import METHODS
+from dashboard.presentation.wire.comparison import title_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -36,14 +37,12 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, o
     go(page, "Compare")
     tab = page.tab
     tab.get_by_role("button", name=re.compile("^Compare other methods or seeds")).click()
-    for name in (
-        METHODS[key].title for key in METHODS if key not in ("nothing", "finetune", "laf", "retrain")
-    ):
+    for name in (title_of(key) for key in METHODS if key not in ("nothing", "finetune", "laf", "retrain")):
         tab.get_by_role("button", name=re.compile(f"^{re.escape(name)}( \\(|$)")).click()
     tab.get_by_role("textbox", name="Seeds").fill("0")
     tab.get_by_role("textbox", name="Seeds").press("Enter")
     tab.get_by_role("button", name="Start").click()
-    tab.get_by_text(re.compile(r"^3 of 3 done in")).wait_for(timeout=200_000)
+    tab.get_by_text(re.compile(r"^3 of 3 runs done in")).wait_for(timeout=200_000)
     rows = tab.locator(".table tbody tr")
     names = rows.locator("th").all_inner_texts()
     assert [n.strip() for n in names] == ["Retrained models", "Do nothing", "Fine-tune", "LAF"]
@@ -70,7 +69,7 @@ def test_methods_are_compared_sorted_exported_and_shown_on_linked_maps(server, o
         tab.get_by_role("button", name="CSV, all seeds").click()
     text = waiting.value.path().read_text()
     tab.reload()
-    tab.get_by_text(re.compile(r"^3 of 3 done in")).wait_for(timeout=60_000)
+    tab.get_by_text(re.compile(r"^3 of 3 runs done in")).wait_for(timeout=60_000)
     assert text.startswith("method,figure")
     assert "\nlaf,train_f," in text
     assert not problems(page)

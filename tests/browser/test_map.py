@@ -17,6 +17,16 @@ NEAR = """async ([xy, angle]) => {
   return [Array.from(found.list), Array.from(near.beyondNeighbours(angle, found))];
 }"""
 
+CONTOURS = """async (points) => {
+  const draw = await import(new URL("_stcore/bidi-components/laf-lab.map_view/draw/contours.js", document.baseURI));
+  const found = draw.densityOf(points, 600, 600);
+  return [draw.SHARES, draw.levelsOf(found), Array.from(found.values), found.columns];
+}"""
+PLACE = """async ([pile, width, taken, room]) => {
+  const draw = await import(new URL("_stcore/bidi-components/laf-lab.map_view/draw/piles.js", document.baseURI));
+  return draw.freePlace(pile, width, taken, room);
+}"""
+
 
 class Map:
     def __init__(self, page) -> None:
@@ -50,6 +60,7 @@ def test_a_point_is_hovered_pinned_found_and_compared_with_its_neighbours(server
     _neighbours(shown, ids)
     _by_id(shown, ids)
     _flow(page, shown, forget)
+    _density(shown)
     _owners(shown, len(ids))
     assert not page.problems
 
@@ -140,6 +151,26 @@ def _owners(shown: Map, count: int) -> None:
     expect(names.nth(1)).to_have_attribute("aria-pressed", "true")
     shown.root.get_by_role("radio", name="class", exact=True).click()
     assert shown.read("s.view.isolate") is None  # no name on the map would take it back
+
+
+def _density(shown: Map) -> None:
+    """The lines hold their shares of a normal distribution, whose radii are known; no number covers a name."""
+    draws = np.random.default_rng(0).normal(300, 45, (20_000, 2))
+    shares, levels, values, columns = shown.tab.evaluate(CONTOURS, draws.tolist())
+    area = [25 * sum(v >= level for v in values) for level in levels]  # px²
+    blur = 3 * (5**2 - 1) / 12 * 25  # px²: the variance that three box blurs of five cells add
+    wanted = [2 * np.pi * (45**2 + blur) * -np.log(1 - share) for share in shares]
+    np.testing.assert_allclose(area, wanted, rtol=0.06)
+    assert len(values) // columns == columns
+    name = {"left": 110, "right": 130, "y": 101}
+    free = shown.tab.evaluate(PLACE, [{"x": 100, "y": 100}, 80, [name], 400])
+    assert free["right"] < name["left"]
+    low = shown.tab.evaluate(PLACE, [{"x": 60, "y": 100}, 80, [{**name, "left": 70}], 160])
+    assert abs(low["y"] - name["y"]) >= 18
+    switch = shown.root.get_by_role("button", name="density", exact=True)
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(shown.root.locator("[data-key=density]")).to_have_text("densest 25, 50, 75 %")
 
 
 def _flow(page, shown: Map, forget: list[int]) -> None:

@@ -135,9 +135,9 @@ def test_one_click_makes_an_example_set_and_replay_plays_its_run_from_the_first_
     line.wait_for(timeout=240_000)
     page.tab.get_by_text(re.compile(r"seed 0 · preset settings")).wait_for()
     page.tab.get_by_text(re.compile(r"Forgotten: the model recognises")).first.wait_for()  # its verdict
+    page.tab.get_by_text("The example set is ready").wait_for()
     page.settle()
-    line.click()
-    page.tab.get_by_role("button", name="Replay in the Lab").click()
+    page.tab.get_by_role("button", name="Replay in the Lab").click()  # the run is open already
     page.tab.wait_for_selector(".map-view[data-frames]")
     seen: list[int] = []
 

@@ -6,12 +6,10 @@ import numpy as np
 
 from core.evaluation.attacks.result import AttackResult, Scores
 from core.evaluation.attacks.roc import roc_points
-from dashboard.presentation.charts.evaluation import RETRAINED
+from dashboard.presentation.charts.palette import FORGET, NOW, RETRAINED
+from dashboard.presentation.charts.palette import NEUTRAL as UNSEEN
 from dashboard.presentation.charts.plotly_import import go
 
-FORGET = "#e8751a"
-UNSEEN = "#7f8ba3"
-NOW = "#4f7cf0"
 BINS = (10, 36)  # fewest and most
 
 

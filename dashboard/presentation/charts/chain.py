@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.runs.storage import ChainLink
+from dashboard.presentation.charts.palette import FORGET, NEUTRAL, REMAIN
 from dashboard.presentation.charts.plotly_import import go
 from dashboard.presentation.text.pages.lab import chain as say
 
 LINES = {
-    "train_r": ("Train_r", "#4fa3ff"),
-    "train_f": ("Train_f, all asked so far", "#ffa24a"),
+    "train_r": ("Train_r", REMAIN),
+    "train_f": ("Train_f, all asked so far", FORGET),
     "newest_f": ("Train_f, newest request", "#c2569b"),
-    "test": ("Test", "#8390ad"),
+    "test": ("Test", NEUTRAL),
 }
 CHAIN_CHART = (
     "Lines: the model after each request. Dotted: models retrained without all that was asked so far. "

@@ -9,10 +9,11 @@ from typing import Any
 from core.evaluation.answers.answer_changes import AnswerChanges
 from core.evaluation.report import EvaluationReport
 from core.evaluation.representations.layer_probes import UNSEEN
+from dashboard.presentation.charts.palette import NOW, RETRAINED
 from dashboard.presentation.charts.plotly_import import go, make_subplots
+from dashboard.presentation.text.pages import compare as say
 
-RETRAINED = "#8d70dd"
-PAIR = ("#4f7cf0", "#0f9d8c")  # A and B; distinct from the colours of D_r and D_f
+PAIR = (NOW, "#0f9d8c")  # A and B; distinct from the colours of D_r and D_f
 
 
 def answers(
@@ -23,6 +24,23 @@ def answers(
         {n: _answer_shares(j) for n, j in reports.items()},
         [_answer_shares(j) for j in retrained],
         classes,
+        "called",
+        "share of D_f, %",
+    )
+
+
+def example_answers() -> go.Figure:
+    """Return made-up answers of two methods and five retrained models to zeros, as ``answers`` draws them."""
+    forgets = (0.0, 0.0, 0.14, 0.03, 0.08, 0.37, 0.25, 0.0, 0.05, 0.08)
+    does_not = (0.61, 0.0, 0.0, 0.0, 0.0, 0.39, 0.0, 0.0, 0.0, 0.0)
+    retrained = (0.0, 0.0, 0.16, 0.02, 0.09, 0.34, 0.22, 0.0, 0.06, 0.11)
+    # five models a little apart: the shares of neighbouring classes trade places
+    spread = [[v * (1 + 0.25 * ((c + k) % 5 - 2) / 2) for c, v in enumerate(retrained)] for k in range(5)]
+    models = [[v / sum(one) for v in one] for one in spread]
+    return _bars(
+        {say.FORGETS: forgets, say.DOES_NOT: does_not},
+        models,
+        [str(c) for c in range(10)],
         "called",
         "share of D_f, %",
     )

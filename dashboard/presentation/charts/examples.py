@@ -9,14 +9,15 @@ import numpy as np
 from core.evaluation.attacks.result import AttackResult, Scores, attack_result
 from core.evaluation.metric_specs import make_metric, metric_band
 from core.experiments.comparison_summary import Entry, Line, Summary
+from dashboard.presentation.text.pages import compare as say
 
 LABEL = "Example with made-up numbers"
 KEYS = ("train_r", "train_f", "test_r", "js", "auc_learned")
 _SHAPES = {  # mean and spread of each key, over three seeds
     "references": ("Retrained models", (0.99, 0.0, 0.98, 0.07, 0.50)),
     "nothing": ("Do nothing", (0.995, 0.99, 0.985, 0.60, 0.56)),
-    "laf": ("A method that forgets", (0.985, 0.0, 0.975, 0.12, 0.51)),
-    "finetune": ("A method that does not", (0.995, 0.61, 0.98, 0.45, 0.54)),
+    "laf": (say.FORGETS, (0.985, 0.0, 0.975, 0.12, 0.51)),
+    "finetune": (say.DOES_NOT, (0.995, 0.61, 0.98, 0.45, 0.54)),
 }
 _SPREAD = (0.003, 0.004, 0.005, 0.02, 0.02)
 

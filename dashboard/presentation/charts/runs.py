@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.runs.storage import KeptRun
+from dashboard.presentation.charts.palette import FORGET, NEUTRAL, REMAIN
 from dashboard.presentation.charts.plotly_import import go
 from dashboard.presentation.text.pages import nouns
 
-ROLES = {"train_r": ("Train_r", "#4fa3ff"), "train_f": ("Train_f", "#ffa24a"), "test": ("Test", "#8390ad")}
+ROLES = {"train_r": ("Train_r", REMAIN), "train_f": ("Train_f", FORGET), "test": ("Test", NEUTRAL)}
 DASHES = ("solid", "dot")
 FIGURES = {
     "train_r": "Train_r, %",

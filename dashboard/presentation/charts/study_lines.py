@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.experiments.studies.analysis import MEASURES, Group, pareto
+from dashboard.presentation.charts.palette import NEUTRAL, NOW, RETRAINED
 from dashboard.presentation.charts.plotly_import import go
 from dashboard.presentation.charts.studies import NAMES, dressed, shown, title_of, value_text
 
 # distinct from the colours of D_r and D_f
-LINES = ("#4f7cf0", "#0f9d8c", "#c2569b", "#b7791f", "#6b7a90", "#8d70dd")
-FRONT = "#4f7cf0"
+LINES = (NOW, "#0f9d8c", "#c2569b", "#b7791f", "#6b7a90", RETRAINED)
 FLOOR = 0.1  # %; smaller distances are drawn here on a logarithmic axis
-RETRAINED = "#8d70dd"
-ORIGINAL = "#7f8aa3"
 
 
 def lines(
@@ -100,7 +98,7 @@ def _add_line(
 
 def _level(figure: go.Figure, groups: Sequence[Group], measure: str) -> None:
     """Add horizontal lines for retrained models and for doing nothing."""
-    for key, name, colour in (("yardstick", "retrained", RETRAINED), ("original", "do nothing", ORIGINAL)):
+    for key, name, colour in (("yardstick", "retrained", RETRAINED), ("original", "do nothing", NEUTRAL)):
         found = [v for g in groups for r in g.rows if (v := r[key].get(measure)) is not None]
         if found:
             level = shown(measure, sum(found) / len(found))
@@ -125,10 +123,10 @@ def front(groups: Sequence[Group], varied: Sequence[str]) -> go.Figure:
         y=[points[i][1] for i in best],
         mode="lines",
         name="no setting is better in both",
-        line={"color": FRONT, "width": 2, "shape": "hv"},
+        line={"color": NOW, "width": 2, "shape": "hv"},
         hoverinfo="skip",
     )
-    for name, chosen, colour, size in (("on the front", True, FRONT, 12), ("a setting", False, ORIGINAL, 8)):
+    for name, chosen, colour, size in (("on the front", True, NOW, 12), ("a setting", False, NEUTRAL, 8)):
         part = [i for i in range(len(known)) if (i in best) is chosen]
         figure.add_scatter(
             x=[points[i][0] for i in part],

@@ -10,7 +10,7 @@ from core.models.base import Net
 
 
 def pack_models(
-    arch: str, original: Net, unlearned: Net, retrained: Sequence[Net], ids: Sequence[int]
+    arch: str, dataset: str, original: Net, unlearned: Net, retrained: Sequence[Net], ids: Sequence[int]
 ) -> bytes:
     """Return a zip of the models as safetensors, of the forgotten ids, and of the command that judges them."""
     files: dict[str, bytes] = {
@@ -22,7 +22,7 @@ def pack_models(
     files["ids.txt"] = ("\n".join(map(str, sorted(ids))) + "\n").encode()
     beside = f" --retrained {' '.join(names)}" if names else ""
     files["judge.txt"] = (
-        f"laf judge --arch {arch} --dataset DATASET --indices ids.txt"
+        f"laf judge --arch {arch} --dataset {dataset} --task indices --indices ids.txt"
         f" --original original.safetensors --unlearned unlearned.safetensors{beside}\n"
     ).encode()
     out = io.BytesIO()

@@ -19,6 +19,7 @@ from core.runs.observer import Observer
 from core.runs.records import Frame
 from dashboard.presentation.export import comparison_files
 from dashboard.presentation.text.pages import nouns
+from dashboard.presentation.text.readouts.status_text import short_title
 from dashboard.presentation.wire.packet import pack
 from dashboard.presentation.wire.scene import position_units, share_bytes, sprites
 
@@ -39,7 +40,9 @@ def table_data(
     kind: str = nouns.IMAGES,
 ) -> dict[str, Any]:
     """Return the table (docs/wire.md, "Table"), in the nouns of ``kind``; without a ``comparison`` no row can be picked."""
-    columns = {k: summary.columns[k] for k in keys if k in summary.columns}
+    # a figure that no method has yet, or that nothing here can measure, would be a column of dashes
+    measured = {k for line in summary.lines for k in line.entries}
+    columns = {k: summary.columns[k] for k in keys if k in summary.columns and k in measured}
     data: dict[str, Any] = {
         "columns": [READS] * comparison_files.tells_reads(summary)
         + [
@@ -61,11 +64,11 @@ def table_data(
 def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "key": line.method,
-        "label": line.title,
+        "label": short_title(line.title),
         "cells": {},
         "kind": line.method,
         "pick": True,
-        "help": line.origin and f"Settings: {line.origin}",
+        "help": _help(line),
         "state": "",
         "tone": "",
     }
@@ -91,6 +94,12 @@ def _row(line: Line, columns: dict[str, Metric], comparison: Comparison | None) 
         if entry is not None:
             row["cells"][key] = _cell(figure, entry, line.method)
     return row
+
+
+def _help(line: Line) -> str:
+    """Return the tooltip of a row: the method's full name where the label is shorter, and where its settings come from."""
+    full = line.title if short_title(line.title) != line.title else ""
+    return ". ".join(filter(None, (full, line.origin and f"Settings: {line.origin}")))
 
 
 def _state(line: Line, comparison: Comparison) -> dict[str, Any]:
@@ -176,5 +185,5 @@ def pair_packet(split: Split, observer: Observer, projection: Projection, a: Sid
 
 
 def title_of(name: str) -> str:
-    """Return the method's title on the page."""
-    return str(METHODS[name].title)  # type: ignore[attr-defined]
+    """Return the method's short title on the page."""
+    return short_title(METHODS[name].title)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from core.methods.step import Stage
 from core.runs.run import Phase
 from core.runtime.progress import Progress
 from dashboard.presentation.text.readouts import status_text
+from dashboard.presentation.text.readouts.status_text import short_title
 from dashboard.presentation.wire.frame_readings import wanted_references
 
 PREPARING = {
@@ -42,8 +43,8 @@ def status(experiment: Experiment) -> dict[str, Any]:
         found["stages"] = [stage_bar(s, done.get(s.key), experiment.left_s(s)) for s in run.stages]
     found["work"] = [_bar(p) for p in work.values()] if run is not None else []
     if run is not None and "retrain" in work:
-        which = f", {len(experiment.references) + 1} of {wanted_references(experiment)}"
-        found["work"][list(work).index("retrain")]["label"] += which
+        which = f"Retraining, {len(experiment.references) + 1} of {wanted_references(experiment)}"
+        found["work"][list(work).index("retrain")]["label"] = which
     seconds = [r.seconds for r in experiment.references if r.seconds]  # not of models that a notebook brings
     spent = sum(v for k, v in dict(run.seconds).items() if k != "evaluate") if run else 0.0
     said = ""
@@ -51,8 +52,9 @@ def status(experiment: Experiment) -> dict[str, Any]:
         said = status_text.clock(spent, seconds, done=run is not None and run.phase is Phase.DONE)
     if experiment.automatic is not None:
         said = f"{said} Finding the settings took {experiment.automatic.settings.seconds:.1f} s.".strip()
+    method = METHODS[experiment.setup.method].title if run is None else run.unlearner.title  # type: ignore[attr-defined]
     found["clock"] = {
-        "method": METHODS[experiment.setup.method].title if run is None else run.unlearner.title,  # type: ignore[attr-defined]
+        "method": short_title(method),
         "seconds": spent,
         "retrain": [min(seconds), max(seconds)] if seconds else None,
         "sentence": said,

@@ -84,7 +84,21 @@ def test_the_net_is_chosen_for_the_open_dataset_and_begins_with_the_one_it_has(l
     assert {net for net in form.NETS if net != form.OWN_NET} <= set(NETS)
 
 
+def test_the_facts_say_that_the_model_ships_so_that_no_training_is_missed(lab):
+    assert facts(lab)["Model"] == "ships with the Lab"
+    told = re.search(r"title='([^']*)'>Model", form._facts(lab))
+    assert told is not None
+    assert re.search(r"nothing was trained here\. Its training took [\d.]+ s on another machine\.", told[1])
+
+
+def test_the_facts_give_a_methods_short_name_and_its_full_one_on_hover(lab, monkeypatch):
+    monkeypatch.setattr(lab.experiment, "setup", replace(lab.experiment.setup, method="mda"))
+    assert facts(lab)["Method"] == "MDA"
+    assert "title='MDA, masked distillation with alignment'>Method" in form._facts(lab)
+
+
 def test_the_facts_name_a_net_that_was_chosen(lab, monkeypatch):
+    monkeypatch.setattr(form, "ships", lambda *_: False)
     assert re.fullmatch(r"trained [\d.]+ s", facts(lab)["Model"])
     monkeypatch.setattr(lab.experiment, "setup", replace(lab.experiment.setup, net="vit"))
     assert re.fullmatch(r"vit, trained [\d.]+ s", facts(lab)["Model"])

@@ -3,6 +3,7 @@ import { h } from "../laf-lab.feed/dom.js";
 import { applyTheme } from "../laf-lab.feed/theme.js";
 import * as say from "./words.js";
 
+const FEW = 6; // columns that fit a phone
 const MARKS = { ascending: " ↑", descending: " ↓", none: "" };
 
 export class Table {
@@ -20,6 +21,7 @@ export class Table {
   /** @param {{columns: object[], rows: object[], chosen: string}} data see docs/wire.md, "Table" */
   show(data) {
     this.data = data;
+    this.root.classList.toggle("few", data.columns.length <= FEW);
     const at = [this.root.scrollLeft, this.root.scrollTop];
     this.#heads();
     this.#rows();

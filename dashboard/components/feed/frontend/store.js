@@ -15,7 +15,7 @@ import { Picks } from "./picks.js";
 
 const KEPT_RUNS = 5;
 const FRAME_FIELDS = ["position", "off_map", "prediction", "confidence", "angle"];
-const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, trials: true, cloud: false, readout: null, balance: "losses", requests: "this", isolate: null, pin: null, images: true, drawer: null, zoom: 1, x: 0, y: 0 };
+const VIEW = { show: "now", map: "fixed", colour: "forget", trails: true, trials: true, cloud: false, readout: null, balance: "losses", requests: "this", isolate: null, pin: null, images: true, density: false, drawer: null, zoom: 1, x: 0, y: 0 };
 
 export class RunStore extends EventTarget {
   /** @param {string} run the token that the server gave this run */

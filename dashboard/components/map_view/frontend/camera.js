@@ -2,7 +2,8 @@
 
 const [NEAREST, FARTHEST] = [40, 0.4];
 const MARGIN = 45; // px beside the points
-const [TOOLS, ROOM] = [80, 500]; // px: width of the tools at the left, which must cover no point, and the least width that leaves room for them
+const LOW = 340; // px; a lower map, as above an open drawer on a phone, leaves less room beside its points
+const [TOOLS, ROW, ROOM] = [80, 74, 500]; // px: the tools, which must cover no point, are a column of this width, or rows of this height on a map narrower than ROOM
 
 export class Camera {
   /** @param {object} view {zoom, x, y}, kept in the store across page changes */
@@ -28,15 +29,17 @@ export class Camera {
 
   resize(width, height) {
     Object.assign(this, { width, height });
-    const tools = width < ROOM ? 0 : TOOLS;
-    this.base = Math.max(1, Math.min((width - 2 * MARGIN - tools) / this.box.width, (height - 84) / this.box.height));
+    const [tools, row] = width < ROOM ? [0, ROW] : [TOOLS, 0];
+    const beside = height < LOW ? 50 : 84; // px above and below the points
+    this.base = Math.max(1, Math.min((width - 2 * MARGIN - tools) / this.box.width, (height - beside - row) / this.box.height));
+    this.below = row / 2;
     const left = (width - this.box.width * this.base) / 2;
     this.aside = Math.max(0, Math.min(tools / 2, MARGIN + tools - left));
   }
 
   get scale() { return this.base * this.view.zoom; }
   get originX() { return this.width / 2 + this.aside - (this.box.x + this.view.x) * this.scale; }
-  get originY() { return this.height / 2 + 8 + (this.box.y + this.view.y) * this.scale; }
+  get originY() { return this.height / 2 + 8 + this.below + (this.box.y + this.view.y) * this.scale; }
 
   toScreen(x, y) { return [this.originX + x * this.scale, this.originY - y * this.scale]; }
 

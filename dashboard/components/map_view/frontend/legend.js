@@ -124,6 +124,7 @@ export class Legend {
     }
     if (hasTrials(store)) list.push(this.#trialsEntry(scene, view));
     if (view.map === "fixed") list.push(h("span", { class: "key", title: say.FADED_DOT_WITH_RING_IS }, h("i", { class: "off" }), say.OFF_THE_MAP));
+    if (view.density) list.push(h("span", { class: "key", "data-key": "density", title: say.LINES_AROUND_THE_DENSEST }, h("i", { class: "contour" }), say.DENSEST_SHARES));
     if (view.cloud && view.map === "fixed" && store.references.length > 1) list.push(this.#cloud(store.references));
     this.entries.replaceChildren(...list);
     this.mark(view);
@@ -174,6 +175,11 @@ export class Names {
     this.element.replaceChildren(...this.items.map(({ button }) => button));
   }
 
+  /** Return the places of the shown names as boxes {left, right, y} in px; a number beside a pile must not cover them. */
+  boxes() {
+    return (this.taken ?? []).map(({ x, y, width }) => ({ left: x - width / 2, right: x + width / 2, y }));
+  }
+
   /** Return the boxes of the controls over the map, which must not cover a name. */
   #boxes() {
     return this.controls.filter((element) => element.offsetWidth).map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => ({
@@ -183,7 +189,7 @@ export class Names {
 
   /** Place the names over their classes; with `xy`, over the classes' current positions on a follow map. */
   place(camera, isolate, xy = null) {
-    const taken = [];
+    const taken = this.taken = [];
     if (!xy || !this.blocked) this.blocked = this.#boxes(); // not on a map that moves: it would cost a layout for each picture
     for (const item of this.items ?? []) {
       const at = xy && !item.ghost ? anchor(item.indices, xy) : item.place;

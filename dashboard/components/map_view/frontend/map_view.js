@@ -182,8 +182,12 @@ export class MapView {
     const { store, camera, theme, places } = this;
     const moving = places.update(performance.now());
     const { xy } = places;
+    const follow = store.view.map === "follow" && store.view.show !== "original";
+    const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${follow && store.followHeld},${moving && follow}`;
+    if (key !== this.namesKey || (follow && moving)) this.names.place(camera, store.view.isolate, follow ? xy : null);
+    this.namesKey = key;
     const context = fitCanvas(this.canvas, camera.width, camera.height, { alpha: false });
-    const stage = { store, camera, theme, marks: this.#marked(), xy, ghosts: this.ghosts, focus: this.focus, moving, tiles: this.pins.tiles, thumbs: null, trails: null, cloud: null };
+    const stage = { store, camera, theme, marks: this.#marked(), xy, ghosts: this.ghosts, names: this.names.boxes(), focus: this.focus, moving, tiles: this.pins.tiles, thumbs: null, trails: null, cloud: null };
     const clouded = this.layers.add(stage);
     if (this.root.dataset.cloud !== String(clouded)) this.root.dataset.cloud = clouded;
     stage.thumbs = this.thumbs.inView(stage, this.pins.tiles);
@@ -196,10 +200,6 @@ export class MapView {
     if (acting && store.live && store.view.show === "now") drawSlow(context, stage, acting, now);
     this.root.dataset.fork = store.fork ? store.forkSeq(store.cursor) ?? "" : "";
     this.seen = { scale: camera.scale, x: camera.originX, y: camera.originY }; // the camera as last drawn: picking must ignore a zoom that is not drawn yet
-    const follow = store.view.map === "follow" && store.view.show !== "original";
-    const key = `${camera.key},${store.view.isolate},${follow && store.cursor},${follow && store.followHeld},${moving && follow}`;
-    if (key !== this.namesKey || (follow && moving)) this.names.place(camera, store.view.isolate, follow ? xy : null);
-    this.namesKey = key;
     store.stats.draws += 1;
     if (this.root.dataset.frame !== String(store.cursor)) this.root.dataset.frame = store.cursor;
     if (this.focus !== null && !this.card.element.hidden && this.byKeys) this.#refreshCard();

@@ -125,7 +125,7 @@ export const classAnswer = (name, name2, many) => `class ${name} → answer ${na
 export const withoutInSmallerFlows = (many) => ` · without ${many} in smaller flows`;
 export const selectsThemOnTheMap = (text) => `${text}; selects them on the map`;
 export const clickSelectsThemOnThe = (text) => `${text}. Click selects them on the map; shift adds, alt takes away.`;
-export const NOTHING_HAS_MOVED_THIS_IS = "Nothing has moved: this is the original model. Press Play, or show a later step.";
+export const NOTHING_HAS_MOVED_THIS_IS = "No point has moved at this step. Press Play, or show a later step.";
 export const ISOLATED_GROUP_ONLY = " · isolated group only";
 export const furthestMoved = (among) => `Furthest moved${among}`;
 export const movedRelativeToItsNeighbours = (among) => `Moved relative to its neighbours${among}`;
@@ -152,3 +152,5 @@ export const noRunToAsk = (place) => `${place}; this page has no run to ask`;
 export const COLOUR_THE_CLIENT_WHO_HAS = "colour: the client who has the point";
 export const client = (k) => `client ${k}`;
 export const ofClient = (k) => ` · client ${k}`;
+export const LINES_AROUND_THE_DENSEST = "lines around the densest 25, 50 and 75 % of the forgotten points in view, and of the remaining ones: where dots hide each other";
+export const DENSEST_SHARES = "densest 25, 50, 75 %";

@@ -88,9 +88,9 @@ export class Readouts {
     this.clock.classList.toggle("empty", !clock);
     const over = ["done", "failed", "cancelled"].includes(store.status?.phase);
     setText(this.spent, clock ? `${clock.method} ${over ? "took " : ""}${seconds(clock.seconds)} s` : "0 s");
-    setText(this.tense, over ? " · " : say.SO_FAR);
     const [quickest, slowest] = clock?.retrain?.map(seconds) ?? [];
     setText(this.other, quickest ? say.retrainingTook(quickest === slowest ? quickest : `${quickest} – ${slowest}`) : store.references.length < store.wanted || !clock ? say.RETRAINING : "");
+    setText(this.tense, `${over ? "" : say.SO_FAR}${this.other.textContent ? " · " : ""}`);
     setText(this.verdict, clock?.sentence ?? "");
     setTitle(this.verdict, this.verdict.textContent);
     this.spent.dataset.value = clock?.seconds ?? "";

@@ -10,6 +10,9 @@ export function format(row, value, unit = true) {
   return value.toFixed(row.digits);
 }
 
+/** Return the text with each number and its unit on one line. */
+const whole = (text) => text.replace(/(\d) (%|s\b)/g, "$1\u00a0$2");
+
 /** Return the band of retrained models, "97.5 – 99.1"; "98.9" where it is one value. */
 export function band(row) {
   const ends = row.band ?? row.reference;
@@ -131,8 +134,8 @@ export class Table {
   update(store) {
     const { reading, rows } = store;
     const sentence = sentenceOf(store);
-    setText(this.head, sentence?.head ?? say.NO_MODEL_YET);
-    setText(this.more, sentence?.more ?? (sentence ? "" : store.status?.sentence ?? ""));
+    setText(this.head, whole(sentence?.head ?? say.NO_MODEL_YET));
+    setText(this.more, whole(sentence?.more ?? (sentence ? "" : store.status?.sentence ?? "")));
     this.sentence.dataset.tone = sentence?.tone ?? "neutral";
     this.sentence.dataset.final = Boolean(sentence && sentence === store.verdict);
     setTitle(this.sentence, `${this.head.textContent} ${this.more.textContent}`);

@@ -19,7 +19,7 @@ export const ofRetrained = (references, wanted) => `${references} of ${wanted} r
 export const BOTH_GRADIENTS_OF_THE_NEXT = "both gradients of the next step, layer by layer; the run does not advance";
 export const MEASURED_WHILE_THE_RUN_IS = "Measured while the run is paused; press again.";
 export const gradientsAfterStepInThe = (step) => `gradients after step ${step}, in the order of the layers`;
-export const SO_FAR = " so far · ";
+export const SO_FAR = " so far";
 export const CLOCK = "Clock";
 export const retrainingTook = (slowest) => `retraining took ${slowest} s`;
 export const RETRAINING = "retraining …";

@@ -51,12 +51,12 @@ export class Track {
     this.store = store;
     const stages = store.status?.stages ?? [];
     this.#build(stages);
-    stages.forEach(({ done, total }, k) => {
+    stages.forEach(({ key, done, total }, k) => {
       const share = total ? Math.min(1, done / total) : 0;
       const { fill, label } = this.fills[k];
       fill.style.transform = `scaleX(${share})`;
       label.classList.toggle("busy", share > 0 && share < 1);
-      label.title = total ? say.countOf2(done, total) : "";
+      label.title = fill.parentElement.title = [say.STAGES[key], total ? say.countOf2(done, total) : null].filter(Boolean).join(" · ");
     });
     this.move();
     this.tell();

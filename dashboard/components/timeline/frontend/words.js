@@ -34,3 +34,10 @@ export const afterStep = (step, text) => `after step ${step}: ${text}`;
 export const stepNotLabelAgnostic = (step, text) => `step ${step}: ${text}; not label-agnostic`;
 export const stepNearestToRetrainingJs = (step, js) => `step ${step}: nearest to retraining, JS ${js}; an oracle's view, seen with retrained models`;
 export const forkFromStep = (from, fork) => `fork from step ${from}: ${fork}`;
+export const STAGES = {
+  vae: "An autoencoder (VAE) learns how the model represents all training data, D",
+  vae_f: "A second autoencoder learns how the model represents the data to forget, D_f",
+  answers: "The original answers all training data; the method learns from these answers",
+  newcomer: "A new model, trained for a short while on the data that remain, shows what else the data to forget could be called",
+  unlearn: "The model forgets, one step at a time",
+};

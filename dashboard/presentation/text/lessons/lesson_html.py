@@ -79,7 +79,7 @@ def _clause(clause: Clause) -> dict[str, Any]:
     return {
         "sign": {True: "✓", False: "✗", None: "·"}[clause.holds],
         "word": {True: "holds", False: "does not hold", None: "not known yet"}[clause.holds],
-        "text": in_words(clause.text),
+        "text": in_words(clause.text).replace(" %", "\u00a0%"),  # a number and its unit stay in one line
         "code": clause.text,
         "facts": [] if redundant else [(_place(k), value(k, v)) for k, v in clause.values.items()],
     }

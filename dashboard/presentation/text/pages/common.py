@@ -33,9 +33,10 @@ EXAMPLE_SET_HELP = (
 EXAMPLE_SET_TAKES = (
     "Takes about half a minute on two free cores. The run appears on *Runs*, the study on *Studies*."
 )
+EXAMPLE_SET_MADE = "The example set is ready: a run on *Runs*, and a study on *Studies*."
 TRY_AGAIN = "Try again"
 EXAMPLE_RUN = "Example: forget the zeros"  # the name of the kept run
-EXAMPLE_STUDY = "Example: how hard does the temperature push?"
+EXAMPLE_STUDY = "Example: four temperatures"
 PREPARING_EXAMPLE = "Preparing the example run"
 PLAYING_EXAMPLE = "Playing the example run"
 RETRAINING_FOR_EXAMPLE = "Retraining models to compare it with"

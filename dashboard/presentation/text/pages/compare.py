@@ -17,6 +17,8 @@ ALL = "All"
 LEGEND = "**Green**: inside the 95 % band of retrained models for every seed. **▼**: doing nothing is closer to retraining. Click a method's name for details, or a heading to sort."
 COMPARE_ALL = "Compare all methods, 3 seeds"
 EXAMPLE_NOTE = "**Green**: inside the band of retrained models for every seed. *Do nothing* is a row like any other. If a method fails, its row says why, and the others go on. The methods' settings were tuned on other seeds, with labels and retrained models; LAF uses the Lab's preset."
+FORGETS, DOES_NOT = "A good method", "A poor method"  # rows of the example
+EXAMPLE_DETAIL = "**Where forgotten data go**, one of seven views of two methods. Here retrained models call a forgotten zero 5, 6 or 2. A method should do the same."
 OTHER = "other methods or seeds"
 IS_RUNNING = "A comparison is running. Cancel it first"
 FORM_HELP = "Choose methods and seeds"
@@ -141,14 +143,14 @@ def seed_now(seed: int, what: str, percent: int) -> str:
 
 def so_far(done: int, number: int, parts: Sequence[str]) -> str:
     """Return how far a comparison is."""
-    return f"{done} of {number} · " + "; ".join(parts)
+    return f"{done} of {number} runs done · " + "; ".join(parts)
 
 
 def outcome(
     done: int, number: int, seconds: float, *, failed: int, stopped: bool, errors: Sequence[str]
 ) -> str:
     """Return the outcome of an ended comparison."""
-    text = f"{done} of {number} done in {seconds:.0f} s"
+    text = f"{done} of {number} runs done in {seconds:.0f} s"
     text = f"Stopped: {text}" if stopped else text
     text += f", {failed} of them failed" if failed else ""
     return "; ".join([text, *errors])

@@ -122,13 +122,25 @@ def now(work: str | None, finished: int, wanted: int) -> str:
 def explained(name: str, size: int, variants: int, values: Sequence[int], seeds: int) -> str:
     """Say how large a study is, and how it is run."""
     grid = " × ".join(map(str, values)) or "1"
+    parts = [f"{variants} variants"] if variants > 1 else []
+    parts += [_counted(grid, "setting"), _counted(str(seeds), "seed")]
     return f"""
-- **{runs(size)}**: {variants} × {grid} settings × {seeds} seeds. Each is compared with models
+- **{runs(size)}**: {" × ".join(parts)}. Each is compared with models
   retrained from scratch. Runs share original and retrained models.
 - *Measure time* runs a few steps on every core and estimates the time of the whole study. Nothing is saved before *Start*.
 - Every result is saved at once. If you close the page, cancel or lose power, finished runs are not repeated.
 - From a terminal: `laf study run {name}`. On a cluster: `--backend dask --scheduler tcp://…`.
 """
+
+
+def chosen(title: str) -> str:
+    """Say that a study was chosen, and where the page tells about it."""
+    return f"Chosen: {title}. Its question and size are at the top of this page."
+
+
+def _counted(number: str, what: str) -> str:
+    """Return how many of ``what`` there are, such as "1 seed" or "3 × 2 settings"."""
+    return f"{number} {what}{'s' * (number != '1')}"
 
 
 def named(name: str) -> str:

@@ -16,6 +16,11 @@ def as_text(sentence: str) -> str:
     return re.sub(r"([\\`*_\[\]<>~$:!#|])", r"\\\1", sentence)
 
 
+def short_title(title: str) -> str:
+    """Return a method's title without its explanation: "MDA" for "MDA, masked distillation with alignment"."""
+    return title.partition(", ")[0]
+
+
 def sentence(
     task: str,
     now: Compared,
@@ -103,7 +108,7 @@ def clock(spent_s: float, retrain_s: Sequence[float], *, done: bool) -> str:
     The method is called cheaper only if it beats the quickest retraining, and dearer only if it is slower than all.
     """
     if not retrain_s:
-        return "Retraining from scratch, for comparison, is still running."
+        return "Retraining is still running."
     low, high = min(retrain_s), max(retrain_s)
     if spent_s >= high:
         return "Unlearning is not cheaper here."

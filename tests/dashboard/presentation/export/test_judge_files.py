@@ -19,6 +19,8 @@ from core.runs.run import Run, finish
 from core.runs.setup import Setup
 from core.runs.storage import read_run, record
 from core.runtime.progress import run_to_end
+from dashboard.cli.main import parser
+from dashboard.presentation.export.judge_files import pack_models
 from dashboard.presentation.export.run_files import as_judge
 from tests import toys
 
@@ -61,3 +63,15 @@ def test_a_kept_run_is_judged_from_its_export_as_in_the_lab(tmp_path, monkeypatc
     expected = run_to_end(Evaluator(split, model, known).judge(run.result)).figures
     assert {k: f.value for k, f in found.items()} == pytest.approx({k: f.value for k, f in expected.items()})
     assert found["train_f"].band == expected["train_f"].band
+
+
+def test_the_command_beside_the_labs_models_needs_no_change():
+    model = toys.model(toys.split())
+    with zipfile.ZipFile(
+        io.BytesIO(pack_models("lab:cnn", "digits", model, model, [model], [7, 3]))
+    ) as archive:
+        command = archive.read("judge.txt").decode()
+        names = set(archive.namelist())
+    words = parser().parse_args(command.split()[1:])
+    assert (words.dataset, words.task, words.arch) == ("digits", "indices", "lab:cnn")
+    assert {str(words.original), str(words.unlearned), *map(str, words.retrained)} < names

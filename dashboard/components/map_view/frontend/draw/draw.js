@@ -1,8 +1,8 @@
 /** Drawing of one picture of the map view: ghosts, trails, points, piles, and the ring of the focused point. */
 import { Dots } from "./dots.js";
-import { inside, piles } from "./marks.js";
+import { drawContours } from "./contours.js";
+import { drawPiles } from "./piles.js";
 import { drawThumbs } from "./thumbs.js";
-import * as say from "../words.js";
 
 const MOST_TRAILS = 240;
 const KNOTS = 14; // positions along one trail
@@ -185,38 +185,6 @@ function drawFork(context, { store, camera, theme, marks, xy }) {
   context.globalAlpha = 1;
 }
 
-/** Draw the number of forgotten images in each pile, whose dots hide each other. */
-function drawPiles(context, { store, camera, theme, marks, xy, ghosts }) {
-  if (store.view.show === "original" || (store.view.show === "now" && store.cursor < 1)) return;
-  const all = marks.forgotten.length;
-  const points = [];
-  for (const i of marks.forgotten) {
-    const [wx, wy] = [xy[2 * i], xy[2 * i + 1]];
-    if (marks.alpha[i] > 0.11 && !ghosts.some((ghost) => inside(ghost, wx, wy))) points.push(camera.toScreen(wx, wy));
-  }
-  context.font = `600 11px ${theme.font}`;
-  context.textBaseline = "middle";
-  const taken = [];
-  for (const pile of piles(points, { least: Math.max(10, Math.ceil(0.15 * all)) })) {
-    const text = say.ofForgotten(pile.count, all);
-    const width = context.measureText(text).width + 14;
-    const left = pile.x + 18 + width > camera.width ? pile.x - 18 - width : pile.x + 18;
-    while (taken.some((box) => Math.abs(box.y - pile.y) < 20 && left < box.right && box.left < left + width)) pile.y += 20;
-    taken.push({ left, right: left + width, y: pile.y });
-    context.fillStyle = theme.raised;
-    context.strokeStyle = theme.forget;
-    context.lineWidth = 1;
-    context.beginPath();
-    context.roundRect(left, pile.y - 9, width, 18, 9);
-    context.globalAlpha = 0.92;
-    context.fill();
-    context.globalAlpha = 1;
-    context.stroke();
-    context.fillStyle = theme.text;
-    context.fillText(text, left + 7, pile.y + 0.5);
-  }
-}
-
 function drawFocus(context, { camera, theme, xy, focus }) {
   if (focus === null) return;
   const [x, y] = camera.toScreen(xy[2 * focus], xy[2 * focus + 1]);
@@ -230,7 +198,7 @@ function drawFocus(context, { camera, theme, xy, focus }) {
 /**
  * Draw the whole picture.
  * @param {CanvasRenderingContext2D} context in CSS pixels
- * @param {object} stage {store, camera, theme, marks, xy, ghosts, focus, tiles, thumbs: points drawn as images | null, trails and cloud: canvas | null}
+ * @param {object} stage {store, camera, theme, marks, xy, ghosts, names: boxes of the class names, focus, tiles, thumbs: points drawn as images | null, trails and cloud: canvas | null}
  */
 export function drawStage(context, stage) {
   const { camera, theme } = stage;
@@ -247,6 +215,7 @@ export function drawStage(context, stage) {
     drawPicked(context, stage);
     drawPoints(context, stage);
   }
+  if (stage.store.view.density) drawContours(context, stage);
   if (stage.store.fork) drawFork(context, stage);
   drawPiles(context, stage);
   drawFocus(context, stage);

@@ -30,6 +30,7 @@ export class Pins {
     };
     this.toggles = {
       images: toggle("images", say.POINTS_AS_IMAGES_WHERE_FEW),
+      density: toggle("density", say.LINES_AROUND_THE_DENSEST),
       flow: toggle("flow", say.FROM_THE_CLASS_OF_EACH),
       moved: toggle("moved", say.THE_POINTS_THAT_MOVED_FURTHEST),
     };
@@ -89,7 +90,7 @@ export class Pins {
 
   #toggle(name) {
     const { store } = this.stage();
-    if (name === "images") store.setView({ images: !store.view.images });
+    if (name === "images" || name === "density") store.setView({ [name]: !store.view[name] });
     else store.setView({ drawer: store.view.drawer === name ? null : name });
   }
 
@@ -122,7 +123,7 @@ export class Pins {
     if (!store?.scene || !places?.xy.length) return;
     const { view, scene } = store;
     const pick = scene.stage === "pick";
-    for (const [name, button] of Object.entries(this.toggles)) button.setAttribute("aria-pressed", name === "images" ? view.images : view.drawer === name);
+    for (const [name, button] of Object.entries(this.toggles)) button.setAttribute("aria-pressed", ["images", "density"].includes(name) ? view[name] : view.drawer === name);
     this.toggles.moved.hidden = pick; // nothing moves there
     const i = this.point;
     if (i === null) this.card.hide();

@@ -32,7 +32,11 @@ BY_HAND = "by hand"
 MODEL = "Model"
 RETRAINED = "Retrained"
 YOURS = "yours"
+SHIPS = "ships with the Lab"
 DEVICE = "Device"
+MODEL_HELP = "The original model, which forgets; how long its training took"
+RETRAINED_HELP = "Models trained from scratch without what must be forgotten, and how long the first one took"
+DEVICE_HELP = "Where the computing runs, and the seed of the run's random numbers"
 
 
 def data_button(title: str) -> str:
@@ -73,6 +77,11 @@ def share(forgotten: int, number: int, kind: str) -> str:
 def trained(seconds: float) -> str:
     """Return how long the original's training took."""
     return f"trained {seconds:.1f} s"
+
+
+def shipped(seconds: float) -> str:
+    """Say why no original was trained here."""
+    return f"This model comes with the Lab, so nothing was trained here. Its training took {seconds:.1f} s on another machine."
 
 
 def retrained(number: int, seconds: float) -> str:
