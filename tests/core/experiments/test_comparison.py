@@ -172,5 +172,3 @@ def test_data_that_cannot_be_read_is_one_sentence_a_seed(toy, monkeypatch):
     comparison = Comparison(toy, ["nothing"], [0, 1])
     comparison.finish()
     assert comparison.errors == {0: "the file is broken", 1: "the file is broken"}
-
-
