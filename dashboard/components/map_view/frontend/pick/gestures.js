@@ -65,12 +65,14 @@ export class Gestures {
     canvas.addEventListener("pointerup", (event) => { this.#click(event, place(event)); drop(); });
     canvas.addEventListener("pointercancel", drop);
     canvas.addEventListener("pointerleave", () => { if (!this.drag && !view.byKeys) this.on.look(null); });
-    canvas.addEventListener("wheel", (event) => {
+    const zoom = (event) => {
       if (!view.store?.scene) return;
       event.preventDefault();
       view.camera.zoomAt(Math.exp(-Math.max(-240, Math.min(240, event.deltaY)) * 0.0016), ...place(event));
       this.on.moved();
-    }, { passive: false });
+    };
+    // the names of classes lie over the canvas, and take the pointer where it is on one
+    for (const over of [canvas, view.names.element]) over.addEventListener("wheel", zoom, { passive: false });
     canvas.addEventListener("dblclick", () => { if (view.picking.panning) this.on.act("fit"); });
     canvas.addEventListener("blur", () => { if (view.byKeys) this.on.look(null); });
     canvas.addEventListener("keydown", (event) => this.#key(event));
