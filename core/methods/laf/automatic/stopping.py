@@ -126,15 +126,15 @@ class _Class:
 
     def waiting(self, s: Signals, rule: StoppingRule) -> str:
         if s.forget_agreement > rule.forgotten:
-            return f"{_percent(s.forget_agreement)} of D_f still get an answer to forget"
+            return f"{_percent(s.forget_agreement)} of the images to forget still get an answer to forget"
         if s.step < rule.settled:
             return f"the first {rule.settled} steps are not trusted"
-        return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
+        return f"only {_percent(s.remain_agreement)} of the remaining images keep the original's answer"
 
     def reached(self, s: Signals, rule: StoppingRule) -> str:
         return (
-            f"after {s.step} steps {_percent(s.forget_agreement)} of D_f get a forgotten class, "
-            f"{_percent(s.remain_agreement)} of D_r keep their answer"
+            f"after {s.step} steps {_percent(s.forget_agreement)} of the images to forget get a forgotten class, "
+            f"{_percent(s.remain_agreement)} of the remaining ones keep their answer"
         )
 
 
@@ -156,14 +156,14 @@ class _Data:
         if s.recognised is None:
             return "there are no unseen images to compare D_f with"
         if s.recognised > _most_unsure(s, rule):
-            return f"the model is still surer of D_f than of unseen images (AUC {s.recognised:.2f})"
-        return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
+            return f"the model is still surer of the images to forget than of unseen ones (AUC {s.recognised:.2f})"
+        return f"only {_percent(s.remain_agreement)} of the remaining images keep the original's answer"
 
     def reached(self, s: Signals, rule: StoppingRule) -> str:
         known = 0.5 if s.recognised is None else s.recognised
         if s.step == 0:
-            return f"the original is no surer of D_f than of unseen images (AUC {known:.2f}): doing nothing is as near"
-        return f"after {s.step} steps the model is no surer of D_f than of unseen images (AUC {known:.2f})"
+            return f"the original is no surer of the images to forget than of unseen ones (AUC {known:.2f}): doing nothing is as near"
+        return f"after {s.step} steps the model is no surer of the images to forget than of unseen ones (AUC {known:.2f})"
 
 
 def _most_unsure(s: Signals, rule: StoppingRule) -> float:
@@ -187,14 +187,14 @@ class _Noise:
 
     def waiting(self, s: Signals, rule: StoppingRule) -> str:
         if s.mended is None:
-            return "the original agrees with similar images of D_r about as often as right answers would, so they cannot tell"
+            return "the original agrees with similar remaining images about as often as right answers would, so they cannot tell"
         if s.remain_agreement < rule.kept:
-            return f"only {_percent(s.remain_agreement)} of D_r keep the original's answer"
-        return f"the answers on D_f came {_percent(max(0.0, s.mended))} of the way to those of similar images in D_r"
+            return f"only {_percent(s.remain_agreement)} of the remaining images keep the original's answer"
+        return f"the answers on the images to forget came {_percent(max(0.0, s.mended))} of the way to those of similar remaining images"
 
     def reached(self, s: Signals, rule: StoppingRule) -> str:
         return (
-            f"after {s.step} steps {_percent(s.neighbours or 0.0)} of D_f get the answer of similar images, "
+            f"after {s.step} steps {_percent(s.neighbours or 0.0)} of the images to forget get the answer of similar ones, "
             "and more steps did not raise that"
         )
 

@@ -28,7 +28,7 @@ def test_class_removal_goes_on_while_answers_to_forget_are_given():
     decision = decide("class", steps(*[replace(GONE, forget_agreement=0.3)] * 9))
     assert not decision.stop
     assert decision.best is None
-    assert decision.reason == "30 % of D_f still get an answer to forget"
+    assert decision.reason == "30 % of the images to forget still get an answer to forget"
 
 
 def test_class_removal_stops_once_readings_no_longer_come_nearer_and_names_the_best_one():
@@ -36,7 +36,9 @@ def test_class_removal_stops_once_readings_no_longer_come_nearer_and_names_the_b
     decision = decide("class", history)
     assert decision.stop
     assert decision.best == history[1]
-    assert decision.reason.startswith("after 12 steps 0 % of D_f get a forgotten class, 100 % of D_r keep")
+    assert decision.reason.startswith(
+        "after 12 steps 0 % of the images to forget get a forgotten class, 100 % of the remaining ones keep"
+    )
 
 
 def test_class_removal_waits_while_readings_come_nearer():
@@ -50,7 +52,7 @@ def test_a_model_thrown_over_by_its_first_step_has_not_forgotten():
     decision = decide("class", steps(*[broken] * 9))
     assert not decision.stop
     assert decision.best is None
-    assert decision.reason == "only 57 % of D_r keep the original's answer"
+    assert decision.reason == "only 57 % of the remaining images keep the original's answer"
 
 
 def test_the_first_steps_are_not_trusted():
@@ -72,7 +74,7 @@ def test_data_removal_stops_at_the_first_reading_that_is_no_surer_of_forgotten_t
     decision = decide(task, history)
     assert decision.stop
     assert decision.best == history[1]
-    assert "no surer of D_f than of unseen images (AUC 0.51)" in decision.reason
+    assert "no surer of the images to forget than of unseen ones (AUC 0.51)" in decision.reason
 
 
 def test_data_removal_says_that_doing_nothing_is_as_near():
@@ -94,7 +96,7 @@ def test_noisy_labels_stop_where_neighbours_agree_most():
     decision = decide("noise", history)
     assert decision.stop
     assert decision.best == history[2]
-    assert "95 % of D_f get the answer of similar images" in decision.reason
+    assert "95 % of the images to forget get the answer of similar ones" in decision.reason
 
 
 def test_noisy_labels_that_are_not_seen_to_be_mended_never_meet_the_aim():
