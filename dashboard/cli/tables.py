@@ -201,8 +201,8 @@ ALWAYS = ("train", "vae", "unlearn", "retrain", "evaluate", "other")
 def _seconds(result: dict[str, Any]) -> str:
     """Return the seconds of each stage, those of a training whose model came from the cache marked, and of all."""
     seconds = result["seconds"]
-    notes = dict.fromkeys(result["from_cache"], " (earlier: its model was kept)")
-    notes |= dict.fromkeys(result["shipped"], " (elsewhere: its model ships with the Lab)")
+    notes = dict.fromkeys(result["from_cache"], " (spent before: this model was kept)")
+    notes |= dict.fromkeys(result["shipped"], " (spent before: this model ships with the Lab)")
     notes |= dict.fromkeys(result["beside"], " (beside the other stages)")
     parts = [
         f"{title} {seconds[key]:.1f}{notes.get(key, '')}"

@@ -45,7 +45,7 @@ def test_a_long_class_name_widens_its_column_and_meets_no_other():
         "verdict": {"text": "Forgotten."},
     }
     table = run_table(result, split, "laf")
-    assert "train 1.0 (elsewhere: its model ships with the Lab), VAEs 1.0," in table
+    assert "train 1.0 (spent before: this model ships with the Lab), VAEs 1.0," in table
     head, *rows = table.splitlines()[1:4]
     cells = ["100.0 %", "0.0 %", "60.0 %", "100.0 %", "0.0 %"]
     for row, answer in zip(rows, ("wren", "a bird with a very long name"), strict=True):
