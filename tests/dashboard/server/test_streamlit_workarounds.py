@@ -31,7 +31,7 @@ def test_the_installed_version_is_the_one_that_the_workarounds_were_written_agai
 
 
 def test_every_workaround_names_the_version_it_was_written_against():
-    files = [p for p in SERVER.glob("*.py") if p.read_text()]
+    files = [p for p in SERVER.glob("*.py") if p.name != "__init__.py"]
     said = {p.name: inspect.cleandoc(p.read_text().split('"""')[1]) for p in files}
     assert [n for n, text in said.items() if "Works around" in text and WRITTEN_AGAINST not in text] == []
     assert set(said) == {n for n, text in said.items() if "Works around" in text}

@@ -426,7 +426,7 @@ def test_two_hundred_hostile_addresses(monkeypatch):
         patch.setattr(
             registry,
             "_uploaded",
-            lambda name: (
+            lambda name, *_: (
                 str(name)
                 if str(name) in registry.DATASETS or str(name).startswith("own-")
                 else pytest.fail(f"a file was looked for: {name}")

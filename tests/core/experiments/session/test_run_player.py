@@ -39,7 +39,7 @@ def experiment(monkeypatch, toy_split):
     monkeypatch.setattr("core.config.TrainConfig.preset", lambda *a: toys.TRAIN)
     monkeypatch.setattr(Setup, "split", lambda self, dataset: toy_split)
     monkeypatch.setattr("core.experiments.session.preparation.Preparation._map", flat_map)
-    setup, often = Setup(dataset="toy", device="cpu"), EvalConfig(frames=1000)
+    setup, often = Setup(dataset="toy", classes=(1,), device="cpu"), EvalConfig(frames=1000)
     made = Experiment(setup, Scheduler(workers=1), config=toys.QUICK, eval_config=often, reference_count=1)
     made.start()
     until(lambda: made.run is not None or made.error)
