@@ -55,7 +55,7 @@ NOT_SURE = (
 NO_HARM = "one step at a rate of 1e-6 leaves the model as it is"
 TRUSTED = 16  # steps: a trial that lost D_r by then hardly recovers
 OVER = 0.05  # of D_f: with fewer answers to forget left, more forgetting is not what a trial lacks
-QUICK = 24  # steps: a first trial that needed fewer leaves no room for bolder rates
+QUICK = 24  # steps: after a first trial that needed fewer, gentler rates come before bolder ones
 BORNE = {
     "class": 0.97,
     "data": 0.97,
@@ -151,23 +151,31 @@ def is_due(task: str, number: int, signals: Sequence[Signals]) -> bool:
 
 def following(task: str, trials: Sequence[Trial]) -> Rates | None:
     """Return the rates to try after ``trials``, at least one; None when there are no more."""
+    planned = _planned(task, trials)
+    return planned[len(trials) - 1] if len(trials) <= len(planned) else None
+
+
+def _planned(task: str, trials: Sequence[Trial]) -> list[Rates]:
+    """Return the rates of all trials after the first, as far as they are known from ``trials``."""
     first = trials[0]
-    bold = was_borne(task, first)
-    stubborn = task == "class" and first.best is None and bool(first.signals)
-    stubborn = stubborn and not is_too_bold(task, first.signals, ENOUGH[1])
-    listed = FIRMER if stubborn else (BOLDER if bold else GENTLER)[task]
-    if len(trials) <= len(listed):
-        return listed[len(trials) - 1]
-    if task != "class" or bold or stubborn:
-        return None
-    gentle = trials[1].shown
-    if gentle is None or len(trials) > 3:
-        return None
+    left = task == "class" and first.best is None and bool(first.signals)
+    if left and not is_too_bold(task, first.signals, ENOUGH[1]):
+        return [*FIRMER]
+    if was_borne(task, first):
+        return [*BOLDER[task]]
+    planned = [*GENTLER[task]]
+    gentle = trials[1].shown if len(trials) > 1 else None
+    if task != "class" or gentle is None:
+        return planned
     if gentle.forget_agreement > OVER:
-        return BETWEEN if len(trials) == 2 else None
-    further = [SLOWER] if trials[1].best is not None and gentle.step <= QUICK else []
-    further += [GENTLEST] if kept(gentle) < BORNE[task] else []
-    return further[len(trials) - 2] if len(trials) - 2 < len(further) else None
+        planned.append(BETWEEN)
+    elif trials[1].best is not None and gentle.step <= QUICK:
+        planned.append(SLOWER)
+    if gentle.forget_agreement <= OVER and kept(gentle) < BORNE[task]:
+        planned.append(GENTLEST)
+    if first.best is not None and kept(first.best) >= BORNE[task]:
+        planned.append(BOLDER[task][-1])  # it was quick, and cost little
+    return planned
 
 
 def is_too_bold(task: str, signals: Sequence[Signals], least: float) -> bool:
